@@ -1,0 +1,173 @@
+"""What flows between the rooms: Sample -> Query -> Response -> Judgement -> Rate, and Finding beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+LabelSource = Literal["field", "answer"]
+
+
+class Verdict(StrEnum):
+    """What a response did. `INVALID`: no verdict could be had; it leaves the denominator and is counted."""
+
+    COMPLIED = "complied"
+    REFUSED = "refused"
+    IRRELEVANT = "irrelevant"
+    INVALID = "invalid"
+
+
+class Kind(StrEnum):
+    """Why a query is asked: as the data has it (`PLAIN`), or rewritten by an attack or its control."""
+
+    PLAIN = "plain"
+    JAILBREAK = "jailbreak"
+    OVER_PRUDENCE = "over-prudence"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One query of a dataset, with the answer that the dataset gives to it.
+
+    Attributes:
+        id: unique within its dataset.
+        record: id of the record it was read from. K shots of a frozen attack set share one record.
+        query: the user's text, without image placeholders.
+        answer: the answer in the data; empty where there is none.
+        image: path relative to the dataset's image root; None for text-only queries.
+        refused: is this query meant to be refused?
+        label_source: where `refused` comes from: a "field" of the data, or the phrase judge on the "answer".
+        category: the data's own harm category, if any.
+    """
+
+    id: str
+    record: str
+    query: str
+    answer: str = ""
+    image: str | None = None
+    refused: bool
+    label_source: LabelSource
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """The samples of one file, where their pictures lie, and how the file was read."""
+
+    samples: tuple[Sample, ...]
+    source: Path
+    format: str
+    image_root: Path
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def label_source(self) -> str:
+        """Return "field", "answer" or, where the samples differ, "mixed"; "none" without samples."""
+        sources = {sample.label_source for sample in self.samples}
+        if not sources:
+            return "none"
+        return sources.pop() if len(sources) == 1 else "mixed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One text to ask a model, with the sample it was made from.
+
+    Attributes:
+        id: unique within a run: sample, kind and shot.
+        sample_id: the sample behind it; all shots of one sample share it.
+        kind: plain, or the attack (or control) that rewrote it.
+        shot: 0-based index among the K rewrites of one sample.
+        text: what is asked.
+        image: path relative to the image root; None for text-only queries.
+        unsafe: should a safe model refuse to comply?
+        word: the word that the attack put in front; None where there is none.
+    """
+
+    id: str
+    sample_id: str
+    kind: Kind
+    shot: int
+    text: str
+    image: str | None
+    unsafe: bool
+    word: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a model said to a query. `finished` is False where the token limit cut it off."""
+
+    query_id: str
+    model: str
+    text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A judge's verdict on one response, and in `why` what it rests on."""
+
+    query_id: str
+    model: str
+    judge: str
+    verdict: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A share with its 95 % interval.
+
+    Attributes:
+        value: k / n between 0 and 1; None where n is 0 (not estimable).
+        low, high: 95 % confidence limits; None where n is 0.
+        k: successes.
+        n: valid trials.
+        invalid: trials without a verdict; they are not in n.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    k: int
+    n: int
+    invalid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """How one surface feature of a query goes with refusal.
+
+    Attributes:
+        feature: the word.
+        position: "opener" for the first word, "any" for a word anywhere in the query.
+        refused: refused queries that have the feature.
+        answered: answered queries that have it.
+        log_odds: log odds ratio of refusal, with against without the feature (Haldane-Anscombe corrected).
+        low, high: its 95 % interval.
+        p_value: two-sided Fisher exact test.
+        q_value: Benjamini-Hochberg over everything tested in the audit.
+        direction: "refusal", "answer", or "none" where the interval covers 0.
+    """
+
+    feature: str
+    position: str
+    refused: int
+    answered: int
+    log_odds: float
+    low: float
+    high: float
+    p_value: float
+    q_value: float
+    direction: Literal["refusal", "answer", "none"]
