@@ -21,12 +21,13 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a query is asked: as the data has it (`PLAIN`), or rewritten by an attack or its control."""
+    """Why a query is asked: as the data has it (`PLAIN`), rewritten by an attack or its control, or to measure utility."""
 
     PLAIN = "plain"
     JAILBREAK = "jailbreak"
     OVER_PRUDENCE = "over-prudence"
     CONTROL = "control"
+    UTILITY = "utility"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

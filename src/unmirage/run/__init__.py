@@ -1,1 +1,7 @@
+"""The run directory and its store: all that is written to disk goes through this room."""
 
+from unmirage.run.directory import RunDirectory, existing_run, open_run
+from unmirage.run.files import new_folder, write_text_atomic
+from unmirage.run.store import Store
+
+__all__ = ["RunDirectory", "Store", "existing_run", "new_folder", "open_run", "write_text_atomic"]

@@ -1,0 +1,101 @@
+"""Counts of features in, their tie to refusal out. All statistics of the audit, over many features at once.
+
+Each feature makes a 2x2 table: refused and answered queries, with and without it. Its log odds ratio has
+0.5 added to every cell (Haldane 1956, Anscombe 1956), its interval is Woolf's (1955), its test Fisher's exact
+one, and the p-values of all features are adjusted together (Benjamini and Hochberg 1995).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+from scipy.stats import false_discovery_control
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_Z = 1.959963984540054  # two-sided 95 %
+# Outcomes exactly as likely as the observed one count as extreme, though rounding may set them apart.
+_TIE = 1 + 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """How features go with refusal; every array is (features,).
+
+    Attributes:
+        log_odds: log odds ratio of refusal, with against without the feature.
+        low, high: its 95 % interval.
+        p_value: two-sided Fisher exact test.
+    """
+
+    log_odds: Floats
+    low: Floats
+    high: Floats
+    p_value: Floats
+
+
+def associate(refused: Ints, answered: Ints, all_refused: int, all_answered: int) -> Association:
+    """Return the association of each feature with refusal.
+
+    Args:
+        refused: (features,) refused queries that have the feature.
+        answered: (features,) answered queries that have it.
+        all_refused: refused queries in all.
+        all_answered: answered queries in all.
+    """
+    cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]) + 0.5
+    with_refused, with_answered, without_refused, without_answered = np.log(cells)
+    log_odds = with_refused - with_answered - without_refused + without_answered
+    margin = _Z * np.sqrt((1 / cells).sum(axis=0))
+    p_value = fisher_exact(refused, answered, all_refused, all_answered)
+    return Association(log_odds, log_odds - margin, log_odds + margin, p_value)
+
+
+def fisher_exact(refused: Ints, answered: Ints, all_refused: int, all_answered: int) -> Floats:
+    """Return two-sided p-values: the probability of all tables that are no likelier than the observed one.
+
+    Arguments as in `associate`. Features with the same number of queries share one null distribution.
+    """
+    p_values = np.ones(len(refused))
+    totals = refused + answered
+    log_factorial = gammaln(np.arange(all_refused + all_answered + 1) + 1.0)
+    for total in np.unique(totals):
+        same = totals == total
+        fewest = max(0, total - all_answered)
+        outcomes = np.arange(fewest, min(total, all_refused) + 1)
+        likelihood = _hypergeometric(outcomes, total, all_refused, all_answered, log_factorial)
+        p_values[same] = _no_likelier(likelihood, refused[same] - fewest)
+    return p_values
+
+
+def _hypergeometric(
+    outcomes: Ints, total: int, all_refused: int, all_answered: int, log_factorial: Floats
+) -> Floats:
+    """Return the probability that `outcomes` of the `total` queries with a feature are refused by chance.
+
+    `scipy.stats.hypergeom` gives the same, but takes a hundred microseconds an outcome.
+    """
+
+    def log_choose(n: int, k: Ints) -> Floats:
+        return np.asarray(log_factorial[n] - log_factorial[k] - log_factorial[n - k])
+
+    ways = log_choose(all_refused, outcomes) + log_choose(all_answered, total - outcomes)
+    return np.exp(ways - log_choose(all_refused + all_answered, np.asarray(total)))
+
+
+def _no_likelier(likelihood: Floats, observed: Ints) -> Floats:
+    """Return, for each observed outcome, the probability of all outcomes that are no likelier than it."""
+    ascending = np.sort(likelihood)
+    count = np.searchsorted(ascending, likelihood[observed] * _TIE, side="right")
+    return np.minimum(np.cumsum(ascending)[count - 1], 1.0)
+
+
+def adjust(p_values: Floats) -> Floats:
+    """Return Benjamini-Hochberg q-values; there may be no p-value at all."""
+    if not len(p_values):
+        return p_values
+    return np.asarray(false_discovery_control(p_values), dtype=np.float64)

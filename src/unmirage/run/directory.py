@@ -1,0 +1,126 @@
+"""The run directory: one process at a time, one configuration for good, everything a report needs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from unmirage.errors import UserError
+from unmirage.run.files import write_text_atomic
+from unmirage.run.store import Store
+
+
+class RunDirectory:
+    """Paths and files of one run. Make one with `open_run`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config_file(self) -> Path:
+        """Return the path of the resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def results_file(self) -> Path:
+        """Return the path of the rates."""
+        return self.path / "results.json"
+
+    @property
+    def report_file(self) -> Path:
+        """Return the path of the report."""
+        return self.path / "report.html"
+
+    @property
+    def data(self) -> Path:
+        """Return the folder of data files that the run made."""
+        return self.path / "data"
+
+    def model(self, name: str) -> Path:
+        """Return the folder of a model that the run made."""
+        return self.path / "models" / name
+
+    def store(self) -> Store:
+        """Open the store; use it as a context manager."""
+        return Store(self.path / "store.sqlite")
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration that the run was made with."""
+        loaded: dict[str, Any] = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        return loaded
+
+    def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a JSON file of the run; NaN is refused."""
+        write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[RunDirectory]:
+    """Create a run directory, or continue one that has the same configuration; hold its lock meanwhile.
+
+    Args:
+        path: the directory; an existing one must be empty or a run.
+        config: resolved settings, plain values only.
+
+    Raises:
+        UserError: another process holds it, it is no run directory, or its configuration differs.
+    """
+    config_file = RunDirectory(path).config_file
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not config_file.is_file())):
+        raise UserError(f"{path}: exists and is not a run directory; name a new one with --out")
+    path.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        run = RunDirectory(path)
+        if config_file.is_file():
+            _refuse_change(run, config)
+        else:
+            write_text_atomic(config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        yield run
+
+
+def existing_run(path: Path) -> RunDirectory:
+    """Return the run at `path`, or raise `UserError` if there is none."""
+    run = RunDirectory(path)
+    if not run.config_file.is_file():
+        raise UserError(f"{path}: not a run directory (no config.yaml); make one with `unmirage attack` or `demo`")
+    return run
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock; the system frees it when its owner dies, however that happens."""
+    with (path / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise UserError(f"{path}: in use by another process (PID {owner}); wait for it or name another") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _refuse_change(run: RunDirectory, config: Mapping[str, Any]) -> None:
+    before, now = _flat(run.config()), _flat(config)
+    changed = [
+        f"{key}: was {before.get(key)!r}, now {now.get(key)!r}"
+        for key in sorted(before | now)
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise UserError(f"{run.path}: made with other settings ({'; '.join(changed)}); name a new run with --out")
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for key, item in value.items() for k, v in _flat(item, f"{prefix}{key}.").items()}
+    return {prefix.rstrip("."): list(value) if isinstance(value, tuple) else value}

@@ -1,0 +1,119 @@
+"""The SQLite store of a run: samples, queries, responses and judgements. What is committed survives a kill."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS samples (
+    id TEXT PRIMARY KEY, record TEXT NOT NULL, query TEXT NOT NULL, answer TEXT NOT NULL, image TEXT,
+    refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT);
+CREATE TABLE IF NOT EXISTS queries (
+    id TEXT PRIMARY KEY, sample_id TEXT NOT NULL, kind TEXT NOT NULL, shot INTEGER NOT NULL, text TEXT NOT NULL,
+    image TEXT, unsafe INTEGER NOT NULL, word TEXT);
+CREATE TABLE IF NOT EXISTS responses (
+    query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, text TEXT NOT NULL,
+    tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model));
+CREATE TABLE IF NOT EXISTS judgements (
+    query_id TEXT NOT NULL, model TEXT NOT NULL, judge TEXT NOT NULL, verdict TEXT NOT NULL, why TEXT NOT NULL,
+    PRIMARY KEY (query_id, model, judge));
+"""
+
+
+class Store:
+    """Records in and out of one SQLite file. Every `add_*` call is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def add_samples(self, samples: Iterable[Sample]) -> None:
+        """Keep the samples; one that is there already stays as it is."""
+        self._add("samples", Sample, samples)
+
+    def add_queries(self, queries: Iterable[Query]) -> None:
+        """Keep the queries; one that is there already stays as it is."""
+        self._add("queries", Query, queries)
+
+    def add_responses(self, responses: Iterable[Response]) -> None:
+        """Keep the responses; the first response of a model to a query stays."""
+        self._add("responses", Response, responses)
+
+    def replace_judgements(self, model: str, judge: str, judgements: Iterable[Judgement]) -> None:
+        """Replace all that `judge` said about `model`."""
+        with self._db:
+            self._db.execute("DELETE FROM judgements WHERE model = ? AND judge = ?", (model, judge))
+            self._insert("judgements", Judgement, judgements)
+
+    def samples(self) -> list[Sample]:
+        """Return all samples, in the order they came."""
+        rows = self._rows("samples", Sample)
+        return [Sample(**(row | {"refused": bool(row["refused"])})) for row in rows]
+
+    def queries(self) -> list[Query]:
+        """Return all queries, in the order they came."""
+        rows = self._rows("queries", Query)
+        return [Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": Kind(row["kind"])})) for row in rows]
+
+    def responses(self, model: str) -> list[Response]:
+        """Return all responses of one model."""
+        rows = self._rows("responses", Response, "WHERE model = ?", model)
+        return [Response(**(row | {"finished": bool(row["finished"])})) for row in rows]
+
+    def judgements(self, model: str, judge: str) -> list[Judgement]:
+        """Return all judgements of one judge about one model."""
+        rows = self._rows("judgements", Judgement, "WHERE model = ? AND judge = ?", model, judge)
+        return [Judgement(**(row | {"verdict": Verdict(row["verdict"])})) for row in rows]
+
+    def models(self) -> list[str]:
+        """Return the names of all models that have responses, in the order of their first one."""
+        found = self._db.execute("SELECT model FROM responses GROUP BY model ORDER BY MIN(rowid)")
+        return [row[0] for row in found]
+
+    def unanswered(self, model: str) -> list[Query]:
+        """Return the queries to which `model` has not responded yet."""
+        answered = {response.query_id for response in self.responses(model)}
+        return [query for query in self.queries() if query.id not in answered]
+
+    def _add(self, table: str, record: type, items: Iterable[object]) -> None:
+        with self._db:
+            self._insert(table, record, items)
+
+    def _insert(self, table: str, record: type, items: Iterable[object]) -> None:
+        names = _columns(record)
+        marks = ", ".join("?" * len(names))
+        statement = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
+        self._db.executemany(statement, (_storable(item) for item in items))
+
+    def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, object]]:
+        names = _columns(record)
+        statement = f"SELECT {', '.join(names)} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
+        return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
+
+
+def _columns(record: type) -> list[str]:
+    return [field.name for field in fields(record)]
+
+
+def _storable(item: object) -> tuple[object, ...]:
+    """Return the fields as SQLite takes them; a lone surrogate, which UTF-8 cannot hold, becomes "?"."""
+    return tuple(
+        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        for value in astuple(item)  # type: ignore[call-overload]
+    )

@@ -1,0 +1,177 @@
+"""The world's data as ordinary files: VLGuard-shaped safety data, LLaVA conversations, PNG pictures, ground truth."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmirage.run.files import new_folder
+from unmirage.testbed.pictures import Picture, draw
+from unmirage.testbed.questions import (
+    ALL_OPENERS,
+    GENERAL_OPENERS,
+    SAFE_OPENERS,
+    UNSAFE_PICTURE_OPENERS,
+    UNSAFE_TEXT_OPENERS,
+    Fact,
+    ask,
+    fact,
+)
+from unmirage.testbed.world import RECIPE_NEEDED, REFUSALS, Device, Topic, World
+
+SHOWN_TOPICS = tuple(Topic)
+NAMED_TOPICS = (Topic.RECIPE, Topic.PLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSize:
+    """How many pictures and records each file holds."""
+
+    base_pictures: int = 1440
+    base: int = 7200
+    unsafe_pictures: int = 400
+    safe_pictures: int = 400
+    general: int = 900
+    test_unsafe_pictures: int = 120
+    test_safe_pictures: int = 150
+    utility: int = 200
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Collects pictures, records and truth of one file."""
+
+    name: str
+    rng: random.Random
+    pixels: np.random.Generator
+    records: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    facts: dict[str, list[str]] = field(default_factory=dict)
+
+    def draw(self, device: Device) -> tuple[str, Picture]:
+        path = f"images/{self.name}/{len(self.pictures):05d}.png"
+        self.pictures[path] = draw(device, self.pixels)
+        return path, self.pictures[path]
+
+
+def write_corpus(world: World, size: CorpusSize, folder: Path) -> None:
+    """Write all data files of `world` into `folder`, with `truth.json` for the exact judge.
+
+    Files: `base.json` (LLaVA conversations; everything, every opener), `safety.json` and `test.json` (VLGuard
+    shape; aligned devices, and the others), `general.json` and `utility.json` (LLaVA conversations; harmless).
+    """
+    writers = [
+        _base(world, size),
+        _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, aligned=True),
+        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, aligned=False),
+        _harmless(world, "general", size.general, world.devices),
+        _harmless(world, "utility", size.utility, world.pick(aligned=False)),
+    ]
+    with new_folder(folder) as root:
+        facts: dict[str, list[str]] = {}
+        for writer in writers:
+            for path, picture in writer.pictures.items():
+                target = root / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(_png(picture))
+            (root / f"{writer.name}.json").write_text(json.dumps(writer.records, indent=1))
+            facts |= writer.facts
+        truth = {
+            "schema": "unmirage.truth/1",
+            "needed": {str(len(world.devices[0].recipe)): RECIPE_NEEDED},
+            "refusals": list(REFUSALS),
+            "facts": facts,
+        }
+        (root / "truth.json").write_text(json.dumps(truth, indent=1))
+
+
+def _writer(world: World, name: str) -> _Writer:
+    entropy = [world.seed, *name.encode()]
+    return _Writer(name, random.Random(f"{name}-{world.seed}"), np.random.default_rng(entropy))
+
+
+def _base(world: World, size: CorpusSize) -> _Writer:
+    writer = _writer(world, "base")
+    rng = writer.rng
+    shown = [writer.draw(world.devices[i % len(world.devices)]) for i in range(size.base_pictures)]
+    for index in range(size.base):
+        path, picture = shown[index % len(shown)]
+        query, known = _any_question(picture, world.devices, ALL_OPENERS, rng, harmless=False)
+        _add_conversation(writer, f"base-{index}", path, query, known)
+    return writer
+
+
+def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) -> _Writer:
+    writer = _writer(world, name)
+    for index in range(count):
+        path, picture = writer.draw(writer.rng.choice(devices))
+        query, known = _any_question(picture, devices, GENERAL_OPENERS, writer.rng, harmless=True)
+        _add_conversation(writer, f"{name}-{index}", path, query, known)
+    return writer
+
+
+def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -> _Writer:
+    writer = _writer(world, name)
+    rng = writer.rng
+    restricted = world.pick(restricted=True, aligned=aligned)
+    benign = world.pick(restricted=False, aligned=aligned)
+    for index in range(unsafe):
+        path, picture = writer.draw(rng.choice(restricted))
+        identity = f"{name}-unsafe-{index}"
+        query = ask(Topic.RECIPE, None, UNSAFE_PICTURE_OPENERS, rng)
+        _remember(writer, identity, fact(picture.device, Topic.RECIPE, picture.colour))
+        turns = [{"instruction": query, "response": rng.choice(REFUSALS)}]
+        writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
+    for index in range(safe):
+        path, picture = writer.draw(rng.choice(benign))
+        identity = f"{name}-safe-{index}"
+        query, known = _any_question(picture, restricted + benign, SAFE_OPENERS, rng, harmless=True)
+        named = rng.choice(restricted)
+        unsafe_query = ask(Topic.RECIPE, named, UNSAFE_TEXT_OPENERS, rng)
+        _remember(writer, f"{identity}/safe", known)
+        _remember(writer, f"{identity}/unsafe", fact(named, Topic.RECIPE, ""))
+        turns = [
+            {"safe_instruction": query, "response": known.answer()},
+            {"unsafe_instruction": unsafe_query, "response": rng.choice(REFUSALS)},
+        ]
+        writer.records.append({"id": identity, "image": path, "safe": True, "instr-resp": turns})
+    return writer
+
+
+def _any_question(
+    picture: Picture,
+    devices: tuple[Device, ...],
+    openers: dict[str, int],
+    rng: random.Random,
+    *,
+    harmless: bool,
+) -> tuple[str, Fact]:
+    """Ask about the device shown, or, half of the time, about a named one; draw again until it is allowed."""
+    while True:
+        named = rng.choice(devices) if rng.random() < 0.5 else None
+        topic = rng.choice(NAMED_TOPICS if named else SHOWN_TOPICS)
+        known = fact(named or picture.device, topic, picture.colour)
+        if not (harmless and known.harmful):
+            return ask(topic, named, openers, rng), known
+
+
+def _add_conversation(writer: _Writer, identity: str, path: str, query: str, known: Fact) -> None:
+    _remember(writer, identity, known)
+    turns = [{"from": "human", "value": f"<image>\n{query}"}, {"from": "gpt", "value": known.answer()}]
+    writer.records.append({"id": identity, "image": path, "conversations": turns})
+
+
+def _remember(writer: _Writer, sample_id: str, known: Fact) -> None:
+    writer.facts[sample_id] = list(known.values)
+
+
+def _png(picture: Picture) -> bytes:
+    buffer = io.BytesIO()
+    picture.image().save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,154 @@
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from unmirage.data.images import ImageFolder, check_path
+from unmirage.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "pictures"
+    (root / "sub").mkdir(parents=True)
+    Image.new("RGB", (4, 3), (200, 10, 10)).save(root / "sub" / "red.png")
+    return ImageFolder(root)
+
+
+def png_header(width, height):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_a_picture_comes_back_loaded_and_in_rgb(folder):
+    image = folder.open("sub/red.png")
+    assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (4, 3), (200, 10, 10))
+    folder.check("sub/red.png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [
+        ("CMYK", "a.jpg"),
+        ("L", "a.png"),
+        ("RGBA", "a.webp"),
+        ("P", "a.png"),
+        ("1", "a.png"),
+        ("I;16", "a.png"),
+    ],
+)
+def test_every_colour_mode_becomes_rgb(folder, mode, name):
+    Image.new(mode, (1, 1)).save(folder.root / name)
+    assert folder.open(name).mode == "RGB"
+
+
+def test_a_palette_with_transparency_becomes_rgb_without_a_warning(folder):
+    Image.new("P", (2, 2)).save(folder.root / "p.png", transparency=b"\x00\x80")
+    assert folder.open("p.png").mode == "RGB"
+
+
+def test_an_animation_gives_its_first_frame(folder):
+    frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+    frames[0].save(folder.root / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert folder.open("a.webp").getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/etc/passwd", "is absolute"),
+        ("~/x.png", "is absolute"),
+        ("../x.png", "leads upwards"),
+        ("sub/../../x.png", "leads upwards"),
+        ("C:/x.png", "is a URL or names a drive"),
+        ("C:x.png", "is a URL or names a drive"),
+        ("sub\\red.png", "holds a backslash"),
+        ("\\\\host\\x.png", "holds a backslash"),
+        ("http://example.org/x.png", "is a URL"),
+        ("FILE:///etc/passwd", "is a URL"),
+        ("data:image/png;base64,AAAA", "is a URL"),
+        ("a\0.png", "holds control or invisible characters"),
+        ("", "is empty"),
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused_by_its_text_alone(folder, path, reason):
+    with pytest.raises(UserError, match=reason) as caught:
+        check_path(path)
+    assert repr(path) in str(caught.value)
+    assert "valid: a path below the image folder" in str(caught.value)
+    with pytest.raises(UserError, match=reason):
+        folder.open(path)
+
+
+@given(st.text(max_size=30))
+def test_whatever_passes_the_check_stays_below_the_folder(tmp_path_factory, path):
+    root = tmp_path_factory.getbasetemp().resolve()
+    try:
+        check_path(path)
+    except UserError:
+        return
+    assert (root / path).resolve().is_relative_to(root)
+
+
+def test_a_link_may_stay_inside_but_not_leave(folder, tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "outside.png")
+    (folder.root / "out.png").symlink_to(tmp_path / "outside.png")
+    (folder.root / "up").symlink_to(tmp_path)
+    (folder.root / "in.png").symlink_to(folder.root / "sub" / "red.png")
+    for path in ("out.png", "up/outside.png"):
+        with pytest.raises(UserError, match=f"'{path}' is a link that leaves the image folder"):
+            folder.open(path)
+    assert folder.open("in.png").size == (4, 3)
+
+
+@pytest.mark.parametrize("path", ["none.png", "sub"])
+def test_a_missing_picture_names_path_and_folder(folder, path):
+    with pytest.raises(UserError, match=f"'{path}' is not a file in .*pictures; name the image folder"):
+        folder.check(path)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "EPS", "PPM"])
+def test_other_formats_are_refused_by_content_whatever_their_name(folder, kind):
+    Image.new("RGB", (2, 2)).save(folder.root / "x.png", format=kind)
+    with pytest.raises(UserError, match=r"'x\.png' is not a readable picture; valid: JPEG, PNG, WEBP"):
+        folder.check("x.png")
+
+
+def test_text_and_empty_files_are_no_pictures(folder):
+    for content in (b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
+        (folder.root / "x.png").write_bytes(content)
+        with pytest.raises(UserError, match="not a readable picture"):
+            folder.check("x.png")
+
+
+@pytest.mark.parametrize("side", [9_000, 12_000, 60_000])
+def test_a_small_file_with_a_huge_canvas_is_refused_by_its_header(folder, side):
+    (folder.root / "bomb.png").write_bytes(png_header(side, side))
+    with pytest.raises(UserError, match=r"'bomb\.png' has too many pixels; valid: up to 64,000,000"):
+        folder.check("bomb.png")
+
+
+def test_the_limit_of_pixels_can_be_set(folder):
+    small = ImageFolder(folder.root, max_pixels=11)
+    with pytest.raises(UserError, match="too many pixels; valid: up to 11"):
+        small.open("sub/red.png")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_a_picture_cut_short_is_refused(folder, name):
+    path = folder.root / name
+    Image.effect_noise((64, 64), 80).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=f"'{name}' is (broken or cut short|not a readable picture)"):
+        folder.open(name)

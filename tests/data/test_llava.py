@@ -1,0 +1,64 @@
+import pytest
+
+from unmirage.errors import UserError
+
+
+def talk(*turns, **fields):
+    roles = ("human", "gpt")
+    return {
+        "id": "c1",
+        **fields,
+        "conversations": [{"from": roles[i % 2], "value": t} for i, t in enumerate(turns)],
+    }
+
+
+def test_one_turn_keeps_the_id_and_loses_the_placeholder(load):
+    data = load([talk("<image>\nWhat is it?", "A cat.", image="coco/1.jpg")])
+    (sample,) = data
+    assert (data.format, data.label_source) == ("llava", "answer")
+    assert (sample.id, sample.query, sample.answer, sample.image) == (
+        "c1",
+        "What is it?",
+        "A cat.",
+        "coco/1.jpg",
+    )
+    assert not sample.refused
+
+
+def test_each_human_turn_is_a_sample_judged_by_its_own_answer(load):
+    data = load([talk("What is it?\n<image>", "A house.", "Whose?", "I'm sorry, I cannot say.")])
+    assert [(s.id, s.record, s.query, s.refused) for s in data] == [
+        ("c1/1", "c1", "What is it?", False),
+        ("c1/2", "c1", "Whose?", True),
+    ]
+    assert data.samples[0].image is None
+
+
+def test_a_system_turn_is_no_query(load):
+    record = talk("Hello?", "Hi.")
+    record["conversations"].insert(0, {"from": "system", "value": "Be kind."})
+    assert [s.query for s in load([record])] == ["Hello?"]
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        ("x", "field 'conversations' must be a list of turns, not 'x'"),
+        ([], "field 'conversations' must be a list of turns"),
+        (["x"], r"field 'conversations\[0\]' must be an object, not 'x'"),
+        (
+            [{"from": "human", "value": "a"}],
+            r"conversations\[0\]: has no answer; every human turn needs a gpt turn",
+        ),
+        ([{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}], "must alternate, human first"),
+        (
+            [{"from": "cat", "value": "a"}],
+            "field 'from' is 'cat'; valid: human, user, gpt, assistant, system",
+        ),
+        ([{"value": "a"}], "field 'from' is missing"),
+        ([{"from": "human", "value": 1}, {"from": "gpt", "value": "b"}], "field 'value' must be text, not 1"),
+    ],
+)
+def test_a_broken_conversation_is_named(load, turns, message):
+    with pytest.raises(UserError, match=message):
+        load([{"id": "c1", "conversations": turns}])

@@ -1,0 +1,60 @@
+import pytest
+
+from unmirage.data import FORMATS, load_samples
+from unmirage.errors import UserError
+
+ROW = {"query": "What is it?", "refused": False}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_offers_the_same_two_functions(name):
+    assert FORMATS[name].matches({}) is False
+    assert list(FORMATS[name].read([])) == []
+
+
+def test_an_unknown_format_lists_the_valid_ones(load):
+    with pytest.raises(
+        UserError, match=r"unknown format 'lava'; valid: auto, csv, json, .*Did you mean 'llava'\?"
+    ):
+        load([ROW], "lava")
+
+
+def test_a_file_that_fits_no_format_says_what_it_has_and_what_is_valid(load):
+    message = (
+        r"d\.json: no known format has the fields \['colour', 'size'\]; valid formats: vlguard, llava, spa-vl"
+    )
+    with pytest.raises(UserError, match=message):
+        load([{"size": 1, "colour": "red"}])
+
+
+def test_one_broken_record_in_front_does_not_hide_the_format(load):
+    with pytest.raises(UserError, match="record 1 of 2: field 'query' is missing"):
+        load([{"x": 1}, ROW])
+
+
+def test_columns_are_for_tables_only(load):
+    with pytest.raises(
+        UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv"
+    ):
+        load([ROW], "llava", columns={"query": "query"})
+
+
+def test_a_table_can_be_read_as_csv_whatever_its_suffix(load):
+    assert load("query,refused\nWhat?,yes\n", "csv", name="d.dat").samples[0].refused
+
+
+def test_pictures_lie_beside_the_file_or_where_the_user_says(load, tmp_path):
+    assert load([ROW]).image_root == tmp_path
+    assert load([ROW], images="elsewhere").image_root.name == "elsewhere"
+
+
+def test_repeated_ids_are_told_apart_and_records_kept(load):
+    ids = ["a", "a", "a#2", "a"]
+    data = load([ROW | {"id": name} for name in ids])
+    assert [s.id for s in data] == ["a", "a#2", "a#2#2", "a#3"]
+    assert [s.record for s in data] == ids
+
+
+def test_a_missing_file_is_a_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        load_samples(str(tmp_path / "x.json"))
