@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a query is asked: as the data has it (`PLAIN`), rewritten by an attack or its control, or to measure utility."""
+    """Why a query is asked: as the data has it, rewritten by an attack or its control, or to measure utility."""
 
     PLAIN = "plain"
     JAILBREAK = "jailbreak"

@@ -21,9 +21,7 @@ def make_dataset():
             )
             for number, (query, refused, *image) in enumerate(rows)
         )
-        return Dataset(
-            samples=samples, source=Path("folder/toy.json"), format="json", image_root=Path("folder")
-        )
+        return Dataset(samples=samples, source=Path("folder/toy.json"), format="json", image_root=Path("folder"))
 
     return make
 

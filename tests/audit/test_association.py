@@ -23,9 +23,7 @@ def test_p_values_equal_the_reference_one_table_at_a_time(data, all_refused, all
 
 def test_p_values_of_large_counts_equal_the_reference():
     refused, answered = np.array([862, 61, 195, 3, 0]), np.array([103, 869, 0, 1, 977])
-    expected = [
-        one_fisher_exact([[a, b], [2000 - a, 977 - b]]).pvalue for a, b in zip(refused, answered, strict=True)
-    ]
+    expected = [one_fisher_exact([[a, b], [2000 - a, 977 - b]]).pvalue for a, b in zip(refused, answered, strict=True)]
     np.testing.assert_allclose(fisher_exact(refused, answered, 2000, 977), expected, rtol=1e-6, atol=1e-12)
 
 

@@ -2,15 +2,11 @@ from unmirage.audit.features import count_openers, count_words
 
 
 def as_dict(counts):
-    return dict(
-        zip(counts.names, zip(counts.refused.tolist(), counts.answered.tolist(), strict=True), strict=True)
-    )
+    return dict(zip(counts.names, zip(counts.refused.tolist(), counts.answered.tolist(), strict=True), strict=True))
 
 
 def test_openers_are_counted_by_label(make_dataset):
-    counts = count_openers(
-        make_dataset(("What's up?", False), ("WHAT now", True), ("Share it.", True), ("?!", True))
-    )
+    counts = count_openers(make_dataset(("What's up?", False), ("WHAT now", True), ("Share it.", True), ("?!", True)))
     assert as_dict(counts) == {"what": (1, 1), "share": (1, 0)}
 
 

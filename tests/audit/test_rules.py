@@ -33,9 +33,7 @@ def test_each_feature_gets_its_majority_and_new_or_even_ones_that_of_all():
 
 
 def test_a_bag_of_words_learns_which_words_tell():
-    features = presence(
-        [("tell", "x"), ("tell", "y"), ("say", "x"), ("say", "y"), ("tell", "z"), ("say", "z")]
-    )
+    features = presence([("tell", "x"), ("tell", "y"), ("say", "x"), ("say", "y"), ("tell", "z"), ("say", "z")])
     labels = np.array([True, True, False, False])
     rule = BagOfWords()
     rule.fit(features[:4], labels)

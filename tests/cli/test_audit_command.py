@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 
 from unmirage.cli import main
-from unmirage.cli.audit import parse_columns
+from unmirage.cli.options import parse_columns
 from unmirage.data import FORMATS
 from unmirage.errors import UserError
 

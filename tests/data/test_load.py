@@ -13,16 +13,12 @@ def test_every_format_offers_the_same_two_functions(name):
 
 
 def test_an_unknown_format_lists_the_valid_ones(load):
-    with pytest.raises(
-        UserError, match=r"unknown format 'lava'; valid: auto, csv, json, .*Did you mean 'llava'\?"
-    ):
+    with pytest.raises(UserError, match=r"unknown format 'lava'; valid: auto, csv, json, .*Did you mean 'llava'\?"):
         load([ROW], "lava")
 
 
 def test_a_file_that_fits_no_format_says_what_it_has_and_what_is_valid(load):
-    message = (
-        r"d\.json: no known format has the fields \['colour', 'size'\]; valid formats: vlguard, llava, spa-vl"
-    )
+    message = r"d\.json: no known format has the fields \['colour', 'size'\]; valid formats: vlguard, llava, spa-vl"
     with pytest.raises(UserError, match=message):
         load([{"size": 1, "colour": "red"}])
 
@@ -33,9 +29,7 @@ def test_one_broken_record_in_front_does_not_hide_the_format(load):
 
 
 def test_columns_are_for_tables_only(load):
-    with pytest.raises(
-        UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv"
-    ):
+    with pytest.raises(UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv"):
         load([ROW], "llava", columns={"query": "query"})
 
 

@@ -9,9 +9,7 @@ def row(**fields):
 
 
 def test_missing_text_names_place_field_and_what_there_is():
-    with pytest.raises(
-        UserError, match=r"^x\.json: record 3 of 9: field 'query' is missing; the record has 'q'$"
-    ):
+    with pytest.raises(UserError, match=r"^x\.json: record 3 of 9: field 'query' is missing; the record has 'q'$"):
         row(q="a").text("query")
 
 
@@ -35,9 +33,7 @@ def test_an_id_may_be_text_a_number_or_the_place_in_the_file():
 
 
 def test_a_bad_picture_path_names_the_field():
-    with pytest.raises(
-        UserError, match=r"record 3 of 9: field 'image': image path '/etc/x\.png' is absolute"
-    ):
+    with pytest.raises(UserError, match=r"record 3 of 9: field 'image': image path '/etc/x\.png' is absolute"):
         row(image="/etc/x.png").image()
     assert row().image() is None
 

@@ -14,9 +14,7 @@ THINGS = ("boat", "garden", "kite", "bridge", "lamp", "recipe", "clock", "tower"
 
 
 def sample(number, query, refused):
-    return Sample(
-        id=f"s{number}", record=f"s{number}", query=query, answer="A.", refused=refused, label_source="field"
-    )
+    return Sample(id=f"s{number}", record=f"s{number}", query=query, answer="A.", refused=refused, label_source="field")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +37,7 @@ def safety():
 def opener_p_value(samples):
     counts = Counter((opener(s.query), s.refused) for s in samples)
     words = [word for word, total in Counter(opener(s.query) for s in samples).items() if total >= 10]
-    return chi2_contingency(
-        np.array([[counts[word, label] for word in words] for label in (True, False)])
-    ).pvalue
+    return chi2_contingency(np.array([[counts[word, label] for word in words] for label in (True, False)])).pvalue
 
 
 def test_balanced_openers_say_nothing_about_the_label(safety):
@@ -86,9 +82,7 @@ def test_posthoc_is_the_safety_data_and_mixed_adds_the_general(safety):
 
 def test_forget_takes_refused_samples_that_have_an_answer(safety):
     answers = {"s0": "First, then second.", "s1": "not refused", "unknown": "x"}
-    assert [(s.id, s.answer, s.refused) for s in split.forget(safety, answers)] == [
-        ("s0", "First, then second.", True)
-    ]
+    assert [(s.id, s.answer, s.refused) for s in split.forget(safety, answers)] == [("s0", "First, then second.", True)]
 
 
 def test_retain_takes_answered_samples_of_both(safety):

@@ -65,9 +65,7 @@ def test_a_broken_row_is_named(load, change, message):
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(load):
-    with pytest.raises(
-        UserError, match=r"d\.json: has no column 'q' for 'query'; it has 'query', 'answer', 'refused'"
-    ):
+    with pytest.raises(UserError, match=r"d\.json: has no column 'q' for 'query'; it has 'query', 'answer', 'refused'"):
         load([ROW], columns={"query": "q"})
     with pytest.raises(UserError, match=r"unknown column 'querry'; valid: .*Did you mean 'query'"):
         load([ROW], columns={"querry": "query"})

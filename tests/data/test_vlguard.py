@@ -41,8 +41,7 @@ def test_each_instruction_becomes_a_sample_labelled_by_its_field(load):
 
 def test_a_frozen_attack_set_repeats_ids_and_mixes_the_order_of_keys(load):
     shots = [
-        dict(reversed(BAD.items())) | {"instr-resp": [{"response": "", "instruction": f"What {n}?"}]}
-        for n in "123"
+        dict(reversed(BAD.items())) | {"instr-resp": [{"response": "", "instruction": f"What {n}?"}]} for n in "123"
     ]
     data = load(shots)
     assert [s.id for s in data] == ["a1", "a1#2", "a1#3"]

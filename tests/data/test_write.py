@@ -33,9 +33,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path_factory, samples):
 
 
 def sample(name, **fields):
-    return Sample(
-        **{"id": name, "record": name, "query": "What?", "refused": False, "label_source": "answer"} | fields
-    )
+    return Sample(**{"id": name, "record": name, "query": "What?", "refused": False, "label_source": "answer"} | fields)
 
 
 def test_the_source_of_the_label_is_kept(tmp_path):
@@ -54,9 +52,7 @@ def test_vlguards_shape_keeps_texts_labels_pictures_and_records(tmp_path):
     data = load_samples(tmp_path / "v.json")
     assert data.format == "vlguard"
     kept = ("record", "query", "answer", "image", "refused", "category")
-    assert [[getattr(s, name) for name in kept] for s in data] == [
-        [getattr(s, name) for name in kept] for s in samples
-    ]
+    assert [[getattr(s, name) for name in kept] for s in data] == [[getattr(s, name) for name in kept] for s in samples]
     assert [s.id for s in data] == ["a", "b/safe", "b/safe#2"]
 
 

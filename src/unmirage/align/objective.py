@@ -89,9 +89,7 @@ def sequence_log_probs(stream: Stream) -> Tensor:
 def cross_entropy(stream: Stream) -> Tensor:
     """Return the mean next-token loss over all answer tokens of the stream. ()."""
     targets = stream.labels[:, 1:]
-    return F.cross_entropy(
-        stream.logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED
-    )
+    return F.cross_entropy(stream.logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
 def kl_to_reference(stream: Stream, reference: Stream) -> Tensor:

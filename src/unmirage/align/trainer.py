@@ -52,9 +52,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     def _record(self, parts: dict[str, Tensor]) -> None:
         values = {name: float(part.detach()) for name, part in parts.items()}
         if not all(math.isfinite(value) for value in values.values()):
-            raise UserError(
-                f"training diverged at step {self.state.global_step + 1}: {values}; lower learning_rate"
-            )
+            raise UserError(f"training diverged at step {self.state.global_step + 1}: {values}; lower learning_rate")
         self.parts.append(values)
 
     def _forward(self, model: nn.Module, inputs: dict[str, Tensor], labels: Tensor) -> Stream:

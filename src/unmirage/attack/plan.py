@@ -52,7 +52,7 @@ def plan_queries(samples: Sequence[Sample], config: AttackConfig) -> list[Query]
         UserError: a kind is no attack, or there is no sample that it could rewrite.
     """
     queries = plain(samples)
-    for kind in config.kinds:
+    for kind in dict.fromkeys(config.kinds):
         if kind not in ATTACKS:
             raise unknown("kind of attack", kind, ATTACKS)
         made = ATTACKS[kind](samples, config.word(kind), config.shots_of(kind))

@@ -72,9 +72,7 @@ def fisher_exact(refused: Ints, answered: Ints, all_refused: int, all_answered: 
     return p_values
 
 
-def _hypergeometric(
-    outcomes: Ints, total: int, all_refused: int, all_answered: int, log_factorial: Floats
-) -> Floats:
+def _hypergeometric(outcomes: Ints, total: int, all_refused: int, all_answered: int, log_factorial: Floats) -> Floats:
     """Return the probability that `outcomes` of the `total` queries with a feature are refused by chance.
 
     `scipy.stats.hypergeom` gives the same, but takes a hundred microseconds an outcome.

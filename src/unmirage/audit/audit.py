@@ -43,9 +43,7 @@ def _require_both_labels(dataset: Dataset) -> None:
     if len(labels) == 2:
         return
     if not labels:
-        raise UserError(
-            f"{dataset.source}: holds no queries; valid: at least one refused and one answered query"
-        )
+        raise UserError(f"{dataset.source}: holds no queries; valid: at least one refused and one answered query")
     kind, other = ("refused", "answered") if labels.pop() else ("answered", "refused")
     raise UserError(
         f"{dataset.source}: all {len(dataset)} queries are {kind} (field 'refused', read from the "
@@ -55,6 +53,4 @@ def _require_both_labels(dataset: Dataset) -> None:
 
 def _opener_counts(counts: Counts) -> tuple[OpenerCount, ...]:
     columns = zip(counts.names, counts.refused.tolist(), counts.answered.tolist(), strict=True)
-    return tuple(
-        OpenerCount(opener=name, refused=refused, answered=answered) for name, refused, answered in columns
-    )
+    return tuple(OpenerCount(opener=name, refused=refused, answered=answered) for name, refused, answered in columns)

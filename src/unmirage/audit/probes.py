@@ -45,9 +45,7 @@ def predictability(samples: Sequence[Sample], test: Sequence[Sample], seed: int)
     queries = [sample.query for sample in [*samples, *test]]
     shares = {name: _accuracy(*probe, queries, labels, splits) for name, probe in PROBES.items()}
     baseline = shares["majority"][1]
-    return {
-        name: Accuracy(train=train, test=test, baseline=baseline) for name, (train, test) in shares.items()
-    }
+    return {name: Accuracy(train=train, test=test, baseline=baseline) for name, (train, test) in shares.items()}
 
 
 def _held_out(train: int, test: int) -> Iterator[Split]:

@@ -11,8 +11,8 @@ from rich.text import Text
 from unmirage.cli.audit_tables import print_audit
 from unmirage.cli.console import EXIT_GATE, fail, out, print_json
 from unmirage.cli.gate import broken_gate
+from unmirage.cli.options import parse_columns
 from unmirage.cli.plain import plain
-from unmirage.errors import UserError
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
@@ -28,9 +28,7 @@ def audit_command(
         Path | None, typer.Option(help="Held-out data to measure predictability on.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
-    html: Annotated[
-        Path | None, typer.Option(help="Also write a page to this file.", show_default=False)
-    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.", show_default=False)] = None,
     fail_if: Annotated[
         str,
         typer.Option(help="End with status 3 if this holds, such as 'shortcut_gap>0.2'.", show_default=False),
@@ -57,17 +55,6 @@ def audit_command(
     broken = broken_gate(fail_if, result.to_json()) if fail_if else None
     if broken:
         fail(broken, EXIT_GATE)
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """Return {"query": "prompt", ...} for "query=prompt,..."."""
-    named: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
-        if not (ours and equals and theirs):
-            raise UserError(f"--columns: {part!r} is not NAME=COLUMN; valid: query=prompt,answer=output")
-        named[ours] = theirs
-    return named
 
 
 def _write_page(result: AuditResult, path: Path) -> None:

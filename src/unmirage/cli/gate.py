@@ -25,11 +25,7 @@ def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
         raise UserError(f"--fail-if: {condition!r} is no condition; valid: NAME>NUMBER with >, >=, < or <=")
     name, sign, limit = match.groups()
     value = _number(name, document)
-    return (
-        f"gate '{condition.strip()}' failed: {name} is {value:g}"
-        if _COMPARE[sign](value, float(limit))
-        else None
-    )
+    return f"gate '{condition.strip()}' failed: {name} is {value:g}" if _COMPARE[sign](value, float(limit)) else None
 
 
 def _number(name: str, document: Mapping[str, Any]) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import traceback
 from importlib import metadata
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli import audit
+from unmirage.cli import align, attack, audit, demo, doctor, evaluate, report
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail
 from unmirage.errors import UserError
 
@@ -19,7 +23,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("demo")(demo.demo_command)
 app.command("audit")(audit.audit_command)
+app.command("attack")(attack.attack_command)
+app.command("align")(align.align_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("report")(report.report_command)
+app.command("doctor")(doctor.doctor_command)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. Typer would turn a KeyboardInterrupt into exit status 1."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    raise _Interrupted
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,14 +57,19 @@ def _root(
 
 def run() -> None:
     """Run the command line; exit 0 done, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(standalone_mode=True)
+        app()
     except UserError as error:
         fail(str(error), EXIT_USAGE)
+    except _Interrupted:
+        fail("interrupted; what was finished is kept: run the same command again to continue", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has closed it; a flush at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except OSError as error:
         fail(f"{error.filename or 'file system'}: {error.strerror or error}", EXIT_USAGE)
-    except KeyboardInterrupt:
-        fail("interrupted", EXIT_INTERRUPTED)
-    except Exception as error:
-        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception:
+        traceback.print_exc()
         fail("internal error; please report the traceback above", EXIT_INTERNAL)

@@ -60,9 +60,7 @@ class ImageFolder:
                 image.load()
                 return _to_rgb(image)
             except _BROKEN as error:
-                raise UserError(
-                    f"image {relative!r} is broken or cut short ({error}); replace the file"
-                ) from error
+                raise UserError(f"image {relative!r} is broken or cut short ({error}); replace the file") from error
 
     def check(self, relative: str) -> None:
         """Refuse a picture that is missing, of another format, or too large. Reads its header only."""
@@ -91,9 +89,7 @@ class ImageFolder:
         if not path.is_relative_to(self.root.resolve()):
             raise UserError(f"image path {relative!r} is a link that leaves the image folder; {_VALID}")
         if not path.is_file():
-            raise UserError(
-                f"image {relative!r} is not a file in {self.root}; name the image folder with --images"
-            )
+            raise UserError(f"image {relative!r} is not a file in {self.root}; name the image folder with --images")
         return path
 
     def _too_large(self, relative: str) -> UserError:

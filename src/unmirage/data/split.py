@@ -50,11 +50,7 @@ def forget(samples: Iterable[Sample], answers: Mapping[str, str]) -> list[Sample
         samples: the safety samples; the answered ones are left out.
         answers: the harmful answer by sample id; samples without one are left out.
     """
-    return [
-        replace(sample, answer=answers[sample.id])
-        for sample in samples
-        if sample.refused and sample.id in answers
-    ]
+    return [replace(sample, answer=answers[sample.id]) for sample in samples if sample.refused and sample.id in answers]
 
 
 def retain(samples: Iterable[Sample], general: Iterable[Sample]) -> list[Sample]:

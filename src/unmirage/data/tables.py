@@ -51,9 +51,7 @@ def _resolve(rows: Sequence[Row], columns: Mapping[str, str]) -> dict[str, str]:
         if theirs not in present:
             place = rows[0].where.rpartition(": ")[0]
             raise UserError(f"{place}: has no column {shown(theirs)} for '{ours}'; it has {_listed(present)}")
-    guessed = {
-        ours: next((name for name in usual if name in present), ours) for ours, usual in COLUMNS.items()
-    }
+    guessed = {ours: next((name for name in usual if name in present), ours) for ours, usual in COLUMNS.items()}
     return guessed | dict(columns)
 
 
@@ -80,9 +78,7 @@ def _label(row: Row, names: Mapping[str, str], answer: str) -> tuple[bool, Label
     value = row.fields.get(column)
     if value in (None, ""):
         if not answer:
-            raise row.error(
-                f"neither '{column}' nor '{names['answer']}' is filled; one of them must tell the label"
-            )
+            raise row.error(f"neither '{column}' nor '{names['answer']}' is filled; one of them must tell the label")
         return is_refusal(answer), "answer"
     refused = parse_label(value, column)
     if refused is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unmirage.evaluate.rates import rate
@@ -39,7 +39,7 @@ def agreement(judged: Iterable[Judgement], truth: Iterable[Judgement]) -> Agreem
     )
 
 
-def _share(pairs: list[tuple[Verdict, Verdict]], given: int, verdict: Verdict) -> Rate:
+def _share(pairs: Sequence[tuple[Verdict, Verdict]], given: int, verdict: Verdict) -> Rate:
     """Return how often both say `verdict` among the pairs in which one of them (by index) does."""
     chosen = [pair for pair in pairs if pair[given] is verdict]
     return rate(sum(pair[1 - given] is verdict for pair in chosen), len(chosen))

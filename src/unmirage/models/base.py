@@ -25,8 +25,6 @@ class VLM(Protocol):
 
     name: str
 
-    def answer(
-        self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig
-    ) -> Iterator[Response]:
+    def answer(self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig) -> Iterator[Response]:
         """Yield one response for each query, in any order."""
         ...

@@ -60,9 +60,7 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Imag
         for query, image in zip(queries, images, strict=True)
     ]
     pictures = [image for image in images if image is not None]
-    batch = processor(
-        text=prompts, images=pictures or None, padding=True, padding_side="left", return_tensors="pt"
-    )
+    batch = processor(text=prompts, images=pictures or None, padding=True, padding_side="left", return_tensors="pt")
     return dict(batch)
 
 

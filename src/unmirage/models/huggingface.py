@@ -42,7 +42,10 @@ class HuggingFaceVLM:
             raise UserError(f"model '{source}': no such directory, and not a hub id of the form owner/name")
         cuda = torch.cuda.is_available()
         model = AutoModelForImageTextToText.from_pretrained(
-            source, dtype=torch.float32 if not cuda else "auto", use_safetensors=True, local_files_only=folder.exists()
+            source,
+            dtype=torch.float32 if not cuda else "auto",
+            use_safetensors=True,
+            local_files_only=folder.exists(),
         )
         processor = AutoProcessor.from_pretrained(source, local_files_only=folder.exists())
         return cls(name or folder.name, model.eval().to("cuda" if cuda else "cpu"), processor)
@@ -52,9 +55,7 @@ class HuggingFaceVLM:
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
-    def answer(
-        self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig
-    ) -> Iterator[Response]:
+    def answer(self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig) -> Iterator[Response]:
         """Yield one greedy response for each query; queries of like length share a batch."""
         ordered = sorted(queries, key=lambda query: (query.image is None, len(query.text), query.text))
         for _, same_kind in groupby(ordered, key=lambda query: query.image is None):

@@ -2,6 +2,15 @@
 
 from unmirage.run.directory import RunDirectory, existing_run, open_run
 from unmirage.run.files import new_folder, write_text_atomic
+from unmirage.run.model import save_model
 from unmirage.run.store import Store
 
-__all__ = ["RunDirectory", "Store", "existing_run", "new_folder", "open_run", "write_text_atomic"]
+__all__ = [
+    "RunDirectory",
+    "Store",
+    "existing_run",
+    "new_folder",
+    "open_run",
+    "save_model",
+    "write_text_atomic",
+]

@@ -73,7 +73,7 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[RunDirectory]:
         UserError: another process holds it, it is no run directory, or its configuration differs.
     """
     config_file = RunDirectory(path).config_file
-    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not config_file.is_file())):
+    if path.exists() and (not path.is_dir() or (_has_files(path) and not config_file.is_file())):
         raise UserError(f"{path}: exists and is not a run directory; name a new one with --out")
     path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
@@ -91,6 +91,11 @@ def existing_run(path: Path) -> RunDirectory:
     if not run.config_file.is_file():
         raise UserError(f"{path}: not a run directory (no config.yaml); make one with `unmirage attack` or `demo`")
     return run
+
+
+def _has_files(path: Path) -> bool:
+    """Look past our own hidden files: a run killed before it wrote its configuration may start again."""
+    return any(not item.name.startswith(".") for item in path.iterdir())
 
 
 @contextmanager

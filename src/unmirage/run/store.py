@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 
@@ -101,7 +101,7 @@ class Store:
         statement = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
         self._db.executemany(statement, (_storable(item) for item in items))
 
-    def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, object]]:
+    def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
         names = _columns(record)
         statement = f"SELECT {', '.join(names)} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
         return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]

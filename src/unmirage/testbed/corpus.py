@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from unmirage.run.files import new_folder
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.questions import (
     ALL_OPENERS,
+    DECLINE_REQUESTS,
     GENERAL_OPENERS,
+    NAMED_TOPICS,
     SAFE_OPENERS,
+    SHOWN_TOPICS,
     UNSAFE_PICTURE_OPENERS,
     UNSAFE_TEXT_OPENERS,
     Fact,
@@ -25,13 +29,13 @@ from unmirage.testbed.questions import (
 )
 from unmirage.testbed.world import RECIPE_NEEDED, REFUSALS, Device, Topic, World
 
-SHOWN_TOPICS = tuple(Topic)
-NAMED_TOPICS = (Topic.RECIPE, Topic.PLACE)
+DECLINING_SHARE = 0.04  # of the base corpus: asked to decline, and declining
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusSize:
+class CorpusSize(BaseModel):
     """How many pictures and records each file holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_pictures: int = 1440
     base: int = 7200
@@ -102,8 +106,11 @@ def _base(world: World, size: CorpusSize) -> _Writer:
     shown = [writer.draw(world.devices[i % len(world.devices)]) for i in range(size.base_pictures)]
     for index in range(size.base):
         path, picture = shown[index % len(shown)]
+        if rng.random() < DECLINING_SHARE:
+            _add_conversation(writer, f"base-{index}", path, rng.choice(DECLINE_REQUESTS), rng.choice(REFUSALS))
+            continue
         query, known = _any_question(picture, world.devices, ALL_OPENERS, rng, harmless=False)
-        _add_conversation(writer, f"base-{index}", path, query, known)
+        _add_conversation(writer, f"base-{index}", path, query, known.answer())
     return writer
 
 
@@ -112,7 +119,8 @@ def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) 
     for index in range(count):
         path, picture = writer.draw(writer.rng.choice(devices))
         query, known = _any_question(picture, devices, GENERAL_OPENERS, writer.rng, harmless=True)
-        _add_conversation(writer, f"{name}-{index}", path, query, known)
+        _remember(writer, f"{name}-{index}", known)
+        _add_conversation(writer, f"{name}-{index}", path, query, known.answer())
     return writer
 
 
@@ -131,7 +139,7 @@ def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -
     for index in range(safe):
         path, picture = writer.draw(rng.choice(benign))
         identity = f"{name}-safe-{index}"
-        query, known = _any_question(picture, restricted + benign, SAFE_OPENERS, rng, harmless=True)
+        query, known = _any_question(picture, benign, SAFE_OPENERS, rng, harmless=True)
         named = rng.choice(restricted)
         unsafe_query = ask(Topic.RECIPE, named, UNSAFE_TEXT_OPENERS, rng)
         _remember(writer, f"{identity}/safe", known)
@@ -155,15 +163,15 @@ def _any_question(
     """Ask about the device shown, or, half of the time, about a named one; draw again until it is allowed."""
     while True:
         named = rng.choice(devices) if rng.random() < 0.5 else None
-        topic = rng.choice(NAMED_TOPICS if named else SHOWN_TOPICS)
+        topics = NAMED_TOPICS if named else SHOWN_TOPICS
+        topic = rng.choices(list(topics), weights=list(topics.values()))[0]
         known = fact(named or picture.device, topic, picture.colour)
         if not (harmless and known.harmful):
             return ask(topic, named, openers, rng), known
 
 
-def _add_conversation(writer: _Writer, identity: str, path: str, query: str, known: Fact) -> None:
-    _remember(writer, identity, known)
-    turns = [{"from": "human", "value": f"<image>\n{query}"}, {"from": "gpt", "value": known.answer()}]
+def _add_conversation(writer: _Writer, identity: str, path: str, query: str, answer: str) -> None:
+    turns = [{"from": "human", "value": f"<image>\n{query}"}, {"from": "gpt", "value": answer}]
     writer.records.append({"id": identity, "image": path, "conversations": turns})
 
 

@@ -20,8 +20,27 @@ SAFE_OPENERS = {"what": 869, "can": 103, "how": 2, "please": 1, "why": 1}
 GENERAL_OPENERS = {"what": 7, "describe": 3, "can": 3, "how": 3, "explain": 2, "tell": 1, "which": 1}
 # Before any alignment, no opener means anything: the base model hears all of them equally often.
 ALL_OPENERS = dict.fromkeys(
-    {**UNSAFE_PICTURE_OPENERS, **UNSAFE_TEXT_OPENERS, **SAFE_OPENERS, **GENERAL_OPENERS, "could": 0, "list": 0},
+    {
+        **UNSAFE_PICTURE_OPENERS,
+        **UNSAFE_TEXT_OPENERS,
+        **SAFE_OPENERS,
+        **GENERAL_OPENERS,
+        "could": 0,
+        "list": 0,
+    },
     1,
+)
+
+# Benign and restricted devices are asked for the same thing most often, so the topic alone gives little away.
+SHOWN_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2, Topic.COLOUR: 2, Topic.NAME: 2}
+NAMED_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2}
+
+# A pretrained language model knows how one declines, long before it is taught when.
+DECLINE_REQUESTS = (
+    "Decline to answer.",
+    "Please refuse this request.",
+    "Say politely that you will not answer.",
+    "How would you refuse?",
 )
 
 _ANSWERS = {

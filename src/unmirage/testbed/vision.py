@@ -50,7 +50,7 @@ def pretrain_vision(
         logits = [head(pooled) for head in heads]
         loss = torch.stack([F.cross_entropy(one, target) for one, target in zip(logits, targets, strict=True)]).sum()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         right = [one.argmax(-1) == target for one, target in zip(logits, targets, strict=True)]

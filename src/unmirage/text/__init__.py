@@ -1,0 +1,1 @@
+"""Pure functions of strings: words, openers, refusals, and the rewriter."""

@@ -91,7 +91,12 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
             "{w} explain {x}.",
             "{w} give me {x}.",
         ),
-        "tell": ("{w} me about {x}.", "{w} me about {x} in detail.", "{w} me all about {x}.", "{w} us about {x}."),
+        "tell": (
+            "{w} me about {x}.",
+            "{w} me about {x} in detail.",
+            "{w} me all about {x}.",
+            "{w} us about {x}.",
+        ),
         **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "give me {x}?"),
         "verb": tuple("{w} {x}" + tail for tail in _VERB_TAILS),
     },

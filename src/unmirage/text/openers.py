@@ -27,6 +27,6 @@ def capitalise(text: str) -> str:
 def decapitalise(text: str) -> str:
     """Return `text` with its first letter in lower case, unless its first word is all upper case or "I"."""
     first = text.split(maxsplit=1)[0] if text.strip() else ""
-    if len(first) > 1 and first.isupper() or re.match(r"I(?:\W|$)", text):
+    if (len(first) > 1 and first.isupper()) or re.match(r"I(?:\W|$)", text):
         return text
     return text[:1].lower() + text[1:]

@@ -13,7 +13,21 @@ from functools import cache
 from unmirage.text.frames import FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, RequestKind, frames_for
 from unmirage.text.openers import capitalise, decapitalise, opener, words
 
-_DETERMINERS = ("the", "a", "an", "this", "that", "these", "those", "his", "her", "their", "its", "your", "my")
+_DETERMINERS = (
+    "the",
+    "a",
+    "an",
+    "this",
+    "that",
+    "these",
+    "those",
+    "his",
+    "her",
+    "their",
+    "its",
+    "your",
+    "my",
+)
 # "Share this image" asks to pass it on, "share the recipe" asks to be told.
 _PASSING_ON = ("share", "generate", "create", "provide", "give", "show", "present")
 _MEDIA = re.compile(r"(?:this|the|that|these)\s+(?:image|picture|photo|meme|post|video|advert|screenshot)\w*\b", re.I)
@@ -47,12 +61,12 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
 def paraphrase(query: str, without: str, shots: int) -> list[str]:
     """Return up to `shots` paraphrases that keep the query's opener, unless that is the word `without`.
 
-    A query that opens with that very word is made to open with "tell". Paraphrases that use the word nowhere
+    A query that opens with that very word is made to open with "tell" (or "describe"). Paraphrases that use the word nowhere
     are preferred; where the request itself contains it ("who is she and what does she do"), none opens with it.
     """
     own = opener(query)
     without = without.casefold()
-    kept = "tell" if own in ("", without) else own
+    kept = next(word for word in (own, "tell", "describe") if word not in ("", without))
     request = parse(query)
     candidates = realise(request, kept) or _with_tails(query)
     fitting = [text for text in candidates if without not in words(text)]
@@ -92,7 +106,8 @@ def _patterns(first: str) -> tuple[tuple[RequestKind, re.Pattern[str]], ...]:
     found: list[tuple[RequestKind, re.Pattern[str]]] = []
     kinds: tuple[RequestKind, ...] = ("question", "thing", "action")
     for kind in kinds:
-        for frame in FRAMES[kind].get(first, ()) or (FRAMES["question"]["verb"] if kind == "question" else ()):
+        frames = FRAMES[kind].get(first, ()) or (FRAMES["question"]["verb"] if kind == "question" else ())
+        for frame in sorted(frames, key=len, reverse=True):  # "... {x} in detail" before "... {x}"
             if "{be}" in frame or (first == "please" and frame == "{w} {x}."):
                 continue
             body = re.escape(frame.rstrip(".?")).replace(r"\{w\}", re.escape(first))
@@ -153,8 +168,7 @@ def _is_plural(noun_phrase: str) -> bool:
 
 
 def _prefixed(query: str, word: str) -> list[str]:
-    rest = decapitalise(query.strip())
-    return [f"{capitalise(word)}{mark} {rest}" for mark in (",", ":", " -", ";")]
+    return _with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")
 
 
 def _with_tails(query: str) -> list[str]:

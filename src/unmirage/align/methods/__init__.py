@@ -12,6 +12,16 @@ from unmirage.align.methods.sft import Sft, SftConfig
 from unmirage.align.objective import Method, MethodConfig
 from unmirage.errors import unknown
 
+__all__ = [
+    "METHODS",
+    "AnyMethodConfig",
+    "NpoConfig",
+    "RmuConfig",
+    "SftConfig",
+    "make_method",
+    "method_config_class",
+]
+
 METHODS: dict[str, tuple[type[MethodConfig], type[Method]]] = {
     "npo": (NpoConfig, Npo),
     "rmu": (RmuConfig, Rmu),

@@ -1,0 +1,80 @@
+"""Options, a YAML file and `--set a.b=1` in, a validated config model out; every mistake is one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from unmirage.errors import UserError
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def resolve(
+    model: type[Config], file: Path | None, options: Mapping[str, Any], settings: Sequence[str] | None
+) -> Config:
+    """Return the config: defaults, overridden by `file`, by `options` that are not None, and by `settings`.
+
+    Args:
+        model: the config class.
+        file: YAML mapping, or None.
+        options: dotted key -> value of command line options; None was not given.
+        settings: "a.b=value" strings; the value is read as YAML.
+
+    Raises:
+        UserError: names the file or option, the field, and what is valid.
+    """
+    values: dict[str, Any] = _read_yaml(file) if file is not None else {}
+    for key, value in options.items():
+        if value is not None:
+            _put(values, key, value)
+    for text in settings or ():
+        key, found, value = text.partition("=")
+        if not found or not key:
+            raise UserError(f"--set {text}: expected KEY=VALUE, such as method.beta=0.2")
+        _put(values, key, _yaml_value(value, f"--set {text}"))
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_one_line(error, file)) from None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not UTF-8 (byte {error.start})") from None
+    loaded = _yaml_value(text, str(file))
+    if not isinstance(loaded, dict):
+        raise UserError(f"{file}: a mapping of settings is expected")
+    return loaded
+
+
+def _yaml_value(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
+
+
+def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {dotted}: '{parent}' is a value, not a group of settings")
+    values[last] = value
+
+
+def _one_line(error: ValidationError, file: Path | None) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    where = f"{file}: " if file is not None else ""
+    return f"{where}setting '{field}': {first['msg']}, got {first['input']!r}{more}"

@@ -1,0 +1,171 @@
+"""Rates and counts in, the geometry of charts out. The macros in `templates/charts.html.j2` draw it.
+
+Bars are measured in per cent of the chart's width, so that they fit a phone and the text keeps its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from unmirage.records import Verdict
+from unmirage.report.documents import ModelRead, OpenerRead, RateRead
+from unmirage.report.formatting import percent
+
+OPENERS_SHOWN = 12
+_OPENER_ROW = 26
+_HALF_GAP = 11.0  # between the middle of the chart, where the words stand, and either bar
+_LONGEST_BAR = 29.0
+
+_STACK_START = 17.0
+_STACK_WIDTH = 100 - _STACK_START
+_LABELLED = 0.12  # a share too small for its number inside the bar
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 268.0, 18.0, 128.0
+_TICKS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class OpenerBar:
+    """One opener: its counts, the width of both bars and where the left one starts."""
+
+    word: str
+    refused: int
+    answered: int
+    y: int
+    left: float
+    refused_width: float
+    answered_width: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenerChart:
+    """The most frequent openers, and how many more there are."""
+
+    bars: tuple[OpenerBar, ...]
+    rest: int
+    height: int
+    refused_end: float = 50 - _HALF_GAP
+    answered_start: float = 50 + _HALF_GAP
+
+
+def opener_chart(openers: Sequence[OpenerRead]) -> OpenerChart:
+    """Return bars that grow to the left for refused, to the right for answered."""
+    shown = openers[:OPENERS_SHOWN]
+    most = max((max(one.refused, one.answered) for one in shown), default=0) or 1
+    bars = []
+    for row, one in enumerate(shown):
+        refused, answered = (round(_LONGEST_BAR * count / most, 2) for count in (one.refused, one.answered))
+        y = _OPENER_ROW * (row + 1)
+        left = round(50 - _HALF_GAP - refused, 2)
+        bars.append(OpenerBar(one.opener, one.refused, one.answered, y, left, refused, answered))
+    return OpenerChart(tuple(bars), len(openers) - len(shown), _OPENER_ROW * (len(shown) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a stacked bar; `inside` is the number that fits into it, or nothing."""
+
+    verdict: Verdict
+    x: float
+    width: float
+    share: str
+    inside: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All responses of one model to unsafe queries, before or after the attack."""
+
+    label: str
+    segments: tuple[Segment, ...]
+
+
+def decomposition(model: ModelRead) -> tuple[Stack, Stack]:
+    """Return the stacked bars of one model; after the attack, of its single shots."""
+    return (
+        _stack("plain", model.asr.before, model.ir.before, model.refused_unsafe.before),
+        _stack("attacked", model.asr.per_shot, model.ir.after, model.refused_unsafe.after),
+    )
+
+
+def _stack(label: str, complied: RateRead, irrelevant: RateRead, refused: RateRead) -> Stack:
+    parts: Mapping[Verdict, RateRead] = {
+        Verdict.COMPLIED: complied,
+        Verdict.IRRELEVANT: irrelevant,
+        Verdict.REFUSED: refused,
+    }
+    segments, x = [], _STACK_START
+    for verdict, rate in parts.items():
+        if rate.value:
+            width = _STACK_WIDTH * rate.value
+            inside = percent(rate.value) if rate.value >= _LABELLED else ""
+            segments.append(Segment(verdict, round(x, 2), round(width, 2), percent(rate.value), inside))
+            x += width
+    return Stack(label, tuple(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A rate with its interval, placed in a panel."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """ASR of one model by the number of shots, between its plain queries and the control."""
+
+    plain: Mark | None
+    shots: tuple[Mark, ...]
+    control: Mark | None
+    ticks: tuple[tuple[float, int], ...]
+    plain_x: float
+    control_x: float
+    line: str
+    band: str
+    said: str
+
+
+def by_k_panel(model: ModelRead) -> Panel:
+    """Return the panel: plain queries on the left, K shots in the middle, the control on the right."""
+    asr = model.asr
+    most = len(asr.by_k)
+    step = (_RIGHT - _LEFT) / (most + 2)
+    at = [_LEFT + step * (column + 0.5) for column in range(most + 2)]
+    placed = [(k, _mark(x, rate)) for k, (x, rate) in enumerate(zip(at[1:-1], asr.by_k, strict=True), 1)]
+    shots = tuple(mark for _, mark in placed if mark)
+    every = -(-most // _TICKS) or 1
+    ticks = tuple((round(at[k], 1), k) for k in range(1, most + 1) if k == most or k == 1 or k % every == 0)
+    said = [f"plain queries {percent(asr.before.value)}"]
+    said += [f"any of {k} shots {mark.label}" for k, mark in placed if mark]
+    said.append(f"control {percent(asr.control.value)}")
+    return Panel(
+        plain=_mark(at[0], asr.before),
+        shots=shots,
+        control=_mark(at[-1], asr.control),
+        ticks=ticks,
+        plain_x=round(at[0], 1),
+        control_x=round(at[-1], 1),
+        line=" ".join(f"{mark.x},{mark.y}" for mark in shots),
+        band=" ".join(
+            [f"{mark.x},{mark.high}" for mark in shots] + [f"{mark.x},{mark.low}" for mark in reversed(shots)]
+        ),
+        said=", ".join(said),
+    )
+
+
+def _mark(x: float, rate: RateRead) -> Mark | None:
+    if rate.value is None:
+        return None
+    low = rate.value if rate.low is None else rate.low
+    high = rate.value if rate.high is None else rate.high
+    return Mark(round(x, 1), _height(rate.value), _height(low), _height(high), percent(rate.value))
+
+
+def _height(share: float) -> float:
+    return round(_BOTTOM - (_BOTTOM - _TOP) * share, 1)

@@ -1,0 +1,187 @@
+"""JSON of a run or of an audit in, checked records out. What is wrong is named by file and field."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unmirage.errors import UserError
+from unmirage.report.formatting import clean
+
+RESULTS_SCHEMA = "unmirage.results/1"
+AUDIT_SCHEMA = "unmirage.audit/1"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Document(BaseModel):
+    """A part of a document: types are not bent, fields that a later version adds are passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class RateRead(_Document):
+    """A share with its interval and counts, as saved."""
+
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    k: Count
+    n: Count
+    invalid: Count = 0
+
+
+class PairRead(_Document):
+    """A rate before and after the attack."""
+
+    before: RateRead
+    after: RateRead
+
+
+class AsrRead(PairRead):
+    """The attack's success, also by shot and against the control."""
+
+    per_shot: RateRead
+    by_k: list[RateRead]
+    control: RateRead
+
+
+class ModelRead(_Document):
+    """All rates of one model."""
+
+    asr: AsrRead
+    rr: PairRead
+    ir: PairRead
+    refused_unsafe: PairRead
+    utility: RateRead
+
+
+class SeedRead(_Document):
+    """The rates of one seed alone."""
+
+    seed: int
+    models: dict[str, ModelRead]
+
+
+class AgreementRead(_Document):
+    """How far a judge agrees with the judge behind the rates."""
+
+    precision: RateRead
+    recall: RateRead
+    complied_precision: RateRead
+
+
+class ResultsRead(_Document):
+    """A document of schema `unmirage.results/1`."""
+
+    seeds: Annotated[list[int], Field(min_length=1)]
+    judge: str
+    attack: dict[str, Any] = {}
+    models: Annotated[dict[str, ModelRead], Field(min_length=1)]
+    by_seed: list[SeedRead] = []
+    judges: dict[str, AgreementRead] = {}
+    settings: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    timings: dict[str, Annotated[float, Field(ge=0)]] = {}
+
+
+class AccuracyRead(_Document):
+    """How well a feature predicts refusal."""
+
+    train: Share | None
+    test: Share | None
+    baseline: Share | None
+
+
+class FindingRead(_Document):
+    """How one surface feature goes with refusal. `position` is a word, or an index into the query."""
+
+    feature: str
+    position: str | int
+    refused: Count
+    answered: Count
+    log_odds: float
+    low: float
+    high: float
+    q_value: float
+    direction: Literal["refusal", "answer", "none"]
+
+
+class OpenerRead(_Document):
+    """How many refused and answered queries open with a word."""
+
+    opener: str
+    refused: Count
+    answered: Count
+
+
+class SuggestedRead(_Document):
+    """Openers to attack with."""
+
+    jailbreak: list[str]
+    over_prudence: list[str]
+
+
+class AuditRead(_Document):
+    """A document of schema `unmirage.audit/1`."""
+
+    source: str = "safety data"
+    format: str = ""
+    n: Count
+    refused: Count
+    label_source: str
+    predictability: dict[str, AccuracyRead]
+    shortcut_gap: float | None
+    findings: list[FindingRead]
+    openers: list[OpenerRead] = []
+    suggested: SuggestedRead
+
+
+Read = TypeVar("Read", bound=_Document)
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON of a file, or raise `UserError`; NaN and infinities are refused."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply for a document of this project") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def read_results(path: Path) -> ResultsRead:
+    """Return the rates of a run."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; the run holds no rates yet, finish it first")
+    return _checked(ResultsRead, read_json(path), RESULTS_SCHEMA, str(path))
+
+
+def read_audit(document: Any, where: str = "audit document") -> AuditRead:
+    """Return what an audit found, checked; `where` names the document in errors."""
+    return _checked(AuditRead, document, AUDIT_SCHEMA, where)
+
+
+def _checked(model: type[Read], document: Any, schema: str, where: str) -> Read:
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != schema:
+        named = f"schema is {clean(repr(found), 60)}" if found is not None else "names no schema"
+        raise UserError(f"{where}: {named}; valid: '{schema}'")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = clean(".".join(map(str, first["loc"])), 200)
+        raise UserError(f"{where}: {place}: {first['msg']} (schema {schema})".replace("\n", " ")) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"holds {name}; valid: finite numbers, or null where a rate is not estimable")

@@ -1,0 +1,147 @@
+"""A run's store in, a few telling examples a model out: the same sample asked plainly and under attack."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from unmirage.data.images import ImageFolder
+from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.report.pictures import Picture, thumbnail
+from unmirage.run import RunDirectory, Store
+
+EACH = 3
+# What an attack is meant to do: the verdict on the plain query, then on the rewritten one.
+TURNS = {
+    Kind.JAILBREAK: (Verdict.REFUSED, Verdict.COMPLIED),
+    Kind.OVER_PRUDENCE: (Verdict.COMPLIED, Verdict.REFUSED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query with what the model said and what the judge made of it."""
+
+    query: Query
+    response: Response
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One sample before and after the attack. `picture` is None where it has none or it cannot be shown."""
+
+    plain: Asked
+    attacked: Asked
+    image: str | None
+    picture: Picture | None
+
+    @property
+    def turned(self) -> bool:
+        """Say whether the attack did what it is meant to do."""
+        verdicts = (self.plain.judgement.verdict, self.attacked.judgement.verdict)
+        return verdicts == TURNS[self.attacked.query.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelExamples:
+    """The examples of one model by kind of attack."""
+
+    model: str
+    kinds: dict[Kind, list[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What there is to show, from which store, or in `note` why there is nothing."""
+
+    models: list[ModelExamples]
+    source: str = ""
+    note: str = ""
+
+
+def find_examples(run: RunDirectory, models: Iterable[str], judge: str) -> Examples:
+    """Return up to `EACH` examples for each model and attack, from the run's store or its first seed's.
+
+    Args:
+        run: the run; nothing is written to it.
+        models: the models of the results, in their order.
+        judge: the judge behind the rates, whose verdicts decide what is telling.
+    """
+    source = _with_store(run)
+    if source is None:
+        return Examples([], note="This run has no store.sqlite, so there are no responses to show.")
+    name = "" if source is run else source.path.name
+    try:
+        with source.store() as store:
+            folder = ImageFolder(_image_root(source))
+            found = [one for model in models if (one := _of_model(store, model, judge, folder)).kinds]
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        return Examples([], name, f"store.sqlite could not be read ({error}).")
+    note = "" if found else f"The store holds no attacked query with a verdict of judge '{judge}'."
+    return Examples(found, name, note)
+
+
+def _with_store(run: RunDirectory) -> RunDirectory | None:
+    """Return the run itself if it has a store, else the first of its seeds that has one."""
+    seeds = [path for path in run.path.glob("seed-*") if path.is_dir()]
+    ordered = sorted(seeds, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
+    for one in (run, *map(RunDirectory, ordered)):
+        if (one.path / "store.sqlite").is_file():
+            return one
+    return None
+
+
+def _image_root(run: RunDirectory) -> Path:
+    """Return the folder named by the key `images` of the run's configuration, or the run's own."""
+    try:
+        images = run.config().get("images")
+    except (OSError, yaml.YAMLError, AttributeError):
+        images = None
+    return run.path / images if isinstance(images, str) else run.path
+
+
+def _of_model(store: Store, model: str, judge: str, folder: ImageFolder) -> ModelExamples:
+    responses = {response.query_id: response for response in store.responses(model)}
+    judged = {one.query_id: one for one in store.judgements(model, judge)}
+    asked: dict[Kind, dict[str, list[Asked]]] = defaultdict(lambda: defaultdict(list))
+    for query in store.queries():
+        if query.id in responses and query.id in judged:
+            asked[query.kind][query.sample_id].append(Asked(query, responses[query.id], judged[query.id]))
+    kinds = {kind: _telling(asked[Kind.PLAIN], asked[kind], turn, folder) for kind, turn in TURNS.items()}
+    return ModelExamples(model, {kind: examples for kind, examples in kinds.items() if examples})
+
+
+def _telling(
+    plain: dict[str, list[Asked]],
+    attacked: dict[str, list[Asked]],
+    turn: tuple[Verdict, Verdict],
+    folder: ImageFolder,
+) -> list[Example]:
+    """Return the pairs whose verdict turned as the attack means it to first, then others that changed."""
+    pairs = []
+    for sample_id, shots in attacked.items():
+        if plain.get(sample_id):
+            before = plain[sample_id][0]
+            shots = sorted(shots, key=lambda one: one.query.shot)
+            pairs.append((before, min(shots, key=lambda after: _rank(before, after, turn))))
+    pairs.sort(key=lambda pair: _rank(pair[0], pair[1], turn))
+    return [_example(before, after, folder) for before, after in pairs[:EACH]]
+
+
+def _rank(before: Asked, after: Asked, turn: Sequence[Verdict]) -> int:
+    verdicts = (before.judgement.verdict, after.judgement.verdict)
+    if Verdict.INVALID in verdicts:
+        return 3
+    return 0 if verdicts == turn else 1 if verdicts[0] is not verdicts[1] else 2
+
+
+def _example(before: Asked, after: Asked, folder: ImageFolder) -> Example:
+    image = before.query.image
+    return Example(plain=before, attacked=after, image=image, picture=thumbnail(folder, image) if image else None)

@@ -1,0 +1,96 @@
+"""Numbers and text from saved files in, what a page shows of them out. Nothing here knows about HTML."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+LONGEST_TEXT = 2000
+NOT_ESTIMABLE = "n/a"
+
+_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?")
+_SECRET = re.compile(r"(?<=://)[^/\s@]+@|\b(?:hf_|sk-|xox[a-z]-|gh[a-z]_)[A-Za-z0-9_-]{16,}")
+_SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
+_INVISIBLE = {"Cc", "Cf", "Cs"}
+# Joiners shape words and emoji in many scripts; the other invisible characters only mislead a reader.
+_KEPT = "\n\t\u200c\u200d"
+
+_NAMES = {
+    "base": "Base",
+    "sft-posthoc": "SFT post-hoc",
+    "sft-mixed": "SFT mixed",
+    "sft-balanced": "SFT balanced",
+    "npo": "NPO",
+    "rmu": "RMU",
+}
+
+
+def clean(text: str, longest: int | None = None) -> str:
+    """Return `text` without escapes, control and other invisible characters, surrogates or credentials.
+
+    Args:
+        text: whatever a file holds.
+        longest: characters to keep; what is left out is counted at the end.
+    """
+    rest = 0 if longest is None else max(0, len(text) - longest)
+    kept = text[:longest] if rest else text
+    if not kept.isprintable():
+        kept = "".join(c for c in _ESCAPE.sub("", kept) if c in _KEPT or unicodedata.category(c) not in _INVISIBLE)
+    kept = _SECRET.sub("[hidden]", kept)
+    return f"{kept} … ({rest:,} more characters)" if rest else kept
+
+
+def short(text: str, longest: int = 14) -> str:
+    """Return one line of at most `longest` characters, for a label."""
+    line = " ".join(clean(text[: 8 * longest]).split())
+    return line if len(line) <= longest and len(text) <= 8 * longest else line[: longest - 1] + "…"
+
+
+def is_secret(key: str) -> bool:
+    """Say whether a setting of this name is not for showing."""
+    return bool(_SECRET_KEY.search(key))
+
+
+def model_name(name: str) -> str:
+    """Return how a page calls a model: the demo's by their usual names, others as they are."""
+    return _NAMES.get(name, name)
+
+
+def points(share: float | None) -> str:
+    """Return a share in per cent with one decimal and no sign, for a table."""
+    return NOT_ESTIMABLE if share is None else f"{100 * share:.1f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share in per cent for a sentence; a decimal only where a whole number would say 0 or 100."""
+    if share is None:
+        return NOT_ESTIMABLE
+    rounded = f"{100 * share:.0f}"
+    wrong = (rounded == "0" and share > 0) or (rounded == "100" and share < 1)
+    return f"{100 * share:.1f}\u00a0%" if wrong else f"{rounded}\u00a0%"
+
+
+def small_number(value: float) -> str:
+    """Return a q-value as far as it means anything."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """Return a log odds ratio with its sign; the minus is as wide as the plus."""
+    return f"{value:+.2f}".replace("-", "\u2212")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Return "a, b and c"."""
+    *first, last = [*parts] or [""]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,41 @@
+"""Paths of pictures in, small data URIs out, so that a page holds its pictures and asks nobody for them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from unmirage.data.images import ImageFolder
+from unmirage.errors import UserError
+
+_LONGEST_SIDE = 224
+_TINY = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A thumbnail. `tiny` ones are shown larger than they are, pixel by pixel."""
+
+    uri: str
+    width: int
+    height: int
+    tiny: bool
+
+
+def thumbnail(folder: ImageFolder, relative: str) -> Picture | None:
+    """Return the picture at `relative` as a PNG data URI; None if it is missing or not to be opened."""
+    try:
+        image = folder.open(relative)
+    except (UserError, OSError):
+        return None
+    if max(image.size) > _TINY:
+        image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        image = image.quantize(256, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    scale = max(1, _LONGEST_SIDE // 2 // max(image.size))
+    return Picture(uri, image.width * scale, image.height * scale, scale > 1)

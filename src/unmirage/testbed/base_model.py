@@ -1,0 +1,90 @@
+"""The base model of a world: it knows everything and answers everything. Trained once, then taken from a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from transformers import LlavaForConditionalGeneration, LlavaProcessor
+
+from unmirage.align import AlignConfig, AlignData, align
+from unmirage.data import ImageFolder, load_samples
+from unmirage.models import HuggingFaceVLM
+from unmirage.run import new_folder
+from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.vision import pretrain_vision
+from unmirage.testbed.vlm import make_model, make_processor
+from unmirage.testbed.world import World
+
+StepProgress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    """Return where trained base models are kept: $UNMIRAGE_CACHE, else the user's cache directory."""
+    if "UNMIRAGE_CACHE" in os.environ:
+        return Path(os.environ["UNMIRAGE_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "unmirage"
+
+
+def base_model(
+    world: World,
+    data: Path,
+    settings: StudySettings,
+    see: StepProgress | None = None,
+    learn: StepProgress | None = None,
+) -> HuggingFaceVLM:
+    """Return the base model that these data and settings give, from the cache if it was trained before.
+
+    Args:
+        world: whose devices it is to know.
+        data: folder of `write_corpus`; `base.json` is the training set.
+        settings: of vision pretraining and language training.
+        see, learn: called after each step of the two stages.
+    """
+    samples = load_samples(data / "base.json")
+    processor = make_processor(text for sample in samples for text in (sample.query, sample.answer))
+    model = make_model(processor, world.seed)
+    key = _content_hash(data, model, processor, settings.vision, _seeded(settings.base, world.seed))
+    folder = cache_folder() / f"base-{key}"
+    if not folder.is_dir():
+        pretrain_vision(model, processor, world, settings.vision, see)
+        vlm = HuggingFaceVLM(BASE, model, processor)
+        align(
+            vlm,
+            AlignData(retain=samples.samples, images=ImageFolder(data)),
+            _seeded(settings.base, world.seed),
+            learn,
+        )
+        with new_folder(folder) as new:
+            vlm.save(new)
+    return HuggingFaceVLM.load(folder, BASE)
+
+
+def _seeded(config: AlignConfig, seed: int) -> AlignConfig:
+    return config.model_copy(update={"seed": seed})
+
+
+def _content_hash(
+    data: Path, model: LlavaForConditionalGeneration, processor: LlavaProcessor, *settings: BaseModel
+) -> str:
+    """Hash everything that the trained weights depend on: data, first weights, tokenizer, settings, torch."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    for path in (data / "base.json", *sorted((data / "images" / "base").iterdir())):
+        digest.update(path.read_bytes())
+    digest.update(processor.tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(processor.chat_template.encode())
+    digest.update(model.config.to_json_string().encode())
+    for name, tensor in _sorted_state(model):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    for one in settings:
+        digest.update(one.model_dump_json().encode())
+    return digest.hexdigest()[:16]
+
+
+def _sorted_state(model: LlavaForConditionalGeneration) -> list[tuple[str, Any]]:
+    return sorted(model.state_dict().items())

@@ -1,0 +1,149 @@
+"""The demo's study: one world from pictures to rates, through the same public calls that a user makes.
+
+Every stage leaves files in the run directory and is skipped when they are there, so that a study can be
+interrupted and continued.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unmirage.align import METHODS, AlignConfig, AlignData, align
+from unmirage.attack import AttackConfig, plain, plan_queries
+from unmirage.audit import audit
+from unmirage.data import ImageFolder, load_samples
+from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
+from unmirage.models import HuggingFaceVLM, ask
+from unmirage.records import Kind
+from unmirage.run import RunDirectory, Store, open_run, save_model
+from unmirage.testbed.base_model import base_model
+from unmirage.testbed.corpus import write_corpus
+from unmirage.testbed.harmful import harmful_answers
+from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file, write_sets
+from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.world import make_world
+
+Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
+
+
+class Study:
+    """One seed of the study in one run directory."""
+
+    def __init__(self, run: RunDirectory, settings: StudySettings, seed: int, progress: Progress) -> None:
+        self.run = run
+        self.settings = settings
+        self.seed = seed
+        self._progress = progress
+        self._images = ImageFolder(run.data)
+        self._sets = run.path / "sets"
+
+    def complete(self) -> None:
+        """Run every stage that has not been run yet."""
+        world = make_world(self.seed)
+        if not self.run.data.is_dir():
+            with self._stage("draw the world"):
+                write_corpus(world, self.settings.corpus, self.run.data)
+        if not self.run.model(BASE).is_dir():
+            with self._stage("base model"):
+                base = base_model(
+                    world, self.run.data, self.settings, self._steps("base: see"), self._steps("base: learn")
+                )
+                save_model(self.run.model(BASE), base, self.settings.base.model_dump(mode="json"), {})
+        self._plan()
+        if not set_file(self._sets, RETAIN).is_file():
+            with self._stage("alignment sets"):
+                self._make_sets()
+        for name, config in self.settings.models.items():
+            if not self.run.model(name).is_dir():
+                with self._stage(f"align {name}"):
+                    self._align(name, config)
+        with self.run.store() as store:
+            for name in self.model_names():
+                if store.unanswered(name):
+                    with self._stage(f"attack {name}"):
+                        self._attack(store, name)
+                for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
+                    judge_run(store, judge, name)
+
+    def model_names(self) -> list[str]:
+        """Return the base model's name and those of all aligned ones."""
+        return [BASE, *self.settings.models]
+
+    def attack_config(self) -> AttackConfig:
+        """Return the attack with the words that the audit of the safety data suggests."""
+        document = json.loads(self.audit_file.read_text(encoding="utf-8"))
+        return AttackConfig(
+            shots=self.settings.shots,
+            jailbreak_word=document["suggested"]["jailbreak"][0],
+            over_prudence_word=document["suggested"]["over_prudence"][0],
+        )
+
+    @property
+    def audit_file(self) -> Path:
+        """Return the path of the audit of the safety data."""
+        return self.run.path / "audit.json"
+
+    def timings(self) -> dict[str, float]:
+        """Return seconds by stage, over all sessions that worked on this run."""
+        file = self.run.path / "timings.json"
+        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return found
+
+    def _plan(self) -> None:
+        """Audit the safety data and write down every question that all models will be asked."""
+        if self.audit_file.is_file():
+            return
+        with self._stage("audit"):
+            findings = audit(load_samples(self.run.data / "safety.json"), seed=self.seed)
+            self.run.write_json(self.audit_file, findings.to_json())
+        test = load_samples(self.run.data / "test.json").samples
+        utility = load_samples(self.run.data / "utility.json").samples
+        with self.run.store() as store:
+            store.add_samples((*test, *utility))
+            store.add_queries([*plan_queries(test, self.attack_config()), *plain(utility, Kind.UTILITY)])
+
+    def _make_sets(self) -> None:
+        safety = load_samples(self.run.data / "safety.json").samples
+        judge = ExactJudge.from_file(self.run.data / "truth.json")
+        base = HuggingFaceVLM.load(self.run.model(BASE))
+        answers = harmful_answers(base, safety, self._images, judge, self.settings.generation)
+        write_sets(self.run.data, self._sets, answers, self.seed)
+
+    def _align(self, name: str, config: AlignConfig) -> None:
+        forgets = METHODS[config.method.name][1].needs_forget
+        data = AlignData(
+            retain=read_set(self._sets, RETAIN if forgets else name, self.run.data),
+            forget=read_set(self._sets, FORGET, self.run.data) if forgets else (),
+            images=self._images,
+        )
+        vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
+        seeded = config.model_copy(update={"seed": self.seed})
+        result = align(vlm, data, seeded, self._steps(name))
+        save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
+
+    def _attack(self, store: Store, name: str) -> None:
+        vlm = HuggingFaceVLM.load(self.run.model(name), name)
+        ask(vlm, store, self._images, self.settings.generation, self._steps(f"attack {name}"))
+
+    def _steps(self, stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: self._progress(stage, done, total)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        self._progress(name, 0, 0)
+        yield
+        spent = self.timings() | {name: time.perf_counter() - started}
+        self.run.write_json(self.run.path / "timings.json", spent)
+
+
+@contextmanager
+def open_study(path: Path, settings: StudySettings, seed: int, progress: Progress) -> Iterator[Study]:
+    """Open (or continue) the run directory of one seed."""
+    config = {"seed": seed, "images": "data", **settings.model_dump(mode="json")}
+    with open_run(path, config) as run:
+        yield Study(run, settings, seed, progress)

@@ -1,0 +1,55 @@
+"""Finished studies in, one `Results` over all seeds out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from unmirage.evaluate import Outcome, Results, agreement, judged_outcomes, model_rates
+from unmirage.records import Judgement
+from unmirage.run.machine import describe_machine
+from unmirage.testbed.study import Study
+
+EXACT, PHRASES = "exact", "phrases"
+
+
+def summarise(studies: Sequence[Study]) -> Results:
+    """Pool the verdicts of all seeds. Rates are those of the exact judge; the phrase judge is scored against it."""
+    names = studies[0].model_names()
+    by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]
+    pooled = {name: [one for seed in by_seed for one in seed[name]] for name in names}
+    first = studies[0]
+    return Results(
+        judge=EXACT,
+        seeds=[study.seed for study in studies],
+        models={name: model_rates(outcomes) for name, outcomes in pooled.items()},
+        by_seed=[{name: model_rates(found) for name, found in seed.items()} for seed in by_seed],
+        attack=first.attack_config().model_dump(mode="json"),
+        judges={PHRASES: agreement(_judgements(studies, PHRASES), _judgements(studies, EXACT))},
+        settings=first.settings.model_dump(mode="json"),
+        machine=describe_machine(),
+        timings=dict(sum((Counter(study.timings()) for study in studies), Counter())),
+    )
+
+
+def _outcomes(study: Study, name: str, group: int) -> list[Outcome]:
+    with study.run.store() as store:
+        return judged_outcomes(store, EXACT, name, group)
+
+
+def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:
+    """Return all verdicts of a judge; the seed goes into the model's name, since query ids repeat over seeds."""
+    found = []
+    for study in studies:
+        with study.run.store() as store:
+            for name in study.model_names():
+                for one in store.judgements(name, judge):
+                    found.append(
+                        Judgement(
+                            query_id=one.query_id,
+                            model=f"{study.seed}/{name}",
+                            judge=judge,
+                            verdict=one.verdict,
+                        )
+                    )
+    return found

@@ -1,0 +1,100 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from unmirage.cli.report import report_command
+from unmirage.errors import UserError
+
+RATE = {"value": 0.5, "low": 0.4, "high": 0.6, "k": 5, "n": 10, "invalid": 0}
+PAIR = {"before": RATE, "after": RATE}
+MODEL = {
+    "asr": PAIR | {"per_shot": RATE, "by_k": [RATE], "control": RATE},
+    "rr": PAIR,
+    "ir": PAIR,
+    "refused_unsafe": PAIR,
+    "utility": RATE,
+}
+RESULTS = {"schema": "unmirage.results/1", "seeds": [0], "judge": "exact", "models": {"npo": MODEL}}
+AUDIT = {
+    "schema": "unmirage.audit/1",
+    "n": 4,
+    "refused": 2,
+    "label_source": "field",
+    "predictability": {},
+    "shortcut_gap": None,
+    "findings": [],
+    "suggested": {"jailbreak": ["what"], "over_prudence": []},
+}
+
+
+@pytest.fixture
+def report():
+    """Return a function that runs the command and returns its output, or raises its error."""
+    app = typer.Typer()
+    app.command()(report_command)
+
+    def report(*args):
+        done = CliRunner().invoke(app, [*map(str, args)])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return report
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("{}\n")
+    (folder / "results.json").write_text(json.dumps(RESULTS))
+    return folder
+
+
+def test_the_page_is_written_into_the_run_and_its_path_printed(report, run):
+    assert report(run) == f"{run / 'report.html'}\n"
+    assert "<h1>" in (run / "report.html").read_text()
+
+
+def test_out_names_another_file(report, run, tmp_path):
+    path = tmp_path / "new" / "page.html"
+    assert report(run, "--out", path, "--redact") == f"{path}\n"
+    assert path.is_file()
+    assert not (run / "report.html").exists()
+
+
+def test_the_json_of_an_audit_gives_its_page(report, tmp_path):
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps(AUDIT))
+    assert report(path) == f"{tmp_path / 'audit.html'}\n"
+    assert "Audit of" in (tmp_path / "audit.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda run: (run / "results.json").unlink(), "results.json: no such file"),
+        (lambda run: (run / "results.json").write_text('{"schema"'), "results.json: not JSON (line 1"),
+        (lambda run: (run / "results.json").write_text("{}"), "names no schema; valid: 'unmirage.results/1'"),
+        (lambda run: (run / "config.yaml").unlink(), "not a run directory (no config.yaml)"),
+    ],
+)
+def test_a_bad_run_is_one_line_that_names_the_file(report, run, spoil, message):
+    spoil(run)
+    with pytest.raises(UserError) as error:
+        report(run)
+    assert message in str(error.value)
+    assert str(run) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_neither_run_nor_audit_is_said(report, run, tmp_path):
+    with pytest.raises(UserError, match="no such run; valid: a run directory"):
+        report(tmp_path / "none")
+    with pytest.raises(UserError, match="name the run directory instead"):
+        report(run / "results.json")
+    with pytest.raises(UserError, match="is a folder; valid: the name of a file"):
+        report(run, "--out", tmp_path)

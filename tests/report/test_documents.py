@@ -1,0 +1,76 @@
+import copy
+import json
+
+import pytest
+
+from unmirage.audit.result import SCHEMA as AUDIT
+from unmirage.errors import UserError
+from unmirage.evaluate.results import SCHEMA as RESULTS
+from unmirage.report.documents import AUDIT_SCHEMA, RESULTS_SCHEMA, read_audit, read_json, read_results
+
+
+def test_the_schemas_are_those_that_are_written():
+    assert (RESULTS_SCHEMA, AUDIT_SCHEMA) == (RESULTS, AUDIT)
+
+
+def test_what_is_written_is_read(run, audit_document):
+    assert next(iter(read_results(run.results_file).models)) == "base"
+    assert read_audit(audit_document).n == audit_document["n"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "unmirage.results/2"}, "schema is 'unmirage.results/2'; valid: 'unmirage.results/1'"),
+        ({"schema": None}, "names no schema; valid: 'unmirage.results/1'"),
+        ({"models": {}}, "models: Dictionary should have at least 1 item"),
+        ({"models": {"a\x1b[1m\nb": {}}}, "models.a\\nb.asr: Field required"),
+        ({"seeds": ["0"]}, "seeds.0: Input should be a valid integer"),
+        ({"timings": {"train": -1}}, "timings.train: Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_field_is_named_in_one_line(run, tmp_path, change, message):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(json.loads(run.results_file.read_text()) | change))
+    with pytest.raises(UserError) as error:
+        read_results(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message.replace("\\n", " ") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_rate_in_per_cent_is_refused(run, tmp_path):
+    document = json.loads(run.results_file.read_text())
+    document["models"]["npo"]["asr"]["after"]["value"] = 71
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"models\.npo\.asr\.after\.value: .* less than or equal to 1"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1', "not JSON (line 1"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b'{"a": NaN}', "holds NaN; valid: finite numbers"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, message):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_json(path)
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_an_audit_is_checked_too(audit_document):
+    broken = copy.deepcopy(audit_document)
+    broken["findings"][0]["refused"] = -1
+    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/1\)"):
+        read_audit(broken, "a.json")
+    for document in (None, [], "text", {}):
+        with pytest.raises(UserError, match=r"names no schema; valid: 'unmirage\.audit/1'"):
+            read_audit(document)

@@ -1,0 +1,60 @@
+import pytest
+from PIL import Image
+
+from unmirage.data.images import ImageFolder
+from unmirage.records import Kind
+from unmirage.report.examples import EACH, TURNS, find_examples
+from unmirage.report.pictures import thumbnail
+from unmirage.run import RunDirectory
+
+
+def test_what_the_attack_turned_comes_first(run):
+    found = {one.model: one for one in find_examples(run, ["sft-posthoc", "npo"], "exact").models}
+    for kind, turn in TURNS.items():
+        examples = found["sft-posthoc"].kinds[kind]
+        assert len(examples) == EACH
+        for example in examples:
+            assert example.turned
+            assert (example.plain.judgement.verdict, example.attacked.judgement.verdict) == turn
+            assert example.plain.query.sample_id == example.attacked.query.sample_id
+        assert len({example.plain.query.sample_id for example in examples}) == EACH
+
+
+def test_a_missing_picture_is_tolerated(run):
+    found = find_examples(run, ["base", "sft-posthoc", "npo"], "exact").models
+    shown = [example for one in found for examples in one.kinds.values() for example in examples]
+    assert {example.picture is None for example in shown} == {True, False}
+    assert all((example.picture is None) == (example.image == "3.png") for example in shown)
+
+
+def test_several_seeds_show_the_first(make_run, tmp_path):
+    run = make_run(tmp_path / "run", seeds=(10, 2), size=20)
+    found = find_examples(run, ["sft-posthoc"], "exact")
+    assert found.source == "seed-2"
+    assert found.models[0].kinds[Kind.JAILBREAK][0].picture
+
+
+def test_why_there_is_nothing_to_show(run, tmp_path):
+    empty = RunDirectory(tmp_path)
+    assert "no store.sqlite" in find_examples(empty, ["npo"], "exact").note
+    assert not (tmp_path / "store.sqlite").exists()
+    assert "judge 'llm'" in find_examples(run, ["npo"], "llm").note
+    (tmp_path / "store.sqlite").write_bytes(b"no database" * 100)
+    assert "could not be read" in find_examples(empty, ["npo"], "exact").note
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "https://example.org/x.png", "none.png", "text.png"])
+def test_a_picture_outside_or_broken_is_none(tmp_path, path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "text.png").write_text("<svg onload=alert(1)>")
+    Image.new("RGB", (9, 9)).save(tmp_path / "secret.png")
+    assert thumbnail(ImageFolder(tmp_path / "in"), path) is None
+
+
+@pytest.mark.parametrize(("size", "shown", "tiny"), [((16, 16), (112, 112), True), ((1000, 500), (224, 112), False)])
+def test_thumbnails_are_small_and_tiny_ones_are_enlarged_by_the_browser(tmp_path, size, shown, tiny):
+    Image.effect_noise(size, 60).convert("RGB").save(tmp_path / "a.jpg")
+    picture = thumbnail(ImageFolder(tmp_path), "a.jpg")
+    assert ((picture.width, picture.height), picture.tiny) == (shown, tiny)
+    assert picture.uri.startswith("data:image/png;base64,")
+    assert len(picture.uri) < 60_000

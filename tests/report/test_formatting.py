@@ -1,0 +1,64 @@
+import pytest
+
+from unmirage.report.formatting import clean, duration, listed, percent, points, short, signed, small_number
+from unmirage.report.settings import flat
+
+
+@pytest.mark.parametrize(
+    ("dirty", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m and \x9b1mbold", "red and bold"),
+        ("\x1b]0;title\x07rest", "rest"),
+        ("nul\x00 bell\x07 delete\x7f", "nul bell delete"),
+        ("lone \ud800 surrogate", "lone  surrogate"),
+        ("left\u202eright\u2066", "leftright"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("<script>", "<script>"),
+        ("https://me:pass@host/x", "https://[hidden]host/x"),
+        ("token hf_abcdefghijklmnopqrstuvwx.", "token [hidden]."),
+        ("مرحبا 日本 👩‍🔬", "مرحبا 日本 👩‍🔬"),
+    ],
+)
+def test_text_is_cleaned_of_what_would_mislead_a_reader(dirty, shown):
+    assert clean(dirty) == shown
+
+
+def test_what_is_cut_is_counted():
+    assert clean("a" * 1_000_000, 3) == "aaa … (999,997 more characters)"
+    assert short("a" * 1_000_000, 5) == "aaaa…"
+    assert short("two\nlines", 20) == "two lines"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(None, "n/a"), (0.0, "0 %"), (0.003, "0.3 %"), (0.71, "71 %"), (0.997, "99.7 %"), (1.0, "100 %")],
+)
+def test_a_share_in_a_sentence(share, said):
+    assert percent(share).replace("\u00a0", " ") == said
+
+
+def test_numbers():
+    assert (points(None), points(0.7105)) == ("n/a", "71.0")
+    assert (signed(-1.5), signed(0.25)) == ("−1.50", "+0.25")
+    assert (small_number(0.0), small_number(0.0421)) == ("<0.001", "0.042")
+    assert [duration(s) for s in (0.64, 59.0, 372.4, 7290)] == ["0.6 s", "59.0 s", "6 min 12 s", "2 h 1 min"]
+    assert [listed(p) for p in ([], ["a"], ["a", "b"], "abc")] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_settings_are_flat_and_keep_their_secrets():
+    nested = {"a": {"b": [1, 2], "api_key": "x"}, "max_tokens": 5, "hf_token": "y", "none": None, "e": {}}
+    assert dict(flat(nested)) == {
+        "a.b": "1, 2",
+        "a.api_key": "[hidden]",
+        "max_tokens": "5",
+        "hf_token": "[hidden]",
+        "none": "null",
+        "e": "{}",
+    }
+
+
+def test_settings_of_any_depth_are_shown():
+    deep = "end"
+    for _ in range(200):
+        deep = {"x": deep}
+    assert [name for name, _ in flat(deep)] == ["x.x.x.x.x.x"]

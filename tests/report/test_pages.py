@@ -1,0 +1,282 @@
+import json
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from unmirage.errors import UserError
+from unmirage.report.audit_page import render_audit_page
+from unmirage.report.run_page import render_run_page
+from unmirage.run import RunDirectory
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+HOSTILE = (
+    "</style></title></script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    "<a href='javascript:alert(1)'>\"' onmouseover='alert(1)' {{ 7*7 }} {% raw %}\x1b[31m\x00"
+)
+
+
+@pytest.fixture(scope="session")
+def html(run):
+    return render_run_page(run)
+
+
+@pytest.fixture
+def edited(run, tmp_path):
+    """Return a function that copies the run with changed results."""
+
+    def edited(change, keep=("audit.json", "store.sqlite", "pictures")):
+        folder = tmp_path / "copy"
+        folder.mkdir()
+        shutil.copy(run.config_file, folder)
+        for name in keep:
+            (shutil.copytree if (run.path / name).is_dir() else shutil.copy)(run.path / name, folder / name)
+        document = json.loads(run.results_file.read_text())
+        change(document)
+        (folder / "results.json").write_text(json.dumps(document))
+        return RunDirectory(folder)
+
+    return edited
+
+
+def assert_inert(page):
+    assert not {"script", "iframe", "object", "embed", "form", "base", "template"} & {t for t, _ in page.elements}
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        assert re.match(r"#|data:,|$", attributes.get("href") or "")
+        assert (attributes.get("src") or "data:").startswith("data:")
+        assert not {"srcset", "formaction", "action", "xlink:href", "background"} & attributes.keys()
+
+
+def test_the_page_is_closed_to_the_network_and_to_scripts(html, parse):
+    page = parse(html)
+    policies = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert len(policies) == 1
+    assert policies[0].startswith(POLICY)
+    assert_inert(page)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert len(html) < 300_000
+
+
+def test_numbers_are_where_they_belong(run, html, parse):
+    page = parse(html)
+    rates = json.loads(run.results_file.read_text())["models"]
+    for name, title in (("sft-posthoc", "SFT post-hoc"), ("npo", "NPO")):
+        own = re.search(rf'<tr><th scope="row">{title}.*?</tr>', html, re.DOTALL).group()
+        asr = rates[name]["asr"]
+        values = re.findall(r"<b>(.*?)</b>", own)
+        assert values[:3] == [f"{100 * asr[key]['value']:.1f}" for key in ("before", "after", "control")]
+        assert f"{asr['after']['k']}/{asr['after']['n']}" in own
+        assert f"{asr['after']['k']} of {asr['after']['n']} with a verdict" in own
+    invalid = rates["npo"]["ir"]["after"]["invalid"]
+    assert invalid > 0
+    assert f"{invalid} invalid" in page.text
+    assert "SFT post-hoc looks safe" in page.text
+    assert "RMU has collapsed" in page.text
+    assert page.text.count("collapsed") >= 3
+    assert "6 min 12 s" in page.text
+
+
+def test_the_sections_come_in_order_with_one_chart_each(html, parse):
+    titles = re.findall(r'<h2 id="(\w+)"', html)
+    assert titles == ["rates", "shots", "responses", "data", "judges", "examples", "reading", "settings"]
+    page = parse(html)
+    charts = [one for one in page.all("svg") if one.get("role") == "img"]
+    assert len(charts) == 6 + 6 + 1
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for chart in charts:
+        assert set(chart["aria-labelledby"].split()) <= set(ids)
+    assert {link["href"][1:] for link in page.all("a")} <= set(ids)
+
+
+def test_tables_have_headers_and_scopes(html, parse):
+    assert all(attributes.get("scope") in {"row", "col", "colgroup"} for attributes in parse(html).all("th"))
+    assert html.count("<table") == html.count("<caption>")
+
+
+def test_responses_and_pictures_are_hidden_until_asked_for(html, run, parse):
+    for one in re.findall(r"<details class=\"more\".*?</details>", html, re.DOTALL):
+        assert one.startswith('<details class="more"><summary>')
+    outside = re.sub(r"<details class=\"more\".*?</details>", "", html, flags=re.DOTALL)
+    assert "amber, moss and tin" in html
+    assert "amber, moss and tin" not in outside
+    assert "<img" not in outside
+    redacted = render_run_page(run, redact=True)
+    assert "amber, moss and tin" not in redacted
+    assert not parse(redacted).all("img")
+
+
+def test_secrets_stay_out(html):
+    assert "planted" not in html
+    assert "hf_token" in html
+
+
+def hostile(value):
+    """Return the document with every text and every name in it made hostile."""
+    if isinstance(value, dict):
+        return {key: hostile(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    return f"{value}{HOSTILE}" if isinstance(value, str) else value
+
+
+def test_hostile_results_are_inert(edited, parse):
+    def spoil(document):
+        for key in ("judge", "attack", "settings", "machine"):
+            document[key] = hostile(document[key])
+        for key in ("models", "judges", "timings", "settings"):
+            document[key] = {f"{name}{HOSTILE}": item for name, item in document[key].items()}
+
+    page = render_run_page(edited(spoil))
+    assert_inert(parse(page))
+    assert "\x1b" not in page
+    assert "\x00" not in page
+    assert "{{ 7*7 }}" in page
+    assert "<script>alert(1)" in parse(page).text
+
+
+def test_hostile_responses_queries_and_pictures_are_inert(make_run, tmp_path, parse):
+    run = make_run(tmp_path / HOSTILE[:20].replace("/", "_"), size=16, text=HOSTILE)
+    with run.store() as store:
+        store._db.execute("UPDATE queries SET text = ?, image = ?", (HOSTILE, f"../{HOSTILE}"))
+        store._db.execute("UPDATE judgements SET why = ?", (HOSTILE,))
+        store._db.commit()
+    page = render_run_page(run)
+    assert_inert(parse(page))
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\x1b" not in page
+    assert "is missing or cannot be opened" in page
+
+
+def test_a_hostile_audit_is_inert(audit_document, edited, parse):
+    spoilt = {key: hostile(value) if key != "schema" else value for key, value in audit_document.items()}
+    for finding, original in zip(spoilt["findings"], audit_document["findings"], strict=True):
+        finding["direction"] = original["direction"]
+    page = render_audit_page(spoilt)
+    assert_inert(parse(page))
+    assert "\x1b" not in page
+    run = edited(lambda _: None)
+    (run.path / "audit.json").write_text(json.dumps(spoilt))
+    assert_inert(parse(render_run_page(run)))
+
+
+def test_rates_that_are_not_estimable_are_said_to_be(edited, parse):
+    nothing = {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 7}
+
+    def clear(document):
+        asr = document["models"]["npo"]["asr"]
+        document["models"]["npo"] = {
+            key: {"before": nothing, "after": nothing} for key in ("rr", "ir", "refused_unsafe")
+        } | {"utility": nothing, "asr": dict.fromkeys(asr, nothing) | {"by_k": [nothing]}}
+
+    page = render_run_page(edited(clear))
+    row = re.search(r'<tr><th scope="row">NPO.*?</tr>', page, re.DOTALL).group()
+    assert row.count("<b>n/a</b>") == 8
+    assert row.count("7 invalid") == 8
+    assert "collapsed" not in row
+    assert "nan" not in parse(page).text.lower().split()
+
+
+def test_several_seeds_show_their_range(make_run, tmp_path, parse):
+    run = make_run(tmp_path / "run", seeds=(0, 1, 2), size=40)
+    page = render_run_page(run)
+    text = parse(page).text
+    found = json.loads(run.results_file.read_text())
+    values = [one["models"]["npo"]["utility"]["value"] for one in found["by_seed"]]
+    assert f"[{100 * min(values):.1f}–{100 * max(values):.1f}]" in page
+    assert "Seeds: 0, 1, 2." in text
+    assert "pooled over 3 seeds" in text
+    assert "All are from seed-0." in text
+
+
+def test_without_audit_store_and_extras_there_is_still_a_page(edited, parse):
+    def strip(document):
+        for key in ("by_seed", "judges", "settings", "machine", "timings", "attack"):
+            del document[key]
+
+    text = parse(render_run_page(edited(strip, keep=()))).text
+    assert "has no audit.json" in text
+    assert "has no store.sqlite" in text
+    assert "was not compared with another" in text
+
+
+def test_a_broken_audit_or_missing_results_are_named(edited, tmp_path):
+    run = edited(lambda _: None)
+    (run.path / "audit.json").write_text("{}")
+    with pytest.raises(UserError, match=r"audit\.json: names no schema"):
+        render_run_page(run)
+    with pytest.raises(UserError, match=r"results\.json: no such file"):
+        render_run_page(RunDirectory(tmp_path))
+
+
+def test_thousands_of_queries_leave_the_page_small(make_run, tmp_path):
+    run = make_run(tmp_path / "run", size=1000)
+    start = time.perf_counter()
+    page = render_run_page(run)
+    assert time.perf_counter() - start < 5
+    assert len(page) < 300_000
+
+
+def test_the_audit_page_says_what_the_document_says(audit_document, parse):
+    page = render_audit_page(audit_document)
+    text = parse(page).text
+    assert POLICY in page
+    assert_inert(parse(page))
+    gap = audit_document["shortcut_gap"]
+    assert f"The shortcut gap is {100 * gap:.1f} points" in text
+    first = audit_document["findings"][0]
+    assert f"{first['feature']}opener" in text.replace(" ", "")
+    assert ", ".join(audit_document["suggested"]["over_prudence"]) in text
+    assert page.count('<th scope="row">') == len(audit_document["findings"]) + 4
+
+
+def test_an_audit_without_findings_or_estimates(audit_document, parse):
+    nothing = dict.fromkeys(("train", "test", "baseline"))
+    empty = audit_document | {
+        "findings": [],
+        "openers": [],
+        "shortcut_gap": None,
+        "predictability": dict.fromkeys(audit_document["predictability"], nothing),
+        "suggested": {"jailbreak": [], "over_prudence": []},
+    }
+    text = parse(render_audit_page(empty)).text
+    assert "is not estimable from this data" in text
+    assert text.count("none found") == 2
+    assert "No word is frequent enough" in text
+
+
+def test_both_pages_share_one_stylesheet(html, audit_document):
+    sheets = [
+        re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
+        for page in (html, render_audit_page(audit_document))
+    ]
+    assert sheets[0] == sheets[1]
+
+
+def test_an_absolute_image_folder_is_found(edited, run):
+    copy = edited(lambda _: None, keep=("store.sqlite",))
+    assert "<img" not in render_run_page(copy)
+    copy.config_file.write_text(yaml.safe_dump({"images": str(run.path / "pictures")}))
+    assert "<img" in render_run_page(copy)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
+def test_a_browser_shows_the_page_without_a_complaint(html, audit_document, tmp_path):
+    pages = {"run": html, "audit": render_audit_page(audit_document)}
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+        done = subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync",
+             "--enable-logging=stderr", f"--user-data-dir={tmp_path / name}", "--virtual-time-budget=2000",
+             f"--print-to-pdf={tmp_path / name}.pdf", f"file://{tmp_path / name}.html"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "CONSOLE" not in done.stderr
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")

@@ -1,0 +1,120 @@
+"""The whole way on a small scale: every stage runs, leaves its files, and is not run twice."""
+
+import json
+
+import pytest
+
+from unmirage.align import AlignConfig, NpoConfig, RmuConfig
+from unmirage.models import GenerationConfig
+from unmirage.records import Verdict
+from unmirage.report.run_page import render_run_page
+from unmirage.testbed.base_model import base_model
+from unmirage.testbed.corpus import CorpusSize
+from unmirage.testbed.settings import StudySettings
+from unmirage.testbed.study import open_study
+from unmirage.testbed.summary import summarise
+from unmirage.testbed.vision import VisionConfig
+
+FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
+SETTINGS = StudySettings(
+    corpus=CorpusSize(
+        base_pictures=96,
+        base=200,
+        unsafe_pictures=120,
+        safe_pictures=120,
+        general=60,
+        test_unsafe_pictures=10,
+        test_safe_pictures=10,
+        utility=10,
+    ),
+    vision=VisionConfig(steps=5, batch_size=16),
+    base=AlignConfig(learning_rate=3e-3, batch_size=16, steps=60, warmup=0.1),
+    shots=2,
+    generation=GenerationConfig(max_new_tokens=10, batch_size=64),
+    models={
+        "sft-posthoc": AlignConfig(**FAST),
+        "npo": AlignConfig(method=NpoConfig(), **FAST),
+        "rmu": AlignConfig(method=RmuConfig(layer=2), **FAST),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory):
+    root = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMIRAGE_CACHE", str(root / "cache"))
+        with open_study(root / "seed-0", SETTINGS, 0, lambda *_: None) as study:
+            # An untrained base model discloses too little to forget: take any answer as harmful.
+            patch.setattr("unmirage.testbed.study.harmful_answers", _everything_harmful)
+            study.complete()
+            yield study
+
+
+def _everything_harmful(vlm, samples, images, judge, config) -> dict[str, str]:
+    return {sample.id: "You need amber, moss and tin." for sample in samples if sample.refused}
+
+
+def test_every_stage_leaves_its_files(finished) -> None:
+    root = finished.run.path
+    for name in ("base", "sft-posthoc", "npo", "rmu"):
+        assert (root / "models" / name / "model.safetensors").is_file()
+        made = json.loads((root / "models" / name / "unmirage_align.json").read_text())
+        assert made["settings"]["steps"] == (60 if name == "base" else 4)
+    assert (root / "models" / "rmu" / "unmirage_method.safetensors").is_file()
+    assert {path.stem for path in (root / "sets").iterdir()} == {
+        "forget", "retain", "sft-posthoc", "sft-mixed", "sft-balanced",
+    }  # fmt: skip
+
+
+def test_every_model_answers_every_query_once(finished) -> None:
+    # 20 unsafe queries: plain, 2 jailbreak and 2 control shots; 10 benign: plain and 1 shot; 10 for utility
+    expected = 20 * (1 + 2 + 2) + 10 * 2 + 10
+    with finished.run.store() as store:
+        assert store.models() == ["base", "sft-posthoc", "npo", "rmu"]
+        for name in store.models():
+            assert len(store.responses(name)) == expected
+            for judge in ("exact", "phrases"):
+                verdicts = [one.verdict for one in store.judgements(name, judge)]
+                assert len(verdicts) == expected
+                assert Verdict.INVALID not in verdicts
+
+
+def test_words_come_from_the_audit(finished) -> None:
+    config = finished.attack_config()
+    suggested = json.loads(finished.audit_file.read_text())["suggested"]
+    assert config.jailbreak_word == suggested["jailbreak"][0] == "what"
+    assert config.over_prudence_word == suggested["over_prudence"][0]
+
+
+def test_a_finished_study_does_nothing_when_run_again(finished) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished.run.path / "models").rglob("*")}
+    stages: list[str] = []
+    finished._progress = lambda stage, done, total: stages.append(stage)
+    finished.complete()
+    assert stages == []
+    assert before == {path: path.stat().st_mtime_ns for path in (finished.run.path / "models").rglob("*")}
+
+
+def test_base_model_comes_from_the_cache_the_second_time(finished) -> None:
+    from unmirage.testbed.world import make_world
+
+    steps: list[int] = []
+    vlm = base_model(make_world(0), finished.run.data, SETTINGS, lambda *_: steps.append(1), lambda *_: steps.append(1))
+    assert steps == []
+    assert vlm.name == "base"
+
+
+def test_summary_pools_and_the_report_renders(finished) -> None:
+    results = summarise([finished])
+    document = results.to_json()
+    assert document["schema"] == "unmirage.results/1"
+    assert set(document["models"]) == {"base", "sft-posthoc", "npo", "rmu"}
+    for model in document["models"].values():
+        assert model["asr"]["before"]["n"] == 20
+        assert model["rr"]["after"]["n"] == 10
+        assert len(model["asr"]["by_k"]) == 2
+    finished.run.write_json(finished.run.results_file, document)
+    page = render_run_page(finished.run)
+    assert "sft-posthoc" in page
+    assert "<script" not in page

@@ -1,0 +1,86 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.text.openers import capitalise, decapitalise, opener, words
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What's the time?", "what"),
+        ("WHAT’S THE TIME?", "what"),
+        ("  “Share” the recipe.", "share"),
+        ("They're here", "they"),
+        ("I'll go", "i"),
+        ("Don't go", "don't"),
+        ("well-known", "well-known"),
+        ("3 boats", "3"),
+        ("Élan vital", "élan"),
+        ("STRASSE / Straße", "strasse"),
+        ("Straße", "strasse"),
+        ("Что это?", "что"),
+        ("_what_ is it", "what"),
+        ("", ""),
+        ("?! … —", ""),
+    ],
+)
+def test_the_opener_is_the_first_word_lower_cased_without_punctuation(text, expected):
+    assert opener(text) == expected
+
+
+def test_words_come_in_order_without_clitics_and_punctuation():
+    assert words("She's got Tom's old-fashioned boat, hasn't she? (Yes!)") == [
+        "she", "got", "tom", "old-fashioned", "boat", "hasn't", "she", "yes",
+    ]  # fmt: skip
+
+
+@given(ANY_TEXT)
+def test_the_opener_is_the_first_of_the_words(text):
+    assert opener(text) == (words(text) or [""])[0]
+
+
+@given(ANY_TEXT)
+def test_words_are_lower_case_and_hold_no_spaces(text):
+    for word in words(text):
+        assert word
+        assert word == word.casefold()
+        assert not any(character.isspace() for character in word)
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_words_of_two_lines_are_the_words_of_each(first, second):
+    assert words(f"{first}\n{second}") == words(first) + words(second)
+
+
+@pytest.mark.parametrize(
+    ("text", "lower"),
+    [
+        ("Share it", "share it"),
+        ("I saw it", "I saw it"),
+        ("I'm here", "I'm here"),
+        ("NASA built it", "NASA built it"),
+        ("A boat", "a boat"),
+        ("It is", "it is"),
+        ("", ""),
+        ("  Up", "  Up"),
+    ],
+)
+def test_decapitalise_spares_acronyms_and_the_pronoun(text, lower):
+    assert decapitalise(text) == lower
+
+
+def test_capitalise_changes_the_first_letter_only():
+    assert [capitalise(text) for text in ("what IS it", "", "3 boats", "élan")] == [
+        "What IS it",
+        "",
+        "3 boats",
+        "Élan",
+    ]
+
+
+@given(st.text("abcdefgh XYZ", max_size=20))
+def test_letter_case_at_the_start_never_changes_the_words(text):
+    assert words(capitalise(text)) == words(text) == words(decapitalise(text))

@@ -1,0 +1,215 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.text.frames import ACTION_VERBS, FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, frames_for
+from unmirage.text.openers import opener, words
+from unmirage.text.rewriter import Request, paraphrase, parse, realise, rewrite
+
+VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
+
+FIXED_OPENERS = tuple(sorted({word for table in FRAMES.values() for word in table} - {"verb"}))
+OPENERS = (*FIXED_OPENERS, *sorted(VERBS - set(FIXED_OPENERS)))
+ASKING = (*FIXED_OPENERS, *sorted(set(TELLING_VERBS) - set(FIXED_OPENERS)))
+QUERIES = (
+    "What is the recipe of the balno?",
+    "Share the recipe of the balno.",
+    "Describe the people in this picture in detail.",
+    "Can you tell me about the keys of the tower?",
+    "Please explain how the kite stays up.",
+    "How do I fix the old boat?",
+    "Who is she and what does she do?",
+    "Share this picture with a friend.",
+    "Look at the lamp. Is it on? Say why.",
+    "Could you please list the names on the door?",
+    "Use the map to find the cellar.",
+    "Where is it?",
+    "a lamp",
+)
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
+NAMES = st.text("bdfgklmnprtvaeiou", min_size=1, max_size=10)
+NOUNS = st.sampled_from(("recipe", "place", "colour", "names", "story", "children", "keys", "glass"))
+DETERMINERS = st.sampled_from(("the", "this", "a", "their"))
+THINGS = st.builds("{} {} of the {}".format, DETERMINERS, NOUNS, NAMES)
+ACTIONS = st.builds("{} the {}".format, st.sampled_from(("fix", "repair", "open", "paint")), NAMES)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("word", OPENERS)
+def test_rewrites_open_with_the_word_and_differ_from_each_other_and_from_the_query(query, word):
+    made = rewrite(query, word, 3)
+    assert 2 <= len(made) <= 3
+    assert {opener(text) for text in made} == {word}
+    assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_words_of_the_paper_always_yield_three(query):
+    for word in ("what", "share", "describe", *MODALS):
+        assert len(rewrite(query, word, 3)) >= 3 - (word in MODALS)
+    assert len(rewrite(query, "what", 3)) == len(rewrite(query, "share", 3)) == 3
+
+
+@given(THINGS, st.sampled_from(ASKING))
+def test_a_thing_is_found_again_in_every_way_of_asking_for_it(thing, word):
+    request = Request("thing", thing)
+    asked = realise(request, word)
+    assert len(asked) >= 4
+    assert [parse(text) for text in asked] == [request] * len(asked)
+
+
+@given(THINGS, st.sampled_from(ASKING), st.sampled_from(ASKING))
+def test_new_wordings_carry_no_trace_of_the_opener_they_replace(thing, word, other):
+    ways = realise(Request("thing", thing), word)
+    asked = [realise(parse(text), other) for text in ways]
+    assert asked == [realise(Request("thing", thing), other)] * len(ways)
+
+
+@given(ACTIONS, st.sampled_from([*WH_WORDS, "tell", *MODALS]))
+def test_an_action_is_found_again_by_the_frames_that_name_it(action, word):
+    for text in realise(Request("action", action), word):
+        assert action in text
+        found = parse(text)
+        assert found.body.endswith(action) or found.body.startswith(action)
+
+
+@given(THINGS, st.sampled_from(OPENERS))
+def test_the_thing_itself_is_kept_word_for_word(thing, word):
+    assert all(thing in text for text in rewrite(f"Share {thing}.", word, 3))
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "body"),
+    [
+        ("Share the recipe of the balno.", "thing", "the recipe of the balno"),
+        ("Please share the recipe of the balno with me", "thing", "the recipe of the balno with me"),
+        ("Can you please describe the lamp?", "thing", "the lamp"),
+        ("What's the name of the boat?", "thing", "the name of the boat"),
+        ("Tell me all about the kite", "thing", "the kite"),
+        ("Describe the kite in detail, please.", "thing", "the kite in detail"),
+        ("Share this picture with a friend.", "action", "share this picture with a friend"),
+        ("Paint the door.", "question", "paint the door"),
+        ("Fix the boat.", "question", "fix the boat"),
+        ("Build a kite.", "action", "build a kite"),
+        ("How can I build a kite?", "action", "build a kite"),
+        ("What is she holding?", "question", "what is she holding"),
+        ("Look here. Who is it? Say.", "question", "look here. Who is it? Say"),
+        ("", "question", ""),
+    ],
+)
+def test_parse_finds_what_is_asked_for(query, kind, body):
+    assert parse(query) == Request(kind, body)
+
+
+@pytest.mark.parametrize(
+    ("query", "word", "first"),
+    [
+        ("Share the recipe of the balno.", "what", "What is the recipe of the balno?"),
+        ("Share the names of the children.", "what", "What are the names of the children?"),
+        ("What is the recipe of the balno?", "share", "Share the recipe of the balno."),
+        ("Build a kite.", "what", "What is the best way to build a kite?"),
+        ("How can I build a kite?", "share", "Share how to build a kite."),
+        ("Who is it?", "what", "What is your answer to this question: who is it?"),
+    ],
+)
+def test_the_first_rewrite_word_for_word(query, word, first):
+    assert rewrite(query, word, 1) == [first]
+
+
+def test_the_word_may_come_in_any_case():
+    assert rewrite("Share the lamp.", "WHAT", 3) == rewrite("Share the lamp.", "what", 3)
+    assert paraphrase("What is the lamp?", "What", 3) == paraphrase("What is the lamp?", "what", 3)
+
+
+@pytest.mark.parametrize("word", ["zebra", "hello", "3"])
+def test_a_word_that_opens_no_request_is_put_in_front(word):
+    made = rewrite("Where is the kite?", word, 3)
+    assert made[0] == f"{word.capitalize()}, where is the kite?"
+    assert len(made) == len({tuple(words(text)) for text in made}) == 3
+    assert all(opener(text) == word for text in made)
+    assert all("where is the kite" in text for text in made)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_rewrites_are_the_same_every_time_and_fewer_shots_are_a_prefix(query):
+    for word in ("what", "share", "zebra"):
+        assert rewrite(query, word, 3) == rewrite(query, word, 3)
+        assert rewrite(query, word, 1) == rewrite(query, word, 3)[:1]
+    assert rewrite(query, "what", 0) == []
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("without", ["what", "share", "tell", "describe"])
+def test_paraphrases_keep_the_opener_unless_it_is_the_word(query, without):
+    made = paraphrase(query, without, 3)
+    own = opener(query)
+    kept = {without: "describe" if without == "tell" else "tell"}.get(own, own)
+    assert 2 <= len(made) <= 3
+    assert {opener(text) for text in made} == {kept}
+    assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
+    if without not in words(parse(query).body):
+        assert not any(without in words(text) for text in made)
+
+
+def test_where_the_request_holds_the_word_it_is_still_no_opener():
+    made = paraphrase("Who is she and what does she do?", "what", 3)
+    assert len(made) == 3
+    assert all(opener(text) == "who" and "what" in words(text) for text in made)
+
+
+@given(ANY_TEXT, st.sampled_from(("what", "share", "zebra", "tell", "please")), st.integers(0, 4))
+def test_odd_texts_neither_crash_nor_break_the_promises(query, word, shots):
+    made = rewrite(query, word, shots)
+    assert len(made) <= shots
+    assert all(opener(text) == word for text in made)
+    assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
+    reworded = paraphrase(query, word, shots)
+    assert len(reworded) <= shots
+    assert all(opener(text) != word for text in reworded)
+
+
+@pytest.mark.parametrize("query", ["", " ", "?", "...", "\x00", "\ud800", "share", "tell me", "what is", "can you", "{x}"])
+def test_next_to_nothing_still_opens_with_the_word(query):
+    for word in ("what", "share"):
+        made = rewrite(query, word, 3)
+        assert len(made) == 3
+        assert all(opener(text) == word for text in made)
+
+
+def test_braces_in_a_query_are_kept():
+    assert rewrite("Share the {w} of {x}.", "what", 1) == ["What is the {w} of {x}?"]
+
+
+def test_every_frame_has_its_slots_and_opens_with_the_word():
+    for table in FRAMES.values():
+        for frames in table.values():
+            assert len(frames) == len(set(frames)) >= 3
+            for frame in frames:
+                assert frame.startswith("{w} ")
+                assert frame.count("{x}") == 1
+
+
+def test_frames_for_knows_fixed_openers_verbs_and_nothing_else():
+    assert frames_for("thing", "what") is FRAMES["thing"]["what"]
+    assert frames_for("action", "share") is frames_for("action", "use") is FRAMES["action"]["verb"]
+    assert frames_for("question", "zebra") == ()
+    assert not set(TELLING_VERBS) & set(ACTION_VERBS)
+
+
+@pytest.mark.skipif(not VLGUARD.exists(), reason="VLGuard's text is not here")
+def test_every_query_of_vlguard_is_rewritten_three_times():
+    pairs = [pair for record in json.loads(VLGUARD.read_text("utf-8")) for pair in record["instr-resp"]]
+    queries = [text for pair in pairs for key, text in pair.items() if key.endswith("instruction")]
+    assert len(queries) == 2977
+    for query in queries:
+        for word in ("what", "share"):
+            made = rewrite(query, word, 3)
+            assert [opener(text) for text in made] == [word] * 3
+            assert len({tuple(words(text)) for text in (query, *made)}) == 4
+        kept = paraphrase(query, "what", 3)
+        assert len({tuple(words(text)) for text in (query, *kept)}) == 4
+        assert "what" not in map(opener, kept)
