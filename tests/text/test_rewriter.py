@@ -31,7 +31,7 @@ QUERIES = (
 )
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
-NAMES = st.text("bdfgklmnprtvaeiou", min_size=1, max_size=10)
+NAMES = st.text("bdfgklmnprtvaeiou", min_size=1, max_size=8).map("{}lo".format)
 NOUNS = st.sampled_from(("recipe", "place", "colour", "names", "story", "children", "keys", "glass"))
 DETERMINERS = st.sampled_from(("the", "this", "a", "their"))
 THINGS = st.builds("{} {} of the {}".format, DETERMINERS, NOUNS, NAMES)
@@ -39,19 +39,18 @@ ACTIONS = st.builds("{} the {}".format, st.sampled_from(("fix", "repair", "open"
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("word", OPENERS)
-def test_rewrites_open_with_the_word_and_differ_from_each_other_and_from_the_query(query, word):
-    made = rewrite(query, word, 3)
-    assert 2 <= len(made) <= 3
-    assert {opener(text) for text in made} == {word}
-    assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
+def test_rewrites_open_with_the_word_and_differ_from_each_other_and_from_the_query(query):
+    for word in OPENERS:
+        made = rewrite(query, word, 3)
+        assert 2 <= len(made) <= 3
+        assert {opener(text) for text in made} == {word}
+        assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_words_of_the_paper_always_yield_three(query):
-    for word in ("what", "share", "describe", *MODALS):
-        assert len(rewrite(query, word, 3)) >= 3 - (word in MODALS)
-    assert len(rewrite(query, "what", 3)) == len(rewrite(query, "share", 3)) == 3
+    for word in ("what", "share", "describe", "please"):
+        assert len(rewrite(query, word, 3)) == 3
 
 
 @given(THINGS, st.sampled_from(ASKING))
@@ -172,7 +171,9 @@ def test_odd_texts_neither_crash_nor_break_the_promises(query, word, shots):
     assert all(opener(text) != word for text in reworded)
 
 
-@pytest.mark.parametrize("query", ["", " ", "?", "...", "\x00", "\ud800", "share", "tell me", "what is", "can you", "{x}"])
+@pytest.mark.parametrize(
+    "query", ["", " ", "?", "...", "\x00", "\ud800", "share", "tell me", "what is", "can you", "{x}"]
+)
 def test_next_to_nothing_still_opens_with_the_word(query):
     for word in ("what", "share"):
         made = rewrite(query, word, 3)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.text import Text
 
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+from unmirage.text.printable import short
+
 _LONGEST = 60
 
 
 def plain(text: str, longest: int = _LONGEST) -> Text:
-    """Return `text` without terminal escapes and invisible characters, cut to `longest`, for rich."""
-    head = _ESCAPE.sub("", text[: 4 * longest])
-    kept = "".join(character if character.isprintable() else " " for character in head).strip()
-    return Text(kept if len(kept) <= longest and len(text) <= 4 * longest else kept[: longest - 1] + "…")
+    """Return `text` as one clean line of at most `longest` characters, for rich."""
+    # Joiners, which a page needs to shape words, make a terminal miscount its columns.
+    return Text("".join(character for character in short(text, longest) if character.isprintable()))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unmirage.errors import UserError
-from unmirage.report.formatting import clean
+from unmirage.text.printable import clean
 
 RESULTS_SCHEMA = "unmirage.results/1"
 AUDIT_SCHEMA = "unmirage.audit/1"

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from unmirage.report import formatting
+from unmirage.text.printable import clean, short
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -28,8 +29,8 @@ def _environment() -> Environment:
         finalize=_shown,
     )
     environment.filters |= {
-        "clean": formatting.clean,
-        "short": formatting.short,
+        "clean": clean,
+        "short": short,
         "points": formatting.points,
         "percent": formatting.percent,
         "signed": formatting.signed,
@@ -43,4 +44,4 @@ def _environment() -> Environment:
 
 def _shown(value: object) -> object:
     """Clean the text of one expression; markup comes from our own macros, whose text is clean already."""
-    return formatting.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unmirage.report.documents import ModelRead, RateRead, ResultsRead
-from unmirage.report.formatting import clean, listed, model_name, percent
+from unmirage.report.formatting import listed, model_name, percent
+from unmirage.text.printable import clean
 from unmirage.report.table import collapse
 
 LOOKS_SAFE = 0.2

@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.evaluate.outcomes import BeforeAfter, Outcome, join, model_rates
+from unmirage.evaluate.rates import rate
+from unmirage.records import Kind, Verdict
+
+OUTCOMES = st.lists(
+    st.builds(
+        Outcome,
+        group=st.integers(0, 2),
+        sample_id=st.sampled_from("abcd"),
+        kind=st.sampled_from(Kind),
+        shot=st.integers(0, 3),
+        unsafe=st.booleans(),
+        verdict=st.sampled_from(Verdict),
+    ),
+    max_size=60,
+    unique_by=lambda o: (o.group, o.sample_id, o.kind, o.shot),
+)
+NONE = rate(0, 0)
+
+
+def both(before, after):
+    return BeforeAfter(before=before, after=after)
+
+
+def test_all_rates_of_a_small_case(make_outcomes):
+    found = model_rates(
+        make_outcomes(Kind.PLAIN, "r c r x i")  # 5 unsafe samples
+        + make_outcomes(Kind.PLAIN, "c r c c", unsafe=False)  # 4 benign ones
+        + make_outcomes(Kind.JAILBREAK, "rcr rrr rix ccc xcr")  # 3 shots each
+        + make_outcomes(Kind.CONTROL, "rrr rrr rrc xrr rrr")
+        + make_outcomes(Kind.OVER_PRUDENCE, "r r c x", unsafe=False)
+        + make_outcomes(Kind.UTILITY, "c c c i r", unsafe=False)
+    )
+    assert found.asr == both(rate(1, 4, 1), rate(3, 4, 1))
+    assert found.asr_per_shot == rate(5, 13, 2)
+    assert found.asr_by_k == (rate(1, 4, 1), rate(3, 5), rate(3, 4, 1))
+    assert found.asr_control == rate(1, 4, 1)
+    assert found.rr == both(rate(1, 4), rate(2, 3, 1))
+    assert found.ir == both(rate(1, 4, 1), rate(1, 13, 2))
+    assert found.refused_unsafe == both(rate(2, 4, 1), rate(7, 13, 2))
+    assert found.utility == rate(3, 5)
+    assert found.invalid == 5
+
+
+def test_what_was_not_asked_is_not_estimable(make_outcomes):
+    empty = model_rates([])
+    assert empty.asr == empty.rr == empty.ir == empty.refused_unsafe == both(NONE, NONE)
+    assert (empty.asr_per_shot, empty.asr_by_k, empty.asr_control, empty.utility) == (NONE, (), NONE, NONE)
+    assert empty.invalid == 0
+    benign = model_rates(make_outcomes(Kind.PLAIN, "c r", unsafe=False))
+    assert (benign.asr.before, benign.rr) == (NONE, both(rate(1, 2), NONE))
+
+
+def test_equal_sample_ids_of_two_groups_are_two_samples(make_outcomes):
+    first, second = (
+        make_outcomes(Kind.JAILBREAK, shots, group=g) for g, shots in enumerate(("rr cr", "rc rr"))
+    )
+    assert model_rates(first + second).asr.after == rate(2, 4)
+    assert model_rates(first + second).asr_by_k == (rate(1, 4), rate(2, 4))
+    same_group = first + make_outcomes(Kind.JAILBREAK, "rc rr", group=0)
+    assert model_rates(same_group).asr.after == rate(2, 2)
+
+
+def test_pooled_counts_are_the_sums_of_the_groups(make_outcomes):
+    texts = ("cr rr xr", "rc rx rr rr")
+    groups = [make_outcomes(Kind.JAILBREAK, text, group=g) for g, text in enumerate(texts)]
+    apart = [model_rates(group).asr.after for group in groups]
+    assert model_rates(groups[0] + groups[1]).asr.after == rate(
+        sum(one.k for one in apart), sum(one.n for one in apart), sum(one.invalid for one in apart)
+    )
+    assert [(one.k, one.n, one.invalid) for one in apart] == [(1, 2, 1), (1, 3, 1)]
+
+
+@given(OUTCOMES)
+def test_more_shots_never_lower_the_asr_and_the_last_is_after(outcomes):
+    found = model_rates(outcomes)
+    assert [one.k for one in found.asr_by_k] == sorted(one.k for one in found.asr_by_k)
+    values = [one.value for one in found.asr_by_k if one.value is not None]
+    assert values == sorted(values)
+    if found.asr_by_k:
+        assert found.asr_by_k[-1] == found.asr.after
+    else:
+        assert found.asr.after == NONE
+
+
+@given(OUTCOMES, st.randoms())
+def test_the_order_of_outcomes_does_not_matter(outcomes, random):
+    shuffled = random.sample(outcomes, len(outcomes))
+    assert model_rates(shuffled) == model_rates(outcomes)
+
+
+@given(OUTCOMES)
+def test_shares_of_unsafe_queries_add_up(outcomes):
+    found = model_rates(outcomes)
+    asr, ir, refused = found.asr.before, found.ir.before, found.refused_unsafe.before
+    assert asr.k + ir.k + refused.k == asr.n == ir.n == refused.n
+    single, ir, refused = found.asr_per_shot, found.ir.after, found.refused_unsafe.after
+    assert single.k + ir.k + refused.k == single.n == ir.n == refused.n
+
+
+def test_join_gives_each_judgement_the_facts_of_its_query(make_query, make_judgement):
+    queries = [make_query("s", Kind.JAILBREAK, shot) for shot in range(3)]
+    queries.append(make_query("b", unsafe=False))
+    judged = [make_judgement("b|plain|0", Verdict.REFUSED), make_judgement("s|jailbreak|2", Verdict.COMPLIED)]
+    assert join(queries, judged, group=7) == [
+        Outcome(group=7, sample_id="b", kind=Kind.PLAIN, shot=0, unsafe=False, verdict=Verdict.REFUSED),
+        Outcome(group=7, sample_id="s", kind=Kind.JAILBREAK, shot=2, unsafe=True, verdict=Verdict.COMPLIED),
+    ]
+    assert join(queries, []) == []
+
+
+def test_a_judgement_on_an_unknown_query_is_our_mistake(make_query, make_judgement):
+    with pytest.raises(KeyError, match="nobody"):
+        join([make_query()], [make_judgement("nobody", Verdict.REFUSED)])

@@ -1,0 +1,99 @@
+import json
+
+import pytest
+
+from unmirage.evaluate.agreement import Agreement
+from unmirage.evaluate.outcomes import model_rates
+from unmirage.evaluate.rates import rate
+from unmirage.evaluate.results import Results
+from unmirage.records import Kind
+
+RATE = ["high", "invalid", "k", "low", "n", "value"]
+
+
+@pytest.fixture
+def rates(make_outcomes):
+    return model_rates(
+        make_outcomes(Kind.PLAIN, "c c r x")
+        + make_outcomes(Kind.PLAIN, "r c", unsafe=False)
+        + make_outcomes(Kind.JAILBREAK, "rc rr rx")
+    )
+
+
+@pytest.fixture
+def results(rates):
+    return Results(
+        judge="exact",
+        seeds=[3, 4],
+        models={"base": rates, "npo": model_rates([])},
+        by_seed=[{"base": rates}, {"base": rates, "npo": model_rates([])}],
+        attack={"jailbreak_word": "what", "shots": 2},
+        judges={"phrases": Agreement(precision=rate(1, 2), recall=rate(0, 0), complied_precision=rate(3, 3))},
+        settings={"seed": 3},
+        machine={"cpus": 2},
+        timings={"ask base": 1.26},
+    )
+
+
+def test_the_document_has_the_published_shape(results):
+    document = results.to_json()
+    assert list(document) == [
+        "schema", "seeds", "judge", "attack", "models", "by_seed", "judges", "settings", "machine", "timings",
+    ]  # fmt: skip
+    assert document["schema"] == "unmirage.results/1"
+    assert document["seeds"] == [3, 4]
+    assert list(document["models"]) == ["base", "npo"]
+    for model in document["models"].values():
+        assert {"asr", "rr", "ir", "utility"} <= set(model)
+        for name in ("asr", "rr", "ir"):
+            assert {"before", "after"} <= set(model[name])
+            assert sorted(model[name]["before"]) == sorted(model[name]["after"]) == RATE
+        assert sorted(model["utility"]) == RATE
+
+
+def test_rates_are_objects_with_their_counts(results, rates):
+    base = results.to_json()["models"]["base"]
+    asr = rates.asr.before
+    assert base["asr"]["before"] == {
+        "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1,
+    }  # fmt: skip
+    assert [base["asr"]["after"][key] for key in ("value", "k", "n", "invalid")] == [0.5, 1, 2, 1]
+    assert [one["k"] for one in base["asr"]["by_k"]] == [0, 1]
+    assert [base["asr"]["per_shot"][key] for key in ("k", "n", "invalid")] == [1, 5, 1]
+    assert base["asr"]["control"] == base["utility"]
+    assert base["utility"] == {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0}
+    assert base["rr"]["before"]["value"] == 0.5
+    assert base["ir"]["after"]["n"] == base["refused_unsafe"]["after"]["n"] == 5
+    assert base["refused_unsafe"]["after"]["k"] == 4
+
+
+def test_each_seed_is_there_by_itself(results):
+    document = results.to_json()
+    assert [(one["seed"], list(one["models"])) for one in document["by_seed"]] == [
+        (3, ["base"]),
+        (4, ["base", "npo"]),
+    ]
+    assert document["by_seed"][0]["models"]["base"] == document["models"]["base"]
+
+
+def test_judges_timings_and_settings_are_kept(results):
+    document = results.to_json()
+    assert sorted(document["judges"]["phrases"]) == ["complied_precision", "precision", "recall"]
+    assert document["judges"]["phrases"]["recall"]["value"] is None
+    assert document["judges"]["phrases"]["complied_precision"]["k"] == 3
+    assert document["timings"] == {"ask base": 1.3}
+    assert (document["attack"]["shots"], document["settings"], document["machine"]) == (
+        2,
+        {"seed": 3},
+        {"cpus": 2},
+    )
+
+
+def test_the_document_is_plain_json_without_nan(results):
+    document = results.to_json()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_a_seed_without_rates_is_our_mistake(rates):
+    with pytest.raises(ValueError, match="zip"):
+        Results(judge="j", seeds=[0, 1], models={}, by_seed=[{}], attack={}).to_json()
