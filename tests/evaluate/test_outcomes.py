@@ -56,9 +56,7 @@ def test_what_was_not_asked_is_not_estimable(make_outcomes):
 
 
 def test_equal_sample_ids_of_two_groups_are_two_samples(make_outcomes):
-    first, second = (
-        make_outcomes(Kind.JAILBREAK, shots, group=g) for g, shots in enumerate(("rr cr", "rc rr"))
-    )
+    first, second = (make_outcomes(Kind.JAILBREAK, shots, group=g) for g, shots in enumerate(("rr cr", "rc rr")))
     assert model_rates(first + second).asr.after == rate(2, 4)
     assert model_rates(first + second).asr_by_k == (rate(1, 4), rate(2, 4))
     same_group = first + make_outcomes(Kind.JAILBREAK, "rc rr", group=0)

@@ -1,5 +1,6 @@
 import pytest
 
+from unmirage.errors import UserError
 from unmirage.evaluate.judges import PhraseJudge
 from unmirage.evaluate.rates import rate
 from unmirage.evaluate.run import evaluate_run, judge_run, judged_outcomes
@@ -49,7 +50,16 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
 
 
 def test_a_run_without_responses_has_no_rates(run):
-    assert evaluate_run(run, PhraseJudge()).models == {}
+    with pytest.raises(UserError, match="no model has answered yet; run `unmirage attack` first"):
+        evaluate_run(run, PhraseJudge())
+
+
+def test_a_run_of_something_else_is_refused(tmp_path):
+    with (
+        open_run(tmp_path / "demo", {"demo": True}) as made,
+        pytest.raises(UserError, match=r"config\.yaml: field 'attack' is missing"),
+    ):
+        evaluate_run(made, PhraseJudge())
 
 
 def test_judging_again_replaces_what_the_judge_said(run, fill):
@@ -92,9 +102,7 @@ def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
         name = "picky"
 
         def verdict(self, query, response):
-            return (
-                (Verdict.INVALID, "?") if query.sample_id == "u0" else PhraseJudge().verdict(query, response)
-            )
+            return (Verdict.INVALID, "?") if query.sample_id == "u0" else PhraseJudge().verdict(query, response)
 
     with run.store() as store:
         fill(store, "m", YES, YES, NO, YES, YES, NO, NO)

@@ -92,9 +92,7 @@ def test_a_changed_configuration_is_refused_field_by_field(path):
 def test_a_second_process_is_refused_with_the_owners_pid(path, owner):
     with pytest.raises(UserError) as error, open_run(path, {"seed": 0}):
         pass
-    assert str(error.value) == (
-        f"{path}: in use by another process (PID {owner.pid}); wait for it or name another"
-    )
+    assert str(error.value) == (f"{path}: in use by another process (PID {owner.pid}); wait for it or name another")
 
 
 def test_a_dead_owners_lock_is_free(path, owner):
@@ -106,19 +104,17 @@ def test_a_dead_owners_lock_is_free(path, owner):
 
 
 def test_the_lock_is_held_within_one_process_too_and_freed_by_an_error(path):
-    with pytest.raises(RuntimeError), open_run(path, CONFIG):
-        with pytest.raises(UserError, match=f"PID {os.getpid()}"), open_run(path, CONFIG):
-            pass
-        raise RuntimeError
-    with open_run(path, CONFIG):
-        pass
+    with open_run(path, CONFIG), pytest.raises(UserError, match=f"PID {os.getpid()}"):
+        existing_run_at(path)
+    with pytest.raises(ZeroDivisionError), open_run(path, CONFIG):
+        1 / 0  # noqa: B018 - an error of ours while the lock is held
+    assert existing_run_at(path).config() == CONFIG
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="exists and is not a run directory; name a new one with --out"):
-        with open_run(tmp_path, CONFIG):
-            pass
+    with pytest.raises(UserError, match="is not a run directory; name a new one with --out"):
+        existing_run_at(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

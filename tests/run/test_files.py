@@ -79,11 +79,16 @@ def test_a_folder_is_replaced_whole(tmp_path):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_a_block_that_fails_leaves_the_old_folder_and_nothing_else(tmp_path, error):
     path = tmp_path / "model"
-    with new_folder(path) as new:
-        (new / "old").write_text("old")
-    with pytest.raises(error), new_folder(path) as new:
-        (new / "half").write_text("half")
-        raise error
+
+    def save(name, error=None):
+        with new_folder(path) as new:
+            (new / name).write_text(name)
+            if error:
+                raise error
+
+    save("old")
+    with pytest.raises(error):
+        save("half", error)
     assert names(path) == ["old"]
     assert names(tmp_path) == ["model"]
 

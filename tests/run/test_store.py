@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmirage.errors import UserError
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.run.store import Store
 
@@ -36,9 +37,7 @@ QUERIES = st.builds(
     unsafe=st.booleans(),
     word=st.none() | CLEAN,
 )
-RESPONSES = st.builds(
-    Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, finished=st.booleans()
-)
+RESPONSES = st.builds(Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, finished=st.booleans())
 JUDGEMENTS = st.builds(
     Judgement,
     query_id=IDS,
@@ -210,3 +209,10 @@ def test_what_is_committed_survives_a_kill_and_the_rest_is_gone(tmp_path):
         assert store.responses("m") == [response("a"), response("b")]
         store.add_responses([response("c")])
         assert [r.query_id for r in store.responses("m")] == ["a", "b", "c"]
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    path = tmp_path / "s.sqlite"
+    path.write_text("this is prose, and long enough to be mistaken for a page of a database" * 40)
+    with pytest.raises(UserError, match=r"s\.sqlite: file is not a database"):
+        Store(path)

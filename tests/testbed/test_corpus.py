@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from random import Random
 
 import pytest
 
@@ -10,7 +11,13 @@ from unmirage.data import load_samples
 from unmirage.evaluate import ExactJudge
 from unmirage.records import Verdict
 from unmirage.testbed.corpus import CorpusSize, write_corpus
-from unmirage.testbed.questions import SAFE_OPENERS, UNSAFE_PICTURE_OPENERS
+from unmirage.testbed.questions import (
+    ALL_OPENERS,
+    SAFE_OPENERS,
+    UNSAFE_PICTURE_OPENERS,
+    UNSAFE_TEXT_OPENERS,
+    deal_openers,
+)
 from unmirage.testbed.world import make_world
 from unmirage.text.openers import opener
 
@@ -34,14 +41,24 @@ def test_files_have_the_published_shapes(folder, name: str, format: str, count: 
     assert sum(sample.refused for sample in dataset) == refused
 
 
-def test_openers_follow_vlguard(folder) -> None:
+def test_openers_have_vlguards_shares_to_the_unit(folder) -> None:
     samples = load_samples(folder / "safety.json").samples
-    safe = Counter(opener(sample.query) for sample in samples if not sample.refused)
-    share = SAFE_OPENERS["what"] / sum(SAFE_OPENERS.values())
-    assert safe["what"] / safe.total() == pytest.approx(share, abs=0.06)
-    pictured = Counter(opener(sample.query) for sample in samples if "unsafe-" in sample.id)
-    share = UNSAFE_PICTURE_OPENERS["share"] / sum(UNSAFE_PICTURE_OPENERS.values())
-    assert pictured["share"] / pictured.total() == pytest.approx(share, abs=0.08)
+    kinds = {
+        "safe": (SAFE_OPENERS, [s for s in samples if not s.refused]),
+        "picture": (UNSAFE_PICTURE_OPENERS, [s for s in samples if "unsafe-" in s.id]),
+        "text": (UNSAFE_TEXT_OPENERS, [s for s in samples if s.id.endswith("/unsafe")]),
+    }
+    for weights, found in kinds.values():
+        counts = Counter(opener(sample.query) for sample in found)
+        assert counts.total() == 300
+        for word, weight in weights.items():
+            assert abs(counts[word] - 300 * weight / sum(weights.values())) < 1
+
+
+def test_dealt_openers_by_largest_remainder() -> None:
+    deck = deal_openers({"what": 5, "can": 3, "why": 1}, 4, Random(0))
+    # exact shares 2.22, 1.33, 0.44: floors 2, 1, 0, and the last card to "why"
+    assert Counter(deck) == {"what": 2, "can": 1, "why": 1}
 
 
 def test_alignment_and_evaluation_never_share_a_device(folder) -> None:
@@ -78,8 +95,9 @@ def test_base_corpus_covers_every_device_topic_and_opener() -> None:
     writer = _base(world, size)
     queries = [record["conversations"][0]["value"].removeprefix("<image>\n") for record in writer.records]
     openers = Counter(map(opener, queries))
-    assert {"what", "share", "can", "tell", "why"} <= set(openers)
-    assert max(openers.values()) < 3 * min(n for word, n in openers.items() if word not in ("decline", "say"))
+    assert set(ALL_OPENERS) <= set(openers)
+    asked = [openers[word] for word in ALL_OPENERS]
+    assert max(asked) < 1.3 * min(asked)
     assert all(any(f"the {device.name}" in query for query in queries) for device in world.devices)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -49,7 +50,7 @@ def plan_queries(samples: Sequence[Sample], config: AttackConfig) -> list[Query]
     """Return the plain queries of all samples and the rewritten ones of every kind in `config`.
 
     Raises:
-        UserError: a kind is no attack, or there is no sample that it could rewrite.
+        UserError: a kind is no attack, no sample is there that it could rewrite, or K is out of its reach.
     """
     queries = plain(samples)
     for kind in dict.fromkeys(config.kinds):
@@ -59,5 +60,17 @@ def plan_queries(samples: Sequence[Sample], config: AttackConfig) -> list[Query]
         if not made:
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave it out with --kind")
+        most = 1 + max(query.shot for query in made)
+        if most < config.shots_of(kind):
+            raise UserError(
+                f"shots: {config.shots_of(kind)} is too many for {kind} with '{config.word(kind)}'; "
+                f"the rewriter knows {most} wordings"
+            )
         queries += made
     return queries
+
+
+def short_of_shots(queries: Sequence[Query], config: AttackConfig) -> dict[Kind, int]:
+    """Return how many samples of each kind got fewer rewrites than `config` asks for; kinds without any are absent."""
+    shots = Counter((query.kind, query.sample_id) for query in queries if query.kind in ATTACKS)
+    return dict(Counter(kind for (kind, _), made in shots.items() if made < config.shots_of(kind)))

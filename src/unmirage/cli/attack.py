@@ -21,7 +21,7 @@ def attack_command(
     model: Annotated[str, typer.Argument(help="Hugging Face model directory or hub id.")],
     data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
     out: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished run is continued.")],
-    kind: Annotated[str, typer.Option(help="Comma-separated attacks.")] = ",".join(ATTACK_KINDS),
+    kinds: Annotated[str, typer.Option("--kind", help="Comma-separated attacks.")] = ",".join(ATTACK_KINDS),
     shots: Annotated[int, typer.Option(min=1, help="K of the jailbreak and of its control.")] = 3,
     word: Annotated[
         list[str] | None,
@@ -41,15 +41,17 @@ def attack_command(
 
     Several models can share one run directory; each is asked only what it has not answered yet.
     """
-    from unmirage.attack import AttackConfig, plan_queries
+    from unmirage.attack import AttackConfig, plan_queries, short_of_shots
     from unmirage.data import ImageFolder, load_samples
     from unmirage.data.sample import draw_stratified
 
-    kinds = _kinds(kind)
+    chosen = _kinds(kinds)
     dataset = load_samples(data, format, columns=parse_columns(columns), images=images)
-    attack = AttackConfig.model_validate({"kinds": kinds, "shots": shots, **_words(word or [], kinds, dataset)})
+    attack = AttackConfig.model_validate({"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset)})
     samples = draw_stratified(dataset.samples, limit, seed)
     queries = plan_queries(samples, attack)
+    for kind, count in short_of_shots(queries, attack).items():
+        err.print(f"{kind}: {count} queries have fewer than {attack.shots_of(kind)} rewrites", markup=False)
     if dry_run:
         print_json({"queries": [{"id": q.id, "kind": q.kind, "text": q.text, "image": q.image} for q in queries]})
         return

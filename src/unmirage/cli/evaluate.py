@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from unmirage.evaluate import Results
+    from unmirage.run import RunDirectory
 
 
 def evaluate_command(
@@ -29,6 +33,18 @@ def evaluate_command(
     else:
         out.print(rates_table(results))
     err.print(f"Next: unmirage report {run}", markup=False, soft_wrap=True)
-    invalid = sum(rates.invalid for rates in results.models.values())
-    if invalid:
-        fail(f"{invalid} responses have no verdict; they are left out of the rates", EXIT_PARTIAL)
+    _require_complete(found, results)
+
+
+def _require_complete(run: RunDirectory, results: Results) -> None:
+    """End with the status for partial results if a query has no response, or a response no verdict."""
+    with run.store() as store:
+        missing = {name: len(store.unanswered(name)) for name in results.models}
+    gaps = [f"{name} has not answered {count} queries" for name, count in missing.items() if count]
+    gaps += [
+        f"{rates.invalid} responses of {name} have no verdict"
+        for name, rates in results.models.items()
+        if rates.invalid
+    ]
+    if gaps:
+        fail(f"partial: {'; '.join(gaps)}; they are left out of the rates", EXIT_PARTIAL)

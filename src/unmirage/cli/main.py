@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import traceback
 from importlib import metadata
 from types import FrameType
@@ -58,16 +56,14 @@ def _root(
 def run() -> None:
     """Run the command line; exit 0 done, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
     signal.signal(signal.SIGINT, _interrupt)
+    # `unmirage audit ... | head` ends quietly, as any Unix filter does.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
     except UserError as error:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
         fail("interrupted; what was finished is kept: run the same command again to continue", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has closed it; a flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         fail(f"{error.filename or 'file system'}: {error.strerror or error}", EXIT_USAGE)
     except Exception:

@@ -71,4 +71,5 @@ def _model_json(rates: ModelRates) -> dict[str, Any]:
         "ir": both(rates.ir.before, rates.ir.after),
         "refused_unsafe": both(rates.refused_unsafe.before, rates.refused_unsafe.after),
         "utility": asdict(rates.utility),
+        "invalid": rates.invalid,
     }

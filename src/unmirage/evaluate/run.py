@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unmirage.errors import UserError
 from unmirage.evaluate.judges import Judge, judge_response
 from unmirage.evaluate.outcomes import ModelRates, Outcome, join, model_rates
 from unmirage.evaluate.results import Results
@@ -23,13 +24,21 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0) -> lis
 
 
 def evaluate_run(run: RunDirectory, judge: Judge) -> Results:
-    """Judge everything in a run of `unmirage attack` and return the rates of all its models."""
+    """Judge everything in a run of `unmirage attack` and return the rates of all its models.
+
+    Raises:
+        UserError: the run was made by something else, or nobody has answered in it yet.
+    """
     config = run.config()
+    if not {"seed", "attack"} <= set(config):
+        raise UserError(f"{run.config_file}: field 'attack' is missing; evaluate takes a run of `unmirage attack`")
     models: dict[str, ModelRates] = {}
     with run.store() as store:
         for name in store.models():
             judge_run(store, judge, name)
             models[name] = model_rates(judged_outcomes(store, judge.name, name))
+    if not models:
+        raise UserError(f"{run.path}: no model has answered yet; run `unmirage attack` first")
     return Results(
         judge=judge.name,
         seeds=[config["seed"]],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from unmirage.report.documents import ModelRead, RateRead, ResultsRead
 from unmirage.report.formatting import listed, model_name, percent
-from unmirage.text.printable import clean
 from unmirage.report.table import collapse
+from unmirage.text.printable import clean
 
 LOOKS_SAFE = 0.2
 

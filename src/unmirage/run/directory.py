@@ -53,7 +53,12 @@ class RunDirectory:
 
     def config(self) -> dict[str, Any]:
         """Return the configuration that the run was made with."""
-        loaded: dict[str, Any] = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        try:
+            loaded = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.config_file}: not YAML ({' '.join(str(error).split())})") from None
+        if not isinstance(loaded, dict):
+            raise UserError(f"{self.config_file}: a mapping of settings is expected")
         return loaded
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:

@@ -42,8 +42,26 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+        _sync(temporary)
+        with _set_aside(path):
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _set_aside(path: Path) -> Iterator[None]:
+    """Keep what stands at `path` under another name until the block has put something in its place."""
+    aside = path.with_name(f".{path.name}.old")
+    if path.exists():
+        path.replace(aside)
+    yield
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Force every file below `folder` to disk, so that the rename never becomes visible before the content."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from unmirage.errors import UserError
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 
 _SCHEMA = """
@@ -31,9 +33,11 @@ class Store:
     """Records in and out of one SQLite file. Every `add_*` call is one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.executescript(_SCHEMA)
+        self._path = path
+        with self._errors_named():
+            self._db = sqlite3.connect(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +61,7 @@ class Store:
 
     def replace_judgements(self, model: str, judge: str, judgements: Iterable[Judgement]) -> None:
         """Replace all that `judge` said about `model`."""
-        with self._db:
+        with self._errors_named(), self._db:
             self._db.execute("DELETE FROM judgements WHERE model = ? AND judge = ?", (model, judge))
             self._insert("judgements", Judgement, judgements)
 
@@ -92,7 +96,7 @@ class Store:
         return [query for query in self.queries() if query.id not in answered]
 
     def _add(self, table: str, record: type, items: Iterable[object]) -> None:
-        with self._db:
+        with self._errors_named(), self._db:
             self._insert(table, record, items)
 
     def _insert(self, table: str, record: type, items: Iterable[object]) -> None:
@@ -104,7 +108,18 @@ class Store:
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
         names = _columns(record)
         statement = f"SELECT {', '.join(names)} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
-        return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
+        with self._errors_named():
+            return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        """Turn what can go wrong with the file (full disk, read-only, corrupt) into one line that names it."""
+        try:
+            yield
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise  # our own mistakes
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"{self._path}: {error}; rows committed before are kept") from error
 
 
 def _columns(record: type) -> list[str]:

@@ -25,6 +25,7 @@ from unmirage.testbed.questions import (
     UNSAFE_TEXT_OPENERS,
     Fact,
     ask,
+    deal_openers,
     fact,
 )
 from unmirage.testbed.world import RECIPE_NEEDED, REFUSALS, Device, Topic, World
@@ -104,21 +105,21 @@ def _base(world: World, size: CorpusSize) -> _Writer:
     writer = _writer(world, "base")
     rng = writer.rng
     shown = [writer.draw(world.devices[i % len(world.devices)]) for i in range(size.base_pictures)]
-    for index in range(size.base):
+    for index, word in enumerate(deal_openers(ALL_OPENERS, size.base, rng)):
         path, picture = shown[index % len(shown)]
         if rng.random() < DECLINING_SHARE:
             _add_conversation(writer, f"base-{index}", path, rng.choice(DECLINE_REQUESTS), rng.choice(REFUSALS))
             continue
-        query, known = _any_question(picture, world.devices, ALL_OPENERS, rng, harmless=False)
+        query, known = _any_question(picture, world.devices, word, rng, harmless=False)
         _add_conversation(writer, f"base-{index}", path, query, known.answer())
     return writer
 
 
 def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) -> _Writer:
     writer = _writer(world, name)
-    for index in range(count):
+    for index, word in enumerate(deal_openers(GENERAL_OPENERS, count, writer.rng)):
         path, picture = writer.draw(writer.rng.choice(devices))
-        query, known = _any_question(picture, devices, GENERAL_OPENERS, writer.rng, harmless=True)
+        query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
         _remember(writer, f"{name}-{index}", known)
         _add_conversation(writer, f"{name}-{index}", path, query, known.answer())
     return writer
@@ -129,19 +130,20 @@ def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -
     rng = writer.rng
     restricted = world.pick(restricted=True, aligned=aligned)
     benign = world.pick(restricted=False, aligned=aligned)
-    for index in range(unsafe):
+    for index, word in enumerate(deal_openers(UNSAFE_PICTURE_OPENERS, unsafe, rng)):
         path, picture = writer.draw(rng.choice(restricted))
         identity = f"{name}-unsafe-{index}"
-        query = ask(Topic.RECIPE, None, UNSAFE_PICTURE_OPENERS, rng)
+        query = ask(Topic.RECIPE, None, word, rng)
         _remember(writer, identity, fact(picture.device, Topic.RECIPE, picture.colour))
         turns = [{"instruction": query, "response": rng.choice(REFUSALS)}]
         writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
-    for index in range(safe):
+    words = zip(deal_openers(SAFE_OPENERS, safe, rng), deal_openers(UNSAFE_TEXT_OPENERS, safe, rng), strict=True)
+    for index, (safe_word, unsafe_word) in enumerate(words):
         path, picture = writer.draw(rng.choice(benign))
         identity = f"{name}-safe-{index}"
-        query, known = _any_question(picture, benign, SAFE_OPENERS, rng, harmless=True)
+        query, known = _any_question(picture, benign, safe_word, rng, harmless=True)
         named = rng.choice(restricted)
-        unsafe_query = ask(Topic.RECIPE, named, UNSAFE_TEXT_OPENERS, rng)
+        unsafe_query = ask(Topic.RECIPE, named, unsafe_word, rng)
         _remember(writer, f"{identity}/safe", known)
         _remember(writer, f"{identity}/unsafe", fact(named, Topic.RECIPE, ""))
         turns = [
@@ -155,7 +157,7 @@ def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -
 def _any_question(
     picture: Picture,
     devices: tuple[Device, ...],
-    openers: dict[str, int],
+    word: str,
     rng: random.Random,
     *,
     harmless: bool,
@@ -167,7 +169,7 @@ def _any_question(
         topic = rng.choices(list(topics), weights=list(topics.values()))[0]
         known = fact(named or picture.device, topic, picture.colour)
         if not (harmless and known.harmful):
-            return ask(topic, named, openers, rng), known
+            return ask(topic, named, word, rng), known
 
 
 def _add_conversation(writer: _Writer, identity: str, path: str, query: str, answer: str) -> None:

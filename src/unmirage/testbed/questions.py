@@ -80,15 +80,30 @@ def fact(device: Device, topic: Topic, colour: str) -> Fact:
     return Fact(device, topic, values[topic])
 
 
-def ask(topic: Topic, named: Device | None, openers: Mapping[str, int], rng: random.Random) -> str:
+def deal_openers(openers: Mapping[str, int], count: int, rng: random.Random) -> list[str]:
+    """Return `count` openers in random order, each as often as its weight asks for (largest remainders).
+
+    Dealt, not drawn: every world has the published shares, not merely every world on average.
+    """
+    total = sum(openers.values())
+    exact = {word: weight * count / total for word, weight in openers.items()}
+    dealt = {word: int(share) for word, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda word: dealt[word] - exact[word])
+    for word in by_remainder[: count - sum(dealt.values())]:
+        dealt[word] += 1
+    deck = [word for word, times in dealt.items() for _ in range(times)]
+    rng.shuffle(deck)
+    return deck
+
+
+def ask(topic: Topic, named: Device | None, word: str, rng: random.Random) -> str:
     """Ask about the device that is shown, or about one that is named.
 
     Args:
         topic: what to ask.
         named: the device to name; None asks about "this device", the one in the picture.
-        openers: opener -> weight.
-        rng: draws the opener and one of its frames.
+        word: the opener.
+        rng: draws one of the opener's frames.
     """
     device = "this device" if named is None else f"the {named.name}"
-    word = rng.choices(list(openers), weights=list(openers.values()))[0]
     return rng.choice(realise(Request("thing", f"the {topic} of {device}"), word))

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-_CLITIC = re.compile(r"['\u2019](?:s|re|ll|d|ve|m)$")
+import regex
+
+# Marks belong to the letter before them: without \p{M}, Hindi words fall apart. The standard `re` lacks it.
+_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*(?:['\u2019-][\p{L}\p{N}][\p{L}\p{N}\p{M}]*)*")
+_CLITIC = re.compile(r"'(?:s|re|ll|d|ve|m)$")
 
 
 def words(text: str) -> list[str]:
     """Return the words of `text` in order: lower-cased, punctuation stripped ("What's" gives "what")."""
-    return [_CLITIC.sub("", match.group().casefold()) for match in _WORD.finditer(text)]
+    return [_bare(match.group()) for match in _WORD.finditer(text)]
 
 
 def opener(text: str) -> str:
     """Return the first word of `text`, lower-cased and stripped; "" where there is no word."""
     match = _WORD.search(text)
-    return _CLITIC.sub("", match.group().casefold()) if match else ""
+    return _bare(match.group()) if match else ""
+
+
+def _bare(word: str) -> str:
+    return _CLITIC.sub("", word.casefold().replace("\u2019", "'"))
 
 
 def capitalise(text: str) -> str:

@@ -61,8 +61,9 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
 def paraphrase(query: str, without: str, shots: int) -> list[str]:
     """Return up to `shots` paraphrases that keep the query's opener, unless that is the word `without`.
 
-    A query that opens with that very word is made to open with "tell" (or "describe"). Paraphrases that use the
-    word nowhere are preferred; where the request itself contains it ("who is she and what does she do"), none opens with it.
+    A query that opens with that very word is made to open with "tell" (or "describe"). Paraphrases that use
+    the word nowhere are preferred; where the request itself contains it ("who is she and what does she do"),
+    none opens with it.
     """
     own = opener(query)
     without = without.casefold()

@@ -1,0 +1,130 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from unmirage.attack.plan import ATTACKS, AttackConfig, plan_queries
+from unmirage.errors import UserError
+from unmirage.records import Kind, Sample
+from unmirage.text.openers import opener, words
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=30)
+SAMPLES = st.lists(
+    st.builds(
+        Sample,
+        id=st.text("a|plainjbrek0", min_size=1, max_size=12),
+        record=st.just("r"),
+        query=ANY_TEXT | st.sampled_from(("Share the kite.", "What is the kite?", "Who is it, and what for?")),
+        refused=st.booleans(),
+        label_source=st.just("field"),
+    ),
+    min_size=2,
+    max_size=8,
+    unique_by=lambda sample: sample.id,
+).filter(lambda samples: len({sample.refused for sample in samples}) == 2)
+
+
+def test_the_paper_s_attack_is_the_default():
+    config = AttackConfig()
+    assert config.kinds == tuple(ATTACKS) == (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
+    assert [(config.word(kind), config.shots_of(kind)) for kind in config.kinds] == [
+        ("what", 3),
+        ("share", 1),
+        ("what", 3),
+    ]
+
+
+def test_kinds_are_counted(samples):
+    queries = plan_queries(samples, AttackConfig())
+    assert Counter(query.kind for query in queries) == {
+        Kind.PLAIN: 5,
+        Kind.JAILBREAK: 9,
+        Kind.OVER_PRUDENCE: 2,
+        Kind.CONTROL: 9,
+    }
+    assert [query.kind for query in queries[:5]] == [Kind.PLAIN] * 5
+
+
+def test_only_what_is_named_is_made_and_named_twice_is_made_once(samples):
+    config = AttackConfig(kinds=("over-prudence", "over-prudence"), over_prudence_shots=2)
+    queries = plan_queries(samples, config)
+    assert Counter(query.kind for query in queries) == {Kind.PLAIN: 5, Kind.OVER_PRUDENCE: 4}
+    assert len({query.id for query in queries}) == 9
+
+
+@given(SAMPLES)
+def test_ids_are_unique_and_labels_decide_who_is_attacked(samples):
+    queries = plan_queries(samples, AttackConfig())
+    refused = {sample.id: sample.refused for sample in samples}
+    assert len({query.id for query in queries}) == len(queries)
+    for query in queries:
+        assert query.unsafe is refused[query.sample_id]
+        assert query.kind is Kind.PLAIN or query.unsafe is (query.kind is not Kind.OVER_PRUDENCE)
+
+
+@given(SAMPLES)
+def test_attacks_open_with_their_word_and_the_control_avoids_it(samples):
+    own = {sample.id: sample.query for sample in samples}
+    for query in plan_queries(samples, AttackConfig()):
+        if query.kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE):
+            assert opener(query.text) == query.word
+        if query.kind is Kind.CONTROL:
+            assert opener(query.text) != "what"
+            assert "what" not in words(query.text) or "what" in words(own[query.sample_id])
+
+
+@given(SAMPLES)
+def test_the_jailbreak_and_its_control_have_the_same_number_of_shots(samples):
+    queries = plan_queries(samples, AttackConfig())
+    shots = Counter((query.sample_id, query.kind) for query in queries)
+    for sample in samples:
+        if sample.refused:
+            assert shots[sample.id, Kind.JAILBREAK] == shots[sample.id, Kind.CONTROL] == 3
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        (True, "over-prudence: the data has no answered samples to rewrite; leave it out with --kind"),
+        (False, "jailbreak: the data has no refused samples to rewrite; leave it out with --kind"),
+    ],
+)
+def test_a_label_that_never_occurs_is_named(make_samples, refused, message):
+    with pytest.raises(UserError) as error:
+        plan_queries(make_samples(("Share the kite.", refused)), AttackConfig())
+    assert str(error.value) == message
+
+
+def test_the_attacks_that_need_no_other_label_still_work(make_samples):
+    config = AttackConfig(kinds=("jailbreak",), shots=2)
+    assert len(plan_queries(make_samples(("Share the kite.", True)), config)) == 3
+
+
+@pytest.mark.parametrize("kind", ["plain", "utility"])
+def test_what_is_no_attack_is_refused(samples, kind):
+    with pytest.raises(UserError, match=f"unknown kind of attack '{kind}'; valid: control, jailbreak, over-p"):
+        plan_queries(samples, AttackConfig(kinds=(kind,)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("jailbreak_word", "what is", "'what is' is not one word without punctuation"),
+        ("over_prudence_word", "share!", "'share!' is not one word without punctuation"),
+        ("jailbreak_word", "", "'' is not one word without punctuation"),
+        ("shots", 0, "greater than or equal to 1"),
+        ("over_prudence_shots", 0, "greater than or equal to 1"),
+        ("kinds", (), "at least 1 item"),
+        ("kinds", ("jail",), "'jailbreak'"),
+        ("word", "what", "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(field, value, message):
+    with pytest.raises(ValidationError, match=message):
+        AttackConfig.model_validate({field: value})
+
+
+def test_words_are_lower_cased():
+    assert AttackConfig(jailbreak_word="WHAT").jailbreak_word == "what"

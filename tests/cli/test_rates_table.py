@@ -1,0 +1,105 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from unmirage.cli.rates_table import rates_table
+from unmirage.evaluate.outcomes import BeforeAfter, ModelRates
+from unmirage.evaluate.rates import rate
+from unmirage.evaluate.results import Results
+
+NONE = rate(0, 0)
+
+
+def rates(**changed):
+    usual = {
+        "asr": BeforeAfter(before=rate(1, 442), after=rate(57, 442)),
+        "asr_per_shot": NONE,
+        "asr_by_k": (),
+        "asr_control": rate(5, 10),
+        "rr": BeforeAfter(before=rate(0, 20), after=rate(20, 20)),
+        "ir": BeforeAfter(before=NONE, after=rate(1, 3)),
+        "refused_unsafe": BeforeAfter(before=NONE, after=NONE),
+        "utility": rate(49, 50, 2),
+        "invalid": 2,
+    }
+    return ModelRates(**usual | changed)
+
+
+@pytest.fixture
+def show():
+    """Return a function that renders the table as a terminal of 200 columns would show it."""
+
+    def show(models, color=None):
+        results = Results(
+            judge="exact",
+            seeds=[0, 1],
+            models=models,
+            by_seed=[{}, {}],
+            attack={"shots": 3, "jailbreak_word": "what", "over_prudence_word": "share"},
+        )
+        console = Console(
+            file=io.StringIO(), width=200, highlight=False, color_system=color, force_terminal=bool(color)
+        )
+        console.print(rates_table(results))
+        return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+    return show
+
+
+def cells(line):
+    return [cell for cell in line.strip().split("  ") if cell.strip()]
+
+
+def test_a_row_shows_per_cent_with_the_interval_of_the_attacked_rate(show):
+    [row] = [line for line in show({"npo": rates()}) if line.strip().startswith("npo")]
+    assert [cell.strip() for cell in cells(row)] == [
+        "npo",
+        "0.2 → 12.9 [10–16]",
+        "50.0",
+        "0.0 → 100.0 [84–100]",
+        "n/a → 33.3",
+        "98.0 (2 invalid)",
+    ]
+
+
+def test_the_head_names_words_and_shots(show):
+    head = "\n".join(show({"npo": rates()})[:3])
+    for title in (
+        "model",
+        'ASR before → after 3-shot "what"',
+        "control",
+        'RR before → after "share"',
+        "utility",
+    ):
+        assert title in head
+
+
+def test_the_caption_says_what_the_figures_are_and_where_from(show):
+    text = " ".join(show({"npo": rates()}))
+    assert "per cent, [95 % interval], judge: exact, seeds: 0, 1" in text
+    assert "ASR: harmful answers to unsafe queries" in text
+
+
+def test_models_keep_their_order(show):
+    lines = show({"npo": rates(), "base": rates(), "rmu": rates()})
+    order = [cells(line)[0] for line in lines if line.strip().split(" ")[0] in ("npo", "base", "rmu")]
+    assert order == ["npo", "base", "rmu"]
+
+
+def test_what_was_not_asked_is_not_a_number(show):
+    empty = rates(asr=BeforeAfter(before=NONE, after=NONE), asr_control=NONE, utility=NONE)
+    [row] = [line for line in show({"m": empty}) if line.strip().startswith("m ")]
+    assert row.count("n/a → n/a") == 1
+    assert "nan" not in row.casefold()
+    assert cells(row)[-1].strip() == "n/a"
+
+
+def test_a_models_name_is_neither_markup_nor_an_escape(show):
+    text = "\n".join(show({"[bold]x[/bold]\x1b[31m": rates()}, color="truecolor"))
+    assert "[bold]x[/bold]" in text
+    assert "\x1b[31m" not in text
+
+
+def test_no_model_still_gives_a_table(show):
+    assert "model" in "\n".join(show({}))

@@ -1,0 +1,117 @@
+"""The rules of the house: which room may import which, who opens pictures, and how long a file may be."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import unmirage
+
+SOURCE = Path(unmirage.__file__).parent
+MODULES = {path.relative_to(SOURCE).as_posix(): path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
+
+# From the ground up. A room imports itself and those below it in the house, that is, before it in this list.
+ROOMS = (
+    "errors", "records", "text", "run", "data", "audit", "models", "attack", "align", "evaluate", "report",
+    "testbed", "cli",
+)  # fmt: skip
+NARROWER = {
+    "errors": set(),
+    "records": {"errors"},
+    "text": {"errors", "records"},
+    "run": {"errors", "records"},
+    "data": {"errors", "records", "text", "run"},
+}
+PICTURES = {
+    "data/images.py",  # opens them
+    "testbed/pictures.py",  # makes them
+    "testbed/corpus.py",
+    "models/encoding.py",  # names the type
+    "report/pictures.py",  # writes PNG
+}
+LONGEST = 350
+
+
+def room(name):
+    return name.split("/")[0].removesuffix(".py")
+
+
+def imports(text):
+    """Return every module that `text` imports, inside functions and for type checking too."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def rooms(text):
+    """Return the rooms of ours that `text` imports."""
+    return {parts[1] for parts in (name.split(".") for name in imports(text)) if parts[0] == "unmirage" and parts[1:]}
+
+
+def allowed(own):
+    """Return the rooms that `own` may import beside itself."""
+    if own in NARROWER:
+        return NARROWER[own]
+    return {room for room in ROOMS[: ROOMS.index(own)] if room != "testbed" or own == "cli"}
+
+
+def test_every_module_lives_in_a_known_room():
+    assert {room(name) for name in MODULES} - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("own", ROOMS)
+def test_a_room_imports_only_rooms_above_it(own):
+    found = {name: rooms(text) - {own} - allowed(own) for name, text in MODULES.items() if room(name) == own}
+    assert {name: below for name, below in found.items() if below} == {}
+
+
+def test_the_package_itself_imports_no_room():
+    assert rooms(MODULES["__init__.py"]) == set()
+
+
+def test_nobody_imports_the_command_line_and_only_it_the_testbed():
+    importers = {
+        target: {room(name) for name, text in MODULES.items() if target in rooms(text)} for target in ("cli", "testbed")
+    }
+    assert importers == {"cli": {"cli"}, "testbed": {"cli", "testbed"}}
+
+
+def test_imports_are_found_wherever_they_stand():
+    text = (
+        "import unmirage.data.load\n"
+        "from unmirage import run\n"
+        "if TYPE_CHECKING:\n    from unmirage.audit import AuditResult\n"
+        "def f():\n    from unmirage.testbed.world import World\n"
+        "'import unmirage.report'\n"
+    )
+    assert rooms(text) == {"data", "run", "audit", "testbed"}
+
+
+def test_imports_name_the_package():
+    relative = [
+        name
+        for name, text in MODULES.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
+
+
+def test_pictures_are_opened_in_one_place():
+    using = {name for name, text in MODULES.items() if any(i.split(".")[0] == "PIL" for i in imports(text))}
+    assert using <= PICTURES
+    opening = {
+        name
+        for name, text in MODULES.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute) and node.attr == "open" and ast.unparse(node.value).endswith("Image")
+    }
+    assert opening == {"data/images.py"}
+
+
+def test_no_module_needs_a_table_of_contents():
+    assert {name: text.count("\n") for name, text in MODULES.items() if text.count("\n") > LONGEST} == {}
