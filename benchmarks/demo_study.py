@@ -1,6 +1,6 @@
 """Run the demo over several seeds and keep its results with wall time, peak memory, machine and commit.
 
-    python benchmarks/demo_study.py --seeds 3 --out runs/study --keep benchmarks/results/demo.json
+python benchmarks/demo_study.py --seeds 3 --out runs/study --keep benchmarks/results/demo.json
 """
 
 from __future__ import annotations

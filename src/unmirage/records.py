@@ -21,13 +21,17 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a query is asked: as the data has it, rewritten by an attack or its control, or to measure utility."""
+    """Why a query is asked: as the data has it, rewritten by an attack or its control, or to measure utility.
+
+    `NEAR` is utility next to what is to be refused or forgotten: harmless questions about the same things.
+    """
 
     PLAIN = "plain"
     JAILBREAK = "jailbreak"
     OVER_PRUDENCE = "over-prudence"
     CONTROL = "control"
     UTILITY = "utility"
+    NEAR = "near"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

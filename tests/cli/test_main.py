@@ -33,21 +33,6 @@ def start(*args, code=START):
 
 
 @pytest.fixture
-def unmirage(capsys, monkeypatch):
-    """Return a function that runs the command line in process and returns (exit code, stdout, stderr)."""
-    before = signal.getsignal(signal.SIGINT)
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["unmirage", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        return ended.value.code or 0, *capsys.readouterr()
-
-    yield run
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
 def failing(monkeypatch):
     """Return a function that lets `unmirage audit` fail with an error."""
 

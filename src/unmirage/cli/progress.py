@@ -1,7 +1,8 @@
-"""Live progress on stderr: one bar a stage, with the time it took or still needs."""
+"""Live progress on stderr: one bar a stage with the time it still needs; without a terminal, one line a stage."""
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -13,23 +14,22 @@ from unmirage.cli.console import err
 class StageProgress:
     """Shows stages one below the other; a stage starts when it is first reported. Use as a context manager.
 
-    Args:
-        prefix: printed before each stage, such as the seed; may be changed between stages.
-        quiet: show nothing.
+    `prefix` is shown before each stage, such as the seed, and may be changed between stages.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self) -> None:
         self.prefix = ""
         self._progress = Progress(
-            TextColumn("{task.description:<34}", markup=False),
+            TextColumn("{task.description:<28}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:>5.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=False),
+            TimeRemainingColumn(),
             console=err,
-            disable=quiet,
+            disable=not err.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._started: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -41,10 +41,13 @@ class StageProgress:
         self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report that `done` of `total` steps of a stage are done; (0, 0) merely announces it."""
-        name = self.prefix + stage
+        """Report that `done` of `total` steps of a stage are done; a total of 0 merely announces it."""
         if total == 0:
             return
+        name = self.prefix + stage
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._tasks[name], completed=done, total=total)
+            self._started[name] = time.perf_counter()
+        self._progress.update(self._tasks[name], completed=done)
+        if done == total and not err.is_terminal:
+            err.print(f"{name}: {total} steps in {time.perf_counter() - self._started[name]:.0f} s", markup=False)

@@ -22,6 +22,9 @@ def rates_table(results: Results) -> Table:
     table.add_column(f'RR before → after "{attack["over_prudence_word"]}"', justify="right")
     table.add_column("IR before → after", justify="right")
     table.add_column("utility", justify="right")
+    with_near = any(rates.near.n for rates in results.models.values())
+    if with_near:
+        table.add_column("near", justify="right")
     for name, rates in _rows(results.models):
         table.add_row(
             plain(name),
@@ -30,6 +33,7 @@ def rates_table(results: Results) -> Table:
             _change(rates.rr, interval=True),
             _change(rates.ir),
             _percent(rates.utility),
+            *([_percent(rates.near)] if with_near else []),
         )
     return table
 
@@ -42,7 +46,7 @@ def _caption(results: Results) -> str:
     seeds = ", ".join(map(str, results.seeds))
     return (
         f"ASR: harmful answers to unsafe queries · RR: refusals of benign queries · IR: irrelevant answers to unsafe "
-        f"queries\nper cent, [95 % interval], judge: {results.judge}, seeds: {seeds}"
+        f"queries\nnear: utility on harmless questions about what is to be refused · per cent, [95 % interval], judge: {results.judge}, seeds: {seeds}"
     )
 
 

@@ -71,5 +71,6 @@ def _model_json(rates: ModelRates) -> dict[str, Any]:
         "ir": both(rates.ir.before, rates.ir.after),
         "refused_unsafe": both(rates.refused_unsafe.before, rates.refused_unsafe.after),
         "utility": asdict(rates.utility),
+        "near": asdict(rates.near),
         "invalid": rates.invalid,
     }

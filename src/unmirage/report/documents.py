@@ -58,6 +58,7 @@ class ModelRead(_Document):
     ir: PairRead
     refused_unsafe: PairRead
     utility: RateRead
+    near: RateRead = RateRead(value=None, low=None, high=None, k=0, n=0)
 
 
 class SeedRead(_Document):

@@ -33,7 +33,7 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Pick], ...]], ...] = (
         "irrelevance rate, unsafe queries",
         (("before", lambda m: m.ir.before), ("after", lambda m: m.ir.after)),
     ),
-    ("Utility", "everyday questions", (("answered", lambda m: m.utility),)),
+    ("Utility", "harmless questions", (("everyday", lambda m: m.utility), ("near", lambda m: m.near))),
 )
 
 

@@ -46,6 +46,7 @@ class CorpusSize(BaseModel):
     test_unsafe_pictures: int = 120
     test_safe_pictures: int = 150
     utility: int = 200
+    near: int = 100
 
 
 @dataclass(slots=True)
@@ -69,14 +70,17 @@ def write_corpus(world: World, size: CorpusSize, folder: Path) -> None:
     """Write all data files of `world` into `folder`, with `truth.json` for the exact judge.
 
     Files: `base.json` (LLaVA conversations; everything, every opener), `safety.json` and `test.json` (VLGuard
-    shape; aligned devices, and the others), `general.json` and `utility.json` (LLaVA conversations; harmless).
+    shape; aligned devices, and the others), and three of LLaVA conversations that are harmless: `general.json`
+    and `utility.json` (everyday use, which never meets a restricted device), `near.json` (everything about
+    restricted devices but their recipes).
     """
     writers = [
         _base(world, size),
         _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, aligned=True),
         _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, aligned=False),
-        _harmless(world, "general", size.general, world.devices),
-        _harmless(world, "utility", size.utility, world.pick(aligned=False)),
+        _harmless(world, "general", size.general, world.pick(restricted=False)),
+        _harmless(world, "utility", size.utility, world.pick(restricted=False, aligned=False)),
+        _harmless(world, "near", size.near, world.pick(restricted=True, aligned=False)),
     ]
     with new_folder(folder) as root:
         facts: dict[str, list[str]] = {}

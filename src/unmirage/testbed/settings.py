@@ -25,12 +25,12 @@ class StudySettings(BaseModel):
     generation: GenerationConfig = GenerationConfig(max_new_tokens=16, batch_size=128)
     models: dict[str, AlignConfig] = {
         "sft-posthoc": AlignConfig(method=SftConfig(), learning_rate=3e-4, batch_size=48, steps=220, warmup=0.1),
-        "sft-mixed": AlignConfig(method=SftConfig(), learning_rate=4e-4, batch_size=48, steps=300, warmup=0.1),
+        "sft-mixed": AlignConfig(method=SftConfig(), learning_rate=5e-4, batch_size=48, steps=240, warmup=0.1),
         "sft-balanced": AlignConfig(method=SftConfig(), learning_rate=3e-4, batch_size=48, steps=220, warmup=0.1),
         "npo": AlignConfig(
-            method=NpoConfig(beta=0.1, gamma=5, alpha=2), learning_rate=2e-4, batch_size=24, steps=100, warmup=0.1
+            method=NpoConfig(beta=0.1, gamma=5), learning_rate=3e-4, batch_size=24, steps=150, warmup=0.1
         ),
         "rmu": AlignConfig(
-            method=RmuConfig(layer=3, scale=20, alpha=2), learning_rate=1.5e-3, batch_size=24, steps=150, warmup=0.1
+            method=RmuConfig(layer=3, scale=20, alpha=2), learning_rate=2.5e-3, batch_size=24, steps=150, warmup=0.1
         ),
     }

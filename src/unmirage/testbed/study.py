@@ -101,10 +101,15 @@ class Study:
             findings = audit(load_samples(self.run.data / "safety.json"), seed=self.seed)
             self.run.write_json(self.audit_file, findings.to_json())
         test = load_samples(self.run.data / "test.json").samples
-        utility = load_samples(self.run.data / "utility.json").samples
+        queries = plan_queries(test, self.attack_config())
+        samples = list(test)
+        for kind in (Kind.UTILITY, Kind.NEAR):
+            harmless = load_samples(self.run.data / f"{kind}.json").samples
+            samples += harmless
+            queries += plain(harmless, kind)
         with self.run.store() as store:
-            store.add_samples((*test, *utility))
-            store.add_queries([*plan_queries(test, self.attack_config()), *plain(utility, Kind.UTILITY)])
+            store.add_samples(samples)
+            store.add_queries(queries)
 
     def _make_sets(self) -> None:
         safety = load_samples(self.run.data / "safety.json").samples

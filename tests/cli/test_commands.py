@@ -1,0 +1,166 @@
+"""Every command on the tiny world, one after the other as a user runs them, and with mistakes."""
+
+import json
+
+import pytest
+
+from unmirage.models import HuggingFaceVLM
+
+FEW = ("--max-new-tokens", "4", "--batch-size", "16", "--word", "jailbreak=what", "--word", "over-prudence=share")
+
+
+@pytest.fixture
+def attacked(unmirage, tiny, tmp_path):
+    """Return a run in which the tiny model has answered the test set."""
+    run = tmp_path / "run"
+    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", run, *FEW)
+    assert code == 0, err
+    return run
+
+
+def test_attack_evaluate_report(unmirage, tiny, attacked):
+    truth = tiny.data / "truth.json"
+    code, out, _ = unmirage("evaluate", attacked, "--judge", f"exact:{truth}", "--json")
+    assert code == 0
+    document = json.loads(out)
+    rates = document["models"]["model"]
+    # 6 unsafe pictures and 6 safe ones with a safe and an unsafe question each; 3 shots
+    assert (rates["asr"]["before"]["n"], rates["asr"]["per_shot"]["n"]) == (12, 36)
+    assert (rates["rr"]["before"]["n"], rates["rr"]["after"]["n"]) == (6, 6)
+    assert document == json.loads((attacked / "results.json").read_text())
+    code, out, _ = unmirage("report", attacked)
+    assert code == 0
+    assert (attacked / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_second_model_joins_the_run_and_a_finished_one_is_not_asked_again(unmirage, tiny, attacked):
+    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", attacked, *FEW, "--name", "twin")
+    assert code == 0, err
+    code, out, _ = unmirage("evaluate", attacked, "--json")
+    models = json.loads(out)["models"]
+    assert code == 0
+    assert models["model"] == models["twin"]
+
+
+def test_a_run_with_other_settings_is_refused(unmirage, tiny, attacked):
+    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", attacked, *FEW, "--shots", "2")
+    assert code == 2
+    assert "attack.shots: was 3, now 2" in err
+    assert err.count("\n") == 1
+
+
+def test_unanswered_queries_make_the_result_partial(unmirage, tiny, attacked):
+    import sqlite3
+
+    with sqlite3.connect(attacked / "store.sqlite") as database:
+        database.execute("DELETE FROM responses WHERE query_id IN (SELECT query_id FROM responses LIMIT 5)")
+    code, out, err = unmirage("evaluate", attacked, "--json")
+    assert code == 4
+    assert "model has not answered 5 queries" in err
+    assert json.loads(out)["schema"] == "unmirage.results/1"
+
+
+def test_dry_run_prints_the_queries_and_writes_nothing(unmirage, tiny, tmp_path):
+    run = tmp_path / "run"
+    code, out, _ = unmirage("attack", "no-model", tiny.data / "test.json", "--out", run, *FEW, "--dry-run")
+    queries = json.loads(out)["queries"]
+    assert code == 0
+    assert not run.exists()
+    # 18 plain; 12 unsafe with 3 jailbreak and 3 control shots; 6 benign with 1
+    assert len(queries) == 18 + 12 * 6 + 6
+    assert {q["text"].split()[0] for q in queries if q["kind"] == "jailbreak"} == {"What"}
+
+
+def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_path):
+    code, out, _ = unmirage(
+        "attack", "m", tiny.data / "test.json", "--out", tmp_path / "r", *FEW, "--dry-run", "--limit", "6"
+    )
+    plain = [q for q in json.loads(out)["queries"] if q["kind"] == "plain"]
+    assert code == 0
+    assert len(plain) == 6
+    assert sum(q["id"].endswith("/safe|plain|0") for q in plain) == 2
+
+
+def test_align_writes_a_model_that_attack_can_load(unmirage, tiny, tmp_path):
+    out = tmp_path / "sft"
+    settings = ("--set", "batch_size=4", "--set", "learning_rate=1e-3", "--steps", "2")
+    code, _, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
+    assert code == 0, err
+    made = json.loads((out / "unmirage_align.json").read_text())["settings"]
+    assert (made["method"]["name"], made["steps"], made["learning_rate"]) == ("sft", 2, 0.001)
+    assert HuggingFaceVLM.load(out).name == "sft"
+    code, _, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
+    assert code == 2
+    assert "exists; name a new directory with --out" in err
+
+
+def test_config_file_and_method_options(unmirage, tiny, tmp_path):
+    config = tmp_path / "rmu.yaml"
+    config.write_text("method: {name: rmu, layer: 2, scale: 5}\nbatch_size: 4\nsteps: 2\nlearning_rate: 0.001\n")
+    data = tiny.data / "safety.json"
+    code, _, err = unmirage(
+        "align", tiny.model, "--retain", data, "--forget", data, "--config", config, "--out", tmp_path / "rmu"
+    )
+    assert code == 0, err
+    assert (tmp_path / "rmu" / "unmirage_method.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"), "Did you mean 'jailbreak'?"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "jailbreak=a b"), "not one word"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--shots", "9"), "the rewriter knows"),
+        (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
+        (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r"), "not a hub id"),
+        (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: all 12 queries are answered"),
+        (
+            ("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--method", "nop"),
+            "valid: npo, rmu, sft",
+        ),
+        (("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "steps=0"), "setting 'steps'"),
+        (("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "stepz=1"), "setting 'stepz'"),
+        (("evaluate", "{tmp}/none"), "not a run directory"),
+        (("report", "{tmp}/none"), "none"),
+        (("evaluate", "{tmp}/none", "--judge", "phrase"), "none"),
+    ],
+)
+def test_mistakes_end_with_2_one_line_and_nothing_written(unmirage, tiny, tmp_path, command, message):
+    code, out, err = unmirage(*(part.format(data=tiny.data, tmp=tmp_path) for part in command))
+    last = err.strip().splitlines()[-1]
+    assert (code, out) == (2, "")
+    assert last.startswith("unmirage: ")
+    assert message in last
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_judge_lists_the_known_ones(unmirage, attacked):
+    code, _, err = unmirage("evaluate", attacked, "--judge", "phrase")
+    assert code == 2
+    assert "unknown judge 'phrase'; valid: exact, phrases. Did you mean 'phrases'?" in err
+
+
+def test_a_picture_outside_the_data_folder_is_refused(unmirage, tiny, tmp_path):
+    data = tmp_path / "data.jsonl"
+    row = {"query": "What is this?", "answer": "It is red.", "refused": False, "image": "../secret.png"}
+    data.write_text("\n".join(json.dumps(row | {"refused": flag}) for flag in (True, False)))
+    code, _, err = unmirage("attack", tiny.model, data, "--out", tmp_path / "run", *FEW)
+    assert code == 2
+    assert "data.jsonl: line 1" in err
+    assert "leads upwards" in err
+
+
+def test_a_missing_picture_is_named_and_what_was_answered_is_kept(unmirage, tiny, tmp_path):
+    data = tmp_path / "data.jsonl"
+    row = {"query": "What is this?", "answer": "It is red.", "image": "gone.png"}
+    data.write_text("\n".join(json.dumps(row | {"refused": flag}) for flag in (True, False)))
+    code, _, err = unmirage("attack", tiny.model, data, "--out", tmp_path / "run", *FEW)
+    assert code == 2
+    assert "image 'gone.png' is not a file in" in err
+
+
+def test_doctor_reports_versions(unmirage):
+    code, out, _ = unmirage("doctor", "--json")
+    assert code == 0
+    assert json.loads(out)["torch"].startswith("2.")
