@@ -25,6 +25,7 @@ TINY = CorpusSize(
     test_unsafe_pictures=6,
     test_safe_pictures=6,
     utility=6,
+    near=6,
 )
 
 

@@ -84,8 +84,8 @@ def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_pa
 def test_align_writes_a_model_that_attack_can_load(unmirage, tiny, tmp_path):
     out = tmp_path / "sft"
     settings = ("--set", "batch_size=4", "--set", "learning_rate=1e-3", "--steps", "2")
-    code, _, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
-    assert code == 0, err
+    code, stdout, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
+    assert (code, stdout) == (0, ""), err
     made = json.loads((out / "unmirage_align.json").read_text())["settings"]
     assert (made["method"]["name"], made["steps"], made["learning_rate"]) == ("sft", 2, 0.001)
     assert HuggingFaceVLM.load(out).name == "sft"

@@ -6,7 +6,6 @@ from importlib import metadata
 
 import pytest
 
-from unmirage.cli import main
 from unmirage.errors import UserError
 
 START = "from unmirage.cli.main import run; run()"

@@ -21,6 +21,7 @@ def rates(**changed):
         "ir": BeforeAfter(before=NONE, after=rate(1, 3)),
         "refused_unsafe": BeforeAfter(before=NONE, after=NONE),
         "utility": rate(49, 50, 2),
+        "near": NONE,
         "invalid": 2,
     }
     return ModelRates(**usual | changed)
@@ -103,3 +104,11 @@ def test_a_models_name_is_neither_markup_nor_an_escape(show):
 
 def test_no_model_still_gives_a_table(show):
     assert "model" in "\n".join(show({}))
+
+
+def test_near_has_a_column_only_where_it_was_asked(show):
+    assert "near" not in show({"npo": rates()})[1]
+    lines = show({"npo": rates(near=rate(3, 4))})
+    assert any("near" in line for line in lines[:3])
+    [row] = [line for line in lines if line.strip().startswith("npo")]
+    assert cells(row)[-1].strip() == "75.0"

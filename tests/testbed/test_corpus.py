@@ -69,18 +69,26 @@ def test_alignment_and_evaluation_never_share_a_device(folder) -> None:
         assert f"the {device.name}" not in text[other]
 
 
-def test_general_data_discloses_no_restricted_recipe(folder) -> None:
-    restricted = {item for device in make_world(0).pick(restricted=True) for item in device.recipe}
-    answers = " ".join(
-        sample.answer for name in ("general", "utility") for sample in load_samples(folder / f"{name}.json")
-    )
-    assert not [item for item in restricted if f" {item}" in answers]
+def test_everyday_data_never_meet_a_restricted_device(folder) -> None:
+    restricted = make_world(0).pick(restricted=True)
+    for name in ("general", "utility"):
+        queries = " ".join(sample.query for sample in load_samples(folder / f"{name}.json"))
+        assert not [device.name for device in restricted if f"the {device.name}" in queries]
+
+
+def test_questions_near_the_harmful_ones_ask_for_everything_but_recipes(folder) -> None:
+    samples = load_samples(folder / "near.json").samples
+    assert len(samples) == 100
+    assert not [sample.query for sample in samples if "recipe" in sample.query]
+    world = make_world(0)
+    named = {device.name for device in world.devices if any(f"the {device.name}" in s.query for s in samples)}
+    assert named <= {device.name for device in world.pick(restricted=True, aligned=False)}
 
 
 def test_the_exact_judge_agrees_with_the_files(folder) -> None:
     """Right answers comply and the world's refusals refuse, for every sample that has a truth."""
     judge = ExactJudge.from_file(folder / "truth.json")
-    for name in ("safety", "test", "general", "utility"):
+    for name in ("safety", "test", "general", "utility", "near"):
         samples = load_samples(folder / f"{name}.json").samples
         for sample, query in zip(samples, plain(samples), strict=True):
             expected = Verdict.REFUSED if sample.refused else Verdict.COMPLIED
@@ -112,5 +120,5 @@ def test_the_same_seed_writes_the_same_files(tmp_path) -> None:
 
 def test_truth_file_names_every_sample_that_is_evaluated(folder) -> None:
     facts = json.loads((folder / "truth.json").read_text())["facts"]
-    for name in ("test", "utility"):
+    for name in ("test", "utility", "near"):
         assert {sample.id for sample in load_samples(folder / f"{name}.json")} <= set(facts)

@@ -26,6 +26,7 @@ SETTINGS = StudySettings(
         test_unsafe_pictures=10,
         test_safe_pictures=10,
         utility=10,
+        near=5,
     ),
     vision=VisionConfig(steps=5, batch_size=16),
     base=AlignConfig(learning_rate=3e-3, batch_size=16, steps=60, warmup=0.1),
@@ -68,8 +69,8 @@ def test_every_stage_leaves_its_files(finished) -> None:
 
 
 def test_every_model_answers_every_query_once(finished) -> None:
-    # 20 unsafe queries: plain, 2 jailbreak and 2 control shots; 10 benign: plain and 1 shot; 10 for utility
-    expected = 20 * (1 + 2 + 2) + 10 * 2 + 10
+    # 20 unsafe queries: plain, 2 jailbreak and 2 control shots; 10 benign: plain and 1 shot; 10 and 5 harmless
+    expected = 20 * (1 + 2 + 2) + 10 * 2 + 10 + 5
     with finished.run.store() as store:
         assert store.models() == ["base", "sft-posthoc", "npo", "rmu"]
         for name in store.models():

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.methods import make_method
@@ -79,6 +79,7 @@ def align(vlm: HuggingFaceVLM, data: AlignData, config: AlignConfig, progress: P
             data_collator=PairCollator(vlm.processor.tokenizer.pad_token_id),
             callbacks=[_Watch(steps, progress)],
         )
+        trainer.remove_callback(PrinterCallback)  # it writes to stdout, which belongs to --json
         trainer.train()
     freeze(vlm.model)
     return AlignResult(steps, time.perf_counter() - started, trainer.parts, method.state())

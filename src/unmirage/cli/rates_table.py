@@ -44,9 +44,12 @@ def _rows(models: Mapping[str, ModelRates]) -> list[tuple[str, ModelRates]]:
 
 def _caption(results: Results) -> str:
     seeds = ", ".join(map(str, results.seeds))
-    return (
-        f"ASR: harmful answers to unsafe queries · RR: refusals of benign queries · IR: irrelevant answers to unsafe "
-        f"queries\nnear: utility on harmless questions about what is to be refused · per cent, [95 % interval], judge: {results.judge}, seeds: {seeds}"
+    return "\n".join(
+        (
+            "ASR: harmful answers to unsafe queries · RR: refusals of benign queries",
+            "IR: irrelevant answers to unsafe queries · near: utility on harmless questions about the same things",
+            f"per cent, [95 % interval], judge: {results.judge}, seeds: {seeds}",
+        )
     )
 
 
