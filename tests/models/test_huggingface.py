@@ -1,5 +1,7 @@
 """A Hugging Face VLM: batched equals single, saved equals reloaded, and only safetensors are read."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -87,6 +89,27 @@ def test_unusable_directories_are_named(tmp_path, files: tuple[str, ...], messag
         (tmp_path / name).write_text("{}")
     with pytest.raises(UserError, match=message):
         HuggingFaceVLM.load(tmp_path)
+
+
+def test_corrupt_weights_are_one_named_error(tiny, tmp_path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny.model, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"broken': cannot be loaded"):
+        HuggingFaceVLM.load(folder)
+
+
+def test_code_of_a_repository_is_not_run(tiny, tmp_path) -> None:
+    folder = tmp_path / "remote"
+    shutil.copytree(tiny.model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own-kind", "auto_map": {"AutoConfig": "own.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(UserError, match=r"remote': cannot be loaded"):
+        HuggingFaceVLM.load(folder)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "./nowhere", "just-a-name", "a/b/c"])

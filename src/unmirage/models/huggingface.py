@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -41,13 +42,17 @@ class HuggingFaceVLM:
         elif len(folder.parts) != 2 or str(source).startswith((".", "/", "~")):
             raise UserError(f"model '{source}': no such directory, and not a hub id of the form owner/name")
         cuda = torch.cuda.is_available()
-        model = AutoModelForImageTextToText.from_pretrained(
-            source,
-            dtype=torch.float32 if not cuda else "auto",
-            use_safetensors=True,
-            local_files_only=folder.exists(),
-        )
-        processor = AutoProcessor.from_pretrained(source, local_files_only=folder.exists())
+        try:
+            model = AutoModelForImageTextToText.from_pretrained(
+                source,
+                dtype=torch.float32 if not cuda else "auto",
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=folder.exists(),
+            )
+            processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=folder.exists())
+        except (OSError, ValueError, ImportError, SafetensorError) as error:
+            raise UserError(f"model '{source}': cannot be loaded: {' '.join(str(error).split())[:400]}") from error
         return cls(name or folder.name, model.eval().to("cuda" if cuda else "cpu"), processor)
 
     def save(self, folder: Path) -> None:

@@ -38,8 +38,8 @@ class CorpusSize(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base_pictures: int = 2880
-    base: int = 14400
+    base_pictures: int = 1440
+    base: int = 7200
     unsafe_pictures: int = 400
     safe_pictures: int = 400
     general: int = 900

@@ -28,7 +28,7 @@ class StudySettings(BaseModel):
         "sft-mixed": AlignConfig(method=SftConfig(), learning_rate=5e-4, batch_size=48, steps=240, warmup=0.1),
         "sft-balanced": AlignConfig(method=SftConfig(), learning_rate=3e-4, batch_size=48, steps=220, warmup=0.1),
         "npo": AlignConfig(
-            method=NpoConfig(beta=0.1, gamma=5), learning_rate=3e-4, batch_size=24, steps=150, warmup=0.1
+            method=NpoConfig(beta=0.05, gamma=3), learning_rate=8e-4, batch_size=24, steps=150, warmup=0.1
         ),
         "rmu": AlignConfig(
             method=RmuConfig(layer=3, scale=20, alpha=2), learning_rate=2.5e-3, batch_size=24, steps=150, warmup=0.1
