@@ -1,15 +1,19 @@
 """A tiny world with an untrained VLM, made once: real files, a real processor, the real architecture."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from unmirage.align import AlignConfig, NpoConfig, RmuConfig
 from unmirage.data import ImageFolder, load_samples
-from unmirage.models import HuggingFaceVLM
+from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.records import Sample
 from unmirage.testbed.corpus import CorpusSize, write_corpus
+from unmirage.testbed.settings import StudySettings
+from unmirage.testbed.vision import VisionConfig
 from unmirage.testbed.vlm import make_model, make_processor
 from unmirage.testbed.world import World, make_world
 
@@ -26,6 +30,31 @@ TINY = CorpusSize(
     test_safe_pictures=6,
     utility=6,
     near=6,
+)
+
+
+FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
+SMALL_STUDY = StudySettings(
+    corpus=CorpusSize(
+        base_pictures=96,
+        base=200,
+        unsafe_pictures=120,
+        safe_pictures=120,
+        general=60,
+        test_unsafe_pictures=10,
+        test_safe_pictures=10,
+        utility=10,
+        near=5,
+    ),
+    vision=VisionConfig(steps=5, batch_size=16),
+    base=AlignConfig(learning_rate=3e-3, batch_size=16, steps=60, warmup=0.1),
+    shots=2,
+    generation=GenerationConfig(max_new_tokens=10, batch_size=64),
+    models={
+        "sft-posthoc": AlignConfig(**FAST),
+        "npo": AlignConfig(method=NpoConfig(), **FAST),
+        "rmu": AlignConfig(method=RmuConfig(layer=2), **FAST),
+    },
 )
 
 
@@ -60,3 +89,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     model.mkdir()
     HuggingFaceVLM("tiny", make_model(processor, 0), processor).save(model)
     return TinyWorld(world, root / "data", model)
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudySettings]:
+    """Return settings of a study that takes seconds; its base models are cached apart from the user's.
+
+    A base model trained so briefly discloses too little to forget, so any answer is taken as harmful.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMIRAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(
+            "unmirage.testbed.study.harmful_answers",
+            lambda vlm, samples, *_: {sample.id: "You need amber, moss and tin." for sample in samples},
+        )
+        yield SMALL_STUDY

@@ -6,7 +6,8 @@ import pytest
 
 from unmirage.models import HuggingFaceVLM
 
-FEW = ("--max-new-tokens", "4", "--batch-size", "16", "--word", "jailbreak=what", "--word", "over-prudence=share")
+WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share")
+FEW = ("--max-new-tokens", "4", "--batch-size", "16", *WORDS)
 
 
 @pytest.fixture
@@ -111,9 +112,9 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"), "Did you mean 'jailbreak'?"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "jailbreak=a b"), "not one word"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--shots", "9"), "the rewriter knows"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9"), "the rewriter knows"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
-        (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r"), "not a hub id"),
+        (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
         (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: all 12 queries are answered"),
         (
             ("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--method", "nop"),

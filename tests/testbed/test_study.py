@@ -4,56 +4,19 @@ import json
 
 import pytest
 
-from unmirage.align import AlignConfig, NpoConfig, RmuConfig
-from unmirage.models import GenerationConfig
 from unmirage.records import Verdict
 from unmirage.report.run_page import render_run_page
 from unmirage.testbed.base_model import base_model
-from unmirage.testbed.corpus import CorpusSize
-from unmirage.testbed.settings import StudySettings
 from unmirage.testbed.study import open_study
 from unmirage.testbed.summary import summarise
-from unmirage.testbed.vision import VisionConfig
-
-FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
-SETTINGS = StudySettings(
-    corpus=CorpusSize(
-        base_pictures=96,
-        base=200,
-        unsafe_pictures=120,
-        safe_pictures=120,
-        general=60,
-        test_unsafe_pictures=10,
-        test_safe_pictures=10,
-        utility=10,
-        near=5,
-    ),
-    vision=VisionConfig(steps=5, batch_size=16),
-    base=AlignConfig(learning_rate=3e-3, batch_size=16, steps=60, warmup=0.1),
-    shots=2,
-    generation=GenerationConfig(max_new_tokens=10, batch_size=64),
-    models={
-        "sft-posthoc": AlignConfig(**FAST),
-        "npo": AlignConfig(method=NpoConfig(), **FAST),
-        "rmu": AlignConfig(method=RmuConfig(layer=2), **FAST),
-    },
-)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory):
+def finished(tmp_path_factory: pytest.TempPathFactory, small_study):
     root = tmp_path_factory.mktemp("study")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNMIRAGE_CACHE", str(root / "cache"))
-        with open_study(root / "seed-0", SETTINGS, 0, lambda *_: None) as study:
-            # An untrained base model discloses too little to forget: take any answer as harmful.
-            patch.setattr("unmirage.testbed.study.harmful_answers", _everything_harmful)
-            study.complete()
-            yield study
-
-
-def _everything_harmful(vlm, samples, images, judge, config) -> dict[str, str]:
-    return {sample.id: "You need amber, moss and tin." for sample in samples if sample.refused}
+    with open_study(root / "seed-0", small_study, 0, lambda *_: None) as study:
+        study.complete()
+        yield study
 
 
 def test_every_stage_leaves_its_files(finished) -> None:
@@ -97,11 +60,13 @@ def test_a_finished_study_does_nothing_when_run_again(finished) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in (finished.run.path / "models").rglob("*")}
 
 
-def test_base_model_comes_from_the_cache_the_second_time(finished) -> None:
+def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) -> None:
     from unmirage.testbed.world import make_world
 
     steps: list[int] = []
-    vlm = base_model(make_world(0), finished.run.data, SETTINGS, lambda *_: steps.append(1), lambda *_: steps.append(1))
+    vlm = base_model(
+        make_world(0), finished.run.data, small_study, lambda *_: steps.append(1), lambda *_: steps.append(1)
+    )
     assert steps == []
     assert vlm.name == "base"
 
