@@ -48,11 +48,12 @@ def test_kl_is_zero_against_itself_and_equals_its_definition() -> None:
 
 
 def test_kl_gradient_equals_finite_differences() -> None:
-    reference = _stream(torch.randn(2, 4, 3, dtype=torch.float64))
-    logits = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    reference = _stream(torch.randn(2, 4, 3, dtype=torch.float64, generator=generator))
+    logits = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator, requires_grad=True)
     # The losses compute in float32, so the steps must be coarser than gradcheck's own.
     assert torch.autograd.gradcheck(
-        lambda x: kl_to_reference(_stream(x), reference).double(), (logits,), eps=1e-3, atol=1e-3
+        lambda x: kl_to_reference(_stream(x), reference).double(), (logits,), eps=1e-2, atol=1e-3
     )
 
 

@@ -111,7 +111,7 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
     [
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"), "Did you mean 'jailbreak'?"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "jailbreak=a b"), "not one word"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a b"), "not one word"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9"), "the rewriter knows"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),

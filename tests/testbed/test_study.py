@@ -84,3 +84,15 @@ def test_summary_pools_and_the_report_renders(finished) -> None:
     page = render_run_page(finished.run)
     assert "sft-posthoc" in page
     assert "<script" not in page
+
+
+def test_a_kill_between_the_audit_and_the_questions_is_mended(small_study, tmp_path) -> None:
+    with open_study(tmp_path / "seed", small_study, 0, lambda *_: None) as study:
+        study.complete()
+        with study.run.store() as store:
+            planned = store.queries()
+        (study.run.path / "store.sqlite").unlink()
+        study.complete()
+        with study.run.store() as store:
+            assert store.queries() == planned
+            assert store.unanswered("npo") == []

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.methods import make_method
-from unmirage.align.objective import freeze
+from unmirage.align.objective import Method, freeze
 from unmirage.align.streams import EncodedSamples, PairCollator, PairedStreams
 from unmirage.align.trainer import AlignTrainer
 from unmirage.data.images import ImageFolder
@@ -60,7 +60,7 @@ def align(vlm: HuggingFaceVLM, data: AlignData, config: AlignConfig, progress: P
         UserError: the data does not fit the method, or the loss stopped being a number.
     """
     method = make_method(config.method)
-    _check(vlm, data, config)
+    _check(method, vlm, data, config.method.name)
     started = time.perf_counter()
     reference = freeze(copy.deepcopy(vlm.model)) if method.needs_reference else None
     vlm.model.train()
@@ -85,14 +85,13 @@ def align(vlm: HuggingFaceVLM, data: AlignData, config: AlignConfig, progress: P
     return AlignResult(steps, time.perf_counter() - started, trainer.parts, method.state())
 
 
-def _check(vlm: HuggingFaceVLM, data: AlignData, config: AlignConfig) -> None:
-    method = make_method(config.method)
+def _check(method: Method, vlm: HuggingFaceVLM, data: AlignData, name: str) -> None:
     if not data.retain:
         raise UserError("retain: the set is empty; a method needs at least one sample to keep or to learn")
     if method.needs_forget and not data.forget:
-        raise UserError(f"forget: the set is empty; method '{config.method.name}' needs harmful answers to forget")
+        raise UserError(f"forget: the set is empty; method '{name}' needs harmful answers to forget")
     if not method.needs_forget and data.forget:
-        raise UserError(f"forget: method '{config.method.name}' takes no forget set; give all data as retain set")
+        raise UserError(f"forget: method '{name}' takes no forget set; give all data as retain set")
     unanswered = [s.id for s in (*data.forget, *data.retain) if not s.answer.strip()]
     if unanswered:
         raise UserError(f"sample '{unanswered[0]}': the answer is empty ({len(unanswered)} such samples)")

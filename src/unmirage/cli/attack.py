@@ -7,21 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
+from unmirage.attack import ATTACKS, AttackConfig, plan_queries, short_of_shots
 from unmirage.cli.console import err, print_json
 from unmirage.cli.options import parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
+from unmirage.cli.settings import resolve
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind
-
-ATTACK_KINDS = (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
 
 
 def attack_command(
     model: Annotated[str, typer.Argument(help="Hugging Face model directory or hub id.")],
     data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
     out: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished run is continued.")],
-    kinds: Annotated[str, typer.Option("--kind", help="Comma-separated attacks.")] = ",".join(ATTACK_KINDS),
+    kinds: Annotated[str, typer.Option("--kind", help="Comma-separated attacks.")] = ",".join(ATTACKS),
     shots: Annotated[int, typer.Option(min=1, help="K of the jailbreak and of its control.")] = 3,
     word: Annotated[
         list[str] | None,
@@ -41,13 +41,13 @@ def attack_command(
 
     Several models can share one run directory; each is asked only what it has not answered yet.
     """
-    from unmirage.attack import AttackConfig, plan_queries, short_of_shots
     from unmirage.data import ImageFolder, load_samples
     from unmirage.data.sample import draw_stratified
 
     chosen = _kinds(kinds)
     dataset = load_samples(data, format, columns=parse_columns(columns), images=images)
-    attack = AttackConfig.model_validate({"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset)})
+    options = {"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset)}
+    attack = resolve(AttackConfig, None, options, None)
     samples = draw_stratified(dataset.samples, limit, seed)
     queries = plan_queries(samples, attack)
     for kind, count in short_of_shots(queries, attack).items():
@@ -85,10 +85,10 @@ def attack_command(
 def _kinds(text: str) -> tuple[Kind, ...]:
     names = [one.strip() for one in text.split(",") if one.strip()]
     for one in names:
-        if one not in ATTACK_KINDS:
-            raise unknown("kind of attack", one, ATTACK_KINDS)
+        if one not in ATTACKS:
+            raise unknown("kind of attack", one, ATTACKS)
     if not names:
-        raise UserError(f"--kind: empty; valid: {', '.join(ATTACK_KINDS)}")
+        raise UserError(f"--kind: empty; valid: {', '.join(ATTACKS)}")
     return tuple(Kind(one) for one in names)
 
 
@@ -100,7 +100,7 @@ def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset) -> dict[
         kind, found, word = text.partition("=")
         if not found or kind not in fields:
             raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(fields)}")
-        words[fields[Kind(kind)]] = _checked(word)
+        words[fields[Kind(kind)]] = word
     missing = [kind for kind in fields if _is_needed(kind, kinds) and fields[kind] not in words]
     if not missing:
         return words
@@ -119,11 +119,3 @@ def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset) -> dict[
 def _is_needed(kind: Kind, kinds: tuple[Kind, ...]) -> bool:
     """Say whether an attack's word is used: the control avoids the jailbreak's."""
     return kind in kinds or (kind is Kind.JAILBREAK and Kind.CONTROL in kinds)
-
-
-def _checked(word: str) -> str:
-    from unmirage.text.openers import opener
-
-    if not word or opener(word) != word.casefold():
-        raise UserError(f"--word: '{word}' is not one word without punctuation")
-    return word

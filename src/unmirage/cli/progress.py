@@ -41,9 +41,7 @@ class StageProgress:
         self._progress.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report that `done` of `total` steps of a stage are done; a total of 0 merely announces it."""
-        if total == 0:
-            return
+        """Report that `done` of `total` steps of a stage are done."""
         name = self.prefix + stage
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)

@@ -2,7 +2,6 @@
 
 from unmirage.run.directory import RunDirectory, existing_run, open_run
 from unmirage.run.files import new_folder, write_text_atomic
-from unmirage.run.model import save_model
 from unmirage.run.store import Store
 
 __all__ = [
@@ -11,6 +10,5 @@ __all__ = [
     "existing_run",
     "new_folder",
     "open_run",
-    "save_model",
     "write_text_atomic",
 ]

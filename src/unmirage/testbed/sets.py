@@ -8,6 +8,7 @@ from pathlib import Path
 from unmirage.data import load_samples, write_samples
 from unmirage.data.split import balanced, forget, mixed, posthoc, retain
 from unmirage.records import Sample
+from unmirage.run import new_folder
 
 FORGET, RETAIN = "forget", "retain"
 
@@ -30,8 +31,9 @@ def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) 
         "sft-mixed": mixed(safety, general),
         "sft-balanced": balanced(safety, seed),
     }
-    for name, samples in sets.items():
-        write_samples(samples, set_file(folder, name))
+    with new_folder(folder) as new:
+        for name, samples in sets.items():
+            write_samples(samples, set_file(new, name))
 
 
 def set_file(folder: Path, name: str) -> Path:

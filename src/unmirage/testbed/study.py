@@ -19,11 +19,12 @@ from unmirage.data import ImageFolder, load_samples
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind
-from unmirage.run import RunDirectory, Store, open_run, save_model
+from unmirage.run import RunDirectory, Store, open_run
+from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import write_corpus
 from unmirage.testbed.harmful import harmful_answers
-from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file, write_sets
+from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.world import make_world
 
@@ -52,9 +53,10 @@ class Study:
                 base = base_model(
                     world, self.run.data, self.settings, self._steps("base: see"), self._steps("base: learn")
                 )
-                save_model(self.run.model(BASE), base, self.settings.base.model_dump(mode="json"), {})
+                made_with = self._seeded(self.settings.base).model_dump(mode="json")
+                save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
-        if not set_file(self._sets, RETAIN).is_file():
+        if not self._sets.is_dir():
             with self._stage("alignment sets"):
                 self._make_sets()
         for name, config in self.settings.models.items():
@@ -94,12 +96,14 @@ class Study:
         return found
 
     def _plan(self) -> None:
-        """Audit the safety data and write down every question that all models will be asked."""
-        if self.audit_file.is_file():
-            return
-        with self._stage("audit"):
-            findings = audit(load_samples(self.run.data / "safety.json"), seed=self.seed)
-            self.run.write_json(self.audit_file, findings.to_json())
+        """Audit the safety data and write down every question that all models will be asked.
+
+        Queries are planned again each time: those in the store stay, and a kill before they were there is mended.
+        """
+        if not self.audit_file.is_file():
+            with self._stage("audit"):
+                findings = audit(load_samples(self.run.data / "safety.json"), seed=self.seed)
+                self.run.write_json(self.audit_file, findings.to_json())
         test = load_samples(self.run.data / "test.json").samples
         queries = plan_queries(test, self.attack_config())
         samples = list(test)
@@ -126,7 +130,7 @@ class Study:
             images=self._images,
         )
         vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
-        seeded = config.model_copy(update={"seed": self.seed})
+        seeded = self._seeded(config)
         result = align(vlm, data, seeded, self._steps(name))
         save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
@@ -134,13 +138,15 @@ class Study:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
         ask(vlm, store, self._images, self.settings.generation, self._steps(f"attack {name}"))
 
+    def _seeded(self, config: AlignConfig) -> AlignConfig:
+        return config.model_copy(update={"seed": self.seed})
+
     def _steps(self, stage: str) -> Callable[[int, int], None]:
         return lambda done, total: self._progress(stage, done, total)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
-        self._progress(name, 0, 0)
         yield
         spent = self.timings() | {name: time.perf_counter() - started}
         self.run.write_json(self.run.path / "timings.json", spent)

@@ -24,11 +24,13 @@ def test_padding_and_image_positions_get_no_gradient() -> None:
 
 
 def test_gradient_equals_finite_differences() -> None:
-    hidden = torch.randn(2, 3, 2, dtype=torch.float64, requires_grad=True)
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2, 3, 2, dtype=torch.float64, generator=generator, requires_grad=True)
     content = torch.tensor([[True, True, False], [True, False, False]])
     control = torch.tensor([0.5, -1.0], dtype=torch.float64)
+    # The losses compute in float32, so the steps must be coarser than gradcheck's own.
     assert torch.autograd.gradcheck(
-        lambda h: rmu_forget_loss(h.double(), content, control), (hidden,), eps=1e-4, atol=1e-3
+        lambda h: rmu_forget_loss(h, content, control).double(), (hidden,), eps=1e-2, atol=1e-3
     )
 
 
