@@ -16,7 +16,7 @@ def rates_table(results: Results) -> Table:
     """Return the table; shares in per cent, the 95 % interval of the attacked rate beside it."""
     attack = results.attack
     table = Table(box=box.SIMPLE_HEAD, caption=_caption(results), caption_justify="left", caption_style="dim")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     table.add_column(f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"', justify="right")
     table.add_column("control", justify="right")
     table.add_column(f'RR before → after "{attack["over_prudence_word"]}"', justify="right")
