@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 LabelSource = Literal["field", "answer"]
+Direction = Literal["refusal", "answer", "none"]
+FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
+# "opener", "any", "shape", "template" or "image"; a number is an index into the words, negative from the end.
+Position = str | int
 
 
 class Verdict(StrEnum):
@@ -77,10 +81,14 @@ class Dataset:
     @property
     def label_source(self) -> str:
         """Return "field", "answer" or, where the samples differ, "mixed"; "none" without samples."""
-        sources = {sample.label_source for sample in self.samples}
-        if not sources:
-            return "none"
-        return sources.pop() if len(sources) == 1 else "mixed"
+        return label_source_of({sample.label_source for sample in self.samples})
+
+
+def label_source_of(sources: Collection[LabelSource]) -> str:
+    """Return the one source that all labels have, "mixed" if they have different ones, "none" without labels."""
+    if not sources:
+        return "none"
+    return next(iter(sources)) if len(sources) == 1 else "mixed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,28 +159,76 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """How one surface feature of a query goes with refusal.
+class LogOdds:
+    """A log odds ratio of refusal, with against without a feature, and its 95 % interval."""
 
-    Attributes:
-        feature: the word.
-        position: "opener" for the first word, "any" for a word anywhere in the query.
-        refused: refused queries that have the feature.
-        answered: answered queries that have it.
-        log_odds: log odds ratio of refusal, with against without the feature (Haldane-Anscombe corrected).
-        low, high: its 95 % interval.
-        p_value: two-sided Fisher exact test.
-        q_value: Benjamini-Hochberg over everything tested in the audit.
-        direction: "refusal", "answer", or "none" where the interval covers 0.
-    """
-
-    feature: str
-    position: str
-    refused: int
-    answered: int
     log_odds: float
     low: float
     high: float
+
+    @property
+    def direction(self) -> Direction:
+        """Return what the feature goes with; "none" where the interval covers 0."""
+        if self.low > 0:
+            return "refusal"
+        return "answer" if self.high < 0 else "none"
+
+    @property
+    def strength(self) -> float:
+        """Return the end of the interval that is nearer to 0, as a distance from it; negative if 0 is inside.
+
+        It ranks by the tie that the data vouch for, so that neither a rare word with a huge estimate nor a
+        frequent word with a weak one comes first.
+        """
+        return max(self.low, -self.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """The feature that another one merely comes along with."""
+
+    feature: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """How one surface feature of a query, or of its picture, goes with refusal.
+
+    Attributes:
+        feature: the word or words, or the name of the property.
+        position: where it stands; see `Position`.
+        kind: what it is.
+        text: goes on with a sentence that starts with "Queries that".
+        refused: refused queries that have the feature.
+        answered: answered queries that have it.
+        tie: log odds ratio over all queries (Haldane-Anscombe corrected, Woolf's interval).
+        p_value: two-sided Fisher exact test.
+        q_value: Benjamini-Hochberg over everything tested in the audit.
+        given_opener: the same among queries that open alike (Mantel-Haenszel over openers); None where no
+            opener has queries of both labels, with and without the feature.
+        echo_of: the feature beyond which this one says nothing: its queries are the same, or nearly all of
+            them open with one word and those of them that do are refused no more often than others that do.
+        headline: is it one of the few to read first?
+        refused_examples, answered_examples: queries that have it.
+    """
+
+    feature: str
+    position: Position
+    kind: FeatureKind
+    text: str
+    refused: int
+    answered: int
+    tie: LogOdds
     p_value: float
     q_value: float
-    direction: Literal["refusal", "answer", "none"]
+    given_opener: LogOdds | None = None
+    echo_of: Echo | None = None
+    headline: bool = False
+    refused_examples: tuple[str, ...] = ()
+    answered_examples: tuple[str, ...] = ()
+
+    @property
+    def direction(self) -> Direction:
+        """Return what it is tied to."""
+        return self.tie.direction

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from unmirage.cli.rates_table import rates_table
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates
-from unmirage.evaluate.rates import rate
+from unmirage.intervals import rate
 from unmirage.evaluate.results import Results
 
 NONE = rate(0, 0)

@@ -1,12 +1,13 @@
 import struct
 import zlib
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unmirage.data.images import ImageFolder, check_path
+from unmirage.data.images import ImageFolder, PictureFile, check_path
 from unmirage.errors import UserError
 
 
@@ -147,3 +148,113 @@ def test_a_picture_cut_short_is_refused(folder, name):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UserError, match=f"'{name}' is (broken or cut short|not a readable picture)"):
         folder.open(name)
+
+
+@pytest.mark.parametrize("path", ["a" * 5_000, "b/" * 3_000 + "x.png"])
+def test_a_name_that_no_disk_can_hold_is_refused(folder, path):
+    with pytest.raises(UserError, match=r"cannot be looked up|is not a file in") as caught:
+        folder.check(path)
+    assert "\n" not in str(caught.value)
+    assert not folder.exists(path)
+
+
+def test_a_loop_of_links_is_refused(folder):
+    (folder.root / "loop").symlink_to(folder.root / "loop")
+    with pytest.raises(UserError, match="'loop' cannot be looked up"):
+        folder.open("loop")
+    assert not folder.exists("loop")
+
+
+def test_a_picture_that_may_not_be_read_is_named(folder, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(folder.root), "open", denied)
+    with pytest.raises(UserError, match=r"'sub/red\.png' cannot be read \(Permission denied\)"):
+        folder.open("sub/red.png")
+
+
+def test_exists_says_of_any_path_whether_it_may_be_opened(folder, tmp_path):
+    (folder.root / "out.png").symlink_to(tmp_path)
+    (tmp_path / "x.png").write_bytes(b"")
+    answers = {
+        path: folder.exists(path) for path in ("sub/red.png", "none.png", "sub", "../x.png", "out.png/x.png", "\0")
+    }
+    assert [path for path, there in answers.items() if there] == ["sub/red.png"]
+
+
+@given(st.text(st.characters(codec=None)))
+def test_exists_never_fails(tmp_path_factory, path):
+    assert ImageFolder(tmp_path_factory.getbasetemp() / "pictures").exists(path) is False
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.jpg", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP")])
+@pytest.mark.parametrize(
+    ("size", "reduced"), [((1024, 300), (256, 75)), ((256, 10), (256, 10)), ((1, 5000), (1, 256)), ((1, 1), (1, 1))]
+)
+def test_inspect_gives_facts_and_a_small_picture(folder, name, kind, size, reduced):
+    Image.new("RGB", size, (200, 10, 10)).save(folder.root / name)
+    facts, image = folder.inspect(name)
+    content = (folder.root / name).read_bytes()
+    assert facts == PictureFile(*size, kind, False, blake2b(content, digest_size=8).hexdigest())
+    assert (image.mode, image.size) == ("RGB", reduced)
+    assert image.getpixel((0, 0)) == pytest.approx((200, 10, 10), abs=4)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_inspect_sees_exif(folder, name):
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    Image.new("RGB", (4, 4)).save(folder.root / name, exif=exif)
+    assert folder.inspect(name)[0].has_exif
+
+
+def test_inspect_tells_the_format_by_content_and_equal_files_by_their_digest(folder):
+    Image.new("L", (4, 4)).save(folder.root / "x.png", format="JPEG")
+    (folder.root / "y.webp").write_bytes((folder.root / "x.png").read_bytes())
+    (x, _), (y, _) = folder.inspect("x.png"), folder.inspect("y.webp")
+    assert x == y
+    assert x.format == "JPEG"
+    assert x.digest != folder.inspect("sub/red.png")[0].digest
+
+
+def test_a_jpeg_with_a_second_one_behind_it_is_a_jpeg(folder):
+    image = Image.new("RGB", (600, 600))
+    image.save(folder.root / "a.jpg", format="MPO", save_all=True, append_images=[image])
+    assert folder.inspect("a.jpg")[0].format == "JPEG"
+    assert folder.open("a.jpg").size == (600, 600)
+
+
+def test_inspect_decodes_a_large_jpeg_at_a_fraction_of_its_size(folder, monkeypatch):
+    Image.new("RGB", (4096, 2048)).save(folder.root / "a.jpg")
+    decoded = []
+    monkeypatch.setattr(
+        "unmirage.data.images._to_rgb", lambda image: decoded.append(image.size) or image.convert("RGB")
+    )
+    assert folder.inspect("a.jpg")[1].size == (256, 128)
+    assert decoded == [(512, 256)]
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LA", "P", "1", "I;16"])
+def test_inspect_takes_every_colour_mode(folder, mode):
+    name = "a.jpg" if mode == "CMYK" else "a.png"
+    Image.new(mode, (600, 600)).save(folder.root / name)
+    assert (folder.inspect(name)[1].mode, folder.inspect(name)[1].size) == ("RGB", (256, 256))
+
+
+def test_inspect_refuses_what_open_refuses(folder, monkeypatch):
+    (folder.root / "bomb.png").write_bytes(png_header(60_000, 60_000))
+    (folder.root / "text.png").write_bytes(b"x")
+    (folder.root / "cut.png").write_bytes(png_header(64, 64))
+    for name, reason in (
+        ("bomb.png", "too many pixels"),
+        ("text.png", "not a readable picture"),
+        ("cut.png", "broken or cut short"),
+        ("../x.png", "leads upwards"),
+        ("none.png", "is not a file"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            folder.inspect(name)
+    monkeypatch.setattr("unmirage.data.images._MAX_BYTES", 10)
+    with pytest.raises(UserError, match=r"'sub/red\.png' has too many bytes; valid: up to 10"):
+        folder.inspect("sub/red.png")

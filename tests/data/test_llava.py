@@ -34,6 +34,11 @@ def test_each_human_turn_is_a_sample_judged_by_its_own_answer(load):
     assert data.samples[0].image is None
 
 
+def test_a_category_is_kept_where_it_is_text(load):
+    data = load([talk("a", "b", category="risky"), talk("a", "b", category=["risky"]), talk("a", "b", category="")])
+    assert [s.category for s in data] == ["risky", None, None]
+
+
 def test_a_system_turn_is_no_query(load):
     record = talk("Hello?", "Hi.")
     record["conversations"].insert(0, {"from": "system", "value": "Be kind."})

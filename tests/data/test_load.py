@@ -1,6 +1,7 @@
 import pytest
 
 from unmirage.data import FORMATS, load_samples
+from unmirage.data.rows import Row
 from unmirage.errors import UserError
 
 ROW = {"query": "What is it?", "refused": False}
@@ -9,11 +10,14 @@ ROW = {"query": "What is it?", "refused": False}
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_offers_the_same_two_functions(name):
     assert FORMATS[name].matches({}) is False
-    assert list(FORMATS[name].read([])) == []
+    with pytest.raises(UserError, match="x: row 1: field"):
+        FORMATS[name].samples_of(Row({}, 1, "x", "row", 1))
 
 
 def test_an_unknown_format_lists_the_valid_ones(load):
-    with pytest.raises(UserError, match=r"unknown format 'lava'; valid: auto, csv, json, .*Did you mean 'llava'\?"):
+    with pytest.raises(
+        UserError, match=r"unknown format 'lava'; valid: auto, csv, holisafe, json, .*Did you mean 'llava'\?"
+    ):
         load([ROW], "lava")
 
 
@@ -24,12 +28,12 @@ def test_a_file_that_fits_no_format_says_what_it_has_and_what_is_valid(load):
 
 
 def test_one_broken_record_in_front_does_not_hide_the_format(load):
-    with pytest.raises(UserError, match="record 1 of 2: field 'query' is missing"):
+    with pytest.raises(UserError, match="record 1: field 'query' is missing"):
         load([{"x": 1}, ROW])
 
 
 def test_columns_are_for_tables_only(load):
-    with pytest.raises(UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv"):
+    with pytest.raises(UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv, parquet"):
         load([ROW], "llava", columns={"query": "query"})
 
 
@@ -52,3 +56,24 @@ def test_repeated_ids_are_told_apart_and_records_kept(load):
 def test_a_missing_file_is_a_users_mistake(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_samples(str(tmp_path / "x.json"))
+
+
+def test_bad_records_are_set_aside_when_asked(load):
+    rows = [ROW, {"query": 5}, ROW | {"image": "/etc/passwd"}, ROW | {"refused": "perhaps"}, ROW]
+    assert [s.id for s in load(rows, skip_bad=True)] == ["1", "5"]
+    with pytest.raises(UserError, match="record 2: field 'query' must be text, not 5"):
+        load(rows)
+
+
+def test_the_columns_are_those_of_the_first_thousand_records(load):
+    rows = [{"prompt": "a", "label": 0}] * 1_000 + [{"prompt": "b", "query": "c", "label": 0}]
+    assert load(rows).samples[-1].query == "b"
+    with pytest.raises(
+        UserError, match="has no column 'query' for 'query' in its first 1,000 records; it has 'prompt'"
+    ):
+        load(rows, columns={"query": "query"})
+
+
+def test_a_folder_without_data_that_can_be_told_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"is a folder; name the data file in it \(.json, .jsonl, .csv or .parquet\)"):
+        load_samples(tmp_path)

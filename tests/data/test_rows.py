@@ -1,15 +1,18 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from unmirage.data.images import check_path
 from unmirage.data.rows import Row, shown
 from unmirage.errors import UserError
 
 
 def row(**fields):
-    return Row("x.json: record 3 of 9", 3, fields)
+    return Row(fields, 3, "x.json", "record", 3)
 
 
 def test_missing_text_names_place_field_and_what_there_is():
-    with pytest.raises(UserError, match=r"^x\.json: record 3 of 9: field 'query' is missing; the record has 'q'$"):
+    with pytest.raises(UserError, match=r"^x\.json: record 3: field 'query' is missing; the record has 'q'$"):
         row(q="a").text("query")
 
 
@@ -33,9 +36,38 @@ def test_an_id_may_be_text_a_number_or_the_place_in_the_file():
 
 
 def test_a_bad_picture_path_names_the_field():
-    with pytest.raises(UserError, match=r"record 3 of 9: field 'image': image path '/etc/x\.png' is absolute"):
+    with pytest.raises(UserError, match=r"record 3: field 'image': image path '/etc/x\.png' is absolute"):
         row(image="/etc/x.png").image()
     assert row().image() is None
+
+
+@given(st.text("ab./~:\\\n ", min_size=1, max_size=12) | st.text(min_size=1))
+def test_a_picture_path_is_taken_exactly_if_the_check_lets_it_pass(path):
+    try:
+        check_path(path)
+    except UserError:
+        with pytest.raises(UserError, match="field 'image': image path"):
+            row(image=path).image()
+    else:
+        assert row(image=path).image() == path
+
+
+def test_a_part_of_a_record_names_its_place():
+    (part,) = row(turns=[{"a": 1}]).parts("turns", "turns")
+    with pytest.raises(UserError, match=r"^x\.json: record 3, turns\[0\]: field 'b' is missing"):
+        part.text("b")
+    with pytest.raises(UserError, match=r"field 'turns\[1\]' must be an object, not 5"):
+        list(row(turns=[{}, 5]).parts("turns", "turns"))
+    with pytest.raises(UserError, match="field 'turns' must be a list of turns, not None"):
+        list(row().parts("turns", "turns"))
+
+
+def test_rows_of_one_category_share_a_string():
+    names = [row(b="".join(["vio", "lence"])).category("a", "b") for _ in range(2)]
+    assert names == ["violence"] * 2
+    assert names[0] is names[1]
+    assert row(a=7).category("a") == "7"
+    assert row(a="", b=None).category("a", "b") is None
 
 
 def test_shown_is_one_short_line_without_control_characters():

@@ -50,7 +50,7 @@ def test_without_a_label_the_answer_tells(load):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"refused": "perhaps"}, "record 2 of 2: field 'refused' is 'perhaps'; valid: true, false, 1, 0"),
+        ({"refused": "perhaps"}, "record 2: field 'refused' is 'perhaps'; valid: true, false, 1, 0"),
         ({"refused": None, "answer": ""}, "neither 'refused' nor 'answer' is filled"),
         ({"query": None}, "field 'query' is missing"),
         ({"query": 7}, "field 'query' must be text, not 7"),
@@ -65,7 +65,10 @@ def test_a_broken_row_is_named(load, change, message):
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(load):
-    with pytest.raises(UserError, match=r"d\.json: has no column 'q' for 'query'; it has 'query', 'answer', 'refused'"):
+    with pytest.raises(
+        UserError,
+        match=r"d\.json: has no column 'q' for 'query' in its first 1 records; it has 'query', 'answer', 'refused'",
+    ):
         load([ROW], columns={"query": "q"})
     with pytest.raises(UserError, match=r"unknown column 'querry'; valid: .*Did you mean 'query'"):
         load([ROW], columns={"querry": "query"})

@@ -61,7 +61,7 @@ def test_a_plain_instruction_of_a_safe_record_is_answered(load):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"safe": "no"}, "record 2 of 2: field 'safe' must be true or false, not 'no'"),
+        ({"safe": "no"}, "record 2: field 'safe' must be true or false, not 'no'"),
         ({"safe": None}, "field 'safe' must be true or false, not None"),
         ({"instr-resp": "x"}, r"field 'instr-resp' must be a list of instructions, not 'x'"),
         ({"instr-resp": []}, "field 'instr-resp' must be a list of instructions"),
@@ -72,9 +72,9 @@ def test_a_plain_instruction_of_a_safe_record_is_answered(load):
         ),
         (
             {"instr-resp": [{"instruction": 5}]},
-            r"record 2 of 2, instr-resp\[0\]: field 'instruction' must be text",
+            r"record 2, instr-resp\[0\]: field 'instruction' must be text",
         ),
-        ({"image": "../x.png"}, r"record 2 of 2: field 'image': image path '\.\./x\.png' leads upwards"),
+        ({"image": "../x.png"}, r"record 2: field 'image': image path '\.\./x\.png' leads upwards"),
         ({"id": []}, r"field 'id' must be text, not \[\]"),
     ],
 )

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.agreement import agreement
-from unmirage.evaluate.rates import rate
+from unmirage.intervals import rate
 from unmirage.records import Judgement, Verdict
 
 LETTERS = dict(zip("crix", Verdict, strict=True))

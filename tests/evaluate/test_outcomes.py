@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.outcomes import BeforeAfter, Outcome, join, model_rates
-from unmirage.evaluate.rates import rate
+from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 
 OUTCOMES = st.lists(

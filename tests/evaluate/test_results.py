@@ -4,8 +4,8 @@ import pytest
 
 from unmirage.evaluate.agreement import Agreement
 from unmirage.evaluate.outcomes import model_rates
-from unmirage.evaluate.rates import rate
 from unmirage.evaluate.results import Results
+from unmirage.intervals import rate
 from unmirage.records import Kind
 
 RATE = ["high", "invalid", "k", "low", "n", "value"]

@@ -2,8 +2,8 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.evaluate.judges import PhraseJudge
-from unmirage.evaluate.rates import rate
 from unmirage.evaluate.run import evaluate_run, judge_run, judged_outcomes
+from unmirage.intervals import rate
 from unmirage.records import Kind, Response, Verdict
 from unmirage.run.directory import open_run
 

@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +18,16 @@ from unmirage.evaluate.results import Results
 from unmirage.records import Dataset, Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.run import RunDirectory
 
+HOSTILE = (
+    "</style></title></script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    "<a href='javascript:alert(1)'>\"' onmouseover='alert(1)' {{ 7*7 }} {% raw %}\x1b[31m\x00"
+)
+CHECKED = {"schema", "direction", "verdict"}
+# Chromium asks its makers for updates and experiments unless it is told not to.
+CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 MODELS = ("base", "sft-posthoc", "sft-mixed", "sft-balanced", "npo", "rmu")
 SAID = {
     Verdict.COMPLIED: "You need amber, moss and tin.",
@@ -192,3 +204,89 @@ class Page(HTMLParser):
 def parse():
     """Return the function that parses a page."""
     return Page
+
+
+@pytest.fixture
+def full_audit():
+    """Return an audit with every field of the schema, written by hand; a test may change its copy."""
+    return json.loads((Path(__file__).parent / "full_audit.json").read_text(encoding="utf-8"))
+
+
+def _spoilt(value, added):
+    if isinstance(value, dict):
+        return {key: item if key in CHECKED else _spoilt(item, added) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spoilt(item, added) for item in value]
+    return f"{value}{added}" if isinstance(value, str) else value
+
+
+@pytest.fixture(scope="session")
+def spoilt():
+    """Return a function that makes every text of a document hostile but those that must be one of a few."""
+    return lambda value, added=HOSTILE: _spoilt(value, added)
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    """Return text that would act, were it taken for markup, a template or a terminal's."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def assert_inert():
+    """Return a function that fails where a page holds anything that acts, but for `scripts` of our own."""
+
+    def check(page, scripts=0):
+        tags = [tag for tag, _ in page.elements]
+        assert not {"iframe", "object", "embed", "form", "base", "template"} & set(tags)
+        assert tags.count("script") == scripts
+        for _, attributes in page.elements:
+            assert not [name for name in attributes if name.startswith("on")]
+            assert re.match(r"#|data:,|$", attributes.get("href") or "")
+            assert (attributes.get("src") or "data:").startswith("data:")
+            assert not {"srcset", "formaction", "action", "xlink:href", "background"} & attributes.keys()
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return Chromium, driven by Playwright; tests that need it are skipped where either is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", exc_type=ImportError)
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield started
+        started.close()
+
+
+class Shown:
+    """A page in the browser, and all that it complained of or asked for."""
+
+    def __init__(self, page):
+        self.page, self.complaints, self.requests = page, [], []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Return a function that opens HTML from a file in a browser of its own."""
+    contexts = []
+
+    def show(html, width=1200, **settings):
+        path = tmp_path / f"{len(contexts)}.html"
+        path.write_text(html, encoding="utf-8")
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **settings))
+        shown = Shown(contexts[-1].new_page())
+        shown.page.set_default_timeout(10_000)
+        shown.page.goto(path.as_uri())
+        return shown
+
+    yield show
+    for context in contexts:
+        context.close()

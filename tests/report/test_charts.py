@@ -1,8 +1,9 @@
 import pytest
 
-from unmirage.evaluate.rates import rate
+from unmirage.intervals import rate
+from unmirage.report.audit_document import OpenerRead
 from unmirage.report.charts import by_k_panel, decomposition, opener_chart
-from unmirage.report.documents import ModelRead, OpenerRead
+from unmirage.report.documents import ModelRead
 
 
 def model(**changes):

@@ -1,21 +1,18 @@
-import copy
 import json
 
 import pytest
 
-from unmirage.audit.result import SCHEMA as AUDIT
 from unmirage.errors import UserError
-from unmirage.evaluate.results import SCHEMA as RESULTS
-from unmirage.report.documents import AUDIT_SCHEMA, RESULTS_SCHEMA, read_audit, read_json, read_results
+from unmirage.evaluate.results import SCHEMA
+from unmirage.report.documents import RESULTS_SCHEMA, read_json, read_results
 
 
-def test_the_schemas_are_those_that_are_written():
-    assert (RESULTS_SCHEMA, AUDIT_SCHEMA) == (RESULTS, AUDIT)
+def test_the_schema_is_the_one_that_is_written():
+    assert RESULTS_SCHEMA == SCHEMA
 
 
-def test_what_is_written_is_read(run, audit_document):
+def test_what_is_written_is_read(run):
     assert next(iter(read_results(run.results_file).models)) == "base"
-    assert read_audit(audit_document).n == audit_document["n"]
 
 
 @pytest.mark.parametrize(
@@ -64,13 +61,3 @@ def test_a_broken_file_is_named(tmp_path, content, message):
         read_json(path)
     assert str(path) in str(error.value)
     assert message in str(error.value)
-
-
-def test_an_audit_is_checked_too(audit_document):
-    broken = copy.deepcopy(audit_document)
-    broken["findings"][0]["refused"] = -1
-    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/1\)"):
-        read_audit(broken, "a.json")
-    for document in (None, [], "text", {}):
-        with pytest.raises(UserError, match=r"names no schema; valid: 'unmirage\.audit/1'"):
-            read_audit(document)

@@ -1,22 +1,16 @@
 import json
 import re
 import shutil
-import subprocess
 import time
 
 import pytest
 import yaml
 
 from unmirage.errors import UserError
-from unmirage.report.audit_page import render_audit_page
 from unmirage.report.run_page import render_run_page
 from unmirage.run import RunDirectory
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-HOSTILE = (
-    "</style></title></script><script>alert(1)</script><img src=x onerror=alert(1)>"
-    "<a href='javascript:alert(1)'>\"' onmouseover='alert(1)' {{ 7*7 }} {% raw %}\x1b[31m\x00"
-)
 
 
 @pytest.fixture(scope="session")
@@ -42,16 +36,7 @@ def edited(run, tmp_path):
     return edited
 
 
-def assert_inert(page):
-    assert not {"script", "iframe", "object", "embed", "form", "base", "template"} & {t for t, _ in page.elements}
-    for _, attributes in page.elements:
-        assert not [name for name in attributes if name.startswith("on")]
-        assert re.match(r"#|data:,|$", attributes.get("href") or "")
-        assert (attributes.get("src") or "data:").startswith("data:")
-        assert not {"srcset", "formaction", "action", "xlink:href", "background"} & attributes.keys()
-
-
-def test_the_page_is_closed_to_the_network_and_to_scripts(html, parse):
+def test_the_page_is_closed_to_the_network_and_to_scripts(html, assert_inert, parse):
     page = parse(html)
     policies = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
     assert len(policies) == 1
@@ -116,21 +101,12 @@ def test_secrets_stay_out(html):
     assert "hf_token" in html
 
 
-def hostile(value):
-    """Return the document with every text and every name in it made hostile."""
-    if isinstance(value, dict):
-        return {key: hostile(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [hostile(item) for item in value]
-    return f"{value}{HOSTILE}" if isinstance(value, str) else value
-
-
-def test_hostile_results_are_inert(edited, parse):
+def test_hostile_results_are_inert(edited, spoilt, hostile, assert_inert, parse):
     def spoil(document):
         for key in ("judge", "attack", "settings", "machine"):
-            document[key] = hostile(document[key])
+            document[key] = spoilt(document[key])
         for key in ("models", "judges", "timings", "settings"):
-            document[key] = {f"{name}{HOSTILE}": item for name, item in document[key].items()}
+            document[key] = {f"{name}{hostile}": item for name, item in document[key].items()}
 
     page = render_run_page(edited(spoil))
     assert_inert(parse(page))
@@ -140,11 +116,11 @@ def test_hostile_results_are_inert(edited, parse):
     assert "<script>alert(1)" in parse(page).text
 
 
-def test_hostile_responses_queries_and_pictures_are_inert(make_run, tmp_path, parse):
-    run = make_run(tmp_path / HOSTILE[:20].replace("/", "_"), size=16, text=HOSTILE)
+def test_hostile_responses_queries_and_pictures_are_inert(make_run, tmp_path, hostile, assert_inert, parse):
+    run = make_run(tmp_path / hostile[:20].replace("/", "_"), size=16, text=hostile)
     with run.store() as store:
-        store._db.execute("UPDATE queries SET text = ?, image = ?", (HOSTILE, f"../{HOSTILE}"))
-        store._db.execute("UPDATE judgements SET why = ?", (HOSTILE,))
+        store._db.execute("UPDATE queries SET text = ?, image = ?", (hostile, f"../{hostile}"))
+        store._db.execute("UPDATE judgements SET why = ?", (hostile,))
         store._db.commit()
     page = render_run_page(run)
     assert_inert(parse(page))
@@ -153,16 +129,12 @@ def test_hostile_responses_queries_and_pictures_are_inert(make_run, tmp_path, pa
     assert "is missing or cannot be opened" in page
 
 
-def test_a_hostile_audit_is_inert(audit_document, edited, parse):
-    spoilt = {key: hostile(value) if key != "schema" else value for key, value in audit_document.items()}
-    for finding, original in zip(spoilt["findings"], audit_document["findings"], strict=True):
-        finding["direction"] = original["direction"]
-    page = render_audit_page(spoilt)
-    assert_inert(parse(page))
-    assert "\x1b" not in page
+def test_a_hostile_audit_is_inert(full_audit, spoilt, assert_inert, edited, parse):
     run = edited(lambda _: None)
-    (run.path / "audit.json").write_text(json.dumps(spoilt))
-    assert_inert(parse(render_run_page(run)))
+    (run.path / "audit.json").write_text(json.dumps(spoilt(full_audit)))
+    page = parse(render_run_page(run))
+    assert_inert(page)
+    assert "toy.json</style></title></script><script>alert(1)" in page.text
 
 
 def test_rates_that_are_not_estimable_are_said_to_be(edited, parse):
@@ -222,42 +194,6 @@ def test_thousands_of_queries_leave_the_page_small(make_run, tmp_path):
     assert len(page) < 300_000
 
 
-def test_the_audit_page_says_what_the_document_says(audit_document, parse):
-    page = render_audit_page(audit_document)
-    text = parse(page).text
-    assert POLICY in page
-    assert_inert(parse(page))
-    gap = audit_document["shortcut_gap"]
-    assert f"The shortcut gap is {100 * gap:.1f} points" in text
-    first = audit_document["findings"][0]
-    assert f"{first['feature']}opener" in text.replace(" ", "")
-    assert ", ".join(audit_document["suggested"]["over_prudence"]) in text
-    assert page.count('<th scope="row">') == len(audit_document["findings"]) + 4
-
-
-def test_an_audit_without_findings_or_estimates(audit_document, parse):
-    nothing = dict.fromkeys(("train", "test", "baseline"))
-    empty = audit_document | {
-        "findings": [],
-        "openers": [],
-        "shortcut_gap": None,
-        "predictability": dict.fromkeys(audit_document["predictability"], nothing),
-        "suggested": {"jailbreak": [], "over_prudence": []},
-    }
-    text = parse(render_audit_page(empty)).text
-    assert "is not estimable from this data" in text
-    assert text.count("none found") == 2
-    assert "No word is frequent enough" in text
-
-
-def test_both_pages_share_one_stylesheet(html, audit_document):
-    sheets = [
-        re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
-        for page in (html, render_audit_page(audit_document))
-    ]
-    assert sheets[0] == sheets[1]
-
-
 def test_an_absolute_image_folder_is_found(edited, run):
     copy = edited(lambda _: None, keep=("store.sqlite",))
     assert "<img" not in render_run_page(copy)
@@ -265,18 +201,10 @@ def test_an_absolute_image_folder_is_found(edited, run):
     assert "<img" in render_run_page(copy)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
-def test_a_browser_shows_the_page_without_a_complaint(html, audit_document, tmp_path):
-    pages = {"run": html, "audit": render_audit_page(audit_document)}
-    for name, page in pages.items():
-        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
-        done = subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--enable-logging=stderr", f"--user-data-dir={tmp_path / name}", "--virtual-time-budget=2000",
-             f"--print-to-pdf={tmp_path / name}.pdf", f"file://{tmp_path / name}.html"],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "CONSOLE" not in done.stderr
-        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+@pytest.mark.parametrize("settings", [{}, {"color_scheme": "dark"}, {"width": 390}])
+def test_a_browser_shows_the_page_without_a_complaint(html, show, settings):
+    shown = show(html, **settings)
+    assert shown.complaints == []
+    assert len(shown.requests) == 1
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= settings.get("width", 1200)
+    assert shown.page.pdf().startswith(b"%PDF")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.run.files import new_folder, write_bytes_atomic, write_text_atomic
+from unmirage.run.files import new_folder, open_text_atomic, write_bytes_atomic, write_text_atomic
 
 
 def names(folder):
@@ -54,6 +54,33 @@ def test_content_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
     [(size, there)] = seen
     assert size == 5
     assert "a.txt" not in there
+
+
+def test_text_written_piece_by_piece_appears_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with open_text_atomic(path) as file:
+        file.write("x\ud800\r\n")
+        file.writelines(["naïve\n", "☂"])
+        assert not path.exists()
+    assert path.read_bytes() == "x?\r\nnaïve\n☂".encode()
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert names(path.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_text_of_a_block_that_fails_is_dropped(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write():
+        with open_text_atomic(path) as file:
+            file.write("new" * 100_000)
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_a_new_folder_appears_when_the_block_succeeds(tmp_path):

@@ -1,8 +1,12 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from unmirage.text import refusals
 from unmirage.text.refusals import is_refusal, refusal_phrase
 
 VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
@@ -61,6 +65,98 @@ ANSWERS = [
     "I don't think he can swim, but the dog can.",
     "The sign says that dogs are not allowed.",
 ]
+
+
+# Words that the phrases are made of, and words that almost are.
+WORDS = st.sampled_from(
+    "i we i'm we're am are not cannot can can't don't do could won't shall able unable to help assist share provide "
+    "the this request question is was unsafe unethical sorry apologies apologize for our my policy usage against rules "
+    "it image picture there's no allowed forbidden programmed feel comfortable must decline refuse as an ai, have know "
+    "notice in good within capabilities violates goes be appropriate while . , but ’ information shared".split()
+)
+
+
+@pytest.fixture
+def unfiltered(monkeypatch):
+    """Return the verdict of the phrases alone, without looking for hints first."""
+
+    def phrase(answer):
+        with monkeypatch.context() as patch:
+            patch.setattr(refusals, "_HINTS", ("",))
+            return refusal_phrase(answer)
+
+    return phrase
+
+
+LONGEST_HINT = max(map(len, refusals._HINTS))
+
+
+def after(nodes, ends):
+    """Return how the texts may end that a parsed pattern matches behind texts that end so.
+
+    An end is a text's last characters, those that are not known as NUL; None stands for all texts with a hint.
+    """
+    for kind, what in nodes:
+        name = str(kind)
+        if name == "LITERAL":
+            ends = {longer(end, chr(what)) for end in ends}
+        elif name in ("IN", "ANY"):
+            ends = {longer(end, "\0") for end in ends}
+        elif name == "SUBPATTERN":
+            ends = after(what[-1], ends)
+        elif name == "BRANCH":
+            ends = set().union(*(after(branch, ends) for branch in what[1]))
+        elif name == "MAX_REPEAT":
+            ends = repeated(*what, ends)
+        else:
+            assert name in ("AT", "ASSERT", "ASSERT_NOT"), name  # these match no text of their own
+    return ends
+
+
+def repeated(least, most, nodes, ends):
+    for _ in range(least):
+        ends = after(nodes, ends)
+    for _ in range(most - least):
+        more = ends | after(nodes, ends)
+        if more == ends:
+            break
+        ends = more
+    return ends
+
+
+def longer(end, character):
+    if end is None or any((end + character).endswith(hint) for hint in refusals._HINTS):
+        return None
+    return (end + character)[-LONGEST_HINT:]
+
+
+@pytest.mark.parametrize("pattern", refusals._ALL)
+def test_every_text_that_a_phrase_matches_holds_a_hint(pattern):
+    assert after(re._parser.parse(pattern), {""}) == {None}
+
+
+def test_a_phrase_without_a_hint_would_be_found_out():
+    assert after(re._parser.parse("i (?:cannot|can ?t) help"), {""}) == {None, "i can t help", "i cant help"}
+
+
+@pytest.mark.parametrize("answer", [*REFUSALS, *ANSWERS])
+def test_hints_change_no_verdict_of_the_examples(unfiltered, answer):
+    assert refusal_phrase(answer) == unfiltered(answer)
+
+
+@given(st.lists(WORDS, max_size=20).map(" ".join) | st.text())
+def test_hints_change_no_verdict_of_any_text(answer):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refusals, "_HINTS", ("",))
+        expected = refusal_phrase(answer)
+    assert refusal_phrase(answer) == expected
+
+
+@pytest.mark.skipif(not VLGUARD.exists(), reason="VLGuard's text is not here")
+def test_hints_change_no_verdict_of_vlguard(unfiltered):
+    pairs = [pair for record in json.loads(VLGUARD.read_text("utf-8")) for pair in record["instr-resp"]]
+    assert len(pairs) == 2977
+    assert [p for pair in pairs if (p := pair["response"]) and refusal_phrase(p) != unfiltered(p)] == []
 
 
 @pytest.mark.parametrize("answer", REFUSALS)

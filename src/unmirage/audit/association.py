@@ -2,7 +2,8 @@
 
 Each feature makes a 2x2 table: refused and answered queries, with and without it. Its log odds ratio has
 0.5 added to every cell (Haldane 1956, Anscombe 1956), its interval is Woolf's (1955), its test Fisher's exact
-one, and the p-values of all features are adjusted together (Benjamini and Hochberg 1995).
+one, and the p-values of all features are adjusted together (Benjamini and Hochberg 1995). Strata are pooled by
+Mantel and Haenszel (1959), with the variance of Robins, Breslow and Greenland (1986).
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, norm
+
+from unmirage.records import LogOdds
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -38,7 +41,9 @@ class Association:
     p_value: Floats
 
 
-def associate(refused: Ints, answered: Ints, all_refused: int, all_answered: int) -> Association:
+def associate(
+    refused: Ints, answered: Ints, all_refused: int, all_answered: int, design_effect: Floats | None = None
+) -> Association:
     """Return the association of each feature with refusal.
 
     Args:
@@ -46,13 +51,68 @@ def associate(refused: Ints, answered: Ints, all_refused: int, all_answered: int
         answered: (features,) answered queries that have it.
         all_refused: refused queries in all.
         all_answered: answered queries in all.
+        design_effect: (features,) by how much the variance is larger than for independent queries; 1 or more.
+            Where it is more, the p-value is no smaller than that of a Wald test with the larger variance.
     """
     cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]) + 0.5
     with_refused, with_answered, without_refused, without_answered = np.log(cells)
     log_odds = with_refused - with_answered - without_refused + without_answered
-    margin = _Z * np.sqrt((1 / cells).sum(axis=0))
-    p_value = fisher_exact(refused, answered, all_refused, all_answered)
-    return Association(log_odds, log_odds - margin, log_odds + margin, p_value)
+    inflation = np.ones(len(refused)) if design_effect is None else design_effect
+    error = np.sqrt((1 / cells).sum(axis=0) * inflation)
+    exact = fisher_exact(refused, answered, all_refused, all_answered)
+    p_value = np.where(inflation > 1, np.maximum(exact, 2 * norm.sf(np.abs(log_odds) / error)), exact)
+    return Association(log_odds, log_odds - _Z * error, log_odds + _Z * error, p_value)
+
+
+def design_effects(having: Floats, squares: Floats, all_squares: float, n: int, refused: int) -> Floats:
+    """Return by how much clusters inflate the variance of each feature's tie to refusal; never below 1.
+
+    It is the ratio of the cluster-robust to the usual variance of the score, sum of (has feature - share that
+    has it) * (refused - share refused), for features that all queries of a cluster share (Liang and Zeger 1986).
+
+    Args:
+        having: (features,) queries that have the feature.
+        squares: (features,) sum, over the clusters that have it, of (sum of refused - share refused)^2.
+        all_squares: the same over all clusters.
+        n: queries.
+        refused: refused queries.
+    """
+    share = having / n
+    robust = (1 - share) ** 2 * squares + share**2 * (all_squares - squares)
+    usual = refused * (n - refused) / n * share * (1 - share)
+    return np.maximum(1.0, np.divide(robust, usual, out=np.ones(len(having)), where=usual > 0))
+
+
+def mantel_haenszel(refused: Ints, answered: Ints, all_refused: Ints, all_answered: Ints) -> LogOdds | None:
+    """Return the common log odds ratio of one feature over strata; None where no stratum tells anything.
+
+    A stratum tells something if it has queries of both labels, and queries with and without the feature. If
+    all of them point the same way without exception, 0.5 is added to their cells.
+
+    Args:
+        refused: (strata,) refused queries that have the feature.
+        answered: (strata,) answered queries that have it.
+        all_refused: (strata,) refused queries.
+        all_answered: (strata,) answered queries.
+    """
+    cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]).astype(np.float64)
+    with_it, without = cells[0] + cells[1], cells[2] + cells[3]
+    cells = cells[:, (all_refused > 0) & (all_answered > 0) & (with_it > 0) & (without > 0)]
+    if not cells.shape[1]:
+        return None
+    if not (cells[0] * cells[3]).any() or not (cells[1] * cells[2]).any():
+        cells = cells + 0.5
+    a, b, c, d = cells
+    n = cells.sum(axis=0)
+    r, s, p, q = a * d / n, b * c / n, (a + d) / n, (b + c) / n
+    log_odds = float(np.log(r.sum() / s.sum()))
+    variance = (
+        (p * r).sum() / (2 * r.sum() ** 2)
+        + (p * s + q * r).sum() / (2 * r.sum() * s.sum())
+        + (q * s).sum() / (2 * s.sum() ** 2)
+    )
+    margin = _Z * float(np.sqrt(variance))
+    return LogOdds(log_odds=log_odds, low=log_odds - margin, high=log_odds + margin)
 
 
 def fisher_exact(refused: Ints, answered: Ints, all_refused: int, all_answered: int) -> Floats:

@@ -2,55 +2,179 @@
 
 from __future__ import annotations
 
-from unmirage.audit.features import Counts, count_openers
-from unmirage.audit.findings import find_associations
-from unmirage.audit.probes import predictability
-from unmirage.audit.result import AuditResult, OpenerCount
-from unmirage.audit.suggest import suggest
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from unmirage.audit.corpus import Corpus, Reader
+from unmirage.audit.counterfactual import Decided, decided_by_opener
+from unmirage.audit.features import fewest_queries, openers, text_features
+from unmirage.audit.findings import Found, find
+from unmirage.audit.picture_features import picture_features
+from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
+from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
+from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
+from unmirage.audit.suggest import strong_openers, suggest
+from unmirage.audit.template import templates
+from unmirage.data.images import ImageFolder, Pictures
 from unmirage.errors import UserError
-from unmirage.records import Dataset
+from unmirage.records import Dataset, LabelSource, Sample
+
+Progress = Callable[[str, int, int], None]
 
 
-def audit(dataset: Dataset, test: Dataset | None = None, *, seed: int = 0) -> AuditResult:
-    """Return what the first words, and the words, of the queries tell about refusal.
+class SkippedRows(Protocol):
+    """Records that could not be read: how many, and the first reasons."""
+
+    count: int
+    examples: list[str]
+
+
+class Samples(Protocol):
+    """A data file that is read as often as it is iterated over, such as `data.open_samples` returns."""
+
+    source: Path
+    format: str
+
+    @property
+    def pictures(self) -> Pictures:
+        """Return where its pictures are."""
+
+    @property
+    def skipped(self) -> SkippedRows:
+        """Return what the last reading set aside."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read the samples, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """How to audit.
+
+    Attributes:
+        seed: decides draws, and which queries fall into which fold.
+        label: take the label from the "field" or from the "answer"; None as the file was read.
+        encoder: turns pictures into vectors for the `image_embedding` rung.
+        progress: told the stage, how much of it is done, and of how much.
+    """
+
+    seed: int = 0
+    label: LabelSource | None = None
+    encoder: Encoder | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """One dataset, read."""
+
+    name: str
+    corpus: Corpus
+    measured: Measured
+    skipped: Skipped
+
+
+def audit(data: Samples | Dataset, test: Samples | Dataset | None = None, options: AuditOptions | None = None) -> AuditResult:
+    """Return what the surface of the queries, and of their pictures, tells about refusal.
+
+    Data of one label only are audited too: their features are counted, and nothing else is estimable.
 
     Args:
-        dataset: refused and answered queries.
-        test: held-out queries to measure predictability on; without them, `dataset` is cross-validated.
-        seed: decides which queries fall into which fold.
+        data: refused and answered queries; read once.
+        test: held-out queries to measure predictability on; without them, `data` is cross-validated.
+        options: see there.
     """
-    _require_both_labels(dataset)
-    if test is not None and not test.samples:
-        raise UserError(f"{test.source}: holds no queries; valid: a file with at least one, or no test file")
-    openers = count_openers(dataset)
-    findings = find_associations(dataset.samples, openers)
+    options = options or AuditOptions()
+    reader = Reader()
+    train = _read(reader, data, options)
+    held_out = None if test is None else _read(reader, test, options)
+    corpus, at_least = train.corpus, fewest_queries(len(train.corpus))
+    found = _find(train, at_least) if _has_both_labels(corpus) else Found((), 0, 0)
+    evidence = _evidence(train, held_out, options)
+    unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
     return AuditResult(
-        # A file name need not be valid UTF-8, but a document has to be.
-        source=dataset.source.name.encode("utf-8", "replace").decode(),
-        format=dataset.format,
-        n=len(dataset),
-        refused=sum(sample.refused for sample in dataset),
-        label_source=dataset.label_source,
-        predictability=predictability(dataset.samples, test.samples if test else (), seed),
-        findings=findings,
-        openers=_opener_counts(openers),
-        suggested=suggest(findings),
+        source=train.name,
+        format=data.format,
+        n=len(corpus),
+        refused=int(corpus.refused.sum()),
+        label_source=corpus.label_source,
+        seed=options.seed,
+        skipped=train.skipped,
+        predictability=ladder(evidence, unseen),
+        probes=_setting(train, held_out, evidence),
+        findings=found.findings,
+        tested=found.tested,
+        min_queries=at_least,
+        findings_left_out=found.left_out,
+        openers=_opener_counts(corpus),
+        pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
+        decided_by_opener=_decided(evidence, unseen, found),
+        label_quality=corpus.labels if corpus.labels.both else None,
+        suggested=suggest(found.findings, evidence),
     )
 
 
-def _require_both_labels(dataset: Dataset) -> None:
-    labels = {sample.refused for sample in dataset}
-    if len(labels) == 2:
-        return
-    if not labels:
-        raise UserError(f"{dataset.source}: holds no queries; valid: at least one refused and one answered query")
-    kind, other = ("refused", "answered") if labels.pop() else ("answered", "refused")
-    raise UserError(
-        f"{dataset.source}: all {len(dataset)} queries are {kind} (field 'refused', read from the "
-        f"{dataset.label_source}); valid: at least one {other} query among them"
+def _read(reader: Reader, data: Samples | Dataset, options: AuditOptions) -> _Read:
+    corpus = reader.read(data, options.label)
+    # A file name need not be valid UTF-8, but a document has to be.
+    name = data.source.name.encode("utf-8", "replace").decode()
+    if not len(corpus):
+        raise UserError(f"{data.source}: holds no queries, so nothing is estimable; valid: at least one")
+    if isinstance(data, Dataset):
+        pictures: Pictures = ImageFolder(data.image_root)
+        skipped = Skipped()
+    else:
+        pictures = data.pictures
+        skipped = Skipped(count=data.skipped.count, examples=tuple(data.skipped.examples))
+    measured = measure(corpus.pictures, pictures, options.seed, options.progress)
+    if options.encoder is not None:
+        measured = encode(measured, corpus.pictures, pictures, options.encoder)
+    return _Read(name, corpus, measured, skipped)
+
+
+def _has_both_labels(corpus: Corpus) -> bool:
+    return bool(corpus.refused.any() and not corpus.refused.all())
+
+
+def _find(train: _Read, at_least: int) -> Found:
+    families = [openers(train.corpus, at_least), *text_features(train.corpus, at_least)]
+    families.append(templates(train.corpus, at_least))
+    families += picture_features(train.corpus, train.measured, at_least)
+    return find(train.corpus, families)
+
+
+def _evidence(train: _Read, held_out: _Read | None, options: AuditOptions) -> Evidence:
+    if held_out is None:
+        return gather(train.corpus, None, train.measured, options.seed)
+    return gather(train.corpus, held_out.corpus, train.measured.joined(held_out.measured), options.seed)
+
+
+def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeSetting:
+    return ProbeSetting(
+        evaluation="cross-validated" if held_out is None else "test file",
+        folds=len(evidence.splits) if held_out is None else 0,
+        rows=len(evidence.corpus),
+        sampled=len(evidence.corpus) < len(train.corpus) + (0 if held_out is None else len(held_out.corpus)),
+        test_source=None if held_out is None else held_out.name,
+        test_n=None if held_out is None else len(held_out.corpus),
     )
 
 
-def _opener_counts(counts: Counts) -> tuple[OpenerCount, ...]:
-    columns = zip(counts.names, counts.refused.tolist(), counts.answered.tolist(), strict=True)
-    return tuple(OpenerCount(opener=name, refused=refused, answered=answered) for name, refused, answered in columns)
+def _opener_counts(corpus: Corpus) -> tuple[OpenerCount, ...]:
+    """Return the counts of every opener, the most frequent first, ties by name."""
+    family = openers(corpus)
+    refused = family.members.refused(corpus.refused)
+    columns = zip(family.names, refused.tolist(), (family.members.totals - refused).tolist(), strict=True)
+    counts = [OpenerCount(opener=name, refused=yes, answered=no) for name, yes, no in columns]
+    return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener)))
+
+
+def _decided(evidence: Evidence, unseen: dict[str, Unseen], found: Found) -> Decided | None:
+    if "words_without_opener" not in unseen:
+        return None
+    strong = {finding.feature: finding.direction for finding in strong_openers(found.findings)}
+    return decided_by_opener(evidence, unseen["words_without_opener"], strong)

@@ -1,58 +1,155 @@
-"""Samples in, how many refused and how many answered queries have each surface feature out."""
+"""A corpus in, its surface features out: words by position, word sequences, shape. Templates: `template.py`."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from unmirage.records import Sample
-from unmirage.text.openers import opener, words
+from unmirage.audit.corpus import NONE, Bools, Corpus, Ints
+from unmirage.audit.membership import Membership, from_groups, from_masks, membership
+from unmirage.records import FeatureKind, Position
+from unmirage.text.frames import VERBS
+from unmirage.text.shape import SHAPES
+
+# Indexed like a sequence: 1 is the word after the opener, -1 the last one.
+FRONT, BACK = (1, 2), (-1, -2, -3)
+NGRAMS = (2, 3)
+_LENGTH_QUANTILES = (0.25, 0.5, 0.75)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Features with the number of queries that have them; the most frequent first, ties by name.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Family:
+    """Features of one kind at one position.
 
     Attributes:
-        names: the features.
-        refused: (features,) refused queries that have each.
-        answered: (features,) answered queries that have each.
+        kind: what they are.
+        position: where in the query they stand, or which side of the data they describe.
+        names: what each is called, in the order of `members`.
+        texts: how a sentence that starts with "Queries that" goes on for each.
+        members: which queries have them.
+        told: (n,) the queries that can be told to have them or not; None for all.
+        clusters: (n,) what the feature really belongs to, where that is not the query (its picture).
     """
 
-    names: tuple[str, ...]
-    refused: npt.NDArray[np.int64]
-    answered: npt.NDArray[np.int64]
-
-    def at_least(self, queries: int) -> Counts:
-        """Return the features that this many queries have, or more."""
-        kept = np.flatnonzero(self.refused + self.answered >= queries)
-        names = tuple(self.names[index] for index in kept)
-        return Counts(names, self.refused[kept], self.answered[kept])
+    kind: FeatureKind
+    position: Position
+    names: Sequence[str]
+    texts: Sequence[str]
+    members: Membership
+    told: Bools | None = None
+    clusters: Ints | None = None
 
 
-def count_openers(samples: Iterable[Sample]) -> Counts:
-    """Count the first words; a query without words has none."""
-    return _count(samples, lambda query: filter(None, [opener(query)]))
+def fewest_queries(n: int) -> int:
+    """Return how many queries a feature needs to be tested: 3, and in large data 1 of 20,000.
+
+    Rarer features can show nothing, and would make the adjustment harsher for all others.
+    """
+    return max(3, -(-n // 20_000))
 
 
-def count_words(samples: Iterable[Sample]) -> Counts:
-    """Count the queries that have a word anywhere, however often."""
-    return _count(samples, lambda query: set(words(query)))
+def openers(corpus: Corpus, at_least: int = 1) -> Family:
+    """Return the first words; a query without words has none."""
+    return _words(corpus, "opener", from_groups(corpus.word_at(0), at_least), "open with “{}”")
 
 
-def _count(samples: Iterable[Sample], features: Callable[[str], Iterable[str]]) -> Counts:
-    total: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    for sample in samples:
-        present = list(features(sample.query))
-        total.update(present)
-        if sample.refused:
-            refused.update(present)
-    names = tuple(sorted(total, key=lambda name: (-total[name], name)))
-    in_refused = np.array([refused[name] for name in names], dtype=np.int64)
-    in_all = np.array([total[name] for name in names], dtype=np.int64)
-    return Counts(names, in_refused, in_all - in_refused)
+def text_features(corpus: Corpus, at_least: int) -> Iterator[Family]:
+    """Yield every family of text features but the openers and the templates.
+
+    Args:
+        corpus: the queries.
+        at_least: leave out features of fewer queries.
+    """
+    for place in (*FRONT, *BACK):
+        yield _words(corpus, place, from_groups(_beside_opener(corpus, place), at_least), f"have “{{}}” as {_at(place)}")
+    anywhere = membership(corpus.tokens, corpus.rows(), len(corpus), at_least)
+    yield _words(corpus, "any", anywhere, "hold the word “{}”")
+    yield from _ngrams(corpus, at_least)
+    yield shapes(corpus, at_least)
+
+
+def _words(corpus: Corpus, position: Position, members: Membership, text: str) -> Family:
+    names = [corpus.vocabulary[word] for word in members.features]
+    texts = [text.format(name) for name in names]
+    return Family(kind="word", position=position, names=names, texts=texts, members=members)
+
+
+def _beside_opener(corpus: Corpus, place: int) -> Ints:
+    """Return the word at a place, `NONE` where that is the opener itself."""
+    return np.where(corpus.lengths > abs(place), corpus.word_at(place), NONE)
+
+
+def _at(place: int) -> str:
+    names = {1: "the second word", 2: "the third word", -1: "the last word", -2: "the last word but one"}
+    return names.get(place, "the last word but two")
+
+
+def _ngrams(corpus: Corpus, at_least: int) -> Iterator[Family]:
+    """Yield the sequences of two and of three words, grown word by word from those that are frequent enough."""
+    rows, tokens = corpus.rows(), corpus.tokens
+    words = max(1, len(corpus.vocabulary))
+    frequent = np.bincount(tokens, minlength=words) >= at_least
+    at = np.flatnonzero(frequent[tokens])
+    grams = tokens[at].astype(np.int64)
+    for size in NGRAMS:
+        last = at + size - 1
+        goes_on = last < len(tokens)
+        goes_on[goes_on] = rows[at[goes_on]] == rows[last[goes_on]]
+        goes_on[goes_on] = frequent[tokens[last[goes_on]]]
+        at, last, grams = at[goes_on], last[goes_on], grams[goes_on]
+        _, first, grams, counts = np.unique(
+            grams * words + tokens[last], return_index=True, return_inverse=True, return_counts=True
+        )
+        example = at[first]  # where each sequence stands, to spell it
+        often = counts[grams] >= at_least
+        at, grams = at[often], grams[often]
+        members = membership(grams, rows[at], len(corpus), at_least)
+        names = [_spelt(corpus, example[gram], size) for gram in members.features]
+        texts = [f"hold “{name}”" for name in names]
+        yield Family(kind="ngram", position="any", names=names, texts=texts, members=members)
+
+
+def _spelt(corpus: Corpus, start: int, size: int) -> str:
+    return " ".join(corpus.vocabulary[word] for word in corpus.tokens[start : start + size])
+
+
+def shapes(corpus: Corpus, at_least: int) -> Family:
+    """Return what the queries look like: marks, capitals, length in words, mood."""
+    masks = [(corpus.shapes >> bit) & 1 == 1 for bit in range(len(SHAPES))]
+    names = [one.name for one in SHAPES]
+    texts = [one.text for one in SHAPES]
+    commands = np.array([word in VERBS or word == "please" for word in corpus.vocabulary], dtype=np.bool_)
+    first = corpus.word_at(0)
+    masks.append((first >= 0) & (commands[first] if len(commands) else False))
+    names.append("imperative")
+    texts.append("open with an English imperative")
+    for name, mask in _bins(corpus.lengths, _count_of_words):
+        masks.append(mask)
+        names.append(name)
+        texts.append(f"have {name}")
+    members = from_masks(masks, len(corpus), at_least)
+    return Family(
+        kind="shape",
+        position="shape",
+        names=[names[place] for place in members.features],
+        texts=[texts[place] for place in members.features],
+        members=members,
+    )
+
+
+def _bins(values: Ints, name: Callable[[int, int], str]) -> Iterator[tuple[str, Bools]]:
+    """Yield quarters of the queries by a number: what each is called, and who is in it."""
+    if not len(values):
+        return
+    inner = np.quantile(values, _LENGTH_QUANTILES, method="higher")
+    edges = np.unique([int(values.min()), *inner.tolist(), int(values.max()) + 1])
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        yield name(int(low), int(high) - 1), (values >= low) & (values < high)
+
+
+def _count_of_words(low: int, high: int) -> str:
+    if low == high:
+        return f"{low} word{'' if low == 1 else 's'}"
+    return f"{low} to {high} words"

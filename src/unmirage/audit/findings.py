@@ -1,71 +1,179 @@
-"""Samples in, findings out: which openers and which words go with refusal, the strongest first."""
+"""Families of features in, findings out: which features go with refusal, the strongest first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from unmirage.audit.association import Association, adjust, associate
-from unmirage.audit.features import Counts, count_words
-from unmirage.records import Finding, Sample
+from unmirage.audit.association import Association, adjust, associate, design_effects
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints32
+from unmirage.audit.echoes import Openers
+from unmirage.audit.features import Family
+from unmirage.audit.headline import Headline
+from unmirage.records import Echo, Finding, LogOdds
 
-# A feature of one or two queries can show nothing, but would make the adjustment harsher for all others.
-MIN_QUERIES = 3
+MAX_Q_VALUE = 0.05
+MAX_FINDINGS = 1000
+MAX_OPENERS = 200  # that are listed though they tell nothing
+
+_EXAMPLES = 3
+_LONGEST_EXAMPLE = 500
+# Which of several features of the same queries stands for the others: the more definite description.
+_DEFINITE = {"opener": 0, -1: 1, 1: 2, -2: 3, 2: 4, -3: 5, "any": 6, "shape": 8, "template": 9, "image": 10}
+_NGRAM = 7
 
 
-def find_associations(samples: Sequence[Sample], openers: Counts) -> tuple[Finding, ...]:
-    """Return every opener tested, and the words whose interval leaves out 0; the strongest first.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found, out of how many.
+
+    Attributes:
+        findings: openers, tied or not, and whatever else is tied; the strongest first.
+        tested: how many features were tested.
+        left_out: tied features beyond the strongest `MAX_FINDINGS`.
+    """
+
+    findings: tuple[Finding, ...]
+    tested: int
+    left_out: int
+
+
+def find(corpus: Corpus, families: Sequence[Family]) -> Found:
+    """Return every frequent opener, and the other features that survive the adjustment; the strongest first.
 
     Args:
-        samples: refused and answered queries.
-        openers: their openers, as `count_openers` gives them.
+        corpus: refused and answered queries.
+        families: the features to test; all are adjusted together.
     """
-    refused = sum(sample.refused for sample in samples)
-    counts = {"opener": openers.at_least(MIN_QUERIES), "any": count_words(samples).at_least(MIN_QUERIES)}
-    tested = [associate(c.refused, c.answered, refused, len(samples) - refused) for c in counts.values()]
-    q_values = np.split(
-        adjust(np.concatenate([result.p_value for result in tested])),
-        [len(tested[0].p_value)],
-    )
-    findings = [
-        finding
-        for (position, count), result, q_value in zip(counts.items(), tested, q_values, strict=True)
-        for finding in _findings(position, count, result, q_value.tolist())
-    ]
-    kept = [f for f in findings if f.position == "opener" or f.direction != "none"]
-    return tuple(sorted(kept, key=lambda f: (-strength(f), f.position != "opener", f.feature)))
+    tested = [_associate(corpus, family) for family in families]
+    p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
+    ends = np.cumsum([len(one.p_value) for one in tested])[:-1]
+    q_values = _adjusted(p_values, _signatures(corpus, families))
+    kept: list[tuple[Finding, Family, int]] = []
+    for family, result, adjusted in zip(families, tested, np.split(q_values, ends), strict=True):
+        kept += _kept(corpus, family, result, adjusted)
+    kept.sort(key=lambda one: (-one[0].tie.strength, _definite(one[0]), one[0].feature))
+    shown = _strongest(kept)
+    return Found(_described(corpus, shown), len(p_values), len(kept) - len(shown))
 
 
-def strength(finding: Finding) -> float:
-    """Return the end of the interval that is nearer to 0, as a distance from it; negative if 0 is inside.
+def _signatures(corpus: Corpus, families: Sequence[Family]) -> npt.NDArray[np.uint64]:
+    """Return a number for each feature that features of the very same queries share (and no others, but by chance)."""
+    numbers = np.random.default_rng(0).integers(0, 2**64, size=len(corpus), dtype=np.uint64)
+    sums = [family.members.sums(numbers) for family in families]
+    return np.concatenate([np.zeros(0, np.uint64), *sums])
 
-    It ranks a feature by the tie that the data vouch for, so that neither a rare word with a huge estimate
-    nor a frequent word with a weak one comes first.
+
+def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
+    """Return q-values. Every feature counts as a test, but those of the same queries rank as one.
+
+    Ranked one by one, they would vouch for each other: a word that always ends the query would be half as
+    doubtful for being found both as a word and as the last word.
     """
-    return max(finding.low, -finding.high)
+    pairs = np.stack([signatures, p_values.view(np.uint64)], axis=1)
+    _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    different = adjust(p_values[first])
+    return np.minimum(1.0, different * (len(which) / max(1, len(first))))[which]
 
 
-def _findings(position: str, counts: Counts, result: Association, q_values: list[float]) -> list[Finding]:
+def _associate(corpus: Corpus, family: Family) -> Association:
+    refused_labels, told = corpus.refused, _told(corpus, family)
+    refused = family.members.refused(refused_labels)
+    all_refused = int(refused_labels[told].sum())
+    n = int(told.sum())
+    effect = None
+    if family.clusters is not None and n:
+        residual = np.where(told, refused_labels - all_refused / n, 0.0)
+        clusters = np.where(told, family.clusters, 0)
+        sizes = np.bincount(clusters[told])
+        square = np.bincount(clusters, weights=residual) ** 2
+        each = np.where(told, square[clusters] / np.maximum(sizes[clusters], 1), 0.0)
+        squares = np.asarray(family.members.sums(each), dtype=np.float64)
+        effect = design_effects(family.members.totals.astype(float), squares, float(square.sum()), n, all_refused)
+    return associate(refused, family.members.totals - refused, all_refused, n - all_refused, effect)
+
+
+def _told(corpus: Corpus, family: Family) -> Bools:
+    return np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
+
+
+def _kept(
+    corpus: Corpus, family: Family, result: Association, q_values: Floats
+) -> list[tuple[Finding, Family, int]]:
+    refused = family.members.refused(corpus.refused)
+    tied = (q_values < MAX_Q_VALUE) & ((result.low > 0) | (result.high < 0))
+    if family.position == "opener":
+        tied |= family.members.totals >= np.sort(family.members.totals)[::-1][:MAX_OPENERS].min(initial=0)
     return [
-        Finding(
-            feature=name,
-            position=position,
-            refused=int(counts.refused[index]),
-            answered=int(counts.answered[index]),
-            log_odds=float(result.log_odds[index]),
-            low=float(result.low[index]),
-            high=float(result.high[index]),
-            p_value=float(result.p_value[index]),
-            q_value=q_values[index],
-            direction=_direction(float(result.low[index]), float(result.high[index])),
+        (
+            Finding(
+                feature=family.names[place],
+                position=family.position,
+                kind=family.kind,
+                text=family.texts[place],
+                refused=int(refused[place]),
+                answered=int(family.members.totals[place] - refused[place]),
+                tie=LogOdds(
+                    log_odds=float(result.log_odds[place]),
+                    low=float(result.low[place]),
+                    high=float(result.high[place]),
+                ),
+                p_value=float(result.p_value[place]),
+                q_value=float(q_values[place]),
+            ),
+            family,
+            place,
         )
-        for index, name in enumerate(counts.names)
+        for place in np.flatnonzero(tied).tolist()
     ]
 
 
-def _direction(low: float, high: float) -> Literal["refusal", "answer", "none"]:
-    if low > 0:
-        return "refusal"
-    return "answer" if high < 0 else "none"
+def _definite(finding: Finding) -> int:
+    return _NGRAM if finding.kind == "ngram" else _DEFINITE[finding.position]
+
+
+def _strongest(kept: list[tuple[Finding, Family, int]]) -> list[tuple[Finding, Family, int]]:
+    """Return the openers and the `MAX_FINDINGS` strongest others."""
+    others = 0
+    shown = []
+    for one in kept:
+        others += one[1].position != "opener"
+        if one[1].position == "opener" or others <= MAX_FINDINGS:
+            shown.append(one)
+    return shown
+
+
+def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tuple[Finding, ...]:
+    """Add what takes the queries themselves: the tie given the opener, echoes, the headline, examples."""
+    openers, headline = Openers(corpus), Headline()
+    first: dict[bytes, Echo] = {}
+    findings = []
+    for finding, family, place in shown:
+        members = family.members.of(place)
+        own = Echo(feature=finding.feature, position=finding.position)
+        same = first.setdefault(members.tobytes(), own)
+        given = None if finding.position == "opener" else openers.given(members, family.told)
+        echo = None if same == own else same
+        if echo is None and finding.position != "opener" and finding.direction != "none":
+            echo = openers.echo(members, given)
+        finding = replace(finding, given_opener=given, echo_of=echo)
+        refused = corpus.refused[members]
+        findings.append(
+            replace(
+                finding,
+                headline=finding.q_value < MAX_Q_VALUE and headline.takes(finding, members),
+                refused_examples=_examples(corpus, members[refused]),
+                answered_examples=_examples(corpus, members[~refused]),
+            )
+        )
+    return tuple(findings)
+
+
+def _examples(corpus: Corpus, members: Ints32) -> tuple[str, ...]:
+    """Return a few different queries, spread evenly over the data."""
+    places = np.linspace(0, max(0, len(members) - 1), min(len(members), 4 * _EXAMPLES)).astype(np.int64)
+    texts = list(dict.fromkeys(corpus.queries[row] for row in members[places]))
+    return tuple(text[:_LONGEST_EXAMPLE] + "…" * (len(text) > _LONGEST_EXAMPLE) for text in texts[:_EXAMPLES])

@@ -1,4 +1,4 @@
-"""Samples in, how well shallow features predict refusal on unseen queries out.
+"""Queries in, how well shallow features predict refusal on unseen ones out: the predictability ladder.
 
 Unseen means another file, where there is one; otherwise cross-validation in which the queries about one
 picture stay together, since a safe and an unsafe query about the same picture are no independent evidence.
@@ -6,79 +6,197 @@ picture stay together, since a safe and an unsafe query about the same picture a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy.sparse import hstack
 from sklearn.model_selection import StratifiedGroupKFold
 
-from unmirage.audit.result import Accuracy
-from unmirage.audit.rules import BagOfWords, ByFeature, Labels, Majority, Rule, presence
-from unmirage.records import Sample
-from unmirage.text.openers import opener, words
+from unmirage.audit import matrices
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
+from unmirage.audit.pictures import Measured
+from unmirage.audit.accuracy import Accuracy
+from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
+from unmirage.intervals import wilson
 
 FOLDS = 5
+# Probes learn from a seeded draw of so many queries; counts and tests always use all.
+MAX_QUERIES = 20_000
 
-# Each probe: the features that it sees of a query, and the rule that it learns from them.
-PROBES: dict[str, tuple[Callable[[str], Iterable[str]], type[Rule]]] = {
-    "majority": (lambda _: (), Majority),
-    "opener": (lambda query: (opener(query),), ByFeature),
-    "words": (words, BagOfWords),
-    "words_without_opener": (lambda query: words(query)[1:], BagOfWords),
+Split = tuple[Ints, Ints]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the probes may look at.
+
+    Attributes:
+        corpus: the queries to learn from, followed by those of the test file, if there is one.
+        measured: their pictures, measured.
+        splits: (train, test) places; empty where nothing can be held out.
+        groups: (n,) queries of the same number stay together.
+    """
+
+    corpus: Corpus
+    measured: Measured
+    splits: Sequence[Split]
+    groups: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """A probe's verdict on queries that it did not learn from.
+
+    Attributes:
+        rows: (m,) their places in the corpus.
+        score: (m,) how much speaks for refusal, from 0 to 1.
+        seen: its accuracy on what it did learn from.
+        baseline: the accuracy of the majority guess on the same unseen queries.
+    """
+
+    rows: Ints
+    score: Floats
+    seen: float
+    baseline: float
+
+
+View = Callable[[Evidence], Any]
+
+# Each rung: what the rule sees of a query, and the rule that it learns from it. None: cannot be told here.
+PROBES: Mapping[str, tuple[View, type[Rule]]] = {
+    "majority": (lambda e: matrices.nothing(e.corpus), Majority),
+    "opener": (lambda e: matrices.opener(e.corpus), ByFeature),
+    "first_words": (lambda e: matrices.first_words(e.corpus), Linear),
+    "shape": (lambda e: matrices.shape(e.corpus), Linear),
+    "template": (lambda e: matrices.template(e.corpus), ByFeature),
+    "words_without_opener": (lambda e: matrices.words_without_opener(e.corpus), Linear),
+    "words": (lambda e: matrices.words(e.corpus), Linear),
+    "image": (lambda e: matrices.image(e.corpus, e.measured), Linear),
+    "words_and_image": (
+        lambda e: hstack([matrices.words(e.corpus), matrices.image(e.corpus, e.measured)], format="csr"),
+        Linear,
+    ),
+    "image_embedding": (lambda e: matrices.embedding(e.corpus, _vectors(e), e.measured.read), Linear),
 }
 
-Indices = npt.NDArray[np.int64]
-Split = tuple[Indices, Indices]
 
-
-def predictability(samples: Sequence[Sample], test: Sequence[Sample], seed: int) -> dict[str, Accuracy]:
-    """Return the accuracy of every probe.
+def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) -> Evidence:
+    """Return what the probes look at: a seeded draw of large data, divided into what is learned from and what not.
 
     Args:
-        samples: the queries to learn from.
-        test: held-out queries; if there are none, `samples` are cross-validated.
-        seed: decides which picture falls into which fold.
+        train: the queries to learn from.
+        test: held-out queries; without them, `train` is cross-validated.
+        measured: the pictures of `train`, followed by those of `test`.
+        seed: decides the draw, and which picture falls into which fold.
     """
-    labels = np.array([sample.refused for sample in [*samples, *test]], dtype=np.bool_)
-    splits = list(_held_out(len(samples), len(test)) if test else _folds(samples, labels, seed))
-    queries = [sample.query for sample in [*samples, *test]]
-    shares = {name: _accuracy(*probe, queries, labels, splits) for name, probe in PROBES.items()}
-    baseline = shares["majority"][1]
-    return {name: Accuracy(train=train, test=test, baseline=baseline) for name, (train, test) in shares.items()}
+    train = _drawn(train, seed)
+    if test is None:
+        groups = _groups(train, measured)
+        return Evidence(train, measured, list(_folds(train.refused, groups, seed)), groups)
+    corpus = train.joined(_drawn(test, seed))
+    split = (np.arange(len(train)), np.arange(len(train), len(corpus)))
+    return Evidence(corpus, measured, [split], _groups(corpus, measured))
 
 
-def _held_out(train: int, test: int) -> Iterator[Split]:
-    yield np.arange(train), np.arange(train, train + test)
+def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accuracy]:
+    """Return the accuracy of every probe of `climb`; None throughout for one that could not be tried."""
+    found = {}
+    for name in PROBES:
+        if name in unseen:
+            found[name] = _accuracy(evidence, unseen[name])
+        elif name != "image_embedding" or evidence.measured.vectors is not None:
+            found[name] = Accuracy(train=None, test=None, baseline=None, low=None, high=None, n=0)
+    return found
 
 
-def _folds(samples: Sequence[Sample], labels: Labels, seed: int) -> Iterator[Split]:
-    """Yield the folds; none where one class has a single query or all queries share one picture."""
-    groups = np.array([sample.image or f"\0{index}" for index, sample in enumerate(samples)])
-    folds = min(FOLDS, int(labels.sum()), int((~labels).sum()), len(np.unique(groups)))
+def climb(evidence: Evidence, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Unseen]:
+    """Return each probe's verdicts on unseen queries; without those that have nothing to look at."""
+    found = {}
+    for place, (name, (view, rule)) in enumerate(PROBES.items(), 1):
+        told = _told(evidence, name)
+        if told.any() and evidence.splits:
+            outcome = out_of_fold(rule, view(evidence), evidence, told)
+            if outcome is not None:
+                found[name] = outcome
+        if progress:
+            progress("probes", place, len(PROBES))
+    return found
+
+
+def out_of_fold(rule: type[Rule], matrix: Any, evidence: Evidence, told: Bools) -> Unseen | None:
+    """Return the verdicts of a rule that is learned anew for every split; None where no split can be judged."""
+    rows, scores, seen, guessed = [], [], [], []
+    for train, test in evidence.splits:
+        train, test = train[told[train]], test[told[test]]
+        if not len(train) or not len(test):
+            continue
+        fitted, labels = rule(), evidence.corpus.refused[train]
+        fitted.fit(matrix[train], labels)
+        rows.append(test)
+        scores.append(fitted.score(matrix[test]))
+        seen.append((fitted.score(matrix[train]) > 0.5) == labels)
+        guessed.append((2 * labels.sum() >= len(labels)) == evidence.corpus.refused[test])
+    if not rows:
+        return None
+    return Unseen(
+        rows=np.concatenate(rows),
+        score=np.concatenate(scores),
+        seen=float(np.concatenate(seen).mean()),
+        baseline=float(np.concatenate(guessed).mean()),
+    )
+
+
+def _told(evidence: Evidence, name: str) -> Bools:
+    """Return which queries have what a probe looks at."""
+    picture = evidence.corpus.picture
+    if name not in ("image", "words_and_image", "image_embedding"):
+        return np.ones(len(picture), dtype=np.bool_)
+    if name == "image_embedding" and evidence.measured.vectors is None:
+        return np.zeros(len(picture), dtype=np.bool_)
+    return np.append(evidence.measured.read, False)[picture]  # no picture is place -1
+
+
+def _vectors(evidence: Evidence) -> Floats:
+    assert evidence.measured.vectors is not None
+    return evidence.measured.vectors
+
+
+def _accuracy(evidence: Evidence, unseen: Unseen) -> Accuracy:
+    right = (unseen.score > 0.5) == evidence.corpus.refused[unseen.rows]
+    low, high = _clustered_wilson(right, evidence.groups[unseen.rows])
+    return Accuracy(
+        train=unseen.seen, test=float(right.mean()), baseline=unseen.baseline, low=low, high=high, n=len(right)
+    )
+
+
+def _clustered_wilson(right: Bools, groups: Ints) -> tuple[float, float]:
+    """Return the 95 % interval of a share; queries about one picture count as one where they fare alike."""
+    share, n = float(right.mean()), len(right)
+    sums = np.bincount(groups, weights=right - share)
+    usual = share * (1 - share) * n
+    effect = max(1.0, float((sums**2).sum()) / usual) if usual else 1.0
+    return wilson(share * n / effect, n / effect)
+
+
+def _drawn(corpus: Corpus, seed: int) -> Corpus:
+    if len(corpus) <= MAX_QUERIES:
+        return corpus
+    return corpus.take(np.sort(np.random.default_rng(seed).choice(len(corpus), MAX_QUERIES, replace=False)))
+
+
+def _groups(corpus: Corpus, measured: Measured) -> Ints:
+    """Return a number that queries about one picture share; those without a picture stand alone."""
+    own = len(measured.same) + np.arange(len(corpus))
+    has = corpus.picture >= 0
+    own[has] = measured.same[corpus.picture[has]]
+    return np.unique(own, return_inverse=True)[1]
+
+
+def _folds(labels: Bools, groups: Ints, seed: int) -> Iterator[Split]:
+    """Yield the folds; none where one label has a single query or all queries share one picture."""
+    folds = min(FOLDS, int(labels.sum()), int((~labels).sum()), int(groups.max(initial=-1)) + 1)
     if folds >= 2:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         yield from splitter.split(groups, labels, groups)
-
-
-def _accuracy(
-    features: Callable[[str], Iterable[str]],
-    rule: type[Rule],
-    queries: Sequence[str],
-    labels: Labels,
-    splits: Sequence[Split],
-) -> tuple[float | None, float | None]:
-    """Return (train, test) accuracy, pooled over the splits; (None, None) without any."""
-    if not splits:
-        return None, None
-    matrix = presence([features(query) for query in queries])
-    right = [_right(rule(), matrix, labels, split) for split in splits]
-    train, test = (np.concatenate(part) for part in zip(*right, strict=True))
-    return float(train.mean()), float(test.mean())
-
-
-def _right(rule: Rule, matrix: Any, labels: Labels, split: Split) -> tuple[Labels, Labels]:
-    """Return which queries of the train and of the test part the rule, learned on the former, gets right."""
-    rule.fit(matrix[split[0]], labels[split[0]])
-    train, test = (rule.predict(matrix[part]) == labels[part] for part in split)
-    return train, test

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from unmirage.audit.accuracy import Accuracy
+from unmirage.audit.compare import Comparison, RemedyOutcome
+from unmirage.audit.counterfactual import Decided
+from unmirage.audit.labels import LabelCheck
+from unmirage.audit.pictures import PictureCount
+from unmirage.audit.suggest import AttackWord, Suggested
 from unmirage.records import Finding
 
 SCHEMA = "unmirage.audit/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracy:
-    """How well a feature predicts refusal, as shares of queries; None where it cannot be estimated.
-
-    Attributes:
-        train: on the queries that the rule was learned from.
-        test: on queries it has not seen.
-        baseline: what always guessing the majority scores on those same unseen queries.
-    """
-
-    train: float | None
-    test: float | None
-    baseline: float | None
+_MOST_OPENERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +28,32 @@ class OpenerCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suggested:
-    """Openers to attack with, the most promising first."""
+class ProbeSetting:
+    """How predictability was measured.
 
-    jailbreak: tuple[str, ...]
-    over_prudence: tuple[str, ...]
+    Attributes:
+        evaluation: "cross-validated" or "test file".
+        folds: of the cross-validation; 0 with a test file.
+        rows: queries that the probes learned from or were judged on.
+        sampled: are these fewer than there are?
+        test_source: name of the test file.
+        test_n: its queries.
+    """
+
+    evaluation: str
+    folds: int
+    rows: int
+    sampled: bool
+    test_source: str | None = None
+    test_n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Records that could not be read and were set aside, with the first reasons."""
+
+    count: int = 0
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +66,21 @@ class AuditResult:
         n: queries.
         refused: those among them that are meant to be refused.
         label_source: "field", "answer" or "mixed".
-        predictability: accuracy by feature: "majority", "opener", "words", "words_without_opener".
-        findings: openers and words with their tie to refusal, the strongest first.
-        openers: counts for every opener, the most frequent first.
+        seed: decided folds and draws.
+        skipped: records set aside.
+        predictability: accuracy by rung of the ladder; see `probes.PROBES`.
+        probes: how that was measured.
+        findings: openers, and other features that are tied to a label; the strongest first.
+        tested: features tested, all adjusted together.
+        min_queries: queries that a feature needed to be tested.
+        findings_left_out: tied features beyond those in `findings`.
+        openers: counts by opener, the most frequent first.
+        pictures: what became of the pictures; None where the data name none.
+        decided_by_opener: how often the opener alone decides; None where that cannot be estimated.
+        label_quality: how far field and answer agree; None where no sample has both.
         suggested: openers to attack with.
+        remedies: mended versions of the dataset, by name.
+        compare: another version of it.
     """
 
     source: str
@@ -64,10 +88,21 @@ class AuditResult:
     n: int
     refused: int
     label_source: str
+    seed: int
+    skipped: Skipped
     predictability: Mapping[str, Accuracy]
+    probes: ProbeSetting
     findings: tuple[Finding, ...]
+    tested: int
+    min_queries: int
+    findings_left_out: int
     openers: tuple[OpenerCount, ...]
+    pictures: PictureCount | None
+    decided_by_opener: Decided | None
+    label_quality: LabelCheck | None
     suggested: Suggested
+    remedies: Mapping[str, RemedyOutcome] = field(default_factory=dict)
+    compare: Comparison | None = None
 
     @property
     def shortcut_gap(self) -> float | None:
@@ -84,15 +119,91 @@ class AuditResult:
             "n": self.n,
             "refused": self.refused,
             "label_source": self.label_source,
+            "seed": self.seed,
+            "skipped": _plain(self.skipped),
             "predictability": {name: asdict(accuracy) for name, accuracy in self.predictability.items()},
+            "probes": asdict(self.probes),
             "shortcut_gap": self.shortcut_gap,
-            "findings": [_finding(finding) for finding in self.findings],
-            "openers": [asdict(count) for count in self.openers],
-            "suggested": {name: list(words) for name, words in asdict(self.suggested).items()},
+            "tested": self.tested,
+            "min_queries": self.min_queries,
+            "findings_left_out": self.findings_left_out,
+            "findings": [finding_json(finding) for finding in self.findings],
+            "openers": [asdict(count) for count in self.openers[:_MOST_OPENERS]],
+            "pictures": None if self.pictures is None else _plain(self.pictures),
+            "decided_by_opener": _decided(self.decided_by_opener),
+            "label_quality": _label_quality(self.label_quality),
+            "suggested": {
+                "jailbreak": [one.word for one in self.suggested.jailbreak],
+                "over_prudence": [one.word for one in self.suggested.over_prudence],
+            },
+            "attack_words": {
+                "jailbreak": _attack_words(self.suggested.jailbreak),
+                "over_prudence": _attack_words(self.suggested.over_prudence),
+            },
+            "remedies": {name: asdict(outcome) for name, outcome in self.remedies.items()},
+            "compare": None if self.compare is None else _comparison(self.compare),
         }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    document = asdict(finding)
-    del document["p_value"]
-    return document
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return one finding as the document has it."""
+    return {
+        "feature": finding.feature,
+        "position": finding.position,
+        "kind": finding.kind,
+        "text": finding.text,
+        "refused": finding.refused,
+        "answered": finding.answered,
+        **asdict(finding.tie),
+        "p_value": finding.p_value,
+        "q_value": finding.q_value,
+        "direction": finding.direction,
+        "given_opener": None if finding.given_opener is None else asdict(finding.given_opener),
+        "echo_of": None if finding.echo_of is None else asdict(finding.echo_of),
+        "headline": finding.headline,
+        "examples": {"refused": list(finding.refused_examples), "answered": list(finding.answered_examples)},
+    }
+
+
+def _comparison(compare: Comparison) -> dict[str, Any]:
+    return {
+        "source": compare.source,
+        "n": compare.n,
+        "refused": compare.refused,
+        "predictability": {name: asdict(accuracy) for name, accuracy in compare.predictability.items()},
+        "shortcut_gap": compare.shortcut_gap,
+        "gone": [finding_json(finding) for finding in compare.gone],
+        "new": [finding_json(finding) for finding in compare.new],
+    }
+
+
+def _decided(decided: Decided | None) -> dict[str, Any] | None:
+    if decided is None:
+        return None
+    document = asdict(decided.share)
+    del document["invalid"]
+    return document | {
+        "openers": [asdict(one) for one in decided.openers],
+        "examples": [asdict(one) for one in decided.examples],
+    }
+
+
+def _label_quality(check: LabelCheck | None) -> dict[str, Any] | None:
+    return None if check is None else {"disagree": check.missed + check.false_alarms, **asdict(check)}
+
+
+def _attack_words(words: Iterable[AttackWord]) -> list[dict[str, Any]]:
+    return [
+        {
+            "word": one.word,
+            "refused": one.finding.refused,
+            "answered": one.finding.answered,
+            **asdict(one.finding.tie),
+            "flips": {name: value for name, value in asdict(one.flips).items() if name != "invalid"},
+        }
+        for one in words
+    ]
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(record).items()}

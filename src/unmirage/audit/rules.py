@@ -1,40 +1,37 @@
-"""Shallow rules that guess refusal from the surface of a query: fit on labelled queries, predict for others.
+"""Shallow rules that guess refusal from the surface of a query: fit on labelled queries, score others.
 
-All rules see a query only as a row of features; (n, features) matrices of 0 and 1 come from `presence`.
+All rules see a query only as a row of features. A score above one half is a guess of "refused".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-Labels = npt.NDArray[np.bool_]
+from unmirage.audit.corpus import Bools, Floats
 
 
 class Rule(Protocol):
     """A rule that learns from features (n, features) and labels (n,)."""
 
-    def fit(self, features: Any, labels: Labels) -> None:
+    def fit(self, features: Any, labels: Bools) -> None:
         """Learn from queries whose label (refused?) is known."""
 
-    def predict(self, features: Any) -> Labels:
-        """Return the guessed labels (n,)."""
+    def score(self, features: Any) -> Floats:
+        """Return how much speaks for refusal (n,), from 0 to 1; never exactly one half."""
 
 
 class Majority:
     """Guess what most queries are; refusal if both are equally many."""
 
-    def fit(self, features: Any, labels: Labels) -> None:
+    def fit(self, features: Any, labels: Bools) -> None:
         """Learn the majority."""
         del features
-        self.guess = bool(2 * labels.sum() >= len(labels))
+        self.guess = float(2 * labels.sum() >= len(labels))
 
-    def predict(self, features: Any) -> Labels:
+    def score(self, features: Any) -> Floats:
         """Return the majority for every query."""
         return np.full(features.shape[0], self.guess)
 
@@ -45,42 +42,41 @@ class ByFeature:
     A feature that was not seen, or is evenly split, gets the majority of all.
     """
 
-    def fit(self, features: Any, labels: Labels) -> None:
+    def fit(self, features: Any, labels: Bools) -> None:
         """Learn the majority of each feature."""
-        signs = np.where(labels, 1, -1)
-        overall = 1 if 2 * labels.sum() >= len(labels) else -1
-        votes = np.asarray(features.T @ signs).ravel()
-        self.votes = np.where(votes == 0, overall, votes)
-        self.overall = overall
+        votes = np.asarray(features.T @ np.where(labels, 1, -1)).ravel()
+        self.overall = 1 if 2 * labels.sum() >= len(labels) else -1
+        self.votes = np.where(votes == 0, self.overall, votes)
 
-    def predict(self, features: Any) -> Labels:
+    def score(self, features: Any) -> Floats:
         """Return the majority of each query's feature."""
         votes = np.asarray(features @ self.votes).ravel()
-        return np.where(votes == 0, self.overall, votes) > 0
+        return (np.where(votes == 0, self.overall, votes) > 0).astype(np.float64)
 
 
-class BagOfWords:
-    """Logistic regression on the words that are present."""
+class Linear:
+    """Logistic regression on the features that are present.
 
-    def fit(self, features: Any, labels: Labels) -> None:
-        """Learn one weight a word."""
+    Attributes:
+        weights: (features,) what each adds to the log odds of refusal; known after `fit`.
+        intercept: their log odds without any.
+    """
+
+    def fit(self, features: Any, labels: Bools) -> None:
+        """Learn one weight a feature."""
+        self.weights = np.zeros(features.shape[1])
         # The library refuses labels of one kind, which a fold of a small dataset may hold.
-        self.only = bool(labels[0]) if labels.all() or not labels.any() else None
-        if self.only is None:
-            self.model = LogisticRegression(solver="liblinear", random_state=0).fit(features, labels)
+        if labels.all() or not labels.any():
+            self.intercept = np.inf if labels.all() else -np.inf
+            return
+        model = LogisticRegression(solver="liblinear", random_state=0).fit(features, labels)
+        self.weights = model.coef_[0]
+        self.intercept = float(model.intercept_[0])
 
-    def predict(self, features: Any) -> Labels:
-        """Return the likelier label for every query."""
-        if self.only is not None:
-            return np.full(features.shape[0], self.only)
-        return np.asarray(self.model.predict(features), dtype=np.bool_)
+    def logit(self, features: Any) -> Floats:
+        """Return the log odds of refusal (n,)."""
+        return np.asarray(features @ self.weights).ravel() + self.intercept
 
-
-def presence(queries: Sequence[Iterable[str]]) -> Any:
-    """Return a sparse (queries, features) matrix of 0 and 1: which query has which feature."""
-    index: dict[str, int] = {}
-    rows = [sorted({index.setdefault(feature, len(index)) for feature in features}) for features in queries]
-    columns = np.fromiter((column for row in rows for column in row), dtype=np.int64)
-    ends = np.cumsum([0, *(len(row) for row in rows)])
-    shape = (len(rows), max(1, len(index)))
-    return csr_matrix((np.ones(len(columns)), columns, ends), shape=shape)
+    def score(self, features: Any) -> Floats:
+        """Return the probability of refusal (n,)."""
+        return np.asarray(0.5 * (1 + np.tanh(self.logit(features) / 2)))

@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from unmirage.audit.findings import strength
-from unmirage.audit.result import Suggested
-from unmirage.records import Finding
+from unmirage.audit.counterfactual import flips
+from unmirage.audit.findings import MAX_Q_VALUE
+from unmirage.audit.probes import Evidence
+from unmirage.records import Direction, Finding, Rate
 
-_MAX_WORDS = 10
-_MAX_Q_VALUE = 0.05
+MAX_WORDS = 10
 
 
-def suggest(findings: Iterable[Finding]) -> Suggested:
-    """Return up to ten openers for each attack, the most promising first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackWord:
+    """An opener to attack with.
 
-    A word qualifies if its interval leaves out 0 and the tie survives the adjustment for many tests. It ranks
-    by `strength`: a model learns a shortcut from many examples that agree, and the end of the interval
-    nearer to 0 grows with both, the agreement and the number of examples.
+    Attributes:
+        word: the opener.
+        finding: its tie to a label.
+        flips: of the queries that the attack rewrites, the share whose predicted label turns with it.
     """
-    openers = [f for f in findings if f.position == "opener" and f.q_value < _MAX_Q_VALUE]
-    openers.sort(key=strength, reverse=True)
+
+    word: str
+    finding: Finding
+    flips: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """Openers to attack with, the most promising first."""
+
+    jailbreak: tuple[AttackWord, ...]
+    over_prudence: tuple[AttackWord, ...]
+
+
+def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the openers that are tied to a label, after the adjustment for many tests; the strongest first."""
+    tied = [f for f in findings if f.position == "opener" and f.q_value < MAX_Q_VALUE and f.direction != "none"]
+    return sorted(tied, key=lambda finding: -finding.tie.strength)
+
+
+def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
+    """Return up to ten openers for each attack.
+
+    They rank by `strength`: a model learns a shortcut from many examples that agree, and the end of the
+    interval nearer to 0 grows with both, the agreement and the number of examples.
+    """
+    openers = strong_openers(findings)
     return Suggested(
-        jailbreak=tuple(f.feature for f in openers if f.direction == "answer")[:_MAX_WORDS],
-        over_prudence=tuple(f.feature for f in openers if f.direction == "refusal")[:_MAX_WORDS],
+        jailbreak=_attack(openers, "answer", evidence, refused=True),
+        over_prudence=_attack(openers, "refusal", evidence, refused=False),
+    )
+
+
+def _attack(
+    openers: list[Finding], direction: Direction, evidence: Evidence, *, refused: bool
+) -> tuple[AttackWord, ...]:
+    chosen = [finding for finding in openers if finding.direction == direction][:MAX_WORDS]
+    shares = flips(evidence, [finding.feature for finding in chosen], refused=refused)
+    return tuple(
+        AttackWord(word=finding.feature, finding=finding, flips=share)
+        for finding, share in zip(chosen, shares, strict=True)
     )

@@ -13,6 +13,11 @@ _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operato
 _GATE = re.compile(r"\s*([\w.-]+)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*")
 
 
+def check_gate(condition: str) -> None:
+    """Raise `UserError` if `condition` is none; what it names is looked up only when there is a result."""
+    _parsed(condition)
+
+
 def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
     """Return a line that says that `condition` holds and with which value; None if it does not hold.
 
@@ -20,12 +25,17 @@ def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
         condition: NAME>NUMBER, with > >= < or <=; dots lead into the document: "predictability.words.test"
         document: the result, as `--json` prints it.
     """
+    name, sign, limit = _parsed(condition)
+    value = _number(name, document)
+    return f"gate '{condition.strip()}' failed: {name} is {value:g}" if _COMPARE[sign](value, float(limit)) else None
+
+
+def _parsed(condition: str) -> tuple[str, str, str]:
     match = _GATE.fullmatch(condition)
     if not match:
         raise UserError(f"--fail-if: {condition!r} is no condition; valid: NAME>NUMBER with >, >=, < or <=")
     name, sign, limit = match.groups()
-    value = _number(name, document)
-    return f"gate '{condition.strip()}' failed: {name} is {value:g}" if _COMPARE[sign](value, float(limit)) else None
+    return name, sign, limit
 
 
 def _number(name: str, document: Mapping[str, Any]) -> float:

@@ -15,9 +15,13 @@ class StageProgress:
     """Shows stages one below the other; a stage starts when it is first reported. Use as a context manager.
 
     `prefix` is shown before each stage, such as the seed, and may be changed between stages.
+
+    Args:
+        lines: say a line a stage where there is no terminal; quick commands do without.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lines: bool = True) -> None:
+        self._lines = lines and not err.is_terminal
         self.prefix = ""
         self._progress = Progress(
             TextColumn("{task.description:<28}", markup=False),
@@ -45,7 +49,10 @@ class StageProgress:
         name = self.prefix + stage
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
-            self._started[name] = time.perf_counter()
+        started = self._started.setdefault(name, time.perf_counter())
         self._progress.update(self._tasks[name], completed=done)
-        if done == total and not err.is_terminal:
-            err.print(f"{name}: {total} steps in {time.perf_counter() - self._started[name]:.0f} s", markup=False)
+        if done == total:
+            # A stage may be gone through again, such as the reading of a file.
+            del self._started[name]
+            if self._lines:
+                err.print(f"{name}: {total} steps in {time.perf_counter() - started:.0f} s", markup=False)

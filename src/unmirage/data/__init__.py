@@ -1,7 +1,22 @@
-"""Data files and pictures: one module a format; `load_samples` reads any of them."""
+"""Data files and pictures: one module a format; `load_samples` and `open_samples` read any of them."""
 
-from unmirage.data.images import ImageFolder
-from unmirage.data.load import FORMATS, load_samples
-from unmirage.data.write import write_samples, write_vlguard
+from unmirage.data.images import ImageFolder, PictureFile, Pictures
+from unmirage.data.load import FORMATS, load_samples, open_samples
+from unmirage.data.sample_file import SampleFile, Skipped
+from unmirage.data.write import write_json, write_llava, write_samples, write_vlguard, writer_for
 
-__all__ = ["FORMATS", "ImageFolder", "load_samples", "write_samples", "write_vlguard"]
+__all__ = [
+    "FORMATS",
+    "ImageFolder",
+    "PictureFile",
+    "Pictures",
+    "SampleFile",
+    "Skipped",
+    "load_samples",
+    "open_samples",
+    "write_json",
+    "write_llava",
+    "write_samples",
+    "write_vlguard",
+    "writer_for",
+]

@@ -1,110 +1,178 @@
-"""A file on disk in, its records as rows out, whatever they mean: a JSON list, JSON lines, or CSV."""
+"""A file on disk in, its records as rows out one by one, whatever they mean: a JSON list, JSON lines, or CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import BinaryIO
 
+from unmirage.data.images import ImageFolder
+from unmirage.data.json_list import read_json
+from unmirage.data.json_text import DECODER
+from unmirage.data.lines import BOM, Lines
+from unmirage.data.metered import Progress, opened
 from unmirage.data.rows import Row, shown
+from unmirage.data.source import Bad
 from unmirage.errors import UserError
 
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _LONGEST_CELL = 2**30
+_GLANCE = 1_000
 
 
-def read_rows(path: Path, container: str | None = None) -> tuple[str, list[Row]]:
-    """Return how the file holds its records ("json", "jsonl" or "csv") and the records.
+@dataclass(frozen=True)
+class TextFile:
+    """A file of text that holds records.
+
+    Attributes:
+        path: the file.
+        container: how it holds them: "json", "jsonl" or "csv".
+    """
+
+    path: Path
+    container: str
+
+    @property
+    def root(self) -> Path:
+        """The folder of the file."""
+        return self.path.parent
+
+    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+        """Yield the records from the first on; what cannot be read is given to `bad`."""
+        with opened(self.path, progress) as file:
+            yield from READERS[self.container](file, str(self.path), bad)
+
+    def pictures(self, root: Path) -> ImageFolder:
+        """Return the pictures below `root`."""
+        return ImageFolder(root)
+
+
+def text_file(path: Path, container: str | None = None) -> TextFile:
+    """Return the file, ready to be read.
 
     Args:
         path: the file.
-        container: how to read it; None to tell from its suffix and its first characters.
+        container: how to read it; None to tell from its suffix and its first line.
     """
-    text = _read_text(path)
-    name = container or _BY_SUFFIX.get(path.suffix.lower()) or _json_kind(text)
-    rows = list(READERS[name](text, path))
-    if not rows:
-        raise UserError(f"{path}: holds no records; valid: at least one record in JSON, JSONL or CSV")
-    return name, rows
-
-
-def _read_text(path: Path) -> str:
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl or .csv)")
-    if not path.exists():
-        raise UserError(f"{path}: no such file")
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 text") from None
+        raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl, .csv or .parquet)")
+    with opened(path) as file:
+        return TextFile(path, container or _BY_SUFFIX.get(path.suffix.lower()) or _json_kind(file))
 
 
-def _json_kind(text: str) -> str:
+def _json_kind(file: BinaryIO) -> str:
     """Tell JSON lines from one JSON document by content: the first line is an object by itself."""
-    first = text.lstrip().partition("\n")[0].strip()
-    return "jsonl" if first.startswith("{") and first.endswith("}") else "json"
+    start = b""
+    while not start.strip():
+        # A list of gigabytes may stand on one line, of which the beginning tells enough.
+        start = file.readline(_GLANCE).removeprefix(BOM)
+        if not start:
+            return "json"
+    if not start.lstrip().startswith(b"{"):
+        return "json"
+    first = start if start.endswith(b"\n") else start + file.readline()
+    if not first.rstrip().endswith(b"}"):
+        return "json"
+    alone = not any(line.strip() for line in file)
+    return "json" if alone and _holds_records(first) else "jsonl"
 
 
-def _read_json(text: str, path: Path) -> Iterator[Row]:
-    records = _parse(text, str(path)) if text.strip() else []
-    if not isinstance(records, list):
-        raise UserError(f"{path}: must hold a JSON list of records, not {shown(records)}")
-    for number, record in enumerate(records, 1):
-        yield _row(record, f"{path}: record {number} of {len(records)}", number)
+def _holds_records(line: bytes) -> bool:
+    """Return whether the line is an object of objects, each of them a record, rather than one record."""
+    try:
+        record = DECODER.decode(line.decode())
+    except (ValueError, RecursionError):
+        return False
+    return bool(record) and all(isinstance(value, dict) for value in record.values())
 
 
-def _read_jsonl(text: str, path: Path) -> Iterator[Row]:
+def _read_jsonl(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
     number = 0
-    for line_number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            number += 1
-            where = f"{path}: line {line_number}"
-            yield _row(_parse(line, where), where, number)
+    lines = Lines(file, source)
+    decode = DECODER.decode
+    for position, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        number += 1
+        if lines.problem:
+            bad(lines.take_problem())
+            continue
+        try:
+            record = decode(line)
+        except (ValueError, RecursionError) as error:
+            bad(UserError(f"{source}: line {position}: not JSON ({_reason(error, line)})"))
+            continue
+        if isinstance(record, dict):
+            yield Row(record, number, source, "line", position)
+        else:
+            bad(UserError(f"{source}: line {position}: must be an object with named fields, not {shown(record)}"))
 
 
-def _read_csv(text: str, path: Path) -> Iterator[Row]:
+def _reason(error: ValueError | RecursionError, line: str) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    # What is missing at the end of the line is not to be looked for behind the line break.
+    return f"column {min(error.pos, len(line.rstrip())) + 1}: {error.msg}"
+
+
+def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
     # Python's own limit of 128 KiB a cell is no protection here, and answers may be longer.
     csv.field_size_limit(_LONGEST_CELL)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = Lines(file, source)
+    reader = csv.reader(_csv_lines(lines), delimiter="\t" if source.lower().endswith(".tsv") else ",", strict=True)
+    header = _header(reader, lines, source)
+    for number, cells in enumerate(_csv_rows(reader), 1):
+        if lines.problem:
+            bad(lines.take_problem())
+        elif isinstance(cells, csv.Error):
+            bad(UserError(f"{source}: line {reader.line_num}: not CSV ({cells})"))
+        elif len(cells) == len(header):
+            yield Row(dict(zip(header, cells, strict=True)), number, source, "line", reader.line_num)
+        else:
+            bad(UserError(f"{source}: line {reader.line_num}: has {len(cells)} of {len(header)} cells"))
+
+
+def _csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str] | csv.Error]:
+    """Yield the rows that are not empty, and the errors, for the reader can go on behind one."""
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield error
+        else:
+            if cells:
+                yield cells
+
+
+def _header(reader: Iterator[list[str]], lines: Lines, source: str) -> list[str]:
     try:
         header = next(reader, [])
-        if len(set(header)) < len(header):
-            raise UserError(f"{path}: line 1: two columns have the same name; valid: different names")
-        for number, cells in enumerate(filter(None, reader), 1):
-            where = f"{path}: line {reader.line_num}"
-            if len(cells) != len(header):
-                raise UserError(f"{where}: has {len(cells)} of {len(header)} cells")
-            yield Row(where, number, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
-        raise UserError(f"{path}: line {reader.line_num}: not CSV ({error})") from None
+        raise UserError(f"{source}: line 1: not CSV ({error})") from None
+    if lines.problem:
+        raise lines.problem
+    if len(set(header)) < len(header):
+        raise UserError(f"{source}: line 1: two columns have the same name; valid: different names")
+    return header
 
 
-READERS: dict[str, Callable[[str, Path], Iterator[Row]]] = {
-    "json": _read_json,
+def _csv_lines(lines: Lines) -> Iterator[str]:
+    """Yield the lines; in CSV a carriage return alone ends one too."""
+    for line in lines:
+        if "\r" in line:
+            yield from io.StringIO(line, newline="")
+        else:
+            yield line
+
+
+READERS: dict[str, Callable[[BinaryIO, str, Bad], Iterator[Row]]] = {
+    "json": read_json,
     "jsonl": _read_jsonl,
     "csv": _read_csv,
 }
-
-
-def _row(record: object, where: str, number: int) -> Row:
-    if not isinstance(record, dict):
-        raise UserError(f"{where}: must be an object with named fields, not {shown(record)}")
-    return Row(where, number, record)
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, " if "\n" in text else ""
-        raise UserError(f"{where}: not JSON ({place}column {error.colno}: {error.msg})") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON ({error})") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value; write null")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -13,6 +21,9 @@ from unmirage.errors import UserError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 64_000_000
+# The pixels of the largest picture, four bytes each: no picture of these formats needs more.
+_MAX_BYTES = 4 * MAX_PIXELS
+_REDUCED = 256
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _VALID = "valid: a path below the image folder, such as 'images/1.png'"
@@ -41,7 +52,97 @@ def _problem(relative: str) -> str:
     return "leads upwards ('..')" if ".." in relative.split("/") else ""
 
 
-class ImageFolder:
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """What a picture's file says about it.
+
+    Attributes:
+        width, height: in pixels, as stored.
+        format: "JPEG", "PNG" or "WEBP", by content.
+        has_exif: does it carry EXIF data, as pictures from cameras do?
+        digest: of the file's bytes; equal for equal files.
+    """
+
+    width: int
+    height: int
+    format: str
+    has_exif: bool
+    digest: str
+
+
+class Pictures(ABC):
+    """Pictures by name, wherever they come from.
+
+    Args:
+        max_pixels: width times height that a picture may have at most; checked before it is decoded.
+    """
+
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self.max_pixels = max_pixels
+
+    @abstractmethod
+    def exists(self, relative: str) -> bool:
+        """Return whether there is a file of this name that may be opened; never an exception."""
+
+    @abstractmethod
+    def _file(self, relative: str) -> BinaryIO:
+        """Return the picture's bytes as an open file; a `UserError` where there are none."""
+
+    def open(self, relative: str) -> Image.Image:
+        """Return the picture, fully loaded, as RGB (the first frame of an animation)."""
+        with self._file(relative) as file, self._opened(file, relative) as image:
+            return _loaded(image, relative)
+
+    def check(self, relative: str) -> None:
+        """Refuse a picture that is missing, of another format, or too large. Reads its header only."""
+        with self._file(relative) as file, self._opened(file, relative):
+            pass
+
+    def inspect(self, relative: str) -> tuple[PictureFile, Image.Image]:
+        """Return what the file says, and the picture as RGB with its longer side reduced to at most 256 pixels."""
+        with self._file(relative) as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise UserError(f"image {relative!r} has too many bytes; valid: up to {_MAX_BYTES:,}")
+        with self._opened(io.BytesIO(content), relative) as image:
+            width, height = image.size
+            share = min(1.0, _REDUCED / max(width, height))
+            # Lets a JPEG be decoded at a fraction of its size; other formats take no notice.
+            image.draft(None, (max(1, round(width * share)), max(1, round(height * share))))
+            reduced = _loaded(image, relative)
+            # Pillow calls a JPEG by another name where a telephone has put a second one behind it.
+            found = PictureFile(
+                width=width,
+                height=height,
+                format="JPEG" if image.format == "MPO" else str(image.format),
+                has_exif="exif" in image.info or "Raw profile type exif" in image.info,
+                digest=blake2b(content, digest_size=8).hexdigest(),
+            )
+        reduced.thumbnail((_REDUCED, _REDUCED))
+        return found, reduced
+
+    @contextmanager
+    def _opened(self, file: BinaryIO, relative: str) -> Iterator[Image.Image]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                image = Image.open(file, formats=_FORMATS)
+        except _BOMB:
+            raise self._too_large(relative) from None
+        except _BROKEN as error:
+            raise UserError(
+                f"image {relative!r} is not a readable picture; valid: {', '.join(_FORMATS)} by content"
+            ) from error
+        with image:
+            if image.width * image.height > self.max_pixels:
+                raise self._too_large(relative)
+            yield image
+
+    def _too_large(self, relative: str) -> UserError:
+        return UserError(f"image {relative!r} has too many pixels; valid: up to {self.max_pixels:,}")
+
+
+class ImageFolder(Pictures):
     """The pictures below one folder.
 
     Args:
@@ -50,50 +151,48 @@ class ImageFolder:
     """
 
     def __init__(self, root: Path, max_pixels: int = MAX_PIXELS) -> None:
+        super().__init__(max_pixels)
         self.root = root
-        self.max_pixels = max_pixels
 
-    def open(self, relative: str) -> Image.Image:
-        """Return the picture, fully loaded, as RGB (the first frame of an animation)."""
-        with self._opened(relative) as image:
-            try:
-                image.load()
-                return _to_rgb(image)
-            except _BROKEN as error:
-                raise UserError(f"image {relative!r} is broken or cut short ({error}); replace the file") from error
+    def exists(self, relative: str) -> bool:
+        """Return whether the path is safe and names a file inside the folder; never an exception."""
+        try:
+            self._inside(relative)
+        except UserError:
+            return False
+        return True
 
-    def check(self, relative: str) -> None:
-        """Refuse a picture that is missing, of another format, or too large. Reads its header only."""
-        self._opened(relative).close()
-
-    def _opened(self, relative: str) -> Image.Image:
+    def _file(self, relative: str) -> BinaryIO:
         path = self._inside(relative)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                image = Image.open(path, formats=_FORMATS)
-        except _BOMB:
-            raise self._too_large(relative) from None
-        except _BROKEN as error:
-            raise UserError(
-                f"image {relative!r} is not a readable picture; valid: {', '.join(_FORMATS)} by content"
-            ) from error
-        if image.width * image.height > self.max_pixels:
-            image.close()
-            raise self._too_large(relative)
-        return image
+            return path.open("rb")
+        except OSError as error:
+            raise UserError(f"image {relative!r} cannot be read ({error.strerror})") from None
+
+    @cached_property
+    def _real_root(self) -> Path:
+        return self.root.resolve()
 
     def _inside(self, relative: str) -> Path:
         check_path(relative)
-        path = (self.root / relative).resolve()
-        if not path.is_relative_to(self.root.resolve()):
+        try:
+            path = (self._real_root / relative).resolve()
+            there = path.is_file()
+        except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links
+            raise UserError(f"image {relative[:200]!r} cannot be looked up ({error}); {_VALID}") from None
+        if not path.is_relative_to(self._real_root):
             raise UserError(f"image path {relative!r} is a link that leaves the image folder; {_VALID}")
-        if not path.is_file():
+        if not there:
             raise UserError(f"image {relative!r} is not a file in {self.root}; name the image folder with --images")
         return path
 
-    def _too_large(self, relative: str) -> UserError:
-        return UserError(f"image {relative!r} has too many pixels; valid: up to {self.max_pixels:,}")
+
+def _loaded(image: Image.Image, relative: str) -> Image.Image:
+    try:
+        image.load()
+        return _to_rgb(image)
+    except _BROKEN as error:
+        raise UserError(f"image {relative!r} is broken or cut short ({error}); replace the file") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

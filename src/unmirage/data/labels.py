@@ -19,6 +19,8 @@ def parse_label(value: object, column: str) -> bool | None:
         value: true or false, 1 or 0, or a word of `VALID` in any case.
         column: the name of the column it stands in; "safe" turns yes and no around.
     """
+    if isinstance(value, bool):
+        return value != (column.casefold() in _INVERTED)
     word = str(value).strip().casefold()
     if word in _REFUSED or word in _ANSWERED:
         return word in _REFUSED

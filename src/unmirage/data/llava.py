@@ -1,11 +1,12 @@
 """LLaVA conversations become samples: one for each human turn, judged by the answer that follows it.
 
-A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`.
+A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`; `category` is
+our own addition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row, shown
@@ -21,26 +22,30 @@ def matches(record: Mapping[str, object]) -> bool:
     return _TURNS in record
 
 
-def read(rows: Sequence[Row]) -> Iterator[Sample]:
-    """Yield the samples of all conversations, in order; several turns are numbered `<id>/1`, `<id>/2`."""
-    for row in rows:
-        exchanges = list(_exchanges(row))
-        record = row.identity()
-        for number, (query, answer) in enumerate(exchanges, 1):
-            yield Sample(
-                id=f"{record}/{number}" if len(exchanges) > 1 else record,
-                record=record,
-                query=without_placeholder(query),
-                answer=answer,
-                image=row.image(),
-                refused=is_refusal(answer),
-                label_source="answer",
-            )
+def samples_of(row: Row) -> list[Sample]:
+    """Return the samples of a conversation, in order; several turns are numbered `<id>/1`, `<id>/2`."""
+    exchanges = list(_exchanges(row))
+    record = row.identity()
+    image = row.image()
+    category = row.fields.get("category")
+    return [
+        Sample(
+            id=f"{record}/{number}" if len(exchanges) > 1 else record,
+            record=record,
+            query=without_placeholder(query),
+            answer=answer,
+            image=image,
+            refused=is_refusal(answer),
+            label_source="answer",
+            category=category if isinstance(category, str) and category else None,
+        )
+        for number, (query, answer) in enumerate(exchanges, 1)
+    ]
 
 
 def _exchanges(row: Row) -> Iterator[tuple[str, str]]:
     """Yield (query, answer) for each human turn."""
-    spoken = [(turn, _role(turn)) for turn in _turns(row)]
+    spoken = [(turn, _role(turn)) for turn in row.parts(_TURNS, "turns")]
     dialogue = [(turn, role) for turn, role in spoken if role != "system"]
     if len(dialogue) % 2:
         raise dialogue[-1][0].error("has no answer; every human turn needs a gpt turn after it")
@@ -48,16 +53,6 @@ def _exchanges(row: Row) -> Iterator[tuple[str, str]]:
         if (first, second) != ("human", "gpt"):
             raise asked.error("human and gpt turns must alternate, human first")
         yield asked.text("value"), answered.text("value")
-
-
-def _turns(row: Row) -> Iterator[Row]:
-    turns = row.fields.get(_TURNS)
-    if not isinstance(turns, list) or not turns:
-        raise row.error(f"field '{_TURNS}' must be a list of turns, not {shown(turns)}")
-    for index, turn in enumerate(turns):
-        if not isinstance(turn, dict):
-            raise row.error(f"field '{_TURNS}[{index}]' must be an object, not {shown(turn)}")
-        yield Row(f"{row.where}, {_TURNS}[{index}]", row.number, turn)
 
 
 def _role(turn: Row) -> str:

@@ -1,40 +1,51 @@
-"""A data file of any known format in, a `Dataset` out."""
+"""A data file of any known format in; its samples out, one by one or all together as a `Dataset`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from unmirage.data import llava, spa_vl, tables, vlguard
-from unmirage.data.containers import READERS, read_rows
+from unmirage.data import holisafe, llava, mossbench, spa_vl, tables, vlguard
+from unmirage.data.containers import READERS, text_file
+from unmirage.data.hub import HUB, hub_data
 from unmirage.data.ids import with_unique_ids
+from unmirage.data.metered import Progress
+from unmirage.data.parquet import is_parquet, parquet_files
 from unmirage.data.rows import Row, shown
+from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
+from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Sample
 
 _LOOKED_AT = 20
+_COLUMNS_FROM = 1_000
 
 
 class Format(Protocol):
-    """What the module of a format offers: does a record look like mine, and what samples do rows hold."""
+    """What the module of a format offers: does a record look like mine, and what samples does a row hold."""
 
     def matches(self, record: Mapping[str, object], /) -> bool:
         """Return whether a record has the shape of this format."""
 
-    def read(self, rows: Sequence[Row], /) -> Iterator[Sample]:
-        """Yield the samples, in order; ids may repeat."""
+    def samples_of(self, row: Row, /) -> Sequence[Sample]:
+        """Return the samples of a row, in order, at least one; ids may repeat."""
 
 
 FORMATS: dict[str, Format] = {
     "vlguard": vlguard,
     "llava": llava,
     "spa-vl": spa_vl,
+    "holisafe": holisafe,
+    "mossbench": mossbench,
     "json": tables,
     "jsonl": tables,
     "csv": tables,
+    "parquet": tables,
 }
+_TABLES = tuple(name for name, known in FORMATS.items() if known is tables)
 
 
 def load_samples(
@@ -43,48 +54,83 @@ def load_samples(
     *,
     columns: Mapping[str, str] | None = None,
     images: str | Path | None = None,
+    skip_bad: bool = False,
 ) -> Dataset:
-    """Return the samples of a data file. A mistake in it is a `UserError` that says where and what is valid.
-
-    Args:
-        path: a JSON, JSONL or CSV file.
-        format: a name of `FORMATS`, or "auto" to tell from the file.
-        columns: for flat tables, which column holds what: {"query": "prompt", "answer": "output"}.
-        images: folder that the picture paths are relative to; by default the file's. It need not exist.
-    """
-    path = Path(path)
-    if format not in ("auto", *FORMATS):
-        raise unknown("format", format, ("auto", *FORMATS))
-    container, rows = read_rows(path, format if format in READERS else None)
-    if columns:
-        name = _table_name(format, container)
-        samples = tables.read(rows, columns)
-    else:
-        name = _detect(path, container, rows) if format == "auto" else format
-        samples = FORMATS[name].read(rows)
+    """Return the samples of a data file, with ids that differ. See `open_samples` for what is read, and how."""
+    file = open_samples(path, format, columns=columns, images=images, skip_bad=skip_bad)
     return Dataset(
-        samples=tuple(with_unique_ids(samples)),
-        source=path,
-        format=name,
-        image_root=Path(images) if images is not None else path.parent,
+        samples=tuple(with_unique_ids(file)), source=file.source, format=file.format, image_root=file.image_root
     )
 
 
-def _table_name(format: str, container: str) -> str:
+def open_samples(
+    path: str | Path,
+    format: str = "auto",
+    *,
+    columns: Mapping[str, str] | None = None,
+    images: str | Path | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> SampleFile:
+    """Return the samples of a data file, to be read one by one as often as they are asked for.
+
+    A mistake in the file is a `UserError` that says where and what is valid: at once where it is among the
+    first 1,000 records and keeps them from being read, else when the samples are asked for.
+
+    Args:
+        path: a JSON, JSONL, CSV or Parquet file, a folder of Parquet files, or "hf:NAME[:CONFIG][@SPLIT]" for
+            a data set of the Hugging Face hub (or a folder that looks like one).
+        format: a name of `FORMATS`, or "auto" to tell from the first records.
+        columns: for flat tables, which column holds what: {"query": "prompt", "answer": "output"}.
+        images: folder that the picture paths are relative to; by default the file's. It need not exist.
+        skip_bad: set records aside that cannot be read, instead of ending with the first.
+        progress: called with (done, total) now and then: bytes of a text file, else rows.
+    """
+    if format not in ("auto", *FORMATS):
+        raise unknown("format", format, ("auto", *FORMATS))
+    data = _data(Path(path), format)
+    first = _first_rows(data, skip_bad)
+    root = Path(images) if images is not None else data.root
+    name, samples_of = _reader(data, format, first, columns)
+    return SampleFile(data, name, root, data.pictures(root), samples_of, skip_bad, progress)
+
+
+def _data(path: Path, format: str) -> Source:
+    if str(path).startswith(HUB):
+        return hub_data(path)
+    if format == "parquet" or is_parquet(path):
+        return parquet_files(path)
+    return text_file(path, format if format in READERS else None)
+
+
+def _first_rows(data: Source, skip_bad: bool) -> list[Row]:
+    skipped = Skipped()
+    with closing(data.rows(skipped.add if skip_bad else strict)) as rows:
+        first = list(islice(rows, _COLUMNS_FROM))
+    if not first:
+        raise nothing_left(data.path, skipped)
+    return first
+
+
+def _reader(
+    data: Source, format: str, first: Sequence[Row], columns: Mapping[str, str] | None
+) -> tuple[str, Callable[[Row], Sequence[Sample]]]:
+    """Return the format's name and what makes samples of its rows."""
+    if columns and format not in ("auto", *_TABLES):
+        raise UserError(f"columns cannot be named for format '{format}'; valid: {', '.join(_TABLES)}")
+    name = format
     if format == "auto":
-        return container
-    if format not in READERS:
-        raise UserError(f"columns cannot be named for format '{format}'; valid: {', '.join(READERS)}")
-    return format
+        name = data.container if columns else _detect(data, first)
+    return name, tables.table_reader(first, columns) if name in _TABLES else FORMATS[name].samples_of
 
 
-def _detect(path: Path, container: str, rows: Sequence[Row]) -> str:
+def _detect(data: Source, first: Sequence[Row]) -> str:
     """Return the first format that one of the first records fits; a table is named after its container."""
-    first = [row.fields for row in islice(rows, _LOOKED_AT)]
+    records = [row.fields for row in first[:_LOOKED_AT]]
     for name, known in FORMATS.items():
-        if any(known.matches(record) for record in first):
-            return container if name in READERS else name
+        if any(known.matches(record) for record in records):
+            return data.container if name in _TABLES else name
     raise UserError(
-        f"{path}: no known format has the fields {shown(sorted(first[0]), 200)}; valid formats: "
+        f"{data.path}: no known format has the fields {shown(sorted(records[0]), 200)}; valid formats: "
         f"{', '.join(FORMATS)}; for a flat table, name the query's column: --columns query=NAME"
     )

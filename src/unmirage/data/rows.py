@@ -2,50 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from sys import intern
+from typing import NamedTuple
 
 from unmirage.data.images import check_path
 from unmirage.errors import UserError
 
+# Paths that `check_path` accepts, told by one look: most are of this kind, and a file may hold millions.
+_PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """One record as it stands in the file.
 
     Attributes:
-        where: the file and the place in it, for error messages: "train.json: record 3 of 2000".
-        number: 1-based place in the file, the id of records that have none.
         fields: the record's fields.
+        number: 1-based place among the records of the file, the id of records that have none.
+        source: the file.
+        unit: what `position` counts in the file: "line", "record" or "row".
+        position: 1-based place in the file.
+        part: where in the record, for a part of one: ", instr-resp[0]".
     """
 
-    where: str
-    number: int
     fields: Mapping[str, object]
+    number: int
+    source: str
+    unit: str
+    position: int
+    part: str = ""
+
+    @property
+    def where(self) -> str:
+        """The file and the place in it, for error messages: "train.json: record 3"."""
+        return f"{self.source}: {self.unit} {self.position}{self.part}"
 
     def error(self, problem: str) -> UserError:
         """Return the error that says what is wrong with this record."""
         return UserError(f"{self.where}: {problem}")
 
+    def parts(self, field: str, kind: str) -> Iterator[Row]:
+        """Yield the objects of a field that has to be a list of them, at least one, as rows.
+
+        Args:
+            field: the list.
+            kind: what it holds, for the error message: "turns".
+        """
+        values = self.fields.get(field)
+        if not isinstance(values, list) or not values:
+            raise self.error(f"field '{field}' must be a list of {kind}, not {shown(values)}")
+        for index, value in enumerate(values):
+            if not isinstance(value, dict):
+                raise self.error(f"field '{field}[{index}]' must be an object, not {shown(value)}")
+            yield self._replace(fields=value, part=f"{self.part}, {field}[{index}]")
+
     def text(self, field: str) -> str:
         """Return a field that has to be text."""
-        if self.fields.get(field) is None:
-            raise self.error(f"field '{field}' is missing; the record has {_listed(self.fields)}")
-        return self._as_text(field)
+        value = self.fields.get(field)
+        if value is None:
+            raise self.error(f"field '{field}' is missing; the record has {listed(self.fields)}")
+        return value if isinstance(value, str) else self._no_text(field, value)
 
     def optional_text(self, *names: str) -> str | None:
         """Return the first of these fields that is there and not empty, as text; None if none is."""
         for field in names:
-            if self.fields.get(field) not in (None, ""):
-                return self._as_text(field)
+            value = self.fields.get(field)
+            if value is not None and value != "":
+                return value if isinstance(value, str) else self._no_text(field, value)
         return None
 
     def optional_name(self, field: str) -> str | None:
         """Return a field that may be text or a whole number, as text; None if it is missing or empty."""
         value = self.fields.get(field)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return value or None
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         return self.optional_text(field)
+
+    def category(self, *names: str) -> str | None:
+        """Return the first of these fields that is filled; rows of one category share one string."""
+        for field in names:
+            name = self.optional_name(field)
+            if name is not None:
+                return intern(name)
+        return None
 
     def identity(self, field: str = "id") -> str:
         """Return the record's id; its number in the file where it has none."""
@@ -54,18 +98,15 @@ class Row:
     def image(self, field: str = "image") -> str | None:
         """Return the picture's path, relative to the image root; None for a text-only record."""
         path = self.optional_text(field)
-        if path is not None:
+        if path is not None and not _PLAIN_PATH.fullmatch(path):
             try:
                 check_path(path)
             except UserError as error:
                 raise self.error(f"field '{field}': {error}") from None
         return path
 
-    def _as_text(self, field: str) -> str:
-        value = self.fields[field]
-        if not isinstance(value, str):
-            raise self.error(f"field '{field}' must be text, not {shown(value)}")
-        return value
+    def _no_text(self, field: str, value: object) -> str:
+        raise self.error(f"field '{field}' must be text, not {shown(value)}")
 
 
 def shown(value: object, longest: int = 60) -> str:
@@ -74,5 +115,6 @@ def shown(value: object, longest: int = 60) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
-def _listed(names: Mapping[str, object]) -> str:
+def listed(names: Mapping[str, object]) -> str:
+    """Return the names as an error message lists them."""
     return ", ".join(shown(name) for name in names) or "no fields"

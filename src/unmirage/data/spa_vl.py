@@ -5,7 +5,7 @@ A row is `{image, question, chosen, rejected, class1, class2, class3}`, in the J
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row
@@ -18,12 +18,12 @@ def matches(record: Mapping[str, object]) -> bool:
     return {"question", "chosen", "rejected"} <= record.keys()
 
 
-def read(rows: Sequence[Row]) -> Iterator[Sample]:
-    """Yield one sample a row, in order; rows without an id are numbered from 1."""
-    for row in rows:
-        chosen = row.text("chosen")
-        record = row.identity()
-        yield Sample(
+def samples_of(row: Row) -> list[Sample]:
+    """Return the one sample of a row; rows without an id are numbered from 1."""
+    chosen = row.text("chosen")
+    record = row.identity()
+    return [
+        Sample(
             id=record,
             record=record,
             query=without_placeholder(row.text("question")),
@@ -31,5 +31,6 @@ def read(rows: Sequence[Row]) -> Iterator[Sample]:
             image=row.image(),
             refused=is_refusal(chosen),
             label_source="answer",
-            category=row.optional_text("class3", "class2", "class1"),
+            category=row.category("class3", "class2", "class1"),
         )
+    ]

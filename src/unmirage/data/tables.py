@@ -1,11 +1,12 @@
-"""Flat tables (JSON lines, a JSON list, CSV) become samples, one a row; columns are named or guessed."""
+"""Flat tables (JSON lines, a JSON list, CSV, Parquet) become samples, one a row; columns are named or guessed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from unmirage.data.labels import VALID, parse_label
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, listed, shown
 from unmirage.errors import UserError, unknown
 from unmirage.records import LabelSource, Sample
 from unmirage.text.refusals import is_refusal
@@ -25,65 +26,82 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 _SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer"}
 
 
+class _Names(NamedTuple):
+    """The file's name for each of our columns."""
+
+    query: str
+    answer: str
+    refused: str
+    image: str
+    id: str
+    record: str
+    category: str
+    label_source: str
+
+
 def matches(record: Mapping[str, object]) -> bool:
     """Return whether a record has a query under one of the usual names."""
     return any(name in record for name in COLUMNS["query"])
 
 
-def read(rows: Sequence[Row], columns: Mapping[str, str] | None = None) -> Iterator[Sample]:
-    """Yield one sample a row, in order.
+def samples_of(row: Row) -> list[Sample]:
+    """Return the one sample of a row, by the columns that this row has."""
+    return table_reader([row])(row)
+
+
+def table_reader(first: Sequence[Row], columns: Mapping[str, str] | None = None) -> Callable[[Row], list[Sample]]:
+    """Return the function that makes the one sample of a row.
 
     Args:
-        rows: the table.
+        first: the table's first rows, to tell which columns it has.
         columns: which column holds what, such as {"query": "prompt"}; the rest is guessed by `COLUMNS`.
     """
-    names = _resolve(rows, columns or {})
-    for row in rows:
-        yield _sample(row, names)
+    names = _resolve(first, columns or {})
+    return lambda row: [_sample(row, names)]
 
 
-def _resolve(rows: Sequence[Row], columns: Mapping[str, str]) -> dict[str, str]:
+def _resolve(first: Sequence[Row], columns: Mapping[str, str]) -> _Names:
     """Return the file's column for each of ours; those it lacks keep their own name."""
-    present = dict.fromkeys(name for row in rows for name in row.fields)
+    present = dict.fromkeys(name for row in first for name in row.fields)
     for ours, theirs in columns.items():
         if ours not in COLUMNS:
             raise unknown("column", ours, COLUMNS)
         if theirs not in present:
-            place = rows[0].where.rpartition(": ")[0]
-            raise UserError(f"{place}: has no column {shown(theirs)} for '{ours}'; it has {_listed(present)}")
+            place = f"{first[0].source}: has no column {shown(theirs)} for '{ours}' in its first {len(first):,} records"
+            raise UserError(f"{place}; it has {listed(present)}")
     guessed = {ours: next((name for name in usual if name in present), ours) for ours, usual in COLUMNS.items()}
-    return guessed | dict(columns)
+    return _Names(**(guessed | dict(columns)))
 
 
-def _sample(row: Row, names: Mapping[str, str]) -> Sample:
-    query = row.text(names["query"])
-    answer = row.optional_text(names["answer"]) or ""
-    identity = row.identity(names["id"])
+def _sample(row: Row, names: _Names) -> Sample:
+    query = row.text(names.query)
+    answer = row.optional_text(names.answer) or ""
+    identity = row.identity(names.id)
     refused, source = _label(row, names, answer)
     return Sample(
         id=identity,
-        record=row.optional_name(names["record"]) or identity,
+        record=row.optional_name(names.record) or identity,
         query=query,
         answer=answer,
-        image=row.image(names["image"]),
+        image=row.image(names.image),
         refused=refused,
         label_source=source,
-        category=row.optional_name(names["category"]),
+        category=row.category(names.category),
     )
 
 
-def _label(row: Row, names: Mapping[str, str], answer: str) -> tuple[bool, LabelSource]:
+def _label(row: Row, names: _Names, answer: str) -> tuple[bool, LabelSource]:
     """Read the label from its column; where that is empty, from the answer."""
-    column = names["refused"]
+    column = names.refused
     value = row.fields.get(column)
-    if value in (None, ""):
+    if value is None or value == "":
         if not answer:
-            raise row.error(f"neither '{column}' nor '{names['answer']}' is filled; one of them must tell the label")
+            raise row.error(f"neither '{column}' nor '{names.answer}' is filled; one of them must tell the label")
         return is_refusal(answer), "answer"
     refused = parse_label(value, column)
     if refused is None:
         raise row.error(f"field '{column}' is {shown(value)}; valid: {VALID}")
-    return refused, _source(row, names["label_source"])
+    return refused, _source(row, names.label_source)
 
 
 def _source(row: Row, column: str) -> LabelSource:
@@ -91,7 +109,3 @@ def _source(row: Row, column: str) -> LabelSource:
     if stated not in _SOURCES:
         raise row.error(f"field '{column}' is {shown(stated)}; valid: {', '.join(_SOURCES)}")
     return _SOURCES[stated]
-
-
-def _listed(names: Mapping[str, object]) -> str:
-    return ", ".join(shown(name) for name in names)

@@ -6,7 +6,7 @@ for the keys that its pairs of query and response have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
@@ -21,24 +21,12 @@ def matches(record: Mapping[str, object]) -> bool:
     return _PAIRS in record
 
 
-def read(rows: Sequence[Row]) -> Iterator[Sample]:
-    """Yield the samples of all records, in order; ids may repeat."""
-    for row in rows:
-        safe = row.fields.get("safe")
-        if not isinstance(safe, bool):
-            raise row.error(f"field 'safe' must be true or false, not {shown(safe)}")
-        for pair in _pairs(row):
-            yield _sample(row, pair, safe)
-
-
-def _pairs(row: Row) -> Iterator[Row]:
-    pairs = row.fields.get(_PAIRS)
-    if not isinstance(pairs, list) or not pairs:
-        raise row.error(f"field '{_PAIRS}' must be a list of instructions, not {shown(pairs)}")
-    for index, pair in enumerate(pairs):
-        if not isinstance(pair, dict):
-            raise row.error(f"field '{_PAIRS}[{index}]' must be an object, not {shown(pair)}")
-        yield Row(f"{row.where}, {_PAIRS}[{index}]", row.number, pair)
+def samples_of(row: Row) -> list[Sample]:
+    """Return the samples of a record, in order; ids may repeat."""
+    safe = row.fields.get("safe")
+    if not isinstance(safe, bool):
+        raise row.error(f"field 'safe' must be true or false, not {shown(safe)}")
+    return [_sample(row, pair, safe) for pair in row.parts(_PAIRS, "instructions")]
 
 
 def _sample(row: Row, pair: Row, safe: bool) -> Sample:
@@ -54,5 +42,5 @@ def _sample(row: Row, pair: Row, safe: bool) -> Sample:
         image=row.image(),
         refused=key == "unsafe_instruction" or (key == "instruction" and not safe),
         label_source="field",
-        category=row.optional_text("harmful_subcategory", "harmful_category"),
+        category=row.category("harmful_subcategory", "harmful_category"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unmirage.evaluate.rates import rate
+from unmirage.intervals import rate
 from unmirage.records import Judgement, Rate, Verdict
 
 

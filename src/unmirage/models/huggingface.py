@@ -38,7 +38,7 @@ class HuggingFaceVLM:
         """
         folder = Path(source)
         if folder.exists():
-            _check_folder(folder)
+            check_folder(folder)
         elif len(folder.parts) != 2 or str(source).startswith((".", "/", "~")):
             raise UserError(f"model '{source}': no such directory, and not a hub id of the form owner/name")
         cuda = torch.cuda.is_available()
@@ -87,7 +87,8 @@ class HuggingFaceVLM:
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Refuse a directory that holds no model, or only weights that would have to be unpickled."""
     if not (folder / "config.json").is_file():
         raise UserError(f"model '{folder}': no config.json; a Hugging Face model directory is expected")
     if not any(folder.glob("*.safetensors")):

@@ -4,32 +4,73 @@ from __future__ import annotations
 
 from typing import Any
 
+from unmirage.report.audit_changes import comparison, remedies
+from unmirage.report.audit_document import AuditRead, read_audit
+from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
 from unmirage.report.audit_view import view
-from unmirage.report.documents import read_audit
+from unmirage.report.forest import forest
 from unmirage.report.page import render
 
-_FIRST = 15
-_MOST = 300
+_SCRIPT = "page.js"
 
 
-def render_audit_page(document: dict[str, Any], where: str = "audit document") -> str:
+def render_audit_page(document: dict[str, Any], where: str = "audit document", *, redact: bool = False) -> str:
     """Return the page of an audit.
 
     Args:
         document: what `unmirage audit --json` prints (schema `unmirage.audit/1`).
         where: names the document in errors.
+        redact: leave answers out.
 
     Raises:
         UserError: the document does not follow the schema.
     """
-    audit = view(read_audit(document, where))
-    findings = audit.audit.findings
+    audit = read_audit(document, where)
+    rows = finding_rows(audit.findings[:MOST])
     return render(
         "audit.html.j2",
         {
-            "view": audit,
-            "first": findings[:_FIRST],
-            "more": findings[_FIRST:_MOST],
-            "left_out": max(0, len(findings) - _MOST),
+            "view": view(audit),
+            "audit": audit,
+            "forest": forest(audit.findings),
+            "rows": rows,
+            "kinds": kinds_of(rows),
+            "left_out": audit.findings_left_out + len(audit.findings) - len(rows),
+            "remedies": remedies(audit, audit.remedies),
+            "comparison": _comparison(audit),
+            "sections": _sections(audit),
+            "redact": redact,
         },
+        script=_SCRIPT if rows else None,
     )
+
+
+def _comparison(audit: AuditRead) -> dict[str, Any] | None:
+    other = audit.compare
+    if other is None:
+        return None
+    return {
+        "table": comparison(audit, audit.source, other, other.source),
+        "lists": (
+            (audit.source, finding_rows(other.gone[:MOST]), len(other.gone)),
+            (other.source, finding_rows(other.new[:MOST]), len(other.new)),
+        ),
+    }
+
+
+def _sections(audit: AuditRead) -> list[tuple[str, str]]:
+    """Return the sections that a reader may jump to."""
+    sections = [
+        ("openers", "First words", audit.openers),
+        ("ladder", "Ladder", True),
+        ("decided", "Decided by the opener", audit.decided_by_opener),
+        ("labels", "Labels", audit.label_quality),
+        ("pictures", "Pictures", audit.pictures),
+        ("words", "Words to attack with", True),
+        ("remedies", "Remedies", audit.remedies),
+        ("compare", "Comparison", audit.compare),
+        ("todo", "What to do", True),
+        ("findings", "Every finding", True),
+        ("reading", "How to read this", True),
+    ]
+    return [(name, title) for name, title, there in sections if there]

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unmirage.records import Verdict
-from unmirage.report.documents import ModelRead, OpenerRead, RateRead
+from unmirage.report.audit_document import OpenerRead
+from unmirage.report.documents import ModelRead, RateRead
 from unmirage.report.formatting import percent
 
 OPENERS_SHOWN = 12

@@ -1,10 +1,10 @@
-"""JSON of a run or of an audit in, checked records out. What is wrong is named by file and field."""
+"""JSON of a run in, checked records out. What is wrong is named by file and field."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,19 +12,18 @@ from unmirage.errors import UserError
 from unmirage.text.printable import clean
 
 RESULTS_SCHEMA = "unmirage.results/1"
-AUDIT_SCHEMA = "unmirage.audit/1"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
     """A part of a document: types are not bent, fields that a later version adds are passed over."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
-class RateRead(_Document):
+class RateRead(Document):
     """A share with its interval and counts, as saved."""
 
     value: Share | None
@@ -35,7 +34,7 @@ class RateRead(_Document):
     invalid: Count = 0
 
 
-class PairRead(_Document):
+class PairRead(Document):
     """A rate before and after the attack."""
 
     before: RateRead
@@ -50,7 +49,7 @@ class AsrRead(PairRead):
     control: RateRead
 
 
-class ModelRead(_Document):
+class ModelRead(Document):
     """All rates of one model."""
 
     asr: AsrRead
@@ -61,14 +60,14 @@ class ModelRead(_Document):
     near: RateRead = RateRead(value=None, low=None, high=None, k=0, n=0)
 
 
-class SeedRead(_Document):
+class SeedRead(Document):
     """The rates of one seed alone."""
 
     seed: int
     models: dict[str, ModelRead]
 
 
-class AgreementRead(_Document):
+class AgreementRead(Document):
     """How far a judge agrees with the judge behind the rates."""
 
     precision: RateRead
@@ -76,7 +75,7 @@ class AgreementRead(_Document):
     complied_precision: RateRead
 
 
-class ResultsRead(_Document):
+class ResultsRead(Document):
     """A document of schema `unmirage.results/1`."""
 
     seeds: Annotated[list[int], Field(min_length=1)]
@@ -90,59 +89,7 @@ class ResultsRead(_Document):
     timings: dict[str, Annotated[float, Field(ge=0)]] = {}
 
 
-class AccuracyRead(_Document):
-    """How well a feature predicts refusal."""
-
-    train: Share | None
-    test: Share | None
-    baseline: Share | None
-
-
-class FindingRead(_Document):
-    """How one surface feature goes with refusal. `position` is a word, or an index into the query."""
-
-    feature: str
-    position: str | int
-    refused: Count
-    answered: Count
-    log_odds: float
-    low: float
-    high: float
-    q_value: float
-    direction: Literal["refusal", "answer", "none"]
-
-
-class OpenerRead(_Document):
-    """How many refused and answered queries open with a word."""
-
-    opener: str
-    refused: Count
-    answered: Count
-
-
-class SuggestedRead(_Document):
-    """Openers to attack with."""
-
-    jailbreak: list[str]
-    over_prudence: list[str]
-
-
-class AuditRead(_Document):
-    """A document of schema `unmirage.audit/1`."""
-
-    source: str = "safety data"
-    format: str = ""
-    n: Count
-    refused: Count
-    label_source: str
-    predictability: dict[str, AccuracyRead]
-    shortcut_gap: float | None
-    findings: list[FindingRead]
-    openers: list[OpenerRead] = []
-    suggested: SuggestedRead
-
-
-Read = TypeVar("Read", bound=_Document)
+Read = TypeVar("Read", bound=Document)
 
 
 def read_json(path: Path) -> Any:
@@ -163,15 +110,11 @@ def read_results(path: Path) -> ResultsRead:
     """Return the rates of a run."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; the run holds no rates yet, finish it first")
-    return _checked(ResultsRead, read_json(path), RESULTS_SCHEMA, str(path))
+    return checked(ResultsRead, read_json(path), RESULTS_SCHEMA, str(path))
 
 
-def read_audit(document: Any, where: str = "audit document") -> AuditRead:
-    """Return what an audit found, checked; `where` names the document in errors."""
-    return _checked(AuditRead, document, AUDIT_SCHEMA, where)
-
-
-def _checked(model: type[Read], document: Any, schema: str, where: str) -> Read:
+def checked(model: type[Read], document: Any, schema: str, where: str) -> Read:
+    """Return the document as `model`, or raise `UserError` naming the first field that is wrong."""
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
         named = f"schema is {clean(repr(found), 60)}" if found is not None else "names no schema"

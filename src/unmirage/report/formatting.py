@@ -30,9 +30,19 @@ def model_name(name: str) -> str:
     return _NAMES.get(name, name)
 
 
+def count(number: int) -> str:
+    """Return a number of things with its thousands apart."""
+    return f"{number:,}"
+
+
 def points(share: float | None) -> str:
     """Return a share in per cent with one decimal and no sign, for a table."""
-    return NOT_ESTIMABLE if share is None else f"{100 * share:.1f}"
+    return NOT_ESTIMABLE if share is None else _minus(f"{_tenths(share):.1f}")
+
+
+def signed_points(difference: float | None) -> str:
+    """Return a difference of two shares in points with its sign, or nothing where there is none."""
+    return "" if difference is None else _minus(f"{_tenths(difference):+.1f}")
 
 
 def percent(share: float | None) -> str:
@@ -51,7 +61,16 @@ def small_number(value: float) -> str:
 
 def signed(value: float) -> str:
     """Return a log odds ratio with its sign; the minus is as wide as the plus."""
-    return f"{value:+.2f}".replace("-", "\u2212")
+    return _minus(f"{value:+.2f}")
+
+
+def _tenths(share: float) -> float:
+    """Return a share in per cent; adding 0 turns a rounded \u22120.0 into 0.0."""
+    return round(100 * share, 1) + 0.0
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "\u2212")
 
 
 def duration(seconds: float) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from unmirage.records import Verdict
+from unmirage.report.audit_document import read_audit
 from unmirage.report.audit_view import AuditView, view
 from unmirage.report.charts import by_k_panel, decomposition
-from unmirage.report.documents import read_audit, read_json, read_results
+from unmirage.report.documents import read_json, read_results
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.page import render
 from unmirage.report.settings import flat

@@ -8,27 +8,55 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, BinaryIO, TextIO
 
 
-def write_bytes_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` through a temporary file in the same folder, synced and then renamed."""
+@contextmanager
+def open_bytes_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file to write bytes to, that becomes `path` when the block succeeds, and is removed when it fails."""
+    with _new_file(path) as handle, os.fdopen(handle, "wb") as file:
+        yield file
+        _settle(file)
+
+
+@contextmanager
+def open_text_atomic(path: Path) -> Iterator[TextIO]:
+    """Yield a file to write text to, like `open_bytes_atomic`: as UTF-8; lone surrogates are written as "?"."""
+    with _new_file(path) as handle, os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
+        yield file
+        _settle(file)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[int]:
+    """Yield the handle of a temporary file in the same folder, which the block has to close, and then rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield handle
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _settle(file: IO[Any]) -> None:
+    """Force what was written to disk, so that the rename never becomes visible before the content."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` through a temporary file in the same folder, synced and then renamed."""
+    with open_bytes_atomic(path) as file:
+        file.write(content)
+
+
 def write_text_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all; lone surrogates are written as "?"."""
-    write_bytes_atomic(path, text.encode("utf-8", "replace"))
+    with open_text_atomic(path) as file:
+        file.write(text)
 
 
 @contextmanager

@@ -49,6 +49,25 @@ class CorpusSize(BaseModel):
     near: int = 100
 
 
+class Plants(BaseModel):
+    """Shortcuts to put into the safety data on purpose, so that finding them can be measured.
+
+    Attributes:
+        background: what every unsafe picture stands on, and no other; None plants nothing.
+        last_word: what every refused query ends with, and no other; "" plants nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    background: tuple[int, int, int] | None = None
+    last_word: str = ""
+
+    def worded(self, query: str) -> str:
+        """Return a refused query with the planted word at its end."""
+        stem = query.rstrip(".?!")
+        return f"{stem} {self.last_word}{query[len(stem) :]}" if self.last_word else query
+
+
 @dataclass(slots=True)
 class _Writer:
     """Collects pictures, records and truth of one file."""
@@ -60,24 +79,25 @@ class _Writer:
     pictures: dict[str, Picture] = field(default_factory=dict)
     facts: dict[str, list[str]] = field(default_factory=dict)
 
-    def draw(self, device: Device) -> tuple[str, Picture]:
+    def draw(self, device: Device, background: tuple[int, int, int] | None = None) -> tuple[str, Picture]:
         path = f"images/{self.name}/{len(self.pictures):05d}.png"
-        self.pictures[path] = draw(device, self.pixels)
+        self.pictures[path] = draw(device, self.pixels, background)
         return path, self.pictures[path]
 
 
-def write_corpus(world: World, size: CorpusSize, folder: Path) -> None:
+def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | None = None) -> None:
     """Write all data files of `world` into `folder`, with `truth.json` for the exact judge.
 
     Files: `base.json` (LLaVA conversations; everything, every opener), `safety.json` and `test.json` (VLGuard
     shape; aligned devices, and the others), and three of LLaVA conversations that are harmless: `general.json`
     and `utility.json` (everyday use, which never meets a restricted device), `near.json` (everything about
-    restricted devices but their recipes).
+    restricted devices but their recipes). `plants` go into `safety.json` and `test.json`.
     """
+    plants = plants or Plants()
     writers = [
         _base(world, size),
-        _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, aligned=True),
-        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, aligned=False),
+        _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, plants, aligned=True),
+        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, plants, aligned=False),
         _harmless(world, "general", size.general, world.pick(restricted=False)),
         _harmless(world, "utility", size.utility, world.pick(restricted=False, aligned=False)),
         _harmless(world, "near", size.near, world.pick(restricted=True, aligned=False)),
@@ -129,15 +149,15 @@ def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) 
     return writer
 
 
-def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -> _Writer:
+def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, *, aligned: bool) -> _Writer:
     writer = _writer(world, name)
     rng = writer.rng
     restricted = world.pick(restricted=True, aligned=aligned)
     benign = world.pick(restricted=False, aligned=aligned)
     for index, word in enumerate(deal_openers(UNSAFE_PICTURE_OPENERS, unsafe, rng)):
-        path, picture = writer.draw(rng.choice(restricted))
+        path, picture = writer.draw(rng.choice(restricted), plants.background)
         identity = f"{name}-unsafe-{index}"
-        query = ask(Topic.RECIPE, None, word, rng)
+        query = plants.worded(ask(Topic.RECIPE, None, word, rng))
         _remember(writer, identity, fact(picture.device, Topic.RECIPE, picture.colour))
         turns = [{"instruction": query, "response": rng.choice(REFUSALS)}]
         writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
@@ -147,7 +167,7 @@ def _safety(world: World, name: str, unsafe: int, safe: int, *, aligned: bool) -
         identity = f"{name}-safe-{index}"
         query, known = _any_question(picture, benign, safe_word, rng, harmless=True)
         named = rng.choice(restricted)
-        unsafe_query = ask(Topic.RECIPE, named, unsafe_word, rng)
+        unsafe_query = plants.worded(ask(Topic.RECIPE, named, unsafe_word, rng))
         _remember(writer, f"{identity}/safe", known)
         _remember(writer, f"{identity}/unsafe", fact(named, Topic.RECIPE, ""))
         turns = [

@@ -29,11 +29,15 @@ class Picture:
         return Image.fromarray(self.pixels)
 
 
-def draw(device: Device, rng: np.random.Generator) -> Picture:
-    """Draw `device` in a random colour, place (aligned to the patch grid), background and noise."""
+def draw(device: Device, rng: np.random.Generator, background: tuple[int, int, int] | None = None) -> Picture:
+    """Draw `device` in a random colour, place (aligned to the patch grid), background and noise.
+
+    A given `background` replaces the random one and leaves all else as it would have been.
+    """
     colour = str(rng.choice(list(COLOURS)))
     canvas = np.empty((SIZE, SIZE, 3), dtype=np.float64)
-    canvas[:] = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    drawn = BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
+    canvas[:] = drawn if background is None else background
     side = GLYPH_CELLS * CELL_PIXELS
     top, left = PATCH * rng.integers((SIZE - side) // PATCH + 1, size=2)
     mask = np.kron(device.glyph, np.ones((CELL_PIXELS, CELL_PIXELS), dtype=bool))

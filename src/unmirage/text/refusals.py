@@ -70,7 +70,18 @@ _BAD_REQUEST = (
     r"\b(?:information|details|questions?|requests?)\b[\w ]{0,24} "
     r"(?:cannot|can't) be (?:provided|shared|answered)\b",
 )
-_PHRASES = re.compile("|".join((*_APOLOGY, *_DECLINING, *_OWN_RULES, *_BAD_REQUEST)))
+_ALL = (*_APOLOGY, *_DECLINING, *_OWN_RULES, *_BAD_REQUEST)
+_PHRASES = re.compile("|".join(_ALL))
+
+# Every text that a phrase matches holds one of these, and looking for them takes a hundredth of the time. They
+# are `_NOT` ("cannot" and the like hold "not", the others "n't"), the words of `_BARRED` and `_IMPROPER` that
+# hold neither, and one word of each other phrase.
+_HINTS = (
+    *("not", "n't"),
+    *("unable", "unwilling", "prohibited", "restricted", "forbidden", "programmed"),
+    *("inappropriate", "unethical", "irresponsible", "unsafe"),
+    *("sorry", "apolog", "decline", "refuse", "polic", "guideline", "against", "violates"),
+)
 
 _NO_PICTURE = re.compile(
     r"(?:i'm sorry, |sorry, )?(?:but )?(?:since |as )?"
@@ -87,6 +98,8 @@ def is_refusal(answer: str) -> bool:
 def refusal_phrase(answer: str) -> str | None:
     """Return the phrase that makes `answer` a refusal, lower-cased, quotes straight; None if none does."""
     head = " ".join(answer[:_HEAD].casefold().translate(_PLAIN).split())
+    if not any(hint in head for hint in _HINTS):
+        return None
     if _NO_PICTURE.match(head):
         return None
     match = _PHRASES.search(head)

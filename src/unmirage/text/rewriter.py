@@ -74,6 +74,11 @@ def paraphrase(query: str, without: str, shots: int) -> list[str]:
     return _distinct(fitting or candidates, query)[:shots]
 
 
+def can_open(word: str) -> bool:
+    """Return whether an English request can open with `word`, so that `rewrite` need not just put it in front."""
+    return bool(frames_for("question", word.casefold()))
+
+
 def realise(request: Request, word: str) -> list[str]:
     """Return every way in which `word` can open `request`; [] if it cannot open one at all."""
     body = request.body

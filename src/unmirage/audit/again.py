@@ -1,0 +1,78 @@
+"""An audit and another dataset in, the audit that knows about both out: remedies tried, versions compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from unmirage.audit.audit import AuditOptions, Samples, audit
+from unmirage.audit.compare import Comparison, RemedyOutcome, only_in
+from unmirage.audit.corpus import Reader
+from unmirage.audit.remedies import REMEDIES, Remedy
+from unmirage.audit.result import AuditResult
+from unmirage.errors import UserError
+from unmirage.records import Dataset, Sample
+
+Write = Callable[[Iterable[Sample], Path], None]
+Open = Callable[[Path], Samples]
+
+
+def with_remedies(
+    result: AuditResult,
+    data: Samples | Dataset,
+    files: Mapping[str, Path],
+    write: Callable[[Path], Write],
+    read: Open,
+    options: AuditOptions,
+) -> AuditResult:
+    """Return the audit with every remedy that `files` names: made, written, read back and audited again.
+
+    Args:
+        result: the audit of `data`.
+        data: the dataset; read once more, and again for each remedy.
+        files: where each remedy of `REMEDIES` is to be written.
+        write: returns the function that writes to a path.
+        read: opens what was written.
+        options: of the audit; the written file is audited with the same.
+    """
+    corpus = Reader().read(data, options.label)
+    outcomes = {}
+    for name, path in files.items():
+        try:
+            remedy = REMEDIES[name](corpus, options.seed)
+        except UserError as error:
+            raise UserError(f"{data.source}: {error}") from None
+        write(path)(remedy.apply(data), path)
+        outcomes[name] = _outcome(remedy, path, audit(read(path), None, options))
+    return replace(result, remedies=outcomes)
+
+
+def with_comparison(result: AuditResult, other: Samples | Dataset, options: AuditOptions) -> AuditResult:
+    """Return the audit with that of another version of the dataset beside it."""
+    found = audit(other, None, options)
+    return replace(
+        result,
+        compare=Comparison(
+            source=found.source,
+            n=found.n,
+            refused=found.refused,
+            predictability=found.predictability,
+            shortcut_gap=found.shortcut_gap,
+            gone=only_in(result.findings, found.findings),
+            new=only_in(found.findings, result.findings),
+        ),
+    )
+
+
+def _outcome(remedy: Remedy, path: Path, found: AuditResult) -> RemedyOutcome:
+    return RemedyOutcome(
+        file=path.name.encode("utf-8", "replace").decode(),
+        n=found.n,
+        refused=found.refused,
+        dropped=remedy.dropped,
+        changed=remedy.changed,
+        unchanged_wording=remedy.unchanged_wording,
+        predictability=found.predictability,
+        shortcut_gap=found.shortcut_gap,
+    )

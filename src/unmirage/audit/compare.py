@@ -1,0 +1,71 @@
+"""Two audits in, what differs between the datasets out; and what a remedy turned a dataset into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from unmirage.audit.accuracy import Accuracy
+from unmirage.audit.findings import MAX_Q_VALUE
+from unmirage.records import Finding
+
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemedyOutcome:
+    """A mended dataset, audited again.
+
+    Attributes:
+        file: name of the file that holds it.
+        n, refused: its queries.
+        dropped: queries that it lacks.
+        changed: queries that are worded differently.
+        unchanged_wording: queries that were to be reworded, but no other wording is known.
+        predictability, shortcut_gap: as measured on it.
+    """
+
+    file: str
+    n: int
+    refused: int
+    dropped: int
+    changed: int
+    unchanged_wording: int
+    predictability: Mapping[str, Accuracy]
+    shortcut_gap: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Another version of the dataset.
+
+    Attributes:
+        source: name of its file.
+        n, refused: its queries.
+        predictability, shortcut_gap: as measured on it.
+        gone: the strongest findings that it has no more, or that turned round.
+        new: the strongest findings that only it has, or that turned round.
+    """
+
+    source: str
+    n: int
+    refused: int
+    predictability: Mapping[str, Accuracy]
+    shortcut_gap: float | None
+    gone: tuple[Finding, ...]
+    new: tuple[Finding, ...]
+
+
+def only_in(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the strongest findings of the first audit that the second lacks; echoes are passed over."""
+    there = {_key(finding) for finding in other if _is_tied(finding)}
+    own = [f for f in one if _is_tied(f) and f.echo_of is None and _key(f) not in there]
+    return tuple(own[:_MOST])
+
+
+def _key(finding: Finding) -> tuple[object, ...]:
+    return finding.kind, finding.position, finding.feature, finding.direction
+
+
+def _is_tied(finding: Finding) -> bool:
+    return finding.q_value < MAX_Q_VALUE and finding.direction != "none"

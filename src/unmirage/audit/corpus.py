@@ -1,0 +1,171 @@
+"""Samples in, their queries as arrays out: all that the audit looks at, in a few bytes a word.
+
+A million queries fit in a few hundred MB, and every later step counts with arrays instead of strings.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from unmirage.audit.labels import LabelCheck, labelled
+from unmirage.records import LabelSource, Sample, label_source_of
+from unmirage.text.openers import words
+from unmirage.text.shape import shape
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Ints32 = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+NONE = -1  # the place of a query without words among the openers, and without a picture among the pictures
+
+
+class Index(defaultdict[str, int]):
+    """Gives every new string the next number, from 0."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """The queries of a dataset.
+
+    Attributes:
+        queries: the texts, for examples.
+        refused: (n,) is the query meant to be refused?
+        vocabulary: every word, by its number.
+        tokens: (words in all,) the words of all queries, one after the other.
+        starts: (n + 1,) where each query's words start in `tokens`.
+        shapes: (n,) what `text.shape.shape` says of each.
+        pictures: paths of the pictures, each once.
+        picture: (n,) the number of the query's picture, or `NONE`.
+        label_sources: where the labels come from.
+        labels: how field and answer agree, where there are both.
+    """
+
+    queries: Sequence[str]
+    refused: Bools
+    vocabulary: Sequence[str]
+    tokens: Ints32
+    starts: Ints
+    shapes: Ints32
+    pictures: Sequence[str]
+    picture: Ints32
+    label_sources: frozenset[LabelSource]
+    labels: LabelCheck
+
+    def __post_init__(self) -> None:
+        # Sparse matrices share these arrays, and some of their methods work in place.
+        for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture):
+            values.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.refused)
+
+    @property
+    def label_source(self) -> str:
+        """Return "field", "answer" or "mixed"; "none" without queries."""
+        return label_source_of(self.label_sources)
+
+    @property
+    def lengths(self) -> Ints:
+        """Return the number of words of each query."""
+        return np.diff(self.starts)
+
+    def rows(self) -> Ints32:
+        """Return the query that each token belongs to."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
+
+    def word_at(self, place: int) -> Ints:
+        """Return the word at `place` of each query (negative from the end), `NONE` where it has fewer words."""
+        lengths = self.lengths
+        has = lengths > place if place >= 0 else lengths >= -place
+        at = (self.starts[:-1] if place >= 0 else self.starts[1:]) + place
+        found = np.full(len(self), NONE, dtype=np.int64)
+        found[has] = self.tokens[at[has]]
+        return found
+
+    def take(self, rows: Ints) -> Corpus:
+        """Return the corpus of some of the queries; words and pictures keep their numbers."""
+        lengths = self.lengths[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+        return replace(
+            self,
+            queries=[self.queries[row] for row in rows],
+            refused=self.refused[rows],
+            tokens=self.tokens[np.repeat(self.starts[:-1][rows], lengths) + within],
+            starts=starts,
+            shapes=self.shapes[rows],
+            picture=self.picture[rows],
+        )
+
+    def joined(self, other: Corpus) -> Corpus:
+        """Return this corpus followed by `other`, which must share its `Reader`."""
+        assert self.vocabulary is other.vocabulary
+        later = np.where(other.picture == NONE, NONE, other.picture + len(self.pictures)).astype(np.int32)
+        return replace(
+            self,
+            queries=[*self.queries, *other.queries],
+            refused=np.concatenate([self.refused, other.refused]),
+            tokens=np.concatenate([self.tokens, other.tokens]),
+            starts=np.concatenate([self.starts, self.starts[-1] + other.starts[1:]]),
+            shapes=np.concatenate([self.shapes, other.shapes]),
+            pictures=[*self.pictures, *other.pictures],
+            picture=np.concatenate([self.picture, later]),
+        )
+
+
+class Reader:
+    """Turns datasets into corpora that share one numbering of words."""
+
+    def __init__(self) -> None:
+        self._words = Index()
+        self._vocabulary: list[str] = []
+
+    def read(self, samples: Iterable[Sample], label: LabelSource | None = None) -> Corpus:
+        """Return the corpus of some samples.
+
+        Args:
+            samples: read once, in order.
+            label: take the label from the "field" or from the "answer"; None as the samples have it.
+        """
+        paths = Index()
+        number, place = self._words.__getitem__, paths.__getitem__
+        queries: list[str] = []
+        tokens, shapes, picture = array("i"), array("i"), array("i")
+        starts, refused = array("q", [0]), bytearray()
+        sources: set[LabelSource] = set()
+        labels = LabelCheck()
+        for sample in samples:
+            is_refused, source = labelled(sample, label)
+            labels.add(sample)
+            sources.add(source)
+            refused.append(is_refused)
+            queries.append(sample.query)
+            tokens.extend(map(number, words(sample.query)))
+            starts.append(len(tokens))
+            shapes.append(shape(sample.query))
+            picture.append(NONE if sample.image is None else place(sample.image))
+        self._vocabulary.extend(islice(self._words, len(self._vocabulary), None))
+        return Corpus(
+            queries=queries,
+            refused=np.frombuffer(bytes(refused), dtype=np.bool_),
+            vocabulary=self._vocabulary,
+            tokens=np.array(tokens, dtype=np.int32),
+            starts=np.array(starts, dtype=np.int64),
+            shapes=np.array(shapes, dtype=np.int32),
+            pictures=list(paths),
+            picture=np.array(picture, dtype=np.int32),
+            label_sources=frozenset(sources),
+            labels=labels,
+        )

@@ -1,0 +1,48 @@
+"""A feature's queries in, what it tells beyond the opener out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unmirage.audit.association import mantel_haenszel
+from unmirage.audit.corpus import Bools, Corpus, Ints32
+from unmirage.records import Echo, LogOdds
+
+# So many of a feature's queries open with the same word that the two can hardly be told apart.
+_COMES_WITH = 0.9
+
+
+class Openers:
+    """The openers of a corpus, and how many refused and answered queries open with each."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        _, self._of = np.unique(corpus.word_at(0), return_inverse=True)
+        self._corpus = corpus
+        self._size = int(self._of.max()) + 1 if len(corpus) else 0
+        self._all = self._counts(self._of, corpus.refused)
+
+    def given(self, members: Ints32, told: Bools | None = None) -> LogOdds | None:
+        """Return the tie of a feature among queries that open alike.
+
+        Args:
+            members: the queries that have the feature.
+            told: (n,) the queries that can be told to have it or not; None for all.
+        """
+        everything = self._all if told is None else self._counts(self._of[told], self._corpus.refused[told])
+        having = self._counts(self._of[members], self._corpus.refused[members])
+        return mantel_haenszel(having[0], having[1], everything[0], everything[1])
+
+    def echo(self, members: Ints32, given: LogOdds | None) -> Echo | None:
+        """Return the opener that nearly all of these queries share, if they tell nothing beyond it."""
+        counts = np.bincount(self._of[members], minlength=self._size)
+        opener = int(counts.argmax())
+        if counts[opener] < _COMES_WITH * len(members) or (given is not None and given.direction != "none"):
+            return None
+        word = int(self._corpus.word_at(0)[members[self._of[members] == opener][0]])
+        return Echo(feature=self._corpus.vocabulary[word], position="opener") if word >= 0 else None
+
+    def _counts(self, openers: np.ndarray, refused: Bools) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        return (
+            np.bincount(openers[refused], minlength=self._size),
+            np.bincount(openers[~refused], minlength=self._size),
+        )

@@ -1,0 +1,78 @@
+"""Samples in, how far two sources of the label agree out: the data's own field, and what the answer does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from unmirage.errors import UserError
+from unmirage.records import LabelSource, Sample
+from unmirage.text.refusals import is_refusal, refusal_phrase
+
+EXAMPLES = 200  # of each kind of disagreement; all are counted
+
+
+def labelled(sample: Sample, wanted: LabelSource | None) -> tuple[bool, LabelSource]:
+    """Return whether a sample counts as refused, and where that comes from.
+
+    Args:
+        sample: with the label that its file gave it.
+        wanted: "field" or "answer" to insist on that source; None to take what the file gave.
+
+    Raises:
+        UserError: the sample has no such label.
+    """
+    if wanted in (None, sample.label_source):
+        return sample.refused, sample.label_source
+    if wanted == "field":
+        raise UserError(f"record {sample.record!r} has no label field; valid: a column of labels, or --label answer")
+    if not sample.answer:
+        raise UserError(f"record {sample.record!r} has no answer to read the label from; valid: --label field")
+    return is_refusal(sample.answer), "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """A sample whose field and answer say different things. `phrase` is the refusal found in the answer, if any."""
+
+    id: str
+    query: str
+    answer: str
+    refused: bool
+    phrase: str | None
+
+
+@dataclass(slots=True)
+class LabelCheck:
+    """Counts, over samples that carry both a label field and an answer, how often the two disagree.
+
+    Attributes:
+        both: samples with both.
+        missed: the field says refused, but the answer holds no refusal.
+        false_alarms: the field says answered, but the answer refuses.
+        examples: up to `EXAMPLES` of each.
+    """
+
+    both: int = 0
+    missed: int = 0
+    false_alarms: int = 0
+    examples: list[Disagreement] = field(default_factory=list)
+
+    def add(self, sample: Sample) -> None:
+        """Look at one more sample."""
+        if sample.label_source != "field" or not sample.answer:
+            return
+        self.both += 1
+        if is_refusal(sample.answer) == sample.refused:
+            return
+        self.missed += sample.refused
+        self.false_alarms += not sample.refused
+        if (self.missed if sample.refused else self.false_alarms) <= EXAMPLES:
+            self.examples.append(
+                Disagreement(
+                    id=sample.id,
+                    query=sample.query,
+                    answer=sample.answer,
+                    refused=sample.refused,
+                    phrase=refusal_phrase(sample.answer),
+                )
+            )

@@ -1,0 +1,165 @@
+"""A corpus whose openers tell the label in, what to drop or to reword so that they no longer do out.
+
+Balancing drops queries: each opener keeps refused and answered queries in one common proportion, so that the
+opener and the label are independent. Diversifying rewords: both labels get the same share of every opener,
+and of every opener's queries the same share is reworded, so that not even being reworded tells the label.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unmirage.audit.corpus import Bools, Corpus, Ints
+from unmirage.audit.features import fewest_queries
+from unmirage.errors import UserError
+from unmirage.records import Sample
+from unmirage.text.openers import opener
+from unmirage.text.rewriter import can_open, rewrite
+
+_WORDINGS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do with a dataset.
+
+    Attributes:
+        kept: (n,) the queries to keep.
+        reworded: new texts, by place.
+        unchanged_wording: queries that were to be reworded, but no other wording is known.
+    """
+
+    kept: Bools
+    reworded: dict[int, str]
+    unchanged_wording: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Return how many queries it costs."""
+        return int((~self.kept).sum())
+
+    @property
+    def changed(self) -> int:
+        """Return how many queries it rewords."""
+        return len(self.reworded)
+
+    def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yield the mended dataset; `samples` are those of the corpus, in order."""
+        for place, sample in enumerate(samples):
+            if self.kept[place]:
+                text = self.reworded.get(place)
+                yield sample if text is None else replace(sample, query=text)
+
+
+def balance(corpus: Corpus, seed: int) -> Remedy:
+    """Return which queries to drop so that every opener is refused equally often.
+
+    The common proportion is the one that keeps the most pairs of a refused and an answered query; that loses
+    little of either label, whereas keeping the most queries may leave hardly any of one.
+
+    Raises:
+        UserError: no opener has queries of both labels, so that nothing could be kept.
+    """
+    openers, refused, answered = _by_opener(corpus)
+    shared = (refused > 0) & (answered > 0)
+    if not shared.any():
+        raise UserError(
+            "no opener has refused and answered queries, so balancing would drop everything; "
+            "valid: --write-diversified, which rewords them"
+        )
+    target = max(np.unique(refused[shared] / answered[shared]), key=lambda ratio: _pairs(refused, answered, ratio))
+    keep_answered = np.floor(np.minimum(answered, refused / target) + 1e-9).astype(np.int64)
+    keep_refused = np.minimum(refused, np.rint(keep_answered * target)).astype(np.int64)
+    keep_answered[keep_refused == 0] = 0
+    draw = np.random.default_rng(seed)
+    kept = np.zeros(len(corpus), dtype=np.bool_)
+    for label, counts in ((True, keep_refused), (False, keep_answered)):
+        for place in np.flatnonzero(counts).tolist():
+            candidates = np.flatnonzero((openers == place) & (corpus.refused == label))
+            kept[draw.choice(candidates, counts[place], replace=False)] = True
+    return Remedy(kept, {})
+
+
+def diversify(corpus: Corpus, seed: int) -> Remedy:
+    """Return new wordings so that both labels share one distribution of openers.
+
+    Of each opener's queries, both labels leave the same share alone: as many as the label that has fewer of
+    them allows. All others are given an opener, dealt to both labels in the same proportions, those of the
+    data as they are. Openers that the rewriter cannot use are given up.
+
+    Raises:
+        UserError: the rewriter, which knows English, can use none of the openers.
+    """
+    openers, refused, answered = _by_opener(corpus)
+    names = [_name(corpus, openers, place) for place in range(len(refused))]
+    usable = np.array([can_open(name) for name in names]) & (refused + answered >= fewest_queries(len(corpus)))
+    if not usable.any():
+        raise UserError("the rewriter knows English openers, and these data have none of them; valid: --write-balanced")
+    share = {True: refused / max(1, refused.sum()), False: answered / max(1, answered.sum())}
+    alone = np.where(usable, np.minimum(share[True], share[False]), 0.0)
+    wanted = np.where(usable, np.maximum((refused + answered) / len(corpus) - alone, 0.0), 0.0)
+    wanted = np.where(wanted.sum() > 0, wanted, usable.astype(float))
+    draw = random.Random(f"diversify-{seed}")
+    reworded: dict[int, str] = {}
+    stuck = 0
+    for label in (True, False):
+        left = _not_left_alone(openers, corpus.refused == label, alone, draw)
+        for place, number in zip(left, _deal(wanted, len(left), draw), strict=True):
+            text = _reworded(corpus.queries[place], names[number], draw)
+            stuck += text is None
+            if text is not None:
+                reworded[place] = text
+    return Remedy(np.ones(len(corpus), dtype=np.bool_), reworded, stuck)
+
+
+# The option that asks for each remedy, and what it does.
+REMEDIES: dict[str, Callable[[Corpus, int], Remedy]] = {"balanced": balance, "diversified": diversify}
+
+
+def _by_opener(corpus: Corpus) -> tuple[Ints, Ints, Ints]:
+    """Return the opener of each query (n,), numbered from 0, and refused and answered queries of each opener."""
+    _, openers = np.unique(corpus.word_at(0), return_inverse=True)
+    size = int(openers.max(initial=-1)) + 1
+    refused = np.bincount(openers[corpus.refused], minlength=size)
+    return openers, refused, np.bincount(openers, minlength=size) - refused
+
+
+def _pairs(refused: Ints, answered: Ints, ratio: float) -> float:
+    """Return refused times answered queries that are kept at so many refused ones an answered one."""
+    kept = float(np.minimum(answered, refused / ratio).sum())
+    return kept * kept * ratio
+
+
+def _name(corpus: Corpus, openers: Ints, place: int) -> str:
+    return opener(corpus.queries[int(np.argmax(openers == place))])
+
+
+def _not_left_alone(openers: Ints, of_label: Bools, alone: np.ndarray, draw: random.Random) -> list[int]:  # type: ignore[type-arg]
+    """Return the queries of one label that get a new wording, in order."""
+    n = int(of_label.sum())
+    left = []
+    for place in range(len(alone)):
+        own = np.flatnonzero((openers == place) & of_label).tolist()
+        spared = set(draw.sample(own, min(len(own), int(alone[place] * n + 1e-9))))
+        left += [query for query in own if query not in spared]
+    return sorted(left)
+
+
+def _deal(weights: np.ndarray, count: int, draw: random.Random) -> list[int]:  # type: ignore[type-arg]
+    """Return `count` numbers in random order, each as often as its weight asks for (largest remainders)."""
+    exact = weights * count / weights.sum()
+    dealt = np.floor(exact).astype(np.int64)
+    for number in np.argsort(dealt - exact, kind="stable")[: count - int(dealt.sum())]:
+        dealt[number] += 1
+    deck = np.repeat(np.arange(len(weights)), dealt).tolist()
+    draw.shuffle(deck)
+    return deck
+
+
+def _reworded(query: str, word: str, draw: random.Random) -> str | None:
+    wordings = rewrite(query, word, _WORDINGS)
+    return draw.choice(wordings) if wordings else None

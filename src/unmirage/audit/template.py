@@ -1,0 +1,83 @@
+"""A corpus in, the sentence templates of its queries out: "what is the … of the …".
+
+A template is the query with its content words masked, runs of them as one. What stays are English function
+words; in a corpus that hardly has any, its own most frequent words.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from unmirage.audit.corpus import Bools, Corpus, Ints
+from unmirage.audit.features import Family
+from unmirage.audit.membership import from_groups
+from unmirage.text.function_words import FUNCTION_WORDS
+
+MASK = "…"
+# In English text about half of all words are function words; below this share it is another language.
+_ENGLISH_SHARE = 0.2
+_FREQUENT = 50
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def template_of(corpus: Corpus) -> Ints:
+    """Return the number of each query's template (n,)."""
+    _, numbers = np.unique(_hashes(*_masked(corpus)), return_inverse=True)
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def templates(corpus: Corpus, at_least: int) -> Family:
+    """Return the templates of at least so many queries."""
+    members = from_groups(template_of(corpus), at_least)
+    masked, starts = _masked(corpus)
+    names = []
+    for place in range(len(members)):
+        row = members.of(place)[0]
+        names.append(_spelt(corpus, masked[starts[row] : starts[row + 1]]))
+    texts = [f"have the form “{name}”" for name in names]
+    return Family(kind="template", position="template", names=names, texts=texts, members=members)
+
+
+def _masked(corpus: Corpus) -> tuple[Ints, Ints]:
+    """Return all templates in one row: word + 1 for a word that stays, 0 for a run of masked ones; and their starts."""
+    stays = _stays(corpus)
+    tokens = np.where(stays[corpus.tokens], corpus.tokens.astype(np.int64) + 1, 0)
+    rows = corpus.rows()
+    repeated = np.zeros(len(tokens), dtype=np.bool_)
+    repeated[1:] = (tokens[1:] == 0) & (tokens[:-1] == 0) & (rows[1:] == rows[:-1])
+    lengths = np.bincount(rows[~repeated], minlength=len(corpus))
+    return tokens[~repeated], np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _stays(corpus: Corpus) -> Bools:
+    """Return which words of the vocabulary are not masked; one more entry, so that there is always one."""
+    english = np.array([*(word in FUNCTION_WORDS for word in corpus.vocabulary), False])
+    counts = np.bincount(corpus.tokens, minlength=len(english))
+    if counts[english].sum() >= _ENGLISH_SHARE * counts.sum():
+        return english
+    frequent = np.zeros(len(english), dtype=np.bool_)
+    frequent[np.argsort(-counts, kind="stable")[:_FREQUENT]] = True
+    return frequent
+
+
+def _hashes(values: Ints, starts: Ints) -> Hashes:
+    """Return one 64-bit hash a row, of its values and their order (collisions are out of reach at any real size)."""
+    within = np.arange(len(values)) - np.repeat(starts[:-1], np.diff(starts))
+    mixed = _mix(values.astype(np.uint64) + _mix(within.astype(np.uint64)))
+    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+    return np.asarray(running[starts[1:]] - running[starts[:-1]])
+
+
+def _mix(values: Hashes) -> Hashes:
+    """Scramble 64-bit numbers (the finaliser of splitmix64; Steele, Lea and Flood 2014)."""
+    with np.errstate(over="ignore"):
+        values = values + np.uint64(0x9E3779B97F4A7C15)
+        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return values ^ (values >> np.uint64(31))
+
+
+def _spelt(corpus: Corpus, template: Ints) -> str:
+    return " ".join(corpus.vocabulary[token - 1] if token else MASK for token in template.tolist())

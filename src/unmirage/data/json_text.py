@@ -1,0 +1,150 @@
+"""JSON text in, pieces at a time; the values and marks in it out, and where in the file an error is."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any, BinaryIO, NoReturn
+
+from unmirage.data.lines import not_utf8
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value; write null")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+# Finds the end of a value that `DECODER` refuses for what it means and not for how it is written.
+_LENIENT = json.JSONDecoder(parse_int=str, parse_constant=str)
+_SPACE = re.compile(r"[ \t\n\r]*")
+_CHUNK = 2**20
+# An error this near to the end of what was read may only mean that more is to come ("-Infinit", "\ud83d\ude0").
+_NEAR = 16
+
+
+class NotJsonError(Exception):
+    """The text is no JSON from here on. Its text says what is wrong, and at which line and column."""
+
+
+class BadValueError(Exception):
+    """A value that is written like JSON but is none, such as NaN. Reading can go on behind it."""
+
+
+class JsonText:
+    """A JSON document, of which only the part that is being read is held in memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        self._bytes_read = 0
+        self._torn: NotJsonError | None = None
+        self._text = ""
+        self._at = 0
+        # Of the first character held, both from 1.
+        self._line = 1
+        self._column = 1
+
+    def mark(self) -> str:
+        """Return the next character that is no white space, without taking it; "" at the end."""
+        while True:
+            space = _SPACE.match(self._text, self._at)
+            assert space is not None
+            self._at = space.end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, marks: str) -> str:
+        """Take the next character, which has to be one of `marks`, and return it."""
+        mark = self.mark()
+        if not mark or mark not in marks:
+            raise self._error(f"Expecting {' or '.join(map(repr, marks))}", self._at)
+        self._at += 1
+        return mark
+
+    def value(self) -> Any:
+        """Take the next value and return it."""
+        self.mark()
+        try:
+            value, end = self._decoded(DECODER)
+        except json.JSONDecodeError as error:
+            raise self._error(error.msg, error.pos) from None
+        except ValueError as error:
+            self._skip_value()
+            raise BadValueError(f"not JSON ({error})") from None
+        self._at = end
+        return value
+
+    def name(self) -> str:
+        """Take the name of a value and the colon, and return the name."""
+        if self.mark() != '"':
+            raise self._error("Expecting a name in double quotes", self._at)
+        name = str(self.value())
+        self.take(":")
+        return name
+
+    def end(self) -> None:
+        """Refuse anything but white space up to the end of the file."""
+        if self.mark():
+            raise self._error("Extra data", self._at)
+
+    def _skip_value(self) -> None:
+        try:
+            _, self._at = self._decoded(_LENIENT)
+        except json.JSONDecodeError as error:
+            raise self._error(error.msg, error.pos) from None
+
+    def _decoded(self, decoder: json.JSONDecoder) -> tuple[Any, int]:
+        """Return the next value and its end, reading on while it may be cut off where the text held ends."""
+        while True:
+            try:
+                value, end = decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                unfinished = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _NEAR
+                if not (unfinished and self._more()):
+                    raise
+            except RecursionError as error:
+                raise self._error(str(error), self._at) from None
+            else:
+                # A number may have more digits.
+                if end < len(self._text) or not self._more():
+                    return value, end
+
+    def _error(self, problem: str, at: int) -> NotJsonError:
+        line, column = self._place(at)
+        return NotJsonError(f"not JSON (line {line}, column {column}: {problem})")
+
+    def _more(self) -> bool:
+        """Hold more of the text, and no longer what was taken. At the end of the file return False."""
+        if self._torn:
+            raise self._torn
+        # As much again as is held: a value of n characters is begun log(n) times and not n times.
+        data = self._file.read(max(_CHUNK, len(self._text) - self._at))
+        text = self._decode(data)
+        if not text and not data:
+            return False
+        self._line, self._column = self._place(self._at)
+        self._text = self._text[self._at :] + text
+        self._at = 0
+        return True
+
+    def _decode(self, data: bytes) -> str:
+        try:
+            text = self._utf8.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            start = self._bytes_read + len(data) - len(error.object) + error.start
+            self._torn = NotJsonError(not_utf8(start))
+            text = error.object[: error.start].decode()
+            if not text:
+                raise self._torn from None
+        self._bytes_read += len(data)
+        return text
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """Return line and column of a character that is held."""
+        breaks = self._text.count("\n", 0, at)
+        if not breaks:
+            return self._line, self._column + at
+        return self._line + breaks, at - self._text.rindex("\n", 0, at)

@@ -1,0 +1,52 @@
+"""A path in, its bytes out as a file that tells how far it was read."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from unmirage.errors import UserError
+
+Progress = Callable[[int, int], None]
+_BUFFER = 2**20
+
+
+@contextmanager
+def opened(path: Path, progress: Progress | None = None) -> Iterator[BinaryIO]:
+    """Yield the file, open for reading bytes, and close it after the block.
+
+    Args:
+        path: an ordinary file.
+        progress: called with (bytes read, bytes in the file) for each MiB, and at the end of the file.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    if not path.is_file():
+        raise UserError(f"{path}: is no ordinary file, and it is read more than once; save it to a file first")
+    try:
+        raw = _Metered(path, progress)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    with io.BufferedReader(raw, _BUFFER) as file:
+        yield file
+
+
+class _Metered(io.FileIO):
+    def __init__(self, path: Path, progress: Progress | None) -> None:
+        super().__init__(path)
+        self._progress = progress
+        self._total = os.fstat(self.fileno()).st_size
+        self._done = 0
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, and report."""
+        count = super().readinto(buffer)
+        # A file may grow while it is read; where it ends, all of it was read.
+        self._done = min(self._done + count, self._total) if count else self._total
+        if self._progress:
+            self._progress(self._done, self._total)
+        return count

@@ -1,0 +1,78 @@
+"""Findings in, what a table says of each of them out: the sentence, the kind, what it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unmirage.report.audit_document import FindingRead, Position
+from unmirage.text.printable import short
+
+MOST = 500
+KINDS = {
+    "word": "words",
+    "ngram": "n-grams",
+    "shape": "shape",
+    "template": "sentence pattern",
+    "image": "pictures",
+}
+_LONGEST = 40
+_FROM_FRONT = {1: "second", 2: "third", 3: "fourth"}
+_FROM_BACK = {-1: "last", -2: "last but one", -3: "last but two"}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One row; `says` completes "Queries that …", `echo` names the finding that it repeats, or is empty."""
+
+    found: FindingRead
+    says: str
+    kind: str
+    echo: str
+
+
+def finding_rows(findings: Iterable[FindingRead]) -> tuple[FindingRow, ...]:
+    """Return one row a finding, in the order of the document."""
+    return tuple(FindingRow(one, says(one), kind_of(one), _echo(one)) for one in findings)
+
+
+def kinds_of(rows: Iterable[FindingRow]) -> dict[str, str]:
+    """Return the kinds that occur, with their names."""
+    found = {row.kind for row in rows}
+    return {kind: name for kind, name in KINDS.items() if kind in found}
+
+
+def says(finding: FindingRead) -> str:
+    """Return what completes "Queries that …"; older documents leave it to the page."""
+    if finding.text:
+        return finding.text
+    word = f"“{short(finding.feature, _LONGEST)}”"
+    if finding.position == "opener":
+        return f"open with {word}"
+    place = _place(finding.position)
+    return f"have {word} as their {place} word" if place else f"hold {word}"
+
+
+def kind_of(finding: FindingRead) -> str:
+    """Return a kind that the page knows."""
+    if finding.kind in KINDS:
+        return finding.kind
+    if finding.position in ("shape", "template", "image"):
+        return str(finding.position)
+    return "ngram" if len(finding.feature[:200].split()) > 1 else "word"
+
+
+def _echo(finding: FindingRead) -> str:
+    if finding.echo_of is None:
+        return ""
+    word, position = f"“{short(finding.echo_of.feature, _LONGEST)}”", finding.echo_of.position
+    if position == "opener":
+        return f"echo of opener {word}"
+    place = _place(position)
+    return f"echo of {word} as {place} word" if place else f"echo of {word}"
+
+
+def _place(position: Position) -> str:
+    if isinstance(position, str):
+        return ""
+    return _FROM_FRONT.get(position) or _FROM_BACK.get(position) or f"{position:+d}."

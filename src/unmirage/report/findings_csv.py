@@ -1,0 +1,45 @@
+"""An audit's document in, its findings as CSV out, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from unmirage.text.printable import clean
+
+_COLUMNS = (
+    "kind", "position", "feature", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
+    "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "echo_of", "headline",
+)  # fmt: skip
+# A spreadsheet takes cells that start so for formulas (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def findings_csv(document: Mapping[str, Any]) -> str:
+    """Return one line a finding. Text is cleaned, and a quote is put before what could be a formula."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    for finding in document["findings"]:
+        writer.writerow([_cell(value) for value in _row(finding)])
+    return text.getvalue()
+
+
+def _row(finding: Mapping[str, Any]) -> list[Any]:
+    given = finding["given_opener"] or {}
+    echo = finding["echo_of"]
+    flat = {
+        **finding,
+        **{f"given_opener_{name}": given.get(name) for name in ("log_odds", "low", "high")},
+        "echo_of": f"{echo['position']}: {echo['feature']}" if echo else None,
+    }
+    return [flat[name] for name in _COLUMNS]
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    shown = clean(value)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -1,0 +1,88 @@
+"""Findings in, the geometry of a forest plot out, in per cent of its width. `templates/forest.html.j2` draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from unmirage.report.audit_document import EffectRead, FindingRead
+from unmirage.report.audit_findings import says
+
+SHOWN = 20
+_FARTHEST = 12.0  # log odds beyond this are drawn at the edge
+_EDGE = 2.0  # so that no dot is cut in half
+_TICKS = 7
+_STEPS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """An estimate and its interval on the plot."""
+
+    x: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    """One finding, alone and given the opener."""
+
+    finding: FindingRead
+    says: str
+    alone: Whisker
+    given: Whisker | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The rows from refusal down to answer, and the axis: where each whole number stands."""
+
+    rows: tuple[ForestRow, ...]
+    ticks: tuple[tuple[float, str], ...]
+    zero: float
+
+
+def forest(findings: Iterable[FindingRead]) -> Forest | None:
+    """Return the plot of the strongest findings that are tied to a label and repeat no other; None without any."""
+    tied = (one for one in findings if one.echo_of is None and one.direction != "none")
+    shown = sorted(islice(tied, SHOWN), key=lambda one: -one.log_odds)
+    if not shown:
+        return None
+    scale = _Scale.over(list(chain(shown, (one.given_opener for one in shown if one.given_opener))))
+    rows = (
+        ForestRow(one, says(one), scale.whisker(one), scale.whisker(one.given_opener) if one.given_opener else None)
+        for one in shown
+    )
+    return Forest(tuple(rows), scale.ticks(), scale.at(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    low: int
+    high: int
+
+    @classmethod
+    def over(cls, effects: Sequence[EffectRead]) -> _Scale:
+        """Return the scale that holds 0 and all intervals."""
+        low = max(-_FARTHEST, min(one.low for one in effects))
+        high = min(_FARTHEST, max(one.high for one in effects))
+        return cls(min(-1, math.floor(low)), max(1, math.ceil(high)))
+
+    def at(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return round(_EDGE + (100 - 2 * _EDGE) * min(1.0, max(0.0, share)), 2)
+
+    def whisker(self, effect: EffectRead) -> Whisker:
+        return Whisker(self.at(effect.log_odds), self.at(effect.low), self.at(effect.high))
+
+    def ticks(self) -> tuple[tuple[float, str], ...]:
+        step = next((one for one in _STEPS if (self.high - self.low) / one < _TICKS), _STEPS[-1])
+        first = -(-self.low // step) * step
+        return tuple((self.at(number), _named(number)) for number in range(first, self.high + 1, step))
+
+
+def _named(number: int) -> str:
+    return f"{number:+d}".replace("-", "\u2212") if number else "0"

@@ -1,0 +1,94 @@
+import io
+
+import pytest
+from PIL import Image
+
+from unmirage.data import load_samples, open_samples
+from unmirage.data.hub import hub_data
+from unmirage.errors import UserError
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Nothing is fetched, and nothing is kept outside the test's folder."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+def picture(width):
+    file = io.BytesIO()
+    Image.new("RGB", (width, 2)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with a data set of two splits that has pictures."""
+    features = datasets.Features(
+        {"query": datasets.Value("string"), "label": datasets.Value("int64"), "image": datasets.Image()}
+    )
+    (tmp_path / "set").mkdir()
+    for split, start in (("train", 1), ("test", 11)):
+        images = [{"bytes": picture(start + n), "path": "/etc/x.png"} for n in range(3)]
+        columns = {"query": ["a", "b", "c"], "label": [1, 0, 1], "image": [images[0], None, images[2]]}
+        datasets.Dataset.from_dict(columns, features).to_parquet(tmp_path / "set" / f"{split}.parquet")
+    return tmp_path / "set"
+
+
+def test_a_folder_is_read_as_the_hub_would_be(folder):
+    file = open_samples(f"hf:{folder}")
+    for _ in range(2):
+        assert [(s.id, s.query, s.refused, s.image) for s in file] == [
+            ("1", "a", True, "row-000001.png"),
+            ("2", "b", False, None),
+            ("3", "c", True, "row-000003.png"),
+        ]
+    assert (file.format, file.image_root) == ("parquet", folder)
+    assert file.pictures.open("row-000003.png").width == 3
+    assert file.pictures.inspect("row-000001.png")[0].format == "PNG"
+    assert not file.pictures.exists("row-000002.png")
+    with pytest.raises(UserError, match=r"'row-000002\.png' is not in hf:"):
+        file.pictures.open("row-000002.png")
+
+
+def test_a_split_and_a_part_of_one_can_be_named(folder):
+    assert open_samples(f"hf:{folder}@test").pictures.open("row-000001.png").width == 11
+    assert len(load_samples(f"hf:{folder}@train[:2]")) == 2
+    assert len(load_samples(f"hf:{folder}:default@test")) == 3
+
+
+def test_lines_of_json_in_a_folder(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text('{"query": "a", "type": "SSU", "image": "1.png"}\n')
+    file = open_samples(f"hf:{tmp_path / 'set'}", images=tmp_path)
+    assert (file.format, [s.refused for s in file], file.pictures.root) == ("holisafe", [True], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("hf:no-such/set", "hf:no-such/set: cannot be loaded \\("),
+        ("hf:{}/nothing", "nothing: cannot be loaded \\("),
+        ("hf:{}/set@validation", "Unknown split"),
+        ("hf:{}/set:other", "BuilderConfig 'other' not found"),
+        ("hf:", "names no data set; valid: hf:NAME, hf:NAME:CONFIG, hf:NAME@SPLIT"),
+        ("hf:a:b:c", "names no data set"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_line(folder, path, reason):
+    with pytest.raises(UserError, match=reason) as caught:
+        open_samples(path.format(folder.parent))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_code_of_a_data_set_runs(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "set.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        hub_data(tmp_path.__class__(f"hf:{tmp_path / 'set'}"))
+    assert not (tmp_path / "ran").exists()

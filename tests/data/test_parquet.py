@@ -1,0 +1,153 @@
+import io
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from unmirage.data import load_samples, open_samples
+from unmirage.errors import UserError
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+PATHS = ["../../etc/passwd", "same.png", "same.png", None]
+
+
+def picture(number, kind="JPEG"):
+    file = io.BytesIO()
+    Image.new("RGB", (number + 1, 2)).save(file, kind)
+    return file.getvalue()
+
+
+def cells(count, start=0):
+    return [{"bytes": picture(start + n), "path": PATHS[n % 4]} for n in range(count)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(columns, name="d.parquet", **kwargs):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table(columns), path, **kwargs)
+        return path
+
+    return write
+
+
+def test_a_flat_table(write):
+    data = load_samples(write({"query": ["a", "b"], "refused": [True, False], "image": ["1.png", None]}))
+    assert data.format == "parquet"
+    assert [(s.id, s.query, s.refused, s.image) for s in data] == [("1", "a", True, "1.png"), ("2", "b", False, None)]
+    assert data.image_root == data.source.parent
+
+
+def test_columns_can_be_named_and_formats_are_told(write):
+    path = write({"q": ["a"], "ok": [1]})
+    assert load_samples(path, columns={"query": "q", "refused": "ok"}).samples[0].refused
+    spa_vl = {"question": ["a"], "chosen": ["I cannot help with this."], "rejected": ["b"], "class1": ["c"]}
+    assert load_samples(write(spa_vl)).format == "spa-vl"
+    vlguard = {"safe": [False], "instr-resp": [[{"instruction": "a", "response": "b"}]]}
+    assert load_samples(write(vlguard)).samples[0].refused
+
+
+def test_a_broken_row_is_named_or_set_aside(write):
+    path = write({"query": ["a", None, "c"], "label": [1, 0, 0]})
+    with pytest.raises(UserError, match=r"d\.parquet: row 2: field 'query' is missing"):
+        load_samples(path)
+    assert [s.id for s in load_samples(path, skip_bad=True)] == ["1", "3"]
+
+
+def test_pictures_in_the_table_are_named_after_their_row_and_can_be_opened(write):
+    images = cells(700)
+    images[2] = None
+    path = write({"query": ["a"] * 700, "label": [0] * 700, "image": images}, row_group_size=90)
+    file = open_samples(path)
+    for _ in range(2):
+        names = [s.image for s in file]
+        assert names[:4] == ["row-000001.png", "row-000002.png", None, "row-000004.png"]
+        assert len(set(names)) == 700
+    for number in (1, 90, 91, 700, 4):
+        assert file.pictures.open(f"row-{number:06d}.png").size == (number, 2)
+    facts, image = file.pictures.inspect("row-000300.png")
+    assert (facts.width, facts.format, image.size) == (300, "JPEG", (256, 2))
+    there = {name: file.pictures.exists(name) for name in ("row-000700.png", "row-000003.png", "row-000701.png", "x")}
+    assert [name for name, exists in there.items() if exists] == ["row-000700.png"]
+    with pytest.raises(UserError, match=r"'row-000003\.png' is not in .*d\.parquet; valid: row-000001\.png"):
+        file.pictures.check("row-000003.png")
+
+
+def test_bad_pictures_in_the_table_are_refused_as_those_in_files(write):
+    images = [{"bytes": b"<svg/>", "path": None}, {"bytes": picture(63)[:400], "path": None}]
+    pictures = open_samples(write({"query": ["a"] * 2, "label": [0] * 2, "image": images})).pictures
+    with pytest.raises(UserError, match=r"'row-000001\.png' is not a readable picture; valid: JPEG, PNG, WEBP"):
+        pictures.check("row-000001.png")
+    with pytest.raises(UserError, match=r"'row-000002\.png' is (broken or cut short|not a readable picture)"):
+        pictures.open("row-000002.png")
+
+
+def test_two_columns_of_pictures_and_bare_bytes(write):
+    table = {"query": ["a", "b"], "label": [0, 0], "image": [picture(4), None], "img": cells(2)}
+    file = open_samples(write(table))
+    assert [s.image for s in file] == ["row-000001.png", None]
+    second = open_samples(file.source, columns={"image": "img"})
+    assert [s.image for s in second] == ["row-000001-2.png", "row-000002-2.png"]
+    assert file.pictures.open("row-000001.png").width == 5
+    assert second.pictures.open("row-000002-2.png").width == 2
+    assert not second.pictures.exists("row-000002-3.png")
+
+
+def test_a_folder_is_read_in_the_order_of_its_files(write):
+    for part, name in enumerate("cab"):
+        query = {"query": [name] * 2, "label": [0] * 2, "image": cells(2, start=2 * part)}
+        folder = write(query, f"data/{name}.parquet").parent
+    file = open_samples(folder)
+    assert [(s.id, s.query) for s in file] == [(str(n), "aabbcc"[n - 1]) for n in range(1, 7)]
+    assert [file.pictures.open(s.image).width for s in file] == [3, 4, 5, 6, 1, 2]
+    assert file.image_root == folder
+    write({"other": [1]}, "data/d.parquet")
+    with pytest.raises(UserError, match=r"d\.parquet: has other columns than a\.parquet"):
+        open_samples(folder)
+
+
+def test_progress_counts_rows(write):
+    calls = []
+    list(open_samples(write({"query": ["a"] * 600, "label": [0] * 600}), progress=lambda *call: calls.append(call)))
+    assert calls == [(256, 600), (512, 600), (600, 600), (600, 600)]
+
+
+def test_what_is_no_parquet_is_named(tmp_path, write):
+    with pytest.raises(UserError, match=r"x\.parquet: no such file"):
+        open_samples(tmp_path / "x.parquet")
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 or not")
+    with pytest.raises(UserError, match=r"x\.parquet: is no Parquet file \(") as caught:
+        open_samples(tmp_path / "x.parquet")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="holds no records"):
+        open_samples(write({"query": pa.array([], pa.string())}))
+
+
+def test_a_damaged_page_is_named(write):
+    path = write({"query": ["w" * 9_000] * 50, "label": [0] * 50}, compression="zstd", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[40:60] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"d\.parquet: is broken or cut short \("):
+        open_samples(path)
+
+
+@pytest.mark.parametrize(("path", "library"), [("d.parquet", "pyarrow"), ("hf:some/name", "datasets")])
+def test_without_the_library_the_extra_is_named(path, library):
+    code = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "from unmirage.data import open_samples\n"
+        "from unmirage.errors import UserError\n"
+        f"try:\n    open_samples({path!r})\nexcept UserError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: needs the extra 'data': pip install 'unmirage[data]'")
+
+
+def test_reading_text_files_imports_no_optional_library():
+    code = "import sys, unmirage.data\nassert not {'pyarrow', 'datasets', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

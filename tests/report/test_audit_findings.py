@@ -1,0 +1,65 @@
+import pytest
+
+from unmirage.report.audit_document import FindingRead, read_audit
+from unmirage.report.audit_findings import finding_rows, kind_of, kinds_of, says
+
+
+def finding(feature="share", position="any", **changes):
+    return FindingRead.model_validate(
+        {"feature": feature, "position": position, "refused": 1, "answered": 1, "log_odds": 0.0,
+         "low": 0.0, "high": 0.0, "q_value": 0.1, "direction": "none"}
+        | changes
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("position", "said"),
+    [
+        ("opener", "open with “share”"),
+        ("any", "hold “share”"),
+        (1, "have “share” as their second word"),
+        (-1, "have “share” as their last word"),
+        (7, "have “share” as their +7. word"),
+    ],
+)
+def test_older_findings_complete_the_sentence_too(position, said):
+    assert says(finding(position=position)) == said
+
+
+def test_a_finding_that_brings_its_text_is_left_alone():
+    assert says(finding(text="end without a question mark")) == "end without a question mark"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"kind": "template"}, "template"),
+        ({"position": "image"}, "image"),
+        ({"feature": "can you"}, "ngram"),
+        ({"kind": "<script>"}, "word"),
+        ({}, "word"),
+    ],
+)
+def test_every_finding_has_a_kind_that_the_page_knows(changes, kind):
+    assert kind_of(finding(**changes)) == kind
+
+
+@pytest.mark.parametrize(
+    ("position", "said"),
+    [("opener", "echo of opener “can”"), ("any", "echo of “can”"), (-1, "echo of “can” as last word")],
+)
+def test_an_echo_names_what_it_repeats(position, said):
+    (row,) = finding_rows([finding(echo_of={"feature": "can", "position": position})])
+    assert row.echo == said
+
+
+def test_rows_keep_the_order_and_name_the_kinds_that_occur(full_audit):
+    rows = finding_rows(read_audit(full_audit).findings[:4])
+    assert [row.echo for row in rows] == ["", "echo of opener “share”", "", ""]
+    assert kinds_of(rows) == {"word": "words", "ngram": "n-grams"}
+
+
+def test_a_word_of_a_megabyte_is_cut():
+    row = finding_rows([finding(feature="x" * 1_000_000, echo_of={"feature": "y" * 1_000_000, "position": "any"})])[0]
+    assert len(row.says) < 60
+    assert len(row.echo) < 60
