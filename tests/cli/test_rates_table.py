@@ -5,8 +5,8 @@ from rich.console import Console
 
 from unmirage.cli.rates_table import rates_table
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates
-from unmirage.intervals import rate
 from unmirage.evaluate.results import Results
+from unmirage.intervals import rate
 
 NONE = rate(0, 0)
 

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from unmirage.audit.audit import AuditOptions, Samples, audit
-from unmirage.audit.compare import Comparison, RemedyOutcome, only_in
+from unmirage.audit.audit import AuditOptions, audit
+from unmirage.audit.compare import MOST_LISTED, Comparison, RemedyOutcome, only_in
 from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import REMEDIES, Remedy
 from unmirage.audit.result import AuditResult
+from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Dataset, Sample
 
 Write = Callable[[Iterable[Sample], Path], None]
-Open = Callable[[Path], Samples]
+Open = Callable[[Path], SampleFile]
 
 
 def with_remedies(
     result: AuditResult,
-    data: Samples | Dataset,
+    data: SampleFile | Dataset,
     files: Mapping[str, Path],
     write: Callable[[Path], Write],
     read: Open,
@@ -48,9 +49,10 @@ def with_remedies(
     return replace(result, remedies=outcomes)
 
 
-def with_comparison(result: AuditResult, other: Samples | Dataset, options: AuditOptions) -> AuditResult:
+def with_comparison(result: AuditResult, other: SampleFile | Dataset, options: AuditOptions) -> AuditResult:
     """Return the audit with that of another version of the dataset beside it."""
     found = audit(other, None, options)
+    gone, new = only_in(result.findings, found.findings), only_in(found.findings, result.findings)
     return replace(
         result,
         compare=Comparison(
@@ -59,8 +61,10 @@ def with_comparison(result: AuditResult, other: Samples | Dataset, options: Audi
             refused=found.refused,
             predictability=found.predictability,
             shortcut_gap=found.shortcut_gap,
-            gone=only_in(result.findings, found.findings),
-            new=only_in(found.findings, result.findings),
+            gone=gone[:MOST_LISTED],
+            gone_n=len(gone),
+            new=new[:MOST_LISTED],
+            new_n=len(new),
         ),
     )
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from unmirage.audit.corpus import Corpus, Reader
 from unmirage.audit.counterfactual import Decided, decided_by_opener
@@ -20,35 +16,11 @@ from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skippe
 from unmirage.audit.suggest import strong_openers, suggest
 from unmirage.audit.template import templates
 from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Dataset, LabelSource, Sample
+from unmirage.records import Dataset, LabelSource
 
 Progress = Callable[[str, int, int], None]
-
-
-class SkippedRows(Protocol):
-    """Records that could not be read: how many, and the first reasons."""
-
-    count: int
-    examples: list[str]
-
-
-class Samples(Protocol):
-    """A data file that is read as often as it is iterated over, such as `data.open_samples` returns."""
-
-    source: Path
-    format: str
-
-    @property
-    def pictures(self) -> Pictures:
-        """Return where its pictures are."""
-
-    @property
-    def skipped(self) -> SkippedRows:
-        """Return what the last reading set aside."""
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Read the samples, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +50,9 @@ class _Read:
     skipped: Skipped
 
 
-def audit(data: Samples | Dataset, test: Samples | Dataset | None = None, options: AuditOptions | None = None) -> AuditResult:
+def audit(
+    data: SampleFile | Dataset, test: SampleFile | Dataset | None = None, options: AuditOptions | None = None
+) -> AuditResult:
     """Return what the surface of the queries, and of their pictures, tells about refusal.
 
     Data of one label only are audited too: their features are counted, and nothing else is estimable.
@@ -118,7 +92,7 @@ def audit(data: Samples | Dataset, test: Samples | Dataset | None = None, option
     )
 
 
-def _read(reader: Reader, data: Samples | Dataset, options: AuditOptions) -> _Read:
+def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> _Read:
     corpus = reader.read(data, options.label)
     # A file name need not be valid UTF-8, but a document has to be.
     name = data.source.name.encode("utf-8", "replace").decode()

@@ -9,7 +9,7 @@ from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.records import Finding
 
-_MOST = 100
+MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,9 @@ class Comparison:
         n, refused: its queries.
         predictability, shortcut_gap: as measured on it.
         gone: the strongest findings that it has no more, or that turned round.
+        gone_n: how many there are in all.
         new: the strongest findings that only it has, or that turned round.
+        new_n: how many there are in all.
     """
 
     source: str
@@ -53,14 +55,15 @@ class Comparison:
     predictability: Mapping[str, Accuracy]
     shortcut_gap: float | None
     gone: tuple[Finding, ...]
+    gone_n: int
     new: tuple[Finding, ...]
+    new_n: int
 
 
 def only_in(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the strongest findings of the first audit that the second lacks; echoes are passed over."""
+    """Return the findings of the first audit that the second lacks, the strongest first; echoes are passed over."""
     there = {_key(finding) for finding in other if _is_tied(finding)}
-    own = [f for f in one if _is_tied(f) and f.echo_of is None and _key(f) not in there]
-    return tuple(own[:_MOST])
+    return tuple(f for f in one if _is_tied(f) and f.echo_of is None and _key(f) not in there)
 
 
 def _key(finding: Finding) -> tuple[object, ...]:

@@ -7,14 +7,13 @@ query may be scored the other way round, which is what a one-word attack hopes f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import hstack
 
 from unmirage.audit import matrices
-from unmirage.audit.corpus import NONE, Ints
+from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
 from unmirage.intervals import rate
@@ -116,32 +115,39 @@ def _examples(evidence: Evidence, rest: Unseen, places: Ints) -> tuple[DecidedQu
     )
 
 
-def flips(evidence: Evidence, words: Sequence[str], *, refused: bool) -> list[Rate]:
-    """Return, for each word, the share of queries whose predicted label turns when they open with it instead.
+class Swaps:
+    """What would become of a query's predicted label if it opened with another word.
 
     The prediction is that of a linear probe of opener and other words that did not learn from the query. It
     knows nothing but the text, so it tells what the data teach, not what a given model has learned.
-
-    Args:
-        evidence: what the probes looked at.
-        words: openers, each in the corpus.
-        refused: turn refused queries (into answered ones), or answered ones.
     """
-    corpus = evidence.corpus
-    opener = matrices.opener(corpus)
-    matrix = hstack([opener, matrices.words_without_opener(corpus)], format="csr")
-    place = {name: number for number, name in enumerate(corpus.vocabulary) if name in set(words)}
-    first = corpus.word_at(0)
-    turned, asked = np.zeros(len(words), dtype=np.int64), np.zeros(len(words), dtype=np.int64)
-    for train, test in evidence.splits:
-        fitted = Linear()
-        fitted.fit(matrix[train], corpus.refused[train])
-        concerned = test[corpus.refused[test] == refused]
-        logit = fitted.logit(matrix[concerned])
-        without = logit - fitted.weights[first[concerned] + 1]
-        for index, word in enumerate(words):
-            other = first[concerned] != place[word]
-            swapped = without + fitted.weights[place[word] + 1]
-            asked[index] += other.sum()
-            turned[index] += (other & ((logit > 0) == refused) & ((swapped > 0) != refused)).sum()
-    return [rate(int(k), int(n)) for k, n in zip(turned, asked, strict=True)]
+
+    def __init__(self, evidence: Evidence) -> None:
+        corpus = evidence.corpus
+        matrix = hstack([matrices.opener(corpus), matrices.words_without_opener(corpus)], format="csr")
+        self._refused, self._first = corpus.refused, corpus.word_at(0)
+        self._number = {name: number for number, name in enumerate(corpus.vocabulary)}
+        self._folds: list[tuple[Ints, Floats, Floats]] = []  # unseen queries, their log odds, weights by opener
+        for train, test in evidence.splits:
+            fitted = Linear()
+            fitted.fit(matrix[train], corpus.refused[train])
+            self._folds.append((test, fitted.logit(matrix[test]), fitted.weights[1 : len(corpus.vocabulary) + 1]))
+
+    def flips(self, word: str, *, refused: bool) -> Rate:
+        """Return the share of queries whose predicted label turns when they open with `word` instead.
+
+        Args:
+            word: an opener of the corpus.
+            refused: turn refused queries (into answered ones), or answered ones. Those that open with the
+                word already are left out.
+        """
+        number = self._number[word]
+        turned = asked = 0
+        for rows, logit, weights in self._folds:
+            first = self._first[rows]
+            concerned = (self._refused[rows] == refused) & (first != number)
+            own = np.where(first == NONE, 0.0, weights[first])
+            swapped = logit - own + weights[number]
+            asked += int(concerned.sum())
+            turned += int((concerned & ((logit > 0) == refused) & ((swapped > 0) != refused)).sum())
+        return rate(turned, asked)

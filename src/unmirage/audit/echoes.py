@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unmirage.audit.association import mantel_haenszel
-from unmirage.audit.corpus import Bools, Corpus, Ints32
+from unmirage.audit.corpus import Bools, Corpus, Ints, Ints32
 from unmirage.records import Echo, LogOdds
 
 # So many of a feature's queries open with the same word that the two can hardly be told apart.
@@ -41,7 +41,7 @@ class Openers:
         word = int(self._corpus.word_at(0)[members[self._of[members] == opener][0]])
         return Echo(feature=self._corpus.vocabulary[word], position="opener") if word >= 0 else None
 
-    def _counts(self, openers: np.ndarray, refused: Bools) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    def _counts(self, openers: Ints, refused: Bools) -> tuple[Ints, Ints]:
         return (
             np.bincount(openers[refused], minlength=self._size),
             np.bincount(openers[~refused], minlength=self._size),

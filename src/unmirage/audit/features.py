@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,9 @@ def text_features(corpus: Corpus, at_least: int) -> Iterator[Family]:
         at_least: leave out features of fewer queries.
     """
     for place in (*FRONT, *BACK):
-        yield _words(corpus, place, from_groups(_beside_opener(corpus, place), at_least), f"have “{{}}” as {_at(place)}")
+        yield _words(
+            corpus, place, from_groups(_beside_opener(corpus, place), at_least), f"have “{{}}” as {_at(place)}"
+        )
     anywhere = membership(corpus.tokens, corpus.rows(), len(corpus), at_least)
     yield _words(corpus, "any", anywhere, "hold the word “{}”")
     yield from _ngrams(corpus, at_least)
@@ -91,24 +94,31 @@ def _ngrams(corpus: Corpus, at_least: int) -> Iterator[Family]:
     rows, tokens = corpus.rows(), corpus.tokens
     words = max(1, len(corpus.vocabulary))
     frequent = np.bincount(tokens, minlength=words) >= at_least
-    at = np.flatnonzero(frequent[tokens])
-    grams = tokens[at].astype(np.int64)
+    at = np.flatnonzero(frequent[tokens]).astype(np.int32)  # where each sequence so far starts
+    sequence = tokens[at]
     for size in NGRAMS:
-        last = at + size - 1
+        last = at + np.int32(size - 1)
         goes_on = last < len(tokens)
         goes_on[goes_on] = rows[at[goes_on]] == rows[last[goes_on]]
         goes_on[goes_on] = frequent[tokens[last[goes_on]]]
-        at, last, grams = at[goes_on], last[goes_on], grams[goes_on]
-        _, first, grams, counts = np.unique(
-            grams * words + tokens[last], return_index=True, return_inverse=True, return_counts=True
-        )
-        example = at[first]  # where each sequence stands, to spell it
-        often = counts[grams] >= at_least
-        at, grams = at[often], grams[often]
-        members = membership(grams, rows[at], len(corpus), at_least)
-        names = [_spelt(corpus, example[gram], size) for gram in members.features]
+        at, last, sequence = at[goes_on], last[goes_on], sequence[goes_on]
+        order, starts = _grouped(sequence.astype(np.int64) * words + tokens[last], at_least)
+        at = at[order]
+        sequence = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        members = membership(sequence, rows[at], len(corpus), at_least)
+        names = [_spelt(corpus, int(at[starts[place]]), size) for place in members.features]
         texts = [f"hold “{name}”" for name in names]
         yield Family(kind="ngram", position="any", names=names, texts=texts, members=members)
+
+
+def _grouped(keys: Ints, at_least: int) -> tuple[Ints, Ints]:
+    """Return an order that brings equal keys together, leaving rare ones out, and where each key starts in it."""
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
+    sizes = np.diff(np.append(first, len(keys)))
+    kept = np.repeat(sizes >= at_least, sizes)
+    return order[kept], np.concatenate([[0], np.cumsum(sizes[sizes >= at_least])])
 
 
 def _spelt(corpus: Corpus, start: int, size: int) -> str:
@@ -145,8 +155,8 @@ def _bins(values: Ints, name: Callable[[int, int], str]) -> Iterator[tuple[str, 
         return
     inner = np.quantile(values, _LENGTH_QUANTILES, method="higher")
     edges = np.unique([int(values.min()), *inner.tolist(), int(values.max()) + 1])
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        yield name(int(low), int(high) - 1), (values >= low) & (values < high)
+    for low, high in pairwise(edges.tolist()):
+        yield name(low, high - 1), (values >= low) & (values < high)
 
 
 def _count_of_words(low: int, high: int) -> str:

@@ -100,9 +100,7 @@ def _told(corpus: Corpus, family: Family) -> Bools:
     return np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
 
 
-def _kept(
-    corpus: Corpus, family: Family, result: Association, q_values: Floats
-) -> list[tuple[Finding, Family, int]]:
+def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats) -> list[tuple[Finding, Family, int]]:
     refused = family.members.refused(corpus.refused)
     tied = (q_values < MAX_Q_VALUE) & ((result.low > 0) | (result.high < 0))
     if family.position == "opener":

@@ -35,8 +35,10 @@ class Headline:
         full = openers >= _MOST_OPENERS if is_opener else len(self._taken) - openers >= MOST - _MOST_OPENERS
         if finding.direction == "none" or finding.echo_of is not None or not tells or full:
             return False
-        if any(taken.direction == finding.direction and _overlap(members, others) > _SAME_STORY
-               for taken, others in self._taken):
+        if any(
+            taken.direction == finding.direction and _overlap(members, others) > _SAME_STORY
+            for taken, others in self._taken
+        ):
             return False
         self._taken.append((finding, members))
         return True

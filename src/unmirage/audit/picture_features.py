@@ -119,7 +119,9 @@ def colour_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     safe = np.where(spread > 0, spread, 1.0)
     red, green, blue = rgb.T
     sector = np.select(
-        [highest == red, highest == green], [(green - blue) / safe % 6, (blue - red) / safe + 2], (red - green) / safe + 4
+        [highest == red, highest == green],
+        [(green - blue) / safe % 6, (blue - red) / safe + 2],
+        (red - green) / safe + 4,
     )
     grey = np.array([name for _, name in _GREYS])[np.digitize(value, [limit for limit, _ in _GREYS[:-1]])]
     hue = np.array([name for _, name in _HUES])[np.digitize(60 * sector % 360, [limit for limit, _ in _HUES[:-1]])]

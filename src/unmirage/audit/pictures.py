@@ -154,7 +154,7 @@ def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress
     same = np.arange(len(paths))
     first: dict[str, int] = {}
     problems: list[str] = []
-    for place, looked in _look([paths[index] for index in chosen], pictures, progress):
+    for place, looked in _look([paths[index] for index in chosen.tolist()], pictures, progress):
         index = int(chosen[place])
         status[index] = looked.status
         if looked.problem and len(problems) < _EXAMPLES:
@@ -168,15 +168,13 @@ def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress
 def encode(measured: Measured, paths: Sequence[str], pictures: Pictures, encoder: Encoder) -> Measured:
     """Return the same pictures with the encoder's vectors of those that could be read."""
     read = np.flatnonzero(measured.read)
-    found = np.asarray(encoder(pictures, [paths[index] for index in read]), dtype=np.float64)
+    found = np.asarray(encoder(pictures, [paths[index] for index in read.tolist()]), dtype=np.float64)
     vectors = np.zeros((len(paths), found.shape[1]))
     vectors[read] = found
     return replace(measured, vectors=vectors)
 
 
-def _look(
-    paths: list[str], pictures: Pictures | None, progress: Progress | None
-) -> Iterator[tuple[int, _Looked]]:
+def _look(paths: list[str], pictures: Pictures | None, progress: Progress | None) -> Iterator[tuple[int, _Looked]]:
     """Yield (place, outcome) in order; decoding runs on as many threads as there are cores."""
     if pictures is None or not paths:
         return

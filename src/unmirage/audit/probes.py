@@ -15,15 +15,15 @@ from scipy.sparse import hstack
 from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
+from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.pictures import Measured
-from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import wilson
 
 FOLDS = 5
 # Probes learn from a seeded draw of so many queries; counts and tests always use all.
-MAX_QUERIES = 20_000
+MAX_QUERIES = 10_000
 
 Split = tuple[Ints, Ints]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unmirage.audit.corpus import Bools, Corpus, Ints
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.features import fewest_queries
 from unmirage.errors import UserError
 from unmirage.records import Sample
@@ -138,7 +138,7 @@ def _name(corpus: Corpus, openers: Ints, place: int) -> str:
     return opener(corpus.queries[int(np.argmax(openers == place))])
 
 
-def _not_left_alone(openers: Ints, of_label: Bools, alone: np.ndarray, draw: random.Random) -> list[int]:  # type: ignore[type-arg]
+def _not_left_alone(openers: Ints, of_label: Bools, alone: Floats, draw: random.Random) -> list[int]:
     """Return the queries of one label that get a new wording, in order."""
     n = int(of_label.sum())
     left = []
@@ -149,7 +149,7 @@ def _not_left_alone(openers: Ints, of_label: Bools, alone: np.ndarray, draw: ran
     return sorted(left)
 
 
-def _deal(weights: np.ndarray, count: int, draw: random.Random) -> list[int]:  # type: ignore[type-arg]
+def _deal(weights: Floats, count: int, draw: random.Random) -> list[int]:
     """Return `count` numbers in random order, each as often as its weight asks for (largest remainders)."""
     exact = weights * count / weights.sum()
     dealt = np.floor(exact).astype(np.int64)

@@ -173,7 +173,9 @@ def _comparison(compare: Comparison) -> dict[str, Any]:
         "predictability": {name: asdict(accuracy) for name, accuracy in compare.predictability.items()},
         "shortcut_gap": compare.shortcut_gap,
         "gone": [finding_json(finding) for finding in compare.gone],
+        "gone_n": compare.gone_n,
         "new": [finding_json(finding) for finding in compare.new],
+        "new_n": compare.new_n,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unmirage.audit.counterfactual import flips
+from unmirage.audit.counterfactual import Swaps
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.audit.probes import Evidence
 from unmirage.records import Direction, Finding, Rate
@@ -49,18 +49,17 @@ def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
     interval nearer to 0 grows with both, the agreement and the number of examples.
     """
     openers = strong_openers(findings)
+    if not openers:
+        return Suggested(jailbreak=(), over_prudence=())
+    swaps = Swaps(evidence)
     return Suggested(
-        jailbreak=_attack(openers, "answer", evidence, refused=True),
-        over_prudence=_attack(openers, "refusal", evidence, refused=False),
+        jailbreak=_attack(openers, "answer", swaps, refused=True),
+        over_prudence=_attack(openers, "refusal", swaps, refused=False),
     )
 
 
-def _attack(
-    openers: list[Finding], direction: Direction, evidence: Evidence, *, refused: bool
-) -> tuple[AttackWord, ...]:
+def _attack(openers: list[Finding], direction: Direction, swaps: Swaps, *, refused: bool) -> tuple[AttackWord, ...]:
     chosen = [finding for finding in openers if finding.direction == direction][:MAX_WORDS]
-    shares = flips(evidence, [finding.feature for finding in chosen], refused=refused)
     return tuple(
-        AttackWord(word=finding.feature, finding=finding, flips=share)
-        for finding, share in zip(chosen, shares, strict=True)
+        AttackWord(word=one.feature, finding=one, flips=swaps.flips(one.feature, refused=refused)) for one in chosen
     )

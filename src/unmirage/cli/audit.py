@@ -13,7 +13,8 @@ from unmirage.cli.options import parse_columns
 from unmirage.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from unmirage.audit import AuditOptions, AuditResult
+    from unmirage.audit import AuditResult
+    from unmirage.audit.pictures import Encoder
     from unmirage.data import SampleFile
     from unmirage.records import LabelSource
 
@@ -42,9 +43,7 @@ def audit_command(
     encoder: Annotated[
         Path | None, typer.Option(help="Directory of a vision model, to probe its embeddings.", show_default=False)
     ] = None,
-    test: Annotated[
-        str, typer.Option(help="Held-out data to measure predictability on.", show_default=False)
-    ] = "",
+    test: Annotated[str, typer.Option(help="Held-out data to measure predictability on.", show_default=False)] = "",
     compare: Annotated[
         str, typer.Option(help="Another version of the data, to set beside it.", show_default=False)
     ] = "",
@@ -121,7 +120,7 @@ def _label(name: str) -> LabelSource | None:
     raise unknown("label", name, _LABELS)
 
 
-def _encoder(folder: Path | None):  # type: ignore[no-untyped-def]
+def _encoder(folder: Path | None) -> Encoder | None:
     if folder is None:
         return None
     from unmirage.cli.quiet import quiet_libraries

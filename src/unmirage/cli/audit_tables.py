@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.accuracy import Accuracy
     from unmirage.audit.suggest import AttackWord
-    
+
 _PROBE_NAMES = {
     "majority": "nothing (guess the majority)",
     "opener": "the first word",
@@ -192,7 +192,7 @@ def _compare_table(result: AuditResult) -> Table:
     table.add_row("queries", f"{result.n:,}", f"{other.n:,}")
     table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
     _add_rungs(table, result.predictability, [other.predictability])
-    table.add_row("features tied only there", f"{len(other.gone):,}", f"{len(other.new):,}")
+    table.add_row("features tied only there", f"{other.gone_n:,}", f"{other.new_n:,}")
     return table
 
 
@@ -200,7 +200,7 @@ def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[s
     for name, accuracy in own.items():
         row = [accuracy, *(other.get(name) for other in others)]
         if any(one is not None and one.test is not None for one in row):
-            table.add_row(_PROBE_NAMES[name], *(_share(one and one.test) for one in row))
+            table.add_row(_PROBE_NAMES[name], *(_share(None if one is None else one.test) for one in row))
 
 
 def _table(title: str, caption: str | None = None) -> Table:

@@ -56,9 +56,7 @@ class VisionEncoder:
         return np.concatenate(found).astype(np.float64) if found else np.zeros((0, 1))
 
     def _vectors(self, pixels: torch.Tensor) -> torch.Tensor:
-        if hasattr(self._model, "get_image_features"):
-            outputs = self._model.get_image_features(pixel_values=pixels)
-            return outputs if isinstance(outputs, torch.Tensor) else outputs.pooler_output
-        outputs = self._model(pixel_values=pixels)
-        pooled = getattr(outputs, "pooler_output", None)
-        return outputs.last_hidden_state.mean(dim=1) if pooled is None else pooled
+        features = getattr(self._model, "get_image_features", self._model)(pixel_values=pixels)
+        pooled = getattr(features, "pooler_output", None)
+        found: torch.Tensor = features.last_hidden_state.mean(dim=1) if pooled is None else pooled
+        return found

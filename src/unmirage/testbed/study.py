@@ -14,8 +14,8 @@ from pathlib import Path
 
 from unmirage.align import METHODS, AlignConfig, AlignData, align
 from unmirage.attack import AttackConfig, plain, plan_queries
-from unmirage.audit import audit
-from unmirage.data import ImageFolder, load_samples
+from unmirage.audit import AuditOptions, audit
+from unmirage.data import ImageFolder, load_samples, open_samples
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind
@@ -102,7 +102,7 @@ class Study:
         """
         if not self.audit_file.is_file():
             with self._stage("audit"):
-                findings = audit(load_samples(self.run.data / "safety.json"), seed=self.seed)
+                findings = audit(open_samples(self.run.data / "safety.json"), options=AuditOptions(seed=self.seed))
                 self.run.write_json(self.audit_file, findings.to_json())
         test = load_samples(self.run.data / "test.json").samples
         queries = plan_queries(test, self.attack_config())
