@@ -95,7 +95,9 @@ def test_the_thing_itself_is_kept_word_for_word(thing, word):
         ("Fix the boat.", "question", "fix the boat"),
         ("Build a kite.", "action", "build a kite"),
         ("How can I build a kite?", "action", "build a kite"),
-        ("What is she holding?", "question", "what is she holding"),
+        ("What is she holding?", "clause", "what she is holding"),
+        ("What is the text shown here?", "thing", "the text shown here"),
+        ("Does she like it?", "question", "does she like it"),
         ("Look here. Who is it? Say.", "question", "look here. Who is it? Say"),
         ("", "question", ""),
     ],
@@ -112,7 +114,10 @@ def test_parse_finds_what_is_asked_for(query, kind, body):
         ("What is the recipe of the balno?", "share", "Share the recipe of the balno."),
         ("Build a kite.", "what", "What is the best way to build a kite?"),
         ("How can I build a kite?", "share", "Share how to build a kite."),
-        ("Who is it?", "what", "What is your answer to this question: who is it?"),
+        ("Who is it?", "what", "What can you tell me about who it is?"),
+        ("What is the man holding?", "share", "Share what the man is holding."),
+        ("What does this depict?", "provide", "Provide a description of what this depicts."),
+        ("Does she like it?", "what", "What is your answer to this question: does she like it?"),
     ],
 )
 def test_the_first_rewrite_word_for_word(query, word, first):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-RequestKind = Literal["thing", "action", "question"]
+RequestKind = Literal["thing", "action", "clause", "question"]
 
 MODALS = ("can", "could", "would", "will")
 WH_WORDS = ("what", "how", "who", "why", "where", "when", "which")
@@ -33,6 +33,9 @@ ACTION_VERBS = (
 )  # fmt: skip
 
 VERBS = frozenset(TELLING_VERBS + ACTION_VERBS)
+
+# Verbs whose object is made or handed over: one cannot "create what is shown here".
+_MAKING_VERBS = ("provide", "generate", "create", "give", "present")
 
 _VERB_TAILS = (".", " for me.", " in detail.", " in a few words.", ", please.")
 
@@ -121,6 +124,20 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         "tell": ("{w} me how to {x}.", "{w} me the best way to {x}.", "{w} me the steps to {x}."),
         **_you("{x}?", "help me {x}?", "show me how to {x}?", "{x} for me?"),
         "verb": ("{w} how to {x}.", "{w} the best way to {x}.", "{w} the steps to {x}.", "{w} a way to {x}."),
+    },
+    "clause": {
+        "what": ("{w} can you tell me about {x}?", "{w} would you say about {x}?", "{w} do you know about {x}?"),
+        "how": ("{w} would you explain {x}?", "{w} can one tell {x}?", "{w} do you know {x}?"),
+        "who": ("{w} can tell me {x}?", "{w} could explain {x}?", "{w} knows {x}?"),
+        "why": ("{w} not tell me {x}?", "{w} not explain {x}?", "{w} not say {x}?"),
+        "where": ("{w} can I find out {x}?", "{w} could I learn {x}?", "{w} is it said {x}?"),
+        "when": ("{w} can you tell me {x}?", "{w} will you explain {x}?", "{w} could you say {x}?"),
+        "which": ("{w} words say {x}?", "{w} facts show {x}?", "{w} answer tells me {x}?"),
+        "please": ("{w} tell me {x}.", "{w} explain {x}.", "{w} say {x}.", "{w} work out {x}."),
+        "tell": ("{w} me {x}.", "{w} us {x}.", "{w} me in detail {x}.", "{w} me, please, {x}."),
+        **_you("tell me {x}?", "explain {x}?", "say {x}?", "work out {x}?"),
+        **dict.fromkeys(_MAKING_VERBS, ("{w} a description of {x}.", "{w} an account of {x}.", "{w} a note on {x}.")),
+        "verb": ("{w} {x}.", "{w} {x}, please.", "{w} in detail {x}.", "{w} in a few words {x}."),
     },
     "question": {
         "what": (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from unmirage.text.frames import FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, RequestKind, frames_for
+from unmirage.text.indirect import indirect, is_one_question
 from unmirage.text.openers import capitalise, decapitalise, opener, words
 
 _DETERMINERS = (
@@ -37,7 +38,11 @@ _PREPOSITIONS = frozenset("of in on at for from with by to about that which who 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a query asks for: a thing ("the recipe"), an action ("fix the boat") or an answer ("who is she")."""
+    """What a query asks for.
+
+    A thing ("the recipe"), an action ("fix the boat"), a clause ("who she is"), or the answer to a question that is
+    quoted as it stands ("does she like it").
+    """
 
     kind: RequestKind
     body: str
@@ -93,7 +98,7 @@ def parse(query: str) -> Request:
     bare = decapitalise(text.rstrip(" .?!"))
     if len(re.findall(r"[.?!](?:\s|$)", text)) > 1:
         return Request("question", decapitalise(text.rstrip(" .?!")))
-    return _from_frames(bare) or _from_imperative(bare) or _from_copula(bare) or Request("question", bare)
+    return _from_frames(bare) or _from_imperative(bare) or _from_question(bare) or Request("question", bare)
 
 
 def _from_frames(bare: str) -> Request | None:
@@ -146,13 +151,18 @@ def _is_told(verb: str, told: str) -> bool:
     return True
 
 
+def _from_question(bare: str) -> Request | None:
+    """Read "what is she holding" as "what she is holding", and "what is the X of Y" as the thing "the X of Y"."""
+    clause = indirect(bare)
+    return Request("clause", clause) if clause else _from_copula(bare)
+
+
 def _from_copula(bare: str) -> Request | None:
-    """Read "what is the X of Y" as the thing "the X of Y"; leave "what is she holding" to be quoted."""
     match = re.fullmatch(r"what(?:\s+(?:is|are|was|were)|['’]s)\s+(?P<x>.+)", bare, re.I)
     if not match:
         return None
     body = match["x"]
-    if body.split()[0].casefold() not in _DETERMINERS or re.search(r"\w{2}ing\b|\b(?:and|or|but)\b|,", body, re.I):
+    if body.split()[0].casefold() not in _DETERMINERS or not is_one_question(body):
         return None
     return Request("thing", body)
 
