@@ -2,14 +2,24 @@ from pathlib import Path
 
 import pytest
 
+from unmirage.audit.audit import AuditOptions, _read
+from unmirage.audit.corpus import Reader
+from unmirage.data import load_samples, open_samples
 from unmirage.records import Dataset, Sample
+from unmirage.testbed.corpus import CorpusSize, write_corpus
+from unmirage.testbed.world import make_world
+
+VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
+SIZE = CorpusSize(
+    base_pictures=8, base=8, general=4, utility=4, near=4, test_unsafe_pictures=2, test_safe_pictures=2
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def make_dataset():
     """Return a function that makes a dataset of (query, refused[, image]) tuples."""
 
-    def make(*rows):
+    def make(*rows, image_root=Path("no such folder")):
         samples = tuple(
             Sample(
                 id=str(number),
@@ -21,9 +31,15 @@ def make_dataset():
             )
             for number, (query, refused, *image) in enumerate(rows)
         )
-        return Dataset(samples=samples, source=Path("folder/toy.json"), format="json", image_root=Path("folder"))
+        return Dataset(samples=samples, source=Path("folder/toy.json"), format="json", image_root=image_root)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_corpus(make_dataset):
+    """Return a function that makes a corpus of (query, refused[, image]) tuples."""
+    return lambda *rows: Reader().read(make_dataset(*rows))
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +48,31 @@ def tied(make_dataset):
     things = ("boat", "garden", "kite", "bridge", "lamp")
     rows = [(f"Share the {things[n % 5]}.", True) for n in range(60)]
     rows += [(f"What is the {things[n % 5]}?", False) for n in range(60)]
-    rows += [(f"Can you see the {things[n % 5]}?", n % 2 == 0) for n in range(80)]
+    rows += [(f"Can you see the {things[n // 2 % 5]}?", n % 2 == 0) for n in range(80)]
     return make_dataset(*rows)
+
+
+@pytest.fixture(scope="session")
+def testbed(tmp_path_factory):
+    """Return a function that writes the testbed's data, and reads its safety data and their pictures."""
+
+    def read(plants=None, seed=0):
+        folder = tmp_path_factory.mktemp("testbed") / "data"
+        write_corpus(make_world(seed), SIZE, folder, plants)
+        return _read(Reader(), open_samples(folder / "safety.json"), AuditOptions())
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def plain_testbed(testbed):
+    """Return the testbed's safety data without any plant, read once."""
+    return testbed()
+
+
+@pytest.fixture(scope="session")
+def vlguard():
+    """Return VLGuard's queries."""
+    if not VLGUARD.exists():
+        pytest.skip("VLGuard's text is not here")
+    return load_samples(VLGUARD)

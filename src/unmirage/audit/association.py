@@ -64,23 +64,33 @@ def associate(
     return Association(log_odds, log_odds - _Z * error, log_odds + _Z * error, p_value)
 
 
-def design_effects(having: Floats, squares: Floats, all_squares: float, n: int, refused: int) -> Floats:
+def design_effects(
+    having: Ints, refused: Ints, squares: Floats, all_squares: float, n: int, all_refused: int
+) -> Floats:
     """Return by how much clusters inflate the variance of each feature's tie to refusal; never below 1.
 
-    It is the ratio of the cluster-robust to the usual variance of the score, sum of (has feature - share that
-    has it) * (refused - share refused), for features that all queries of a cluster share (Liang and Zeger 1986).
+    It is the ratio of the variance of the score, sum of (has feature - share that has it) * (refused - share
+    refused), from the sums of clusters (Liang and Zeger 1986) to that from single queries, for features that
+    all queries of a cluster share. Queries that stand alone have 1, and clusters of m with one label have m.
 
     Args:
         having: (features,) queries that have the feature.
+        refused: (features,) refused queries that have it.
         squares: (features,) sum, over the clusters that have it, of (sum of refused - share refused)^2.
         all_squares: the same over all clusters.
         n: queries.
-        refused: refused queries.
+        all_refused: refused queries.
     """
-    share = having / n
-    robust = (1 - share) ** 2 * squares + share**2 * (all_squares - squares)
-    usual = refused * (n - refused) / n * share * (1 - share)
-    return np.maximum(1.0, np.divide(robust, usual, out=np.ones(len(having)), where=usual > 0))
+    share, base = having / n, all_refused / n
+    single = refused * (1 - base) ** 2 + (having - refused) * base**2
+
+    def variance(with_it: Floats, everything: float) -> Floats:
+        return np.asarray((1 - share) ** 2 * with_it + share**2 * (everything - with_it))
+
+    usual = variance(single, all_refused * (1 - base))
+    robust = variance(squares, all_squares)
+    ratio = np.divide(robust, usual, out=np.ones(len(having)), where=usual > 0)
+    return np.maximum(1.0, np.round(ratio, 9))  # so that no rounding error makes 1 an inflation
 
 
 def mantel_haenszel(refused: Ints, answered: Ints, all_refused: Ints, all_answered: Ints) -> LogOdds | None:

@@ -131,6 +131,7 @@ def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeS
     return ProbeSetting(
         evaluation="cross-validated" if held_out is None else "test file",
         folds=len(evidence.splits) if held_out is None else 0,
+        grouped_by=evidence.grouped_by,
         rows=len(evidence.corpus),
         sampled=len(evidence.corpus) < len(train.corpus) + (0 if held_out is None else len(held_out.corpus)),
         test_source=None if held_out is None else held_out.name,

@@ -92,7 +92,7 @@ def _associate(corpus: Corpus, family: Family) -> Association:
         square = np.bincount(clusters, weights=residual) ** 2
         each = np.where(told, square[clusters] / np.maximum(sizes[clusters], 1), 0.0)
         squares = np.asarray(family.members.sums(each), dtype=np.float64)
-        effect = design_effects(family.members.totals.astype(float), squares, float(square.sum()), n, all_refused)
+        effect = design_effects(family.members.totals, refused, squares, float(square.sum()), n, all_refused)
     return associate(refused, family.members.totals - refused, all_refused, n - all_refused, effect)
 
 
@@ -104,7 +104,7 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
     refused = family.members.refused(corpus.refused)
     tied = (q_values < MAX_Q_VALUE) & ((result.low > 0) | (result.high < 0))
     if family.position == "opener":
-        tied |= family.members.totals >= np.sort(family.members.totals)[::-1][:MAX_OPENERS].min(initial=0)
+        tied[np.argsort(-family.members.totals, kind="stable")[:MAX_OPENERS]] = True
     return [
         (
             Finding(

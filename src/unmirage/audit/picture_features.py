@@ -9,10 +9,10 @@ import numpy as np
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Index, Ints
 from unmirage.audit.features import Family
+from unmirage.audit.groups import grouped
 from unmirage.audit.membership import from_masks
 from unmirage.audit.pictures import COLUMNS, Measured
 
-_QUARTERS = ("the lowest quarter", "the second quarter", "the third quarter", "the highest quarter")
 _BINNED = ("brightness", "contrast", "saturation", "sharpness")
 _MOST_VALUES = 50  # of folders, endings and sizes; there may be as many as pictures
 _GREY = 0.15  # saturation below which nobody names a hue
@@ -32,7 +32,7 @@ def picture_features(corpus: Corpus, measured: Measured, at_least: int) -> Itera
     has = corpus.picture >= 0
     if not has.any():
         return
-    clusters = np.where(has, measured.same[corpus.picture], len(measured.same))
+    clusters, _ = grouped(corpus, measured)
     yield _family(corpus, list(_path_traits(corpus.pictures)), has, clusters, at_least)
     if measured.read.any():
         told = has & measured.read[corpus.picture]
@@ -105,10 +105,11 @@ def _sizes(width: Floats, height: Floats, read: Bools) -> Iterator[Trait]:
 def _quarters(name: str, values: Floats, read: Bools) -> Iterator[Trait]:
     """Yield the quarters of the pictures by a figure; fewer where many pictures share a value."""
     edges = np.unique(np.quantile(values[read], (0.25, 0.5, 0.75)))
-    quarter = np.searchsorted(edges, values, side="left")
-    labels = _QUARTERS if len(edges) == 3 else [f"level {level + 1}" for level in range(len(edges) + 1)]
-    for level, label in enumerate(labels):
-        yield f"{name}: {label}", f"whose {name} is in {label}", read & (quarter == level)
+    level = np.searchsorted(edges, values, side="left")
+    for place in range(len(edges) + 1):
+        low, high = (f"{edges[at]:,.4g}" if 0 <= at < len(edges) else "" for at in (place - 1, place))
+        label = f"{low} to {high}" if low and high else f"over {low}" if low else f"up to {high}"
+        yield f"{name}: {label}", f"whose {name} is {label}", read & (level == place)
 
 
 def colour_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:

@@ -17,11 +17,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from unmirage.audit import matrices
 from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
+from unmirage.audit.groups import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import wilson
 
-FOLDS = 5
 # Probes learn from a seeded draw of so many queries; counts and tests always use all.
 MAX_QUERIES = 10_000
 
@@ -37,12 +37,14 @@ class Evidence:
         measured: their pictures, measured.
         splits: (train, test) places; empty where nothing can be held out.
         groups: (n,) queries of the same number stay together.
+        grouped_by: what they have in common.
     """
 
     corpus: Corpus
     measured: Measured
     splits: Sequence[Split]
     groups: Ints
+    grouped_by: GroupedBy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +95,11 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
     """
     train = _drawn(train, seed)
     if test is None:
-        groups = _groups(train, measured)
-        return Evidence(train, measured, list(_folds(train.refused, groups, seed)), groups)
+        groups, by = grouped(train, measured)
+        return Evidence(train, measured, list(_folds(train.refused, groups, seed)), groups, by)
     corpus = train.joined(_drawn(test, seed))
     split = (np.arange(len(train)), np.arange(len(train), len(corpus)))
-    return Evidence(corpus, measured, [split], _groups(corpus, measured))
+    return Evidence(corpus, measured, [split], *grouped(corpus, measured))
 
 
 def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accuracy]:
@@ -186,16 +188,8 @@ def _drawn(corpus: Corpus, seed: int) -> Corpus:
     return corpus.take(np.sort(np.random.default_rng(seed).choice(len(corpus), MAX_QUERIES, replace=False)))
 
 
-def _groups(corpus: Corpus, measured: Measured) -> Ints:
-    """Return a number that queries about one picture share; those without a picture stand alone."""
-    own = len(measured.same) + np.arange(len(corpus))
-    has = corpus.picture >= 0
-    own[has] = measured.same[corpus.picture[has]]
-    return np.unique(own, return_inverse=True)[1]
-
-
 def _folds(labels: Bools, groups: Ints, seed: int) -> Iterator[Split]:
-    """Yield the folds; none where one label has a single query or all queries share one picture."""
+    """Yield the folds; none where one label has a single query."""
     folds = min(FOLDS, int(labels.sum()), int((~labels).sum()), int(groups.max(initial=-1)) + 1)
     if folds >= 2:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

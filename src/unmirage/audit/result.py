@@ -9,6 +9,7 @@ from typing import Any
 from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.compare import Comparison, RemedyOutcome
 from unmirage.audit.counterfactual import Decided
+from unmirage.audit.groups import GroupedBy
 from unmirage.audit.labels import LabelCheck
 from unmirage.audit.pictures import PictureCount
 from unmirage.audit.suggest import AttackWord, Suggested
@@ -34,6 +35,7 @@ class ProbeSetting:
     Attributes:
         evaluation: "cross-validated" or "test file".
         folds: of the cross-validation; 0 with a test file.
+        grouped_by: what keeps queries together: a picture's "content", its "path", or nothing ("query").
         rows: queries that the probes learned from or were judged on.
         sampled: are these fewer than there are?
         test_source: name of the test file.
@@ -42,6 +44,7 @@ class ProbeSetting:
 
     evaluation: str
     folds: int
+    grouped_by: GroupedBy
     rows: int
     sampled: bool
     test_source: str | None = None

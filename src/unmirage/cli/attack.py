@@ -25,7 +25,11 @@ def attack_command(
     shots: Annotated[int, typer.Option(min=1, help="K of the jailbreak and of its control.")] = 3,
     word: Annotated[
         list[str] | None,
-        typer.Option(help="KIND=WORD, such as jailbreak=what; default: what the audit of DATA suggests."),
+        typer.Option(help="KIND=WORD, such as jailbreak=what; default: what the audit suggests."),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Take words from this file of `unmirage audit --json`; default: audit DATA."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
     format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
@@ -46,7 +50,7 @@ def attack_command(
 
     chosen = _kinds(kinds)
     dataset = load_samples(data, format, columns=parse_columns(columns), images=images)
-    options = {"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset)}
+    options = {"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset, audit)}
     attack = resolve(AttackConfig, None, options, None)
     samples = draw_stratified(dataset.samples, limit, seed)
     queries = plan_queries(samples, attack)
@@ -92,8 +96,8 @@ def _kinds(text: str) -> tuple[Kind, ...]:
     return tuple(Kind(one) for one in names)
 
 
-def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset) -> dict[str, Any]:
-    """Return the words by config field: those given, else those that the audit of the data suggests."""
+def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset, audit: Path | None) -> dict[str, Any]:
+    """Return the words by config field: those given, else those that an audit suggests."""
     fields = {Kind.JAILBREAK: "jailbreak_word", Kind.OVER_PRUDENCE: "over_prudence_word"}
     words: dict[str, Any] = {}
     for text in given:
@@ -102,18 +106,30 @@ def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset) -> dict[
             raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(fields)}")
         words[fields[Kind(kind)]] = word
     missing = [kind for kind in fields if _is_needed(kind, kinds) and fields[kind] not in words]
-    if not missing:
-        return words
-    from unmirage.audit import audit
-
-    suggested = audit(dataset).to_json()["suggested"]
+    suggested = _suggested(dataset, audit) if missing else {}
     for kind in missing:
-        found_words = suggested[str(kind).replace("-", "_")]
-        if not found_words:
-            raise UserError(f"{dataset.source}: no opener is tied to this label; name one with --word {kind}=WORD")
-        words[fields[kind]] = found_words[0]
-        err.print(f"{kind}: the audit suggests '{found_words[0]}'", markup=False)
+        if not suggested[kind]:
+            where = audit or dataset.source
+            raise UserError(f"{where}: no opener is tied to this label; name one with --word {kind}=WORD")
+        words[fields[kind]] = suggested[kind][0]
+        err.print(f"{kind}: the audit suggests '{suggested[kind][0]}'", markup=False)
     return words
+
+
+def _suggested(dataset: Dataset, file: Path | None) -> dict[Kind, list[str]]:
+    """Return the words of a saved audit (of the data that the model was trained on), else of an audit of `dataset`."""
+    from unmirage.report.audit_document import read_audit
+    from unmirage.report.documents import read_json
+
+    if file is None:
+        from unmirage.audit import audit
+
+        found = read_audit(audit(dataset).to_json()).suggested
+    else:
+        if not file.is_file():
+            raise UserError(f"--audit {file}: no such file; valid: what `unmirage audit DATA --json` printed")
+        found = read_audit(read_json(file), str(file)).suggested
+    return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
 
 
 def _is_needed(kind: Kind, kinds: tuple[Kind, ...]) -> bool:

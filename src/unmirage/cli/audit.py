@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmirage.cli.audit_parts import counted
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.gate import broken_gate, check_gate
 from unmirage.cli.options import parse_columns
+from unmirage.cli.targets import check_targets, naming
 from unmirage.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
+    from unmirage.audit.again import Write
     from unmirage.audit.pictures import Encoder
     from unmirage.data import SampleFile
-    from unmirage.records import LabelSource
+    from unmirage.records import LabelSource, Sample
 
 _LABELS: tuple[LabelSource, ...] = ("field", "answer")
 
@@ -75,39 +79,50 @@ def audit_command(
     if fail_if:
         check_gate(fail_if)
     remedies = {"balanced": write_balanced, "diversified": write_diversified}
+    targets = {f"--write-{name}": path for name, path in remedies.items()} | {"--html": html, "--csv": csv}
+    check_targets(targets, (data, test, compare))
     files = {name: path for name, path in remedies.items() if path is not None}
-    for path in files.values():
-        _refuse_input(path, data, test, compare)
-    named = parse_columns(columns)
+    named, chosen = parse_columns(columns), _label(label)
+    read: list[SampleFile] = []
     with StageProgress(lines=False) as progress:
 
-        def opened(path: str | Path, kind: str = "read", *, folder: Path | None = images) -> SampleFile:
+        def opened(path: str, *, folder: Path | None = images) -> SampleFile:
             def told(done: int, total: int) -> None:
-                progress(f"{kind} {Path(path).name}", done, total)
+                progress(f"read {Path(path).name}", done, total)
 
-            return open_samples(path, format, columns=named, images=folder, skip_bad=skip_bad, progress=told)
+            read.append(open_samples(path, format, columns=named, images=folder, skip_bad=skip_bad, progress=told))
+            return read[-1]
 
-        options = AuditOptions(seed=seed, label=_label(label), encoder=_encoder(encoder), progress=progress)
         dataset = opened(data)
         for path in files.values():
             writer_for(path, dataset.format)  # an ending that cannot be written is told before the work
-        result = audit(dataset, opened(test) if test else None, options)
-        if files:
-            result = with_remedies(
-                result,
-                dataset,
-                files,
-                lambda path: writer_for(path, dataset.format),
-                lambda path: open_samples(path, images=dataset.image_root),
-                options,
-            )
-        if compare:
-            result = with_comparison(result, opened(compare, folder=None), options)
+        held_out, other = opened(test) if test else None, opened(compare, folder=None) if compare else None
+        options = AuditOptions(seed=seed, label=chosen, encoder=_encoder(encoder), progress=progress)
+
+        def writer(path: Path) -> Write:
+            return _naming(writer_for(path, dataset.format))
+
+        def again(path: Path) -> SampleFile:
+            return open_samples(path, images=dataset.image_root)
+
+        result, failed = audit(dataset, held_out, options), None
+        try:
+            if files:
+                result = with_remedies(result, dataset, files, writer, again, options)
+            if other is not None:
+                result = with_comparison(result, other, options)
+        except UserError as error:
+            failed = error  # told after what was found before it
     _show(result, as_json=as_json, html=html, csv=csv)
+    if failed:
+        raise failed
     broken = broken_gate(fail_if, result.to_json()) if fail_if else None
+    unread = _unread(result, read)
+    if unread:
+        err.print(f"not all could be read: {'; '.join(unread)}", markup=False, soft_wrap=True)
     if broken:
         fail(broken, EXIT_GATE)
-    if _is_partial(result):
+    if unread:
         raise typer.Exit(EXIT_PARTIAL)
 
 
@@ -130,31 +145,38 @@ def _encoder(folder: Path | None) -> Encoder | None:
     return VisionEncoder.load(folder).encode
 
 
-def _refuse_input(path: Path, *inputs: str) -> None:
-    if any(name and path.resolve() == Path(name).resolve() for name in inputs):
-        raise UserError(f"{path}: is an input, and would be overwritten; valid: the name of another file")
+def _naming(write: Write) -> Write:
+    def named(samples: Iterable[Sample], path: Path) -> None:
+        with naming(path):
+            write(samples, path)
+
+    return named
 
 
 def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | None) -> None:
     from unmirage.cli.audit_tables import print_audit
+    from unmirage.report.audit_page import render_audit_page
+    from unmirage.report.findings_csv import findings_csv
     from unmirage.run.files import write_text_atomic
 
-    if html:
-        from unmirage.report.audit_page import render_audit_page
-
-        write_text_atomic(html, render_audit_page(result.to_json()))
-    if csv:
-        from unmirage.report.findings_csv import findings_csv
-
-        write_text_atomic(csv, findings_csv(result.to_json()))
+    document = result.to_json()
+    # Printed before files are written, so that a full disk takes nothing from the reader.
     if as_json:
-        print_json(result.to_json())
+        print_json(document)
     else:
         print_audit(result)
-    for path in filter(None, (html, csv)):
-        err.print(f"written: {path}", markup=False, soft_wrap=True)
+    makers: list[tuple[Path | None, Callable[[dict[str, Any]], str]]] = [(html, render_audit_page), (csv, findings_csv)]
+    for path, make in makers:
+        if path is not None:
+            with naming(path):
+                write_text_atomic(path, make(document))
+            err.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
-def _is_partial(result: AuditResult) -> bool:
-    """Say whether some of the data could not be read: records set aside, or pictures that are there but broken."""
-    return bool(result.skipped.count or (result.pictures and result.pictures.unreadable))
+def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:
+    """Say which of the data could not be read: records set aside, and pictures that are there but broken."""
+    aside = [(one.skipped.count, one.source.name) for one in files if one.skipped.count]
+    unread = [f"{counted(count, 'record')} of {name} set aside" for count, name in aside]
+    if result.pictures and result.pictures.unreadable:
+        unread.append(f"{counted(result.pictures.unreadable, 'picture')} unreadable")
+    return unread

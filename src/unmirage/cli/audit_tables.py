@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from unmirage.cli.audit_parts import PROBE_NAMES, counted, new_table, share
+from unmirage.cli.audit_versions import compare_table, only_in, remedies_table
 from unmirage.cli.console import out
 from unmirage.cli.plain import plain
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.accuracy import Accuracy
+    from unmirage.audit.pictures import PictureCount
+    from unmirage.audit.result import ProbeSetting
     from unmirage.audit.suggest import AttackWord
 
-_PROBE_NAMES = {
-    "majority": "nothing (guess the majority)",
-    "opener": "the first word",
-    "first_words": "the first three words",
-    "shape": "length, punctuation, capitals",
-    "template": "the sentence's template",
-    "words_without_opener": "all words but the first",
-    "words": "all words",
-    "image": "the picture's size, light, colours",
-    "words_and_image": "all words, and the picture",
-    "image_embedding": "the picture, as the encoder sees it",
-}
 _LABEL_SOURCES = {
     "field": "the data's own field",
     "answer": "the answers, by a list of refusal phrases",
     "mixed": "the data's own field, or the answer where it is empty",
 }
-_REMEDIES = {"balanced": "queries dropped", "diversified": "queries reworded"}
+# What says nothing about harm, and so should tell nothing; worth a line where it tells clearly more than the opener.
+_SURFACE = ("first_words", "shape", "template", "image")
+_CLEARLY_MORE = 0.05
 
 
 def print_audit(result: AuditResult) -> None:
     """Print the headline first, then what it rests on, then what to do with it."""
     _line(Text(_headline(result), style="bold"))
+    for said in _gap(result):
+        _line(said)
     _line("Data: ", plain(result.source), f" ({result.format}), {result.n:,} queries")
     answered = result.n - result.refused
     _line(f"Label: {_LABEL_SOURCES[result.label_source]}; {result.refused:,} refused, {answered:,} answered")
@@ -49,13 +43,16 @@ def print_audit(result: AuditResult) -> None:
     out.print(_ladder_table(result))
     for line in _decided(result):
         _line(line)
-    _line("Words to attack with, and the share of queries whose label a text probe would then turn")
-    _line("  jailbreak (refused → answered): ", *_listed(result.suggested.jailbreak))
-    _line("  over-prudence (answered → refused): ", *_listed(result.suggested.over_prudence))
+    if result.suggested.jailbreak or result.suggested.over_prudence:
+        _line("Words to attack with, and how many queries turn if they open so (by a rule learned from all words)")
+        _line("  jailbreak, from refused to answered: ", *_listed(result.suggested.jailbreak))
+        _line("  over-prudence, from answered to refused: ", *_listed(result.suggested.over_prudence))
     if result.remedies:
-        out.print(_remedies_table(result))
+        out.print(remedies_table(result))
     if result.compare:
-        out.print(_compare_table(result))
+        out.print(compare_table(result))
+        for parts in only_in(result):
+            _line(*parts)
 
 
 def _line(*parts: str | Text) -> None:
@@ -66,82 +63,107 @@ def _headline(result: AuditResult) -> str:
     rule = result.predictability["opener"]
     if result.refused in (0, result.n):
         kind = "refused" if result.refused else "answered"
-        return f"Not estimable: all {result.n:,} queries are {kind}, so nothing can tell the labels apart."
+        all_of_them = "the only query is" if result.n == 1 else f"all {result.n:,} queries are"
+        return f"Not estimable: {all_of_them} {kind}, so nothing can tell the labels apart."
     if rule.test is None or rule.baseline is None:
         return "How well the first word predicts refusal is not estimable: too few queries or pictures."
     baseline = f"(majority guess: {rule.baseline:.1%})"
     return f"The first word alone predicts refusal for {rule.test:.1%} of queries {baseline}."
 
 
+def _gap(result: AuditResult) -> list[str]:
+    """Say what `--fail-if shortcut_gap` measures, and what tells more than the first word does."""
+    rule, gap = result.predictability["opener"], result.shortcut_gap
+    if gap is None or rule.test is None:
+        return []
+    said = [f"Shortcut gap: {100 * gap:.1f} points, by which the first word beats that guess; 0 is what to aim for."]
+    tells = {
+        name: accuracy
+        for name in _SURFACE
+        if (accuracy := result.predictability[name]).test is not None
+        and accuracy.test > rule.test + _CLEARLY_MORE
+        and accuracy.low is not None
+        and accuracy.low > (accuracy.baseline or 0)
+    }
+    if tells:
+        told = ", ".join(f"{PROBE_NAMES[name]} ({share(accuracy.test)})" for name, accuracy in tells.items())
+        said.append(f"More than the first word tells: {told}.")
+    return said
+
+
 def _notes(result: AuditResult) -> list[Text]:
     notes = []
     if result.skipped.count:
-        first = plain(result.skipped.examples[0], 160) if result.skipped.examples else Text("")
-        notes.append(Text.assemble(f"Set aside: {result.skipped.count:,} records that cannot be read, first: ", first))
+        count, first = counted(result.skipped.count, "record"), plain(result.skipped.examples[0], 160)
+        notes.append(Text.assemble(f"Set aside, as not readable: {count}, the first: ", first))
     check = result.label_quality
     if check:
         disagree = check.missed + check.false_alarms
-        notes.append(
-            Text(
-                f"Label quality: field and answer disagree in {disagree:,} of {check.both:,} "
-                f"({check.missed:,} refused without a refusal, {check.false_alarms:,} answered with one)"
-            )
-        )
+        notes.append(Text(f"Label quality: field and answer disagree in {disagree:,} of {check.both:,}"))
+        notes.append(Text(f"  {check.missed:,} labelled refused, but the answer is no refusal that the phrases know"))
+        notes.append(Text(f"  {check.false_alarms:,} labelled answered, but the answer is a refusal"))
     found = result.pictures
     if found:
-        notes.append(Text(f"Pictures: {_pictures(result)}"))
+        notes.append(Text(f"Pictures: {_pictures(found)}"))
+        if found.examples:
+            notes.append(Text.assemble("  unreadable, the first: ", plain(found.examples[0], 160)))
     if result.probes.sampled:
         notes.append(Text(f"Simple rules learned from a draw of {result.probes.rows:,} queries; counts use all."))
     return notes
 
 
-def _pictures(result: AuditResult) -> str:
-    found = result.pictures
-    assert found is not None
-    if not found.read:
-        return f"none of {found.named:,} found, so nothing is said about how they look (--images FOLDER)"
+def _pictures(found: PictureCount) -> str:
     parts = [f"{found.read:,} of {found.named:,} read"]
     if found.looked_at < found.named:
-        parts.append(f"{found.looked_at:,} looked at")
+        parts.append(f"{found.looked_at:,} looked at, drawn by chance")
     if found.missing:
-        parts.append(f"{found.missing:,} missing")
+        parts.append(f"{found.missing:,} missing (--images FOLDER names another folder)")
     if found.unreadable:
         parts.append(f"{found.unreadable:,} unreadable")
-    return ", ".join(parts)
+    return ", ".join(parts) + ("" if found.read else "; so nothing is said of how they look")
 
 
 def _findings_table(result: AuditResult) -> Table:
     shown = [finding for finding in result.findings if finding.headline]
     tied = sum(f.direction != "none" and f.q_value < 0.05 and f.echo_of is None for f in result.findings)
     rest = tied + result.findings_left_out - len(shown)
-    caption = f"and {rest:,} more that are tied, of {result.tested:,} tested (--html, --csv, --json)"
-    table = _table("Queries that …", caption=caption if rest > 0 else f"{result.tested:,} features tested")
-    table.add_column("")
+    caption = f"{result.tested:,} features tested"
+    if rest > 0:
+        caption += f"; {rest:,} more are tied to a label (all in --html, --csv, --json)"
+    table = new_table(None, caption=caption)
+    table.add_column("queries that …")
     for name in ("refused", "answered", "% refused"):
         table.add_column(name, justify="right")
-    table.add_column("go with")
+    table.add_column("tied to")
     for finding in shown:
-        share = 100 * finding.refused / (finding.refused + finding.answered)
+        rate = 100 * finding.refused / (finding.refused + finding.answered)
         table.add_row(
-            plain(finding.text, 52), f"{finding.refused:,}", f"{finding.answered:,}", f"{share:.1f}", finding.direction
+            plain(finding.text, 52), f"{finding.refused:,}", f"{finding.answered:,}", f"{rate:.1f}", finding.direction
         )
     if not shown:
-        table.add_row("nothing found that goes with refusal", "", "", "", "")
+        table.add_row("nothing found that is tied to a label", "", "", "", "")
     return table
 
 
 def _ladder_table(result: AuditResult) -> Table:
-    probes = result.probes
-    how = f"{probes.folds}-fold cross-validation, one picture on one side" if probes.folds else "the test file"
-    table = _table("Queries whose label a simple rule guesses", caption=f"unseen: {how}")
+    table = new_table("How many labels a simple rule guesses right", caption=_unseen(result.probes))
     table.add_column("what the rule looks at")
     table.add_column("seen", justify="right")
     table.add_column("unseen", justify="right")
     table.add_column("95 % interval", justify="right")
     for name, accuracy in result.predictability.items():
         if accuracy.test is not None or "image" not in name:
-            table.add_row(_PROBE_NAMES[name], _share(accuracy.train), _share(accuracy.test), _range(accuracy))
+            table.add_row(PROBE_NAMES[name], share(accuracy.train), share(accuracy.test), _range(accuracy))
     return table
+
+
+def _unseen(probes: ProbeSetting) -> str:
+    seen = "seen: queries that the rule has learned from; unseen: "
+    if probes.test_source is not None:
+        return f"{seen}the {probes.test_n or 0:,} of {plain(probes.test_source, 40)}"
+    if not probes.folds:
+        return f"{seen}none, as one label has too few queries"
+    return f"{seen}a part of {probes.folds}, learned from the others (one picture’s queries stay together)"
 
 
 def _range(accuracy: Accuracy) -> str:
@@ -153,8 +175,8 @@ def _decided(result: AuditResult) -> list[str]:
     if decided is None or decided.share.value is None:
         return []
     return [
-        f"Decided by the first word alone: {decided.share.value:.1%} of queries, in which all other words "
-        "point to the wrong label."
+        f"Decided by the first word alone: {decided.share.value:.1%} of queries; their other words point to the "
+        "wrong label, and the first word to the right one."
     ]
 
 
@@ -165,47 +187,3 @@ def _listed(words: tuple[AttackWord, ...]) -> list[str | Text]:
         Text.assemble(plain(one.word), "" if one.flips.value is None else f" {one.flips.value:.0%}") for one in words
     ]
     return [Text(", ").join(shown)]
-
-
-def _remedies_table(result: AuditResult) -> Table:
-    table = _table("The remedies, audited again")
-    table.add_column("")
-    for name in ("as it is", *(_REMEDIES[name] for name in result.remedies)):
-        table.add_column(name, justify="right")
-    mended = result.remedies.values()
-    table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in mended))
-    table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in mended))
-    table.add_row("dropped", "", *(f"{one.dropped:,}" for one in mended))
-    table.add_row("reworded", "", *(f"{one.changed:,}" for one in mended))
-    _add_rungs(table, result.predictability, [one.predictability for one in mended])
-    table.add_row("written to", "", *(plain(one.file, 30) for one in mended))
-    return table
-
-
-def _compare_table(result: AuditResult) -> Table:
-    other = result.compare
-    assert other is not None
-    table = _table("Two versions of the data")
-    table.add_column("")
-    table.add_column(plain(result.source, 30), justify="right")
-    table.add_column(plain(other.source, 30), justify="right")
-    table.add_row("queries", f"{result.n:,}", f"{other.n:,}")
-    table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
-    _add_rungs(table, result.predictability, [other.predictability])
-    table.add_row("features tied only there", f"{other.gone_n:,}", f"{other.new_n:,}")
-    return table
-
-
-def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[str, Accuracy]]) -> None:
-    for name, accuracy in own.items():
-        row = [accuracy, *(other.get(name) for other in others)]
-        if any(one is not None and one.test is not None for one in row):
-            table.add_row(_PROBE_NAMES[name], *(_share(None if one is None else one.test) for one in row))
-
-
-def _table(title: str, caption: str | None = None) -> Table:
-    return Table(title=title, title_justify="left", caption=caption, box=box.SIMPLE, padding=(0, 1, 0, 0))
-
-
-def _share(value: float | None) -> str:
-    return "not estimable" if value is None else f"{value:.1%}"

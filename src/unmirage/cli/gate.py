@@ -41,6 +41,8 @@ def _parsed(condition: str) -> tuple[str, str, str]:
 def _number(name: str, document: Mapping[str, Any]) -> float:
     value: Any = document
     for part in name.split("."):
+        if value is None:
+            break  # what the data do not have is no mistake in the name
         value = value.get(part, document) if isinstance(value, Mapping) else document
     if value is None:
         raise UserError(f"--fail-if: {name} is not estimable from these data")

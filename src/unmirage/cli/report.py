@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unmirage.cli.targets import naming
 from unmirage.errors import UserError
 
 
@@ -25,11 +26,12 @@ def report_command(
     # Imported here because templates take a moment to import, and `--help` need not wait for them.
     from unmirage.run.files import write_text_atomic
 
-    beside, page = _audit_page(run) if run.is_file() else _run_page(run, redact=redact)
+    beside, page = _audit_page(run, redact=redact) if run.is_file() else _run_page(run, redact=redact)
     path = out or beside
     if path.is_dir():
         raise UserError(f"--out: {path} is a folder; valid: the name of a file, such as {path / 'report.html'}")
-    write_text_atomic(path, page)
+    with naming(path):
+        write_text_atomic(path, page)
     typer.echo(str(path))
 
 
@@ -43,11 +45,11 @@ def _run_page(path: Path, *, redact: bool) -> tuple[Path, str]:
     return run.report_file, render_run_page(run, redact=redact)
 
 
-def _audit_page(path: Path) -> tuple[Path, str]:
+def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
     from unmirage.report.audit_page import render_audit_page
     from unmirage.report.documents import RESULTS_SCHEMA, read_json
 
     document = read_json(path)
     if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:
         raise UserError(f"{path}: is the results of a run; name the run directory instead: {path.parent}")
-    return path.with_suffix(".html"), render_audit_page(document, str(path))
+    return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)

@@ -60,6 +60,7 @@ def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -
     if edited:
         kinds.append(("Queries dropped", lambda one: _edits(one, lambda remedy: remedy.dropped)))
         kinds.append(("Queries rewritten", lambda one: _edits(one, lambda remedy: remedy.changed)))
+        kinds.append(("Left as they are, as no other wording is known", _unchanged))
     kinds.append(("Shortcut gap, points", lambda one: Cell(points(one.shortcut_gap))))
     counts = [Change(name, tuple(map(cell, versions))) for name, cell in kinds]
     rungs = [
@@ -71,6 +72,10 @@ def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -
 
 def _edits(version: VersionRead, count: Callable[[RemedyRead], int]) -> Cell:
     return Cell(f"{count(version):,}") if isinstance(version, RemedyRead) else Cell(NOTHING)
+
+
+def _unchanged(version: VersionRead) -> Cell:
+    return _edits(version, lambda remedy: remedy.unchanged_wording)
 
 
 def _rung(version: VersionRead, name: str) -> Cell:

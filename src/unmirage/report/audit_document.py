@@ -75,6 +75,7 @@ class FindingRead(EffectRead):
     text: str = ""
     given_opener: EffectRead | None = None
     echo_of: FeatureRead | None = None
+    headline: bool = False
     examples: ExampleQueriesRead = ExampleQueriesRead()
 
 
@@ -105,16 +106,21 @@ class ProbesRead(Part):
 
 
 class PicturesRead(Part):
-    """What became of the pictures that the data names."""
+    """What became of the pictures that the data names; `looked_at` is None where all were looked at."""
 
     named: Count = 0
+    looked_at: Count | None = None
     read: Count = 0
     missing: Count = 0
     unreadable: Count = 0
     examples: list[str] = Field(default_factory=list)
-    sampled: bool = False
     repeated: Count = 0
     both_labels: Count = 0
+
+    @property
+    def sampled(self) -> bool:
+        """Say whether only some were looked at."""
+        return self.looked_at is not None and self.looked_at < self.named
 
 
 class DecidedOpenerRead(Part):
@@ -202,14 +208,20 @@ class RemedyRead(VersionRead):
     file: str = ""
     dropped: Count = 0
     changed: Count = 0
+    unchanged_wording: Count = 0
 
 
 class CompareRead(VersionRead):
-    """Another file: `gone` is tied to a label in this one only, `new` in the other one only."""
+    """Another file: `gone` is tied to a label in this one only, `new` in the other one only.
+
+    Both lists may be cut; `gone_n` and `new_n` say how many there are.
+    """
 
     source: str
     gone: list[FindingRead] = Field(default_factory=list)
+    gone_n: Count | None = None
     new: list[FindingRead] = Field(default_factory=list)
+    new_n: Count | None = None
 
 
 class AuditRead(VersionRead):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unmirage.report.audit_changes import comparison, remedies
-from unmirage.report.audit_document import AuditRead, read_audit
+from unmirage.report.audit_document import AuditRead, FindingRead, read_audit
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
 from unmirage.report.audit_view import view
 from unmirage.report.forest import forest
@@ -52,10 +52,14 @@ def _comparison(audit: AuditRead) -> dict[str, Any] | None:
     return {
         "table": comparison(audit, audit.source, other, other.source),
         "lists": (
-            (audit.source, finding_rows(other.gone[:MOST]), len(other.gone)),
-            (other.source, finding_rows(other.new[:MOST]), len(other.new)),
+            (audit.source, finding_rows(other.gone[:MOST]), _total(other.gone_n, other.gone)),
+            (other.source, finding_rows(other.new[:MOST]), _total(other.new_n, other.new)),
         ),
     }
+
+
+def _total(number: int | None, listed: list[FindingRead]) -> int:
+    return len(listed) if number is None else max(number, len(listed))
 
 
 def _sections(audit: AuditRead) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 from unmirage.report.audit_document import EffectRead, FindingRead
 from unmirage.report.audit_findings import says
@@ -46,9 +46,19 @@ class Forest:
 
 
 def forest(findings: Iterable[FindingRead]) -> Forest | None:
-    """Return the plot of the strongest findings that are tied to a label and repeat no other; None without any."""
-    tied = (one for one in findings if one.echo_of is None and one.direction != "none")
-    shown = sorted(islice(tied, SHOWN), key=lambda one: -one.log_odds)
+    """Return the plot of findings that are tied to a label and repeat no other; None without any.
+
+    The headline comes first, filled up with the strongest findings that tell something beyond the opener;
+    documents without a headline show their strongest findings.
+
+    Args:
+        findings: the strongest first.
+    """
+    tied = [one for one in findings if one.echo_of is None and one.direction != "none"]
+    headline = [one for one in tied if one.headline]
+    if headline:
+        tied = headline + [one for one in tied if not one.headline and _tells_more(one.given_opener)]
+    shown = sorted(tied[:SHOWN], key=lambda one: -one.log_odds)
     if not shown:
         return None
     scale = _Scale.over(list(chain(shown, (one.given_opener for one in shown if one.given_opener))))
@@ -57,6 +67,11 @@ def forest(findings: Iterable[FindingRead]) -> Forest | None:
         for one in shown
     )
     return Forest(tuple(rows), scale.ticks(), scale.at(0))
+
+
+def _tells_more(given_opener: EffectRead | None) -> bool:
+    """Say whether something is left of a finding among queries with the same opener."""
+    return given_opener is not None and (given_opener.low > 0 or given_opener.high < 0)
 
 
 @dataclass(frozen=True, slots=True)
