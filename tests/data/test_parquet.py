@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -151,3 +152,12 @@ def test_without_the_library_the_extra_is_named(path, library):
 def test_reading_text_files_imports_no_optional_library():
     code = "import sys, unmirage.data\nassert not {'pyarrow', 'datasets', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pictures_of_many_row_groups_are_opened_by_several_threads(write):
+    images = [{"bytes": picture(number, "PNG"), "path": None} for number in range(120)]
+    file = open_samples(write({"query": ["a"] * 120, "refused": [True] * 120, "image": images}, row_group_size=3))
+    names = [sample.image for sample in file]
+    with ThreadPoolExecutor(4) as pool:
+        widths = list(pool.map(lambda name: file.pictures.inspect(name)[0].width, names * 5))
+    assert widths == [*range(1, 121)] * 5

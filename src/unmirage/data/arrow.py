@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 from unmirage.data.images import ImageFolder, Pictures
@@ -85,6 +86,8 @@ class EmbeddedPictures(Pictures):
     def __init__(self, data: ArrowData) -> None:
         super().__init__()
         self._data = data
+        # Pictures are decoded by several threads, but the files behind a table are read by one at a time.
+        self._reading = Lock()
 
     def exists(self, relative: str) -> bool:
         """Return whether the table has a picture of this name; never an exception."""
@@ -101,7 +104,8 @@ class EmbeddedPictures(Pictures):
         columns = self._data.picture_columns
         if name is None or not (1 <= int(name[1]) <= self._data.size and 1 <= int(name[2] or 1) <= len(columns)):
             return None
-        cell = self._data.cell(int(name[1]) - 1, columns[int(name[2] or 1) - 1])
+        with self._reading:
+            cell = self._data.cell(int(name[1]) - 1, columns[int(name[2] or 1) - 1])
         content = cell.get("bytes") if isinstance(cell, Mapping) else cell
         return content if isinstance(content, bytes) else None
 

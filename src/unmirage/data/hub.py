@@ -28,6 +28,7 @@ def hub_data(path: Path) -> HubData:
         import datasets
     except ImportError as error:
         raise needs_extra(path, error) from None
+    datasets.disable_progress_bars()  # ours is shown instead
     known = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
     try:
         # No code of the data set runs: `datasets` reads data files only, and is not told to trust any.
