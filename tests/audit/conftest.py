@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from unmirage.audit.audit import AuditOptions, _read
 from unmirage.audit.corpus import Reader
@@ -8,6 +9,10 @@ from unmirage.data import load_samples, open_samples
 from unmirage.records import Dataset, Sample
 from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.world import make_world
+
+# A loaded machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
 SIZE = CorpusSize(

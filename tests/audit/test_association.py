@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 from scipy.stats import fisher_exact as one_fisher_exact
 
-from unmirage.audit.association import adjust, associate, design_effects, fisher_exact, mantel_haenszel
+from unmirage.audit.association import adjust, associate, fisher_exact, mantel_haenszel
 
 
 @given(data=st.data(), all_refused=st.integers(0, 60), all_answered=st.integers(0, 60))
@@ -131,83 +131,3 @@ def test_strata_that_all_point_one_way_without_exception_stay_finite(strata):
     result = pooled(*strata)
     assert np.isfinite([result.log_odds, result.low, result.high]).all()
     assert (result.log_odds > 0) == (strata[0][0] > 0)
-
-
-def effect(labels, has, clusters):
-    """Return the design effect of one feature, its arguments counted one query at a time."""
-    labels, has, clusters = np.array(labels), np.array(has), np.array(clusters)
-    square = np.bincount(clusters, weights=labels - labels.mean()) ** 2
-    with_it = np.unique(clusters[has])
-    return design_effects(
-        np.array([has.sum()]),
-        np.array([labels[has].sum()]),
-        np.array([square[with_it].sum()]),
-        square.sum(),
-        len(labels),
-        int(labels.sum()),
-    )[0]
-
-
-@pytest.mark.parametrize("refused", [2, 10, 15])
-def test_queries_that_stand_alone_have_no_design_effect_however_strong_the_tie(refused):
-    labels = np.arange(20) < refused
-    assert effect(labels, np.arange(20) % 2 == 0, range(20)) == pytest.approx(1)
-    assert effect(labels, labels, range(20)) == pytest.approx(1)
-    assert effect(labels, np.arange(20) < 3, range(20)) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("size", [2, 5])
-def test_clusters_of_identical_labels_count_as_one_query_each(size):
-    # Every sum of residuals is `size` times that of one query: its square is size^2, that of `size` queries size.
-    labels = np.repeat([True, True, False, True, False, False, True, True], size)
-    has = np.repeat([True, False, True, True, False, False, False, True], size)
-    assert effect(labels, has, np.repeat(range(8), size)) == pytest.approx(size)
-
-
-def test_a_mixed_cluster_by_hand():
-    # Half of 8 queries are refused, half have the feature. With it: clusters {1, 1}, {1, 0}; without: {0, 0}, {1, 0}.
-    # Sums of residuals 1, 0, -1, 0: robust 0.25 * 1 + 0.25 * 1 = 0.5; alone 0.25 * (4 * 0.25) * 2 = 0.5.
-    labels, clusters = [1, 1, 1, 0, 0, 0, 1, 0], [0, 0, 1, 1, 2, 2, 3, 3]
-    assert effect(labels, np.arange(8) < 4, clusters) == pytest.approx(1)
-    # Clusters {1, 1, 1, 0} and {0, 0, 1, 0}: sums 1 and -1, again 0.5 by 0.5.
-    assert effect(labels, np.arange(8) < 4, np.repeat([0, 1], 4)) == pytest.approx(1)
-    # Clusters {1, 1, 1} and {0}, {0, 0, 1, 0}: sums 1.5, -0.5, -1: 0.25 * (2.25 + 0.25 + 1) = 0.875 by 0.5.
-    assert effect(labels, np.arange(8) < 4, [0, 0, 0, 1, 2, 2, 2, 2]) == pytest.approx(1.75)
-
-
-def test_clusters_that_hold_both_labels_evenly_never_make_the_evidence_stronger():
-    assert effect([1, 0] * 8, np.arange(16) < 8, np.repeat(range(8), 2)) == 1
-
-
-def test_a_feature_that_all_or_none_have_has_no_design_effect():
-    assert effect([1, 0, 1, 1], [True] * 4, [0, 0, 1, 1]) == 1
-    assert effect([1, 1, 1, 1], [True, True, False, False], [0, 0, 1, 1]) == 1
-
-
-@given(st.integers(0, 30), st.integers(0, 20), st.floats(1, 50))
-def test_a_design_effect_never_makes_a_p_value_smaller_nor_an_interval_narrower(refused, answered, inflation):
-    table = np.array([refused]), np.array([answered]), 30, 20
-    exact, inflated = associate(*table), associate(*table, np.array([inflation]))
-    assert exact.p_value[0] <= inflated.p_value[0] <= 1
-    assert inflated.low[0] <= exact.low[0] < exact.high[0] <= inflated.high[0]
-    assert inflated.log_odds[0] == exact.log_odds[0]
-
-
-@pytest.mark.parametrize("share", [0.5, 0.85])
-def test_labels_that_pictures_decide_do_not_make_chance_look_like_a_tie(share):
-    """Eight queries a picture share their label and the feature, which has nothing to do with it."""
-    rng = np.random.default_rng(0)
-    pictures, queries, draws = 100, 8, 1500
-    mended = naive = 0
-    for _ in range(draws):
-        labels, has = rng.random(pictures) < share, rng.random(pictures) < 0.3
-        counts = np.array([(labels & has).sum() * queries]), np.array([(~labels & has).sum() * queries])
-        n, refused = pictures * queries, int(labels.sum()) * queries
-        squares = (queries * (labels - labels.mean())) ** 2
-        inflation = design_effects(
-            counts[0] + counts[1], counts[0], np.array([squares[has].sum()]), squares.sum(), n, refused
-        )
-        mended += associate(*counts, refused, n - refused, inflation).p_value[0] < 0.05
-        naive += associate(*counts, refused, n - refused).p_value[0] < 0.05
-    assert 0.02 <= mended / draws <= 0.07
-    assert naive / draws > 0.4

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,15 +7,14 @@ from unmirage.audit import matrices
 from unmirage.audit.corpus import Reader
 from unmirage.audit.counterfactual import Swaps, decided_by_opener
 from unmirage.audit.pictures import measure
-from unmirage.audit.probes import Evidence, Unseen, climb, gather
+from unmirage.audit.probes import Unseen, climb, gather
 from unmirage.audit.rules import Linear
 from unmirage.intervals import wilson
 
 
 def evidence_of(corpus, splits=None):
-    if splits is None:
-        return gather(corpus, None, measure(corpus.pictures, None, 0), 0)
-    return Evidence(corpus, measure([], None, 0), splits, np.arange(len(corpus)))
+    evidence = gather(corpus, None, measure(corpus.pictures, None, 0), 0)
+    return evidence if splits is None else replace(evidence, splits=splits)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def by_hand(make_corpus):
 def test_the_opener_decides_where_it_is_right_and_the_other_words_are_wrong(by_hand):
     decided = decided_by_opener(*by_hand, {"share": "refusal", "what": "answer", "never": "answer"})
     assert (decided.share.k, decided.share.n, decided.share.value) == (2, 5, 0.4)
-    assert (decided.share.low, decided.share.high) == wilson(2, 5)
+    assert (decided.share.low, decided.share.high) == pytest.approx(wilson(2, 5))
     share, what = decided.openers
     assert (share.opener, share.verdict, share.n) == ("share", "refusal", 3)
     assert (share.rest_disagrees, share.opener_right) == (2, 1)
@@ -58,16 +59,15 @@ def test_unseen_queries_are_found_whatever_their_order(by_hand):
     evidence, rest = by_hand
     turned = Unseen(rows=rest.rows[::-1], score=rest.score[::-1], seen=1.0, baseline=0.6)
     strong = {"share": "refusal", "what": "answer"}
-    assert decided_by_opener(evidence, turned, strong) == decided_by_opener(evidence, rest, strong)
+    one, other = decided_by_opener(evidence, turned, strong), decided_by_opener(evidence, rest, strong)
+    assert (one.share, one.examples) == (other.share, other.examples)
 
 
 @pytest.fixture(scope="session")
 def misleading(make_corpus):
     """Return queries whose opener is always right, and whose other words are right in eight of ten."""
     rows = [(f"Share the {'bomb' if n % 10 < 8 else 'kite'}", True) for n in range(60)]
-    rows += [(f"What is the {'kite' if n % 10 < 8 else 'bomb'}", False) for n in range(60)]
-    # Half of the openers are exchanged for one that says nothing, so that "is" gives no label away.
-    rows = [(query.replace("What is", "What"), refused) for query, refused in rows]
+    rows += [(f"What the {'kite' if n % 10 < 8 else 'bomb'}", False) for n in range(60)]
     return make_corpus(*rows)
 
 
@@ -122,8 +122,9 @@ def test_flips_equal_scoring_the_reworded_queries_with_the_same_probes(tied, mak
     evidence = evidence_of(corpus)
     swaps = Swaps(evidence)
     for word, refused in (("what", True), ("share", False), ("can", True)):
-        rows = [(word + query[query.index(" ") :], label) for query, label in zip(corpus.queries, corpus.refused)]
+        rows = [(word + sample.query[sample.query.index(" ") :], sample.refused) for sample in tied]
         changed = reader.read(make_dataset(*rows))
+        assert changed.vocabulary is corpus.vocabulary
         turned = asked = 0
         for train, test in evidence.splits:
             one, other = (

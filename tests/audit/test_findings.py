@@ -168,7 +168,6 @@ def test_what_cannot_be_told_of_a_query_is_left_out_of_the_count(make_corpus):
                 texts=["come with a picture that is red"],
                 members=from_masks([red], 140),
                 told=told,
-                clusters=np.arange(140),
             )
         ],
     )
@@ -182,10 +181,8 @@ def test_queries_about_one_picture_count_as_one_for_what_is_true_of_the_picture(
     masks = [np.arange(80) < 40]
 
     def red(clusters):
-        family = Family(
-            kind="image", position="image", names=["red"], texts=[""], members=from_masks(masks, 80), clusters=clusters
-        )
-        return find(corpus, [family]).findings
+        family = Family(kind="image", position="image", names=["red"], texts=[""], members=from_masks(masks, 80))
+        return find(corpus, [family], clusters).findings
 
     (alone,), (pairs,) = red(np.arange(80)), red(np.arange(80) // 4)
     width = alone.tie.high - alone.tie.low

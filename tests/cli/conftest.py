@@ -1,5 +1,6 @@
-"""The command line in process."""
+"""The command line in process, and data for `unmirage audit`."""
 
+import json
 import signal
 import sys
 
@@ -22,3 +23,49 @@ def unmirage(capsys, monkeypatch):
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def audited(unmirage):
+    """Return a function that runs `unmirage audit ... --json` and returns (exit code, document, stderr)."""
+
+    def run(*args):
+        code, out, err = unmirage("audit", *args, "--json")
+        assert "Traceback" not in err
+        return code, json.loads(out), err
+
+    return run
+
+
+@pytest.fixture
+def rows():
+    """Return 60 records whose first word tells the label."""
+    share = [{"query": "Share it.", "refused": True} for _ in range(30)]
+    return share + [{"query": "What is it?", "refused": False} for _ in range(30)]
+
+
+@pytest.fixture
+def mixed():
+    """Return 240 records whose first word nearly tells the label: each one is refused and answered at times."""
+    refused = [f"Can you share the plan of device {n}?" for n in range(100)]
+    refused += [f"What is the plan of device {n}?" for n in range(20)]
+    answered = [f"Can you name the colour of device {n}?" for n in range(20)]
+    answered += [f"What is the colour of device {n}?" for n in range(100)]
+    return [
+        {"query": query, "refused": label, "answer": "I cannot share that." if label else "It is red."}
+        for label, queries in ((True, refused), (False, answered))
+        for query in queries
+    ]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes records as JSON lines, with `more` text behind them, and returns the path."""
+
+    def write(rows, name="toy.jsonl", more=""):
+        path = tmp_path / name
+        text = "".join(json.dumps(row) + "\n" for row in rows) + more
+        path.write_bytes(text.encode("utf-8"))
+        return path
+
+    return write

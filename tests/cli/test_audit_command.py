@@ -1,112 +1,172 @@
+"""`unmirage audit`: what it prints and writes, option by option."""
+
+import csv
 import json
-import sys
-from types import ModuleType
 
 import pytest
 
-from unmirage.cli import main
 from unmirage.cli.options import parse_columns
 from unmirage.data import FORMATS
 from unmirage.errors import UserError
 
 
-@pytest.fixture
-def unmirage(capsys, monkeypatch):
-    """Return a function that runs the command line and returns (exit code, stdout, stderr)."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["unmirage", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        return ended.value.code or 0, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(rows, name="toy.jsonl"):
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return path
-
-    return write
-
-
-ROWS = [{"q": "Share it.", "bad": 1}] * 30 + [{"q": "What is it?", "bad": 0}] * 30
-COLUMNS = ("--columns", "query=q,refused=bad")
-
-
-def test_the_table_opens_with_the_headline_and_ends_with_the_words(unmirage, write):
-    code, out, err = unmirage("audit", write(ROWS), *COLUMNS)
+def test_the_table_opens_with_the_headline_and_ends_with_the_words(unmirage, write, rows):
+    code, out, err = unmirage("audit", write(rows))
     lines = out.splitlines()
     assert (code, err) == (0, "")
     assert lines[0] == "The first word alone predicts refusal for 100.0% of queries (majority guess: 50.0%)."
-    assert "Label: the data's own field; 30 refused, 30 answered" in out
-    assert "cross-validated" in out
-    assert lines[-2:] == ["Words to try, jailbreak attack: what", "Words to try, over-prudence attack: share"]
-    assert max(map(len, lines[3:])) <= 80
+    assert lines[1].startswith("Shortcut gap: 50.0 points, ")
+    assert "Data: toy.jsonl (jsonl), 60 queries" in lines
+    assert "Label: the data's own field; 30 refused, 30 answered" in lines
+    assert "open with “share”" in out
+    assert "seen: queries that the rule has learned from; unseen: a part of 5" in " ".join(out.split())
+    assert lines[-2].startswith("  jailbreak, from refused to answered: what ")
+    assert lines[-1].startswith("  over-prudence, from answered to refused: share ")
+    tables = [line for line in lines if line.startswith(" ") and line.endswith(" ")]
+    assert max(map(len, tables)) <= 80
 
 
-def test_json_is_all_there_is_on_stdout(unmirage, write):
-    code, out, err = unmirage("audit", write(ROWS), *COLUMNS, "--json")
+def test_json_is_one_document_and_all_there_is_on_stdout(unmirage, write, rows):
+    code, out, err = unmirage("audit", write(rows), "--json")
     document = json.loads(out)
     assert (code, err) == (0, "")
     assert (document["schema"], document["n"], document["shortcut_gap"]) == ("unmirage.audit/1", 60, 0.5)
+    assert unmirage("audit", write(rows), "--json", "--seed", "0")[1] == out
 
 
-def test_a_test_file_replaces_the_cross_validation(unmirage, write):
-    unseen = write([{"q": "Share it.", "bad": 0}, {"q": "What?", "bad": 0}], "unseen.jsonl")
-    _, out, _ = unmirage("audit", write(ROWS), *COLUMNS, "--test", unseen)
-    assert "unseen (test file)" in out
+def test_columns_of_a_csv_file_are_named(audited, write, tmp_path):
+    path = tmp_path / "toy.csv"
+    path.write_text("q,bad\n" + "Share it.,yes\nWhat is it?,no\n" * 10)
+    code, document, _ = audited(path, "--columns", "query=q,refused=bad")
+    assert (code, document["format"], document["n"], document["refused"]) == (0, "csv", 20, 10)
+
+
+def test_a_test_file_replaces_the_cross_validation(unmirage, audited, write, rows):
+    unseen = write([{"query": "Share it.", "refused": False}, {"query": "What?", "refused": False}], "unseen.jsonl")
+    _, out, _ = unmirage("audit", write(rows), "--test", unseen)
+    assert "unseen: the 2 of unseen.jsonl" in " ".join(out.split())
     assert "predicts refusal for 50.0% of queries" in out
+    _, document, _ = audited(write(rows), "--test", unseen)
+    assert document["probes"]["test_source"] == "unseen.jsonl"
+    assert (document["probes"]["test_n"], document["probes"]["folds"]) == (2, 0)
 
 
-def test_a_page_is_written_from_the_same_document(unmirage, write, monkeypatch, tmp_path):
-    page = ModuleType("unmirage.report.audit_page")
-    page.render_audit_page = lambda document: f"<p>{document['n']}</p>"
-    monkeypatch.setitem(sys.modules, "unmirage.report.audit_page", page)
-    code, out, _ = unmirage("audit", write(ROWS), *COLUMNS, "--html", tmp_path / "new" / "page.html")
+def test_two_versions_stand_side_by_side(unmirage, audited, write, rows):
+    other = write([row | {"query": f"It is {n % 7}."} for n, row in enumerate(rows)], "other.jsonl")
+    code, out, _ = unmirage("audit", write(rows), "--compare", other)
     assert code == 0
-    assert (tmp_path / "new" / "page.html").read_text() == "<p>60</p>"
-    assert out.rstrip().endswith("page.html")
+    assert "Two versions of the data" in out
+    assert "Tied only in toy.jsonl, the strongest: queries that open with “" in out
+    _, document, _ = audited(write(rows), "--compare", other)
+    compared = document["compare"]
+    assert (compared["source"], compared["n"], compared["refused"]) == ("other.jsonl", 60, 30)
+    assert compared["predictability"]["opener"]["test"] <= 0.5
+    assert compared["gone_n"] == len(compared["gone"]) >= 2
+    assert compared["new_n"] == 0
 
 
-def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write):
-    code, out, err = unmirage("audit", write(ROWS), *COLUMNS, "--json", "--fail-if", "shortcut_gap>0.2")
+def test_the_label_can_be_taken_from_the_answer_instead_of_the_field(audited, write, rows):
+    said = [row | {"answer": "I cannot share that."} for row in rows]
+    _, from_field, _ = audited(write(said))
+    _, from_answer, _ = audited(write(said), "--label", "answer")
+    assert (from_field["label_source"], from_field["refused"]) == ("field", 30)
+    assert (from_answer["label_source"], from_answer["refused"]) == ("answer", 60)
+    assert audited(write(said), "--label", "field")[1] == from_field
+    assert from_field["label_quality"]["false_alarms"] == 30
+
+
+def test_the_quality_of_labels_is_said(unmirage, write, mixed):
+    mixed[0]["answer"] = "Here is the plan."
+    _, out, _ = unmirage("audit", write(mixed))
+    assert "Label quality: field and answer disagree in 1 of 240" in out
+    assert "  1 labelled refused, but the answer is no refusal" in out
+
+
+def test_a_page_is_written_whole_and_named_on_stderr(unmirage, write, rows, tmp_path):
+    page = tmp_path / "new" / "page.html"
+    code, out, err = unmirage("audit", write(rows), "--html", page)
+    html = page.read_text()
+    assert (code, err) == (0, f"written: {page}\n")
+    assert "written" not in out
+    assert html.startswith("<!doctype html>")
+    assert html.endswith("</html>")
+    assert "open with “share”" in html
+    assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+
+
+def test_csv_cells_cannot_act_as_formulas_while_the_json_stays_verbatim(unmirage, write, rows, tmp_path):
+    formula = "=cmd|'/C_calc'!a0"
+    for row in rows[:30]:
+        row["query"] = f"{formula} please"
+    path = tmp_path / "findings.csv"
+    code, out, _ = unmirage("audit", write(rows), "--csv", path, "--json")
+    document = json.loads(out)
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = list(csv.DictReader(file))
+    assert code == 0
+    assert len(cells) == len(document["findings"]) > 2
+    assert not [cell for row in cells for cell in (row["feature"], row["text"]) if cell.startswith(("=", "+", "@"))]
+    examples = [query for finding in document["findings"] for query in finding["examples"]["refused"]]
+    assert f"{formula} please" in examples
+
+
+def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
+    code, out, err = unmirage("audit", write(rows), "--json", "--fail-if", "shortcut_gap>0.2")
     assert (code, json.loads(out)["n"]) == (3, 60)
     assert "gate 'shortcut_gap>0.2' failed: shortcut_gap is 0.5" in err
-    assert unmirage("audit", write(ROWS), *COLUMNS, "--fail-if", "shortcut_gap>0.6")[0] == 0
+    assert unmirage("audit", write(rows), "--fail-if", "shortcut_gap>0.6")[0] == 0
+    assert unmirage("audit", write(rows), "--fail-if", "predictability.words.test>=0.9")[0] == 3
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "message"),
+    ("options", "message"),
     [
-        ([], (), "toy.jsonl: holds no records"),
-        (ROWS[:3], COLUMNS, "all 3 queries are refused (field 'refused'"),
-        (ROWS, ("--columns", "query"), "--columns: 'query' is not NAME=COLUMN"),
-        (ROWS, ("--columns", "query=text"), "has no column 'text' for 'query'; it has 'q', 'bad'"),
-        (
-            ROWS,
-            ("--format", "lava"),
-            "unknown format 'lava'; valid: auto, csv, json, jsonl, llava, spa-vl, vlguard",
-        ),
-        (ROWS, (), "no known format has the fields ['bad', 'q']"),
-        (ROWS, (*COLUMNS, "--fail-if", "gap>1"), "no number is called 'gap'; valid: n, refused"),
+        (("--columns", "query"), "--columns: 'query' is not NAME=COLUMN"),
+        (("--columns", "query=text"), "has no column 'text' for 'query' in its first 60 records; it has 'query', 'ref"),
+        (("--format", "lava"), "unknown format 'lava'; valid: auto, csv, holisafe, json, jsonl, llava, mossbench, par"),
+        (("--format", "vlgard"), "Did you mean 'vlguard'?"),
+        (("--label", "feild"), "unknown label 'feild'; valid: answer, field. Did you mean 'field'?"),
+        (("--label", "answer"), "has no answer to read the label from; valid: --label field"),
+        (("--test", "none.jsonl"), "none.jsonl: no such file"),
+        (("--compare", "none.jsonl"), "none.jsonl: no such file"),
+        (("--encoder", "none"), "encoder 'none': no such directory"),
     ],
 )
 def test_mistakes_are_one_line_and_end_with_2(unmirage, write, rows, options, message):
-    code, _, err = unmirage("audit", write(rows), *options)
-    assert code == 2
+    code, out, err = unmirage("audit", write(rows), *options)
+    assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
 
 
+def test_an_unknown_name_in_a_gate_lists_the_numbers_there_are(unmirage, write, rows):
+    code, out, err = unmirage("audit", write(rows), "--fail-if", "gap>1")
+    assert code == 2
+    assert "no number is called 'gap'; valid: n, refused" in err
+    assert "The first word alone" in out  # what was found is not lost
+
+
+def test_a_malformed_gate_is_refused_before_anything_is_read(unmirage):
+    code, out, err = unmirage("audit", "no-such-file.jsonl", "--fail-if", "shortcut_gap=0.2")
+    assert (code, out) == (2, "")
+    assert err == ("unmirage: --fail-if: 'shortcut_gap=0.2' is no condition; valid: NAME>NUMBER with >, >=, < or <=\n")
+
+
+def test_a_typo_in_an_option_names_the_nearest(unmirage, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, _, err = unmirage("audit", "toy.jsonl", "--write-balnced", "b.jsonl")
+    assert code == 2
+    assert "No such option: --write-balnced" in err
+    assert "--write-balanced" in err.replace("--write-balnced", "")
+
+
 def test_nothing_in_the_data_reaches_the_terminal_as_an_escape_or_markup(unmirage, write):
-    rows = [{"q": f"{word} it", "bad": n % 2} for n, word in enumerate(["\x1b[31mRed", "[bold]Bold"] * 10)]
-    _, out, _ = unmirage("audit", write(rows, "[red]x.jsonl"), *COLUMNS)
+    rows = [{"query": f"{word} it", "refused": n % 2} for n, word in enumerate(["\x1b[31mRed", "[bold]Bold"] * 10)]
+    code, out, _ = unmirage("audit", write(rows, "[red]x.jsonl"))
+    assert code == 0
     assert "\x1b" not in out
     assert "[red]x.jsonl" in out
+    assert "open with “[bold]bold”" in out or "open with “bold”" in out
 
 
 def test_columns_are_parsed():
@@ -117,8 +177,10 @@ def test_columns_are_parsed():
             parse_columns(text)
 
 
-def test_the_help_names_every_format(unmirage, monkeypatch):
+def test_the_help_names_every_format_and_option(unmirage, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = unmirage("audit", "--help")
     assert code == 0
     assert all(name in out for name in ("auto", *FORMATS))
+    for option in ("label", "images", "encoder", "compare", "write-balanced", "write-diversified", "skip-bad", "csv"):
+        assert f"--{option}" in out

@@ -115,7 +115,7 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9"), "the rewriter knows"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
-        (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: all 12 queries are answered"),
+        (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: no opener is tied to this label"),
         (
             ("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--method", "nop"),
             "valid: npo, rmu, sft",

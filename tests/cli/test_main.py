@@ -17,7 +17,7 @@ def load(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGINT)
     signal.pause()
 
-unmirage.data.load_samples = load
+unmirage.data.open_samples = load
 from unmirage.cli.main import run
 run()
 """
@@ -39,7 +39,7 @@ def failing(monkeypatch):
         def load(*args, **kwargs):
             raise error
 
-        monkeypatch.setattr("unmirage.data.load_samples", load)
+        monkeypatch.setattr("unmirage.data.open_samples", load)
 
     return fail_with
 

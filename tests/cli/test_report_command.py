@@ -73,6 +73,24 @@ def test_the_json_of_an_audit_gives_its_page(report, tmp_path):
     assert "Audit of" in (tmp_path / "audit.html").read_text()
 
 
+def test_the_page_of_an_audit_holds_answers_unless_they_are_redacted(report, tmp_path):
+    path = tmp_path / "audit.json"
+    one = {"id": "r7", "query": "Where is the key?", "answer": "Under amber, moss and tin.", "refused": True}
+    labels = {"both": 4, "disagree": 1, "missed": 1, "examples": [one]}
+    path.write_text(json.dumps(AUDIT | {"label_quality": labels}))
+    report(path)
+    assert "Under amber, moss and tin." in (tmp_path / "audit.html").read_text()
+    report(path, "--redact")
+    page = (tmp_path / "audit.html").read_text()
+    assert "Under amber, moss and tin." not in page
+    assert "Where is the key?" in page
+
+
+def test_a_page_that_cannot_be_written_names_its_file(report, run, tmp_path):
+    with pytest.raises(UserError, match=r"results\.json/page\.html: cannot be written \("):
+        report(run, "--out", run / "results.json" / "page.html")
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

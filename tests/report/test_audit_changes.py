@@ -17,6 +17,7 @@ def test_remedies_stand_beside_the_data_as_they_are(full_audit):
         "Refused": [("600", "60\u00a0%"), ("300", "75\u00a0%"), ("600", "60\u00a0%")],
         "Queries dropped": [("–", ""), ("600", ""), ("0", "")],
         "Queries rewritten": [("–", ""), ("0", ""), ("812", "")],
+        "Left as they are, as no other wording is known": [("–", ""), ("0", ""), ("7", "")],
         "Shortcut gap, points": [("30.0", ""), ("0.0", ""), ("2.0", "")],
     }
 

@@ -27,7 +27,10 @@ def test_every_field_is_read(full_audit):
     assert audit.decided_by_opener.openers[0].opener_right == 60
     assert audit.attack_words.jailbreak[0].flips.k == 186
     assert audit.remedies["diversified"].changed == 812
+    assert audit.remedies["diversified"].unchanged_wording == 7
     assert audit.compare.gone[0].text == "open with “share”"
+    assert (audit.compare.gone_n, audit.compare.new_n) == (112, 0)
+    assert (audit.pictures.looked_at, audit.pictures.sampled) == (40, True)
     assert audit.predictability["opener"].gap == pytest.approx(0.3)
 
 
@@ -40,6 +43,7 @@ def test_what_an_older_document_lacks_may_be_missing_or_null(full_audit):
             finding[key] = None
     read = read_audit(missing)
     assert (read.findings[0].text, read.findings[0].examples.refused) == ("", [])
+    assert not any(one.headline for one in read.findings)
     assert (read.openers, read.pictures, read.remedies, read.compare) == ([], None, {}, None)
 
 

@@ -71,7 +71,10 @@ def test_the_page_says_what_the_document_says(page, parse):
         "the two disagree in 16 (2 %)",
         "3 pictures come with refused and with answered queries",
         "31.0 29.0–33.0 186/600".replace(" ", ""),
-        "Tied only in toy.json: 1",
+        "Tied only in toy.json: 112",
+        "And 111 more; the JSON of the audit lists the strongest 100.",
+        "Left as they are, as no other wording is known–07",
+        "Only some were looked at, drawn by chance. named by the data50 looked at40 read0 missing39 unreadable1",
         "9,123 features were tested: all that occur in at least 3 queries",
         "12 weaker ones are not listed here",
         "echo of opener “share”",
@@ -152,6 +155,22 @@ def test_many_findings_are_listed_up_to_500(full_audit, parse):
     assert html.count("<tr data-direction=") == 500
     assert "212 weaker ones are not listed here" in parse(html).text
     assert len(html) < 1_000_000
+
+
+def test_pictures_that_were_all_looked_at_are_counted_once(full_audit, parse):
+    for looked_at in (50, None):
+        text = parse(
+            render_audit_page(full_audit | {"pictures": full_audit["pictures"] | {"looked_at": looked_at}})
+        ).text
+        assert "named by the data50 read0 missing39" in text
+        assert "drawn by chance" not in text
+
+
+def test_a_comparison_without_totals_counts_what_it_lists(full_audit, parse):
+    del full_audit["compare"]["gone_n"]
+    text = parse(render_audit_page(full_audit)).text
+    assert "Tied only in toy.json: 1 open with" in text.replace("“", "").replace("”", "")
+    assert "the strongest 100" not in text
 
 
 def test_labels_that_agree_or_cannot_be_compared(full_audit, parse):

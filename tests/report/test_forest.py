@@ -42,6 +42,33 @@ def test_the_strongest_that_are_tied_and_no_echo_are_drawn_from_refusal_to_answe
     assert forest([]) is None
 
 
+def test_the_headline_is_drawn_and_filled_up_with_what_tells_something_beyond_the_opener():
+    more = {"log_odds": 1.0, "low": 0.5, "high": 1.5}
+    less = {"log_odds": -1.0, "low": -1.5, "high": -0.5}
+    nothing = {"log_odds": 0.1, "low": -0.5, "high": 0.7}
+    found = forest(
+        [
+            finding(9, 8, 10, text="is an opener"),
+            finding(8, 7, 9, text="tells no more", given_opener=nothing),
+            finding(7, 6, 8, text="tells more", given_opener=more),
+            finding(6, 5, 7, text="repeats", given_opener=more, echo_of={"feature": "w", "position": "opener"}),
+            finding(5, 4, 6, text="turns round", given_opener=less),
+            finding(4, 3, 5, text="is the headline", headline=True, given_opener=more),
+            finding(3, -1, 7, text="is not tied", headline=True, direction="none"),
+        ]
+    )
+    assert [row.says for row in found.rows] == ["tells more", "turns round", "is the headline"]
+
+
+def test_the_headline_is_drawn_however_many_findings_are_stronger():
+    more = {"log_odds": 1.0, "low": 0.5, "high": 1.5}
+    strong = [finding(9 - n / 10, 1, 10, given_opener=more) for n in range(30)]
+    rows = forest([*strong, finding(-0.5, -1, -0.2, text="is the headline", headline=True)]).rows
+    assert len(rows) == 20
+    assert rows[-1].says == "is the headline"
+    assert rows[-2].finding.log_odds == pytest.approx(9 - 18 / 10)
+
+
 def test_a_wide_axis_has_few_ticks_and_always_0():
     found = forest([finding(9, 5, 11), finding(-9, -11, -7)])
     assert [label for _, label in found.ticks] == ["−8", "−4", "0", "+4", "+8"]

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
-from scipy.stats import false_discovery_control, norm
+from scipy.stats import false_discovery_control
 
+from unmirage.audit.clusters import Clustered
 from unmirage.records import LogOdds
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +43,7 @@ class Association:
 
 
 def associate(
-    refused: Ints, answered: Ints, all_refused: int, all_answered: int, design_effect: Floats | None = None
+    refused: Ints, answered: Ints, all_refused: int, all_answered: int, clusters: Clustered | None = None
 ) -> Association:
     """Return the association of each feature with refusal.
 
@@ -51,46 +52,19 @@ def associate(
         answered: (features,) answered queries that have it.
         all_refused: refused queries in all.
         all_answered: answered queries in all.
-        design_effect: (features,) by how much the variance is larger than for independent queries; 1 or more.
-            Where it is more, the p-value is no smaller than that of a Wald test with the larger variance.
+        clusters: what hangs together, if anything does: it widens intervals, and where it does, no p-value is
+            smaller than that of its own test.
     """
     cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]) + 0.5
     with_refused, with_answered, without_refused, without_answered = np.log(cells)
     log_odds = with_refused - with_answered - without_refused + without_answered
-    inflation = np.ones(len(refused)) if design_effect is None else design_effect
-    error = np.sqrt((1 / cells).sum(axis=0) * inflation)
-    exact = fisher_exact(refused, answered, all_refused, all_answered)
-    p_value = np.where(inflation > 1, np.maximum(exact, 2 * norm.sf(np.abs(log_odds) / error)), exact)
-    return Association(log_odds, log_odds - _Z * error, log_odds + _Z * error, p_value)
-
-
-def design_effects(
-    having: Ints, refused: Ints, squares: Floats, all_squares: float, n: int, all_refused: int
-) -> Floats:
-    """Return by how much clusters inflate the variance of each feature's tie to refusal; never below 1.
-
-    It is the ratio of the variance of the score, sum of (has feature - share that has it) * (refused - share
-    refused), from the sums of clusters (Liang and Zeger 1986) to that from single queries, for features that
-    all queries of a cluster share. Queries that stand alone have 1, and clusters of m with one label have m.
-
-    Args:
-        having: (features,) queries that have the feature.
-        refused: (features,) refused queries that have it.
-        squares: (features,) sum, over the clusters that have it, of (sum of refused - share refused)^2.
-        all_squares: the same over all clusters.
-        n: queries.
-        all_refused: refused queries.
-    """
-    share, base = having / n, all_refused / n
-    single = refused * (1 - base) ** 2 + (having - refused) * base**2
-
-    def variance(with_it: Floats, everything: float) -> Floats:
-        return np.asarray((1 - share) ** 2 * with_it + share**2 * (everything - with_it))
-
-    usual = variance(single, all_refused * (1 - base))
-    robust = variance(squares, all_squares)
-    ratio = np.divide(robust, usual, out=np.ones(len(having)), where=usual > 0)
-    return np.maximum(1.0, np.round(ratio, 9))  # so that no rounding error makes 1 an inflation
+    variance = (1 / cells).sum(axis=0)
+    p_value = fisher_exact(refused, answered, all_refused, all_answered)
+    if clusters is not None:
+        variance = variance * clusters.design_effect
+        p_value = np.where(clusters.design_effect > 1, np.maximum(p_value, clusters.p_value), p_value)
+    margin = _Z * np.sqrt(variance)
+    return Association(log_odds, log_odds - margin, log_odds + margin, p_value)
 
 
 def mantel_haenszel(refused: Ints, answered: Ints, all_refused: Ints, all_answered: Ints) -> LogOdds | None:

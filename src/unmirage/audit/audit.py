@@ -9,6 +9,7 @@ from unmirage.audit.corpus import Corpus, Reader
 from unmirage.audit.counterfactual import Decided, decided_by_opener
 from unmirage.audit.features import fewest_queries, openers, text_features
 from unmirage.audit.findings import Found, find
+from unmirage.audit.groups import grouped
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
@@ -118,7 +119,7 @@ def _find(train: _Read, at_least: int) -> Found:
     families = [openers(train.corpus, at_least), *text_features(train.corpus, at_least)]
     families.append(templates(train.corpus, at_least))
     families += picture_features(train.corpus, train.measured, at_least)
-    return find(train.corpus, families)
+    return find(train.corpus, families, grouped(train.corpus, train.measured)[0])
 
 
 def _evidence(train: _Read, held_out: _Read | None, options: AuditOptions) -> Evidence:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import hstack
 
 from unmirage.audit import matrices
+from unmirage.audit.clusters import clustered_rate
 from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
@@ -94,7 +95,7 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
                 rest_score=float(rest.score[has].mean()),
             )
         )
-    share = rate(int(decided.sum()), len(word))
+    share = clustered_rate(decided, evidence.groups[rest.rows])
     return Decided(share=share, openers=tuple(verdicts), examples=_examples(evidence, rest, np.flatnonzero(decided)))
 
 
@@ -125,7 +126,7 @@ class Swaps:
     def __init__(self, evidence: Evidence) -> None:
         corpus = evidence.corpus
         matrix = hstack([matrices.opener(corpus), matrices.words_without_opener(corpus)], format="csr")
-        self._refused, self._first = corpus.refused, corpus.word_at(0)
+        self._refused, self._first, self._groups = corpus.refused, corpus.word_at(0), evidence.groups
         self._number = {name: number for number, name in enumerate(corpus.vocabulary)}
         self._folds: list[tuple[Ints, Floats, Floats]] = []  # unseen queries, their log odds, weights by opener
         for train, test in evidence.splits:
@@ -142,12 +143,14 @@ class Swaps:
                 word already are left out.
         """
         number = self._number[word]
-        turned = asked = 0
+        turned, groups = [], []
         for rows, logit, weights in self._folds:
             first = self._first[rows]
             concerned = (self._refused[rows] == refused) & (first != number)
             own = np.where(first == NONE, 0.0, weights[first])
             swapped = logit - own + weights[number]
-            asked += int(concerned.sum())
-            turned += int((concerned & ((logit > 0) == refused) & ((swapped > 0) != refused)).sum())
-        return rate(turned, asked)
+            turned.append((((logit > 0) == refused) & ((swapped > 0) != refused))[concerned])
+            groups.append(self._groups[rows][concerned])
+        if not turned:
+            return rate(0, 0)
+        return clustered_rate(np.concatenate(turned), np.concatenate(groups))

@@ -31,7 +31,6 @@ class Family:
         texts: how a sentence that starts with "Queries that" goes on for each.
         members: which queries have them.
         told: (n,) the queries that can be told to have them or not; None for all.
-        clusters: (n,) what the feature really belongs to, where that is not the query (its picture).
     """
 
     kind: FeatureKind
@@ -40,7 +39,6 @@ class Family:
     texts: Sequence[str]
     members: Membership
     told: Bools | None = None
-    clusters: Ints | None = None
 
 
 def fewest_queries(n: int) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from unmirage.audit.association import Association, adjust, associate, design_effects
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints32
+from unmirage.audit.association import Association, adjust, associate
+from unmirage.audit.clusters import clustered
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.echoes import Openers
 from unmirage.audit.features import Family
 from unmirage.audit.headline import Headline
@@ -41,14 +42,16 @@ class Found:
     left_out: int
 
 
-def find(corpus: Corpus, families: Sequence[Family]) -> Found:
+def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = None) -> Found:
     """Return every frequent opener, and the other features that survive the adjustment; the strongest first.
 
     Args:
         corpus: refused and answered queries.
-        families: the features to test; all are adjusted together.
+        families: the features to test, at least one family; all are adjusted together.
+        clusters: (n,) queries of the same number hang together, as those about one picture do; None: none do.
     """
-    tested = [_associate(corpus, family) for family in families]
+    together = np.arange(len(corpus)) if clusters is None else clusters
+    tested = [_associate(corpus, family, together) for family in families]
     p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
     ends = np.cumsum([len(one.p_value) for one in tested])[:-1]
     q_values = _adjusted(p_values, _signatures(corpus, families))
@@ -79,21 +82,17 @@ def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
     return np.minimum(1.0, different * (len(which) / max(1, len(first))))[which]
 
 
-def _associate(corpus: Corpus, family: Family) -> Association:
-    refused_labels, told = corpus.refused, _told(corpus, family)
-    refused = family.members.refused(refused_labels)
-    all_refused = int(refused_labels[told].sum())
-    n = int(told.sum())
-    effect = None
-    if family.clusters is not None and n:
-        residual = np.where(told, refused_labels - all_refused / n, 0.0)
-        clusters = np.where(told, family.clusters, 0)
-        sizes = np.bincount(clusters[told])
-        square = np.bincount(clusters, weights=residual) ** 2
-        each = np.where(told, square[clusters] / np.maximum(sizes[clusters], 1), 0.0)
-        squares = np.asarray(family.members.sums(each), dtype=np.float64)
-        effect = design_effects(family.members.totals, refused, squares, float(square.sum()), n, all_refused)
-    return associate(refused, family.members.totals - refused, all_refused, n - all_refused, effect)
+def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
+    told = _told(corpus, family)
+    refused = family.members.refused(corpus.refused)
+    all_refused = int(corpus.refused[told].sum())
+    return associate(
+        refused,
+        family.members.totals - refused,
+        all_refused,
+        int(told.sum()) - all_refused,
+        clustered(family.members, corpus.refused, clusters, told),
+    )
 
 
 def _told(corpus: Corpus, family: Family) -> Bools:

@@ -11,23 +11,19 @@ from unmirage.audit.pictures import Measured
 
 FOLDS = 5
 
-GroupedBy = Literal["content", "path", "query"]
+GroupedBy = Literal["content", "path"]
 
 
 def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
     """Return a number (n,) that queries about one picture share, and what makes two pictures one.
 
     Pictures are one if they have the same content, under whatever name. Where that leaves a label with hardly
-    any picture of its own (drawn plates, a blank picture beside every text-only query), a picture is what has a
-    path of its own; and where even that does, every query stands for itself.
+    any picture of its own (drawn plates of a few colours), a picture is what has a path of its own.
     """
     by_content = _numbers(corpus, measured.same)
     if _is_enough(corpus, by_content):
         return by_content, "content"
-    by_path = _numbers(corpus, np.arange(len(corpus.pictures)))
-    if _is_enough(corpus, by_path):
-        return by_path, "path"
-    return np.arange(len(corpus)), "query"
+    return _numbers(corpus, np.arange(len(corpus.pictures))), "path"
 
 
 def _numbers(corpus: Corpus, picture_number: Ints) -> Ints:

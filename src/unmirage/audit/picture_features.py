@@ -7,9 +7,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from unmirage.audit.corpus import Bools, Corpus, Floats, Index, Ints
+from unmirage.audit.corpus import Bools, Corpus, Floats, Index
 from unmirage.audit.features import Family
-from unmirage.audit.groups import grouped
 from unmirage.audit.membership import from_masks
 from unmirage.audit.pictures import COLUMNS, Measured
 
@@ -32,14 +31,13 @@ def picture_features(corpus: Corpus, measured: Measured, at_least: int) -> Itera
     has = corpus.picture >= 0
     if not has.any():
         return
-    clusters, _ = grouped(corpus, measured)
-    yield _family(corpus, list(_path_traits(corpus.pictures)), has, clusters, at_least)
+    yield _family(corpus, list(_path_traits(corpus.pictures)), has, at_least)
     if measured.read.any():
         told = has & measured.read[corpus.picture]
-        yield _family(corpus, list(_content_traits(measured)), told, clusters, at_least)
+        yield _family(corpus, list(_content_traits(measured)), told, at_least)
 
 
-def _family(corpus: Corpus, traits: Sequence[Trait], told: Bools, clusters: Ints, at_least: int) -> Family:
+def _family(corpus: Corpus, traits: Sequence[Trait], told: Bools, at_least: int) -> Family:
     members = from_masks((told & mask[corpus.picture] for _, _, mask in traits), len(corpus), at_least)
     return Family(
         kind="image",
@@ -48,7 +46,6 @@ def _family(corpus: Corpus, traits: Sequence[Trait], told: Bools, clusters: Ints
         texts=[f"come with a picture {traits[place][1]}" for place in members.features],
         members=members,
         told=told,
-        clusters=clusters,
     )
 
 

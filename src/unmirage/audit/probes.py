@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
 from unmirage.audit.accuracy import Accuracy
+from unmirage.audit.clusters import clustered_rate
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.groups import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
-from unmirage.intervals import wilson
 
 # Probes learn from a seeded draw of so many queries; counts and tests always use all.
 MAX_QUERIES = 10_000
@@ -167,19 +167,10 @@ def _vectors(evidence: Evidence) -> Floats:
 
 def _accuracy(evidence: Evidence, unseen: Unseen) -> Accuracy:
     right = (unseen.score > 0.5) == evidence.corpus.refused[unseen.rows]
-    low, high = _clustered_wilson(right, evidence.groups[unseen.rows])
+    share = clustered_rate(right, evidence.groups[unseen.rows])
     return Accuracy(
-        train=unseen.seen, test=float(right.mean()), baseline=unseen.baseline, low=low, high=high, n=len(right)
+        train=unseen.seen, test=share.value, baseline=unseen.baseline, low=share.low, high=share.high, n=share.n
     )
-
-
-def _clustered_wilson(right: Bools, groups: Ints) -> tuple[float, float]:
-    """Return the 95 % interval of a share; queries about one picture count as one where they fare alike."""
-    share, n = float(right.mean()), len(right)
-    sums = np.bincount(groups, weights=right - share)
-    usual = share * (1 - share) * n
-    effect = max(1.0, float((sums**2).sum()) / usual) if usual else 1.0
-    return wilson(share * n / effect, n / effect)
 
 
 def _drawn(corpus: Corpus, seed: int) -> Corpus:
@@ -189,8 +180,8 @@ def _drawn(corpus: Corpus, seed: int) -> Corpus:
 
 
 def _folds(labels: Bools, groups: Ints, seed: int) -> Iterator[Split]:
-    """Yield the folds; none where one label has a single query."""
-    folds = min(FOLDS, int(labels.sum()), int((~labels).sum()), int(groups.max(initial=-1)) + 1)
+    """Yield the folds; none where one label has a single query, or a single picture for all of them."""
+    folds = min(FOLDS, *(len(np.unique(groups[of_label])) for of_label in (labels, ~labels)))
     if folds >= 2:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         yield from splitter.split(groups, labels, groups)

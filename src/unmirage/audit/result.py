@@ -35,7 +35,7 @@ class ProbeSetting:
     Attributes:
         evaluation: "cross-validated" or "test file".
         folds: of the cross-validation; 0 with a test file.
-        grouped_by: what keeps queries together: a picture's "content", its "path", or nothing ("query").
+        grouped_by: what makes two pictures one, whose queries stay together: their "content", or their "path".
         rows: queries that the probes learned from or were judged on.
         sampled: are these fewer than there are?
         test_source: name of the test file.

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.accuracy import Accuracy
     from unmirage.audit.pictures import PictureCount
-    from unmirage.audit.result import ProbeSetting
     from unmirage.audit.suggest import AttackWord
 
 _LABEL_SOURCES = {
@@ -146,7 +145,7 @@ def _findings_table(result: AuditResult) -> Table:
 
 
 def _ladder_table(result: AuditResult) -> Table:
-    table = new_table("How many labels a simple rule guesses right", caption=_unseen(result.probes))
+    table = new_table("How many labels a simple rule guesses right", caption=_unseen(result))
     table.add_column("what the rule looks at")
     table.add_column("seen", justify="right")
     table.add_column("unseen", justify="right")
@@ -157,13 +156,15 @@ def _ladder_table(result: AuditResult) -> Table:
     return table
 
 
-def _unseen(probes: ProbeSetting) -> str:
+def _unseen(result: AuditResult) -> str:
+    probes = result.probes
     seen = "seen: queries that the rule has learned from; unseen: "
     if probes.test_source is not None:
         return f"{seen}the {probes.test_n or 0:,} of {plain(probes.test_source, 40)}"
     if not probes.folds:
         return f"{seen}none, as one label has too few queries"
-    return f"{seen}a part of {probes.folds}, learned from the others (one picture’s queries stay together)"
+    apart = "" if result.pictures is None else " (queries on one picture stay together)"
+    return f"{seen}a part of {probes.folds}, learned from the others{apart}"
 
 
 def _range(accuracy: Accuracy) -> str:

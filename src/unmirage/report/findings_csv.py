@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from unmirage.report.formatting import LONGEST_TEXT
 from unmirage.text.printable import clean
 
 _COLUMNS = (
@@ -18,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def findings_csv(document: Mapping[str, Any]) -> str:
-    """Return one line a finding. Text is cleaned, and a quote is put before what could be a formula."""
+    """Return one line a finding. Text is cleaned and cut, and a quote is put before what could be a formula."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
@@ -41,5 +42,5 @@ def _row(finding: Mapping[str, Any]) -> list[Any]:
 def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    shown = clean(value)
+    shown = clean(value, LONGEST_TEXT)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown

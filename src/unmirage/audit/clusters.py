@@ -1,0 +1,86 @@
+"""Features, labels and what hangs together in, how much less that is worth than as many separate queries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from unmirage.audit.corpus import Bools, Floats, Ints
+from unmirage.audit.membership import Membership
+from unmirage.intervals import wilson
+from unmirage.records import Rate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clustered:
+    """What clusters of queries do to the tie between features and refusal; every array is (features,).
+
+    Attributes:
+        design_effect: by how much they inflate its variance; 1 or more.
+        p_value: two-sided score test with that variance.
+    """
+
+    design_effect: Floats
+    p_value: Floats
+
+
+def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) -> Clustered | None:
+    """Return what clusters do to each feature; None where no two queries are in the same one.
+
+    The score of a feature is the sum of (has it - share that has it) * (refused - share refused). Its variance is
+    the sum of squares of its terms, summed up by cluster first (Liang and Zeger 1986) or not; the design effect
+    is the ratio of the two. Clusters of m queries that agree in feature and label have m.
+
+    Args:
+        members: the features.
+        refused: (n,) the labels.
+        clusters: (n,) queries of the same number hang together.
+        told: (n,) the queries that can be told to have a feature or not.
+    """
+    if not told.any() or np.bincount(clusters[told]).max() < 2:
+        return None
+    residual = np.where(told, refused - refused[told].mean(), 0.0)
+    share = members.totals / told.sum()
+    single = np.asarray(members.sums(residual**2), dtype=np.float64)
+    usual = np.maximum(0.0, (1 - 2 * share) * single + share**2 * (residual**2).sum())
+    sums = np.bincount(clusters, weights=residual).astype(np.float64)
+    own, crossed = _by_cluster(members, residual, clusters, sums)
+    robust = own - 2 * share * crossed + share**2 * (sums**2).sum()
+    ratio = np.divide(robust, usual, out=np.ones(len(members)), where=usual > 0)
+    effect = np.maximum(1.0, np.round(ratio, 9))  # so that no rounding error makes 1 an inflation
+    variance = effect * usual
+    score = np.abs(np.asarray(members.sums(residual), dtype=np.float64))
+    z = np.divide(score, np.sqrt(variance), out=np.zeros(len(members)), where=variance > 0)
+    return Clustered(effect, 2 * norm.sf(z))
+
+
+def _by_cluster(members: Membership, residual: Floats, clusters: Ints, sums: Floats) -> tuple[Floats, Floats]:
+    """Return, for each feature, the sum over clusters of a^2 and of a * b.
+
+    a is the sum of the residuals of the cluster's queries that have the feature, b that of all its queries.
+    """
+    if not len(members):
+        return np.zeros(0), np.zeros(0)
+    feature = np.repeat(np.arange(len(members)), members.totals)
+    cluster = clusters[members.members]
+    order = np.lexsort((cluster, feature))
+    feature, cluster = feature[order], cluster[order]
+    first = np.flatnonzero(np.concatenate([[True], (feature[1:] != feature[:-1]) | (cluster[1:] != cluster[:-1])]))
+    part = np.add.reduceat(residual[members.members][order], first)
+    feature, others = feature[first], sums[cluster[first]]
+    own = np.bincount(feature, weights=part**2, minlength=len(members)).astype(np.float64)
+    return own, np.bincount(feature, weights=part * others, minlength=len(members)).astype(np.float64)
+
+
+def clustered_rate(hits: Bools, clusters: Ints) -> Rate:
+    """Return the share of hits with a Wilson interval, in which hits that come in clusters count as fewer."""
+    n = len(hits)
+    if not n:
+        return Rate(value=None, low=None, high=None, k=0, n=0)
+    share = float(hits.mean())
+    usual = share * (1 - share) * n
+    effect = max(1.0, float((np.bincount(clusters, weights=hits - share) ** 2).sum()) / usual) if usual else 1.0
+    low, high = wilson(share * n / effect, n / effect)
+    return Rate(value=share, low=low, high=high, k=int(hits.sum()), n=n)
