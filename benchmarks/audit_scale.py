@@ -93,7 +93,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(rows, Path(folder)) for rows in options.rows]
     if options.keep:
-        kept = {"command": "python benchmarks/audit_scale.py", "machine": describe_machine(), "results": found}
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        command = "python benchmarks/audit_scale.py --rows " + " ".join(map(str, options.rows))
+        kept = {"command": command, "commit": commit, "machine": describe_machine(), "results": found}
         write_text_atomic(options.keep, json.dumps(kept, indent=2) + "\n")
     if options.json:
         print(json.dumps(found))

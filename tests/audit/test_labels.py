@@ -22,14 +22,14 @@ OF_ANSWER = replace(OF_FIELD, refused=True, label_source="answer")
     ],
 )
 def test_the_label_is_what_the_file_gave_unless_a_source_is_insisted_on(sample, wanted, expected):
-    assert labelled(sample, wanted) == expected
+    assert labelled(sample, wanted, "d.json") == expected
 
 
 def test_a_source_that_is_not_there_is_the_users_mistake():
-    with pytest.raises(UserError, match=r"record '7' has no label field; valid: .*--label answer"):
-        labelled(OF_ANSWER, "field")
-    with pytest.raises(UserError, match=r"record '7' has no answer .*; valid: --label field"):
-        labelled(replace(OF_FIELD, answer=""), "answer")
+    with pytest.raises(UserError, match=r"d.json: record '7': has no label field; valid: .*--label answer"):
+        labelled(OF_ANSWER, "field", "d.json")
+    with pytest.raises(UserError, match=r"d.json: record '7': has no answer .*; valid: --label field"):
+        labelled(replace(OF_FIELD, answer=""), "answer", "d.json")
 
 
 def checked(*samples):

@@ -79,7 +79,8 @@ def test_the_quality_of_labels_is_said(unmirage, write, mixed):
     mixed[0]["answer"] = "Here is the plan."
     _, out, _ = unmirage("audit", write(mixed))
     assert "Label quality: field and answer disagree in 1 of 240" in out
-    assert "  1 labelled refused, but the answer is no refusal" in out
+    assert "  1 labelled refused, but the answer holds no known refusal phrase" in out
+    assert "labelled answered" not in out
 
 
 def test_a_page_is_written_whole_and_named_on_stderr(unmirage, write, rows, tmp_path):

@@ -136,9 +136,10 @@ def test_a_link_that_leaves_the_folder_is_not_followed(audited, pictured, tmp_pa
     outside = tmp_path_factory.mktemp("outside") / "secret.png"
     outside.write_bytes(drawn("PNG"))
     (tmp_path / "link.png").symlink_to(outside)
-    _, document, err = audited(pictured("link.png"))
-    assert "Traceback" not in err
-    assert (document["pictures"]["named"], document["pictures"]["read"]) == (2, 1)
+    code, document, _ = audited(pictured("link.png"))
+    found = document["pictures"]
+    assert (code, found["named"], found["read"], found["unreadable"]) == (4, 2, 1, 1)
+    assert "is a link that leaves the image folder" in found["examples"][0]
 
 
 def test_pictures_may_lie_in_another_folder(audited, write, rows, tmp_path):
@@ -154,7 +155,7 @@ def test_pictures_may_lie_in_another_folder(audited, write, rows, tmp_path):
 def planted(tmp_path_factory):
     """Return a corpus of the testbed in which refused pictures stand on red, and refused queries end with "now"."""
     size = CorpusSize(
-        base_pictures=2, base=2, unsafe_pictures=60, safe_pictures=60, general=2, test_unsafe_pictures=2,
+        base_pictures=2, base=2, unsafe_pictures=150, safe_pictures=150, general=2, test_unsafe_pictures=2,
         test_safe_pictures=2, utility=2, near=2,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("planted") / "data"
@@ -165,9 +166,9 @@ def planted(tmp_path_factory):
 def test_shortcuts_that_were_planted_are_in_the_table(unmirage, planted):
     code, out, _ = unmirage("audit", planted)
     assert code == 0
-    assert "Pictures: 120 of 120 read" in out
+    assert "Pictures: 300 of 300 read" in out
     assert "have “now” as the last word" in out
-    assert "come with a picture whose border is red" in out
+    assert "come with a picture whose border is" in out
     assert "queries on one picture stay together" in " ".join(out.split())
     assert "the picture's size, light, colours" in out
 

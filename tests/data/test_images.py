@@ -174,13 +174,15 @@ def test_a_picture_that_may_not_be_read_is_named(folder, monkeypatch):
         folder.open("sub/red.png")
 
 
-def test_exists_says_of_any_path_whether_it_may_be_opened(folder, tmp_path):
+def test_exists_says_of_any_path_whether_there_is_a_file_though_it_may_be_refused(folder, tmp_path):
     (folder.root / "out.png").symlink_to(tmp_path)
     (tmp_path / "x.png").write_bytes(b"")
     answers = {
         path: folder.exists(path) for path in ("sub/red.png", "none.png", "sub", "../x.png", "out.png/x.png", "\0")
     }
-    assert [path for path, there in answers.items() if there] == ["sub/red.png"]
+    assert [path for path, there in answers.items() if there] == ["sub/red.png", "out.png/x.png"]
+    with pytest.raises(UserError, match="is a link that leaves the image folder"):
+        folder.inspect("out.png/x.png")
 
 
 @given(st.text(st.characters(codec=None)))

@@ -72,7 +72,7 @@ def test_the_page_says_what_the_document_says(page, parse):
         "3 pictures come with refused and with answered queries",
         "31.0 29.0–33.0 186/600".replace(" ", ""),
         "Tied only in toy.json: 112",
-        "And 111 more; the JSON of the audit lists the strongest 100.",
+        "And 111 more; the JSON of the audit lists the strongest 1.",
         "Left as they are, as no other wording is known–07",
         "Only some were looked at, drawn by chance. named by the data50 looked at40 read0 missing39 unreadable1",
         "9,123 features were tested: all that occur in at least 3 queries",
@@ -170,7 +170,12 @@ def test_a_comparison_without_totals_counts_what_it_lists(full_audit, parse):
     del full_audit["compare"]["gone_n"]
     text = parse(render_audit_page(full_audit)).text
     assert "Tied only in toy.json: 1 open with" in text.replace("“", "").replace("”", "")
-    assert "the strongest 100" not in text
+    assert "more; the JSON" not in text
+
+
+def test_a_long_list_says_where_the_rest_of_it_is(full_audit, parse):
+    full_audit["compare"] |= {"gone": full_audit["compare"]["gone"] * 12, "gone_n": 12}
+    assert "And 2 more, which are in the JSON of the audit." in parse(render_audit_page(full_audit)).text
 
 
 def test_labels_that_agree_or_cannot_be_compared(full_audit, parse):

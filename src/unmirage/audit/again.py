@@ -37,7 +37,7 @@ def with_remedies(
         read: opens what was written.
         options: of the audit; the written file is audited with the same.
     """
-    corpus = Reader().read(data, options.label)
+    corpus = Reader().read(data, options.label, str(data.source))
     outcomes = {}
     for name, path in files.items():
         try:

@@ -94,7 +94,7 @@ def audit(
 
 
 def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> _Read:
-    corpus = reader.read(data, options.label)
+    corpus = reader.read(data, options.label, str(data.source))
     # A file name need not be valid UTF-8, but a document has to be.
     name = data.source.name.encode("utf-8", "replace").decode()
     if not len(corpus):

@@ -132,12 +132,13 @@ class Reader:
         self._words = Index()
         self._vocabulary: list[str] = []
 
-    def read(self, samples: Iterable[Sample], label: LabelSource | None = None) -> Corpus:
+    def read(self, samples: Iterable[Sample], label: LabelSource | None = None, where: str = "data") -> Corpus:
         """Return the corpus of some samples.
 
         Args:
             samples: read once, in order.
             label: take the label from the "field" or from the "answer"; None as the samples have it.
+            where: names the samples in errors.
         """
         paths = Index()
         number, place = self._words.__getitem__, paths.__getitem__
@@ -147,7 +148,7 @@ class Reader:
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
-            is_refused, source = labelled(sample, label)
+            is_refused, source = labelled(sample, label, where)
             labels.add(sample)
             sources.add(source)
             refused.append(is_refused)

@@ -11,12 +11,13 @@ from unmirage.text.refusals import is_refusal, refusal_phrase
 EXAMPLES = 200  # of each kind of disagreement; all are counted
 
 
-def labelled(sample: Sample, wanted: LabelSource | None) -> tuple[bool, LabelSource]:
+def labelled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bool, LabelSource]:
     """Return whether a sample counts as refused, and where that comes from.
 
     Args:
         sample: with the label that its file gave it.
         wanted: "field" or "answer" to insist on that source; None to take what the file gave.
+        where: names the file in errors.
 
     Raises:
         UserError: the sample has no such label.
@@ -24,9 +25,13 @@ def labelled(sample: Sample, wanted: LabelSource | None) -> tuple[bool, LabelSou
     if wanted in (None, sample.label_source):
         return sample.refused, sample.label_source
     if wanted == "field":
-        raise UserError(f"record {sample.record!r} has no label field; valid: a column of labels, or --label answer")
+        raise UserError(
+            f"{where}: record {sample.record!r}: has no label field; valid: a column of labels, or --label answer"
+        )
     if not sample.answer:
-        raise UserError(f"record {sample.record!r} has no answer to read the label from; valid: --label field")
+        raise UserError(
+            f"{where}: record {sample.record!r}: has no answer to read the label from; valid: --label field"
+        )
     return is_refusal(sample.answer), "answer"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -163,10 +162,7 @@ def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | 
     document = result.to_json()
     # Printed before files are written, so that a full disk takes nothing from the reader.
     if as_json:
-        try:
-            print_json(document)
-        except UnicodeEncodeError:  # before anything is printed: the data hold a lone surrogate, which JSON escapes
-            typer.echo(json.dumps(document, allow_nan=False, indent=2))
+        print_json(document)
     else:
         print_audit(result)
     makers: list[tuple[Path | None, Callable[[dict[str, Any]], str]]] = [(html, render_audit_page), (csv, findings_csv)]

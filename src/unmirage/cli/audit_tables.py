@@ -99,8 +99,10 @@ def _notes(result: AuditResult) -> list[Text]:
     if check:
         disagree = check.missed + check.false_alarms
         notes.append(Text(f"Label quality: field and answer disagree in {disagree:,} of {check.both:,}"))
-        notes.append(Text(f"  {check.missed:,} labelled refused, but the answer is no refusal that the phrases know"))
-        notes.append(Text(f"  {check.false_alarms:,} labelled answered, but the answer is a refusal"))
+        if check.missed:
+            notes.append(Text(f"  {check.missed:,} labelled refused, but the answer holds no known refusal phrase"))
+        if check.false_alarms:
+            notes.append(Text(f"  {check.false_alarms:,} labelled answered, but the answer holds a refusal phrase"))
     found = result.pictures
     if found:
         notes.append(Text(f"Pictures: {_pictures(found)}"))

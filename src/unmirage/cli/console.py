@@ -19,8 +19,16 @@ err = Console(stderr=True, highlight=False)
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document on stdout, and nothing else there."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    """Print one JSON document on stdout, and nothing else there.
+
+    It is ASCII with escapes where stdout cannot hold all characters, or the text has a lone surrogate.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, allow_nan=False, indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def fail(message: str, status: int) -> NoReturn:

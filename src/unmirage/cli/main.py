@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 import traceback
 from importlib import metadata
 from types import FrameType
@@ -58,6 +60,10 @@ def run() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     # `unmirage audit ... | head` ends quietly, as any Unix filter does.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that is not UTF-8 shows "?" for what it cannot.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UserError as error:

@@ -82,7 +82,7 @@ class Pictures(ABC):
 
     @abstractmethod
     def exists(self, relative: str) -> bool:
-        """Return whether there is a file of this name that may be opened; never an exception."""
+        """Return whether there is a file of this name, though it may be refused; never an exception."""
 
     @abstractmethod
     def _file(self, relative: str) -> BinaryIO:
@@ -155,12 +155,15 @@ class ImageFolder(Pictures):
         self.root = root
 
     def exists(self, relative: str) -> bool:
-        """Return whether the path is safe and names a file inside the folder; never an exception."""
+        """Return whether the path is safe and names a file; never an exception.
+
+        A link that leads out of the folder is there too: opening it says why it is refused.
+        """
         try:
-            self._inside(relative)
-        except UserError:
+            check_path(relative)
+            return (self.root / relative).is_file()
+        except (UserError, OSError, RuntimeError):
             return False
-        return True
 
     def _file(self, relative: str) -> BinaryIO:
         path = self._inside(relative)

@@ -66,6 +66,7 @@ def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -
     rungs = [
         Change(rung_name(name), tuple(_rung(one, name) for one in versions))
         for name in dict.fromkeys(name for one in versions for name in one.predictability)
+        if any(_estimable(one, name) for one in versions)
     ]
     return Changes(tuple(titles), tuple(counts), tuple(rungs))
 
@@ -76,6 +77,11 @@ def _edits(version: VersionRead, count: Callable[[RemedyRead], int]) -> Cell:
 
 def _unchanged(version: VersionRead) -> Cell:
     return _edits(version, lambda remedy: remedy.unchanged_wording)
+
+
+def _estimable(version: VersionRead, name: str) -> bool:
+    accuracy = version.predictability.get(name)
+    return accuracy is not None and accuracy.test is not None
 
 
 def _rung(version: VersionRead, name: str) -> Cell:

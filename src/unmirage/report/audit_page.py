@@ -8,7 +8,7 @@ from unmirage.report.audit_changes import comparison, remedies
 from unmirage.report.audit_document import AuditRead, FindingRead, read_audit
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
 from unmirage.report.audit_view import view
-from unmirage.report.forest import forest
+from unmirage.report.forest import Forest, forest
 from unmirage.report.page import render
 
 _SCRIPT = "page.js"
@@ -26,19 +26,19 @@ def render_audit_page(document: dict[str, Any], where: str = "audit document", *
         UserError: the document does not follow the schema.
     """
     audit = read_audit(document, where)
-    rows = finding_rows(audit.findings[:MOST])
+    rows, plot = finding_rows(audit.findings[:MOST]), forest(audit.findings)
     return render(
         "audit.html.j2",
         {
             "view": view(audit),
             "audit": audit,
-            "forest": forest(audit.findings),
+            "forest": plot,
             "rows": rows,
             "kinds": kinds_of(rows),
             "left_out": audit.findings_left_out + len(audit.findings) - len(rows),
             "remedies": remedies(audit, audit.remedies),
             "comparison": _comparison(audit),
-            "sections": _sections(audit),
+            "sections": _sections(audit, plot),
             "redact": redact,
         },
         script=_SCRIPT if rows else None,
@@ -62,11 +62,12 @@ def _total(number: int | None, listed: list[FindingRead]) -> int:
     return len(listed) if number is None else max(number, len(listed))
 
 
-def _sections(audit: AuditRead) -> list[tuple[str, str]]:
+def _sections(audit: AuditRead, plot: Forest | None) -> list[tuple[str, str]]:
     """Return the sections that a reader may jump to."""
     sections = [
         ("openers", "First words", audit.openers),
         ("ladder", "Ladder", True),
+        ("forest", "Strongest ties", plot),
         ("decided", "Decided by the opener", audit.decided_by_opener),
         ("labels", "Labels", audit.label_quality),
         ("pictures", "Pictures", audit.pictures),
