@@ -22,12 +22,37 @@ def test_the_majority_is_guessed_for_all_and_refusal_if_both_are_equally_many():
     assert guesses(rule, EACH) == [True] * 4
 
 
-def test_each_feature_gets_its_majority_and_new_or_even_ones_that_of_all():
+def columns(*counts):
+    """Return (features, labels) of queries with one feature each: (refused, answered) by feature, a last one unseen."""
+    rows = [
+        (place, label)
+        for place, pair in enumerate(counts)
+        for label, n in zip((1, 0), pair, strict=True)
+        for _ in range(n)
+    ]
+    features = np.zeros((len(rows), len(counts) + 1))
+    features[np.arange(len(rows)), [place for place, _ in rows]] = 1
+    return csr_matrix(features), np.array([label == 1 for _, label in rows])
+
+
+def test_each_feature_gets_its_majority_and_new_or_undecided_ones_that_of_all():
+    # 12 refused, 15 answered. The last pair, 5 against 3, is within one standard deviation of a coin (2 < sqrt(8)).
+    features, labels = columns((4, 1), (0, 1), (3, 3), (0, 7), (5, 3))
     rule = ByFeature()
-    rule.fit(WORDS, LABELS)
-    assert guesses(rule, EACH) == [False, True, False, False]
-    rule.fit(WORDS, ~LABELS)
-    assert guesses(rule, EACH) == [True, False, True, True]
+    rule.fit(features, labels)
+    each = csr_matrix(np.eye(6))
+    assert guesses(rule, each) == [True, False, False, False, False, False]
+    rule.fit(features, ~labels)
+    assert guesses(rule, each) == [False, True, True, True, True, True]
+
+
+def test_in_exactly_balanced_data_the_rule_is_no_worse_than_a_guess():
+    # Every fold has a little too much of what the others lack; a bare majority would follow the others.
+    for missing in range(4):
+        features, labels = columns(*[(50 - missing, 50)] * 3)
+        rule = ByFeature()
+        rule.fit(features, labels)
+        assert len(set(guesses(rule, csr_matrix(np.eye(4))))) == 1
 
 
 def test_a_linear_rule_learns_which_features_tell():
