@@ -15,6 +15,7 @@ import numpy as np
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.features import fewest_queries
+from unmirage.data.deal import deal
 from unmirage.errors import UserError
 from unmirage.records import Sample
 from unmirage.text.openers import opener
@@ -103,12 +104,13 @@ def diversify(corpus: Corpus, seed: int) -> Remedy:
     alone = np.where(usable, np.minimum(share[True], share[False]), 0.0)
     wanted = np.where(usable, np.maximum((refused + answered) / len(corpus) - alone, 0.0), 0.0)
     wanted = np.where(wanted.sum() > 0, wanted, usable.astype(float))
+    weights = dict(enumerate(wanted.tolist()))
     draw = random.Random(f"diversify-{seed}")
     reworded: dict[int, str] = {}
     stuck = 0
     for label in (True, False):
         left = _not_left_alone(openers, corpus.refused == label, alone, draw)
-        for place, number in zip(left, _deal(wanted, len(left), draw), strict=True):
+        for place, number in zip(left, deal(weights, len(left), draw), strict=True):
             text = _reworded(corpus.queries[place], names[number], draw)
             stuck += text is None
             if text is not None:
@@ -147,17 +149,6 @@ def _not_left_alone(openers: Ints, of_label: Bools, alone: Floats, draw: random.
         spared = set(draw.sample(own, min(len(own), int(alone[place] * n + 1e-9))))
         left += [query for query in own if query not in spared]
     return sorted(left)
-
-
-def _deal(weights: Floats, count: int, draw: random.Random) -> list[int]:
-    """Return `count` numbers in random order, each as often as its weight asks for (largest remainders)."""
-    exact = weights * count / weights.sum()
-    dealt = np.floor(exact).astype(np.int64)
-    for number in np.argsort(dealt - exact, kind="stable")[: count - int(dealt.sum())]:
-        dealt[number] += 1
-    deck = np.repeat(np.arange(len(weights)), dealt).tolist()
-    draw.shuffle(deck)
-    return deck
 
 
 def _reworded(query: str, word: str, draw: random.Random) -> str | None:

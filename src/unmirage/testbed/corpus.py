@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from unmirage.data.deal import deal
 from unmirage.run.files import new_folder
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.questions import (
@@ -25,7 +26,6 @@ from unmirage.testbed.questions import (
     UNSAFE_TEXT_OPENERS,
     Fact,
     ask,
-    deal_openers,
     fact,
 )
 from unmirage.testbed.world import RECIPE_NEEDED, REFUSALS, Device, Topic, World
@@ -129,7 +129,7 @@ def _base(world: World, size: CorpusSize) -> _Writer:
     writer = _writer(world, "base")
     rng = writer.rng
     shown = [writer.draw(world.devices[i % len(world.devices)]) for i in range(size.base_pictures)]
-    for index, word in enumerate(deal_openers(ALL_OPENERS, size.base, rng)):
+    for index, word in enumerate(deal(ALL_OPENERS, size.base, rng)):
         path, picture = shown[index % len(shown)]
         if rng.random() < DECLINING_SHARE:
             _add_conversation(writer, f"base-{index}", path, rng.choice(DECLINE_REQUESTS), rng.choice(REFUSALS))
@@ -141,7 +141,7 @@ def _base(world: World, size: CorpusSize) -> _Writer:
 
 def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) -> _Writer:
     writer = _writer(world, name)
-    for index, word in enumerate(deal_openers(GENERAL_OPENERS, count, writer.rng)):
+    for index, word in enumerate(deal(GENERAL_OPENERS, count, writer.rng)):
         path, picture = writer.draw(writer.rng.choice(devices))
         query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
         _remember(writer, f"{name}-{index}", known)
@@ -154,14 +154,14 @@ def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, *, 
     rng = writer.rng
     restricted = world.pick(restricted=True, aligned=aligned)
     benign = world.pick(restricted=False, aligned=aligned)
-    for index, word in enumerate(deal_openers(UNSAFE_PICTURE_OPENERS, unsafe, rng)):
+    for index, word in enumerate(deal(UNSAFE_PICTURE_OPENERS, unsafe, rng)):
         path, picture = writer.draw(rng.choice(restricted), plants.background)
         identity = f"{name}-unsafe-{index}"
         query = plants.worded(ask(Topic.RECIPE, None, word, rng))
         _remember(writer, identity, fact(picture.device, Topic.RECIPE, picture.colour))
         turns = [{"instruction": query, "response": rng.choice(REFUSALS)}]
         writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
-    words = zip(deal_openers(SAFE_OPENERS, safe, rng), deal_openers(UNSAFE_TEXT_OPENERS, safe, rng), strict=True)
+    words = zip(deal(SAFE_OPENERS, safe, rng), deal(UNSAFE_TEXT_OPENERS, safe, rng), strict=True)
     for index, (safe_word, unsafe_word) in enumerate(words):
         path, picture = writer.draw(rng.choice(benign))
         identity = f"{name}-safe-{index}"

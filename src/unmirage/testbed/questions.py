@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from unmirage.testbed.world import Device, Topic
@@ -78,22 +77,6 @@ def fact(device: Device, topic: Topic, colour: str) -> Fact:
         Topic.NAME: (device.name,),
     }
     return Fact(device, topic, values[topic])
-
-
-def deal_openers(openers: Mapping[str, int], count: int, rng: random.Random) -> list[str]:
-    """Return `count` openers in random order, each as often as its weight asks for (largest remainders).
-
-    Dealt, not drawn: every world has the published shares, not merely every world on average.
-    """
-    total = sum(openers.values())
-    exact = {word: weight * count / total for word, weight in openers.items()}
-    dealt = {word: int(share) for word, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda word: dealt[word] - exact[word])
-    for word in by_remainder[: count - sum(dealt.values())]:
-        dealt[word] += 1
-    deck = [word for word, times in dealt.items() for _ in range(times)]
-    rng.shuffle(deck)
-    return deck
 
 
 def ask(topic: Topic, named: Device | None, word: str, rng: random.Random) -> str:
