@@ -6,6 +6,7 @@ import pytest
 
 from unmirage.models import HuggingFaceVLM
 
+KINDS = ("jailbreak", "over-prudence")
 WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share")
 FEW = ("--max-new-tokens", "4", "--batch-size", "16", *WORDS)
 
@@ -70,6 +71,31 @@ def test_dry_run_prints_the_queries_and_writes_nothing(unmirage, tiny, tmp_path)
     # 18 plain; 12 unsafe with 3 jailbreak and 3 control shots; 6 benign with 1
     assert len(queries) == 18 + 12 * 6 + 6
     assert {q["text"].split()[0] for q in queries if q["kind"] == "jailbreak"} == {"What"}
+
+
+def test_the_words_come_from_a_saved_audit(unmirage, tiny, tmp_path):
+    code, out, _ = unmirage("audit", tiny.data / "safety.json", "--json")
+    document = json.loads(out)
+    document["suggested"] = {"jailbreak": ["why"], "over_prudence": ["describe", "share"]}
+    (tmp_path / "audit.json").write_text(json.dumps(document))
+    attack = ("attack", "no-model", tiny.data / "test.json", "--out", tmp_path / "r", "--dry-run", "--audit")
+    code, out, err = unmirage(*attack, tmp_path / "audit.json")
+    assert code == 0, err
+    openers = {kind: {q["text"].split()[0] for q in json.loads(out)["queries"] if q["kind"] == kind} for kind in KINDS}
+    assert openers == {"jailbreak": {"Why"}, "over-prudence": {"Describe"}}
+    # A word that is named goes before the audit's.
+    code, out, _ = unmirage(*attack, tmp_path / "audit.json", "--word", "jailbreak=what")
+    assert {q["text"].split()[0] for q in json.loads(out)["queries"] if q["kind"] == "jailbreak"} == {"What"}
+
+    document["suggested"]["jailbreak"] = []
+    (tmp_path / "audit.json").write_text(json.dumps(document))
+    code, _, err = unmirage(*attack, tmp_path / "audit.json")
+    assert code == 2
+    assert "no opener is tied to this label; name one with --word jailbreak=WORD" in err
+    code, _, err = unmirage(*attack, tmp_path / "none.json")
+    assert (code, "none.json: no such file" in err) == (2, True)
+    code, _, err = unmirage(*attack, tiny.data / "truth.json")
+    assert (code, "truth.json: schema is 'unmirage.truth/1'; valid: 'unmirage.audit/1'" in err) == (2, True)
 
 
 def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_path):
