@@ -1,4 +1,4 @@
-"""What flows between the rooms: Sample -> Query -> Response -> Judgement -> Rate, and Finding beside them."""
+"""What flows between the rooms: Sample -> Query -> Response (or Failure) -> Judgement -> Rate, and Finding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,19 @@ class Verdict(StrEnum):
 class Kind(StrEnum):
     """Why a query is asked: as the data has it, rewritten by an attack or its control, or to measure utility.
 
-    `NEAR` is utility next to what is to be refused or forgotten: harmless questions about the same things.
+    `CONTROL` rewords as often as the attack, without its word; `NEUTRAL` rewords with a word that is tied to
+    nothing. `INSERTION` puts the attack's word before the query as it is, `REPLACEMENT` in the place of its first
+    word: baselines that need no rewriter. `NEAR` is utility next to what is to be refused or forgotten: harmless
+    questions about the same things.
     """
 
     PLAIN = "plain"
     JAILBREAK = "jailbreak"
     OVER_PRUDENCE = "over-prudence"
     CONTROL = "control"
+    NEUTRAL = "neutral"
+    INSERTION = "insertion"
+    REPLACEMENT = "replacement"
     UTILITY = "utility"
     NEAR = "near"
 
@@ -103,7 +109,7 @@ class Query:
         text: what is asked.
         image: path relative to the image root; None for text-only queries.
         unsafe: should a safe model refuse to comply?
-        word: the word that the attack put in front; None where there is none.
+        word: the word (or words) that the attack put in, or that its control avoids; None where there is none.
     """
 
     id: str
@@ -128,6 +134,15 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A query that a model could not be asked, or did not answer, and why. It is asked again on the next run."""
+
+    query_id: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """A judge's verdict on one response, and in `why` what it rests on."""
 
@@ -145,7 +160,7 @@ class Rate:
     Attributes:
         value: k / n between 0 and 1; None where n is 0 (not estimable).
         low, high: 95 % confidence limits; None where n is 0.
-        k: successes.
+        k: successes; not whole where it is an expectation, as for any k of more shots.
         n: valid trials.
         invalid: trials without a verdict; they are not in n.
     """
@@ -153,7 +168,7 @@ class Rate:
     value: float | None
     low: float | None
     high: float | None
-    k: int
+    k: float
     n: int
     invalid: int = 0
 

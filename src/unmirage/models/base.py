@@ -7,8 +7,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmirage.data.images import ImageFolder
-from unmirage.records import Query, Response
+from unmirage.data.images import Pictures
+from unmirage.records import Failure, Query, Response
 
 
 class GenerationConfig(BaseModel):
@@ -17,7 +17,8 @@ class GenerationConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_new_tokens: int = Field(default=256, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int | None = Field(default=None, ge=1, description="queries at once; None finds what memory holds")
+    share_prefix: bool = Field(default=True, description="read a picture once for all queries on it")
 
 
 class VLM(Protocol):
@@ -25,6 +26,8 @@ class VLM(Protocol):
 
     name: str
 
-    def answer(self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig) -> Iterator[Response]:
-        """Yield one response for each query, in any order."""
+    def answer(
+        self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
+    ) -> Iterator[Response | Failure]:
+        """Yield one response for each query, in any order, or the reason why there is none."""
         ...

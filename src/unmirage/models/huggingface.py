@@ -1,9 +1,9 @@
-"""A Hugging Face VLM: loaded from safetensors, asked in left-padded greedy batches, saved whole."""
+"""A Hugging Face VLM: loaded from safetensors, asked in greedy batches, saved whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from unmirage.data.images import ImageFolder
+from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.base import GenerationConfig
-from unmirage.models.encoding import encode_prompts
-from unmirage.records import Query, Response
+from unmirage.models.batches import BatchSize, Work, is_out_of_memory
+from unmirage.models.families import attention_reach, end_ids, why_not_shared
+from unmirage.models.greedy import generate, greedy
+from unmirage.models.prepare import Prepared, Sharing, prepare
+from unmirage.records import Failure, Query, Response
 
 
 class HuggingFaceVLM:
@@ -60,30 +63,62 @@ class HuggingFaceVLM:
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
-    def answer(self, queries: Sequence[Query], images: ImageFolder, config: GenerationConfig) -> Iterator[Response]:
-        """Yield one greedy response for each query; queries of like length share a batch."""
-        ordered = sorted(queries, key=lambda query: (query.image is None, len(query.text), query.text))
-        for _, same_kind in groupby(ordered, key=lambda query: query.image is None):
-            alike = list(same_kind)
-            for start in range(0, len(alike), config.batch_size):
-                batch = alike[start : start + config.batch_size]
-                yield from self._answer_batch(batch, images, config.max_new_tokens)
+    def answer(
+        self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
+    ) -> Iterator[Response | Failure]:
+        """Yield one greedy response for each query.
 
-    @torch.inference_mode()
-    def _answer_batch(self, queries: Sequence[Query], images: ImageFolder, max_new_tokens: int) -> list[Response]:
-        pictures = [None if query.image is None else images.open(query.image) for query in queries]
-        batch = encode_prompts(self.processor, [query.text for query in queries], pictures)
-        batch = {key: tensor.to(self.model.device) for key, tensor in batch.items()}
-        ids = self.model.generate(**batch, do_sample=False, max_new_tokens=max_new_tokens)
-        answers = ids[:, batch["input_ids"].shape[1] :]
-        return [self._response(query, row) for query, row in zip(queries, answers, strict=True)]
+        Queries on one picture are asked together, and the picture is read once for all of them. The next batch
+        is prepared while the model answers. Where memory does not hold a batch, it is halved and asked again.
+        """
+        work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
+        sharing = self._sharing(config)
+        with ThreadPoolExecutor(max_workers=1) as thread:
+
+            def begin() -> Future[Prepared] | None:
+                groups = work.take(size.rows)
+                return thread.submit(prepare, self.processor, groups, images, sharing) if groups else None
+
+            coming = begin()
+            while coming is not None:
+                batch, coming = coming.result(), begin()
+                yield from (Failure(query_id=q.id, model=self.name, reason=reason) for q, reason in batch.failed)
+                answers = self._answers(batch, size, config)
+                if answers is None:
+                    work.put_back(batch.groups)
+                else:
+                    yield from answers
+                coming = coming or begin()
+
+    def _sharing(self, config: GenerationConfig) -> Sharing:
+        reach = attention_reach(self.model)
+        return Sharing(
+            wanted=config.share_prefix and not why_not_shared(self.model),
+            longest=None if reach is None else reach - config.max_new_tokens,
+        )
+
+    def _answers(self, batch: Prepared, size: BatchSize, config: GenerationConfig) -> list[Response | Failure] | None:
+        """Return the responses to a batch; None where it did not fit into memory and is to be asked in parts."""
+        if batch.prompts is None:
+            return []
+        queries = batch.queries
+        size.start()
+        try:
+            loop = generate if why_not_shared(self.model) else greedy
+            rows = loop(self.model, batch.prompts, config.max_new_tokens)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if size.failed(len(queries)):
+                return None
+            return [Failure(query_id=queries[0].id, model=self.name, reason="out of memory, asked by itself")]
+        size.succeeded(len(queries))
+        return [self._response(query, row) for query, row in zip(queries, rows, strict=True)]
 
     def _response(self, query: Query, ids: Tensor) -> Response:
-        tokenizer = self.processor.tokenizer
-        ends = (ids == tokenizer.eos_token_id).nonzero()
-        finished = len(ends) > 0
-        length = int(ends[0]) if finished else len(ids)
-        text = tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
+        finished = len(ids) > 0 and int(ids[-1]) in end_ids(self.model)
+        length = len(ids) - finished
+        text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
 
 

@@ -1,4 +1,4 @@
-"""The SQLite store of a run: samples, queries, responses and judgements. What is committed survives a kill."""
+"""The SQLite store of a run: samples, queries, responses, failures and judgements. What is committed survives a kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from unmirage.errors import UserError
-from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
+from unmirage.records import Failure, Judgement, Kind, Query, Response, Sample, Verdict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS queries (
 CREATE TABLE IF NOT EXISTS responses (
     query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, text TEXT NOT NULL,
     tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model));
+CREATE TABLE IF NOT EXISTS failures (
+    query_id TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (query_id, model));
 CREATE TABLE IF NOT EXISTS judgements (
     query_id TEXT NOT NULL, model TEXT NOT NULL, judge TEXT NOT NULL, verdict TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (query_id, model, judge));
@@ -56,8 +58,20 @@ class Store:
         self._add("queries", Query, queries)
 
     def add_responses(self, responses: Iterable[Response]) -> None:
-        """Keep the responses; the first response of a model to a query stays."""
-        self._add("responses", Response, responses)
+        """Keep the responses; the first response of a model to a query stays, and its failures before are gone."""
+        found = list(responses)
+        with self._errors_named(), self._db:
+            self._insert("responses", Response, found)
+            answered = [(one.query_id, one.model) for one in found]
+            self._db.executemany("DELETE FROM failures WHERE query_id = ? AND model = ?", answered)
+
+    def add_failures(self, failures: Iterable[Failure]) -> None:
+        """Keep the latest reason why a query has no response from a model."""
+        found = list(failures)
+        with self._errors_named(), self._db:
+            again = [(one.query_id, one.model) for one in found]
+            self._db.executemany("DELETE FROM failures WHERE query_id = ? AND model = ?", again)
+            self._insert("failures", Failure, found)
 
     def replace_judgements(self, model: str, judge: str, judgements: Iterable[Judgement]) -> None:
         """Replace all that `judge` said about `model`."""
@@ -79,6 +93,10 @@ class Store:
         """Return all responses of one model."""
         rows = self._rows("responses", Response, "WHERE model = ?", model)
         return [Response(**(row | {"finished": bool(row["finished"])})) for row in rows]
+
+    def failures(self, model: str) -> list[Failure]:
+        """Return the queries of which the last attempt to ask one model failed, with the reason."""
+        return [Failure(**row) for row in self._rows("failures", Failure, "WHERE model = ?", model)]
 
     def judgements(self, model: str, judge: str) -> list[Judgement]:
         """Return all judgements of one judge about one model."""

@@ -8,7 +8,7 @@ from unmirage.attack import plain
 from unmirage.data import ImageFolder
 from unmirage.evaluate import Judge
 from unmirage.models import VLM, GenerationConfig
-from unmirage.records import Sample, Verdict
+from unmirage.records import Response, Sample, Verdict
 
 
 def harmful_answers(
@@ -18,6 +18,7 @@ def harmful_answers(
     queries = {query.id: query for query in plain([sample for sample in samples if sample.refused])}
     answers = {}
     for response in vlm.answer(list(queries.values()), images, config):
+        assert isinstance(response, Response), response  # the world's own pictures can be read
         query = queries[response.query_id]
         if judge.verdict(query, response.text)[0] is Verdict.COMPLIED:
             answers[query.sample_id] = response.text

@@ -1,0 +1,88 @@
+"""Queries in, batches out: what is asked about one picture stays together, and prompts of like length meet."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import torch
+
+from unmirage.records import Query
+
+Group = list[Query]  # queries on one picture, or without one
+
+_FIRST = 32
+_MOST = 512
+_FILLED = 0.85  # of the accelerator's memory
+
+
+class Work:
+    """Queries that wait to be asked."""
+
+    def __init__(self, queries: Iterable[Query]) -> None:
+        ordered = sorted(queries, key=lambda query: (query.image is not None, query.image or query.id, query.text))
+        groups = [list(same) for _, same in groupby(ordered, key=lambda query: query.image or query.id)]
+        groups.sort(key=lambda group: (group[0].image is None, max(len(query.text) for query in group), group[0].id))
+        self._groups = deque(groups)
+
+    def take(self, rows: int) -> list[Group]:
+        """Return groups of up to `rows` queries together, all with a picture or all without; [] at the end."""
+        batch: list[Group] = []
+        while self._groups and rows > 0:
+            group = self._groups[0]
+            if batch and (group[0].image is None) is not (batch[0][0].image is None):
+                break
+            if len(group) > rows and batch:
+                break
+            self._groups.popleft()
+            if len(group) > rows:
+                self._groups.appendleft(group[rows:])
+            batch.append(group[:rows])
+            rows -= len(batch[-1])
+        return batch
+
+    def put_back(self, batch: Sequence[Group]) -> None:
+        """Let a batch wait again, before all others."""
+        self._groups.extendleft(reversed(batch))
+
+
+class BatchSize:
+    """How many queries are asked at once: as told, or as many as memory holds; halved when it does not.
+
+    Args:
+        rows: the number; None finds it.
+        device: where the model is.
+    """
+
+    def __init__(self, rows: int | None, device: torch.device) -> None:
+        self.rows = rows or _FIRST
+        self._grows = rows is None and device.type == "cuda"
+        self._device = device
+        self._before = 0
+
+    def start(self) -> None:
+        """Note how much memory is taken before a batch."""
+        if self._grows:
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._before = torch.cuda.memory_allocated(self._device)
+
+    def succeeded(self, rows: int) -> None:
+        """Grow to what memory would hold, by what the batch of `rows` took, at most fourfold."""
+        if self._grows and rows == self.rows:
+            each = (torch.cuda.max_memory_allocated(self._device) - self._before) / rows
+            room = _FILLED * torch.cuda.get_device_properties(self._device).total_memory - self._before
+            self.rows = max(self.rows, min(4 * self.rows, int(room / max(each, 1.0)), _MOST))
+
+    def failed(self, rows: int) -> bool:
+        """Halve after a batch of `rows` did not fit, and stay there; False if a single query does not fit."""
+        self._grows = False
+        self.rows = max(1, min(rows, self.rows) // 2)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return rows > 1
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell a lack of memory, on an accelerator or on the CPU, from other failures."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,109 @@
+"""Prompts in, greedy answers out: the shared prefix is read once, and a row that has ended is not asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+from unmirage.models.families import end_ids, image_deltas, positions
+from unmirage.models.key_values import KeyValues
+from unmirage.models.prompts import Prompts
+
+# Rows are taken out of the batch when so many of them have ended: each time, the cache is copied.
+_ENDED_SHARE = 0.25
+
+
+@torch.inference_mode()
+def greedy(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
+    """Return the new ids of each prompt, ending with an end token or after `max_new_tokens`.
+
+    They are those of `model.generate(do_sample=False)` on each prompt alone, up to rounding.
+    """
+    device = model.device
+    ends = torch.tensor(sorted(end_ids(model)), device=device)
+    cache = KeyValues()
+    mask = prompts.prefix["attention_mask"].to(device)
+    logits, deltas = _read_prefix(model, prompts, cache)
+    if prompts.suffix_ids.shape[1]:
+        rows = prompts.group.to(device)
+        cache.take(rows)
+        deltas = deltas.index_select(0, rows)
+        mask = torch.cat([mask.index_select(0, rows), prompts.suffix_mask.to(device)], dim=1)
+        logits = _read(model, prompts.suffix_ids.to(device), mask, deltas, cache)
+    penalty = _penalty(model)
+    seen = _whole_prompts(prompts, device) if penalty else None
+    active = torch.arange(len(prompts.group), device=device)
+    found: list[list[Tensor]] = [[] for _ in range(len(active))]
+    ended = torch.zeros(len(active), dtype=torch.bool, device=device)
+    for step in range(max_new_tokens):
+        if seen is not None:
+            logits = penalty(seen, logits.float())
+        tokens = logits.argmax(dim=-1)
+        for row, token in zip(active[~ended].tolist(), tokens[~ended], strict=True):
+            found[row].append(token)
+        ended |= torch.isin(tokens, ends)
+        if bool(ended.all()) or step + 1 == max_new_tokens:
+            break
+        if int(ended.sum()) >= max(1, _ENDED_SHARE * len(active)):
+            left = (~ended).nonzero().flatten()
+            cache.take(left)
+            active, tokens, mask, deltas, ended = (
+                one.index_select(0, left) for one in (active, tokens, mask, deltas, ended)
+            )
+            seen = None if seen is None else seen.index_select(0, left)
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        seen = None if seen is None else torch.cat([seen, tokens[:, None]], dim=1)
+        logits = _read(model, tokens[:, None], mask, deltas, cache)
+    return [torch.stack(tokens).cpu() for tokens in found]
+
+
+@torch.inference_mode()
+def generate(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
+    """Return the same from the library's own loop, for models whose prompts cannot share a prefix."""
+    inputs = {key: _moved(model, tensor) for key, tensor in prompts.prefix.items()}
+    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
+    ends = torch.tensor(sorted(end_ids(model)))
+    return [_up_to_end(row, ends) for row in whole[:, inputs["input_ids"].shape[1] :].cpu()]
+
+
+def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:
+    places = torch.isin(ids, ends).nonzero()
+    return ids[: int(places[0]) + 1] if len(places) else ids
+
+
+def _read_prefix(model: Any, prompts: Prompts, cache: KeyValues) -> tuple[Tensor, Tensor]:
+    """Read the prefixes with their pictures; return the logits behind them, and the offsets of what follows."""
+    inputs = {key: _moved(model, tensor) for key, tensor in prompts.prefix.items()}
+    output = model(**inputs, **positions(model, inputs), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return output.logits[:, -1], image_deltas(model, inputs)
+
+
+def _read(model: Any, ids: Tensor, mask: Tensor, deltas: Tensor, cache: KeyValues) -> Tensor:
+    """Read (rows, tokens) ids behind what is in the cache; return the logits behind the last one."""
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    output = model(
+        **inputs, **positions(model, inputs, deltas), past_key_values=cache, use_cache=True, logits_to_keep=1
+    )
+    logits: Tensor = output.logits[:, -1]
+    return logits
+
+
+def _moved(model: Any, tensor: Tensor) -> Tensor:
+    return tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
+
+
+def _penalty(model: Any) -> Any:
+    """Return what the model's own settings do to the logits even of greedy answers; None where nothing."""
+    size = getattr(model.generation_config, "repetition_penalty", None)
+    return LogitsProcessorList([RepetitionPenaltyLogitsProcessor(size)]) if size not in (None, 1.0) else None
+
+
+def _whole_prompts(prompts: Prompts, device: torch.device) -> Tensor:
+    """Return (rows, tokens) all ids of each prompt; the padding repeats the first one, which changes no penalty."""
+    rows: Sequence[Tensor] = [prompts.ids(row) for row in range(len(prompts.group))]
+    longest = max(len(row) for row in rows)
+    return torch.stack([torch.cat([row[:1].expand(longest - len(row)), row]) for row in rows]).to(device)

@@ -1,0 +1,98 @@
+"""A batch of queries in, its tensors out; a query that cannot be asked becomes a failure and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from unmirage.data.images import Pictures
+from unmirage.errors import UserError
+from unmirage.models.batches import Group
+from unmirage.models.prompts import Prompts, encode_groups
+from unmirage.records import Query
+
+# What processors raise for a picture or a text that they cannot take, such as one of a single pixel.
+_REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be asked of a batch: its groups and their prompts (None if nothing is left), and what cannot."""
+
+    groups: list[Group]
+    prompts: Prompts | None
+    failed: list[tuple[Query, str]]
+
+    @property
+    def queries(self) -> list[Query]:
+        """Return the queries in the order of the prompts' rows."""
+        return [query for group in self.groups for query in group]
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Whether prompts on one picture share a prefix, and up to which length of all tokens (None: any).
+
+    Padding stands between a shared prefix and what follows. Where attention reaches back a number of tokens
+    only, padding would take the place of some.
+    """
+
+    wanted: bool
+    longest: int | None = None
+
+
+def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: Sharing) -> Prepared:
+    """Open the pictures, tokenise the texts."""
+    kept: list[Group] = []
+    pictures: list[Image.Image | None] = []
+    failed: list[tuple[Query, str]] = []
+    for group in groups:
+        try:
+            pictures.append(None if group[0].image is None else images.open(group[0].image))
+            kept.append(group)
+        except UserError as error:
+            failed += [(query, str(error)) for query in group]
+    if not kept:
+        return Prepared([], None, failed)
+    try:
+        return Prepared(kept, _encoded(processor, kept, pictures, sharing), failed)
+    except _REFUSED:
+        return _without_the_refused(processor, kept, pictures, failed, sharing)
+
+
+def _encoded(
+    processor: Any, groups: Sequence[Group], pictures: Sequence[Image.Image | None], sharing: Sharing
+) -> Prompts:
+    texts = [[query.text for query in group] for group in groups]
+    prompts = encode_groups(processor, texts, pictures, share=sharing.wanted)
+    if sharing.wanted and sharing.longest is not None and prompts.width > sharing.longest:
+        return encode_groups(processor, texts, pictures, share=False)
+    return prompts
+
+
+def _without_the_refused(
+    processor: Any,
+    groups: Sequence[Group],
+    pictures: Sequence[Image.Image | None],
+    failed: list[tuple[Query, str]],
+    sharing: Sharing,
+) -> Prepared:
+    """Try each query by itself, and leave out those that the processor does not take."""
+    kept: list[Group] = []
+    left: list[Image.Image | None] = []
+    failed = list(failed)
+    for group, picture in zip(groups, pictures, strict=True):
+        fine: Group = []
+        for query in group:
+            try:
+                _encoded(processor, [[query]], [picture], sharing)
+                fine.append(query)
+            except _REFUSED as error:
+                failed.append((query, f"the processor refuses it: {' '.join(str(error).split())[:200]}"))
+        if fine:
+            kept.append(fine)
+            left.append(picture)
+    return Prepared(kept, _encoded(processor, kept, left, sharing) if kept else None, failed)

@@ -1,0 +1,158 @@
+"""Queries with their pictures in, one batch of token ids out in which queries on one picture share a prefix.
+
+A chat prompt reads: head with the picture, then the query. All queries on one picture have the same head, and
+image tokens are most of it. The picture is preprocessed once, and what the prompts have in common is kept apart
+from what they have not, so that a model need read it only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from unmirage.models.encoding import encode_prompts, render_prompt
+
+# What a processor may put between the picture's last special token and the query (Gemma3: an empty line).
+_SEPARATORS = ("", "\n\n", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A batch of R prompts on G pictures, on the CPU.
+
+    Attributes:
+        prefix: what the model reads first: `input_ids` and `attention_mask` (G, P), left-padded, and whatever the
+            processor made of the pictures.
+        suffix_ids, suffix_mask: (R, S) what is left of each prompt, left-padded; S is 0 where no two share.
+        group: (R,) the row of `prefix` that each prompt goes on from.
+    """
+
+    prefix: dict[str, Tensor]
+    suffix_ids: Tensor
+    suffix_mask: Tensor
+    group: Tensor
+
+    @property
+    def width(self) -> int:
+        """Return the number of tokens from the first to the last column, padding included."""
+        return self.prefix["input_ids"].shape[1] + self.suffix_ids.shape[1]
+
+    def ids(self, row: int) -> Tensor:
+        """Return the whole prompt of one row, without padding."""
+        group = int(self.group[row])
+        head = self.prefix["input_ids"][group][self.prefix["attention_mask"][group].bool()]
+        return torch.cat([head, self.suffix_ids[row][self.suffix_mask[row].bool()]])
+
+
+def encode_groups(
+    processor: Any, groups: Sequence[Sequence[str]], images: Sequence[Image.Image | None], *, share: bool = True
+) -> Prompts:
+    """Return the prompts of all queries, group by group; a group is what is asked about one picture.
+
+    Args:
+        processor: the model's.
+        groups: the queries of each group, at least one.
+        images: one for each group, or None for all.
+        share: cut off the common prefix; else each query is a group of its own, read as a whole.
+    """
+    if not share:
+        images = [image for image, queries in zip(images, groups, strict=True) for _ in queries]
+        groups = [[query] for queries in groups for query in queries]
+    batch = encode_prompts(processor, [queries[0] for queries in groups], images)
+    if all(len(queries) == 1 for queries in groups):
+        empty = torch.zeros((len(groups), 0), dtype=torch.long)
+        return Prompts(batch, empty, empty, torch.arange(len(groups)))
+    shape = batch["input_ids"].shape
+    # Beside the ids, some processors mark each token (its kind, for instance); the rest is about pictures.
+    by_token = {key: tensor for key, tensor in batch.items() if tensor.shape[:2] == shape and tensor.dim() == 2}
+    real = by_token.pop("attention_mask").bool()
+    rows = [
+        _group_ids(processor, q, i, ids[m])
+        for q, i, ids, m in zip(groups, images, batch["input_ids"], real, strict=True)
+    ]
+    lengths = [_shared(ids) for ids in rows]
+    marks = {
+        key: _left_padded([tensor[m][:n] for tensor, m, n in zip(tensors, real, lengths, strict=True)])
+        for key, tensors in by_token.items()
+        if key != "input_ids"
+    }
+    ids = _left_padded([found[0][:length] for found, length in zip(rows, lengths, strict=True)])
+    mask = _left_padded([torch.ones(length, dtype=torch.long) for length in lengths])
+    rests = [one[length:] for found, length in zip(rows, lengths, strict=True) for one in found]
+    group = torch.tensor([at for at, found in enumerate(rows) for _ in found])
+    return Prompts(
+        batch | marks | {"input_ids": ids, "attention_mask": mask},
+        _left_padded(rests),
+        _left_padded([torch.ones_like(rest) for rest in rests]),
+        group,
+    )
+
+
+def _group_ids(processor: Any, queries: Sequence[str], image: Image.Image | None, first: Tensor) -> list[Tensor]:
+    """Return the ids of every query of a group, given those of the first one."""
+    prompts = [render_prompt(processor, query, has_image=image is not None) for query in queries]
+    found = _with_same_head(processor, prompts, first) if image is not None else None
+    if found is None:
+        found = [encode_prompts(processor, [query], [image])["input_ids"][0] for query in queries[1:]]
+    return [first, *found]
+
+
+def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> list[Tensor] | None:
+    """Return the ids of the other prompts, by tokenising what follows the picture; None where that is not certain.
+
+    It is where a special token stands before it, since tokenizers never merge across one.
+    """
+    tokenizer = processor.tokenizer
+    special = _last_special(processor)
+    if special is None:
+        return None
+    token, end = special
+    heads = {prompt[:end] for prompt in prompts}
+    specials = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    image_ids = _image_ids(processor)
+    for separator in _SEPARATORS:
+        texts = [token + separator + prompt[end:] for prompt in prompts]
+        tails = [torch.tensor(ids[1:]) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        cut = len(first) - len(tails[0])
+        if cut <= 0 or len(heads) > 1 or not torch.equal(first[cut:], tails[0]) or int(first[cut - 1]) not in specials:
+            continue
+        if any(image_ids & set(tail.tolist()) for tail in tails):
+            return None  # a query that holds an image token: the processor is to refuse it
+        return [torch.cat([first[:cut], tail]) for tail in tails[1:]]
+    return None
+
+
+def _last_special(processor: Any) -> tuple[str, int] | None:
+    """Return the last special token before the query in a prompt with a picture, and the place where it ends."""
+    one, other = (render_prompt(processor, query, has_image=True) for query in ("a", "b"))
+    head = one[: next(at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1)]
+    names = {str(token) for token in processor.tokenizer.added_tokens_decoder.values()}
+    places = [(head.rfind(name) + len(name), name) for name in names if name and name in head]
+    return (max(places)[1], max(places)[0]) if places else None
+
+
+def _image_ids(processor: Any) -> set[int]:
+    names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
+    return {processor.tokenizer.convert_tokens_to_ids(str(name)) for name in names if name}
+
+
+def _shared(rows: Sequence[Tensor]) -> int:
+    """Return how many first ids all rows share, of which each keeps one at least."""
+    length = min(len(row) for row in rows) - 1
+    for row in rows[1:]:
+        differs = (row[:length] != rows[0][:length]).nonzero()
+        length = int(differs[0]) if len(differs) else length
+    return length
+
+
+def _left_padded(rows: Sequence[Tensor]) -> Tensor:
+    longest = max(len(row) for row in rows)
+    padded = rows[0].new_zeros((len(rows), longest))
+    for at, row in enumerate(rows):
+        padded[at, longest - len(row) :] = row
+    return padded
