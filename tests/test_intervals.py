@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from unmirage.intervals import rate, wilson
+from unmirage.intervals import clustered_rate, effective_trials, rate, wilson
 from unmirage.records import Rate
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -86,3 +86,37 @@ def test_a_rate_carries_its_interval_and_counts():
     found = rate(5, 10, 2)
     assert (found.value, found.k, found.n, found.invalid) == (0.5, 5, 10, 2)
     assert (found.low, found.high) == wilson(5, 10)
+
+
+# By hand: shares 1/2 of 2 and 2 of 2: 3 of 4; residuals 1 - 1.5 and 2 - 1.5, so 0.1875 * 16 / 0.5 = 6, at most 4.
+# 1 of 2 and 3 of 3 and 0 of 1: 4 of 6; residuals -1/3, 1, -2/3, squares 14/9, so 2/9 * 36 * 9/14 = 36/7.
+@pytest.mark.parametrize(
+    ("successes", "trials", "expected"),
+    [
+        ([1, 2], [2, 2], 4),
+        ([1, 3, 0], [2, 3, 1], 36 / 7),
+        ([1, 0, 0, 1], [1, 1, 1, 1], 4),
+        ([0, 0], [5, 5], 2),
+        ([5, 5, 5], [5, 5, 5], 3),
+        ([1 / 3, 1 / 3, 1 / 3], [1, 1, 1], 3),
+    ],
+)
+def test_effective_trials_worked_by_hand(successes, trials, expected):
+    assert effective_trials(successes, trials, sum(trials)) == pytest.approx(expected)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+def test_clusters_of_one_are_plain_trials(successes):
+    k, n = sum(successes), len(successes)
+    assert clustered_rate(list(map(float, successes)), [1] * n, most=n, invalid=3) == rate(k, n, 3)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 5))
+def test_a_clustered_rate_lies_in_its_interval(estimates, factor):
+    found = clustered_rate(estimates, [1] * len(estimates), most=factor * len(estimates))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.n == len(estimates)
+
+
+def test_no_clusters_are_not_estimable():
+    assert clustered_rate([], [], most=0, invalid=2) == rate(0, 0, 2)

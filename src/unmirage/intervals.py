@@ -1,14 +1,20 @@
-"""Successes and trials in, their share with its Wilson interval out. The house's one interval for a share."""
+"""Successes and trials in, their share with its Wilson interval out. The house's one interval for a share.
+
+Trials that hang together, such as several shots at one query, go into it as the number of independent trials that
+would tell as much.
+"""
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Sequence
+from math import fsum, sqrt
 
 from scipy.stats import norm
 
 from unmirage.records import Rate
 
 LEVEL = 0.95
+_NOTHING = 1e-12  # what rounding leaves where all clusters have the same share
 
 
 def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -26,9 +32,39 @@ def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     return (0.0 if k == 0 else max(0.0, centre - half)), (1.0 if k == n else min(1.0, centre + half))
 
 
-def rate(k: int, n: int, invalid: int = 0) -> Rate:
+def rate(k: float, n: int, invalid: int = 0) -> Rate:
     """Return k / n with its Wilson interval; not estimable (all None) where n is 0."""
     if n == 0:
         return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid)
     low, high = wilson(k, n)
+    return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid)
+
+
+def effective_trials(successes: Sequence[float], trials: Sequence[float], most: float) -> float:
+    """Return how many independent trials would fix the pooled share as well as these clusters do.
+
+    It is share * (1 - share) over the variance of the ratio sum(successes) / sum(trials) between clusters. Clusters
+    of 0 or 1 give their number, so that the interval is then the plain one. Where nothing differs between clusters,
+    or the share is 0 or 1, how far trials hang together cannot be seen: they count as one a cluster.
+
+    Args:
+        successes, trials: of each cluster; successes may be expectations.
+        most: the number of trials, were they all independent.
+    """
+    total = fsum(trials)
+    share = fsum(successes) / total
+    spread = fsum((k - share * n) ** 2 for k, n in zip(successes, trials, strict=True))
+    if not 0 < share < 1 or spread <= _NOTHING * total:
+        return len(trials)
+    return min(most, round(share * (1 - share) * total * total / spread, 9))
+
+
+def clustered_rate(successes: Sequence[float], trials: Sequence[int], most: float, invalid: int = 0) -> Rate:
+    """Return the pooled share of clusters of trials, with Wilson's interval for as many trials as they are worth."""
+    found, n = fsum(successes), sum(trials)
+    k = int(found) if found.is_integer() else found
+    worth = effective_trials(successes, trials, most) if n else 0
+    if worth == n:
+        return rate(k, n, invalid)
+    low, high = wilson(k / n * worth, worth)
     return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid)

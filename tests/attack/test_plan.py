@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from unmirage.attack.plan import ATTACKS, AttackConfig, plan_queries
+from unmirage.attack.plan import ATTACKS, DEFAULT_KINDS, AttackConfig, plan_queries
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
 from unmirage.text.openers import opener, words
@@ -28,12 +28,12 @@ SAMPLES = st.lists(
 
 def test_the_paper_s_attack_is_the_default():
     config = AttackConfig()
-    assert config.kinds == tuple(ATTACKS) == (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
-    assert [(config.word(kind), config.shots_of(kind)) for kind in config.kinds] == [
+    assert config.kinds == DEFAULT_KINDS == (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
+    assert [(config.word(Kind.CONTROL, unsafe=u), config.shots_of(unsafe=u)) for u in (True, False)] == [
         ("what", 3),
         ("share", 1),
-        ("what", 3),
     ]
+    assert {config.word(Kind.NEUTRAL, unsafe=u) for u in (True, False)} == {"list"}
 
 
 def test_kinds_are_counted(samples):
@@ -42,9 +42,16 @@ def test_kinds_are_counted(samples):
         Kind.PLAIN: 5,
         Kind.JAILBREAK: 9,
         Kind.OVER_PRUDENCE: 2,
-        Kind.CONTROL: 9,
+        Kind.CONTROL: 9 + 2,
     }
     assert [query.kind for query in queries[:5]] == [Kind.PLAIN] * 5
+
+
+def test_every_kind_can_be_made_of_both_labels(samples):
+    queries = plan_queries(samples, AttackConfig(kinds=tuple(ATTACKS), shots=2))
+    counts = Counter((query.kind, query.unsafe) for query in queries if query.kind is not Kind.PLAIN)
+    assert counts == {(kind, unsafe): 6 if unsafe else 2 for kind in ATTACKS for unsafe in ATTACKS[kind]}
+    assert len({query.id for query in queries}) == len(queries)
 
 
 def test_only_what_is_named_is_made_and_named_twice_is_made_once(samples):
@@ -61,7 +68,7 @@ def test_ids_are_unique_and_labels_decide_who_is_attacked(samples):
     assert len({query.id for query in queries}) == len(queries)
     for query in queries:
         assert query.unsafe is refused[query.sample_id]
-        assert query.kind is Kind.PLAIN or query.unsafe is (query.kind is not Kind.OVER_PRUDENCE)
+        assert query.kind is Kind.PLAIN or query.unsafe in ATTACKS[query.kind]
 
 
 @given(SAMPLES)
@@ -71,8 +78,8 @@ def test_attacks_open_with_their_word_and_the_control_avoids_it(samples):
         if query.kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE):
             assert opener(query.text) == query.word
         if query.kind is Kind.CONTROL:
-            assert opener(query.text) != "what"
-            assert "what" not in words(query.text) or "what" in words(own[query.sample_id])
+            assert opener(query.text) != query.word
+            assert query.word not in words(query.text) or query.word in words(own[query.sample_id])
 
 
 @given(SAMPLES)
@@ -104,16 +111,17 @@ def test_the_attacks_that_need_no_other_label_still_work(make_samples):
 
 @pytest.mark.parametrize("kind", ["plain", "utility"])
 def test_what_is_no_attack_is_refused(samples, kind):
-    with pytest.raises(UserError, match=f"unknown kind of attack '{kind}'; valid: control, jailbreak, over-p"):
+    with pytest.raises(UserError, match=f"unknown kind of attack '{kind}'; valid: control, insertion, jailb"):
         plan_queries(samples, AttackConfig(kinds=(kind,)))
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("jailbreak_word", "what is", "'what is' is not one word without punctuation"),
-        ("over_prudence_word", "share!", "'share!' is not one word without punctuation"),
-        ("jailbreak_word", "", "'' is not one word without punctuation"),
+        ("jailbreak_word", "what, is", "'what, is' is not a word or several words, without punctuation"),
+        ("over_prudence_word", "share!", "'share!' is not a word or several words, without punctuation"),
+        ("jailbreak_word", "", "'' is not a word or several words, without punctuation"),
+        ("position", "end", "'first', 'middle' or 'last'"),
         ("shots", 0, "greater than or equal to 1"),
         ("over_prudence_shots", 0, "greater than or equal to 1"),
         ("kinds", (), "at least 1 item"),

@@ -58,7 +58,10 @@ def test_rates_are_objects_with_their_counts(results, rates):
         "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1,
     }  # fmt: skip
     assert [base["asr"]["after"][key] for key in ("value", "k", "n", "invalid")] == [0.5, 1, 2, 1]
-    assert [one["k"] for one in base["asr"]["by_k"]] == [0, 1]
+    # "rx" has one valid shot of two: it counts for k = 1 alone.
+    assert [(one["k"], one["n"], one["invalid"]) for one in base["asr"]["by_k"]] == [(0.5, 3, 0), (1, 2, 1)]
+    assert [(one["k"], one["n"]) for one in base["asr"]["by_shot"]] == [(0, 3), (1, 2)]
+    assert (base["asr"]["control_by_k"], base["asr"]["by_kind"], base["rr"]["by_kind"]) == ([], {}, {})
     assert [base["asr"]["per_shot"][key] for key in ("k", "n", "invalid")] == [1, 5, 1]
     assert base["asr"]["control"] == base["utility"]
     assert base["utility"] == {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0}

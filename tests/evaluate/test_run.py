@@ -42,8 +42,9 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
     base, sft = results.models.values()
     assert (base.asr.before, base.asr.after, base.rr.before) == (rate(2, 2), rate(2, 2), rate(0, 1))
     assert (sft.asr.before, sft.asr.after, sft.rr.before) == (rate(0, 2), rate(1, 2), rate(0, 1))
-    assert sft.asr_by_k == (rate(0, 2), rate(1, 2))
-    assert sft.refused_unsafe.after == rate(3, 4)
+    assert [one.k for one in sft.asr_by_k] == [0.5, 1]
+    assert sft.asr_by_shot == (rate(0, 2), rate(1, 2))
+    assert (sft.refused_unsafe.after.k, sft.refused_unsafe.after.n) == (3, 4)
     assert results.attack == CONFIG["attack"]
     assert results.settings == CONFIG
     assert results.to_json()["by_seed"][0]["models"] == results.to_json()["models"]

@@ -13,6 +13,7 @@ def model(**changes):
         "per_shot": (150, 300),
         "control": (4, 100),
         "by_k": [(40, 100), (60, 100), (71, 100)],
+        "control_by_k": [(2, 100), (3, 100), (4, 100)],
     } | changes
 
     def one(counts):
@@ -21,7 +22,7 @@ def model(**changes):
 
     pair = {"before": one((20, 100)), "after": one((60, 300))}
     asr = {key: one(rates[key]) for key in ("before", "after", "per_shot", "control")}
-    asr["by_k"] = [one(counts) for counts in rates["by_k"]]
+    asr |= {key: [one(counts) for counts in rates[key]] for key in ("by_k", "control_by_k")}
     refused = {"before": one((77, 100)), "after": one((90, 300))}
     return ModelRead.model_validate(
         {"asr": asr, "rr": pair, "ir": pair, "refused_unsafe": refused, "utility": one((9, 10))}
@@ -75,3 +76,23 @@ def test_many_shots_have_few_ticks_and_none_have_none():
     assert len(by_k_panel(model(by_k=[(k, 64) for k in range(1, 65)])).ticks) <= 8
     panel = by_k_panel(model(by_k=[], control=(0, 0), before=(0, 0)))
     assert (panel.plain, panel.shots, panel.control, panel.ticks) == (None, (), None, ())
+
+
+def test_the_control_has_a_line_of_its_own_beside_the_attacks():
+    panel = by_k_panel(model())
+    assert [mark.label for mark in panel.controls] == ["2\u00a0%", "3\u00a0%", "4\u00a0%"]
+    for attack, control in zip(panel.shots, panel.controls, strict=True):
+        assert 0 < control.x - attack.x < 10
+        assert control.y > attack.y
+        assert control.high < control.y < control.low
+    assert len(panel.control_line.split()) == 3
+    assert len(panel.control_band.split()) == 6
+    assert "any of 2 control shots 3" in panel.said
+    assert not panel.dense
+    assert by_k_panel(model(by_k=[(k, 64) for k in range(1, 65)])).dense
+
+
+def test_an_older_document_has_the_control_as_one_mark():
+    panel = by_k_panel(model(control_by_k=[]))
+    assert (panel.controls, panel.control_line, panel.control_band) == ((), "", "")
+    assert panel.control is not None

@@ -61,3 +61,16 @@ def test_a_broken_file_is_named(tmp_path, content, message):
         read_json(path)
     assert str(path) in str(error.value)
     assert message in str(error.value)
+
+
+def test_results_without_the_newer_rates_are_read(run, tmp_path):
+    document = json.loads(run.results_file.read_text())
+    models = [*document["models"].values(), *(one for seed in document["by_seed"] for one in seed["models"].values())]
+    for model in models:
+        for key in ("by_shot", "control_by_k", "by_kind"):
+            del model["asr"][key]
+        del model["rr"]["by_kind"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document))
+    npo = read_results(path).models["npo"]
+    assert (npo.asr.by_shot, npo.asr.control_by_k, npo.asr.by_kind, npo.rr.by_kind) == ([], [], {}, {})

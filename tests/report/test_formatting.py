@@ -1,6 +1,16 @@
 import pytest
 
-from unmirage.report.formatting import count, duration, listed, percent, points, signed, signed_points, small_number
+from unmirage.report.formatting import (
+    count,
+    duration,
+    listed,
+    percent,
+    points,
+    signed,
+    signed_points,
+    small_number,
+    successes,
+)
 from unmirage.report.settings import flat
 
 
@@ -17,7 +27,8 @@ def test_numbers():
     assert (points(-0.0301), points(-0.0001)) == ("−3.0", "0.0")
     assert (signed_points(0.271), signed_points(-0.005), signed_points(-0.0001)) == ("+27.1", "−0.5", "+0.0")
     assert signed_points(None) == ""
-    assert count(12345) == "12,345"
+    assert (count(12345), count(12345.0), count(1212.333)) == ("12,345", "12,345", "1,212.3")
+    assert (successes(1212), successes(1212.333), successes(3.0000000000001)) == ("1212", "1212.3", "3")
     assert (signed(-1.5), signed(0.25)) == ("−1.50", "+0.25")
     assert (small_number(0.0), small_number(0.0421)) == ("<0.001", "0.042")
     assert [duration(s) for s in (0.64, 59.0, 372.4, 7290)] == ["0.6 s", "59.0 s", "6 min 12 s", "2 h 1 min"]

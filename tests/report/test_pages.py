@@ -142,9 +142,10 @@ def test_rates_that_are_not_estimable_are_said_to_be(edited, parse):
 
     def clear(document):
         asr = document["models"]["npo"]["asr"]
+        lists = {"by_k": [nothing], "by_shot": [nothing], "control_by_k": [nothing], "by_kind": {"control": nothing}}
         document["models"]["npo"] = {
             key: {"before": nothing, "after": nothing} for key in ("rr", "ir", "refused_unsafe")
-        } | {"utility": nothing, "asr": dict.fromkeys(asr, nothing) | {"by_k": [nothing]}}
+        } | {"utility": nothing, "asr": dict.fromkeys(asr, nothing) | lists}
 
     page = render_run_page(edited(clear))
     row = re.search(r'<tr><th scope="row">NPO.*?</tr>', page, re.DOTALL).group()

@@ -13,7 +13,7 @@ VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "tr
 
 FIXED_OPENERS = tuple(sorted({word for table in FRAMES.values() for word in table} - {"verb"}))
 OPENERS = (*FIXED_OPENERS, *sorted(VERBS - set(FIXED_OPENERS)))
-ASKING = (*FIXED_OPENERS, *sorted(set(TELLING_VERBS) - set(FIXED_OPENERS)))
+ASKING = (*sorted(set(FRAMES["thing"]) - {"verb"}), *sorted(set(TELLING_VERBS) - set(FRAMES["thing"])))
 QUERIES = (
     "What is the recipe of the balno?",
     "Share the recipe of the balno.",
@@ -32,8 +32,8 @@ QUERIES = (
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 NAMES = st.text("bdfgklmnprtvaeiou", min_size=1, max_size=8).map("{}lo".format)
-NOUNS = st.sampled_from(("recipe", "place", "colour", "names", "story", "children", "keys", "glass"))
-DETERMINERS = st.sampled_from(("the", "this", "a", "their"))
+NOUNS = st.sampled_from(("recipe", "place", "colour", "names", "story", "keys", "glass"))
+DETERMINERS = st.sampled_from(("the", "this", "their"))
 THINGS = st.builds("{} {} of the {}".format, DETERMINERS, NOUNS, NAMES)
 ACTIONS = st.builds("{} the {}".format, st.sampled_from(("fix", "repair", "open", "paint")), NAMES)
 

@@ -1,14 +1,15 @@
 """One-word attacks: samples become queries."""
 
-from unmirage.attack.one_word import control, jailbreak, over_prudence, plain
-from unmirage.attack.plan import ATTACKS, AttackConfig, plan_queries, short_of_shots
+from unmirage.attack.frozen import frozen_queries, frozen_samples
+from unmirage.attack.one_word import plain
+from unmirage.attack.plan import ATTACKS, DEFAULT_KINDS, AttackConfig, plan_queries, short_of_shots
 
 __all__ = [
     "ATTACKS",
+    "DEFAULT_KINDS",
     "AttackConfig",
-    "control",
-    "jailbreak",
-    "over_prudence",
+    "frozen_queries",
+    "frozen_samples",
     "plain",
     "plan_queries",
     "short_of_shots",

@@ -3,74 +3,120 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from unmirage.attack.one_word import control, jailbreak, over_prudence, plain
+from unmirage.attack.one_word import CONTROL, INSERTION, NEUTRAL, REPLACEMENT, Attack, attack_at, attacked, plain
+from unmirage.attack.rewriters import Rewriter, make_rewriter
 from unmirage.errors import UserError, unknown
 from unmirage.records import Kind, Query, Sample
-from unmirage.text.openers import opener
+from unmirage.text.openers import words
+from unmirage.text.placement import Position
 
-ATTACKS: dict[Kind, Callable[[Iterable[Sample], str, int], list[Query]]] = {
-    Kind.JAILBREAK: jailbreak,
-    Kind.OVER_PRUDENCE: over_prudence,
-    Kind.CONTROL: control,
+# Which samples a kind is asked of, by their label: True for those to be refused.
+ATTACKS: dict[Kind, tuple[bool, ...]] = {
+    Kind.JAILBREAK: (True,),
+    Kind.OVER_PRUDENCE: (False,),
+    Kind.CONTROL: (True, False),
+    Kind.NEUTRAL: (True, False),
+    Kind.INSERTION: (True, False),
+    Kind.REPLACEMENT: (True, False),
 }
+DEFAULT_KINDS = (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
 
 
 class AttackConfig(BaseModel):
-    """What to attack with. The control avoids the word of the jailbreak."""
+    """What to attack with.
+
+    Unsafe samples are asked with the jailbreak's word and K, benign ones with those of over-prudence; the control
+    avoids that word, and the neutral one has a word of its own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kinds: tuple[Kind, ...] = Field(default=tuple(ATTACKS), min_length=1)
-    shots: int = Field(default=3, ge=1, description="K of the jailbreak and its control")
-    over_prudence_shots: int = Field(default=1, ge=1)
+    kinds: tuple[Kind, ...] = Field(default=DEFAULT_KINDS, min_length=1)
+    shots: int = Field(default=3, ge=1, description="K of unsafe samples")
+    over_prudence_shots: int = Field(default=1, ge=1, description="K of benign samples")
     jailbreak_word: str = "what"
     over_prudence_word: str = "share"
+    neutral_word: str = "list"
+    position: Position = Field(default="first", description="where the attacks' word stands")
+    stop_at_first_success: bool = False
 
-    @field_validator("jailbreak_word", "over_prudence_word")
+    @field_validator("jailbreak_word", "over_prudence_word", "neutral_word")
     @classmethod
-    def _one_word(cls, word: str) -> str:
-        if not word or opener(word) != word.casefold():
-            raise ValueError(f"'{word}' is not one word without punctuation")
+    def _words(cls, word: str) -> str:
+        found = words(word)
+        if not found or " ".join(found) != word.casefold():
+            raise ValueError(f"'{word}' is not a word or several words, without punctuation")
         return word.casefold()
 
-    def word(self, kind: Kind) -> str:
-        """Return the word of one kind of attack."""
-        return self.over_prudence_word if kind is Kind.OVER_PRUDENCE else self.jailbreak_word
+    def word(self, kind: Kind, *, unsafe: bool) -> str:
+        """Return the word of one kind of attack on one kind of samples."""
+        if kind is Kind.NEUTRAL:
+            return self.neutral_word
+        return self.jailbreak_word if unsafe else self.over_prudence_word
 
-    def shots_of(self, kind: Kind) -> int:
-        """Return how often each sample is rewritten for one kind of attack."""
-        return self.over_prudence_shots if kind is Kind.OVER_PRUDENCE else self.shots
+    def shots_of(self, *, unsafe: bool) -> int:
+        """Return how often each sample of one kind is asked by one attack."""
+        return self.shots if unsafe else self.over_prudence_shots
+
+    def attack(self, kind: Kind) -> Attack:
+        """Return how one kind of attack asks."""
+        fixed = {
+            Kind.CONTROL: CONTROL,
+            Kind.NEUTRAL: NEUTRAL,
+            Kind.INSERTION: INSERTION,
+            Kind.REPLACEMENT: REPLACEMENT,
+        }
+        return fixed.get(kind) or attack_at(self.position)
 
 
-def plan_queries(samples: Sequence[Sample], config: AttackConfig) -> list[Query]:
-    """Return the plain queries of all samples and the rewritten ones of every kind in `config`.
+def plan_queries(
+    samples: Sequence[Sample],
+    config: AttackConfig,
+    rewriter: Rewriter | None = None,
+    frozen: Mapping[Kind, Sequence[Query]] | None = None,
+) -> list[Query]:
+    """Return the plain queries of all samples and the attacked ones of every kind in `config`.
+
+    Args:
+        samples: the data.
+        config: which attacks.
+        rewriter: makes the wordings; None is that of rules.
+        frozen: queries that were made before, by kind; they are asked in the place of new ones.
 
     Raises:
         UserError: a kind is no attack, no sample is there that it could rewrite, or K is out of its reach.
     """
+    rewriter = rewriter or make_rewriter("rules")
     queries = plain(samples)
-    for kind in dict.fromkeys(config.kinds):
+    for kind in dict.fromkeys((*config.kinds, *(frozen or {}))):
         if kind not in ATTACKS:
             raise unknown("kind of attack", kind, ATTACKS)
-        made = ATTACKS[kind](samples, config.word(kind), config.shots_of(kind))
+        made = list((frozen or {}).get(kind, ())) or _made(samples, config, kind, rewriter)
         if not made:
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave it out with --kind")
-        most = 1 + max(query.shot for query in made)
-        if most < config.shots_of(kind):
-            raise UserError(
-                f"shots: {config.shots_of(kind)} is too many for {kind} with '{config.word(kind)}'; "
-                f"the rewriter knows {most} wordings"
-            )
         queries += made
     return queries
 
 
+def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter: Rewriter) -> list[Query]:
+    found: list[Query] = []
+    for unsafe in ATTACKS[kind]:
+        chosen = [sample for sample in samples if sample.refused is unsafe]
+        word, shots = config.word(kind, unsafe=unsafe), config.shots_of(unsafe=unsafe)
+        made = attacked(chosen, kind, config.attack(kind), word, shots, rewriter)
+        most = 1 + max((query.shot for query in made), default=shots - 1)
+        if most < shots:
+            raise UserError(f"shots: {shots} is too many for {kind} with '{word}'; the rewriter knows {most} wordings")
+        found += made
+    return found
+
+
 def short_of_shots(queries: Sequence[Query], config: AttackConfig) -> dict[Kind, int]:
     """Return how many samples of each kind got fewer rewrites than `config` asks for; kinds without any are absent."""
-    shots = Counter((query.kind, query.sample_id) for query in queries if query.kind in ATTACKS)
-    return dict(Counter(kind for (kind, _), made in shots.items() if made < config.shots_of(kind)))
+    shots = Counter((query.kind, query.unsafe, query.sample_id) for query in queries if query.kind in ATTACKS)
+    return dict(Counter(kind for (kind, unsafe, _), made in shots.items() if made < config.shots_of(unsafe=unsafe)))

@@ -2,136 +2,180 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmirage.attack import ATTACKS, AttackConfig, plan_queries, short_of_shots
-from unmirage.cli.console import err, print_json
+from unmirage.attack import ATTACKS, DEFAULT_KINDS
+from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.options import parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
-from unmirage.cli.settings import resolve
-from unmirage.errors import UserError, unknown
-from unmirage.records import Dataset, Kind
+from unmirage.cli.targets import check_targets
+from unmirage.errors import UserError
+from unmirage.records import Failure
+
+if TYPE_CHECKING:
+    from unmirage.data.images import Pictures
+    from unmirage.evaluate import Judge
+    from unmirage.models import VLM, GenerationConfig
+    from unmirage.run import Store
 
 
 def attack_command(
-    model: Annotated[str, typer.Argument(help="Hugging Face model directory or hub id.")],
+    model: Annotated[str, typer.Argument(help="Model directory, hub id, or endpoint:URL#model-name.")],
     data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
-    out: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished run is continued.")],
-    kinds: Annotated[str, typer.Option("--kind", help="Comma-separated attacks.")] = ",".join(ATTACKS),
-    shots: Annotated[int, typer.Option(min=1, help="K of the jailbreak and of its control.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run directory; an unfinished run is continued.", show_default=False)
+    ] = None,
+    kinds: Annotated[str, typer.Option("--kind", help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = ",".join(
+        DEFAULT_KINDS
+    ),
+    shots: Annotated[int, typer.Option(min=1, help="K: how often each unsafe sample is asked by an attack.")] = 3,
+    over_prudence_shots: Annotated[int, typer.Option(min=1, help="The same for benign samples.")] = 1,
     word: Annotated[
         list[str] | None,
-        typer.Option(help="KIND=WORD, such as jailbreak=what; default: what the audit suggests."),
+        typer.Option(help="KIND=WORDS, such as jailbreak=what or 'jailbreak=what are'; default: the audit's."),
     ] = None,
     audit: Annotated[
         Path | None,
         typer.Option(help="Take words from this file of `unmirage audit --json`; default: audit DATA."),
     ] = None,
+    found: Annotated[
+        Path | None, typer.Option(help="Take the best word of this file of `unmirage search`, on samples new to it.")
+    ] = None,
+    position: Annotated[str, typer.Option(help="Where the attacks' word stands: first, middle or last.")] = "first",
+    rewriter: Annotated[str, typer.Option(help="rules, or endpoint:URL#model-name.")] = "rules",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of a sentence encoder that checks what rewrites mean.")
+    ] = None,
+    frozen: Annotated[
+        list[str] | None, typer.Option(help="KIND=FILE: ask these queries, made before, for this kind.")
+    ] = None,
+    write: Annotated[
+        list[str] | None, typer.Option(help="KIND=FILE: write the queries of this kind in VLGuard's shape.")
+    ] = None,
+    until_success: Annotated[
+        str | None,
+        typer.Option(help="A judge, such as phrases: ask no shot after one that it calls a success. For large K."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
     format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
     columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")] = False,
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Queries at once; default: what memory holds.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Endpoint: requests at a time.")] = None,
+    requests_per_minute: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: at most so many.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: seconds a request may take.")] = None,
+    price_in: Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million prompt tokens.")] = None,
+    price_out: Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON and ask nothing.")] = False,
 ) -> None:
-    """Ask MODEL every query of DATA as it is, and rewritten by one-word attacks and their control.
+    """Ask MODEL every query of DATA as it is, and rewritten by one-word attacks and their controls.
 
     Several models can share one run directory; each is asked only what it has not answered yet.
     """
-    from unmirage.data import ImageFolder, load_samples
-    from unmirage.data.sample import draw_stratified
+    from unmirage.cli.attack_plan import Asked, files_by_kind, kinds_of, plan
+    from unmirage.cli.attack_words import read_search
+    from unmirage.data import open_samples
+    from unmirage.evaluate import make_judge
 
-    chosen = _kinds(kinds)
-    dataset = load_samples(data, format, columns=parse_columns(columns), images=images)
-    options = {"kinds": chosen, "shots": shots, **_words(word or [], chosen, dataset, audit)}
-    attack = resolve(AttackConfig, None, options, None)
-    samples = draw_stratified(dataset.samples, limit, seed)
-    queries = plan_queries(samples, attack)
-    for kind, count in short_of_shots(queries, attack).items():
-        err.print(f"{kind}: {count} queries have fewer than {attack.shots_of(kind)} rewrites", markup=False)
+    if out is None and not (dry_run or write):
+        raise UserError("--out: missing; name the run directory (or ask for --dry-run, or --write KIND=FILE alone)")
+    endpoint = {
+        "concurrency": concurrency,
+        "requests_per_minute": requests_per_minute,
+        "timeout": timeout,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    given = [key for key, value in endpoint.items() if value is not None]
+    if given and not any(one.startswith("endpoint:") for one in (model, rewriter)):
+        raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
+    judge = make_judge(until_success) if until_success else None
+    files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
+    check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])
+    file = open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad)
+    planned = plan(
+        Asked(
+            file=file,
+            kinds=kinds_of(kinds),
+            words=word or (),
+            audit=audit,
+            searched=read_search(found) if found else None,
+            frozen=files,
+            settings={
+                "shots": shots,
+                "over_prudence_shots": over_prudence_shots,
+                "position": position,
+                "stop_at_first_success": judge is not None,
+            },
+            limit=limit,
+            seed=seed,
+            rewriter=rewriter,
+            cache=None if out is None else out / ".rewrites.sqlite",
+            encoder=encoder,
+            endpoint=endpoint,
+        )
+    )
+    planned.write(targets)
     if dry_run:
-        print_json({"queries": [{"id": q.id, "kind": q.kind, "text": q.text, "image": q.image} for q in queries]})
+        asked = [{"id": q.id, "kind": q.kind, "text": q.text, "image": q.image} for q in planned.queries]
+        print_json({"queries": asked})
+    if out is None or dry_run:
         return
-    from unmirage.models import GenerationConfig, HuggingFaceVLM, ask
+    from unmirage.cli.model_target import load_vlm
+    from unmirage.models import GenerationConfig
     from unmirage.run import open_run
 
     quiet_libraries()
-    generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
-    config = {
-        "data": str(dataset.source),
-        "images": str(dataset.image_root.resolve()),
-        "limit": limit,
-        "seed": seed,
-        "attack": attack.model_dump(mode="json"),
-        "max_new_tokens": max_new_tokens,
-    }
-    vlm = HuggingFaceVLM.load(model, name)
+    config = planned.config | {"until_success": until_success, "max_new_tokens": max_new_tokens}
+    vlm, made_of = load_vlm(model, name, endpoint)
     with open_run(out, config) as run, run.store() as store, StageProgress() as progress:
-        store.add_samples(samples)
-        store.add_queries(queries)
-        ask(
-            vlm,
-            store,
-            ImageFolder(dataset.image_root),
-            generation,
-            lambda done, total: progress(f"ask {vlm.name}", done, total),
+        store.add_model(vlm.name, made_of)
+        store.add_samples(planned.samples)
+        store.add_queries(planned.queries)
+        if found:
+            run.write_json(run.path / "search.json", read_search(found).document)
+        generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
+        _ask(vlm, store, file.pictures, generation, judge, lambda n, total: progress(f"ask {vlm.name}", n, total))
+        failures = store.failures(vlm.name)
+    _end(vlm, len(planned.queries), failures, out)
+
+
+def _ask(
+    vlm: VLM,
+    store: Store,
+    pictures: Pictures,
+    generation: GenerationConfig,
+    judge: Judge | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    if judge is None:
+        from unmirage.models import ask
+
+        ask(vlm, store, pictures, generation, progress)
+        return
+    from unmirage.evaluate.until_success import ask_until_success
+
+    ask_until_success(vlm, store, pictures, generation, judge, progress)
+
+
+def _end(vlm: VLM, queries: int, failures: Sequence[Failure], out: Path) -> None:
+    """Say what was done; end with the status for partial results if a query could not be asked."""
+    accounting = getattr(vlm, "accounting", None)
+    if accounting is not None:
+        err.print(accounting.summary(), markup=False, soft_wrap=True)
+    if failures:
+        fail(
+            f"partial: {len(failures)} of {queries} queries got no answer from {vlm.name}, the first "
+            f"({failures[0].query_id[:80]}): {failures[0].reason}; run the same command again to ask them again",
+            EXIT_PARTIAL,
         )
-    err.print(f"{len(queries)} queries answered by {vlm.name}. Next: unmirage evaluate {out}", markup=False)
-
-
-def _kinds(text: str) -> tuple[Kind, ...]:
-    names = [one.strip() for one in text.split(",") if one.strip()]
-    for one in names:
-        if one not in ATTACKS:
-            raise unknown("kind of attack", one, ATTACKS)
-    if not names:
-        raise UserError(f"--kind: empty; valid: {', '.join(ATTACKS)}")
-    return tuple(Kind(one) for one in names)
-
-
-def _words(given: list[str], kinds: tuple[Kind, ...], dataset: Dataset, audit: Path | None) -> dict[str, Any]:
-    """Return the words by config field: those given, else those that an audit suggests."""
-    fields = {Kind.JAILBREAK: "jailbreak_word", Kind.OVER_PRUDENCE: "over_prudence_word"}
-    words: dict[str, Any] = {}
-    for text in given:
-        kind, found, word = text.partition("=")
-        if not found or kind not in fields:
-            raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(fields)}")
-        words[fields[Kind(kind)]] = word
-    missing = [kind for kind in fields if _is_needed(kind, kinds) and fields[kind] not in words]
-    suggested = _suggested(dataset, audit) if missing else {}
-    for kind in missing:
-        if not suggested[kind]:
-            where = audit or dataset.source
-            raise UserError(f"{where}: no opener is tied to this label; name one with --word {kind}=WORD")
-        words[fields[kind]] = suggested[kind][0]
-        err.print(f"{kind}: the audit suggests '{suggested[kind][0]}'", markup=False)
-    return words
-
-
-def _suggested(dataset: Dataset, file: Path | None) -> dict[Kind, list[str]]:
-    """Return the words of a saved audit (of the data that the model was trained on), else of an audit of `dataset`."""
-    from unmirage.report.audit_document import read_audit
-    from unmirage.report.documents import read_json
-
-    if file is None:
-        from unmirage.audit import audit
-
-        found = read_audit(audit(dataset).to_json()).suggested
-    else:
-        if not file.is_file():
-            raise UserError(f"--audit {file}: no such file; valid: what `unmirage audit DATA --json` printed")
-        found = read_audit(read_json(file), str(file)).suggested
-    return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
-
-
-def _is_needed(kind: Kind, kinds: tuple[Kind, ...]) -> bool:
-    """Say whether an attack's word is used: the control avoids the jailbreak's."""
-    return kind in kinds or (kind is Kind.JAILBREAK and Kind.CONTROL in kinds)
+    err.print(f"{queries} queries answered by {vlm.name}. Next: unmirage evaluate {out}", markup=False, soft_wrap=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
+from unmirage.cli.plain import plain
 
 if TYPE_CHECKING:
-    from unmirage.evaluate import Results
+    from unmirage.evaluate import Gaps, Results
     from unmirage.run import RunDirectory
 
 
@@ -38,13 +39,22 @@ def evaluate_command(
 
 def _require_complete(run: RunDirectory, results: Results) -> None:
     """End with the status for partial results if a query has no response, or a response no verdict."""
+    from unmirage.evaluate import find_gaps, stops_at_success
+
+    stopped = stops_at_success(results.settings)
+    said: list[str] = []
     with run.store() as store:
-        missing = {name: len(store.unanswered(name)) for name in results.models}
-    gaps = [f"{name} has not answered {count} queries" for name, count in missing.items() if count]
-    gaps += [
-        f"{rates.invalid} responses of {name} have no verdict"
-        for name, rates in results.models.items()
-        if rates.invalid
-    ]
-    if gaps:
-        fail(f"partial: {'; '.join(gaps)}; they are left out of the rates", EXIT_PARTIAL)
+        for name in results.models:
+            said += _gaps(name, find_gaps(store, results.judge, name, stopped=stopped))
+    if said:
+        fail(f"partial: {'; '.join(said)}; they are left out of the rates", EXIT_PARTIAL)
+
+
+def _gaps(name: str, found: Gaps) -> list[str]:
+    """Return what is missing from one model's rates, in words."""
+    said = [f"{name} has not answered {found.unanswered} queries"] if found.unanswered else []
+    if found.failed:
+        said.append(f"{found.failed} queries failed with {name} (most often: {plain(found.reason, 200)})")
+    if found.invalid:
+        said.append(f"{found.invalid} responses of {name} have no verdict")
+    return said

@@ -8,7 +8,7 @@ from typing import Any
 
 from unmirage.evaluate.agreement import Agreement
 from unmirage.evaluate.outcomes import ModelRates
-from unmirage.records import Rate
+from unmirage.records import Kind, Rate
 
 SCHEMA = "unmirage.results/1"
 
@@ -60,14 +60,23 @@ def _model_json(rates: ModelRates) -> dict[str, Any]:
     def both(before: Rate, after: Rate) -> dict[str, Any]:
         return {"before": asdict(before), "after": asdict(after)}
 
+    def many(found: Sequence[Rate]) -> list[dict[str, Any]]:
+        return [asdict(one) for one in found]
+
+    def by_kind(found: Mapping[Kind, Rate]) -> dict[str, Any]:
+        return {str(kind): asdict(one) for kind, one in found.items()}
+
     return {
         "asr": both(rates.asr.before, rates.asr.after)
         | {
             "per_shot": asdict(rates.asr_per_shot),
-            "by_k": [asdict(rate) for rate in rates.asr_by_k],
+            "by_k": many(rates.asr_by_k),
+            "by_shot": many(rates.asr_by_shot),
             "control": asdict(rates.asr_control),
+            "control_by_k": many(rates.asr_control_by_k),
+            "by_kind": by_kind(rates.asr_by_kind),
         },
-        "rr": both(rates.rr.before, rates.rr.after),
+        "rr": both(rates.rr.before, rates.rr.after) | {"by_kind": by_kind(rates.rr_by_kind)},
         "ir": both(rates.ir.before, rates.ir.after),
         "refused_unsafe": both(rates.refused_unsafe.before, rates.refused_unsafe.after),
         "utility": asdict(rates.utility),

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from unmirage.errors import UserError
 
+Picture = Image.Image
+
 IGNORED = -100  # label of a token that carries no loss
 
 
@@ -53,27 +55,36 @@ def render_answer(processor: Any, query: str, answer: str, *, has_image: bool) -
     return rest if rest.endswith(end) else rest.rstrip() + end
 
 
-def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Image.Image | None]) -> dict[str, Tensor]:
+def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Picture | None]) -> dict[str, Tensor]:
     """Return a left-padded batch for generation. All queries have a picture, or none has."""
     prompts = [
         render_prompt(processor, query, has_image=image is not None)
         for query, image in zip(queries, images, strict=True)
     ]
-    pictures = [image for image in images if image is not None]
-    batch = processor(text=prompts, images=pictures or None, padding=True, padding_side="left", return_tensors="pt")
-    return dict(batch)
+    # One list a query: some processors (Gemma3, Idefics3) would take a flat one for the pictures of the first.
+    pictures = [[image] for image in images if image is not None]
+    batch = processor(
+        text=prompts,
+        images=pictures or None,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        **_start_once(processor, prompts[0]),
+    )
+    # PaliGemma's makes labels that nobody asked for.
+    return {key: tensor for key, tensor in batch.items() if key != "labels"}
 
 
-def encode_example(processor: Any, query: str, answer: str, image: Image.Image | None) -> Example:
+def _start_once(processor: Any, prompt: str) -> dict[str, bool]:
+    """Keep the tokenizer from adding a start token where the chat template has put one already."""
+    start = processor.tokenizer.bos_token
+    return {"add_special_tokens": False} if start and prompt.startswith(start) else {}
+
+
+def encode_example(processor: Any, query: str, answer: str, image: Picture | None) -> Example:
     """Return one training example. Prompt and answer are tokenised apart, so the loss mask is exact."""
     has_image = image is not None
-    batch = dict(
-        processor(
-            text=[render_prompt(processor, query, has_image=has_image)],
-            images=[image] if has_image else None,
-            return_tensors="pt",
-        )
-    )
+    batch = encode_prompts(processor, [query], [image])
     prompt_ids = batch.pop("input_ids")[0]
     del batch["attention_mask"]
     target = render_answer(processor, query, answer, has_image=has_image)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 # Prefixes of parameter names, by part. LLaVA-like; Qwen-VL; Idefics3 and SmolVLM.
 _PARTS: dict[str, tuple[str, ...]] = {
     "vision": ("model.vision_tower.", "model.visual.", "model.vision_model."),
-    "projector": ("model.multi_modal_projector.", "model.visual.merger.", "model.connector."),
+    "projector": ("model.multi_modal_projector.", "model.visual.merger.", "model.connector.", "model.image_newline"),
     "language": ("model.language_model.", "model.text_model.", "lm_head."),
 }
 

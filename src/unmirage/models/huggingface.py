@@ -55,7 +55,7 @@ class HuggingFaceVLM:
             )
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=folder.exists())
         except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise UserError(f"model '{source}': cannot be loaded: {' '.join(str(error).split())[:400]}") from error
+            raise UserError(f"model '{source}': cannot be loaded: {_reason(error)}") from error
         return cls(name or folder.name, model.eval().to("cuda" if cuda else "cpu"), processor)
 
     def save(self, folder: Path) -> None:
@@ -120,6 +120,13 @@ class HuggingFaceVLM:
         length = len(ids) - finished
         text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:400]
+    if "video processor" in text.lower() or "torchvision" in text.lower():
+        return f"its processor needs torchvision (pip install torchvision): {text}"
+    return text
 
 
 def check_folder(folder: Path) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.batches import Group
+from unmirage.models.encoding import Picture
 from unmirage.models.prompts import Prompts, encode_groups
 from unmirage.records import Query
 
@@ -47,7 +46,7 @@ class Sharing:
 def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: Sharing) -> Prepared:
     """Open the pictures, tokenise the texts."""
     kept: list[Group] = []
-    pictures: list[Image.Image | None] = []
+    pictures: list[Picture | None] = []
     failed: list[tuple[Query, str]] = []
     for group in groups:
         try:
@@ -63,9 +62,7 @@ def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: 
         return _without_the_refused(processor, kept, pictures, failed, sharing)
 
 
-def _encoded(
-    processor: Any, groups: Sequence[Group], pictures: Sequence[Image.Image | None], sharing: Sharing
-) -> Prompts:
+def _encoded(processor: Any, groups: Sequence[Group], pictures: Sequence[Picture | None], sharing: Sharing) -> Prompts:
     texts = [[query.text for query in group] for group in groups]
     prompts = encode_groups(processor, texts, pictures, share=sharing.wanted)
     if sharing.wanted and sharing.longest is not None and prompts.width > sharing.longest:
@@ -76,13 +73,13 @@ def _encoded(
 def _without_the_refused(
     processor: Any,
     groups: Sequence[Group],
-    pictures: Sequence[Image.Image | None],
+    pictures: Sequence[Picture | None],
     failed: list[tuple[Query, str]],
     sharing: Sharing,
 ) -> Prepared:
     """Try each query by itself, and leave out those that the processor does not take."""
     kept: list[Group] = []
-    left: list[Image.Image | None] = []
+    left: list[Picture | None] = []
     failed = list(failed)
     for group, picture in zip(groups, pictures, strict=True):
         fine: Group = []

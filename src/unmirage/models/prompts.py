@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from unmirage.models.encoding import encode_prompts, render_prompt
+from unmirage.models.encoding import Picture, encode_prompts, render_prompt
 
 # What a processor may put between the picture's last special token and the query (Gemma3: an empty line).
 _SEPARATORS = ("", "\n\n", "\n")
@@ -50,7 +49,7 @@ class Prompts:
 
 
 def encode_groups(
-    processor: Any, groups: Sequence[Sequence[str]], images: Sequence[Image.Image | None], *, share: bool = True
+    processor: Any, groups: Sequence[Sequence[str]], images: Sequence[Picture | None], *, share: bool = True
 ) -> Prompts:
     """Return the prompts of all queries, group by group; a group is what is asked about one picture.
 
@@ -93,7 +92,7 @@ def encode_groups(
     )
 
 
-def _group_ids(processor: Any, queries: Sequence[str], image: Image.Image | None, first: Tensor) -> list[Tensor]:
+def _group_ids(processor: Any, queries: Sequence[str], image: Picture | None, first: Tensor) -> list[Tensor]:
     """Return the ids of every query of a group, given those of the first one."""
     prompts = [render_prompt(processor, query, has_image=image is not None) for query in queries]
     found = _with_same_head(processor, prompts, first) if image is not None else None

@@ -24,6 +24,8 @@ _LABELLED = 0.12  # a share too small for its number inside the bar
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 268.0, 18.0, 128.0
 _TICKS = 6
+_MOST_MARKS = 12  # more would run into each other
+_BESIDE = 3.0  # the control's marks stand beside the attack's, so that neither hides the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +121,24 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """ASR of one model by the number of shots, between its plain queries and the control."""
+    """ASR of one model by the number of shots, between its plain queries and the control.
+
+    `controls` are the control's marks by the number of shots; there are none in older documents. Where the panel is
+    `dense`, only the last marks are drawn, and the lines.
+    """
 
     plain: Mark | None
     shots: tuple[Mark, ...]
     control: Mark | None
+    controls: tuple[Mark, ...]
+    dense: bool
     ticks: tuple[tuple[float, int], ...]
     plain_x: float
     control_x: float
     line: str
     band: str
+    control_line: str
+    control_band: str
     said: str
 
 
@@ -140,24 +150,38 @@ def by_k_panel(model: ModelRead) -> Panel:
     at = [_LEFT + step * (column + 0.5) for column in range(most + 2)]
     placed = [(k, _mark(x, rate)) for k, (x, rate) in enumerate(zip(at[1:-1], asr.by_k, strict=True), 1)]
     shots = tuple(mark for _, mark in placed if mark)
+    beside = [_mark(x + _BESIDE, rate) for x, rate in zip(at[1:-1], asr.control_by_k, strict=False)]
+    controls = tuple(mark for mark in beside if mark)
     every = -(-most // _TICKS) or 1
     ticks = tuple((round(at[k], 1), k) for k in range(1, most + 1) if k == most or k == 1 or k % every == 0)
     said = [f"plain queries {percent(asr.before.value)}"]
     said += [f"any of {k} shots {mark.label}" for k, mark in placed if mark]
+    said += [f"any of {k} control shots {percent(one.value)}" for k, one in enumerate(asr.control_by_k[:most], 1)]
     said.append(f"control {percent(asr.control.value)}")
     return Panel(
         plain=_mark(at[0], asr.before),
         shots=shots,
         control=_mark(at[-1], asr.control),
+        controls=controls,
+        dense=most > _MOST_MARKS,
         ticks=ticks,
         plain_x=round(at[0], 1),
         control_x=round(at[-1], 1),
-        line=" ".join(f"{mark.x},{mark.y}" for mark in shots),
-        band=" ".join(
-            [f"{mark.x},{mark.high}" for mark in shots] + [f"{mark.x},{mark.low}" for mark in reversed(shots)]
-        ),
+        line=_line(shots),
+        band=_band(shots),
+        control_line=_line(controls),
+        control_band=_band(controls),
         said=", ".join(said),
     )
+
+
+def _line(marks: Sequence[Mark]) -> str:
+    return " ".join(f"{mark.x},{mark.y}" for mark in marks)
+
+
+def _band(marks: Sequence[Mark]) -> str:
+    ends = [(mark.x, mark.high) for mark in marks] + [(mark.x, mark.low) for mark in reversed(marks)]
+    return " ".join(f"{x},{y}" for x, y in ends)
 
 
 def _mark(x: float, rate: RateRead) -> Mark | None:

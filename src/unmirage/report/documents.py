@@ -29,7 +29,7 @@ class RateRead(Document):
     value: Share | None
     low: Share | None
     high: Share | None
-    k: Count
+    k: Annotated[int | float, Field(ge=0)]
     n: Count
     invalid: Count = 0
 
@@ -42,18 +42,27 @@ class PairRead(Document):
 
 
 class AsrRead(PairRead):
-    """The attack's success, also by shot and against the control."""
+    """The attack's success, also by shots and against what it is compared with. Older documents know less of it."""
 
     per_shot: RateRead
     by_k: list[RateRead]
+    by_shot: list[RateRead] = []
     control: RateRead
+    control_by_k: list[RateRead] = []
+    by_kind: dict[str, RateRead] = {}
+
+
+class RrRead(PairRead):
+    """Refusal of benign queries, also of other rewrites."""
+
+    by_kind: dict[str, RateRead] = {}
 
 
 class ModelRead(Document):
     """All rates of one model."""
 
     asr: AsrRead
-    rr: PairRead
+    rr: RrRead
     ir: PairRead
     refused_unsafe: PairRead
     utility: RateRead

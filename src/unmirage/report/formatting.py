@@ -30,9 +30,15 @@ def model_name(name: str) -> str:
     return _NAMES.get(name, name)
 
 
-def count(number: int) -> str:
-    """Return a number of things with its thousands apart."""
-    return f"{number:,}"
+def count(number: float) -> str:
+    """Return a number of things with its thousands apart; an expected number has one decimal."""
+    whole = round(number)
+    return f"{whole:,}" if abs(number - whole) < 1e-9 * max(1.0, abs(number)) else f"{number:,.1f}"
+
+
+def successes(number: float) -> str:
+    """Return a number of successes beside its trials, without thousands apart: it must stay short."""
+    return count(number).replace(",", "")
 
 
 def points(share: float | None) -> str:

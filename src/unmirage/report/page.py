@@ -60,10 +60,12 @@ def _environment() -> Environment:
         "points": formatting.points,
         "percent": formatting.percent,
         "signed": formatting.signed,
+        "signed_points": formatting.signed_points,
         "small_number": formatting.small_number,
         "model_name": formatting.model_name,
         "duration": formatting.duration,
         "count": formatting.count,
+        "successes": formatting.successes,
     }
     environment.globals["version"] = metadata.version("unmirage")
     return environment

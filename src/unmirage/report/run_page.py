@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from unmirage.records import Verdict
+from unmirage.report.attack_tables import other_attacks, shot_table
 from unmirage.report.audit_document import read_audit
 from unmirage.report.audit_view import AuditView, view
 from unmirage.report.charts import by_k_panel, decomposition
 from unmirage.report.documents import read_json, read_results
 from unmirage.report.examples import EACH, Examples, find_examples
+from unmirage.report.explain_document import explain_of
+from unmirage.report.explain_view import explain_view
 from unmirage.report.page import render
+from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
 from unmirage.report.table import GROUPS, cell, rows
@@ -19,7 +23,8 @@ def render_run_page(run: RunDirectory, *, redact: bool = False) -> str:
     """Return the page of a run.
 
     Args:
-        run: a directory with `results.json`; `audit.json` and a store are shown where there are any.
+        run: a directory with `results.json`; `audit.json`, `explain.json`, `search.json` and a store are shown
+            where there are any.
         redact: leave responses and pictures out.
 
     Raises:
@@ -27,6 +32,7 @@ def render_run_page(run: RunDirectory, *, redact: bool = False) -> str:
     """
     results = read_results(run.results_file)
     found = find_examples(run, results.models, results.judge)
+    explained = explain_of(run.path / "explain.json")
     headline, *sentences = summarise(results)
     return render(
         "run.html.j2",
@@ -39,6 +45,12 @@ def render_run_page(run: RunDirectory, *, redact: bool = False) -> str:
             "groups": GROUPS,
             "rows": rows(results),
             "panels": {name: by_k_panel(model) for name, model in results.models.items()},
+            "stopped": results.attack.get("stop_at_first_success") is True,
+            "by_shot": shot_table(results),
+            "others": other_attacks(results),
+            "explain": None if explained is None else explain_view(explained),
+            "search": search_of(run.path / "search.json"),
+            "search_most": MOST_WORDS,
             "stacks_of": {name: decomposition(model) for name, model in results.models.items()},
             "verdicts": (Verdict.COMPLIED, Verdict.IRRELEVANT, Verdict.REFUSED),
             "audit": _audit(run),

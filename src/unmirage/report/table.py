@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unmirage.report.documents import ModelRead, RateRead, ResultsRead
-from unmirage.report.formatting import listed, percent, points
+from unmirage.report.formatting import listed, percent, points, successes
 
 LEAST_UTILITY = 0.5
 MOST_REFUSED = 0.5
@@ -73,7 +73,7 @@ def rows(results: ResultsRead) -> list[Row]:
 
 def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
     """Return a rate as a table shows it, with its range over the seeds where there are several."""
-    title = f"{rate.k} of {rate.n} with a verdict" if rate.n else "not estimable: nothing with a verdict"
+    title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: nothing with a verdict"
     if rate.invalid:
         title += f"; {rate.invalid} more without"
     seeds = f"{points(min(by_seed))}–{points(max(by_seed))}" if len(by_seed) > 1 else ""
@@ -82,7 +82,7 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
     return Cell(
         value=points(rate.value),
         interval="" if rate.low is None or rate.high is None else f"{points(rate.low)}–{points(rate.high)}",
-        count=f"{rate.k}/{rate.n}" if rate.n else "",
+        count=f"{successes(rate.k)}/{rate.n}" if rate.n else "",
         invalid=rate.invalid,
         seeds=seeds,
         title=title,

@@ -1,9 +1,9 @@
-"""The SQLite store of a run: samples, queries, responses, failures and judgements. What is committed survives a kill."""
+"""The SQLite store of a run: what was asked, answered and judged. What is committed survives a kill."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS responses (
     tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model));
 CREATE TABLE IF NOT EXISTS failures (
     query_id TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (query_id, model));
+CREATE TABLE IF NOT EXISTS model_files (
+    model TEXT NOT NULL, file TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (model, file));
 CREATE TABLE IF NOT EXISTS judgements (
     query_id TEXT NOT NULL, model TEXT NOT NULL, judge TEXT NOT NULL, verdict TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (query_id, model, judge));
@@ -79,6 +81,31 @@ class Store:
             self._db.execute("DELETE FROM judgements WHERE model = ? AND judge = ?", (model, judge))
             self._insert("judgements", Judgement, judgements)
 
+    def add_model(self, name: str, files: Mapping[str, str]) -> None:
+        """Keep which files a model is made of, or refuse another model of the same name.
+
+        Args:
+            name: of the model.
+            files: a hash by file name, or whatever else identifies the model.
+
+        Raises:
+            UserError: names what differs from the model that answered under this name before.
+        """
+        with self._errors_named(), self._db:
+            found = dict(self._db.execute("SELECT file, hash FROM model_files WHERE model = ?", (name,)))
+            changed = [
+                f"{file}: was {found.get(file, 'absent')}, now {files.get(file, 'absent')}"
+                for file in sorted({*found, *files})
+                if found.get(file) != files.get(file)
+            ]
+            if found and changed:
+                raise UserError(
+                    f"{self._path.parent}: another model answered as '{name}' here ({'; '.join(changed[:3])}); "
+                    "name this one with --name, or a new run with --out"
+                )
+            rows = [(name, file, hashed) for file, hashed in files.items()]
+            self._db.executemany("INSERT OR IGNORE INTO model_files VALUES (?, ?, ?)", rows)
+
     def samples(self) -> list[Sample]:
         """Return all samples, in the order they came."""
         rows = self._rows("samples", Sample)
@@ -104,9 +131,13 @@ class Store:
         return [Judgement(**(row | {"verdict": Verdict(row["verdict"])})) for row in rows]
 
     def models(self) -> list[str]:
-        """Return the names of all models that have responses, in the order of their first one."""
-        found = self._db.execute("SELECT model FROM responses GROUP BY model ORDER BY MIN(rowid)")
-        return [row[0] for row in found]
+        """Return all models that have responses, in the order of their first one, then those with failures alone."""
+        found = [
+            row[0]
+            for table in ("responses", "failures")
+            for row in self._db.execute(f"SELECT model FROM {table} GROUP BY model ORDER BY MIN(rowid)")  # noqa: S608
+        ]
+        return list(dict.fromkeys(found))
 
     def unanswered(self, model: str) -> list[Query]:
         """Return the queries to which `model` has not responded yet."""

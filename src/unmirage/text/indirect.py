@@ -1,48 +1,47 @@
 """An English question in, the clause that stands for it after "tell me" out: "what the man is holding".
 
-"What is the man holding" turns subject and verb back round; "what is happening here" has nothing to turn. Only
-forms that can be told apart by their words are turned; for all others the answer is None.
+"What is the man holding" turns subject and verb back round; "what is happening here" has nothing to turn; "is he old"
+becomes "whether he is old". Where the build of a question cannot be told, the answer is None.
 """
 
 from __future__ import annotations
 
 import re
 
-from unmirage.text.openers import words
+from unmirage.text.lexicon import (
+    AUXILIARIES,
+    BASE_VERBS,
+    BE,
+    DETERMINERS,
+    DO,
+    HAVE,
+    MODALS,
+    PERSONS,
+    PREPOSITIONS,
+    PRONOUNS,
+    RELATIVES,
+    STRONG_VERBS,
+    WH,
+    is_adjective,
+    is_adverb,
+    is_participle,
+)
+from unmirage.text.number import past, third_person
+from unmirage.text.subjects import Build, bare_words, starts_noun_phrase, subject_end
 
-WH = frozenset("what which who whose where when why how".split())
-_BE = frozenset("is are was were".split())
-_DO = frozenset("do does".split())
-_MODALS = frozenset("can could will would should might may must".split())
-_AUXILIARIES = _BE | _DO | _MODALS
-_SUBJECT_STARTS = frozenset(
-    "the a an this that these those his her their its your my our he she it they we you i people someone".split()
-)
-_PRONOUNS = frozenset("he she it they we you i this that these those people someone".split())
-_ADVERBS = frozenset(
-    "likely most possibly probably also typically usually currently primarily mainly potentially".split()
-)
-# A relative clause inside the question's first words: the verb behind it is not the question's own.
-_RELATIVE = frozenset("that who which whose where when".split())
-_BASE_VERBS = frozenset(
-    (
-        "advertise appear apply attend attempt be belong brand call carry celebrate come communicate consider contain "
-        "convey demonstrate denote depict describe display do eat evoke express face feel find follow give go happen "
-        "have help hold illustrate imply indicate intend involve know look make mean mention need occur offer perform "
-        "play portray prepare present promote provide read refer reference reflect represent reveal say see seem "
-        "serve show signify stand suggest symbolise symbolize take tell think try use want warn wear work"
-    ).split()
-)
-_PARTICIPLES = frozenset("made shown worn held seen known drawn given taken built done set sitting".split())
-_BEINGS = frozenset(
-    "person man woman people men women child children boy girl baby individual individuals character characters "
-    "couple crowd group player dog cat animal bird image picture photo meme text sign".split()
-)
-# A comma before these goes on with the same question; any other may start a second one.
-_GOES_ON = r"(?! (?:based|as|according|given|considering|judging)\b)"
+_BUILDS: dict[frozenset[str], Build] = {BE: "be", DO: "verb", MODALS: "verb", HAVE: "have"}
+# Behind these, an auxiliary belongs to a clause inside the question.
+_INSIDE = (RELATIVES | PRONOUNS | {"if", "whether", "because", "while", "how", "what"}) - {"there"}
+_DOERS = PERSONS | frozenset("dog cat animal bird horse image picture photo meme text sign car company".split())
+_NAMED = frozenset("called named doing holding wearing".split())
 _SECOND_QUESTION = re.compile(
-    rf",{_GOES_ON}|;|\b(?:and|or|but) (?:what|which|who|whose|where|when|why|how|is|are|can|could)\b", re.I
+    r"(?:[,;]|\b(?:and|or|but)) (?:(?:what|which|who|whose|where|when|why|how)\b[^,]*?"
+    r"\b(?:is|are|was|were|do|does|did|can|could|should|would)\b"
+    r"|(?:is|are|was|were|do|does|did|can|could) (?:the|an?|it|he|she|they|you|we|i|this|that|there|these)\b)",
+    re.I,
 )
+_CONTRACTED = re.compile(r"^(what|who|where|how|when|why|which|that|it|there|he|she)['\u2019]s\b", re.I)
+_NO_QUESTION = re.compile(r"(?:how|what) (?:about|if|come|to)\b|why (?:not|don't you)\b|where to\b", re.I)
 
 
 def is_one_question(text: str) -> bool:
@@ -52,60 +51,105 @@ def is_one_question(text: str) -> bool:
 
 def indirect(question: str) -> str | None:
     """Return the indirect form of a question without its question mark, or None where its build is not certain."""
-    tokens = question.split()
-    bare = [next(iter(words(token)), "") for token in tokens]
-    if not bare or bare[0] not in WH or bare[0] != tokens[0].casefold() or not is_one_question(question):
+    tokens = _CONTRACTED.sub(r"\1 is", question).split()
+    bare = bare_words(tokens)
+    if len(bare) < 2 or _NO_QUESTION.match(question) or not is_one_question(question):
         return None
-    at = next((place for place, word in enumerate(bare) if word in _AUXILIARIES), None)
-    if at is None or _RELATIVE & set(bare[1:at]):
-        return question if len(bare) > 2 else None  # "what elements show that it is old": the subject is asked for
-    if at + 1 >= len(bare) or bare[at + 1] not in _SUBJECT_STARTS:
-        return question if bare[at] not in _DO else None
-    end = _subject_end(bare, at)
+    if bare[0] in AUXILIARIES:
+        return _whether(tokens, bare)
+    if bare[0] in WH:
+        return _from_wh(tokens, bare)
+    if bare[0] in PREPOSITIONS and bare[1] in WH and bare[1] != "how":
+        rest = _from_wh(tokens[1:], bare[1:])
+        return f"{tokens[0]} {rest}" if rest else None
+    return None
+
+
+def _whether(tokens: list[str], bare: list[str]) -> str | None:
+    end = subject_end(bare, 1, _build(bare[0]), needed=True)
+    return None if end is None else _turned(["whether"], tokens, bare, 0, end)
+
+
+def _from_wh(tokens: list[str], bare: list[str]) -> str | None:
+    at = next((place for place, word in enumerate(bare) if word in AUXILIARIES), None)
+    if at is None or at == 0 or _is_inside(bare[1:at]):
+        return " ".join(tokens) if len(bare) > 2 and bare[0] != "why" else None  # "what makes it old"
+    if at + 1 >= len(bare):
+        return None
+    if not _is_inverted(bare, at):
+        return " ".join(tokens)
+    build = _build(bare[at])
+    is_who = at == 1 and bare[0] == "who" and build == "be" and bare[2] in DETERMINERS
+    if is_who and bare[-1] not in PREPOSITIONS:  # "who is the man shown here": all of it says which man
+        return " ".join([tokens[0], *tokens[2:], tokens[1]])
+    end = subject_end(bare, at + 1, build, needed=bare[0] == "why")
     if end is None:
         return None
-    if at == 1 and bare[0] == "what" and bare[at] in _BE and not _is_doing(bare[at + 1 : end], bare[end:]):
-        return None  # "what is the theme shown": the noun itself is asked for
-    subject, rest = tokens[at + 1 : end], tokens[end:]
-    if bare[at] not in _DO:
-        return " ".join([*tokens[:at], *subject, tokens[at], *rest])
-    verb = sum(word in _ADVERBS for word in bare[end : end + 2])
-    if bare[at] == "does":
-        rest[verb] = _third_person(rest[verb])
-    return " ".join([*tokens[:at], *subject, *rest])
+    if at == 1 and bare[0] == "what" and build == "be" and _asks_for_noun(bare, at + 1, end):
+        return None
+    return _turned(tokens[:at], tokens, bare, at, end)
 
 
-def _subject_end(bare: list[str], at: int) -> int | None:
-    """Return where the subject behind the auxiliary ends, None where that cannot be told."""
-    is_verb = _is_participle if bare[at] in _BE else _BASE_VERBS.__contains__
-    first = at + (2 if bare[at + 1] in _PRONOUNS else 3)
-    for place in range(first, len(bare)):
-        if is_verb(bare[place]) and bare[place + 1 : place + 2] != ["by"]:
-            while bare[place - 1] in _ADVERBS:
-                place -= 1
-            return place if place > at + 1 else None
-    # "what colour is the car": all that follows is the subject.
-    is_copula = (
-        bare[at] in _BE
-        and bare[0] not in ("why", "how")
-        and not any(word.endswith(("ing", "ed")) for word in bare[first:])
+def _build(auxiliary: str) -> Build:
+    return next(build for kind, build in _BUILDS.items() if auxiliary in kind)
+
+
+def _is_inside(between: list[str]) -> bool:
+    """Return whether a clause begins among the words between question word and auxiliary."""
+    return any(
+        word in _INSIDE or (word in ("the", "a", "an", "this", "these") and between[place - 1] not in PREPOSITIONS)
+        for place, word in enumerate(between)
     )
-    return len(bare) if is_copula else None
 
 
-def _is_doing(subject: list[str], rest: list[str]) -> bool:
-    """Tell "the man holding" from "the event taking place": only the former is a sentence without its verb."""
-    doing = next((word for word in rest if word not in _ADVERBS), "")
-    return subject[0] in _PRONOUNS - {"this", "that"} or (doing.endswith("ing") and bool(_BEINGS & set(subject[1:3])))
+def _is_inverted(bare: list[str], at: int) -> bool:
+    """Return whether the subject stands behind the auxiliary, not before it ("what is happening")."""
+    following, auxiliary = bare[at + 1], bare[at]
+    if auxiliary in HAVE:
+        return not is_participle(following) and any(is_participle(word) for word in bare[at + 2 :])
+    if at > 1 and auxiliary in BE and (bare[1] == "of" or bare[-1].endswith("est")):
+        return False  # "which of these is the largest"
+    if starts_noun_phrase(following) or auxiliary in DO:
+        return True
+    if bare[0] in ("why", "when", "where") or (bare[0] == "how" and at == 1):
+        return True
+    if auxiliary in MODALS:
+        return not (following in BASE_VERBS or following in ("be", "not") or is_adverb(following))
+    closed = following in PREPOSITIONS or is_adverb(following) or following == "not"
+    return at == 1 and not (closed or is_participle(following) or is_adjective(following))
 
 
-def _is_participle(word: str) -> bool:
-    return word in _PARTICIPLES or (len(word) > 4 and word.endswith(("ing", "ed")))
+def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
+    """Tell "the event taking place", which is what is asked for, from "the man holding", who does something."""
+    first, rest = bare[start], bare[end:]
+    if first in PRONOUNS or end == start + 1 or not starts_noun_phrase(first):
+        return False
+    if not rest:
+        return True
+    if rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
+        return False
+    doing = next((word for word in rest if not is_adverb(word)), "")
+    return not (doing.endswith("ing") and _DOERS & set(bare[start:end]))
 
 
-def _third_person(verb: str) -> str:
-    if verb in ("have", "do", "go"):
-        return {"have": "has", "do": "does", "go": "goes"}[verb]
-    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
-        return verb[:-1] + "ies"
-    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s")
+def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str:
+    """Put the auxiliary behind the subject, or its ending on the verb."""
+    subject, rest = tokens[at + 1 : end], tokens[end:]
+    auxiliary = tokens[at] if at else tokens[at].lower()
+    if bare[at] not in ("do", "does", "did") or bare[end : end + 1] == ["not"]:
+        return " ".join([*lead, *subject, auxiliary, *rest])
+    verb = next((place for place, word in enumerate(bare[end:]) if not is_adverb(word)), None)
+    if verb is None:
+        return " ".join([*lead, *subject, auxiliary, *rest])
+    form = {"does": third_person, "did": past}.get(bare[at])
+    if form:
+        for place in range(verb, len(rest)):
+            linked = (
+                place > verb
+                and bare[end + place - 1] in ("and", "or")
+                and bare[end + place] in STRONG_VERBS | {"stand"}
+            )
+            if place == verb or linked:
+                stem = rest[place].rstrip(".,;:!?")
+                rest[place] = form(stem) + rest[place][len(stem) :]
+    return " ".join([*lead, *subject, *rest])

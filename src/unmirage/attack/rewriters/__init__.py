@@ -1,0 +1,72 @@
+"""All rewriters. A new one is one module here and one line in `REWRITERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
+from unmirage.attack.rewriters.checked import Checked
+from unmirage.attack.rewriters.meaning import MeaningCheck
+from unmirage.attack.rewriters.rules import RuleRewriter
+from unmirage.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from unmirage.models.endpoint import EndpointSettings
+
+__all__ = [
+    "REWRITERS",
+    "Checked",
+    "Goal",
+    "MeaningCheck",
+    "RewriteReport",
+    "Rewriter",
+    "RuleRewriter",
+    "Wanted",
+    "make_rewriter",
+]
+
+
+def _rules(spec: str, check: MeaningCheck, _cache: Path | None, _settings: EndpointSettings | None) -> Rewriter:
+    if spec != "rules":
+        raise UserError(f"rewriter 'rules' takes no argument, got '{spec.removeprefix('rules:')}'")
+    return Checked(RuleRewriter(), check)
+
+
+def _endpoint(spec: str, check: MeaningCheck, cache: Path | None, settings: EndpointSettings | None) -> Rewriter:
+    # Only here: it takes seconds, and `--dry-run` with the rules needs none of it.
+    from unmirage.attack.rewriters.endpoint import EndpointRewriter
+    from unmirage.models.endpoint import Chat, parse_endpoint
+
+    return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache)
+
+
+REWRITERS: dict[str, Callable[[str, MeaningCheck, Path | None, EndpointSettings | None], Rewriter]] = {
+    "rules": _rules,
+    "endpoint": _endpoint,
+}
+
+
+def make_rewriter(
+    spec: str,
+    cache: Path | None = None,
+    *,
+    check: MeaningCheck | None = None,
+    settings: EndpointSettings | None = None,
+) -> Rewriter:
+    """Return the rewriter that `spec` names: "rules", or "endpoint:URL#model-name".
+
+    Args:
+        spec: the name, and what it needs.
+        cache: file that keeps what a server rewrote; None keeps nothing.
+        check: what a rewrite must keep of the query; None is the default check.
+        settings: of the server, if there is one.
+
+    Raises:
+        UserError: no such rewriter, or its argument is not valid.
+    """
+    name = spec.partition(":")[0]
+    if name not in REWRITERS:
+        raise unknown("rewriter", name, REWRITERS)
+    return REWRITERS[name](spec, check or MeaningCheck(), cache, settings)

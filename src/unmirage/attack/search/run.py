@@ -1,0 +1,141 @@
+"""A model and a dataset in, the words that flip it out: found on one half of the samples, reported on the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmirage.attack.means import Mean, mean
+from unmirage.attack.search.black_box import Ranked, drawn, successive_halving
+from unmirage.attack.search.config import Form, SearchConfig
+from unmirage.attack.search.forms import as_it_is, opening_with, without_opener
+from unmirage.attack.search.halves import Halves, halves
+from unmirage.attack.search.measure import Measure, Meter, Progress
+from unmirage.attack.search.result import Baseline, FoundWord, SearchResult
+from unmirage.attack.search.white_box import first_order
+from unmirage.attack.search.words import known_words, word_tokens
+from unmirage.data.images import Pictures
+from unmirage.errors import UserError
+from unmirage.models.gradients import opener_gradient
+from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.scoring import refusal_probability
+from unmirage.records import Query, Sample
+from unmirage.text.openers import opener
+from unmirage.text.refusal_starts import starts_for
+from unmirage.text.rewriter import can_open
+
+
+def search(
+    vlm: HuggingFaceVLM,
+    samples: Sequence[Sample],
+    images: Pictures,
+    config: SearchConfig,
+    *,
+    words: Sequence[str] | None = None,
+    starts: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Return the words that, as openers, lower (jailbreak) or raise (over-prudence) refusal the most.
+
+    Args:
+        vlm: the model; its weights stay as they are.
+        samples: the data. The refused ones are attacked by a jailbreak, the answered ones by over-prudence.
+        images: their pictures.
+        config: method, kind, form and budget.
+        words: to choose from; None takes the tokenizer's whole words and the openers of the data.
+        starts: how refusals begin; None takes the usual ones and those of the data.
+        progress: told the stage, what is done, and what there is to do.
+
+    Raises:
+        UserError: no samples to find words on, no words to choose from, or a budget that does not suffice.
+    """
+    dealt = halves(samples, config.kind, config.seed)
+    choice = list(dict.fromkeys(words)) if words is not None else known_words(vlm.processor.tokenizer, samples, config)
+    if not choice:
+        raise UserError("search: no words to choose from; valid: at least one")
+    begins = tuple(starts) if starts is not None else starts_for(samples)
+
+    def measure(queries: Sequence[Query]) -> NDArray[np.float64]:
+        return refusal_probability(vlm, queries, images, begins, config.batch_size)
+
+    def gradient(queries: Sequence[Query]) -> NDArray[np.float64]:
+        return opener_gradient(vlm, queries, images, begins, config.batch_size)
+
+    meter = Meter(measure, config.budget, "finding words", progress)
+    if config.method == "white-box":
+        tokens = word_tokens(vlm.processor, choice, dealt.find, config)
+        if not tokens:
+            raise UserError("search: no word is a single token of the model; valid: --method black-box")
+        ranked = first_order(tokens, _start(dealt.find, tokens), dealt.find, config, gradient, meter)
+        tried = len(tokens)
+    else:
+        ranked = successive_halving(choice, dealt.find, config, meter)
+        tried = len(drawn(choice, len(dealt.find), config))
+    meter.finish()
+    openers = {opener(sample.query) for sample in samples}
+    found, baselines = _report(ranked, dealt, openers, config, measure, progress)
+    return SearchResult(
+        model=vlm.name,
+        method=config.method,
+        kind=config.kind,
+        form=config.form,
+        seed=config.seed,
+        budget_used=meter.used,
+        found_on=len(dealt.find),
+        reported_on=len(dealt.report),
+        words_known=len(choice),
+        words_tried=tried,
+        starts=begins,
+        words=found,
+        baselines=baselines,
+    )
+
+
+def _start(samples: Sequence[Sample], tokens: dict[str, int]) -> str:
+    """Return the commonest opener of the samples that is one token, so that the first gradient is at home."""
+    counts = Counter(word for word in (opener(sample.query) for sample in samples) if word in tokens)
+    return min(counts, key=lambda word: (-counts[word], word)) if counts else min(tokens)
+
+
+def _report(
+    ranked: Ranked,
+    dealt: Halves,
+    openers: set[str],
+    config: SearchConfig,
+    measure: Measure,
+    progress: Progress | None,
+) -> tuple[tuple[FoundWord, ...], tuple[Baseline, ...]]:
+    groups = [dealt.groups[sample.id] for sample in dealt.report]
+    words = [*(word for word, _ in ranked), *config.baselines]
+    plain = [as_it_is] + ([without_opener] if config.form == "replacement" else [])
+    jobs = len(plain) + len(words) + (0 if config.form == "rewrite" else sum(map(can_open, words)))
+    meter = Meter(measure, jobs * len(dealt.report), "reporting", progress)
+
+    def reported(word: str, form: Form) -> Mean:
+        return mean(meter([opening_with(sample, word, form, config.kind) for sample in dealt.report]), groups)
+
+    def rewritten(word: str) -> Mean | None:
+        return reported(word, "rewrite") if can_open(word) and config.form != "rewrite" else None
+
+    baselines = [
+        Baseline(name=name, reported=mean(meter([make(sample) for sample in dealt.report]), groups))
+        for name, make in zip(("as it is", "no opener"), plain, strict=False)
+    ]
+    baselines += [
+        Baseline(name=word, reported=reported(word, config.form), rewritten=rewritten(word), in_data=word in openers)
+        for word in config.baselines
+    ]
+    found = tuple(
+        FoundWord(
+            word=word,
+            found=value,
+            reported=reported(word, config.form),
+            rewritten=rewritten(word),
+            in_data=word in openers,
+        )
+        for word, value in ranked
+    )
+    return found, tuple(baselines)

@@ -1,0 +1,112 @@
+"""Which words to attack with: those given, found by a search, or suggested by an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unmirage.attack.search.config import SearchKind
+from unmirage.cli.console import err
+from unmirage.data.sample import draw_stratified
+from unmirage.data.sample_file import SampleFile
+from unmirage.errors import UserError
+from unmirage.records import Kind, Sample
+
+FIELDS = {
+    Kind.JAILBREAK: "jailbreak_word",
+    Kind.OVER_PRUDENCE: "over_prudence_word",
+    Kind.NEUTRAL: "neutral_word",
+}
+
+_SEARCHED: dict[Kind, SearchKind] = {Kind.JAILBREAK: "jailbreak", Kind.OVER_PRUDENCE: "over-prudence"}
+
+
+def chosen_words(
+    given: Sequence[str], kinds: Sequence[Kind], data: SampleFile, audit: Path | None, searched: Mapping[Kind, str]
+) -> dict[str, Any]:
+    """Return the words by config field: those given, else those of a search, else those that an audit suggests."""
+    words: dict[str, Any] = {FIELDS[kind]: word for kind, word in searched.items()}
+    for text in given:
+        kind, found, word = text.partition("=")
+        if not found or kind not in FIELDS:
+            raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(FIELDS)}")
+        words[FIELDS[Kind(kind)]] = word.strip()
+    missing = [kind for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE) if _is_needed(kind, kinds)]
+    missing = [kind for kind in missing if FIELDS[kind] not in words]
+    suggested = _suggested(data, audit) if missing else {}
+    for kind in missing:
+        if suggested[kind]:
+            words[FIELDS[kind]] = suggested[kind][0]
+            err.print(f"{kind}: the audit suggests '{suggested[kind][0]}'", markup=False)
+        elif kind in kinds:
+            where = audit or data.source
+            raise UserError(f"{where}: no opener is tied to this label; name one with --word {kind}=WORD")
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a file of `unmirage search` says: the best word of a kind, and on which half of which data it was found."""
+
+    kind: Kind
+    word: str
+    seed: int
+    limit: int | None
+    data_sha256: str
+    document: dict[str, Any]
+
+    def unseen(self, samples: Sequence[Sample], data_sha256: str) -> list[Sample]:
+        """Return the samples but for those, of the same data, that the word was found on."""
+        from unmirage.attack.search.halves import halves
+
+        if data_sha256 != self.data_sha256:
+            return list(samples)
+        drawn = draw_stratified(samples, self.limit, self.seed)
+        found_on = {sample.id for sample in halves(drawn, _SEARCHED[self.kind], self.seed).find}
+        return [sample for sample in samples if sample.id not in found_on]
+
+
+def read_search(path: Path) -> Searched:
+    """Return what is needed of a file of `unmirage search --out`."""
+    from unmirage.report.documents import read_json
+
+    if not path.is_file():
+        raise UserError(f"--found {path}: no such file; valid: what `unmirage search MODEL DATA --out FILE` wrote")
+    document = read_json(path)
+    try:
+        return Searched(
+            Kind(document["kind"]),
+            str(document["words"][0]["word"]),
+            int(document["seed"]),
+            None if document["limit"] is None else int(document["limit"]),
+            str(document["data_sha256"]),
+            document,
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise UserError(
+            f"--found {path}: is not of schema unmirage.search/1 ({type(error).__name__}: {error})"
+        ) from None
+
+
+def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
+    """Return the words of a saved audit (of the data that the model was trained on), else of an audit of `data`."""
+    from unmirage.report.audit_document import read_audit
+    from unmirage.report.documents import read_json
+
+    if file is None:
+        from unmirage.audit import audit
+
+        found = read_audit(audit(data).to_json()).suggested
+    else:
+        if not file.is_file():
+            raise UserError(f"--audit {file}: no such file; valid: what `unmirage audit DATA --json` printed")
+        found = read_audit(read_json(file), str(file)).suggested
+    return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
+
+
+def _is_needed(kind: Kind, kinds: Sequence[Kind]) -> bool:
+    """Say whether a word is used: controls avoid it, and baselines put it in, on the side of its label."""
+    others = {Kind.CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
+    return kind in kinds or bool(others & set(kinds))

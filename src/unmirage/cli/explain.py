@@ -1,0 +1,115 @@
+"""`unmirage explain`: which words of its queries a model's refusals hang on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from unmirage.cli.console import err, out, print_json
+from unmirage.cli.options import parse_columns
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.quiet import quiet_libraries
+from unmirage.cli.targets import check_targets
+from unmirage.errors import UserError, unknown
+from unmirage.text.printable import clean
+
+if TYPE_CHECKING:
+    from unmirage.attack.explain import ExplainedQuery, Explanation
+
+_SHOWN = 12
+_MODES = ("leave-out", "mask")
+
+
+def explain_command(
+    model: Annotated[str, typer.Argument(help="Model directory or hub id.")],
+    data: Annotated[Path, typer.Argument(help="Data file; its refused queries are explained.")],
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write the result to this JSON file.", show_default=False)
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Write it into this run directory, for its report.", show_default=False)
+    ] = None,
+    benign: Annotated[bool, typer.Option("--benign", help="Explain the answered queries instead.")] = False,
+    mode: Annotated[str, typer.Option(help="leave-out each word, or mask it.")] = "leave-out",
+    start: Annotated[
+        list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
+    format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
+    columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many queries, drawn by seed.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+) -> None:
+    """Leave out each word of a query in turn, and say how the probability of refusal changes."""
+    from unmirage.attack import plain
+    from unmirage.attack.explain import explain
+    from unmirage.cli.model_target import load_local
+    from unmirage.data import open_samples
+    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.sample import draw_stratified
+    from unmirage.run import existing_run
+    from unmirage.run.files import write_text_atomic
+    from unmirage.text.refusal_starts import starts_for
+
+    if mode not in _MODES:
+        raise unknown("mode", mode, _MODES)
+    targets = {"--out": target, "--run": None if run is None else existing_run(run).path / "explain.json"}
+    check_targets(targets, [str(data)])
+    file = open_samples(data, format, columns=parse_columns(columns), images=images)
+    known = with_unique_ids(file)
+    chosen = [sample for sample in known if sample.refused is not benign]
+    if not chosen:
+        raise UserError(f"{data}: holds no {'answered' if benign else 'refused'} query; valid: one at least")
+    quiet_libraries()
+    vlm, _ = load_local(model, name)
+    queries = plain(draw_stratified(chosen, limit, seed))
+    starts = tuple(start) if start else starts_for(known)
+    with StageProgress() as progress:
+        found = explain(vlm, queries, file.pictures, starts, mode, progress, batch_size)  # type: ignore[arg-type]
+    document = found.to_json() | {"data": str(file.source)}
+    for path in filter(None, targets.values()):
+        write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    if json_output:
+        print_json(document)
+    else:
+        _print(found)
+    if run is not None:
+        err.print(f"Next: unmirage report {run}", markup=False, soft_wrap=True)
+
+
+def _print(found: Explanation) -> None:
+    share, opener, others = found.opener_is_cause, found.opener_change, found.others_change
+    if share.value is None or opener.value is None:
+        out.print("No query holds a word: not estimable.")
+        return
+    mean = sum(query.p_refusal for query in found.queries) / len(found.queries)
+    out.print(
+        f"{found.model} refuses with probability {mean:.2f}. In {100 * share.value:.0f} % of {len(found.queries)} "
+        f"queries no word matters as much as the first one; without it the probability falls by {opener.value:.2f}"
+        + (f", without any other word by {others.value:.2f}." if others.value is not None else "."),
+        markup=False,
+    )
+    for query in found.queries[:_SHOWN]:
+        out.print(_coloured(query))
+
+
+def _coloured(query: ExplainedQuery) -> Text:
+    """Return the query with words that bring refusal in red, and such that keep it off in green."""
+    line = Text(f"{query.p_refusal:5.2f}  ")
+    at = 0
+    for word in query.words:
+        line.append(clean(query.text[at : word.start]))
+        style = "" if abs(word.change) < 0.05 else "red" if word.change > 0 else "green"
+        line.append(clean(word.word), style=style + " bold" if abs(word.change) >= 0.5 else style)
+        if style:
+            line.append(f"[{word.change:+.2f}]", style="dim")
+        at = word.end
+    line.append(clean(query.text[at:]))
+    return line

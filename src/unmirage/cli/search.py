@@ -1,0 +1,128 @@
+"""`unmirage search`: find opening words, in the data or not, that flip a model from refusing to answering, or back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unmirage.cli.console import err, out, print_json
+from unmirage.cli.options import parse_columns
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.quiet import quiet_libraries
+from unmirage.cli.settings import resolve
+from unmirage.cli.targets import check_targets
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from unmirage.attack.search import SearchResult
+
+
+def search_command(
+    model: Annotated[str, typer.Argument(help="Model directory or hub id.")],
+    data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write the words to this file, for `attack --found`.", show_default=False),
+    ] = None,
+    method: Annotated[str, typer.Option(help="black-box (probabilities) or white-box (gradients).")] = "white-box",
+    kind: Annotated[str, typer.Option(help="jailbreak or over-prudence.")] = "jailbreak",
+    form: Annotated[str, typer.Option(help="replacement, insertion or rewrite.")] = "replacement",
+    budget: Annotated[int, typer.Option(min=1, help="Queries that may be asked to find the words.")] = 20_000,
+    top: Annotated[int, typer.Option(min=1, help="Words to report.")] = 10,
+    baseline: Annotated[list[str] | None, typer.Option(help="Words to compare with; default: what and share.")] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Choose from this list, a word a line; default: the tokenizer's whole words.")
+    ] = None,
+    start: Annotated[
+        list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
+    format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
+    columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    limit: Annotated[int | None, typer.Option(min=4, help="At most so many samples, drawn by label and seed.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the halves and of the draw.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+) -> None:
+    """Search for the words that, in front of a query, change MODEL's probability of refusing the most.
+
+    They are found on one half of the samples, and reported on the other.
+    """
+    from unmirage.attack.search import SearchConfig, search
+    from unmirage.cli.model_target import load_local
+    from unmirage.data import open_samples
+    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.sample import draw_stratified
+    from unmirage.run.files import write_text_atomic
+    from unmirage.run.fingerprint import sha256_of
+    from unmirage.text.vocabulary import read_words
+
+    check_targets({"--out": target}, [str(data), str(words or "")])
+    fields: dict[str, Any] = {"baselines": baseline}
+    config = resolve(
+        SearchConfig,
+        None,
+        {
+            "method": method,
+            "kind": kind,
+            "form": form,
+            "budget": budget,
+            "top": top,
+            "batch_size": batch_size,
+            "seed": seed,
+            **fields,
+        },
+        None,
+    )
+    choice = read_words(words) if words else None
+    file = open_samples(data, format, columns=parse_columns(columns), images=images)
+    samples = draw_stratified(with_unique_ids(file), limit, seed)
+    quiet_libraries()
+    vlm, _ = load_local(model, name)
+    with StageProgress() as progress:
+        result = search(vlm, samples, file.pictures, config, words=choice, starts=start, progress=progress)
+    document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}
+    if target is not None:
+        import json
+
+        write_text_atomic(target, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    if json_output:
+        print_json(document)
+    else:
+        out.print(_table(result))
+    if target is not None:
+        err.print(f"Next: unmirage attack {model} {data} --found {target} --out RUN", markup=False, soft_wrap=True)
+
+
+def _table(result: SearchResult) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from unmirage.cli.plain import plain
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} samples not searched on",
+        title_justify="left",
+    )
+    for column, side in (("opens with", "left"), ("%", "right"), ("95 % interval", "right"), ("reworded", "right")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    table.add_column("in the data")
+    rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
+    rows += [(one.word, one.reported, one.rewritten, one.in_data) for one in result.words]
+    for at, (name, reported, rewritten, in_data) in enumerate(rows):
+        if at == len(result.baselines):
+            table.add_section()
+        low, high = reported.low, reported.high
+        table.add_row(
+            plain(name),
+            f"{100 * reported.value:.1f}" if reported.value is not None else "n/a",
+            f"{100 * low:.1f}–{100 * high:.1f}" if low is not None and high is not None else "n/a",
+            f"{100 * rewritten.value:.1f}" if rewritten is not None and rewritten.value is not None else "",
+            "" if in_data is None else "yes" if in_data else "no",
+        )
+    return table

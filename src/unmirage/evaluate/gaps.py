@@ -1,0 +1,47 @@
+"""A judged store in, what is missing from one model's rates out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from unmirage.evaluate.stopping import still_needed
+from unmirage.records import Query, Verdict
+from unmirage.run.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """How much of a run has no verdict, by the reason for it.
+
+    Attributes:
+        unanswered: queries that were not asked yet.
+        failed: queries that could not be asked, or that the model gave no answer to.
+        reason: the most frequent reason of these; empty where nothing failed.
+        invalid: answers that the judge had no verdict on.
+    """
+
+    unanswered: int = 0
+    failed: int = 0
+    reason: str = ""
+    invalid: int = 0
+
+
+def find_gaps(store: Store, judge: str, model: str, *, stopped: bool = False) -> Gaps:
+    """Return what is missing; `stopped` as in `model_rates`. Shots after a success by this judge are not missed."""
+    failures = {one.query_id: one.reason for one in store.failures(model)}
+    missing = [query.id for query in unasked(store, judge, model, stopped=stopped)]
+    failed = [failures[key] for key in missing if key in failures]
+    return Gaps(
+        unanswered=len(missing) - len(failed),
+        failed=len(failed),
+        reason=Counter(failed).most_common(1)[0][0] if failed else "",
+        invalid=sum(one.verdict is Verdict.INVALID for one in store.judgements(model, judge)),
+    )
+
+
+def unasked(store: Store, judge: str, model: str, *, stopped: bool) -> list[Query]:
+    """Return the queries without an answer that the rates need."""
+    if not stopped:
+        return store.unanswered(model)
+    return still_needed(store.queries(), {one.query_id: one.verdict for one in store.judgements(model, judge)})

@@ -1,0 +1,98 @@
+"""Ask a model until an attack succeeds: for many shots, where only "any of K" counts.
+
+Shots go out in rounds, one of each series a round, so that batches stay full. What was answered and judged is kept
+after each round; a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from unmirage.data.images import Pictures
+from unmirage.evaluate.judges import Judge, judge_response
+from unmirage.evaluate.stopping import SHOTS, series, undecided
+from unmirage.models.ask import ask
+from unmirage.models.base import VLM, GenerationConfig
+from unmirage.records import Query, Verdict
+from unmirage.run.store import Store
+
+Progress = Callable[[int, int], None]  # (queries asked, queries that may have to be asked in all)
+
+
+def ask_until_success(
+    vlm: VLM,
+    store: Store,
+    images: Pictures,
+    config: GenerationConfig,
+    judge: Judge,
+    progress: Progress | None = None,
+) -> None:
+    """Let `vlm` answer what is in `store`, but no shot at a sample after one that `judge` calls a success.
+
+    A shot without an answer or a verdict is no success: the next one is asked. The judge's verdicts are stored too.
+    The total of `progress` is what there is to ask if nothing more succeeds, so it falls.
+    """
+    asking = _Asking(vlm, store, images, config, judge, progress)
+    queries = store.queries()
+    shots = series(queries)
+    longest = max(map(len, shots), default=0)
+    asking.ask([query for query in queries if query.kind not in SHOTS], later=sum(map(len, shots)))
+    for number in range(longest):
+        going = [own for own in undecided(shots, asking.verdicts()) if len(own) > number]
+        asking.ask([own[number] for own in going], later=sum(len(own) - number - 1 for own in going))
+    asking.end()
+
+
+class _Asking:
+    """Asks one round after another, and judges what came back."""
+
+    def __init__(
+        self,
+        vlm: VLM,
+        store: Store,
+        images: Pictures,
+        config: GenerationConfig,
+        judge: Judge,
+        progress: Progress | None,
+    ) -> None:
+        self._vlm, self._store, self._images, self._config = vlm, store, images, config
+        self._judge, self._progress = judge, progress
+        self._queries = {query.id: query for query in store.queries()}
+        self._judged = {one.query_id: one for one in store.judgements(vlm.name, judge.name)}
+        self._done = 0
+        self._judge_new()
+
+    def ask(self, queries: Sequence[Query], later: int) -> None:
+        """Ask those of `queries` that have no answer yet; up to `later` more may follow in other rounds."""
+        answered = {response.query_id for response in self._store.responses(self._vlm.name)}
+        now = [query for query in queries if query.id not in answered]
+        if not now:
+            return
+        before, total = self._done, self._done + len(now) + later
+
+        def said(done: int, _: int) -> None:
+            self._say(before + done, total)
+
+        ask(self._vlm, self._store, self._images, self._config, said, queries=now)
+        self._done += len(now)
+        self._judge_new()
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Return all verdicts so far."""
+        return {key: one.verdict for key, one in self._judged.items()}
+
+    def end(self) -> None:
+        """Say that nothing is left to ask."""
+        self._say(self._done, self._done)
+
+    def _judge_new(self) -> None:
+        """Judge the answers that have no verdict yet, and keep all verdicts: a judge may be dear."""
+        new = [one for one in self._store.responses(self._vlm.name) if one.query_id not in self._judged]
+        if new:
+            judged = [judge_response(self._judge, self._queries[one.query_id], one) for one in new]
+            self._judged |= {one.query_id: one for one in judged}
+            self._store.replace_judgements(self._vlm.name, self._judge.name, self._judged.values())
+
+    def _say(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)

@@ -1,0 +1,23 @@
+"""A VLM, or a text model, behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, OpenAI and their kin."""
+
+from unmirage.models.endpoint.accounting import Accounting
+from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
+from unmirage.models.endpoint.completion import Completion
+from unmirage.models.endpoint.settings import EndpointSettings
+from unmirage.models.endpoint.spec import EndpointSpec, is_endpoint, parse_endpoint
+from unmirage.models.endpoint.vlm import EndpointVLM
+from unmirage.models.endpoint.workers import in_threads
+
+__all__ = [
+    "Accounting",
+    "Chat",
+    "ChatFailure",
+    "Completion",
+    "EndpointSettings",
+    "EndpointSpec",
+    "EndpointVLM",
+    "in_threads",
+    "is_endpoint",
+    "parse_endpoint",
+    "user_message",
+]

@@ -1,0 +1,175 @@
+"""Messages in, what a model on a server says out: with retries, limits and accounting. Safe to use from threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from unmirage.errors import UserError
+from unmirage.models.endpoint.accounting import Accounting
+from unmirage.models.endpoint.completion import Completion, read_completion
+from unmirage.models.endpoint.pace import Pace, backoff, pause
+from unmirage.models.endpoint.settings import EndpointSettings
+from unmirage.models.endpoint.spec import EndpointSpec, api_key
+from unmirage.models.endpoint.trouble import Trouble
+
+Message = Mapping[str, Any]
+
+_REMEDIES = {
+    401: "set a valid key in the environment variable {key}",
+    403: "the key in {key} may not use model '{model}'",
+    404: "valid: the server's base URL, often ending in /v1, and the name of a model that it has",
+}
+
+
+class ChatFailure(Exception):  # noqa: N818 - one question that got no answer; others may
+    """A question was given up. The message is one line without secrets, and without the question."""
+
+
+class Poster(Protocol):
+    """Sends one request and returns the answer's body, or raises `Trouble`."""
+
+    def post(self, body: Mapping[str, Any], /) -> str:
+        """Return the body of the server's answer."""
+        ...
+
+
+class Chat:
+    """A model on an OpenAI-compatible server.
+
+    What fails in passing (429, 5xx, timeouts, broken connections, answers that are none) is sent again. A question
+    that stays without an answer is a `ChatFailure`. What dooms all questions is a `UserError`: no connection, 401,
+    403 or 404 before the first answer, or many failures in a row.
+    """
+
+    def __init__(
+        self, spec: EndpointSpec, settings: EndpointSettings | None = None, client: Poster | None = None
+    ) -> None:
+        self.spec = spec
+        self.settings = settings or EndpointSettings()
+        self.accounting = Accounting(self.settings.price_in, self.settings.price_out)
+        self._client = client or _client(spec, self.settings)
+        self._pace = Pace(self.settings.requests_per_minute)
+        self._works = threading.Event()
+        self._first = threading.Lock()
+        self._in_a_row = 0
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        temperature: float = 0,
+        seed: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> Completion:
+        """Return what the model says to `messages`.
+
+        Args:
+            messages: {"role": ..., "content": ...}; see `user_message`.
+            max_tokens: of the answer.
+            temperature: 0 is greedy.
+            seed: for servers that take one.
+            stop: once set, no further request is sent, and waiting ends with `CalledOff`.
+
+        Raises:
+            ChatFailure: this question was given up.
+            UserError: it makes no sense to go on.
+        """
+        limit = "max_completion_tokens" if self.spec.is_openai else "max_tokens"
+        body = {"model": self.spec.model, "messages": list(messages), limit: max_tokens, "temperature": temperature}
+        body |= {} if seed is None else {"seed": seed}
+        body |= self.settings.extra
+        if not self._works.is_set():
+            # One at a time until one has been answered: a wrong key costs one request, not one a thread.
+            with self._first, _telling(stop):
+                if not self._works.is_set():
+                    return self._answered(body, stop)
+        return self._answered(body, stop)
+
+    def _answered(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
+        try:
+            found = self._persist(body, stop)
+        except Trouble as trouble:
+            self.accounting.gave_up()
+            self._stop_if_hopeless(trouble)
+            raise ChatFailure(trouble.reason) from None
+        self._works.set()
+        self._in_a_row = 0
+        self.accounting.answered(found.prompt_tokens, found.tokens)
+        return found
+
+    def _persist(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
+        attempt = 0
+        while True:
+            self._pace.wait(stop)
+            self.accounting.sent(again=attempt > 0)
+            try:
+                return read_completion(self._client.post(body))
+            except Trouble as trouble:
+                if attempt == self.settings.retries or not self._is_worth_another(trouble):
+                    raise
+                self._wait(trouble, attempt, stop)
+            attempt += 1
+
+    def _is_worth_another(self, trouble: Trouble) -> bool:
+        if trouble.unreachable and not self._works.is_set():
+            return False
+        return trouble.passing and (trouble.wait or 0) <= self.settings.longest_wait
+
+    def _wait(self, trouble: Trouble, attempt: int, stop: threading.Event | None) -> None:
+        if trouble.wait:
+            self._pace.hold(trouble.wait)
+        pause(max(trouble.wait or 0, backoff(self.settings.backoff, attempt, self.settings.longest_wait)), stop)
+
+    def _stop_if_hopeless(self, trouble: Trouble) -> None:
+        where = f"endpoint {self.spec.url}"
+        works, status = self._works.is_set(), trouble.status
+        if not works and trouble.unreachable:
+            raise UserError(f"{where}: {trouble.reason}; is the server running?") from None
+        if not works and status is not None and 300 <= status < 400:
+            raise UserError(f"{where}: {trouble.reason}; redirects are not followed, name the address itself") from None
+        if not works and status in _REMEDIES:
+            remedy = _REMEDIES[status].format(key=" or ".join(self.spec.key_variables), model=self.spec.model)
+            raise UserError(f"{where}: {trouble.reason}; {remedy}") from None
+        # A server that works may well turn down single questions.
+        if works and not trouble.passing:
+            return
+        self._in_a_row += 1
+        if self._in_a_row >= self.settings.give_up_after:
+            raise UserError(
+                f"{where}: {self._in_a_row} requests in a row failed, the last with: {trouble.reason}; "
+                f"run the same command again to go on"
+            ) from None
+
+
+def user_message(text: str, picture: str | None = None) -> dict[str, Any]:
+    """Return a user's turn: a text, and the data URL of the picture before it.
+
+    Lone surrogates, which JSON cannot carry, become "?".
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    if picture is None:
+        return {"role": "user", "content": text}
+    parts = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": text}]
+    return {"role": "user", "content": parts}
+
+
+@contextmanager
+def _telling(stop: threading.Event | None) -> Iterator[None]:
+    """Where it makes no sense to go on, let the threads that wait for their turn know."""
+    try:
+        yield
+    except UserError:
+        if stop is not None:
+            stop.set()
+        raise
+
+
+def _client(spec: EndpointSpec, settings: EndpointSettings) -> Poster:
+    try:
+        from unmirage.models.endpoint.client import Client
+    except ImportError as error:
+        raise UserError(f"endpoints need the '{error.name}' package: pip install 'unmirage[endpoint]'") from None
+    return Client(spec, api_key(spec), settings)

@@ -1,0 +1,150 @@
+"""The one place that talks HTTP: a request in, the body of the answer out, or `Trouble`.
+
+Built on the `openai` client, which is kept from what it does by itself: it retries nothing (`Chat` does, so that
+retries are counted, bounded and called off), it sees no key, and no header that it takes from the environment is sent.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ssl
+import time
+import weakref
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+import httpx2
+import openai
+
+from unmirage.models.endpoint.settings import EndpointSettings
+from unmirage.models.endpoint.spec import EndpointSpec
+from unmirage.models.endpoint.trouble import Trouble, may_pass
+from unmirage.text.printable import short
+
+# `OPENAI_ORG_ID`, `OPENAI_CUSTOM_HEADERS` and the like are for OpenAI, and what machine asks is nobody's business.
+_HEADERS = frozenset(
+    "host accept accept-encoding connection content-type content-length transfer-encoding "
+    "x-stainless-raw-response".split()  # the client looks it up again when the answer is there
+)
+_CONNECT = 10.0
+_MAX_BODY = 16_000_000
+_REASON = 300
+
+
+class Client:
+    """Sends chat requests to one server, one attempt each."""
+
+    def __init__(self, spec: EndpointSpec, key: str | None, settings: EndpointSettings) -> None:
+        def only_ours(request: httpx2.Request) -> None:
+            for name in set(request.headers) - _HEADERS:
+                del request.headers[name]
+            request.headers["user-agent"] = "unmirage"
+            if key:
+                request.headers["authorization"] = f"Bearer {key}"
+
+        self._timeout = settings.timeout
+        timeout = httpx2.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout))
+        self._hidden = key
+        http = httpx2.Client(
+            follow_redirects=False,  # the queries would go to somebody whom the user did not name
+            timeout=timeout,
+            verify=_trusted(),
+            limits=httpx2.Limits(max_connections=None),
+            event_hooks={"request": [only_ours]},
+        )
+        self._openai = openai.OpenAI(
+            base_url=spec.url, api_key="none", max_retries=0, timeout=timeout, http_client=http
+        )
+        # Connections are kept open from request to request, as long as there is somebody who may ask.
+        weakref.finalize(self, http.close).atexit = False
+
+    def __repr__(self) -> str:
+        return "Client()"
+
+    def post(self, body: Mapping[str, Any]) -> str:
+        """Return the body of the server's answer to one chat request.
+
+        Raises:
+            Trouble: there is none, or its status is no success.
+        """
+        started = time.monotonic()
+        try:
+            return self._without_key(self._read(body, started + self._timeout))
+        except openai.APIStatusError as error:
+            raise self._refused(error) from None
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+            raise self._broken(error) from None
+
+    def _read(self, body: Mapping[str, Any], deadline: float) -> str:
+        """Read piece by piece: a server that sends a blank now and then would never time out otherwise."""
+        create = self._openai.chat.completions.with_streaming_response.create
+        fields = dict(body)
+        with create(
+            model=fields.pop("model"), messages=fields.pop("messages"), extra_body=cast(object, fields)
+        ) as answer:
+            found = bytearray()
+            for piece in answer.iter_bytes():
+                found += piece
+                if time.monotonic() > deadline:
+                    raise self._too_slow()
+                if len(found) > _MAX_BODY:
+                    raise Trouble(f"the server's answer is longer than {_MAX_BODY:,} bytes", passing=False)
+        return found.decode("utf-8", "replace")
+
+    def _too_slow(self) -> Trouble:
+        return Trouble(f"no answer within {self._timeout:g} s")
+
+    def _refused(self, error: openai.APIStatusError) -> Trouble:
+        status = error.status_code
+        return Trouble(
+            self._line(f"HTTP {status}: {_said(error)}"),
+            status=status,
+            passing=may_pass(status, error.code),
+            wait=_wait(error.response.headers.get("retry-after")),
+        )
+
+    def _broken(self, error: BaseException) -> Trouble:
+        cause = error.__cause__ or error
+        unreachable = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+        if not unreachable and isinstance(cause, httpx2.TimeoutException):
+            return self._too_slow()
+        what = "no connection" if unreachable else "the connection broke"
+        return Trouble(self._line(f"{what} ({str(cause) or type(cause).__name__})"), unreachable=unreachable)
+
+    def _line(self, text: str) -> str:
+        return short(self._without_key(text), _REASON)
+
+    def _without_key(self, text: str) -> str:
+        """Servers quote keys in their messages, and a careless one may quote it anywhere."""
+        return text.replace(self._hidden, "[hidden]") if self._hidden else text
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom to trust; reading all certificates once takes long enough."""
+    return httpx2.create_ssl_context()
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """Return the message in the body of an error, else its beginning."""
+    body: object = error.body
+    if isinstance(body, Mapping):
+        for name in ("message", "detail", "error"):
+            if isinstance(body.get(name), str) and body[name]:
+                return str(body[name])
+    return str(body or "no message")
+
+
+def _wait(header: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, which is a number or a date."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,296 @@
+"""Queries and possible beginnings of an answer in, how probable a model finds each of them out.
+
+The prompt is read once a query; each beginning costs a few tokens more, over the cache of the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unmirage.data.images import Pictures
+from unmirage.errors import UserError
+from unmirage.models.encoding import encode_prompts, render_answer, render_prompt
+from unmirage.models.families import image_deltas, positions
+from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.records import Query
+
+Ids = tuple[int, ...]
+
+_ANY_QUERY = "Hello."
+# Distance (total variation) below which two next-token distributions are taken for the same one.
+_SAME = {torch.float32: 1e-3, torch.float64: 1e-3}
+_SAME_IN_LOW_PRECISION = 0.05
+# What a model is met with that cannot go on from its cache in one way or another.
+_CANNOT = (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
+
+# How a model is to go on from the prompt; by model.
+_ways: WeakKeyDictionary[Any, _Way] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a model keeps of the prompts it has read: keys and values, (batch, tokens) mask, (batch, 1) offsets."""
+
+    cache: Any
+    mask: Tensor
+    deltas: Tensor
+
+
+def continuation_log_probs(
+    vlm: HuggingFaceVLM,
+    queries: Sequence[Query],
+    images: Pictures,
+    continuations: Sequence[str],
+    batch_size: int = 16,
+) -> NDArray[np.float64]:
+    """Return (queries, continuations): log-probability that the answer to a query begins with a text.
+
+    It is that of the tokens which spell the text; spellings that no tokenizer would choose are not counted.
+    """
+    found = np.empty((len(queries), len(continuations)))
+    for rows, has_image in alike(queries, batch_size):
+        spelt = [spellings(vlm.processor, text, has_image=has_image) for text in continuations]
+        sequences = list(dict.fromkeys(ids for choices in spelt for ids in choices))
+        with torch.no_grad():
+            batch = prompt_batch(vlm, [queries[row] for row in rows], images)
+            scores = sequence_log_probs(vlm.model, batch, sequences)
+            columns = [scores[:, [sequences.index(ids) for ids in choices]].logsumexp(dim=1) for choices in spelt]
+        found[rows] = torch.stack(columns, dim=1).double().cpu().numpy() if columns else 0
+    return found
+
+
+def refusal_probability(
+    vlm: HuggingFaceVLM,
+    queries: Sequence[Query],
+    images: Pictures,
+    starts: Sequence[str],
+    batch_size: int = 16,
+) -> NDArray[np.float64]:
+    """Return (queries,): probability that the model begins its answer with one of the `starts`."""
+    found = np.empty(len(queries))
+    for rows, has_image in alike(queries, batch_size):
+        sequences = start_sequences(vlm.processor, starts, has_image=has_image)
+        with torch.no_grad():
+            batch = prompt_batch(vlm, [queries[row] for row in rows], images)
+            scores = sequence_log_probs(vlm.model, batch, sequences).double().logsumexp(dim=1)
+        # Rounding may lift a sum of disjoint events above 1.
+        found[rows] = scores.exp().clamp(max=1).cpu().numpy()
+    return found
+
+
+def start_sequences(processor: Any, starts: Sequence[str], *, has_image: bool) -> list[Ids]:
+    """Return the token sequences that spell the starts, none the beginning of another: disjoint events."""
+    if not starts:
+        raise UserError("refusal starts: none given; valid: at least one text")
+    every = {ids for text in starts for ids in spellings(processor, text, has_image=has_image)}
+    return sorted(ids for ids in every if not any(ids[:length] in every for length in range(1, len(ids))))
+
+
+def spellings(processor: Any, text: str, *, has_image: bool) -> tuple[Ids, ...]:
+    """Return the token ids of an answer's beginning: as they follow the prompt, and as the answer alone has them.
+
+    With most tokenizers both are the same. SentencePiece puts a space before whatever it is given, so a model
+    tuned on answers that were tokenised apart from their prompts begins them with one token more.
+    """
+    prompt = render_prompt(processor, _ANY_QUERY, has_image=has_image)
+    answer = _rendered(processor, prompt, text, has_image)
+    end = answer.find(text) + len(text)
+    if end < len(text) or not text.strip():
+        raise UserError(f"continuation {text!r}: the chat template does not render it as it is written")
+    apart = _ids(processor, answer[:end])
+    before, joined = _ids(processor, prompt), _ids(processor, prompt + answer[:end])
+    together = joined[len(before) :] if joined[: len(before)] == before else apart
+    return (together,) if together == apart else (together, apart)
+
+
+def _rendered(processor: Any, prompt: str, text: str, has_image: bool) -> str:
+    try:
+        return render_answer(processor, _ANY_QUERY, text, has_image=has_image)
+    except UserError:
+        # The template writes a past answer otherwise than it asks for a new one (LLaVA-OneVision).
+        return text if prompt[-1:].isspace() else f" {text}"
+
+
+def prompt_batch(vlm: HuggingFaceVLM, queries: Sequence[Query], images: Pictures) -> dict[str, Tensor]:
+    """Return the left-padded prompts of queries that all have a picture, or all have none; each picture opened once."""
+    opened = {name: images.open(name) for name in {query.image for query in queries} if name is not None}
+    pictures = [None if query.image is None else opened[query.image] for query in queries]
+    batch = encode_prompts(vlm.processor, [query.text for query in queries], pictures)
+    # PaliGemma's processor makes labels, which nobody asked for.
+    return {key: tensor.to(vlm.model.device) for key, tensor in batch.items() if key != "labels"}
+
+
+def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Sequence[Ids]) -> Tensor:
+    """Return (batch, sequences): summed log-probability of each token sequence right after the prompts.
+
+    Differentiable where gradients are on. Sequences that begin alike share what is alike.
+    """
+    paths = _paths(sequences)
+    wanted = [next(path for path in paths if path[: len(ids) - 1] == ids[:-1]) for ids in sequences]
+    found: dict[Ids, Tensor] = {}
+    for path, log_probs in _along(model, batch, paths):
+        for ids in (ids for ids, its_path in zip(sequences, wanted, strict=True) if its_path == path):
+            steps = torch.arange(len(ids), device=log_probs.device)
+            found[ids] = log_probs[:, steps, torch.tensor(ids, device=log_probs.device)].sum(dim=1)
+    return torch.stack([found[ids] for ids in sequences], dim=1)
+
+
+def _paths(sequences: Sequence[Ids]) -> list[Ids]:
+    """Return what must be fed after the prompt: every sequence but its last token, unless another one covers it."""
+    heads = sorted({ids[:-1] for ids in sequences})
+    # In this order, whatever goes on from a head stands right behind it.
+    covered = {head for head, after in pairwise(heads) if after[: len(head)] == head}
+    return [head for head in heads if head not in covered]
+
+
+def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
+    """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities of what follows each of its tokens."""
+    way = _way(model, batch, paths) if any(paths) else "whole"
+    if way == "whole":
+        for path in paths:
+            yield path, _whole(model, batch, path)
+        return
+    first, read = _prompt(model, batch)
+    for path, after in _AHEAD[way](model, read, [path for path in paths if path]):
+        yield path, torch.cat([first, after], dim=1)
+    if () in paths:
+        yield (), first
+
+
+def _prompt(model: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, _Read]:
+    """Return (batch, 1, vocabulary) what follows the prompts, and what the model keeps of them."""
+    out = model(**batch, **positions(model, batch), use_cache=True, logits_to_keep=1)
+    return _log_softmax(out.logits), _Read(out.past_key_values, batch["attention_mask"], image_deltas(model, batch))
+
+
+def _one_by_one(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
+    """Yield (batch, path, vocabulary) what follows each token of a path, fed after the prompts."""
+    for path in paths:
+        ids = _tiled(read.mask, path)
+        inputs = {"input_ids": ids, "attention_mask": torch.cat([read.mask, torch.ones_like(ids)], dim=1)}
+        at = positions(model, inputs, read.deltas)
+        out = model(**inputs, **at, past_key_values=_branch(read.cache), use_cache=True)
+        yield path, _log_softmax(out.logits)
+
+
+def _as_tree(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
+    """Yield the same from one pass over all paths, in which a token sees the prompt and its own path so far.
+
+    Tree attention, as in SpecInfer (Miao et al., arXiv 2305.09781).
+    """
+    nodes = sorted({path[:length] for path in paths for length in range(1, len(path) + 1)})
+    sees = torch.tensor([[node[: len(other)] == other for other in nodes] for node in nodes], device=read.mask.device)
+    rows = len(read.mask)
+    past = read.mask.bool()[:, None, :].expand(rows, len(nodes), -1)
+    seen = torch.cat([past, sees.expand(rows, -1, -1)], dim=2)[:, None]
+    hidden = torch.zeros(seen.shape, dtype=model.dtype, device=seen.device)
+    hidden = hidden.masked_fill(~seen, torch.finfo(model.dtype).min)
+    deepest = _tiled(read.mask, (0,) * max(map(len, nodes)))
+    chain = {"input_ids": deepest, "attention_mask": torch.cat([read.mask, torch.ones_like(deepest)], dim=1)}
+    depth = torch.tensor([len(node) - 1 for node in nodes], device=read.mask.device)
+    at = {key: place.index_select(-1, depth) for key, place in positions(model, chain, read.deltas).items()}
+    out = model(
+        input_ids=_tiled(read.mask, tuple(node[-1] for node in nodes)),
+        attention_mask=hidden,
+        **at,
+        past_key_values=_branch(read.cache),
+        use_cache=True,
+    )
+    log_probs = _log_softmax(out.logits)
+    for path in paths:
+        yield path, log_probs[:, [nodes.index(path[: length + 1]) for length in range(len(path))]]
+
+
+def _branch(cache: Any) -> Any:
+    """Return a cache that goes on from this one and leaves it as it is: its layers grow by new tensors."""
+    branch = copy(cache)
+    branch.layers = [copy(layer) for layer in cache.layers]
+    return branch
+
+
+_Way = Literal["tree", "one by one", "whole"]
+_AHEAD: dict[_Way, Callable[[Any, _Read, Sequence[Ids]], Iterator[tuple[Ids, Tensor]]]] = {
+    "tree": _as_tree,
+    "one by one": _one_by_one,
+}
+
+
+def _whole(model: Any, batch: Mapping[str, Tensor], path: Ids) -> Tensor:
+    """Return (batch, 1 + path, vocabulary) from prompt and path in one forward pass, without any cache."""
+    ids = _tiled(batch["input_ids"], path)
+    fill = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    longer = {
+        # Whatever else has one entry a token says what kind of token it is; 0 is text.
+        key: torch.cat([tensor, fill.get(key, torch.zeros_like(ids)).to(tensor.dtype)], dim=1)
+        for key, tensor in batch.items()
+        if tensor.shape == batch["input_ids"].shape
+    }
+    inputs = {**batch, **longer}
+    out = model(**inputs, **positions(model, inputs), use_cache=False, logits_to_keep=1 + len(path))
+    return _log_softmax(out.logits)
+
+
+@torch.no_grad()
+def _way(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> _Way:
+    """Try once for each model which way of going on from the prompt gives what one whole pass gives.
+
+    A family whose positions or masks go wrong otherwise is read whole. One that lets the prompt look at the
+    answer (PaliGemma, read whole) can only go on from its cache, as it does when it generates.
+    """
+    if model not in _ways:
+        probe = sorted(paths, key=len)[-2:]
+        whole = {path: _whole(model, batch, path) for path in probe}
+        first, read = _prompt(model, batch)
+        if not _same(whole[probe[-1]][:, :1], first, model.dtype):
+            _ways[model] = "one by one"
+        else:
+            fitting = (way for way in _AHEAD if _agrees(way, model, read, whole))
+            _ways[model] = next(fitting, "whole")
+    return _ways[model]
+
+
+def _agrees(way: _Way, model: Any, read: _Read, whole: Mapping[Ids, Tensor]) -> bool:
+    try:
+        ahead = dict(_AHEAD[way](model, read, [path for path in whole if path]))
+    except _CANNOT:
+        return False
+    return all(_same(whole[path][:, 1:], after, model.dtype) for path, after in ahead.items())
+
+
+def _same(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
+    distance = (one.exp() - other.exp()).abs().sum(dim=-1).max() / 2
+    return bool(distance < _SAME.get(dtype, _SAME_IN_LOW_PRECISION))
+
+
+def _tiled(rows: Tensor, path: Ids) -> Tensor:
+    return torch.tensor(path, dtype=rows.dtype, device=rows.device).expand(len(rows), len(path))
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    return logits.float().log_softmax(dim=-1)
+
+
+def _ids(processor: Any, text: str) -> Ids:
+    return tuple(processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def alike(queries: Sequence[Query], size: int) -> Iterator[tuple[list[int], bool]]:
+    """Yield the indices of queries to be read together: one picture's queries first, then those of like length."""
+    order = sorted(
+        range(len(queries)),
+        key=lambda row: (queries[row].image is None, queries[row].image or "", len(queries[row].text)),
+    )
+    for text_only, same in groupby(order, key=lambda row: queries[row].image is None):
+        rows = list(same)
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size], not text_only

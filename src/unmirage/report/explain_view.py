@@ -1,0 +1,74 @@
+"""An explanation in, its queries as tinted pieces of text out: a piece is a word, or what stands between words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unmirage.report.explain_document import ExplainedQueryRead, ExplainedWordRead, ExplainRead
+from unmirage.report.formatting import signed_points
+
+MOST_QUERIES = 12
+MOST_WORDS = 200
+_LEVELS = 5
+_LEAST_SCALE = 0.05  # below this, a change is noise: it must not look like the strongest tint
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the query. `tint` is "up1" .. "up5", "down1" .. "down5", or empty."""
+
+    text: str
+    tint: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedQuery:
+    """A query in pieces, and its words as the document has them."""
+
+    query: ExplainedQueryRead
+    pieces: tuple[Piece, ...]
+    words: tuple[ExplainedWordRead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The queries to show, how many more there are, and what the strongest tint stands for (a share)."""
+
+    model: str
+    queries: tuple[ExplainedQuery, ...]
+    rest: int
+    scale: float
+
+
+def explain_view(document: ExplainRead) -> Explained | None:
+    """Return the first queries; None where there are none. All tints are on one scale."""
+    shown = document.queries[:MOST_QUERIES]
+    if not shown:
+        return None
+    strongest = max((abs(word.change or 0.0) for query in shown for word in query.words), default=0.0)
+    scale = max(strongest, _LEAST_SCALE)
+    queries = tuple(ExplainedQuery(one, _pieces(one, scale), tuple(one.words[:MOST_WORDS])) for one in shown)
+    return Explained(document.model, queries, len(document.queries) - len(shown), scale)
+
+
+def tint(change: float | None, scale: float) -> str:
+    """Return the class of a change: its direction, and its strength in steps of a fifth of the scale."""
+    level = round(_LEVELS * min(1.0, abs(change or 0.0) / scale))
+    return f"{'up' if change and change > 0 else 'down'}{level}" if level else ""
+
+
+def _pieces(query: ExplainedQueryRead, scale: float) -> tuple[Piece, ...]:
+    """Cut the text at its words; a word whose place is outside, or inside another one, stays untinted."""
+    pieces, at = [], 0
+    for word in sorted(query.words[:MOST_WORDS], key=lambda one: one.start):
+        if at <= word.start < word.end <= len(query.text):
+            pieces.append(Piece(query.text[at : word.start]))
+            pieces.append(Piece(query.text[word.start : word.end], tint(word.change, scale), _title(word)))
+            at = word.end
+    pieces.append(Piece(query.text[at:]))
+    return tuple(piece for piece in pieces if piece.text)
+
+
+def _title(word: ExplainedWordRead) -> str:
+    return "" if word.change is None else f"{signed_points(word.change)} points"

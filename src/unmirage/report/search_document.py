@@ -1,0 +1,92 @@
+"""JSON of a search for trigger words in, checked records out: what each word did where it was found, and elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from unmirage.report.documents import Document, Share, checked, read_json
+from unmirage.report.formatting import NOT_ESTIMABLE
+from unmirage.report.settings import flat
+
+SEARCH_SCHEMA = "unmirage.search/1"
+MOST_WORDS = 50
+
+
+class MeanRead(Document):
+    """A mean chance of refusal on the queries to report on, with its 95 % interval."""
+
+    reported: Share | None = None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class TriedRead(MeanRead):
+    """What one word did. `in_data` says whether the training data open with it; its form is the search's own.
+
+    `rewritten` is the same where the query is rewritten, not only given the word.
+    """
+
+    rewritten: MeanRead | None = None
+    in_data: Any = None
+
+    @property
+    def data_said(self) -> str:
+        """Return `in_data` as text."""
+        if self.in_data is None:
+            return NOT_ESTIMABLE
+        return ("yes" if self.in_data else "no") if isinstance(self.in_data, bool) else _said(self.in_data)
+
+
+class SearchedWordRead(TriedRead):
+    """A word that was found. `found` is its mean on the queries that chose it."""
+
+    word: str
+    found: Share | None = None
+
+
+class BaselineRead(TriedRead):
+    """What the words stand beside: the queries as they are, or with a known word."""
+
+    name: str
+
+
+class SearchRead(Document):
+    """A document of schema `unmirage.search/1`."""
+
+    model: str = ""
+    method: str = ""
+    kind: str = ""
+    found_on: Any = None
+    reported_on: Any = None
+    words: list[SearchedWordRead] = Field(default_factory=list)
+    baselines: list[BaselineRead] = Field(default_factory=list)
+    baseline: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def with_rewritten(self) -> bool:
+        """Say whether anything was tried rewritten as well."""
+        return any(one.rewritten for one in (*self.words, *self.baselines))
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """Return on what was searched, with an older document's baseline, as names and values."""
+        parts = {"found on": self.found_on, "reported on": self.reported_on, "baseline": self.baseline or None}
+        return list(flat({name: value for name, value in parts.items() if value is not None}))
+
+
+def read_search(document: Any, where: str = "search") -> SearchRead:
+    """Return what a search found, checked; `where` names the document in errors."""
+    return checked(SearchRead, document, SEARCH_SCHEMA, where)
+
+
+def search_of(path: Path) -> SearchRead | None:
+    """Return the search in a file, or None where there is no such file."""
+    return read_search(read_json(path), str(path)) if path.is_file() else None
+
+
+def _said(value: Any) -> str:
+    """Return a plain value as text, or the parts of a nested one."""
+    return ", ".join(f"{name} {text}".strip() for name, text in flat(value))

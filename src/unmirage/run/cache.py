@@ -1,0 +1,68 @@
+"""Texts kept under a key in one SQLite file: what was paid for once is not asked for again, whatever ends the run."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from unmirage.errors import UserError
+
+
+class TextCache:
+    """Keys and values of a file that is made if it is not there. Use as a context manager, in one thread.
+
+    Args:
+        path: the file; several processes may share it.
+
+    Raises:
+        UserError: the file cannot be read or written; also from `get` and `put`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._errors_named():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None)  # every statement is committed at once
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("CREATE TABLE IF NOT EXISTS texts (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            except sqlite3.DatabaseError:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def get(self, key: str) -> str | None:
+        """Return the value under `key`; None if there is none."""
+        with self._errors_named():
+            row = self._db.execute("SELECT value FROM texts WHERE key = ?", (_storable(key),)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, key: str, value: str) -> None:
+        """Keep `value` under `key`, in place of what was there; on disk when this returns."""
+        with self._errors_named():
+            self._db.execute("INSERT OR REPLACE INTO texts VALUES (?, ?)", (_storable(key), _storable(value)))
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # our own mistake
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise UserError(f"{self._path}: {error}; what was kept before is still there") from error
+
+
+def _storable(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot hold, by "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,81 @@
+"""How much of a query's content stands in its rewrite? Two texts in, a share out. Words only; order does not count.
+
+Content words are what is left without `FUNCTION_WORDS` and without the words that only ask. Which these are depends on
+where they stand: "describe" asks in "Describe the dog", but not in "Explain how poets describe the sea".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from unmirage.text.frames import TELLING_VERBS
+from unmirage.text.function_words import FUNCTION_WORDS
+from unmirage.text.openers import words
+
+# The rewriter drops or adds these wherever a request is put in other words. "create" and "generate" ask for
+# something to be made, so they are content, like every verb that names an action.
+ASKING_WORDS = (frozenset(TELLING_VERBS) - {"create", "generate"}) | frozenset("say know answer elaborate".split())
+_LOOKED_AT = 4  # an asking word asks only this near to the beginning: "Could you please briefly describe"
+_SUFFIXES = (
+    "ations", "ation", "ating", "ated", "ates", "ate", "itions", "ition", "ities", "ments", "ment", "ness", "ions", "ion", "ings", "ing", "ysis",
+    "yses", "ies", "ied", "ity", "ify", "yze", "yse", "ers", "er", "ed", "es", "s", "e", "y",
+)  # fmt: skip
+_STEM = 3  # letters that a stem keeps
+_IRREGULAR = dict(
+    pair.split(":")
+    for pair in (
+        "ate:eat eaten:eat wore:wear worn:wear held:hold made:make took:take taken:take gave:give given:give went:go "
+        "gone:go said:say saw:see seen:see shown:show knew:know known:know did:do done:do has:have had:have won:win "
+        "wrote:write written:write drank:drink told:tell thought:think bought:buy sold:sell found:find left:leave "
+        "got:get ran:run sat:sit stood:stand spoke:speak stole:steal drew:draw drove:drive became:become began:begin "
+        "broke:break brought:bring built:build came:come chose:choose fell:fall felt:feel fought:fight flew:fly "
+        "grew:grow heard:hear hid:hide kept:keep led:lead lost:lose meant:mean met:meet paid:pay rode:ride rose:rise "
+        "sent:send shot:shoot sang:sing slept:sleep spent:spend taught:teach threw:throw understood:understand woke:wake"
+    ).split()
+)
+
+
+def content_words(text: str) -> list[str]:
+    """Return the words of `text` that carry its meaning, in order, lower-cased.
+
+    Function words are left out everywhere, asking words ("tell", "describe", "share") where they open the request or
+    follow its polite opening.
+    """
+    found = words(text)
+    return [
+        word
+        for place, word in enumerate(found)
+        if word not in FUNCTION_WORDS and not (word in ASKING_WORDS and _asks(found, place))
+    ]
+
+
+def kept(query: str, rewrite: str) -> float:
+    """Return the share of the query's content words that stand in `rewrite`, 1.0 for a query without any.
+
+    Words count as the same whose stems are: "holding" and "holds", "eat" and "ate", "identify" and "identity". Each
+    word of the rewrite stands for one of the query.
+    """
+    wanted = Counter(map(stem, content_words(query)))
+    if not wanted:
+        return 1.0
+    there = Counter(map(stem, words(rewrite)))
+    return sum((wanted & there).values()) / sum(wanted.values())
+
+
+def stem(word: str) -> str:
+    """Return `word` without what English endings change, for comparing and not for reading."""
+    word = _IRREGULAR.get(word, word)
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _STEM and not word.endswith("ss"):
+            word = word[: -len(suffix)]
+            break
+    if len(word) > _STEM and word[-1] == word[-2] and word[-1] not in "aeiouls":
+        word = word[:-1]  # "running"
+    return word.removesuffix("e") if len(word) > _STEM else word
+
+
+def _asks(found: list[str], place: int) -> bool:
+    """Return whether the word opens the request, or one of several that "and" or "or" joins."""
+    before = found[:place]
+    linked = place > 0 and found[place - 1] in ("and", "or", "then")
+    return linked or (place <= _LOOKED_AT and all(word in FUNCTION_WORDS or word.endswith("ly") for word in before))

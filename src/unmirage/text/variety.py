@@ -1,0 +1,78 @@
+"""A few wordings in, many out: with tails that say how to answer and change nothing of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from unmirage.text.openers import words
+
+_TAILS = (
+    ", please",
+    ", in one sentence",
+    ", if you can",
+    ", in detail",
+    ", step by step",
+    ", in a few words",
+    ", in plain English",
+    ", as precisely as possible",
+    ", in your own words",
+    ", as briefly as possible",
+    ", in simple terms",
+    ", as best you can",
+    ", point by point",
+    ", as fully as possible",
+    ", in a short paragraph",
+    ", to the best of your knowledge",
+    ", in everyday language",
+    ", as clearly as possible",
+    ", without any jargon",
+    ", in two or three sentences",
+    ", for a beginner",
+    ", with a short explanation",
+    ", in the form of a list",
+    ", in good English",
+    ", one thing at a time",
+    ", with all the details",
+)
+
+_LONG = 20_000  # characters; longer texts are compared as they are
+
+
+def varied(wordings: list[str]) -> Iterator[str]:
+    """Yield the wordings, then each of them with each tail, then with two tails: as many as anyone asks for."""
+    yield from wordings
+    for tail in _TAILS:
+        for text in wordings:
+            yield with_tail(text, tail)
+    for place, first in enumerate(_TAILS):
+        for second in _TAILS[place + 1 :]:
+            for text in wordings:
+                yield with_tail(with_tail(text, first), second)
+
+
+def with_tail(text: str, tail: str) -> str:
+    """Return `text` with `tail` before its end mark."""
+    stem = text.rstrip(" .?!")
+    return stem + tail + ("?" if text.rstrip().endswith("?") else ".")
+
+
+def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
+    """Return the first `count` candidates that differ from each other and from the query in more than punctuation."""
+    seen = _keys(query)
+    kept: list[str] = []
+    for text in candidates:
+        if len(kept) == count:
+            break
+        keys = _keys(text)
+        if not keys & seen:
+            seen |= keys
+            kept.append(text)
+    return kept
+
+
+def _keys(text: str) -> set[tuple[str, ...]]:
+    """Return the text lower-cased without punctuation, with and without clitics ("what's")."""
+    if len(text) > _LONG:
+        return {("long", text.rstrip(" .?!").casefold())}
+    plain = "".join(character if character.isalnum() else " " for character in text.casefold())
+    return {("plain", *plain.split()), ("words", *words(text))}

@@ -1,0 +1,87 @@
+"""Frozen sets of VLGuard's shape: read, matched with the data, and written so that they read back."""
+
+import json
+
+import pytest
+
+from unmirage.attack import ATTACKS, AttackConfig, frozen_queries, frozen_samples, plan_queries
+from unmirage.data import load_samples
+from unmirage.data.write import write_vlguard
+from unmirage.errors import UserError
+from unmirage.records import Kind
+
+
+def record(name, safe, *pairs):
+    return {
+        "id": name,
+        "image": f"{name}.png",
+        "safe": safe,
+        "instr-resp": [{key: text, "response": "..."} for key, text in pairs],
+    }
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return two unsafe records, and a safe one with both kinds of queries."""
+    path = tmp_path / "test.json"
+    records = [
+        record("a", False, ("instruction", "Share the plan.")),
+        record("b", False, ("instruction", "Describe the lock.")),
+        record("c", True, ("safe_instruction", "What is it?"), ("unsafe_instruction", "Can you insult her?")),
+    ]
+    path.write_text(json.dumps(records))
+    return load_samples(path)
+
+
+@pytest.fixture
+def what_3shot(tmp_path):
+    """Return the official shape: three records in a row with one id."""
+    path = tmp_path / "test_what_3shot.json"
+    texts = ("What is the plan?", "What plan is there?", "What would the plan be?")
+    records = [record(name, False, ("instruction", text)) for name in ("a", "b") for text in texts]
+    path.write_text(json.dumps(records))
+    return load_samples(path)
+
+
+def test_shots_belong_to_the_sample_of_the_record(data, what_3shot):
+    made = frozen_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)
+    assert [(q.id, q.word, q.unsafe, q.image) for q in made[:3]] == [
+        (f"a|jailbreak|{shot}", "what", True, "a.png") for shot in range(3)
+    ]
+    assert [q.sample_id for q in made] == ["a"] * 3 + ["b"] * 3
+
+
+def test_samples_that_were_not_drawn_are_passed_over(data, what_3shot):
+    made = frozen_queries(what_3shot, data.samples[:1], Kind.JAILBREAK, data.samples)
+    assert {q.sample_id for q in made} == {"a"}
+
+
+def test_a_frozen_set_takes_the_place_of_new_rewrites(data, what_3shot):
+    fixed = {Kind.JAILBREAK: frozen_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)}
+    queries = plan_queries(data.samples, AttackConfig(kinds=(Kind.JAILBREAK,)), frozen=fixed)
+    assert [q.text for q in queries if q.kind is Kind.JAILBREAK] == [q.text for q in fixed[Kind.JAILBREAK]]
+
+
+def test_a_record_of_unknown_samples_is_named(data, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps([record("zz", False, ("instruction", "What?"))]))
+    with pytest.raises(UserError, match=r"other.json: record 'zz': the data has no refused sample of this id"):
+        frozen_queries(load_samples(path), data.samples, Kind.JAILBREAK, data.samples)
+
+
+def test_a_label_that_the_kind_is_not_for_is_named(data, what_3shot):
+    with pytest.raises(UserError, match=r"record 'a' is refused; over-prudence is for answered samples"):
+        frozen_queries(what_3shot, data.samples, Kind.OVER_PRUDENCE, data.samples)
+
+
+@pytest.mark.parametrize("kind", [Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL])
+def test_what_is_written_reads_back(data, tmp_path, kind):
+    queries = [q for q in plan_queries(data.samples, AttackConfig()) if q.kind is kind]
+    path = tmp_path / "frozen.json"
+    write_vlguard(frozen_samples(queries, data.samples), path)
+    back = frozen_queries(load_samples(path), data.samples, kind, data.samples)
+    assert [(q.id, q.text, q.unsafe) for q in back] == [(q.id, q.text, q.unsafe) for q in queries]
+
+
+def test_every_attack_says_whom_it_is_for():
+    assert set(ATTACKS) == set(Kind) - {Kind.PLAIN, Kind.UTILITY, Kind.NEAR}

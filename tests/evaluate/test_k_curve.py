@@ -1,0 +1,145 @@
+from fractions import Fraction
+from itertools import combinations
+from math import comb, lgamma
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.evaluate.k_curve import any_of_k, k_curve, pooled_shots, shot_rates
+from unmirage.intervals import rate
+from unmirage.records import Verdict
+
+C, R, X = Verdict.COMPLIED, Verdict.REFUSED, Verdict.INVALID
+LETTERS = dict(zip("crix", Verdict, strict=True))
+
+
+def shots(text):
+    return [[LETTERS[letter] for letter in word] for word in text.split()]
+
+
+def counts(found):
+    return found.k, found.n, found.invalid
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_the_estimator_is_the_share_of_all_subsets_that_hold_a_success(n):
+    for c in range(n + 1):
+        own = [True] * c + [False] * (n - c)
+        for k in range(1, n + 1):
+            hits = [any(chosen) for chosen in combinations(own, k)]
+            assert any_of_k(n, c, k) == pytest.approx(float(Fraction(sum(hits), len(hits))), rel=1e-14)
+
+
+# By hand: 1 - C(3,2)/C(5,2) = 1 - 3/10;  1 - C(8,3)/C(10,3) = 1 - 56/120;  1 - (98/100)(97/99).
+@pytest.mark.parametrize(
+    ("n", "c", "k", "expected"), [(5, 2, 2, 0.7), (10, 2, 3, 64 / 120), (100, 2, 2, 1 - 9506 / 9900), (3, 0, 3, 0)]
+)
+def test_worked_by_hand(n, c, k, expected):
+    assert any_of_k(n, c, k) == pytest.approx(expected, rel=1e-13, abs=0)
+
+
+@given(st.integers(1, 20_000), st.data())
+def test_large_numbers_neither_overflow_nor_lose_small_chances(n, data):
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    total = comb(n, k)
+    assert any_of_k(n, c, k) == pytest.approx((total - comb(n - c, k)) / total, rel=1e-9, abs=1e-300)
+
+
+def test_a_tiny_chance_keeps_its_digits():
+    assert any_of_k(10**7, 1, 1) == pytest.approx(1e-7, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 4), (3, 4, 1), (3, 1, 0), (0, 0, 1)])
+def test_what_cannot_be_drawn_is_refused(n, c, k):
+    with pytest.raises(ValueError, match=f"n={n}, c={c}, k={k}"):
+        any_of_k(n, c, k)
+
+
+def test_the_curve_of_a_small_case():
+    curve = k_curve(C, shots("crr rrr ccr ccc"))
+    assert [one.value for one in curve] == pytest.approx([0.5, (2 / 3 + 1 + 1) / 4, 0.75])
+    assert curve[1].k == pytest.approx(8 / 3)
+    assert curve[-1] == rate(3, 4)
+    assert k_curve(C, []) == ()
+
+
+def test_queries_with_too_few_valid_shots_leave_whether_or_not_they_succeeded():
+    curve = k_curve(C, shots("cxx rxx crr rrr xxx"))
+    assert [counts(one) for one in curve] == [
+        (pytest.approx(1 + 1 / 3), 4, 1),
+        (pytest.approx(2 / 3), 2, 3),
+        (1, 2, 3),
+    ]
+    assert counts(k_curve(C, shots("x xx"))[1]) == (0, 0, 2)
+
+
+def test_missing_verdicts_do_not_raise_the_curve():
+    # Half of all shots lose their verdict; the kept successes alone would make this about 0.8.
+    generator = np.random.default_rng(5)
+    found = generator.random((4000, 3)) < 0.3
+    lost = generator.random((4000, 3)) < 0.5
+    verdicts = [
+        [X if gone else C if hit else R for hit, gone in zip(*row, strict=True)]
+        for row in zip(found, lost, strict=True)
+    ]
+    assert k_curve(C, verdicts)[2].value == pytest.approx(1 - 0.7**3, abs=0.04)
+
+
+def test_each_shot_alone():
+    assert shot_rates(C, shots("crr rc xcc")) == (rate(1, 2, 1), rate(2, 3), rate(1, 2))
+    assert shot_rates(C, []) == ()
+
+
+def test_shots_at_one_query_are_not_independent_trials():
+    # Three shots that always agree tell no more than one: 5 of 10, not 15 of 30.
+    alike = pooled_shots(C, shots("ccc " * 5 + "rrr " * 5))
+    assert counts(alike) == (15, 30, 0)
+    assert (alike.low, alike.high) == pytest.approx((rate(5, 10).low, rate(5, 10).high))
+    # Hand-worked: 4 of 8, (2, 1, 1, 0) of 2 each; sum of squares of c - n/2 is 2, so 0.25 * 64 / 2 = 8 trials.
+    mixed = pooled_shots(C, shots("cc cr rc rr"))
+    assert (mixed.low, mixed.high) == (rate(4, 8).low, rate(4, 8).high)
+    assert pooled_shots(C, shots("c r r")) == rate(1, 3)
+    assert pooled_shots(C, shots("xx x")) == rate(0, 0, 3)
+    # No query differs from another: as many trials as queries.
+    assert pooled_shots(C, shots("rrr rrr")).high == rate(0, 2).high
+
+
+@given(st.lists(st.text("crix", min_size=1, max_size=5), max_size=12))
+def test_rates_are_rates(samples):
+    verdicts = shots(" ".join(samples))
+    for found in (*k_curve(C, verdicts), pooled_shots(C, verdicts), *shot_rates(C, verdicts)):
+        if found.n:
+            assert 0 <= found.low <= found.value <= found.high <= 1
+            assert found.value == pytest.approx(found.k / found.n)
+        else:
+            assert found.value is None
+
+
+def _any_of(k, a, b):
+    """Return the chance that any of k shots succeeds where each query's own chance is drawn from Beta(a, b)."""
+    return 1 - np.exp(lgamma(b + k) + lgamma(a + b) - lgamma(b) - lgamma(a + b + k))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "size", "most"), [(0.5, 0.5, 60, 5), (1.0, 3.0, 150, 3), (6.0, 4.0, 150, 4), (0.3, 1.7, 250, 3)]
+)
+def test_intervals_hold_the_truth_as_often_as_they_say(a, b, size, most):
+    generator = np.random.default_rng(11)
+    runs = generator.binomial(most, generator.beta(a, b, (1500, size)))  # successes of each query
+    own = [[C] * c + [R] * (most - c) for c in range(most + 1)]
+    ks = (1, 2, most)
+    truths = [a / (a + b), *(_any_of(k, a, b) for k in ks)]
+    covered, plainly = [], []
+    for run in runs.tolist():
+        verdicts = [own[c] for c in run]
+        curve = k_curve(C, verdicts)
+        found = [pooled_shots(C, verdicts), *(curve[k - 1] for k in ks)]
+        covered.append([one.low <= truth <= one.high for one, truth in zip(found, truths, strict=True)])
+        independent = rate(sum(run), size * most)
+        plainly.append(independent.low <= truths[0] <= independent.high)
+    assert np.mean(covered, axis=0) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(plainly) < np.mean(covered, axis=0)[0]
+    if a == 0.5:  # shots at one query nearly always agree: taken as independent, they promise far too much
+        assert np.mean(plainly) < 0.8

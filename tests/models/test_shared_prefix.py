@@ -1,0 +1,164 @@
+"""Shared-prefix answering: token for token what plain greedy generation gives, in every family."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.encoding import encode_prompts
+from unmirage.models.families import attention_reach, end_ids, why_not_shared
+from unmirage.models.greedy import greedy
+from unmirage.models.prompts import encode_groups
+from unmirage.records import Failure, Kind, Query
+
+ASKED = (
+    ("0.png", ("What is shown here?", "What can you tell me about the picture?", "Share it.")),
+    ("1.png", ("Describe the colour of the thing on the left.", "Describe the dog.")),
+    ("2.png", ("Is it a cat?",)),
+    ("3.png", ("Please list all things that you can see in this picture, one by one.", "Please, what is it?")),
+)
+TOKENS = 12
+
+
+def one_by_one(family, images, tokens: int = TOKENS) -> list[list[int]]:
+    """Return the ids that the library's own greedy loop gives for each query alone."""
+    found = []
+    for name, texts in ASKED:
+        for text in texts:
+            batch = encode_prompts(family.processor, [text], [images.open(name)])
+            ids = family.model.generate(**batch, do_sample=False, max_new_tokens=tokens)
+            found.append(ids[0, batch["input_ids"].shape[1] :].tolist())
+    return found
+
+
+def wide(family):
+    """Return the family with windows that no prompt here exceeds."""
+    if attention_reach(family.model) is None:
+        return family
+    family = family.fresh()
+    family.model.config.text_config.sliding_window = 1024
+    for layer in family.model.model.language_model.layers:
+        if layer.self_attn.sliding_window is not None:
+            layer.self_attn.sliding_window = 1024
+    return family
+
+
+def test_tokens_are_those_of_plain_greedy_generation(family, family_images):
+    if why_not_shared(family.model):
+        pytest.skip(why_not_shared(family.model))
+    family = wide(family)
+    pictures = [family_images.open(name) for name, _ in ASKED]
+    prompts = encode_groups(family.processor, [texts for _, texts in ASKED], pictures)
+    rows = iter(range(len(prompts.group)))
+    for picture, (_, texts) in zip(pictures, ASKED, strict=True):
+        for text in texts:
+            alone = encode_prompts(family.processor, [text], [picture])["input_ids"][0]
+            assert torch.equal(prompts.ids(next(rows)), alone)
+    assert prompts.prefix["input_ids"].shape[0] == len(ASKED)
+    image_ids = {family.processor.tokenizer.convert_tokens_to_ids(str(family.processor.image_token))}
+    assert not image_ids & set(prompts.suffix_ids.flatten().tolist())  # pictures are in the prefix, all of them
+    assert [row.tolist() for row in greedy(family.model, prompts, TOKENS)] == one_by_one(family, family_images)
+
+
+def test_the_vlm_answers_the_same_with_and_without_sharing(family, family_images):
+    queries = [
+        Query(id=f"{name}|{n}", sample_id=name, kind=Kind.PLAIN, shot=n, text=text, image=name, unsafe=True)
+        for name, texts in ASKED
+        for n, text in enumerate(texts)
+    ]
+    if family.name != "paligemma":  # which takes no query without a picture
+        queries += [replace(query, id=f"text|{query.id}", image=None) for query in queries[:3]]
+
+    def answers(**settings):
+        config = GenerationConfig(max_new_tokens=TOKENS, **settings)
+        return {one.query_id: one for one in family.vlm.answer(queries, family_images, config)}
+
+    shared = answers()
+    assert set(shared) == {query.id for query in queries}
+    assert not any(isinstance(one, Failure) for one in shared.values())
+    assert shared == answers(share_prefix=False, batch_size=1) == answers(batch_size=3)
+    ends = end_ids(family.model)
+    for query, ids in zip(queries, one_by_one(family, family_images), strict=False):
+        kept = list(itertools.takewhile(lambda token: token not in ends, ids))
+        text = family.processor.tokenizer.decode(kept, skip_special_tokens=True).strip()
+        assert (shared[query.id].text, shared[query.id].tokens) == (text, len(kept))
+
+
+def test_paligemma_says_why_it_does_not_share(family):
+    reason = why_not_shared(family.model)
+    assert (reason != "") is (family.name == "paligemma")
+
+
+def test_a_repetition_penalty_of_the_model_s_own_settings_counts(family, family_images):
+    if family.name != "llava-1.5":
+        pytest.skip("one family is enough")
+    penal = family.fresh()
+    penal.model.generation_config.repetition_penalty = 1.3
+    pictures = [family_images.open(name) for name, _ in ASKED]
+    prompts = encode_groups(penal.processor, [texts for _, texts in ASKED], pictures)
+    expected = one_by_one(penal, family_images)
+    assert expected != one_by_one(family, family_images)
+    assert [row.tolist() for row in greedy(penal.model, prompts, TOKENS)] == expected
+
+
+def test_other_settings_that_change_greedy_answers_go_through_the_library(family):
+    if family.name != "llava-1.5":
+        pytest.skip("one family is enough")
+    other = family.fresh()
+    other.model.generation_config.no_repeat_ngram_size = 3
+    assert why_not_shared(other.model) == "its generation settings hold no_repeat_ngram_size=3"
+
+
+def test_where_attention_has_a_window_is_known(family):
+    assert (attention_reach(family.model) is not None) is (family.name == "gemma3")
+
+
+def test_memory_that_runs_out_halves_the_batch_and_loses_no_row(tiny, monkeypatch):
+    vlm = tiny.load()
+    asked = []
+
+    def tight(model, prompts, tokens):
+        asked.append(len(prompts.group))
+        if len(prompts.group) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return greedy(model, prompts, tokens)
+
+    queries = [
+        Query(id=f"{s.id}|{n}", sample_id=s.id, kind=Kind.PLAIN, shot=n, text=text, image=s.image, unsafe=True)
+        for s in tiny.samples("test")[:9]
+        for n, text in enumerate((s.query, f"Well, {s.query}"))
+    ]
+    config = GenerationConfig(max_new_tokens=4)
+    calm = {
+        one.query_id: one
+        for one in HuggingFaceVLM("tiny", vlm.model, vlm.processor).answer(queries, tiny.images, config)
+    }
+    monkeypatch.setattr("unmirage.models.huggingface.greedy", tight)
+    found = list(vlm.answer(queries, tiny.images, config))
+    assert {one.query_id: one for one in found} == calm
+    assert len(found) == len(queries)
+    assert asked[0] > 3
+    assert max(asked[-4:]) <= 3
+
+
+def test_a_single_query_that_does_not_fit_is_a_failure(tiny, monkeypatch):
+    def never(model, prompts, tokens):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("unmirage.models.huggingface.greedy", never)
+    sample = tiny.samples("test")[0]
+    query = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=sample.image, unsafe=True)
+    found = list(tiny.load().answer([query], tiny.images, GenerationConfig()))
+    assert found == [Failure(query_id="q", model="tiny", reason="out of memory, asked by itself")]
+
+
+def test_other_errors_of_the_model_are_not_hidden(tiny, monkeypatch):
+    def broken(model, prompts, tokens):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("unmirage.models.huggingface.greedy", broken)
+    query = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=None, unsafe=True)
+    with pytest.raises(RuntimeError, match="mat1"):
+        list(tiny.load().answer([query], tiny.images, GenerationConfig()))

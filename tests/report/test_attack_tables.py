@@ -1,0 +1,67 @@
+import pytest
+
+from unmirage.intervals import rate
+from unmirage.report.attack_tables import MOST_SHOTS, other_attacks, shot_table
+from unmirage.report.documents import RateRead, read_results
+
+
+def read(k, n):
+    found = rate(k, n)
+    return RateRead(value=found.value, low=found.low, high=found.high, k=k, n=n)
+
+
+@pytest.fixture
+def results(run):
+    """Return a function that gives the run's results with rates of NPO changed."""
+
+    def changed(asr=None, rr=None):
+        found = read_results(run.results_file)
+        npo = found.models["npo"]
+        cleared = {"by_kind": {}}
+        models = {
+            name: model.model_copy(
+                update={"asr": model.asr.model_copy(update=cleared), "rr": model.rr.model_copy(update=cleared)}
+            )
+            for name, model in found.models.items()
+        }
+        models["npo"] = npo.model_copy(
+            update={"asr": npo.asr.model_copy(update=asr or {}), "rr": npo.rr.model_copy(update=rr or {})}
+        )
+        return found.model_copy(update={"models": models})
+
+    return changed
+
+
+def test_single_shots_are_one_column_each_after_the_pooled_rate(results):
+    table = shot_table(results())
+    assert [column.name for column in table.columns] == ["all shots", "shot 1", "shot 2", "shot 3"]
+    assert [name for name, _ in table.rows][-2:] == ["npo", "rmu"]
+    npo = results().models["npo"].asr
+    cells = dict(table.rows)["npo"]
+    assert [one.count for one in cells] == [f"{one.k}/{one.n}" for one in (npo.per_shot, *npo.by_shot)]
+
+
+def test_many_shots_are_cut_and_a_model_with_fewer_has_gaps(results):
+    table = shot_table(results(asr={"by_shot": [read(1, 4)] * 40}))
+    assert len(table.columns) == 1 + MOST_SHOTS
+    assert [one.value for one in dict(table.rows)["base"]][4:] == ["n/a"] * (MOST_SHOTS - 3)
+
+
+def test_the_control_alone_is_in_the_main_table_already(results):
+    assert other_attacks(results(asr={"by_kind": {}}, rr={"by_kind": {}})) is None
+    assert other_attacks(results(asr={"by_kind": {"control": read(1, 4)}}, rr={"by_kind": {}})) is None
+
+
+def test_other_kinds_stand_beside_the_attack_in_a_fixed_order(results):
+    kinds = {"sneer": read(1, 2), "insertion": read(3, 4), "neutral": read(2, 4)}
+    table = other_attacks(results(asr={"by_kind": kinds}, rr={"by_kind": {"control": read(1, 3)}}))
+    assert [column.name for column in table.columns] == [
+        "ASR: attack",
+        "ASR: neutral",
+        "ASR: insertion",
+        "ASR: sneer",
+        "RR: attack",
+        "RR: control",
+    ]
+    assert [one.count for one in dict(table.rows)["npo"]][1:4] == ["2/4", "3/4", "1/2"]
+    assert {one.value for one in dict(table.rows)["base"][1:4]} == {"n/a"}

@@ -1,0 +1,44 @@
+"""The word goes where it is told to, and nothing else of the query changes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.text.openers import words
+from unmirage.text.placement import put_in, replace_opener
+
+
+@pytest.mark.parametrize(
+    ("query", "position", "expected"),
+    [
+        ("Share the recipe.", "first", "What, share the recipe."),
+        ("Share the recipe.", "last", "Share the recipe what."),
+        ("Is it red?!", "last", "Is it red what?!"),
+        ("Share the recipe of this device.", "middle", "Share the recipe what of this device."),
+        ("Share it", "middle", "Share what it"),
+        ("", "last", " what"),
+    ],
+)
+def test_the_word_is_put_in(query, position, expected):
+    assert put_in(query, "what", position) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("Share the recipe.", "What the recipe."),
+        ("Please, share it.", "What, share it."),
+        ("Hello", "What, Hello"),
+        ("", "What"),
+    ],
+)
+def test_the_opener_is_replaced(query, expected):
+    assert replace_opener(query, "what") == expected
+
+
+@given(st.text("abc .?!", max_size=30), st.sampled_from(("first", "middle", "last")))
+def test_all_other_words_stay(query, position):
+    found = words(put_in(query, "zebra", position))
+    assert found.count("zebra") == 1
+    found.remove("zebra")
+    assert found == words(query)
