@@ -68,8 +68,8 @@ def test_dry_run_prints_the_queries_and_writes_nothing(unmirage, tiny, tmp_path)
     queries = json.loads(out)["queries"]
     assert code == 0
     assert not run.exists()
-    # 18 plain; 12 unsafe with 3 jailbreak and 3 control shots; 6 benign with 1
-    assert len(queries) == 18 + 12 * 6 + 6
+    # 18 plain; 12 unsafe with 3 jailbreak and 3 control shots; 6 benign with 1 of each side
+    assert len(queries) == 18 + 12 * 6 + 6 * 2
     assert {q["text"].split()[0] for q in queries if q["kind"] == "jailbreak"} == {"What"}
 
 
@@ -137,8 +137,28 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
     [
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"), "Did you mean 'jailbreak'?"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a b"), "not one word"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9"), "the rewriter knows"),
+        (
+            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a,b"),
+            "not a word or several",
+        ),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"), "the rewriter knows"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--position", "end"), "'first', 'middle' or"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--rewriter", "rulez"), "mean 'rules'?"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--frozen", "x.json"), "expected KIND=FILE"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--found", "{tmp}/x"), "x: no such file"),
+        (
+            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
+            "--timeout: is for endpoint",
+        ),
+        (
+            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--until-success", "phrase"),
+            "mean 'phrases'?",
+        ),
+        (("attack", "endpoint:ftp://x#m", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not http or https"),
+        (("search", "endpoint:http://x#m", "{data}/test.json"), "gives no probabilities"),
+        (("search", "m", "{data}/test.json", "--method", "grey-box"), "'black-box' or 'white-box'"),
+        (("explain", "m", "{data}/test.json", "--mode", "drop"), "unknown mode 'drop'; valid: leave-out, mask"),
+        (("explain", "m", "{data}/general.json"), "holds no refused query"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
         (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: no opener is tied to this label"),
@@ -176,15 +196,6 @@ def test_a_picture_outside_the_data_folder_is_refused(unmirage, tiny, tmp_path):
     assert code == 2
     assert "data.jsonl: line 1" in err
     assert "leads upwards" in err
-
-
-def test_a_missing_picture_is_named_and_what_was_answered_is_kept(unmirage, tiny, tmp_path):
-    data = tmp_path / "data.jsonl"
-    row = {"query": "What is this?", "answer": "It is red.", "image": "gone.png"}
-    data.write_text("\n".join(json.dumps(row | {"refused": flag}) for flag in (True, False)))
-    code, _, err = unmirage("attack", tiny.model, data, "--out", tmp_path / "run", *FEW)
-    assert code == 2
-    assert "image 'gone.png' is not a file in" in err
 
 
 def test_doctor_reports_versions(unmirage):

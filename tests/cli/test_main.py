@@ -79,7 +79,7 @@ def test_a_reader_that_has_gone_ends_it_quietly():
         (("audit",), "missing argument"),
         (("audit", "x.json", "--no-such"), "no such option"),
         (("attack", "m", "d", "--out", "r", "--shots", "0"), "invalid value for '--shots'"),
-        (("attack", "m", "d"), "missing option '--out'"),
+        (("attack", "m", "d"), "--out: missing; name the run directory"),
     ],
 )
 def test_usage_errors_end_with_2_and_say_what_is_wrong(unmirage, args, message, monkeypatch):

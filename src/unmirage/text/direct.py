@@ -1,8 +1,18 @@
-"""A clause in, the questions that open with its question word out: "what he has" gives "What would you say he has?"."""
+"""A clause in, the questions with its question word out: "what he has" gives "What would you say he has?"."""
 
 from __future__ import annotations
 
-from unmirage.text.lexicon import AUXILIARIES, BASE_VERBS, BE, HAVE, MODALS, PREPOSITIONS, STRONG_VERBS, WH
+from unmirage.text.lexicon import (
+    AUXILIARIES,
+    BASE_VERBS,
+    BE,
+    HAVE,
+    MODALS,
+    PREPOSITIONS,
+    STRONG_VERBS,
+    WH,
+    is_participle,
+)
 from unmirage.text.subjects import bare_words, starts_noun_phrase
 
 _INSIDE = frozenset("who which that where when why how if whether because while what".split())
@@ -64,7 +74,7 @@ def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
     if cut is None or _OPINION & set(bare) or _INSIDE & set(bare[1:cut]):
         return None
     between = bare[1:cut]
-    return None if any(word in STRONG_VERBS or word.endswith("ing") for word in between) else cut
+    return None if any(word in STRONG_VERBS or is_participle(word) for word in between) else cut
 
 
 def _starts(tokens: list[str], bare: list[str], place: int) -> bool:

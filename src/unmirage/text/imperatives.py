@@ -39,7 +39,7 @@ _OUTCOMES = {
     "review": "review of", "classify": "classification of", "categorize": "categorization of",
     "diagnose": "diagnosis of", "guess": "guess at", "speculate": "speculation about", "comment": "comments on",
     "summarize": "summary of", "summarise": "summary of", "imagine": "idea of", "rate": "rating of",
-    "rank": "ranking of",
+    "rank": "ranking of", "recommend": "recommendation for",
 }  # fmt: skip
 _ASKING_CLAUSES = frozenset("guess estimate predict check verify decide say see tell know figure find consider".split())
 _MAKING = frozenset(
@@ -119,7 +119,8 @@ def _parts(bare: str) -> list[str]:
         if verb not in BASE_VERBS | VERBS | _DESCRIBING | _SUPPLYING:
             continue
         behind = after in DETERMINERS | PRONOUNS | WH or after in ("about", "on", "upon", "whether", "if", "how")
-        if verb in _NOUN_VERBS and not behind:
+        shares = len(bare[cuts[-1] : match.start()].split()) == 1  # "identify and share the name"
+        if verb in _NOUN_VERBS and not behind and not shares:
             continue
         if _is_verb_of_clause(bare[cuts[-1] : match.start()]):
             continue
@@ -140,10 +141,11 @@ def _joined(parts: list[str]) -> Request | None:
         link = _NEXT_VERB.match(part) if place else None
         command = part[link.end() :] if link else part
         single = _shared_object(command, parts, place) or _single(command)
-        if single.kind not in ("thing", "topic", "supply", "clause"):
+        if single.kind not in ("thing", "topic", "supply", "clause", "method"):
             return None
         kinds.add(single.kind)
-        body = f"more about {single.body}" if bodies and single.body in ("it", "him", "her", "them") else single.body
+        body = f"how to {single.body}" if single.kind == "method" else single.body
+        body = f"more about {body}" if bodies and body in ("it", "him", "her", "them") else body
         if body:
             bodies.append((part[: link.end()].replace(" then", "") if link and bodies else "") + body)
     body = "".join(bodies)
@@ -173,7 +175,7 @@ def _single(bare: str) -> Request:
         counted = re.sub(r"^(?:all )?(?:of )?the (?!number)", "", rest)
         return Request("thing", counted if counted.startswith("the number") else f"the number of {counted}")
     if verb in _MAKING:
-        made = _made(verb, rest, core, addressed=bool(told["me"]), about=bool(told["about"]))
+        made = _made(verb, rest, addressed=bool(told["me"]), about=bool(told["about"]))
         if made:
             return made
     assuming = _ASSUMING.fullmatch(core)
@@ -189,6 +191,8 @@ def _single(bare: str) -> Request:
         return _detailed(from_noun_phrase(rest, describes=True), core)
     if verb in _SUPPLYING or verb in ("generate", "create"):
         return _supplied(verb, rest, core)
+    if verb in ("confirm", "verify", "check") and words(rest)[0] == "that":
+        return Request("clause", "whether" + rest[len("that") :])
     if words(rest)[:1] in (["whether"], ["if"]) and verb in BASE_VERBS:
         return from_noun_phrase(rest)
     return Request("action", core)
@@ -204,7 +208,7 @@ def _outcome(verb: str, rest: str, core: str) -> Request:
     return Request("thing", f"your {_OUTCOMES[verb]} {rest}")
 
 
-def _made(verb: str, rest: str, core: str, *, addressed: bool, about: bool) -> Request | None:
+def _made(verb: str, rest: str, *, addressed: bool, about: bool) -> Request | None:
     first = words(rest)[0]
     if about or first in DEFINITE or first in WH or first in ("if", "whether", "it", "them", "him", "her", "that"):
         return None

@@ -33,6 +33,10 @@ _BUILDS: dict[frozenset[str], Build] = {BE: "be", DO: "verb", MODALS: "verb", HA
 # Behind these, an auxiliary belongs to a clause inside the question.
 _INSIDE = (RELATIVES | PRONOUNS | {"if", "whether", "because", "while", "how", "what"}) - {"there"}
 _DOERS = PERSONS | frozenset("dog cat animal bird horse image picture photo meme text sign car company".split())
+_WITHOUT_OBJECT = frozenset(
+    "happening occurring going standing sitting belonging existing living lying working arising appearing coming "
+    "resulting pertaining relating emerging remaining hanging leading running being".split()
+)
 _NAMED = frozenset("called named doing holding wearing".split())
 _SECOND_QUESTION = re.compile(
     r"(?:[,;]|\b(?:and|or|but)) (?:(?:what|which|who|whose|where|when|why|how)\b[^,]*?"
@@ -115,6 +119,8 @@ def _is_inverted(bare: list[str], at: int) -> bool:
         return True
     if auxiliary in MODALS:
         return not (following in BASE_VERBS or following in ("be", "not") or is_adverb(following))
+    if following == "being":
+        return False
     closed = following in PREPOSITIONS or is_adverb(following) or following == "not"
     return at == 1 and not (closed or is_participle(following) or is_adjective(following))
 
@@ -126,10 +132,14 @@ def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
         return False
     if not rest:
         return True
-    if rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
+    if "that" in bare[start:]:
+        return True  # a relative clause has the open place
+    if rest[0] == "like" or rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
         return False
-    doing = next((word for word in rest if not is_adverb(word)), "")
-    return not (doing.endswith("ing") and _DOERS & set(bare[start:end]))
+    at = next((place for place, word in enumerate(rest) if not is_adverb(word)), 0)
+    doing, behind = rest[at], rest[at + 1 : at + 2]
+    misses_object = (not behind or behind[0] in PREPOSITIONS) and doing not in _WITHOUT_OBJECT
+    return not (doing.endswith("ing") and (misses_object or _DOERS & set(bare[start:end])))
 
 
 def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str:
@@ -145,7 +155,7 @@ def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: i
     if form:
         for place in range(verb, len(rest)):
             linked = (
-                place > verb
+                place == verb + 2
                 and bare[end + place - 1] in ("and", "or")
                 and bare[end + place] in STRONG_VERBS | {"stand"}
             )

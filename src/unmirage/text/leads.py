@@ -154,7 +154,7 @@ def led(request: Request, word: str) -> list[str]:
     """Return the wordings of `request` that `word` can open only with a lead; [] if English has none."""
     if request.kind == "action" and request.body.startswith("not "):
         return []
-    if opener(request.body) == word and request.kind in ("action", "product"):
+    if opener(request.body[:200]) == word and request.kind in ("action", "product"):
         return []
     special = _SPECIAL.get(request.kind, {}).get(word, ())
     leads = LEADS.get(word, _ANY_VERB if word in BASE_VERBS | VERBS - set(TELLING_VERBS) else ())

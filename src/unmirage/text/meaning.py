@@ -16,21 +16,22 @@ from unmirage.text.openers import words
 # something to be made, so they are content, like every verb that names an action.
 ASKING_WORDS = (frozenset(TELLING_VERBS) - {"create", "generate"}) | frozenset("say know answer elaborate".split())
 _LOOKED_AT = 4  # an asking word asks only this near to the beginning: "Could you please briefly describe"
-_SUFFIXES = (
-    "ations", "ation", "ating", "ated", "ates", "ate", "itions", "ition", "ities", "ments", "ment", "ness", "ions", "ion", "ings", "ing", "ysis",
-    "yses", "ies", "ied", "ity", "ify", "yze", "yse", "ers", "er", "ed", "es", "s", "e", "y",
-)  # fmt: skip
+_SUFFIXES = tuple(
+    "ations ation ating ated ates ate itions ition ities ments ment ness ions ion ings ing ysis yses ies ied ity ify "
+    "yze yse ers er ed es s e y".split()
+)
 _STEM = 3  # letters that a stem keeps
 _IRREGULAR = dict(
     pair.split(":")
     for pair in (
-        "ate:eat eaten:eat wore:wear worn:wear held:hold made:make took:take taken:take gave:give given:give went:go "
-        "gone:go said:say saw:see seen:see shown:show knew:know known:know did:do done:do has:have had:have won:win "
-        "wrote:write written:write drank:drink told:tell thought:think bought:buy sold:sell found:find left:leave "
-        "got:get ran:run sat:sit stood:stand spoke:speak stole:steal drew:draw drove:drive became:become began:begin "
-        "broke:break brought:bring built:build came:come chose:choose fell:fall felt:feel fought:fight flew:fly "
-        "grew:grow heard:hear hid:hide kept:keep led:lead lost:lose meant:mean met:meet paid:pay rode:ride rose:rise "
-        "sent:send shot:shoot sang:sing slept:sleep spent:spend taught:teach threw:throw understood:understand woke:wake"
+        "ate:eat eaten:eat wore:wear worn:wear held:hold made:make took:take taken:take gave:give given:give "
+        "went:go gone:go said:say saw:see seen:see shown:show knew:know known:know did:do done:do has:have "
+        "had:have won:win wrote:write written:write drank:drink told:tell thought:think bought:buy sold:sell "
+        "found:find left:leave got:get ran:run sat:sit stood:stand spoke:speak stole:steal drew:draw drove:drive "
+        "became:become began:begin broke:break brought:bring built:build came:come chose:choose fell:fall "
+        "felt:feel fought:fight flew:fly grew:grow heard:hear hid:hide kept:keep led:lead lost:lose meant:mean "
+        "met:meet paid:pay rode:ride rose:rise sent:send shot:shoot sang:sing slept:sleep spent:spend taught:teach "
+        "threw:throw understood:understand woke:wake"
     ).split()
 )
 

@@ -56,7 +56,8 @@ def from_noun_phrase(noun_phrase: str, *, describes: bool = False) -> Request:
 
 def identity(noun_phrase: str) -> str:
     """Return what is wanted of someone to be identified: "the man" gives "the identity of the man"."""
-    head = head_noun(noun_phrase)
+    of_some = re.match(r"(?:any|all|some|each|one|both|either|none)(?: one)? of ", noun_phrase, re.I)
+    head = head_noun(noun_phrase[of_some.end() :] if of_some else noun_phrase)
     if head not in PERSONS and noun_phrase.lower() not in ("them", "him", "her", "anyone"):
         return noun_phrase
     noun = "identities" if is_plural(noun_phrase) else "identity"

@@ -41,7 +41,7 @@ def is_plural(noun_phrase: str) -> bool:
     """Guess from the head noun: the last word before a preposition, relative word, verb or next noun phrase."""
     core = _core(noun_phrase)
     if "or" in core[1:-1]:
-        return is_plural_noun(core[-1])
+        return is_plural_noun(head_noun(noun_phrase))
     return "and" in core[1:-1] or is_plural_noun(core[-1] if core else "")
 
 
@@ -94,5 +94,5 @@ def past(verb: str) -> str:
         return verb + "d"
     if verb.endswith("y") and verb[-2:-1] not in "aeiou":
         return verb[:-1] + "ied"
-    doubled = len(verb) == 3 and verb[-1] in "bdgnptm" and verb[1] in "aeiou" and verb[0] not in "aeiou"
+    doubled = len(verb) in (3, 4) and verb[-1] in "bdgnptm" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
     return verb + (verb[-1] if doubled else "") + "ed"

@@ -37,11 +37,12 @@ _POLITE = r"(?:(?:please|kindly|possibly|perhaps|also|just|maybe),? )*"
 # How a request is wrapped, and what is inside: a command, a clause or noun phrase, or something to do.
 _WRAPPED: tuple[tuple[str, str], ...] = (
     (r"would you (?:say|think|agree)(?: that)? (?P<x>.+)", "whether"),
-    (rf"(?:can|could|would|will|won['’]t|can['’]t) {_SOMEBODY} {_POLITE}(?:be (?:so )?(?:kind|able)(?: enough)?(?: as)? to )?"
-     rf"{_POLITE}(?P<x>.+)", "command"),
+    (rf"(?:can|could|would|will|won['’]t|can['’]t) {_SOMEBODY} {_POLITE}"
+     rf"(?:be (?:so )?(?:kind|able)(?: enough)?(?: as)? to )?{_POLITE}(?P<x>.+)", "command"),
     (rf"(?:are|were) you able to {_POLITE}(?P<x>.+)", "command"),
     (rf"(?:is|would) it (?:be )?possible (?:for you )?to {_POLITE}(?P<x>.+)", "command"),
-    (rf"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|ask|expect) (?:for )?you to {_POLITE}(?P<x>.+)", "command"),
+    (rf"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|ask|expect) (?:for )?you to "
+     rf"{_POLITE}(?P<x>.+)", "command"),
     (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish)(?: to)? (?:know|learn|find out|understand|hear)"
      r"(?: more)?(?: about)? (?P<x>.+)", "asked"),
     (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|plan|am trying|are trying) to (?P<x>.+)", "method"),
@@ -55,7 +56,8 @@ _WRAPPED: tuple[tuple[str, str], ...] = (
     (r"(?:is there|are there) (?:a|any|some) (?:way|ways) (?:for \w+ )?to (?P<x>.+)", "method"),
     (r"(?:please )?help (?:me|us)(?: to)? (?P<x>.+)", "command"),
     (r"(?:i|we) need (?:some |your )?(?:help|assistance) (?:with |in )?(?P<x>\w+ing .+)", "gerund"),
-    (r"(?:please )?(?:answer|respond to|reply to) (?:the|this|my|these)(?: following)? questions?[:,]? (?P<x>.+)", "request"),
+    (r"(?:please )?(?:answer|respond to|reply to) (?:the|this|my|these)(?: following)? questions?[:,]? "
+     r"(?P<x>.+)", "request"),
     (r"how to (?P<x>.+)", "method"),
     (r"how (?:do|can|could|should|would|might) (?:i|we|you|one|someone|somebody)(?: \w+ly)? "
      r"(?P<x>(?!(?:know|feel|think|like|see|mean|look|believe|say|have)\b).+)", "method"),
@@ -68,8 +70,14 @@ _SEEING = re.compile(
 )
 _COPULA = re.compile(r"what(?:\s+(?:is|are|was|were)|['’]s)\s+(?P<x>.+)", re.I)
 _PLURAL_COPULA = re.compile(r"what (?:are|were) (?P<x>(?:\S+ ){2,}\S+)", re.I)
-_ASKING = r"(?=(?:(?:from|in|at|for|on|to|of|with|by) (?=what|which|whom|whose))?(?:what|which|who|whose|where|when|why|how|is|are|was|were|can|could|do|does|did|has|have|will|would|should)\b)"
+_QUESTION_WORDS = (
+    "what|which|who|whose|where|when|why|how|is|are|was|were|can|could|do|does|did|has|have|will|would|should"
+)
+_ASKING = rf"(?=(?:(?:from|in|at|for|on|to|of|with|by) (?=what|which|whom|whose))?(?:{_QUESTION_WORDS})\b)"
 _LINK = re.compile(rf"(?P<link>,? (?:and|or|but)(?: also| if so,?)? |; ?|, ){_ASKING}", re.I)
+_LEFT = re.compile(
+    r" (?:and|or) (?P<x>(?:should|can|could|will|would|is|are|do|does) (?:i|you|it|he|she|they|we|this|the)\b.*)", re.I
+)
 _WHAT_IF = re.compile(r"what (?:if|happens if|would happen if|happens when) (?P<x>.+)", re.I)
 _HOW_COME = re.compile(r"how come (?P<x>.+)", re.I)
 _SHORT = 9
@@ -120,7 +128,15 @@ def _sentence(text: str) -> Request:
 def _request(bare: str) -> Request | None:
     if opener(bare) == "please":
         bare = re.sub(r"^please[ ,]+", "", bare, flags=re.I)
-    return _from_frames(bare) or _unwrapped(bare) or from_command(bare) or _from_question(bare)
+    found = _from_frames(bare) or _unwrapped(bare) or from_command(bare) or _from_question(bare)
+    return replace(found, body=_turned_end(found.body)) if found and found.kind == "clause" else found
+
+
+def _turned_end(clause: str) -> str:
+    """Turn a question that is left at the end of a clause: "whether it is so and should I go"."""
+    left = _LEFT.search(clause)
+    turned = indirect(left["x"]) if left else None
+    return clause[: left.start("x")] + turned if left and turned else clause
 
 
 def _from_frames(bare: str) -> Request | None:

@@ -32,7 +32,7 @@ _LONG_PRODUCT = (
 def realise(request: Request, word: str) -> list[str]:
     """Return every way in which `word` can open `request`; [] if it cannot open one at all."""
     body = request.body
-    if request.kind in ("action", "product") and word in VERBS and opener(body) == word:
+    if request.kind in ("action", "product") and word in VERBS and opener(body[:200]) == word:
         return with_tails(capitalise(body) + ".")
     made = [_fill(frame, word, request) for frame in _frames(request, word)]
     if request.kind == "clause":
@@ -82,7 +82,7 @@ def _quoting(frame: str, word: str, body: str) -> str:
     """Return the frame with the end mark that the quoted text asks for."""
     if body[-1:] in FOREIGN_ENDS:
         return frame.rstrip("?")
-    return frame if word in WH | AUXILIARIES or opener(body) in WH | AUXILIARIES else frame.rstrip("?") + "."
+    return frame if word in WH | AUXILIARIES or opener(body[:200]) in WH | AUXILIARIES else frame.rstrip("?") + "."
 
 
 def _negated(frame: str) -> str:

@@ -48,7 +48,7 @@ def fronted(sentence: str) -> list[tuple[str, str]]:
     """Return the ways in which an adjunct before a comma may be told from the request behind it."""
     if (words(sentence[:40]) or [""])[0] not in _FRONTS:
         return []
-    commas = [match for match in re.finditer(r", (?:please )?", sentence)][:4]
+    commas = list(re.finditer(r", (?:please )?", sentence))[:4]
     return [(sentence[: comma.start()], sentence[comma.end() :]) for comma in commas]
 
 

@@ -140,6 +140,8 @@ class _Scan:
             return self._is_base_verb(at)
         if word in PREPOSITIONS and not following:
             return True
+        if word == "like" and not self.needed and following in PREPOSITIONS:
+            return True  # "what is the weather like in the picture"
         if is_participle(word):
             return self.build == "have" or self.needed or following != "by"
         if self.build == "have":
@@ -191,7 +193,7 @@ class _Scan:
         return behind, not (behind < self.count and starts_noun_phrase(self.bare[behind]))
 
     def _final_adjective(self, at: int) -> int:
-        """Return the last word's place where a participle only tells which one: "the man standing on the left happy"."""
+        """Return the last word's place where a participle only tells which one: "the man standing there happy"."""
         last = self.count - 1
         reduced = self.needed and self.build == "be" and is_participle(self.bare[at]) and at + 2 < last
         if reduced and is_adjective(self.bare[last]) and self.bare[last] not in _NOUN_LIKE:

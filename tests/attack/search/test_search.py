@@ -8,7 +8,7 @@ import pytest
 from unmirage.attack.search import SearchConfig, search
 from unmirage.attack.search.forms import opening_with
 from unmirage.attack.search.halves import halves
-from unmirage.attack.search.words import known_words, word_tokens, token_texts
+from unmirage.attack.search.words import known_words, token_texts, word_tokens
 from unmirage.errors import UserError
 from unmirage.models.scoring import refusal_probability
 from unmirage.text.openers import opener

@@ -1,0 +1,128 @@
+"""How well the rewriter does on a file of queries: opened as asked, content kept, wordings that differ, quoted whole.
+
+    python benchmarks/rewriter_quality.py --json [--data FILE] [--keep benchmarks/results/rewriter_quality.json]
+    python benchmarks/rewriter_quality.py --docs docs/rewrites.md [--data FILE]
+
+Offline and deterministic. Whether a rewrite is grammatical, no script can tell: `--docs` writes a page of rewrites that
+are drawn by a seed, to be read, and marks those that a reader of ours judged wrong (`JUDGED_WRONG`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from unmirage.data import load_samples
+from unmirage.run.files import write_text_atomic
+from unmirage.run.machine import describe_machine
+from unmirage.text.meaning import kept
+from unmirage.text.openers import words
+from unmirage.text.rewriter import parse, rewrite
+
+DATA = Path("../shared/data/vlguard/train.json")
+OPENERS = ("what", "share", "describe", "please", "can", "how", "tell", "could you please")
+SHOTS = 3
+DOCS_OPENERS = ("what", "share")
+DOCS_LINES, DOCS_SEED = 100, 20
+# Queries whose first rewrite, as the page shows it, is bad English or asks something else, and why. Read by hand.
+JUDGED_WRONG: dict[str, dict[str, str]] = {"what": {}, "share": {}}
+
+
+def measure(queries: Sequence[str], word: str, shots: int = SHOTS) -> dict[str, str | int | float]:
+    """Return the figures of one opener, shares of all queries."""
+    opened = different = quoted = 0
+    content = 0.0
+    for query in queries:
+        made = rewrite(query, word, shots)
+        opened += bool(made) and all(words(text)[: len(words(word))] == words(word) for text in made)
+        different += len({tuple(words(text)) for text in (query, *made)}) == shots + 1
+        quoted += parse(query).kind == "question"
+        content += kept(query, made[0]) if made else 0.0
+    n = len(queries)
+    return {
+        "word": word,
+        "n": n,
+        "opened": round(opened / n, 4),
+        "content_kept": round(content / n, 4),
+        "different": round(different / n, 4),
+        "quoted_whole": round(quoted / n, 4),
+    }
+
+
+def page(queries: Sequence[str]) -> str:
+    """Return the page of drawn rewrites."""
+    parts = [_INTRODUCTION]
+    for word in DOCS_OPENERS:
+        drawn = random.Random(f"{DOCS_SEED}-{word}").sample(sorted(set(queries)), DOCS_LINES)
+        wrong = JUDGED_WRONG[word]
+        marked = sum(query in wrong for query in drawn)
+        parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} in order\n")
+        parts.append("| | query | first rewrite | verdict |\n|---|---|---|---|")
+        for number, query in enumerate(drawn, 1):
+            verdict = f"✗ {wrong[query]}" if query in wrong else "✓"
+            parts.append(f"| {number} | {_cell(query)} | {_cell(rewrite(query, word, 1)[0])} | {verdict} |")
+    return "\n".join(parts) + "\n"
+
+
+_INTRODUCTION = f"""# Rewrites to read
+
+The rewriter turns a query into others that open with a given word and ask the same. `benchmarks/rewriter_quality.py`
+counts what can be counted; whether the English is good, a reader must say. Below are {DOCS_LINES} different VLGuard
+training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. We read every line. ✗ marks a
+rewrite that is ungrammatical or asks for something else, with the reason; clumsy English that a native speaker
+would understand at once counts as in order. The draw was made before the lines were read, and what was found wrong is
+left as it is. To write the page again: `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Measure every opener; print a table, or JSON; or write the page of rewrites."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="any data file that unmirage reads")
+    parser.add_argument("--words", nargs="+", default=list(OPENERS))
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--keep", type=Path, help="also write the figures, with the machine, to this file")
+    parser.add_argument("--docs", type=Path, help="write the page of rewrites to this file, and measure nothing")
+    options = parser.parse_args()
+    if not options.data.exists():
+        raise SystemExit(f"{options.data} is not there; --data FILE names the queries to rewrite")
+    queries = [sample.query for sample in load_samples(options.data)]
+    if options.docs:
+        write_text_atomic(options.docs, page(queries))
+        return
+    start = time.perf_counter()
+    found = [measure(queries, word) for word in options.words]
+    seconds = round(time.perf_counter() - start, 1)
+    if options.keep:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        command = "python benchmarks/rewriter_quality.py --words " + " ".join(f"'{word}'" for word in options.words)
+        kept_figures = {
+            "command": command,
+            "commit": commit,
+            "machine": describe_machine(),
+            "settings": {"data": f"{options.data.parent.name}/{options.data.name}", "shots": SHOTS},
+            "seconds": seconds,
+            "results": found,
+        }
+        write_text_atomic(options.keep, json.dumps(kept_figures, indent=2) + "\n")
+    if options.json:
+        print(json.dumps(found))
+        return
+    print(f"{'word':<18}{'n':>6}{'opened':>9}{'content':>9}{'K=3':>8}{'quoted':>8}")
+    for one in found:
+        print(
+            f"{one['word']:<18}{one['n']:>6}{one['opened']:>9.2%}{one['content_kept']:>9.2%}"
+            f"{one['different']:>8.2%}{one['quoted_whole']:>8.2%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
