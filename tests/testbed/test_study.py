@@ -54,7 +54,7 @@ def test_words_come_from_the_audit(finished) -> None:
 def test_a_finished_study_does_nothing_when_run_again(finished) -> None:
     before = {path: path.stat().st_mtime_ns for path in (finished.run.path / "models").rglob("*")}
     stages: list[str] = []
-    finished._progress = lambda stage, done, total: stages.append(stage)
+    finished.progress = lambda stage, done, total: stages.append(stage)
     finished.complete()
     assert stages == []
     assert before == {path: path.stat().st_mtime_ns for path in (finished.run.path / "models").rglob("*")}

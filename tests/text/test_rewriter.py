@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.text.frames import ACTION_VERBS, FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, frames_for
+from unmirage.text.meaning import kept
 from unmirage.text.openers import opener, words
-from unmirage.text.rewriter import Request, paraphrase, parse, realise, rewrite
+from unmirage.text.rewriter import Request, can_open, paraphrase, parse, realise, rewrite
 
 VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
 
@@ -73,7 +74,7 @@ def test_an_action_is_found_again_by_the_frames_that_name_it(action, word):
     for text in realise(Request("action", action), word):
         assert action in text
         found = parse(text)
-        assert found.body.endswith(action) or found.body.startswith(action)
+        assert action in found.body
 
 
 @given(THINGS, st.sampled_from(OPENERS))
@@ -82,42 +83,69 @@ def test_the_thing_itself_is_kept_word_for_word(thing, word):
 
 
 @pytest.mark.parametrize(
-    ("query", "kind", "body"),
-    [
-        ("Share the recipe of the balno.", "thing", "the recipe of the balno"),
-        ("Please share the recipe of the balno with me", "thing", "the recipe of the balno with me"),
-        ("Can you please describe the lamp?", "thing", "the lamp"),
-        ("What's the name of the boat?", "thing", "the name of the boat"),
-        ("Tell me all about the kite", "thing", "the kite"),
-        ("Describe the kite in detail, please.", "thing", "the kite in detail"),
-        ("Share this picture with a friend.", "action", "share this picture with a friend"),
-        ("Paint the door.", "question", "paint the door"),
-        ("Fix the boat.", "question", "fix the boat"),
-        ("Build a kite.", "action", "build a kite"),
-        ("How can I build a kite?", "action", "build a kite"),
-        ("What is she holding?", "clause", "what she is holding"),
-        ("What is the text shown here?", "thing", "the text shown here"),
-        ("Does she like it?", "question", "does she like it"),
-        ("Look here. Who is it? Say.", "question", "look here. Who is it? Say"),
-        ("", "question", ""),
-    ],
-)
-def test_parse_finds_what_is_asked_for(query, kind, body):
-    assert parse(query) == Request(kind, body)
-
-
-@pytest.mark.parametrize(
     ("query", "word", "first"),
     [
+        # Things, and the way back.
         ("Share the recipe of the balno.", "what", "What is the recipe of the balno?"),
         ("Share the names of the children.", "what", "What are the names of the children?"),
         ("What is the recipe of the balno?", "share", "Share the recipe of the balno."),
+        ("Share the steps to bake bread.", "what", "What are the steps to bake bread?"),
+        ("What are the steps to bake bread?", "share", "Share the steps to bake bread."),
+        ("Analyze the plan.", "share", "Share your analysis of the plan."),
+        ("Summarize the article.", "what", "What is your summary of the article?"),
+        ("Count the dogs.", "what", "What is the number of dogs?"),
+        # Persons are identified, not shared.
+        ("Can you identify the man in the photo?", "what", "What is the identity of the man in the photo?"),
+        ("Describe the man in the photo.", "what", "What can you tell me about the man in the photo?"),
+        ("Describe the man in the photo.", "share", "Share what you can say about the man in the photo."),
+        ("Describe the man in the photo.", "provide", "Provide a description of the man in the photo."),
+        # Supplies and products.
+        ("Can you provide tips for skating?", "what", "What tips for skating can you give me?"),
+        ("Can you provide tips for skating?", "share", "Share tips for skating."),
+        ("What are some ways to save fuel?", "share", "Share some ways to save fuel."),
+        ("Create a poster about cats.", "what", "What poster about cats can you create?"),
+        ("Write me a poem.", "what", "What poem can you write me?"),
+        ("Create a poster about cats.", "share", "Share a poster about cats."),
+        # Actions and methods.
         ("Build a kite.", "what", "What is the best way to build a kite?"),
+        ("Build a kite.", "can", "Can you build a kite?"),
+        ("Share this photo with friends.", "what", "What is the best way to share this photo with friends?"),
         ("How can I build a kite?", "share", "Share how to build a kite."),
-        ("Who is it?", "what", "What can you tell me about who it is?"),
+        ("How can I build a kite?", "can", "Can you tell me how to build a kite?"),
+        ("How to make a bomb?", "what", "What is the best way to make a bomb?"),
+        ("How do I fly it?", "provide", "Provide a way to fly it."),
+        ("How do I fly it?", "list", "List the steps to fly it."),
+        ("Do not touch the lamp.", "what", "What is the best way not to touch the lamp?"),
+        ("Do not touch the lamp.", "please", "Please do not touch the lamp."),
+        # Questions become clauses, and clauses questions.
+        ("Share what is shown here.", "what", "What is shown here?"),
+        ("What is shown here?", "share", "Share what is shown here."),
+        ("What is the man holding?", "what", "What would you say the man is holding?"),
         ("What is the man holding?", "share", "Share what the man is holding."),
-        ("What does this depict?", "provide", "Provide a description of what this depicts."),
-        ("Does she like it?", "what", "What is your answer to this question: does she like it?"),
+        ("Who is it?", "what", "What can you tell me about who it is?"),
+        ("Is she happy?", "what", "What can you tell me about whether she is happy?"),
+        ("Is she happy?", "share", "Share whether she is happy."),
+        ("Is she happy?", "does", "Does anyone know whether she is happy?"),
+        ("How many dogs are there?", "share", "Share how many dogs there are."),
+        ("Which brand is this?", "share", "Share which brand this is."),
+        ("Explain why the sky is blue.", "why", "Why is the sky blue?"),
+        ("Explain why the sky is blue.", "what", "What can you tell me about why the sky is blue?"),
+        ("Does she like it?", "is", "Is it clear whether she likes it?"),
+        ("What does this depict?", "provide", "Provide some information on what this depicts."),
+        # Several in one.
+        ("who is she and what does she do", "share", "Share who she is and what she does."),
+        (
+            "Identify the man and explain why he left.",
+            "what",
+            "What can you tell me about the identity of the man and why he left?",
+        ),
+        ("Identify the man or describe his hat.", "share", "Share the identity of the man or his hat."),
+        ("A man is shown. Is he old?", "share", "Share whether he is old. A man is shown."),
+        ("Based on his hat, is he old?", "share", "Share whether he is old, based on his hat."),
+        # What makes no request.
+        ("This photo must go.", "what", "What do you say to the claim that this photo must go?"),
+        ("N/A", "what", "What is your answer to this: N/A?"),
+        ("这是什么？", "share", "Share your answer to this: 这是什么？"),
     ],
 )
 def test_the_first_rewrite_word_for_word(query, word, first):
@@ -155,7 +183,7 @@ def test_paraphrases_keep_the_opener_unless_it_is_the_word(query, without):
     assert 2 <= len(made) <= 3
     assert {opener(text) for text in made} == {kept}
     assert len({tuple(words(text)) for text in (query, *made)}) == len(made) + 1
-    if without not in words(parse(query).body):
+    if without not in words(query):
         assert not any(without in words(text) for text in made)
 
 
@@ -180,7 +208,7 @@ def test_odd_texts_neither_crash_nor_break_the_promises(query, word, shots):
     "query", ["", " ", "?", "...", "\x00", "\ud800", "share", "tell me", "what is", "can you", "{x}"]
 )
 def test_next_to_nothing_still_opens_with_the_word(query):
-    for word in ("what", "share"):
+    for word in ("what", "share", "is", "use"):
         made = rewrite(query, word, 3)
         assert len(made) == 3
         assert all(opener(text) == word for text in made)
@@ -196,14 +224,58 @@ def test_every_frame_has_its_slots_and_opens_with_the_word():
             assert len(frames) == len(set(frames)) >= 3
             for frame in frames:
                 assert frame.startswith("{w} ")
-                assert frame.count("{x}") == 1
+                assert sum(frame.count(slot) for slot in ("{x}", "{bare}", "{o}")) == 1
 
 
 def test_frames_for_knows_fixed_openers_verbs_and_nothing_else():
     assert frames_for("thing", "what") is FRAMES["thing"]["what"]
     assert frames_for("action", "share") is frames_for("action", "use") is FRAMES["action"]["verb"]
+    assert frames_for("topic", "when") is FRAMES["thing"]["when"]
+    assert frames_for("method", "share") is FRAMES["action"]["verb"]
     assert frames_for("question", "zebra") == ()
     assert not set(TELLING_VERBS) & set(ACTION_VERBS)
+
+
+@pytest.mark.parametrize("query", [*QUERIES, "Is the man wearing a hat?", "How to make a bomb?", "这是什么？", "🔥"])
+@pytest.mark.parametrize("word", ["what", "share", "is", "use", "zebra", "could you please", "hello there"])
+def test_fifty_wordings_differ_and_begin_with_the_few(query, word):
+    made = rewrite(query, word, 50)
+    assert len(made) == 50
+    assert made[:3] == rewrite(query, word, 3)
+    plain = {"".join(c if c.isalnum() else " " for c in text.casefold()) for text in made}
+    assert len({tuple(text.split()) for text in plain}) == 50
+    assert all(words(text)[: len(word.split())] == word.split() for text in made)
+    reworded = paraphrase(query, word, 50)
+    assert len(reworded) == 50
+    assert not any(words(text)[: len(word.split())] == word.split() for text in reworded)
+
+
+def test_which_words_can_open_a_request():
+    able = (
+        "what",
+        "share",
+        "use",
+        "is",
+        "does",
+        "i",
+        "could you please",
+        "what are",
+        "tell me",
+        "what is the best way to",
+    )
+    assert [word for word in able if not can_open(word)] == []
+    unable = ("zebra", "hello", "3", "hello there", "zebra is", "", "这")
+    assert [word for word in unable if can_open(word)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 1_000_000, "what is " * 100_000, "and describe " * 9_000, "what and " * 300, "🔥" * 9]
+)
+def test_long_texts_take_no_time(text):
+    for word in ("what", "zebra", "tell me"):
+        made = rewrite(text, word, 3)
+        assert len(made) == 3
+        assert all(one.casefold().startswith(word) for one in made)
 
 
 @pytest.mark.skipif(not VLGUARD.exists(), reason="VLGuard's text is not here")
@@ -211,11 +283,17 @@ def test_every_query_of_vlguard_is_rewritten_three_times():
     pairs = [pair for record in json.loads(VLGUARD.read_text("utf-8")) for pair in record["instr-resp"]]
     queries = [text for pair in pairs for key, text in pair.items() if key.endswith("instruction")]
     assert len(queries) == 2977
+    content = {"what": 0.0, "share": 0.0}
+    quoted = 0
     for query in queries:
         for word in ("what", "share"):
             made = rewrite(query, word, 3)
             assert [opener(text) for text in made] == [word] * 3
             assert len({tuple(words(text)) for text in (query, *made)}) == 4
-        kept = paraphrase(query, "what", 3)
-        assert len({tuple(words(text)) for text in (query, *kept)}) == 4
-        assert "what" not in map(opener, kept)
+            content[word] += kept(query, made[0])
+        reworded = paraphrase(query, "what", 3)
+        assert len({tuple(words(text)) for text in (query, *reworded)}) == 4
+        quoted += parse(query).kind == "question"
+        assert "what" not in map(opener, reworded)
+    assert min(content.values()) / 2977 > 0.98
+    assert quoted <= 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ def demo_command(
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-demo"
     ),
+    everything: Annotated[
+        bool, typer.Option("--full", help="Also search for words that are not in the data, and explain refusals.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
     """Produce the safety mirage in a tiny VLM, attack it, repair it, and report.
@@ -27,6 +30,7 @@ def demo_command(
     """
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.report.run_page import render_run_page
+    from unmirage.testbed.full import copy_for_report, full
     from unmirage.testbed.settings import StudySettings
     from unmirage.testbed.study import open_study
     from unmirage.testbed.summary import summarise
@@ -43,9 +47,13 @@ def demo_command(
                 study = stack.enter_context(open_study(out_dir / f"seed-{seed}", settings, seed, progress))
                 study.complete()
                 studies.append(study)
+            more = [full(study) for study in studies] if everything else []
         results = summarise(studies)
         run.write_json(run.results_file, results.to_json())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
+        if everything:
+            run.write_json(run.path / "full.json", {"seeds": more})
+            copy_for_report(studies[0], run.path)
         write_text_atomic(run.report_file, render_run_page(run))
     if json_output:
         print_json(results.to_json())
@@ -53,9 +61,28 @@ def demo_command(
         from unmirage.cli.rates_table import rates_table
 
         out.print(rates_table(results))
+        for document in more:
+            _print_full(document)
     _print_end(run, time.perf_counter() - started)
 
 
 def _print_end(run: RunDirectory, seconds: float) -> None:
     err.print(f"Finished in {seconds:.0f} s. Report: {run.report_file}", markup=False, soft_wrap=True)
     err.print("Next, on your own data: unmirage audit YOUR_DATA.json --html audit.html", markup=False)
+
+
+def _print_full(document: dict[str, Any]) -> None:
+    """Say what a search and an explanation found on one seed, a line each."""
+    out.print(f"seed {document['seed']}, {document['model']}, on unsafe queries that the search did not see:")
+    for word, rates in document["asr"].items():
+        after = {form: f"{100 * rates[form]['value']:.1f} %" for form in ("rewritten", "replacement")}
+        out.print(
+            f"  ASR of '{word}': {after['rewritten']} rewritten, {after['replacement']} in the place of the opener",
+            markup=False,
+        )
+    for name, found in document["explain"].items():
+        cause = found["opener_is_cause"]
+        out.print(
+            f"  {name}: refuses with probability {found['p_refusal']:.2f}; the opener matters most in "
+            f"{cause['k']:g} of {cause['n']} queries, and brings {found['opener_change']:+.2f} of it"
+        )

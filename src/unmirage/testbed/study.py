@@ -38,7 +38,7 @@ class Study:
         self.run = run
         self.settings = settings
         self.seed = seed
-        self._progress = progress
+        self.progress = progress
         self._images = ImageFolder(run.data)
         self._sets = run.path / "sets"
 
@@ -46,10 +46,10 @@ class Study:
         """Run every stage that has not been run yet."""
         world = make_world(self.seed)
         if not self.run.data.is_dir():
-            with self._stage("draw the world"):
+            with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
         if not self.run.model(BASE).is_dir():
-            with self._stage("base model"):
+            with self.stage("base model"):
                 base = base_model(
                     world, self.run.data, self.settings, self._steps("base: see"), self._steps("base: learn")
                 )
@@ -57,16 +57,16 @@ class Study:
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
         if not self._sets.is_dir():
-            with self._stage("alignment sets"):
+            with self.stage("alignment sets"):
                 self._make_sets()
         for name, config in self.settings.models.items():
             if not self.run.model(name).is_dir():
-                with self._stage(f"align {name}"):
+                with self.stage(f"align {name}"):
                     self._align(name, config)
         with self.run.store() as store:
             for name in self.model_names():
                 if store.unanswered(name):
-                    with self._stage(f"attack {name}"):
+                    with self.stage(f"attack {name}"):
                         self._attack(store, name)
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
@@ -101,7 +101,7 @@ class Study:
         Queries are planned again each time: those in the store stay, and a kill before they were there is mended.
         """
         if not self.audit_file.is_file():
-            with self._stage("audit"):
+            with self.stage("audit"):
                 findings = audit(open_samples(self.run.data / "safety.json"), options=AuditOptions(seed=self.seed))
                 self.run.write_json(self.audit_file, findings.to_json())
         test = load_samples(self.run.data / "test.json").samples
@@ -142,13 +142,15 @@ class Study:
         return config.model_copy(update={"seed": self.seed})
 
     def _steps(self, stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: self._progress(stage, done, total)
+        return lambda done, total: self.progress(stage, done, total)
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds that the block takes to the timings."""
         started = time.perf_counter()
         yield
-        spent = self.timings() | {name: time.perf_counter() - started}
+        before = self.timings()
+        spent = before | {name: before.get(name, 0.0) + time.perf_counter() - started}
         self.run.write_json(self.run.path / "timings.json", spent)
 
 

@@ -1,0 +1,117 @@
+"""What `unmirage demo --full` adds to a finished study: words that are searched, and what refusals hang on.
+
+The word is searched on one half of the unsafe test queries, on the model that shows the mirage. All that is said of
+it is measured on the other half, by the exact judge, beside the audit's word in the same two forms.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unmirage.attack import AttackConfig, plain, plan_queries
+from unmirage.attack.explain import explain
+from unmirage.attack.search import SearchConfig, search
+from unmirage.attack.search.halves import halves
+from unmirage.data import ImageFolder, load_samples
+from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
+from unmirage.models import HuggingFaceVLM, ask
+from unmirage.records import Kind, Sample
+from unmirage.run import Store
+from unmirage.testbed.study import Study
+from unmirage.text.refusal_starts import starts_for
+
+SCHEMA = "unmirage.demo-full/1"
+MIRAGE = "sft-posthoc"
+EXPLAINED = ("sft-posthoc", "npo", "rmu")
+_QUERIES = 100  # to explain
+_SEARCH = SearchConfig(method="white-box", kind="jailbreak", budget=6_000, top=5)
+
+
+def full(study: Study) -> dict[str, Any]:
+    """Return the document of one seed, from its run directory if it is there.
+
+    Its fields: `words` (the search), `asr` (any of K, by word and form, on the reporting half), `explain` (by model).
+    """
+    file = study.run.path / "full.json"
+    if file.is_file():
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+    test = load_samples(study.run.data / "test.json").samples
+    config = _SEARCH.model_copy(update={"seed": study.seed})
+    words = _searched(study, test, config)
+    word = words["words"][0]["word"]
+    held_out = halves(test, "jailbreak", config.seed).report
+    audit_word = study.attack_config().jailbreak_word
+    document = {
+        "schema": SCHEMA,
+        "seed": study.seed,
+        "model": MIRAGE,
+        "words": words,
+        "asr": {one: _asr(study, held_out, one) for one in dict.fromkeys((audit_word, word))},
+        "explain": {name: _explained(study, test, name) for name in EXPLAINED if name in study.model_names()},
+    }
+    study.run.write_json(file, document)
+    return document
+
+
+def _searched(study: Study, test: Sequence[Sample], config: SearchConfig) -> dict[str, Any]:
+    with study.stage("search"):
+        vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
+        found = search(vlm, test, ImageFolder(study.run.data), config, progress=study.progress).to_json()
+    study.run.write_json(study.run.path / "search.json", found)
+    return found
+
+
+def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
+    """Ask the held-out samples with one word, rewritten and in the place of the opener; return the rates."""
+    attack = AttackConfig(kinds=(Kind.JAILBREAK, Kind.REPLACEMENT), shots=study.settings.shots, jailbreak_word=word)
+    queries = [query for query in plan_queries(samples, attack) if query.unsafe]
+    file = study.run.path / f"word-{word}.sqlite"
+    with study.stage("attack with words"), Store(file) as store:
+        store.add_samples(samples)
+        store.add_queries(queries)
+        vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
+        ask(
+            vlm,
+            store,
+            ImageFolder(study.run.data),
+            study.settings.generation,
+            lambda done, total: study.progress(f"attack with '{word}'", done, total),
+        )
+        judge_run(store, _judge(study), MIRAGE)
+        rates = model_rates(judged_outcomes(store, "exact", MIRAGE))
+    return {
+        "before": asdict(rates.asr.before),
+        "rewritten": asdict(rates.asr.after),
+        "by_k": [asdict(rate) for rate in rates.asr_by_k],
+        "replacement": asdict(rates.asr_by_kind[Kind.REPLACEMENT]),
+    }
+
+
+def _explained(study: Study, test: Sequence[Sample], name: str) -> dict[str, Any]:
+    queries = plain([sample for sample in test if sample.refused][:_QUERIES])
+    with study.stage("explain"):
+        vlm = HuggingFaceVLM.load(study.run.model(name), name)
+        images = ImageFolder(study.run.data)
+        found = explain(vlm, queries, images, starts_for(test), progress=study.progress).to_json()
+    if name == MIRAGE:
+        study.run.write_json(study.run.path / "explain.json", found)
+    return {key: value for key, value in found.items() if key not in ("schema", "queries")} | {
+        "p_refusal": sum(query["p_refusal"] for query in found["queries"]) / max(1, len(found["queries"]))
+    }
+
+
+def _judge(study: Study) -> ExactJudge:
+    return ExactJudge.from_file(study.run.data / "truth.json")
+
+
+def copy_for_report(study: Study, folder: Path) -> None:
+    """Put what the report of a whole run shows beside it: the first seed's."""
+    for name in ("search.json", "explain.json"):
+        source = study.run.path / name
+        if source.is_file():
+            (folder / name).write_bytes(source.read_bytes())
