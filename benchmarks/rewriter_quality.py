@@ -28,7 +28,7 @@ DATA = Path("../shared/data/vlguard/train.json")
 OPENERS = ("what", "share", "describe", "please", "can", "how", "tell", "could you please")
 SHOTS = 3
 DOCS_OPENERS = ("what", "share")
-DOCS_LINES, DOCS_SEED = 100, 20
+DOCS_LINES, DOCS_SEED = 100, 2026
 # Queries whose first rewrite, as the page shows it, is bad English or asks something else, and why. Read by hand.
 JUDGED_WRONG: dict[str, dict[str, str]] = {"what": {}, "share": {}}
 
@@ -73,10 +73,11 @@ _INTRODUCTION = f"""# Rewrites to read
 
 The rewriter turns a query into others that open with a given word and ask the same. `benchmarks/rewriter_quality.py`
 counts what can be counted; whether the English is good, a reader must say. Below are {DOCS_LINES} different VLGuard
-training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. We read every line. ✗ marks a
-rewrite that is ungrammatical or asks for something else, with the reason; clumsy English that a native speaker
-would understand at once counts as in order. The draw was made before the lines were read, and what was found wrong is
-left as it is. To write the page again: `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
+training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. An author of the rules read
+every line. ✗ marks a rewrite that is ungrammatical or asks for something else, with the reason; clumsy English that a
+native speaker understands at once counts as in order. The rules were mended while other draws were read, not this one:
+what was found wrong here is left as it is. To write the page again:
+`python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
 
 
 def _cell(text: str) -> str:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.text.indirect import indirect, is_one_question
+from unmirage.text.meaning import stem
 from unmirage.text.openers import words
 
 
@@ -131,6 +132,6 @@ WORD = st.sampled_from("what is the man does do who in image holding show by a t
 def test_no_content_word_is_lost_or_invented(question):
     clause = indirect(question)
     if clause is not None:
-        kept = set(words(clause)) - {"shows", "holds", "bes", "is", "does", "whether", "bys", "ands"}
-        assert kept <= set(words(question))
-        assert set(words(question)) - set(words(clause)) <= {"do", "does", "show", "be"}
+        dropped = {"do", "does", "be", "is"}
+        assert {stem(word) for word in words(clause)} - {"whether"} - dropped <= set(map(stem, words(question)))
+        assert {stem(word) for word in words(question)} - dropped <= set(map(stem, words(clause))) | {stem("does")}

@@ -14,7 +14,12 @@ VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "tr
 
 FIXED_OPENERS = tuple(sorted({word for table in FRAMES.values() for word in table} - {"verb"}))
 OPENERS = (*FIXED_OPENERS, *sorted(VERBS - set(FIXED_OPENERS)))
-ASKING = (*sorted(set(FRAMES["thing"]) - {"verb"}), *sorted(set(TELLING_VERBS) - set(FRAMES["thing"])))
+# A summary is more than the thing itself, so these two leave a trace.
+_NO_TRACE = set(TELLING_VERBS) - {"summarize", "summarise"}
+ASKING = (*sorted(set(FRAMES["thing"]) - {"verb"}), *sorted(_NO_TRACE - set(FRAMES["thing"])))
+    *sorted(set(FRAMES["thing"]) - {"verb"}),
+    *sorted(set(TELLING_VERBS) - {"summarize", "summarise"} - set(FRAMES["thing"])),
+)
 QUERIES = (
     "What is the recipe of the balno?",
     "Share the recipe of the balno.",

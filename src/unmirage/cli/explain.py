@@ -13,6 +13,7 @@ from unmirage.cli.console import err, out, print_json
 from unmirage.cli.options import parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
+from unmirage.cli.readable import end_partial, readable
 from unmirage.cli.targets import check_targets
 from unmirage.errors import UserError, unknown
 from unmirage.text.printable import clean
@@ -69,7 +70,8 @@ def explain_command(
         raise UserError(f"{data}: holds no {'answered' if benign else 'refused'} query; valid: one at least")
     quiet_libraries()
     vlm, _ = load_local(model, name)
-    queries = plain(draw_stratified(chosen, limit, seed))
+    samples, unread = readable(draw_stratified(chosen, limit, seed), file.pictures)
+    queries = plain(samples)
     starts = tuple(start) if start else starts_for(known)
     with StageProgress() as progress:
         found = explain(vlm, queries, file.pictures, starts, mode, progress, batch_size)  # type: ignore[arg-type]
@@ -82,6 +84,7 @@ def explain_command(
         _print(found)
     if run is not None:
         err.print(f"Next: unmirage report {run}", markup=False, soft_wrap=True)
+    end_partial(unread)
 
 
 def _print(found: Explanation) -> None:

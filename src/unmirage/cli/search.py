@@ -11,6 +11,7 @@ from unmirage.cli.console import err, out, print_json
 from unmirage.cli.options import parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
+from unmirage.cli.readable import end_partial, readable
 from unmirage.cli.settings import resolve
 from unmirage.cli.targets import check_targets
 
@@ -80,7 +81,7 @@ def search_command(
     )
     choice = read_words(words) if words else None
     file = open_samples(data, format, columns=parse_columns(columns), images=images)
-    samples = draw_stratified(with_unique_ids(file), limit, seed)
+    samples, unread = readable(draw_stratified(with_unique_ids(file), limit, seed), file.pictures)
     quiet_libraries()
     vlm, _ = load_local(model, name)
     with StageProgress() as progress:
@@ -96,6 +97,7 @@ def search_command(
         out.print(_table(result))
     if target is not None:
         err.print(f"Next: unmirage attack {model} {data} --found {target} --out RUN", markup=False, soft_wrap=True)
+    end_partial(unread)
 
 
 def _table(result: SearchResult) -> Table:

@@ -34,13 +34,13 @@ def direct(clause: str, word: str) -> str | None:
         return " ".join([tokens[at], *tokens[1:at], *tokens[at + 1 :]]) + "?" if turned else None
     if bare[0] != word or word not in WH:
         return None
-    subject = next((place for place in range(1, at) if _starts(tokens, bare, place)), None)
+    subject = next(
+        (place for place in range(2 if bare[1] in ("many", "much") else 1, at) if _starts(tokens, bare, place)), None
+    )
     if subject is None:
         plain = word in ("what", "who", "which") or (word == "how" and bare[1] in ("many", "much"))
         return " ".join(tokens) + "?" if plain and at < len(tokens) - 1 else None
-    if any(_is_finite(token) for token in bare[subject + 1 : at]) or (
-        word == "how" and bare[subject] in ("many", "much")
-    ):
+    if any(_is_finite(token) for token in bare[subject + 1 : at]):
         return None
     return " ".join([*tokens[:subject], tokens[at], *tokens[subject:at], *tokens[at + 1 :]]) + "?"
 
@@ -73,8 +73,13 @@ def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
     cut = next(starts, None)
     if cut is None or _OPINION & set(bare) or _INSIDE & set(bare[1:cut]):
         return None
-    between = bare[1:cut]
-    return None if any(word in STRONG_VERBS or is_participle(word) for word in between) else cut
+    doing = (
+        is_participle(word)
+        or (place == 1 and word.endswith("s") and word[:-1] in STRONG_VERBS)
+        or (word in STRONG_VERBS and place > 1 and bare[place - 1] != "of")
+        for place, word in enumerate(bare[:cut])
+    )
+    return None if any(doing) else cut
 
 
 def _starts(tokens: list[str], bare: list[str], place: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from unmirage.text.frames import VERBS
 from unmirage.text.lexicon import (
@@ -18,7 +19,7 @@ from unmirage.text.lexicon import (
     is_adverb,
 )
 from unmirage.text.nouns import DEFINITE, from_noun_phrase, identity, is_shared_medium
-from unmirage.text.openers import words
+from unmirage.text.openers import capitalise, words
 from unmirage.text.request import Request
 
 # Verbs that tell of their object, and those that hand it over.
@@ -69,6 +70,11 @@ _ASSUMING = re.compile(
     re.I,
 )
 _ABOUT_SOMEONE = re.compile(r"[\w ]+? (?:about|on|regarding) .*", re.I)
+_ASIDE = re.compile(r"(?P<verb>[a-z]+), (?P<aside>(?:in|with|for|step|using|as) ?[^,]{2,40}), (?P<x>.+)", re.I)
+# Commands that only prepare another one.
+PREPARING = frozenset(
+    "look see consider imagine read observe refer watch note notice assume suppose act pretend".split()
+)
 _BY_DOING = re.compile(r"(?<!ed )(?<!wn )\bby (?:\w+ly )?\w+ing\b", re.I)
 _NEGATION = re.compile(r"(?:do not|don['’]t|never|please do not|please don['’]t)\s+(?P<x>\w.*)", re.I)
 
@@ -100,12 +106,20 @@ def from_command(bare: str, *, sure: bool = False) -> Request | None:
     if adverb and is_command(adverb["x"]):
         made = from_command(adverb["x"])
         return Request(made.kind, f"{made.body} {adverb['adverb'].lower()}") if made else None
+    aside = _ASIDE.fullmatch(bare)
+    if aside and is_command(bare):
+        made = from_command(f"{aside['verb']} {aside['x']}")
+        return replace(made, body=f"{made.body} {aside['aside']}") if made else None
     negated = _NEGATION.match(bare)
     if negated:
         return Request("action", "not " + negated["x"])
     if not sure and not is_command(bare):
         return None
     parts = _parts(bare)
+    if len(parts) > 1 and words(parts[0])[0] in PREPARING:
+        link = _NEXT_VERB.match(parts[1])
+        made = from_command("".join(parts[1:])[link.end() if link else 0 :])
+        return replace(made, rest=capitalise(parts[0]) + ".") if made else None
     if len(parts) > 1:
         return _joined(parts) or Request("action", _POLITE_TAIL.sub("", bare))
     return _single(bare)

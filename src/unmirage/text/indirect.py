@@ -111,7 +111,7 @@ def _is_inverted(bare: list[str], at: int) -> bool:
     following, auxiliary = bare[at + 1], bare[at]
     if auxiliary in HAVE:
         return not is_participle(following) and any(is_participle(word) for word in bare[at + 2 :])
-    if at > 1 and auxiliary in BE and (bare[1] == "of" or bare[-1].endswith("est")):
+    if at > 1 and auxiliary in BE and (bare[1] == "of" or _is_superlative(bare[at + 1 :])):
         return False  # "which of these is the largest"
     if starts_noun_phrase(following) or auxiliary in DO:
         return True
@@ -123,6 +123,10 @@ def _is_inverted(bare: list[str], at: int) -> bool:
         return False
     closed = following in PREPOSITIONS or is_adverb(following) or following == "not"
     return at == 1 and not (closed or is_participle(following) or is_adjective(following))
+
+
+def _is_superlative(words: list[str]) -> bool:
+    return words[:1] == ["the"] and bool({"most", "least", "best", "worst"} & set(words) or words[-1].endswith("est"))
 
 
 def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:

@@ -164,7 +164,7 @@ CONCRETE = PERSONS | frozenset(
 )
 MEDIA = frozenset(
     "image images picture pictures photo photos meme memes post posts video videos advert advertisement ad link links "
-    "screenshot content page offer story coupon deal file quote tweet website url it them".split()
+    "screenshot content page offer coupon deal file quote tweet website url it them".split()
 )
 
 

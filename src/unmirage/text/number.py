@@ -79,6 +79,8 @@ def _ends_core(word: str) -> bool:
 
 def third_person(verb: str) -> str:
     """Return the form that goes with "she": holds, has, goes, carries, watches."""
+    if verb in AUXILIARIES - {"have", "do"}:
+        return verb
     if verb in ("have", "do", "go", "be"):
         return {"have": "has", "do": "does", "go": "goes", "be": "is"}[verb]
     if verb.endswith("y") and verb[-2:-1] not in "aeiou":

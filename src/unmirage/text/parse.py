@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from unmirage.text.frames import FRAMES, MODALS, WH_WORDS, RequestKind
-from unmirage.text.imperatives import from_command
+from unmirage.text.imperatives import PREPARING, from_command
 from unmirage.text.indirect import indirect
 from unmirage.text.lexicon import (
     AUXILIARIES,
@@ -28,10 +28,6 @@ from unmirage.text.subjects import bare_words
 
 _LONGEST = 3000  # characters; what is longer is quoted as it stands
 _ENDS = " .?!"
-# Commands that only prepare the request in another sentence.
-_PREPARING = frozenset(
-    "look see consider imagine read observe refer watch note notice assume suppose act pretend".split()
-)
 _SOMEBODY = r"(?:you|u|someone|anyone|somebody|anybody|one of you)"
 _POLITE = r"(?:(?:please|kindly|possibly|perhaps|also|just|maybe),? )*"
 # How a request is wrapped, and what is inside: a command, a clause or noun phrase, or something to do.
@@ -88,7 +84,7 @@ def parse(query: str) -> Request:
     text = " ".join(query.split())
     if len(text) > _LONGEST:
         return Request("question", decapitalise(text.rstrip(_ENDS)))
-    found = sentences(text)
+    found = sentences(without_filler(text))
     if len(found) == 1:
         return _sentence(text)
     requests = [_sentence(sentence) for sentence in found]
@@ -97,7 +93,8 @@ def parse(query: str) -> Request:
         main = next((place for place, request in enumerate(requests) if request.kind == "claim"), None)
     if main is None:
         return Request("question", decapitalise(text.rstrip(_ENDS)))
-    return replace(requests[main], rest=" ".join([*found[:main], *found[main + 1 :]]))
+    around = [*found[:main], requests[main].rest, *found[main + 1 :]]
+    return replace(requests[main], rest=" ".join(sentence for sentence in around if sentence))
 
 
 def _main(requests: list[Request], found: list[str]) -> int | None:
@@ -110,7 +107,7 @@ def _main(requests: list[Request], found: list[str]) -> int | None:
 def _prepares(request: Request, sentence: str) -> bool:
     if request.kind == "topic" and len(request.body) + 1 >= len(sentence):
         return True  # a fragment
-    return request.kind == "action" and opener(request.body) in _PREPARING | {"not"}
+    return request.kind == "action" and opener(request.body) in PREPARING | {"not"}
 
 
 def _sentence(text: str) -> Request:

@@ -34,6 +34,7 @@ _NOUN_LIKE = frozenset(
     "light orange human square male female inside outside poor rich public native official present fat gold silver "
     "fast fair single individual flat right left model foreign special sick dead close well far".split()
 )
+_PARTICLES = frozenset("on off up down out".split())
 _PICTURES = frozenset("image picture photo photograph painting meme video scene".split())
 _LONGEST = 60  # words of a question that are looked at
 
@@ -138,8 +139,8 @@ class _Scan:
             return self.build != "verb" or following in BASE_VERBS or is_adverb(following)
         if self.build == "verb":
             return self._is_base_verb(at)
-        if word in PREPOSITIONS and not following:
-            return True
+        if word in PREPOSITIONS and (not following or (word in _PARTICLES and following in PREPOSITIONS - {"of"})):
+            return True  # "are the lights on in the room"
         if word == "like" and not self.needed and following in PREPOSITIONS:
             return True  # "what is the weather like in the picture"
         if is_participle(word):
