@@ -73,10 +73,10 @@ _INTRODUCTION = f"""# Rewrites to read
 
 The rewriter turns a query into others that open with a given word and ask the same. `benchmarks/rewriter_quality.py`
 counts what can be counted; whether the English is good, a reader must say. Below are {DOCS_LINES} different VLGuard
-training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. An author of the rules read
-every line. ✗ marks a rewrite that is ungrammatical or asks for something else, with the reason; clumsy English that a
-native speaker understands at once counts as in order. The rules were mended while other draws were read, not this one:
-what was found wrong here is left as it is. To write the page again:
+training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules
+read every line. ✗ marks a rewrite that is ungrammatical or asks for something else, with the reason; clumsy English
+that a native speaker understands at once counts as in order. The rules were mended while other draws were read, not
+this one: what was found wrong here is left as it is. To write the page again:
 `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
 
 

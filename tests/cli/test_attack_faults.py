@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share")
+COMMAND = (sys.executable, "-c", "from unmirage.cli.main import run; run()", "attack")
 FEW = ("--max-new-tokens", "3", *WORDS)
 
 
@@ -32,22 +33,34 @@ def count(run):
         return 0
 
 
-def test_a_killed_run_is_continued_and_gives_the_rows_of_an_uninterrupted_one(unmirage, tiny, tmp_path):
-    common = ("--max-new-tokens", "48", "--batch-size", "2", "--shots", "6", *WORDS)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", whole, *common)
-    assert code == 0, err
-    command = [sys.executable, "-c", "from unmirage.cli.main import run; run()", "attack"]
-    command += [str(tiny.model), str(tiny.data / "test.json"), "--out", str(killed), *common]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while count(killed) == 0 and process.poll() is None:
+LONG = ("--max-new-tokens", "40", "--batch-size", "2", *WORDS)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny, tmp_path_factory):
+    """Return the rows of a run that nothing interrupts."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    subprocess.run([*COMMAND, str(tiny.model), str(tiny.data / "test.json"), "--out", str(run), *LONG], check=True)
+    return rows_of(run)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_run_that_was_stopped_is_continued_to_the_rows_of_an_uninterrupted_one(
+    unmirage, tiny, tmp_path, whole, number, status
+):
+    run = tmp_path / "stopped"
+    command = [*COMMAND, str(tiny.model), str(tiny.data / "test.json"), "--out", str(run), *LONG]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while count(run) == 0 and process.poll() is None:
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert 0 < count(killed) < len(rows_of(whole))
-    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", killed, *common)
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert process.returncode == status
+    assert number != signal.SIGINT or "run the same command again to continue" in said
+    assert 0 < count(run) < len(whole)
+    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", run, *LONG)
     assert code == 0, err
-    assert rows_of(killed) == rows_of(whole)
+    assert rows_of(run) == whole
 
 
 @pytest.fixture

@@ -17,9 +17,6 @@ OPENERS = (*FIXED_OPENERS, *sorted(VERBS - set(FIXED_OPENERS)))
 # A summary is more than the thing itself, so these two leave a trace.
 _NO_TRACE = set(TELLING_VERBS) - {"summarize", "summarise"}
 ASKING = (*sorted(set(FRAMES["thing"]) - {"verb"}), *sorted(_NO_TRACE - set(FRAMES["thing"])))
-    *sorted(set(FRAMES["thing"]) - {"verb"}),
-    *sorted(set(TELLING_VERBS) - {"summarize", "summarise"} - set(FRAMES["thing"])),
-)
 QUERIES = (
     "What is the recipe of the balno?",
     "Share the recipe of the balno.",
