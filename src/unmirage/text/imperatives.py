@@ -31,7 +31,7 @@ _SUPPLYING = frozenset(
     "share provide give show tell list name state reveal disclose mention specify present report suggest recommend "
     "offer supply enumerate add include say deliver send propose cite".split()
 )
-_FINDING = frozenset("identify determine recognise recognize infer deduce name pinpoint specify".split())
+_FINDING = frozenset("identify confirm determine recognise recognize infer deduce name pinpoint specify".split())
 # Verbs that are told by the noun of what comes out: "analyse the plan" asks for "your analysis of the plan".
 _OUTCOMES = {
     "analyze": "analysis of", "analyse": "analysis of", "assess": "assessment of", "evaluate": "evaluation of",
@@ -243,7 +243,7 @@ def _found(rest: str, core: str) -> Request:
 def _supplied(verb: str, rest: str, core: str) -> Request:
     if is_adverb(words(rest)[0]) and words(rest)[0] not in ("more", "most"):
         return Request("action", core)
-    if verb in ("share", "show", "send", "generate", "create", "provide", "give", "present") and is_shared_medium(rest):
+    if verb in ("share", "send", "generate", "create", "present") and is_shared_medium(rest):
         return Request("action", core)
     if verb in ("send", "add", "include", "deliver") and words(rest)[0] not in WH:
         return Request("action", core)

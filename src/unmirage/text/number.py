@@ -57,9 +57,10 @@ def head_noun(noun_phrase: str) -> str:
 def _core(noun_phrase: str) -> list[str]:
     """Return the words up to the head noun."""
     found = words(noun_phrase[:_LONGEST])
-    end = next((place for place, word in enumerate(found) if place and _ends_core(word)), len(found))
-    if end == 1 and len(found) > 1 and found[0] in DETERMINERS:  # "the smiling man", "the shown text"
-        end = next((place for place, word in enumerate(found) if place > 1 and _ends_core(word)), len(found))
+    ends = [place for place in range(1, len(found)) if _ends_core(found[place], found[place - 1])]
+    if ends[:1] == [1] and found[0] in DETERMINERS:  # "the smiling man", "the shown text"
+        ends = ends[1:]
+    end = ends[0] if ends else len(found)
     return found[:end]
 
 
@@ -70,7 +71,9 @@ def is_plural_noun(noun: str) -> bool:
     return noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and noun not in _SINGULARS
 
 
-def _ends_core(word: str) -> bool:
+def _ends_core(word: str, before: str) -> bool:
+    if before == "and" and word in DETERMINERS:  # "the name and the place"
+        return False
     if word in _BEHIND_NOUNS:
         return True
     closed = PREPOSITIONS | RELATIVES | AUXILIARIES | PRONOUNS | NUMBERS | {"shown", "depicted", "the", "this"}

@@ -287,6 +287,9 @@ def _part(question: str) -> str | None:
         ["where", "to"],
     ):
         return question
+    wrapped = _unwrapped(question)
+    if wrapped and wrapped.kind in ("thing", "topic", "supply", "clause"):
+        return wrapped.body
     clause = indirect(question)
     if clause:
         return clause
@@ -294,8 +297,7 @@ def _part(question: str) -> str | None:
     if match:
         verb = "are" if re.match(r"what are", question, re.I) else "is"
         return f"what {match['x']} {verb}" if len(match["x"].split()) < _SHORT else match["x"]
-    wrapped = _unwrapped(question)
-    return wrapped.body if wrapped and wrapped.kind in ("thing", "topic", "supply", "clause") else None
+    return None
 
 
 def _statement(bare: str, *, asked: bool) -> Request | None:

@@ -133,6 +133,8 @@ class _Scan:
 
     def _ends_at(self, at: int) -> bool:
         word, following = self.bare[at], self._next(at)
+        if word.endswith(("'s", "s'")):
+            return False  # "the main subject's hat": what was taken for the noun goes before it
         if word == "not":
             return True
         if is_adverb(word):
@@ -170,7 +172,7 @@ class _Scan:
     def _go_on(self, at: int) -> tuple[int, bool]:
         """Return the next place, and whether the subject's noun stands before it."""
         word = self.bare[at]
-        if word in CONJUNCTIONS or word == "of":
+        if word in CONJUNCTIONS or word == "of" or word.endswith(("'s", "s'")):
             return at + 1, False
         if word in RELATIVES or (starts_noun_phrase(word) and not word.isdigit()):
             return self._past_relative(at)
