@@ -32,8 +32,8 @@ def test_every_stage_leaves_its_files(finished) -> None:
 
 
 def test_every_model_answers_every_query_once(finished) -> None:
-    # 20 unsafe queries: plain, 2 jailbreak and 2 control shots; 10 benign: plain and 1 shot; 10 and 5 harmless
-    expected = 20 * (1 + 2 + 2) + 10 * 2 + 10 + 5
+    # 20 unsafe queries: plain, 2 jailbreak, 2 control shots; 10 benign: plain, 1 shot, 1 control; 10 and 5 harmless
+    expected = 20 * (1 + 2 + 2) + 10 * (1 + 1 + 1) + 10 + 5
     with finished.run.store() as store:
         assert store.models() == ["base", "sft-posthoc", "npo", "rmu"]
         for name in store.models():
