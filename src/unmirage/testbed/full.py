@@ -28,7 +28,7 @@ SCHEMA = "unmirage.demo-full/1"
 MIRAGE = "sft-posthoc"
 EXPLAINED = ("sft-posthoc", "npo", "rmu")
 _QUERIES = 100  # to explain
-_SEARCH = SearchConfig(method="white-box", kind="jailbreak", budget=6_000, top=5)
+_SEARCH = SearchConfig(method="white-box", kind="jailbreak", form="rewrite", budget=6_000, top=5)
 
 
 def full(study: Study) -> dict[str, Any]:
