@@ -69,3 +69,9 @@ def test_other_words_have_others(one, other):
 def test_any_two_texts_have_a_share(query, rewrite):
     assert 0.0 <= kept(query, rewrite) <= 1.0
     assert kept(query, query) == 1.0
+
+
+def test_how_to_answer_is_not_what_is_asked():
+    assert content_words("Generate the recipe of this device in a few words.") == ["generate", "recipe", "device"]
+    assert kept("Share the recipe in detail.", "What is the recipe?") == 1.0
+    assert content_words("What is shown in detail on the poster?") == ["shown", "detail", "poster"]

@@ -15,6 +15,8 @@ from unmirage.text.openers import words
 # The rewriter drops or adds these wherever a request is put in other words. "create" and "generate" ask for
 # something to be made, so they are content, like every verb that names an action.
 ASKING_WORDS = (frozenset(TELLING_VERBS) - {"create", "generate"}) | frozenset("say know answer elaborate".split())
+# How to answer, at the end of a query, is not what it asks.
+_MANNERS = (("in", "a", "few", "words"), ("in", "detail"), ("in", "brief"))
 _LOOKED_AT = 4  # an asking word asks only this near to the beginning: "Could you please briefly describe"
 _SUFFIXES = tuple(
     "ations ation ating ated ates ate itions ition ities ments ment ness ions ion ings ing ysis yses ies ied ity ify "
@@ -40,9 +42,9 @@ def content_words(text: str) -> list[str]:
     """Return the words of `text` that carry its meaning, in order, lower-cased.
 
     Function words are left out everywhere, asking words ("tell", "describe", "share") where they open the request or
-    follow its polite opening.
+    follow its polite opening, and how to answer ("in a few words") where it ends it.
     """
-    found = words(text)
+    found = _without_manner(words(text))
     return [
         word
         for place, word in enumerate(found)
@@ -73,6 +75,13 @@ def stem(word: str) -> str:
     if len(word) > _STEM and word[-1] == word[-2] and word[-1] not in "aeiouls":
         word = word[:-1]  # "running"
     return word.removesuffix("e") if len(word) > _STEM else word
+
+
+def _without_manner(found: list[str]) -> list[str]:
+    for manner in _MANNERS:
+        if tuple(found[-len(manner) :]) == manner:
+            return found[: -len(manner)]
+    return found
 
 
 def _asks(found: list[str], place: int) -> bool:
