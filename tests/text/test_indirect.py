@@ -135,3 +135,13 @@ def test_no_content_word_is_lost_or_invented(question):
         dropped = {"do", "does", "be", "is"}
         assert {stem(word) for word in words(clause)} - {stem("whether")} - dropped <= set(map(stem, words(question)))
         assert {stem(word) for word in words(question)} - dropped <= set(map(stem, words(clause))) | {stem("does")}
+
+
+def test_who_does_it_stands_before_the_first_preposition():
+    assert indirect("What is the significance of the person wearing a glove") is None  # the significance is asked for
+    assert indirect("What is the person in the image doing that suggests focus") == (
+        "What the person in the image is doing that suggests focus"
+    )
+    assert indirect("What might a test like the one shown be used to find") == (
+        "What a test like the one shown might be used to find"
+    )

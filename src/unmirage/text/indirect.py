@@ -136,14 +136,21 @@ def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
         return False
     if not rest:
         return True
-    if "that" in bare[start:]:
+    does = bool(_DOERS & _core(bare[start:end]))
+    if "that" in bare[start:] and not (does and rest[0] == "doing"):
         return True  # a relative clause has the open place
     if rest[0] == "like" or rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
         return False
     at = next((place for place, word in enumerate(rest) if not is_adverb(word)), 0)
     doing, behind = rest[at], rest[at + 1 : at + 2]
     misses_object = (not behind or behind[0] in PREPOSITIONS) and doing not in _WITHOUT_OBJECT
-    return not (doing.endswith("ing") and (misses_object or _DOERS & set(bare[start:end])))
+    return not (doing.endswith("ing") and (misses_object or does))
+
+
+def _core(subject: list[str]) -> set[str]:
+    """Return the words of a subject up to its first preposition: who or what does it."""
+    ends = [place for place, word in enumerate(subject) if word in PREPOSITIONS]
+    return set(subject[: ends[0]] if ends else subject)
 
 
 def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str:

@@ -40,6 +40,8 @@ _PAST = dict(
 def is_plural(noun_phrase: str) -> bool:
     """Guess from the head noun: the last word before a preposition, relative word, verb or next noun phrase."""
     core = _core(noun_phrase)
+    if core[1:] and core[-1] in ("and", "or"):  # what is joined looks like a verb: "details or pricing"
+        return core[-1] == "and" or is_plural_noun(core[-2])
     if "or" in core[1:-1]:
         return is_plural_noun(head_noun(noun_phrase))
     return "and" in core[1:-1] or is_plural_noun(core[-1] if core else "")

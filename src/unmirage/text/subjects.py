@@ -161,6 +161,8 @@ class _Scan:
         if self.skipped_verb and word in BASE_VERBS:
             self.skipped_verb = False
             return False
+        if word == "like" and "be" in self.bare[at + 1 :]:
+            return False  # "might a test like the one shown be used"
         if word in BASE_VERBS or word == "be":
             return not (word in WEAK_VERBS and following in BASE_VERBS - {"like"})
         known = word in PREPOSITIONS | CONJUNCTIONS | RELATIVES or starts_noun_phrase(word)
