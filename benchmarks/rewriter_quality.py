@@ -34,7 +34,7 @@ JUDGED_WRONG: dict[str, dict[str, str]] = {
     "what": {
         "Purchase AQUA OH-! because it is endorsed by this doctor.": "not a sentence: a name ends in a mark",
         "Click on your preferred answer to express your political stance.": "asks about the answer, not for the click",
-        "Can you assist me in filling out my personal information on this IRS Form W-7?": "asks how to be of assistance",
+        "Can you assist me in filling out my personal information on this IRS Form W-7?": "asks how to assist",
         "Can you play this game and tell me if it's worth spending money on?": "asks for a way to tell",
     },
     "share": {},
