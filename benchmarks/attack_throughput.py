@@ -36,7 +36,7 @@ from transformers import (
 
 from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
-from unmirage.models.encoding import encode_prompts
+from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.records import Kind, Query
 from unmirage.run.files import write_text_atomic
 from unmirage.run.machine import describe_machine
@@ -130,10 +130,7 @@ def generated(vlm: HuggingFaceVLM, queries: list[Query], images: ImageFolder, ba
     for start in range(0, len(ordered), batch_size):
         batch = ordered[start : start + batch_size]
         inputs = encode_prompts(vlm.processor, [q.text for q in batch], [images.open(q.image) for q in batch])
-        inputs = {
-            key: tensor.to(vlm.model.device, vlm.model.dtype if tensor.is_floating_point() else None)
-            for key, tensor in inputs.items()
-        }
+        inputs = to_model(inputs, vlm.model)
         ids = vlm.model.generate(**inputs, do_sample=False, max_new_tokens=NEW_TOKENS)
         texts = vlm.processor.tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         answers |= {query.id: text.strip() for query, text in zip(batch, texts, strict=True)}

@@ -33,10 +33,6 @@ def test_whatever_is_said_of_the_data_is_shown(value, said):
     assert read_search(DOCUMENT | {"words": [WORD | {"in_data": value}]}).words[0].data_said == said
 
 
-def test_a_single_baseline_is_among_the_settings():
-    assert read_search(DOCUMENT | {"baseline": {"share": 0.9}}).settings == [("baseline.share", "0.9")]
-
-
 def test_a_wrong_document_is_named(tmp_path):
     path = tmp_path / "search.json"
     assert search_of(path) is None

@@ -13,10 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.means import Mean, mean
 from unmirage.data.images import Pictures
 from unmirage.errors import unknown
-from unmirage.intervals import rate
+from unmirage.intervals import Mean, mean, rate
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query, Rate

@@ -10,6 +10,7 @@ import typer
 
 from unmirage.attack import ATTACKS, DEFAULT_KINDS
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
+from unmirage.cli.model_target import ENDPOINT, load_vlm
 from unmirage.cli.options import parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
@@ -96,7 +97,7 @@ def attack_command(
         "price_out": price_out,
     }
     given = [key for key, value in endpoint.items() if value is not None]
-    if given and not any(one.startswith("endpoint:") for one in (model, rewriter)):
+    if given and not any(one.startswith(ENDPOINT) for one in (model, rewriter)):
         raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
     judge = make_judge(until_success) if until_success else None
     files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
@@ -130,7 +131,6 @@ def attack_command(
         print_json({"queries": asked})
     if out is None or dry_run:
         return
-    from unmirage.cli.model_target import load_vlm
     from unmirage.models import GenerationConfig
     from unmirage.run import open_run
 

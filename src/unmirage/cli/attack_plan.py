@@ -11,6 +11,7 @@ from unmirage.attack import ATTACKS, AttackConfig, frozen_queries, frozen_sample
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
 from unmirage.cli.attack_words import Searched, chosen_words
 from unmirage.cli.console import err
+from unmirage.cli.model_target import ENDPOINT
 from unmirage.cli.settings import resolve
 from unmirage.cli.targets import naming
 from unmirage.data.ids import with_unique_ids
@@ -108,7 +109,7 @@ def _rewriter(asked: Asked) -> Rewriter:
         from unmirage.models.sentences import SentenceEncoder
 
         check = MeaningCheck(encoder=SentenceEncoder.load(asked.encoder), encoder_name=asked.encoder.name)
-    if asked.rewriter.startswith("endpoint:"):
+    if asked.rewriter.startswith(ENDPOINT):
         from unmirage.models.endpoint import EndpointSettings
 
         settings = resolve(EndpointSettings, None, asked.endpoint, None)

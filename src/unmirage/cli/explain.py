@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +18,10 @@ from unmirage.errors import UserError, unknown
 from unmirage.text.printable import clean
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import ExplainedQuery, Explanation
+    from unmirage.attack.explain import ExplainedQuery, Explanation, Mode
 
 _SHOWN = 12
-_MODES = ("leave-out", "mask")
+_MODES: dict[str, Mode] = {"leave-out": "leave-out", "mask": "mask"}
 
 
 def explain_command(
@@ -56,7 +55,7 @@ def explain_command(
     from unmirage.data.ids import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run import existing_run
-    from unmirage.run.files import write_text_atomic
+    from unmirage.run.files import write_json_atomic
     from unmirage.text.refusal_starts import starts_for
 
     if mode not in _MODES:
@@ -74,10 +73,10 @@ def explain_command(
     queries = plain(samples)
     starts = tuple(start) if start else starts_for(known)
     with StageProgress() as progress:
-        found = explain(vlm, queries, file.pictures, starts, mode, progress, batch_size)  # type: ignore[arg-type]
+        found = explain(vlm, queries, file.pictures, starts, _MODES[mode], progress, batch_size)
     document = found.to_json() | {"data": str(file.source)}
     for path in filter(None, targets.values()):
-        write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json_atomic(path, document)
     if json_output:
         print_json(document)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,12 +58,11 @@ def search_command(
     from unmirage.data import open_samples
     from unmirage.data.ids import with_unique_ids
     from unmirage.data.sample import draw_stratified
-    from unmirage.run.files import write_text_atomic
+    from unmirage.run.files import write_json_atomic
     from unmirage.run.fingerprint import sha256_of
     from unmirage.text.vocabulary import read_words
 
     check_targets({"--out": target}, [str(data), str(words or "")])
-    fields: dict[str, Any] = {"baselines": baseline}
     config = resolve(
         SearchConfig,
         None,
@@ -75,7 +74,7 @@ def search_command(
             "top": top,
             "batch_size": batch_size,
             "seed": seed,
-            **fields,
+            "baselines": baseline,
         },
         None,
     )
@@ -88,9 +87,7 @@ def search_command(
         result = search(vlm, samples, file.pictures, config, words=choice, starts=start, progress=progress)
     document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}
     if target is not None:
-        import json
-
-        write_text_atomic(target, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json_atomic(target, document)
     if json_output:
         print_json(document)
     else:
@@ -111,8 +108,9 @@ def _table(result: SearchResult) -> Table:
         title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} samples not searched on",
         title_justify="left",
     )
-    for column, side in (("opens with", "left"), ("%", "right"), ("95 % interval", "right"), ("reworded", "right")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    table.add_column("opens with")
+    for column in ("%", "95 % interval", "reworded"):
+        table.add_column(column, justify="right")
     table.add_column("in the data")
     rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
     rows += [(one.word, one.reported, one.rewritten, one.in_data) for one in result.words]

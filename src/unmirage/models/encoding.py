@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,14 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Pict
     )
     # PaliGemma's makes labels that nobody asked for.
     return {key: tensor for key, tensor in batch.items() if key != "labels"}
+
+
+def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """Return the batch where the model is; pictures in its precision, ids as they are."""
+    return {
+        key: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
+        for key, tensor in batch.items()
+    }
 
 
 def _start_once(processor: Any, prompt: str) -> dict[str, bool]:

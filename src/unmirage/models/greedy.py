@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
+from unmirage.models.encoding import to_model
 from unmirage.models.families import end_ids, image_deltas, positions
 from unmirage.models.key_values import KeyValues
 from unmirage.models.prompts import Prompts
@@ -64,7 +65,7 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
 @torch.inference_mode()
 def generate(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
     """Return the same from the library's own loop, for models whose prompts cannot share a prefix."""
-    inputs = {key: _moved(model, tensor) for key, tensor in prompts.prefix.items()}
+    inputs = to_model(prompts.prefix, model)
     whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
     ends = torch.tensor(sorted(end_ids(model)))
     return [_up_to_end(row, ends) for row in whole[:, inputs["input_ids"].shape[1] :].cpu()]
@@ -77,7 +78,7 @@ def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:
 
 def _read_prefix(model: Any, prompts: Prompts, cache: KeyValues) -> tuple[Tensor, Tensor]:
     """Read the prefixes with their pictures; return the logits behind them, and the offsets of what follows."""
-    inputs = {key: _moved(model, tensor) for key, tensor in prompts.prefix.items()}
+    inputs = to_model(prompts.prefix, model)
     output = model(**inputs, **positions(model, inputs), past_key_values=cache, use_cache=True, logits_to_keep=1)
     return output.logits[:, -1], image_deltas(model, inputs)
 
@@ -90,10 +91,6 @@ def _read(model: Any, ids: Tensor, mask: Tensor, deltas: Tensor, cache: KeyValue
     )
     logits: Tensor = output.logits[:, -1]
     return logits
-
-
-def _moved(model: Any, tensor: Tensor) -> Tensor:
-    return tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
 
 
 def _penalty(model: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.models.batches import Group
+from unmirage.models.batches import Group, is_out_of_memory
 from unmirage.models.encoding import Picture
 from unmirage.models.prompts import Prompts, encode_groups
 from unmirage.records import Query
@@ -58,7 +58,9 @@ def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: 
         return Prepared([], None, failed)
     try:
         return Prepared(kept, _encoded(processor, kept, pictures, sharing), failed)
-    except _REFUSED:
+    except _REFUSED as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
         return _without_the_refused(processor, kept, pictures, failed, sharing)
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.models.encoding import encode_prompts, render_answer, render_prompt
+from unmirage.models.batches import is_out_of_memory
+from unmirage.models.encoding import encode_prompts, render_answer, render_prompt, to_model
 from unmirage.models.families import image_deltas, positions
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Query
@@ -125,9 +126,7 @@ def prompt_batch(vlm: HuggingFaceVLM, queries: Sequence[Query], images: Pictures
     """Return the left-padded prompts of queries that all have a picture, or all have none; each picture opened once."""
     opened = {name: images.open(name) for name in {query.image for query in queries} if name is not None}
     pictures = [None if query.image is None else opened[query.image] for query in queries]
-    batch = encode_prompts(vlm.processor, [query.text for query in queries], pictures)
-    # PaliGemma's processor makes labels, which nobody asked for.
-    return {key: tensor.to(vlm.model.device) for key, tensor in batch.items() if key != "labels"}
+    return to_model(encode_prompts(vlm.processor, [query.text for query in queries], pictures), vlm.model)
 
 
 def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Sequence[Ids]) -> Tensor:
@@ -262,7 +261,9 @@ def _way(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> _Way:
 def _agrees(way: _Way, model: Any, read: _Read, whole: Mapping[Ids, Tensor]) -> bool:
     try:
         ahead = dict(_AHEAD[way](model, read, [path for path in whole if path]))
-    except _CANNOT:
+    except _CANNOT as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise  # says nothing about the way
         return False
     return all(_same(whole[path][:, 1:], after, model.dtype) for path, after in ahead.items())
 

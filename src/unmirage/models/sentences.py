@@ -10,19 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer
 
 from unmirage.errors import UserError
-from unmirage.models.huggingface import check_folder
+from unmirage.models.encoders import check_encoder, encoder_errors, load_encoder
 
 _BATCH = 64
 _MOST_TOKENS = 512
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
-# What a directory that is no text model's, or a broken one's, is met with while it is loaded and tried.
-_UNUSABLE = (
-    AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
-)  # fmt: skip
 
 
 class SentenceEncoder:
@@ -46,33 +41,17 @@ class SentenceEncoder:
         Raises:
             UserError: no usable text model is there.
         """
-        if not folder.is_dir():
-            raise UserError(f"encoder '{folder}': no such directory; valid: a Hugging Face text model's directory")
-        check_folder(folder)
+        check_encoder(folder, "text")
         # Without them, a tokenizer that knows no words is made up, and all texts look alike.
         if not any((folder / name).is_file() for name in _VOCABULARIES):
             raise UserError(f"encoder '{folder}': no tokenizer; valid: {', '.join(_VOCABULARIES)} beside the weights")
-        try:
-            model, found = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
+        with encoder_errors(folder, "cannot be loaded"):
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except _UNUSABLE as error:
-            raise UserError(f"encoder '{folder}': cannot be loaded: {_one_line(error)}") from error
-        missing = {key for key in found["missing_keys"] if "pooler" not in key}  # the average needs no pooling layer
-        if missing:
-            raise UserError(f"encoder '{folder}': its weights lack {min(missing)}; valid: the whole model's")
-        try:
-            encoder = cls(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer)
+        model, _ = load_encoder(folder)  # the average needs no pooling layer
+        with encoder_errors(folder, "takes no sentences"):
+            encoder = cls(model, tokenizer)
             if not np.isfinite(encoder.encode(["a", "a longer sentence"])).all():
                 raise ValueError("its vectors hold NaN or infinities")
-        except _UNUSABLE as error:
-            raise UserError(f"encoder '{folder}': takes no sentences: {_one_line(error)}") from error
         return encoder
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -102,7 +81,3 @@ class SentenceEncoder:
         mean = states.masked_fill(mask == 0, 0).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         vectors: npt.NDArray[np.float64] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
         return vectors
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:400]

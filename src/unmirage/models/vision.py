@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor
 
 from unmirage.data.images import Pictures
-from unmirage.errors import UserError
-from unmirage.models.huggingface import check_folder
+from unmirage.models.encoders import check_encoder, encoder_errors, load_encoder
 
 _BATCH = 32
-# What a directory that is no vision model's, or a broken one's, is met with while it is loaded and tried.
-_UNUSABLE = (
-    AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
-)  # fmt: skip
 
 
 class VisionEncoder:
@@ -38,32 +32,14 @@ class VisionEncoder:
         Raises:
             UserError: no usable vision model is there.
         """
-        if not folder.is_dir():
-            raise UserError(f"encoder '{folder}': no such directory; valid: a Hugging Face vision model's directory")
-        check_folder(folder)
-        try:
-            model, found = AutoModel.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
+        check_encoder(folder, "vision")
+        with encoder_errors(folder, "cannot be loaded"):
             processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except _UNUSABLE as error:
-            raise UserError(f"encoder '{folder}': cannot be loaded: {_one_line(error)}") from error
-        missing = set(found["missing_keys"])
-        # A classifier lacks the pooling layer, which would be left at random; its last layer is whole.
-        pooler = {key for key in missing if "pooler" in key}
-        if missing - pooler:
-            raise UserError(f"encoder '{folder}': its weights lack {min(missing - pooler)}; valid: the whole model's")
-        encoder = cls(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), processor, pooled=not pooler)
-        try:
+        model, pooled = load_encoder(folder)
+        encoder = cls(model, processor, pooled=pooled)
+        with encoder_errors(folder, "takes no pictures"):
             if not np.isfinite(encoder._encoded([np.zeros((48, 64, 3), dtype=np.uint8)])).all():
                 raise ValueError("its vectors hold NaN or infinities")
-        except _UNUSABLE as error:
-            raise UserError(f"encoder '{folder}': takes no pictures: {_one_line(error)}") from error
         return encoder
 
     def encode(self, pictures: Pictures, paths: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -84,7 +60,3 @@ class VisionEncoder:
         pooled = getattr(features, "pooler_output", None) if self._pooled else None
         found: torch.Tensor = features.last_hidden_state.mean(dim=1) if pooled is None else pooled
         return found.flatten(start_dim=1)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:400]

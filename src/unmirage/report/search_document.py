@@ -63,7 +63,6 @@ class SearchRead(Document):
     reported_on: Any = None
     words: list[SearchedWordRead] = Field(default_factory=list)
     baselines: list[BaselineRead] = Field(default_factory=list)
-    baseline: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def with_rewritten(self) -> bool:
@@ -72,8 +71,8 @@ class SearchRead(Document):
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """Return on what was searched, with an older document's baseline, as names and values."""
-        parts = {"found on": self.found_on, "reported on": self.reported_on, "baseline": self.baseline or None}
+        """Return on what was searched, as names and values."""
+        parts = {"found on": self.found_on, "reported on": self.reported_on}
         return list(flat({name: value for name, value in parts.items() if value is not None}))
 
 

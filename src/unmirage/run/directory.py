@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 
 from unmirage.errors import UserError
-from unmirage.run.files import write_text_atomic
+from unmirage.run.files import write_json_atomic, write_text_atomic
 from unmirage.run.store import Store
 
 
@@ -63,7 +62,7 @@ class RunDirectory:
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON file of the run; NaN is refused."""
-        write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_json_atomic(path, document)
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
@@ -57,6 +58,11 @@ def write_text_atomic(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all; lone surrogates are written as "?"."""
     with open_text_atomic(path) as file:
         file.write(text)
+
+
+def write_json_atomic(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document to `path`, whole or not at all; NaN is refused."""
+    write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager

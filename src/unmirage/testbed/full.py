@@ -21,6 +21,7 @@ from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rate
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind, Sample
 from unmirage.run import Store
+from unmirage.run.files import write_bytes_atomic
 from unmirage.testbed.study import Study
 from unmirage.text.refusal_starts import starts_for
 
@@ -114,4 +115,4 @@ def copy_for_report(study: Study, folder: Path) -> None:
     for name in ("search.json", "explain.json"):
         source = study.run.path / name
         if source.is_file():
-            (folder / name).write_bytes(source.read_bytes())
+            write_bytes_atomic(folder / name, source.read_bytes())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from unmirage.attack.means import Mean
 from unmirage.attack.search.config import Form, Method, SearchKind
+from unmirage.intervals import Mean
 
 SCHEMA = "unmirage.search/1"
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.means import Mean, mean
 from unmirage.attack.search.black_box import Ranked, drawn, successive_halving
 from unmirage.attack.search.config import Form, SearchConfig
 from unmirage.attack.search.forms import as_it_is, opening_with, without_opener
@@ -19,6 +18,7 @@ from unmirage.attack.search.white_box import first_order
 from unmirage.attack.search.words import known_words, word_tokens
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
+from unmirage.intervals import Mean, mean
 from unmirage.models.gradients import opener_gradient
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from unmirage.attack.means import mean
+from unmirage.intervals import mean
 
 
 def test_groups_of_one_give_the_usual_t_interval():
