@@ -91,9 +91,8 @@ def test_paligemma_says_why_it_does_not_share(family):
     assert (reason != "") is (family.name == "paligemma")
 
 
+@pytest.mark.parametrize("family", ["llava-1.5"], indirect=True)
 def test_a_repetition_penalty_of_the_model_s_own_settings_counts(family, family_images):
-    if family.name != "llava-1.5":
-        pytest.skip("one family is enough")
     penal = family.fresh()
     penal.model.generation_config.repetition_penalty = 1.3
     pictures = [family_images.open(name) for name, _ in ASKED]
@@ -103,9 +102,8 @@ def test_a_repetition_penalty_of_the_model_s_own_settings_counts(family, family_
     assert [row.tolist() for row in greedy(penal.model, prompts, TOKENS)] == expected
 
 
+@pytest.mark.parametrize("family", ["llava-1.5"], indirect=True)
 def test_other_settings_that_change_greedy_answers_go_through_the_library(family):
-    if family.name != "llava-1.5":
-        pytest.skip("one family is enough")
     other = family.fresh()
     other.model.generation_config.no_repeat_ngram_size = 3
     assert why_not_shared(other.model) == "its generation settings hold no_repeat_ngram_size=3"

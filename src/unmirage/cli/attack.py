@@ -11,7 +11,7 @@ import typer
 from unmirage.attack import ATTACKS, DEFAULT_KINDS
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.model_target import ENDPOINT, load_vlm
-from unmirage.cli.options import parse_columns
+from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.targets import check_targets
@@ -62,10 +62,10 @@ def attack_command(
         str | None,
         typer.Option(help="A judge, such as phrases: ask no shot after one that it calls a success. For large K."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
-    format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
-    columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    name: NameOption = None,
+    format: FormatOption = "auto",
+    columns: ColumnsOption = "",
+    images: ImagesOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")] = False,
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,

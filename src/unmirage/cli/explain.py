@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import parse_columns
+from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, StartOption, parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.readable import end_partial, readable
@@ -35,13 +35,11 @@ def explain_command(
     ] = None,
     benign: Annotated[bool, typer.Option("--benign", help="Explain the answered queries instead.")] = False,
     mode: Annotated[str, typer.Option(help="leave-out each word, or mask it.")] = "leave-out",
-    start: Annotated[
-        list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
-    format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
-    columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    start: StartOption = None,
+    name: NameOption = None,
+    format: FormatOption = "auto",
+    columns: ColumnsOption = "",
+    images: ImagesOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many queries, drawn by seed.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,

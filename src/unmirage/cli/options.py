@@ -1,8 +1,21 @@
-"""Options that several commands share, from text to values."""
+"""Options that several commands share: how they are declared, and from text to values."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from unmirage.errors import UserError
+
+NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")]
+FormatOption = Annotated[str, typer.Option(help="Format of DATA.")]
+ColumnsOption = Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")]
+StartOption = Annotated[
+    list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
+]
 
 
 def parse_columns(text: str) -> dict[str, str]:

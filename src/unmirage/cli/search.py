@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import parse_columns
+from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, StartOption, parse_columns
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.readable import end_partial, readable
@@ -37,13 +37,11 @@ def search_command(
     words: Annotated[
         Path | None, typer.Option(help="Choose from this list, a word a line; default: the tokenizer's whole words.")
     ] = None,
-    start: Annotated[
-        list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")] = None,
-    format: Annotated[str, typer.Option(help="Format of DATA.")] = "auto",
-    columns: Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")] = None,
+    start: StartOption = None,
+    name: NameOption = None,
+    format: FormatOption = "auto",
+    columns: ColumnsOption = "",
+    images: ImagesOption = None,
     limit: Annotated[int | None, typer.Option(min=4, help="At most so many samples, drawn by label and seed.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the halves and of the draw.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1)] = 16,
