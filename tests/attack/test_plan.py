@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from unmirage.attack.plan import ATTACKS, DEFAULT_KINDS, AttackConfig, plan_queries
+from unmirage.attack.plan import ATTACKS, DEFAULT_KINDS, AttackConfig, plan_queries, short_of_shots
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
 from unmirage.text.openers import opener, words
@@ -136,3 +136,13 @@ def test_settings_that_cannot_be_are_refused(field, value, message):
 
 def test_words_are_lower_cased():
     assert AttackConfig(jailbreak_word="WHAT").jailbreak_word == "what"
+
+
+def test_samples_with_too_few_shots_or_none_are_counted(samples):
+    config = AttackConfig()
+    queries = plan_queries(samples, config)
+    assert short_of_shots(queries, samples, config) == {}
+    gone = [q for q in queries if not (q.sample_id == "s0" and q.kind is Kind.JAILBREAK)]
+    fewer = [q for q in gone if q.id != "s2|jailbreak|2"]
+    assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: 1}
+    assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: 2}

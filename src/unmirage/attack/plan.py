@@ -116,7 +116,13 @@ def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter:
     return found
 
 
-def short_of_shots(queries: Sequence[Query], config: AttackConfig) -> dict[Kind, int]:
-    """Return how many samples of each kind got fewer rewrites than `config` asks for; kinds without any are absent."""
-    shots = Counter((query.kind, query.unsafe, query.sample_id) for query in queries if query.kind in ATTACKS)
-    return dict(Counter(kind for (kind, unsafe, _), made in shots.items() if made < config.shots_of(unsafe=unsafe)))
+def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: AttackConfig) -> dict[Kind, int]:
+    """Return how many samples got fewer shots than `config` asks for, or none at all; kinds without any are absent."""
+    shots = Counter((query.kind, query.sample_id) for query in queries)
+    short = Counter(
+        kind
+        for kind in dict.fromkeys(config.kinds)
+        for sample in samples
+        if sample.refused in ATTACKS[kind] and shots[kind, sample.id] < config.shots_of(unsafe=sample.refused)
+    )
+    return dict(short)

@@ -88,7 +88,7 @@ def plan(asked: Asked) -> Planned:
     rewriter = _rewriter(asked)
     fixed = {kind: frozen_queries(load_samples(path), samples, kind, known) for kind, path in asked.frozen.items()}
     queries = plan_queries(samples, attack, rewriter, fixed)
-    _say_what_is_missing(queries, attack, rewriter, asked)
+    _say_what_is_missing(short_of_shots(queries, samples, attack), rewriter, asked)
     config = {
         "data": str(asked.file.source),
         "data_sha256": sha256,
@@ -138,11 +138,11 @@ def files_by_kind(option: str, given: Sequence[str] | None) -> dict[Kind, Path]:
     return files
 
 
-def _say_what_is_missing(queries: Sequence[Query], attack: AttackConfig, rewriter: Rewriter, asked: Asked) -> None:
+def _say_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, asked: Asked) -> None:
     skipped = asked.file.skipped
     if skipped.count:
         err.print(f"{asked.file.source}: {skipped.count} records were set aside", markup=False, soft_wrap=True)
-    for kind, count in short_of_shots(queries, attack).items():
+    for kind, count in short.items():
         if kind not in asked.frozen:
             err.print(f"{kind}: {count} samples have fewer shots than were asked for", markup=False)
     report = rewriter.report
