@@ -41,13 +41,14 @@ def demo_command(
     with ExitStack() as stack:
         run = stack.enter_context(open_run(out_dir, {"demo": True, **settings.model_dump(mode="json")}))
         with StageProgress() as progress:
-            studies = []
+            studies, more = [], []
             for seed in range(seeds):
                 progress.prefix = f"seed {seed}: " if seeds > 1 else ""
                 study = stack.enter_context(open_study(out_dir / f"seed-{seed}", settings, seed, progress))
                 study.complete()
                 studies.append(study)
-            more = [full(study) for study in studies] if everything else []
+                if everything:
+                    more.append(full(study))
         results = summarise(studies)
         run.write_json(run.results_file, results.to_json())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
