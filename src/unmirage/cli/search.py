@@ -91,7 +91,10 @@ def search_command(
     else:
         out.print(_table(result))
     if target is not None:
-        err.print(f"Next: unmirage attack {model} {data} --found {target} --out RUN", markup=False, soft_wrap=True)
+        # Asked in the searched form too, which is not always the rewriter's.
+        kinds = kind if form == "rewrite" else f"{kind},{form}"
+        next_one = f"unmirage attack {model} {data} --found {target} --kind {kinds} --out RUN"
+        err.print(f"Next: {next_one}", markup=False, soft_wrap=True)
     end_partial(unread)
 
 
@@ -106,8 +109,9 @@ def _table(result: SearchResult) -> Table:
         title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} samples not searched on",
         title_justify="left",
     )
+    with_reworded = result.form != "rewrite"
     table.add_column("opens with")
-    for column in ("%", "95 % interval", "reworded"):
+    for column in ("%", "95 % interval", *(["reworded"] if with_reworded else [])):
         table.add_column(column, justify="right")
     table.add_column("in the data")
     rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
@@ -120,7 +124,7 @@ def _table(result: SearchResult) -> Table:
             plain(name),
             f"{100 * reported.value:.1f}" if reported.value is not None else "n/a",
             f"{100 * low:.1f}–{100 * high:.1f}" if low is not None and high is not None else "n/a",
-            f"{100 * rewritten.value:.1f}" if rewritten is not None and rewritten.value is not None else "",
+            *([f"{100 * rewritten.value:.1f}" if rewritten and rewritten.value is not None else ""] * with_reworded),
             "" if in_data is None else "yes" if in_data else "no",
         )
     return table
