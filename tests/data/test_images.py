@@ -260,3 +260,13 @@ def test_inspect_refuses_what_open_refuses(folder, monkeypatch):
     monkeypatch.setattr("unmirage.data.images._MAX_BYTES", 10)
     with pytest.raises(UserError, match=r"'sub/red\.png' has too many bytes; valid: up to 10"):
         folder.inspect("sub/red.png")
+
+
+def test_a_file_is_given_as_it_is_but_never_one_outside(folder, tmp_path):
+    path = folder.root / "sub" / "red.png"
+    assert folder.content("sub/red.png") == path.read_bytes()
+    (folder.root / "out.png").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("x")
+    for name in ("../secret", "out.png", "gone.png"):
+        with pytest.raises(UserError, match="image"):
+            folder.content(name)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, chisquare
 
 from unmirage.data import load_samples, split
 from unmirage.records import Sample
@@ -91,6 +91,34 @@ def test_retain_takes_answered_samples_of_both(safety):
     assert len(kept) == 401
     assert not any(s.refused for s in kept)
     assert len({s.id for s in kept}) == 401
+
+
+def numbered(count):
+    return [sample(n, "What is it?", False) for n in range(count)]
+
+
+def test_as_many_as_asked_for_are_drawn_in_their_order_by_seed():
+    samples = numbered(500)
+    found = split.drawn(iter(samples), 40, 1)
+    assert len(found) == 40
+    assert found == sorted(found, key=samples.index)
+    assert found == split.drawn(samples, 40, 1) != split.drawn(samples, 40, 2)
+    assert split.drawn(samples, 500, 1) == split.drawn(samples, 900, 1) == samples
+    assert split.drawn(samples, 0, 1) == []
+
+
+def test_every_usable_sample_is_drawn_as_often_as_any_other():
+    samples = numbered(20)
+    often = Counter(one.id for seed in range(3000) for one in split.drawn(samples, 5, seed, lambda s: s.id != "s3"))
+    assert "s3" not in often
+    counts = [often[one.id] for one in samples if one.id != "s3"]
+    assert chisquare(counts).pvalue > 0.001
+
+
+def test_few_samples_are_asked_whether_they_can_be_used():
+    asked = []
+    split.drawn(numbered(20_000), 50, 0, lambda s: asked.append(s.id) or True)
+    assert len(asked) < 50 * 10
 
 
 @pytest.mark.skipif(not VLGUARD.exists(), reason="VLGuard's text is not here")

@@ -147,6 +147,16 @@ def test_a_source_that_breaks_off_leaves_the_old_file(tmp_path, write):
     assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
 
 
+def test_provenance_is_written_and_passed_over_when_read(tmp_path):
+    samples = [sample("a", refused=True), sample("b")]
+    write_samples(samples, tmp_path / "s.jsonl", {"a": {"source": "d.json", "harm": 4}})
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [row.get("provenance") for row in rows] == [{"source": "d.json", "harm": 4}, None]
+    assert [one.id for one in load_samples(tmp_path / "s.jsonl")] == ["a", "b"]
+    write_samples(samples, tmp_path / "plain.jsonl")
+    assert "provenance" not in (tmp_path / "plain.jsonl").read_text()
+
+
 def test_no_samples_make_an_empty_list(tmp_path):
     write_json([], tmp_path / "s.json")
     assert (tmp_path / "s.json").read_text() == "[]\n"

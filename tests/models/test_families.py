@@ -1,9 +1,29 @@
-"""Where the parts of a VLM are found by name."""
+"""Where the parts of a VLM are found by name, in every family, with LoRA around them and without."""
+
+import copy
 
 import pytest
 import torch
+from peft import LoraConfig, inject_adapter_in_model
+from tests.models.tiny_families import QUERIES, pictures
+from torch import nn
 
-from unmirage.models.families import decoder_depth, image_positions, part_of, set_trainable
+from unmirage.errors import UserError
+from unmirage.models.encoding import encode_prompts, render_prompt
+from unmirage.models.families import (
+    decoder,
+    decoder_depth,
+    decoder_layers,
+    down_projections,
+    fed_text,
+    image_positions,
+    joined_pictures,
+    lora_targets,
+    output_logits,
+    part_of,
+    set_trainable,
+    vision_output,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +35,10 @@ from unmirage.models.families import decoder_depth, image_positions, part_of, se
         ("lm_head.weight", "language"),
         ("model.visual.blocks.0.attn.qkv.weight", "vision"),
         ("model.visual.merger.mlp.0.weight", "projector"),
+        ("model.visual.deepstack_merger_list.0.linear_fc1.weight", "projector"),
         ("model.connector.modality_projection.proj.weight", "projector"),
+        ("model.language_model.layers.0.self_attn.q_proj.base_layer.weight", "language"),
+        ("model.vision_tower.layers.0.fc1.lora_A.default.weight", "vision"),
         ("model.text_model.layers.0.self_attn.q_proj.weight", "language"),
     ],
 )
@@ -41,3 +64,118 @@ def test_image_positions_are_the_image_tokens(tiny) -> None:
     vlm = tiny.load()
     ids = torch.tensor([[1, vlm.processor.image_token_id, 5]])
     assert image_positions(vlm.model, ids).tolist() == [[False, True, False]]
+
+
+def prompts(family):
+    return encode_prompts(family.processor, QUERIES, pictures(len(QUERIES)))
+
+
+def wrapped(family, parts=("language", "projector", "vision")):
+    """Return the family's model with LoRA around all linear layers of these parts, and their names before."""
+    model = copy.deepcopy(family.model)
+    names = lora_targets(model, parts)
+    inject_adapter_in_model(LoraConfig(r=2, target_modules=names), model)
+    return model, names
+
+
+def test_every_parameter_has_a_part(family) -> None:
+    model, _ = wrapped(family)
+    for network in (family.model, model):
+        counts = dict.fromkeys(("vision", "projector", "language"), 0)
+        for name, _ in network.named_parameters():
+            counts[part_of(name)] += 1
+        assert min(counts.values()) > 0
+
+
+def test_the_decoder_is_where_the_layers_and_the_last_norm_are(family) -> None:
+    for model in (family.model, wrapped(family)[0]):
+        assert decoder_layers(model) is decoder(model).layers
+        assert len(decoder_layers(model)) == decoder_depth(model) == 3
+        assert isinstance(decoder(model).norm, nn.Module)
+
+
+@torch.inference_mode()
+def test_logits_come_from_the_last_hidden_states(family) -> None:
+    batch = prompts(family)
+    for model in (family.model, wrapped(family)[0]):
+        logits = model(**batch).logits
+        hidden = model.model(**batch).last_hidden_state
+        made = output_logits(model, hidden[[0, 1, 2], [-1, -2, -3]])
+        torch.testing.assert_close(made, logits[[0, 1, 2], [-1, -2, -3]], rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_cap_on_logits_is_kept_as_the_model_keeps_it(family) -> None:
+    model = copy.deepcopy(family.model)
+    model.config.get_text_config().final_logit_softcapping = 2.0
+    batch = prompts(family)
+    logits = model(**batch).logits
+    assert (logits.abs().max() <= 2) == (family.name == "paligemma")
+    made = output_logits(model, model.model(**batch).last_hidden_state[:, -1])
+    torch.testing.assert_close(made, logits[:, -1], rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_the_tower_is_read_once_a_picture_or_cannot_be_parted_from_its_projector(family) -> None:
+    tower = vision_output(family.model)
+    assert (tower is None) == family.name.startswith("qwen")
+    if tower is None:
+        return
+    (name,) = (name for name, module in family.model.named_modules() if module is tower)
+    parts = {part_of(f"{name}.{parameter}") for parameter, _ in tower.named_parameters()}
+    assert parts == {"vision"}
+    calls = []
+    handle = tower.register_forward_hook(lambda *_: calls.append(1))
+    family.model(**prompts(family))
+    handle.remove()
+    assert calls == [1]
+
+
+def test_down_projections_are_named_by_layer(family) -> None:
+    model, _ = wrapped(family)
+    plain, lora = down_projections(family.model, [3, 1]), down_projections(model, [3, 1])
+    layers = decoder_layers(family.model)
+    for names, network in ((plain, family.model), (lora, model)):
+        parameters = dict(network.named_parameters())
+        assert torch.equal(parameters[names[0]], layers[2].mlp.down_proj.weight)
+        assert torch.equal(parameters[names[1]], layers[0].mlp.down_proj.weight)
+    assert all(name.endswith(".down_proj.base_layer.weight") for name in lora)
+    for layer in (0, 4):
+        with pytest.raises(UserError, match=f"layer {layer}: the model has none; valid: 1 to 3"):
+            down_projections(family.model, [layer])
+
+
+def test_lora_goes_around_every_linear_layer_of_a_part_but_the_head(family) -> None:
+    model, names = wrapped(family)
+    linear = {name for name, module in family.model.named_modules() if isinstance(module, nn.Linear)}
+    assert set(names) == linear - {"lm_head"}
+    assert len(set(names)) == len(names)
+    around = {name.partition(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A." in name}
+    assert around == set(names)
+    assert lora_targets(model, ("language", "projector", "vision")) == names
+    language = lora_targets(family.model, ("language",))
+    assert len(language) == 3 * 7
+    assert {part_of(name + ".") for name in language} == {"language"}
+
+
+def test_an_unknown_part_is_answered_with_the_known_ones(tiny) -> None:
+    with pytest.raises(UserError, match=r"unknown part 'tower'; valid: language, projector, vision"):
+        lora_targets(tiny.load().model, ("tower",))
+
+
+def test_only_pictures_are_filled_up() -> None:
+    large, small = torch.ones(1, 2, 3), torch.full((2, 1, 2), 2.0)
+    joined = joined_pictures("pixel_values", [large, small])
+    assert joined.tolist() == [[[1, 1, 1], [1, 1, 1]], *[[[2, 2, 0], [0, 0, 0]]] * 2]
+    with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+        joined_pictures("image_grid_thw", [large, small])
+
+
+def test_the_fed_text_is_tokenised_to_the_prompt(family) -> None:
+    image_token = family.model.config.image_token_id
+    for query in QUERIES:
+        text = fed_text(family.processor, render_prompt(family.processor, query, has_image=True))
+        fed = family.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        behind = fed[len(fed) - fed[::-1].index(image_token) :]
+        prompt = encode_prompts(family.processor, [query], pictures(1))["input_ids"][0].tolist()
+        assert prompt[-len(behind) :] == behind

@@ -216,3 +216,11 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     path.write_text("this is prose, and long enough to be mistaken for a page of a database" * 40)
     with pytest.raises(UserError, match=r"s\.sqlite: file is not a database"):
         Store(path)
+
+
+def test_what_a_model_is_made_of_is_given_back(tmp_path):
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.model_files("m") == {}
+        store.add_model("m", {"b.json": "2", "a.json": "1"})
+        store.add_model("n", {"a.json": "3"})
+        assert store.model_files("m") == {"a.json": "1", "b.json": "2"}

@@ -2,7 +2,8 @@
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.methods import METHODS, NpoConfig, RmuConfig, SftConfig
-from unmirage.align.run import AlignData, AlignResult, align
+from unmirage.align.plan import AlignData
+from unmirage.align.run import AlignResult, align
 
 __all__ = [
     "METHODS",

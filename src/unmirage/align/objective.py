@@ -4,105 +4,195 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from unmirage.models.encoding import IGNORED
+StreamName = Literal["forget", "prefer", "retain"]
+Tokens = Literal["answer", "query", "all"]
+Unit = Literal["rows", "tokens", "places", "batches"]
+Need = Literal["log_probs", "logits", "hidden"]
+RetainTerm = Literal["none", "kl", "representation", "npo"]
 
 
 class MethodConfig(BaseModel):
-    """Settings that all methods share: l = l_forget + gamma * (cross-entropy + alpha * own retain term)."""
+    """Settings that all methods share: l = l_forget + gamma * (ce * cross-entropy + alpha * own retain term).
+
+    The composite loss of Safety Mirage (Chen et al., arXiv 2503.11832), with a weight for its first term.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss")
-    alpha: float = Field(default=1.0, ge=0, description="weight of the method's own retain term inside it")
+    gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss; 0 needs no retain set")
+    ce: float = Field(default=1.0, ge=0, description="weight of the cross-entropy inside it")
+    alpha: float = Field(default=1.0, ge=0, description="weight of the own retain term inside it")
+    retain_term: RetainTerm = "none"
+    layer: int = Field(default=7, ge=1, description="1-based decoder layer of representations; unused without them")
+    loss_tokens: Tokens = Field(default="answer", description="tokens that the forget loss covers")
+    compat: Literal["none", "official"] = Field(
+        default="none", description="official: the losses of the paper's code, micro-batch means and all"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model says about the rows of one stream, at the places that a loss covers, flattened row by row.
+
+    Attributes:
+        log_probs: (n,) log pi(token | what came before) of the tokens that carry loss.
+        logits: (n, vocabulary) from which they come; None where nobody asked.
+        hidden: (m, width) output of the chosen decoder layer at the places of content; None where nobody asked.
+    """
+
+    log_probs: Tensor
+    logits: Tensor | None = None
+    hidden: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One forward pass over the rows of one stream (forget or retain).
+    """One stream of a batch (forget, prefer or retain), through the policy and, where needed, the reference.
 
     Attributes:
-        logits: (batch, tokens, vocabulary).
-        labels: (batch, tokens), `IGNORED` outside the answer.
-        content: (batch, tokens) True on query and answer tokens; never on padding or image positions.
-        hidden: (batch, tokens, width) output of the decoder layer that the method asked for, else None.
+        rows: number of sequences.
+        row: (n,) to which of them each loss token belongs.
+        policy: what the model being trained says.
+        reference: what the frozen reference says of the same rows; it holds what the method needs of it.
     """
 
-    logits: Tensor
-    labels: Tensor
-    content: Tensor
-    hidden: Tensor | None = None
+    rows: int
+    row: Tensor
+    policy: Outputs
+    reference: Outputs | None = None
 
-    def rows(self, chosen: Tensor) -> Stream:
-        """Return the rows for which `chosen` (batch,) is True."""
-        hidden = None if self.hidden is None else self.hidden[chosen]
-        return Stream(self.logits[chosen], self.labels[chosen], self.content[chosen], hidden)
+    def sums(self, values: Tensor) -> Tensor:
+        """Return (rows,): `values` (n,) summed over the loss tokens of each row."""
+        return values.new_zeros(self.rows).index_add(0, self.row, values)
+
+    def means(self, values: Tensor) -> Tensor:
+        """Return (rows,): `values` (n,) averaged over the loss tokens of each row."""
+        return self.sums(values) / self.sums(torch.ones_like(values)).clamp(min=1)
+
+    @property
+    def ref(self) -> Outputs:
+        """The reference's outputs, for a method that has asked for them."""
+        assert self.reference is not None
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named part of the loss as a sum, and what it is to be divided by.
+
+    The divisor is counted over the whole optimiser step: all micro-batches on all machines. So a loss does not
+    depend on how a step is cut into pieces.
+
+    Attributes:
+        total: () weighted sum.
+        per: "rows" of the stream, its loss "tokens", its "places" of content, or the "batches" (micro-batches).
+        stream: whose rows, tokens or places.
+    """
+
+    total: Tensor
+    per: Unit
+    stream: StreamName
+
+
+Parts = dict[str, Part]
 
 
 class Method(ABC):
     """A way to align a model. A subclass is one small file: its config, its losses, where they come from."""
 
-    needs_forget: ClassVar[bool] = True
-    needs_reference: ClassVar[bool] = True
+    forgets: ClassVar[bool] = True
+    prefers: ClassVar[bool] = False  # also sees the forget queries with the answers of `preferred`
+    negates: ClassVar[bool] = False  # what was learnt is subtracted from the weights in the end
 
-    def hidden_layer(self) -> int | None:
-        """Return the 1-based decoder layer whose output the losses need; None for none."""
-        return None
+    def __init__(self, config: MethodConfig) -> None:
+        self.config = config
+
+    @property
+    def retains(self) -> bool:
+        """Whether it learns from a retain set."""
+        return self.config.gamma > 0
+
+    def needs(self, stream: StreamName) -> frozenset[Need]:
+        """Return what the method wants of the reference on a stream."""
+        return _RETAIN_NEEDS[self._term] if stream == "retain" else self.forget_needs()
+
+    def wants(self, stream: StreamName) -> frozenset[Need]:
+        """Return what the method wants of the policy on a stream."""
+        if stream != "retain":
+            return self.forget_wants()
+        learns = frozenset[Need]({"log_probs"} if self.config.ce else ())
+        return learns | _RETAIN_NEEDS[self._term]
+
+    def forget_needs(self) -> frozenset[Need]:
+        """Return what the forget loss wants of the reference."""
+        return frozenset()
+
+    def forget_wants(self) -> frozenset[Need]:
+        """Return what the forget loss wants of the policy."""
+        return frozenset({"log_probs"})
 
     @abstractmethod
-    def losses(
-        self, forget: Stream | None, retain: Stream, ref_forget: Stream | None, ref_retain: Stream | None
-    ) -> dict[str, Tensor]:
-        """Return the named parts of the loss, already weighted; their sum is minimised.
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:
+        """Return the forget loss, weighted, in parts.
 
         Args:
-            forget: unsafe queries with harmful answers; None for methods without a forget set.
-            retain: everything the model should keep (for SFT: everything it should learn).
-            ref_forget, ref_retain: the same rows through the frozen reference model, where it is needed.
+            forget: unsafe queries with harmful answers.
+            prefer: the same queries with the answers to prefer; None unless `prefers`.
         """
+
+    def retain(self, retain: Stream) -> Parts:
+        """Return the composite retain loss: gamma * (ce * cross-entropy + alpha * own term)."""
+        config = self.config
+        parts: Parts = {}
+        if config.ce:
+            total = -retain.policy.log_probs.sum()
+            parts["cross_entropy"] = Part(config.gamma * config.ce * total, "tokens", "retain")
+        if self._term != "none":
+            weight = config.gamma * config.alpha
+            own = self.own_term(retain)
+            parts["retain"] = Part(weight * own.total, own.per, "retain")
+        return parts
+
+    def own_term(self, retain: Stream) -> Part:
+        """Return the method's own retain term, unweighted."""
+        if self._term == "kl":
+            return Part(kl_to_reference(retain).sum(), "tokens", "retain")
+        assert self._term == "representation"
+        assert retain.policy.hidden is not None
+        assert retain.ref.hidden is not None
+        moved = (retain.policy.hidden - retain.ref.hidden).float()
+        return Part(moved.square().mean(-1).sum(), "places", "retain")
 
     def state(self) -> dict[str, Tensor]:
         """Return tensors that belong to the run and must be saved with it, such as RMU's control vector."""
         return {}
 
-
-def answer_log_probs(stream: Stream) -> Tensor:
-    """Return log pi(answer token | what came before), 0 where there is no answer token. (batch, tokens - 1)."""
-    targets = stream.labels[:, 1:]
-    mask = targets != IGNORED
-    log_probs = F.log_softmax(stream.logits[:, :-1].float(), dim=-1)
-    picked = log_probs.gather(-1, targets.masked_fill(~mask, 0).unsqueeze(-1)).squeeze(-1)
-    return picked * mask
+    @property
+    def _term(self) -> RetainTerm:
+        return self.config.retain_term if self.retains and self.config.alpha else "none"
 
 
-def sequence_log_probs(stream: Stream) -> Tensor:
-    """Return log pi(answer | query), the sum over answer tokens. (batch,)."""
-    return answer_log_probs(stream).sum(-1)
+_RETAIN_NEEDS: dict[RetainTerm, frozenset[Need]] = {
+    "none": frozenset(),
+    "kl": frozenset({"logits"}),
+    "representation": frozenset({"hidden"}),
+    "npo": frozenset({"log_probs"}),
+}
 
 
-def cross_entropy(stream: Stream) -> Tensor:
-    """Return the mean next-token loss over all answer tokens of the stream. ()."""
-    targets = stream.labels[:, 1:]
-    return F.cross_entropy(stream.logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
-
-
-def kl_to_reference(stream: Stream, reference: Stream) -> Tensor:
-    """Return KL(reference || policy), averaged over answer tokens. ()."""
-    mask = stream.labels[:, 1:] != IGNORED
-    policy = F.log_softmax(stream.logits[:, :-1][mask].float(), dim=-1)
-    target = F.log_softmax(reference.logits[:, :-1][mask].float(), dim=-1)
-    return F.kl_div(policy, target, log_target=True, reduction="batchmean")
-
-
-def masked_mean_square(difference: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of squares of `difference` (batch, tokens, width) over the tokens in `mask`. ()."""
-    return difference[mask].float().square().mean()
+def kl_to_reference(stream: Stream) -> Tensor:
+    """Return (n,): KL(reference || policy) over the vocabulary, at each loss token of the stream."""
+    assert stream.policy.logits is not None
+    assert stream.ref.logits is not None
+    policy = stream.policy.logits.float().log_softmax(-1)
+    target = stream.ref.logits.float().log_softmax(-1)
+    return (target.exp() * (target - policy)).sum(-1)
 
 
 def freeze(module: torch.nn.Module) -> torch.nn.Module:

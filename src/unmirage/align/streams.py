@@ -1,29 +1,36 @@
-"""Samples in, batches out: encoded once, paired by a schedule that is a pure function of seed and position."""
+"""Samples in, batches out: encoded once, drawn by a schedule that is a pure function of seed and position."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from unmirage.data.images import ImageFolder
-from unmirage.models.encoding import Example, collate, encode_example
+from unmirage.align.forward import PassBatch
+from unmirage.align.objective import StreamName, Tokens
+from unmirage.align.order import Order
+from unmirage.data.images import Pictures
+from unmirage.models.encoding import IGNORED, Example, collate, encode_example
 from unmirage.records import Sample
 
 _CACHE_BYTES = 2**30
+Plan = tuple[tuple[StreamName, ...], ...]
 
 
 class EncodedSamples:
     """A list of samples as training examples, encoded on first use and kept while they fit into 1 GiB."""
 
-    def __init__(self, samples: Sequence[Sample], processor: Any, images: ImageFolder) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], processor: Any, images: Pictures, *, mark_query: bool = False
+    ) -> None:
         self._samples = samples
         self._processor = processor
         self._images = images
+        self._mark_query = mark_query
         self._cache: dict[int, Example] = {}
         self._cached_bytes = 0
 
@@ -35,49 +42,118 @@ class EncodedSamples:
             return self._cache[index]
         sample = self._samples[index]
         image = None if sample.image is None else self._images.open(sample.image)
-        example = encode_example(self._processor, sample.query, sample.answer, image)
+        example = encode_example(self._processor, sample.query, sample.answer, image, mark_query=self._mark_query)
         if self._cached_bytes + example.bytes <= _CACHE_BYTES:
             self._cache[index] = example
             self._cached_bytes += example.bytes
         return example
 
+    def length(self, index: int) -> int:
+        """Return about how long a sample is, in characters, without encoding it."""
+        return len(self._samples[index].query) + len(self._samples[index].answer)
 
-class PairedStreams(Dataset[dict[str, Example]]):
-    """Item i holds the i-th example of each stream; every stream goes round in shuffled passes of its own.
 
-    The order depends on (seed, stream, pass) alone, so it is the same after a resume and on every machine.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a stream: the example, and what is known of it from before.
+
+    Attributes:
+        example: its tokens and picture.
+        cached: what the reference said of it, by kind; see `PassBatch.cached`.
+        features: what the frozen vision tower made of its picture.
     """
 
-    def __init__(self, streams: dict[str, EncodedSamples], length: int, seed: int) -> None:
+    example: Example
+    cached: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Tensor | None = None
+
+
+class Rows:
+    """The rows of one stream by number: its examples, with what caches hold of them."""
+
+    def __init__(self, samples: EncodedSamples) -> None:
+        self.samples = samples
+        self.cached: dict[str, Any] = {}
+        self.features: Any = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Row:
+        example = self.samples[index]
+        features = None if self.features is None or "pixel_values" not in example.extras else self.features[index]
+        return Row(example, {kind: cache[index] for kind, cache in self.cached.items()}, features)
+
+
+class PairedStreams(Dataset[dict[StreamName, Row]]):
+    """Item i holds the i-th row of each stream, by the order of each."""
+
+    def __init__(self, streams: Mapping[StreamName, Rows], orders: Mapping[StreamName, Order], length: int) -> None:
         self._streams = streams
+        self._orders = orders
         self._length = length
-        self._seed = seed
-        self._orders: dict[tuple[str, int], list[int]] = {}
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> dict[str, Example]:
-        return {name: stream[self._order(name, index)] for name, stream in self._streams.items()}
+    def __getitem__(self, index: int) -> dict[StreamName, Row]:
+        return {name: stream[self._orders[name].sample_at(index)] for name, stream in self._streams.items()}
 
-    def _order(self, name: str, index: int) -> int:
-        turn, place = divmod(index, len(self._streams[name]))
-        if (name, turn) not in self._orders:
-            rng = np.random.default_rng([self._seed, turn, *name.encode()])
-            self._orders = {key: order for key, order in self._orders.items() if key[0] != name}
-            self._orders[name, turn] = rng.permutation(len(self._streams[name])).tolist()
-        return self._orders[name, turn][place]
+    def drawn(self, stream: StreamName) -> list[int]:
+        """Return the numbers of all samples of a stream that the run will see, ascending."""
+        return sorted({self._orders[stream].sample_at(index) for index in range(self._length)})
 
 
-class PairCollator:
-    """Put the rows of all streams into one batch, so that one forward pass serves them all."""
+@dataclass(frozen=True, slots=True)
+class PassCollator:
+    """Rows in, one batch for each forward pass out.
 
-    def __init__(self, pad_token_id: int) -> None:
-        self._pad_token_id = pad_token_id
+    Attributes:
+        pad_token_id: what fills the ends of short rows.
+        image_token_id: stands where a picture's features go; None for a model without.
+        plan: which streams go through the model together.
+        tokens: which tokens of a stream carry its loss.
+        places: which representations count: "text" leaves out padding and image positions, "all" nothing.
+    """
 
-    def __call__(self, items: Sequence[dict[str, Example]]) -> dict[str, Tensor]:
-        """Return `collate`'s batch and `is_forget` (batch,)."""
-        names = sorted(items[0])
-        examples = [item[name] for name in names for item in items]
-        is_forget = [name == "forget" for name in names for _ in items]
-        return {**collate(examples, self._pad_token_id), "is_forget": torch.tensor(is_forget)}
+    pad_token_id: int
+    image_token_id: int | None
+    plan: Plan
+    tokens: Mapping[StreamName, Tokens]
+    places: str = "text"
+
+    def __call__(self, items: Sequence[Mapping[StreamName, Row]]) -> list[PassBatch]:
+        """Return the passes of one micro-batch."""
+        return [self.batch({name: [item[name] for item in items] for name in names}) for names in self.plan]
+
+    def batch(self, streams: Mapping[StreamName, Sequence[Row]]) -> PassBatch:
+        """Return the rows of some streams as one batch."""
+        rows = [row for stream in streams.values() for row in stream]
+        inputs = collate([row.example for row in rows], self.pad_token_id)
+        answer = inputs.pop("labels") != IGNORED
+        query = inputs.pop("query_mask").bool()
+        ids, spans, start = inputs["input_ids"], {}, 0
+        loss = torch.zeros_like(answer)
+        for name, stream in streams.items():
+            spans[name] = (start, start + len(stream))
+            here = slice(*spans[name])
+            loss[here] = {"answer": answer, "query": query, "all": answer | query}[self.tokens[name]][here]
+            start += len(stream)
+        features = [row.features for row in rows if row.features is not None]
+        return PassBatch(
+            inputs=inputs,
+            loss=loss,
+            places=self._places(inputs["attention_mask"].bool(), ids),
+            rows=spans,
+            cached={name: _joined(stream) for name, stream in streams.items()},
+            features=torch.cat(features) if features else None,
+        )
+
+    def _places(self, real: Tensor, ids: Tensor) -> Tensor:
+        if self.places == "all":
+            return torch.ones_like(real)
+        return real if self.image_token_id is None else real & (ids != self.image_token_id)
+
+
+def _joined(rows: Sequence[Row]) -> dict[str, Tensor]:
+    return {kind: torch.cat([row.cached[kind] for row in rows]) for kind in rows[0].cached}

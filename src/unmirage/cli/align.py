@@ -69,7 +69,7 @@ def align_command(
     quiet_libraries()
     vlm = HuggingFaceVLM.load(model, out.name)
     with StageProgress() as progress:
-        result = align(vlm, data, resolved, lambda done, total: progress(f"align {out.name}", done, total))
+        result = align(vlm, data, resolved, lambda stage, done, total: progress(f"{stage} {out.name}", done, total))
     save_model(out, vlm, resolved.model_dump(mode="json"), result.state)
     err.print(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}", markup=False, soft_wrap=True)
     err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)

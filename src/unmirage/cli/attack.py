@@ -10,8 +10,24 @@ import typer
 
 from unmirage.attack import ATTACKS, DEFAULT_KINDS
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
-from unmirage.cli.model_target import ENDPOINT, load_vlm
-from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, parse_columns
+from unmirage.cli.model_target import load_vlm
+from unmirage.cli.options import (
+    BatchSizeOption,
+    ColumnsOption,
+    ConcurrencyOption,
+    FormatOption,
+    ImagesOption,
+    MaxNewTokensOption,
+    NameOption,
+    PriceInOption,
+    PriceOutOption,
+    RequestsOption,
+    SeedOption,
+    SkipBadOption,
+    TimeoutOption,
+    check_endpoint_options,
+    parse_columns,
+)
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.targets import check_targets
@@ -66,16 +82,16 @@ def attack_command(
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")] = False,
+    skip_bad: SkipBadOption = False,
     limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Queries at once; default: what memory holds.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 256,
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Endpoint: requests at a time.")] = None,
-    requests_per_minute: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: at most so many.")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: seconds a request may take.")] = None,
-    price_in: Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million prompt tokens.")] = None,
-    price_out: Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")] = None,
+    seed: SeedOption = 0,
+    batch_size: BatchSizeOption = None,
+    max_new_tokens: MaxNewTokensOption = 256,
+    concurrency: ConcurrencyOption = None,
+    requests_per_minute: RequestsOption = None,
+    timeout: TimeoutOption = None,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON and ask nothing.")] = False,
 ) -> None:
     """Ask MODEL every query of DATA as it is, and rewritten by one-word attacks and their controls.
@@ -96,9 +112,7 @@ def attack_command(
         "price_in": price_in,
         "price_out": price_out,
     }
-    given = [key for key, value in endpoint.items() if value is not None]
-    if given and not any(one.startswith(ENDPOINT) for one in (model, rewriter)):
-        raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
+    check_endpoint_options(endpoint, (model, rewriter))
     judge = make_judge(until_success) if until_success else None
     files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
     check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])

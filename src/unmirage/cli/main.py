@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli import align, attack, audit, demo, doctor, evaluate, explain, report, search
+from unmirage.cli import align, attack, audit, convert, demo, doctor, evaluate, explain, prepare, report, search
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail
 from unmirage.errors import UserError
 
@@ -28,6 +28,8 @@ app.command("audit")(audit.audit_command)
 app.command("attack")(attack.attack_command)
 app.command("search")(search.search_command)
 app.command("explain")(explain.explain_command)
+app.command("convert")(convert.convert_command)
+app.command("prepare")(prepare.prepare_command)
 app.command("align")(align.align_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("report")(report.report_command)

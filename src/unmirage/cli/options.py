@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,23 @@ ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures;
 StartOption = Annotated[
     list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
 ]
+
+SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Queries at once; default: what memory holds.")]
+MaxNewTokensOption = Annotated[int, typer.Option(min=1, help="Tokens that an answer may have.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Endpoint: requests at a time.")]
+RequestsOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: at most so many.")]
+TimeoutOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: seconds a request may take.")]
+PriceInOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million prompt tokens.")]
+PriceOutOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")]
+
+
+def check_endpoint_options(values: Mapping[str, object], targets: Iterable[str]) -> None:
+    """Raise `UserError` for a setting of servers where none of `targets` is one; None values were not given."""
+    given = [key for key, value in values.items() if value is not None]
+    if given and not any(one.startswith("endpoint:") for one in targets):
+        raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
 
 
 def parse_columns(text: str) -> dict[str, str]:

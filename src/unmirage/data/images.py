@@ -93,6 +93,11 @@ class Pictures(ABC):
         with self._file(relative) as file, self._opened(file, relative) as image:
             return _loaded(image, relative)
 
+    def content(self, relative: str) -> bytes:
+        """Return the picture's file as it is. Whether it is a picture is for `open` or `check` to say."""
+        with self._file(relative) as file:
+            return file.read()
+
     def check(self, relative: str) -> None:
         """Refuse a picture that is missing, of another format, or too large. Reads its header only."""
         with self._file(relative) as file, self._opened(file, relative):

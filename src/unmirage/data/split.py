@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from unmirage.data.ids import with_unique_ids
@@ -56,3 +57,32 @@ def forget(samples: Iterable[Sample], answers: Mapping[str, str]) -> list[Sample
 def retain(samples: Iterable[Sample], general: Iterable[Sample]) -> list[Sample]:
     """Return what the model is to keep: the answered safety samples, topped up with general ones."""
     return with_unique_ids(sample for sample in [*samples, *general] if not sample.refused)
+
+
+def drawn(
+    samples: Iterable[Sample], size: int, seed: int, usable: Callable[[Sample], bool] = lambda _: True
+) -> list[Sample]:
+    """Return `size` of the usable samples, in their order, each as likely as any other; all where there are fewer.
+
+    Samples may come one by one: no more than `size` of them are kept meanwhile, and `usable` is asked about few of
+    the others, so it may be slow.
+
+    Args:
+        samples: what to draw from.
+        size: how many.
+        seed: of the draw.
+        usable: whether a sample may be drawn.
+    """
+    draw = random.Random(seed)
+    # The samples with the lowest random ranks; the highest of those is on top, the first to go.
+    kept: list[tuple[float, int, Sample]] = []
+    for index, sample in enumerate(samples):
+        rank = draw.random()
+        if size < 1 or (len(kept) == size and rank >= -kept[0][0]) or not usable(sample):
+            continue
+        entry = (-rank, index, sample)
+        if len(kept) < size:
+            heapq.heappush(kept, entry)
+        else:
+            heapq.heapreplace(kept, entry)
+    return [sample for _, index, sample in sorted(kept, key=lambda one: one[1])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,10 +18,21 @@ _INDENTED = json.JSONEncoder(allow_nan=False, indent=1)
 _FIELDS = tuple(field.name for field in fields(Sample))
 
 
-def write_samples(samples: Iterable[Sample], path: str | Path) -> None:
-    """Write one JSON object a line: id, record, query, answer, image, refused, label_source, category."""
+def write_samples(
+    samples: Iterable[Sample], path: str | Path, provenance: Mapping[str, Mapping[str, object]] | None = None
+) -> None:
+    """Write one JSON object a line: id, record, query, answer, image, refused, label_source, category.
+
+    Args:
+        samples: what to write.
+        path: the file.
+        provenance: where a sample comes from, by its id; written as the object `provenance`, which readers pass over.
+    """
+    known = provenance or {}
     with open_text_atomic(Path(path)) as file:
-        file.writelines(_ON_ONE_LINE.encode(_flat_record(sample)) + "\n" for sample in samples)
+        for sample in samples:
+            more = {"provenance": dict(known[sample.id])} if sample.id in known else {}
+            file.write(_ON_ONE_LINE.encode(_flat_record(sample) | more) + "\n")
 
 
 def write_json(samples: Iterable[Sample], path: str | Path) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from unmirage.errors import UserError
+from unmirage.models.families import answer_kind, fed_text, joined_pictures, marks_tokens, needs_picture
 
 Picture = Image.Image
 
 IGNORED = -100  # label of a token that carries no loss
+_MARKER = "unmirage-marks-this-place"  # rendered in the place of a text, to see what the chat template puts around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,34 @@ class Example:
     Attributes:
         input_ids: (tokens,) prompt, answer and end of turn.
         prompt_length: how many of them are the prompt, image tokens included.
-        extras: whatever else the processor made for the picture, such as `pixel_values` (1, channels, h, w).
+        extras: whatever else the processor made: of the picture, such as `pixel_values` (1, channels, h, w), and of
+            each token, such as `token_type_ids` (1, tokens), the answer's included.
+        query: first column of the user's own text, and the one after its last; (0, 0) where nobody asked for it.
     """
 
     input_ids: Tensor
     prompt_length: int
     extras: dict[str, Tensor]
+    query: tuple[int, int] = (0, 0)
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens, all of them: nothing is ever cut off."""
+        return len(self.input_ids)
+
+    @property
+    def labels(self) -> Tensor:
+        """(tokens,) the ids of the answer, `IGNORED` on the prompt."""
+        labels = self.input_ids.clone()
+        labels[: self.prompt_length] = IGNORED
+        return labels
+
+    @property
+    def query_mask(self) -> Tensor:
+        """(tokens,) 1 on the user's own text, 0 on the template, the picture and the answer."""
+        mask = torch.zeros_like(self.input_ids)
+        mask[slice(*self.query)] = 1
+        return mask
 
     @property
     def bytes(self) -> int:
@@ -44,19 +69,50 @@ def render_prompt(processor: Any, query: str, *, has_image: bool) -> str:
 
 
 def render_answer(processor: Any, query: str, answer: str, *, has_image: bool) -> str:
-    """Return what follows the prompt when the model answers `answer`: separator, answer, end of turn."""
+    """Return what follows the prompt when the model answers `answer`: separator, answer, one end token."""
+    prompt = render_prompt(processor, query, has_image=has_image)
+    whole = _answered(processor, query, answer, has_image)
+    before, _, after = _answered(processor, query, _MARKER, has_image).rpartition(_MARKER)
+    if whole.startswith(prompt) and before.startswith(prompt):
+        said = whole[len(prompt) :].removesuffix(after)
+    else:  # the template writes a past answer otherwise than it asks for a new one (LLaVA-OneVision)
+        said = answer if not prompt or prompt[-1].isspace() else f" {answer}"
+    end = _end_of_turn(processor.tokenizer, after)
+    # Some data brings the end along.
+    return said.removesuffix(end) + end
+
+
+def _answered(processor: Any, query: str, answer: str, has_image: bool) -> str:
     turns = [_user(query, has_image), {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
     whole: str = processor.apply_chat_template(turns)
-    prompt = render_prompt(processor, query, has_image=has_image)
-    if not whole.startswith(prompt):
-        raise UserError("chat template: the answered turn does not start with its own prompt")
-    end = processor.tokenizer.eos_token
-    rest = whole[len(prompt) :].rstrip("\n")
-    return rest if rest.endswith(end) else rest.rstrip() + end
+    return whole
+
+
+def _end_of_turn(tokenizer: Any, after: str) -> str:
+    """Return what ends an answer, given what the template puts after one: up to its first special token.
+
+    That is where generation stops, be it the tokenizer's own end token or another one (Gemma3, Idefics3). What
+    comes after it is never said. A template without any (LLaVA-1.5's on the hub) leaves it to the tokenizer's.
+    """
+    names = {tokenizer.eos_token, *map(str, getattr(tokenizer, "added_tokens_decoder", {}).values())}
+    # Gemma's tokenizer has runs of blanks and line breaks among them.
+    ends = [after.index(name) + len(name) for name in names if name and name.strip(" ▁\t\n") and name in after]
+    end: str | None = after[: min(ends)] if ends else tokenizer.eos_token
+    if not end:
+        raise UserError("tokenizer: has no end token, and the chat template ends answers with none either")
+    return end
 
 
 def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Picture | None]) -> dict[str, Tensor]:
-    """Return a left-padded batch for generation. All queries have a picture, or none has."""
+    """Return a left-padded batch for generation. All queries have a picture, or none has.
+
+    Raises:
+        UserError: there is no picture, and the family cannot do without.
+    """
+    if needs_picture(processor) and None in images:
+        raise UserError(
+            f"query {_short(queries[images.index(None)])}: has no picture; this model reads none without one"
+        )
     prompts = [
         render_prompt(processor, query, has_image=image is not None)
         for query, image in zip(queries, images, strict=True)
@@ -89,31 +145,111 @@ def _start_once(processor: Any, prompt: str) -> dict[str, bool]:
     return {"add_special_tokens": False} if start and prompt.startswith(start) else {}
 
 
-def encode_example(processor: Any, query: str, answer: str, image: Picture | None) -> Example:
-    """Return one training example. Prompt and answer are tokenised apart, so the loss mask is exact."""
+def encode_example(
+    processor: Any, query: str, answer: str, image: Picture | None, *, mark_query: bool = True
+) -> Example:
+    """Return one training example, whole: the loss mask is exact, and the prompt is the one of generation.
+
+    Args:
+        processor: the model's.
+        query: what the user asks.
+        answer: what the model shall say; its end token is added.
+        image: what it is about.
+        mark_query: find the query among the tokens.
+
+    Raises:
+        UserError: the query cannot be found, the answer holds an image token, or a picture is missing.
+    """
     has_image = image is not None
     batch = encode_prompts(processor, [query], [image])
     prompt_ids = batch.pop("input_ids")[0]
     del batch["attention_mask"]
+    prompt = fed_text(processor, render_prompt(processor, query, has_image=has_image))
     target = render_answer(processor, query, answer, has_image=has_image)
-    target_ids = processor.tokenizer(target, add_special_tokens=False, return_tensors="pt")["input_ids"][0]
-    return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), batch)
+    target_ids = prompt_ids.new_tensor(_continued(processor, prompt, prompt_ids.tolist(), target))
+    if getattr(processor, "image_token_id", None) in target_ids.tolist():
+        raise UserError(f"answer {_short(answer)}: holds the model's image token, for which there is no picture")
+    kinds = {key: _extended(kind, len(target_ids), processor) for key, kind in batch.items() if marks_tokens(key)}
+    columns = _query_columns(processor, query, prompt, prompt_ids.tolist(), has_image) if mark_query else (0, 0)
+    return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), {**batch, **kinds}, columns)
+
+
+def _extended(kinds: Tensor, more: int, processor: Any) -> Tensor:
+    """Return (1, prompt and answer), from what the processor says of each token of the prompt (1, prompt)."""
+    return torch.cat([kinds, kinds.new_full((1, more), answer_kind(processor))], dim=1)
+
+
+def _continued(processor: Any, prompt: str, prompt_ids: list[int], target: str) -> list[int]:
+    """Return the ids of the answer as they follow those of the prompt, which stay as generation has them.
+
+    Tokenised by itself, the answer would get a space of its own from SentencePiece, which puts one before whatever
+    it is given: the model would learn to begin with a token that it is never asked to go on from. So it is what
+    the whole has more than the prompt, unless the two melt into one token, or the end of the prompt is unknown.
+    """
+    before, whole = _ids(processor, prompt), _ids(processor, prompt + target)
+    known = before[-1:] == prompt_ids[-1:] and whole[: len(before)] == before
+    return whole[len(before) :] if known else _ids(processor, target)
+
+
+def _ids(processor: Any, text: str) -> list[int]:
+    ids: list[int] = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _query_columns(processor: Any, query: str, prompt: str, prompt_ids: list[int], has_image: bool) -> tuple[int, int]:
+    """Return the first column of the query in the prompt, and the one after its last.
+
+    They are counted from the end, because a picture before it is one placeholder in the text and many tokens in
+    the prompt. A token that the query shares with the template (" What") is the query's.
+    """
+    place = fed_text(processor, render_prompt(processor, _MARKER, has_image=has_image)).find(_MARKER)
+    # Some templates strip the text.
+    text = query if prompt.startswith(query, place) else query.strip()
+    if place < 0 or not prompt.startswith(text, place) or not getattr(processor.tokenizer, "is_fast", False):
+        raise _lost(query)
+    encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+    spans = encoded["offset_mapping"]
+    inside = [at for at, (left, right) in enumerate(spans) if left < place + len(text) and right > place]
+    if not inside:
+        return len(prompt_ids), len(prompt_ids)  # an empty query
+    tail = encoded["input_ids"][inside[0] :]
+    first = len(prompt_ids) - len(tail)
+    if first < 0 or prompt_ids[first:] != tail:
+        raise _lost(query)
+    return first, first + inside[-1] + 1 - inside[0]
+
+
+def _lost(query: str) -> UserError:
+    return UserError(f"query {_short(query)}: cannot be found among its prompt's tokens; valid: a loss on answers only")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")
 
 
 def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Tensor]:
-    """Return a right-padded batch: `input_ids`, `attention_mask`, `labels` (answer tokens only) and the extras."""
-    longest = max(len(example.input_ids) for example in examples)
-    ids = torch.full((len(examples), longest), pad_token_id)
-    labels = torch.full((len(examples), longest), IGNORED)
-    mask = torch.zeros((len(examples), longest), dtype=torch.long)
-    for row, example in enumerate(examples):
-        length = len(example.input_ids)
-        ids[row, :length] = example.input_ids
-        mask[row, :length] = 1
-        labels[row, example.prompt_length : length] = example.input_ids[example.prompt_length :]
-    keys = {key for example in examples for key in example.extras}
-    extras = {key: torch.cat([e.extras[key] for e in examples if key in e.extras]) for key in sorted(keys)}
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels, **extras}
+    """Return a right-padded batch, whatever the sizes of the pictures, and with or without them row by row.
+
+    It holds `input_ids`, `attention_mask`, `labels` (answers only, else `IGNORED`) and `query_mask` (1 on the
+    users' own text), all (batch, tokens) of whole numbers, and the extras as the model takes them.
+    """
+    batch = {
+        "input_ids": _padded([example.input_ids for example in examples], pad_token_id),
+        "attention_mask": _padded([torch.ones_like(example.input_ids) for example in examples]),
+        "labels": _padded([example.labels for example in examples], IGNORED),
+        "query_mask": _padded([example.query_mask for example in examples]),
+    }
+    for key in sorted({key for example in examples for key in example.extras}):
+        if marks_tokens(key):
+            kinds = [e.extras[key][0] if key in e.extras else torch.zeros_like(e.input_ids) for e in examples]
+            batch[key] = _padded(kinds)
+        else:
+            batch[key] = joined_pictures(key, [e.extras[key] for e in examples if key in e.extras])
+    return batch
+
+
+def _padded(rows: list[Tensor], value: int = 0) -> Tensor:
+    return pad_sequence(rows, batch_first=True, padding_value=value)
 
 
 def _user(query: str, has_image: bool) -> dict[str, Any]:

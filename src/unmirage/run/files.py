@@ -76,7 +76,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
-        _sync(temporary)
+        sync_folder(temporary)
         with _set_aside(path):
             temporary.replace(path)
     finally:
@@ -93,7 +93,7 @@ def _set_aside(path: Path) -> Iterator[None]:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Force every file below `folder` to disk, so that the rename never becomes visible before the content."""
     for path in folder.rglob("*"):
         if path.is_file():

@@ -106,6 +106,11 @@ class Store:
             rows = [(name, file, hashed) for file, hashed in files.items()]
             self._db.executemany("INSERT OR IGNORE INTO model_files VALUES (?, ?, ?)", rows)
 
+    def model_files(self, name: str) -> dict[str, str]:
+        """Return what `add_model` was told about a model; nothing if it is not known."""
+        with self._errors_named():
+            return dict(self._db.execute("SELECT file, hash FROM model_files WHERE model = ? ORDER BY file", (name,)))
+
     def samples(self) -> list[Sample]:
         """Return all samples, in the order they came."""
         rows = self._rows("samples", Sample)

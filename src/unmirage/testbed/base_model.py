@@ -58,7 +58,7 @@ def base_model(
             vlm,
             AlignData(retain=samples.samples, images=ImageFolder(data)),
             _seeded(settings.base, world.seed),
-            learn,
+            None if learn is None else lambda _, done, total: learn(done, total),
         )
         with new_folder(folder) as new:
             vlm.save(new)

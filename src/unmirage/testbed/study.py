@@ -18,12 +18,12 @@ from unmirage.audit import AuditOptions, audit
 from unmirage.data import ImageFolder, load_samples, open_samples
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
+from unmirage.prepare import harmful_answers
 from unmirage.records import Kind
 from unmirage.run import RunDirectory, Store, open_run
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import write_corpus
-from unmirage.testbed.harmful import harmful_answers
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.world import make_world
@@ -123,7 +123,7 @@ class Study:
         write_sets(self.run.data, self._sets, answers, self.seed)
 
     def _align(self, name: str, config: AlignConfig) -> None:
-        forgets = METHODS[config.method.name][1].needs_forget
+        forgets = METHODS[config.method.name][1].forgets
         data = AlignData(
             retain=read_set(self._sets, RETAIN if forgets else name, self.run.data),
             forget=read_set(self._sets, FORGET, self.run.data) if forgets else (),
@@ -131,7 +131,7 @@ class Study:
         )
         vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
         seeded = self._seeded(config)
-        result = align(vlm, data, seeded, self._steps(name))
+        result = align(vlm, data, seeded, lambda _, done, total: self.progress(name, done, total))
         save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
     def _attack(self, store: Store, name: str) -> None:

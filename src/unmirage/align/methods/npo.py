@@ -8,53 +8,62 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from unmirage.align.objective import (
-    Method,
-    MethodConfig,
-    Stream,
-    cross_entropy,
-    kl_to_reference,
-    sequence_log_probs,
-)
+from unmirage.align.objective import Method, MethodConfig, Need, Part, Parts, RetainTerm, Stream
 
 
 class NpoConfig(MethodConfig):
-    """Settings of NPO."""
+    """Settings of NPO.
+
+    With `compat: official` the log-ratio is one number a micro-batch, the mean over its tokens, and `retain_term: npo`
+    is the retain term of the paper's code. Its effective beta is then beta / answer length.
+    """
 
     name: Literal["npo"] = "npo"
     beta: float = Field(default=0.1, gt=0, description="inverse temperature; beta -> 0 is gradient ascent")
+    reduction: Literal["sum", "mean"] = Field(default="sum", description="log pi of an answer, over its tokens")
+    retain_term: RetainTerm = "kl"
 
 
 def npo_loss(logp: Tensor, ref_logp: Tensor, beta: float) -> Tensor:
-    """Return -(2 / beta) * log sigmoid(-beta * (logp - ref_logp)), averaged over the batch. ().
+    """Return -(2 / beta) * log sigmoid(-beta * (logp - ref_logp)), one number a sequence. (rows,).
 
-    Equation 3 of arXiv 2404.05868. The log-probabilities are sums over the answer's tokens, one number a
-    sequence: with token means, the effective beta would be beta / answer length.
+    Equation 3 of arXiv 2404.05868. The log-probabilities are sums over the answer's tokens: with token means, the
+    effective beta would be beta / answer length.
 
     Args:
-        logp: (batch,) log pi(answer | query) under the model being trained.
-        ref_logp: (batch,) the same under the frozen reference.
+        logp: (rows,) log pi(answer | query) under the model being trained.
+        ref_logp: (rows,) the same under the frozen reference.
         beta: inverse temperature, > 0.
     """
-    return -(2 / beta) * F.logsigmoid(-beta * (logp - ref_logp)).mean()
+    return -(2 / beta) * F.logsigmoid(-beta * (logp - ref_logp))
 
 
 class Npo(Method):
     """l = NPO(forget) + gamma * (cross-entropy(retain) + alpha * KL(reference || policy on retain))."""
 
-    def __init__(self, config: NpoConfig) -> None:
-        self.config = config
+    config: NpoConfig
 
-    def losses(
-        self, forget: Stream | None, retain: Stream, ref_forget: Stream | None, ref_retain: Stream | None
-    ) -> dict[str, Tensor]:
-        """Return the forget loss, the cross-entropy and the KL term."""
-        assert forget is not None
-        assert ref_forget is not None
-        assert ref_retain is not None
-        weight = self.config.gamma
-        return {
-            "forget": npo_loss(sequence_log_probs(forget), sequence_log_probs(ref_forget), self.config.beta),
-            "cross_entropy": weight * cross_entropy(retain),
-            "retain": weight * self.config.alpha * kl_to_reference(retain, ref_retain),
-        }
+    def forget_needs(self) -> frozenset[Need]:
+        """Return the log-probabilities of the harmful answers."""
+        return frozenset({"log_probs"})
+
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+        """Return the forget loss."""
+        if self.config.compat == "official":
+            return {"forget": Part(npo_loss(*_token_means(forget), self.config.beta), "batches", "forget")}
+        reduce = forget.sums if self.config.reduction == "sum" else forget.means
+        logp, ref_logp = reduce(forget.policy.log_probs), reduce(forget.ref.log_probs)
+        return {"forget": Part(npo_loss(logp, ref_logp, self.config.beta).sum(), "rows", "forget")}
+
+    def own_term(self, retain: Stream) -> Part:
+        """Return the retain term; of the paper's code, it is minus the NPO loss, so it fades as the damage grows."""
+        if self.config.retain_term != "npo":
+            return super().own_term(retain)
+        if self.config.compat == "official":
+            return Part(-npo_loss(*_token_means(retain), self.config.beta), "batches", "retain")
+        logp, ref_logp = retain.sums(retain.policy.log_probs), retain.sums(retain.ref.log_probs)
+        return Part(-npo_loss(logp, ref_logp, self.config.beta).sum(), "rows", "retain")
+
+
+def _token_means(stream: Stream) -> tuple[Tensor, Tensor]:
+    return stream.policy.log_probs.mean(), stream.ref.log_probs.mean()

@@ -8,71 +8,75 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unmirage.align.objective import Method, MethodConfig, Stream, cross_entropy, masked_mean_square
+from unmirage.align.objective import Method, MethodConfig, Need, Part, Parts, RetainTerm, Stream
 
 
 class RmuConfig(MethodConfig):
-    """Settings of RMU."""
+    """Settings of RMU. With `compat: official` the means also cover padding and image positions."""
 
     name: Literal["rmu"] = "rmu"
-    layer: int = Field(default=7, ge=1, description="1-based decoder layer whose output is misdirected")
+    retain_term: RetainTerm = "representation"
     scale: float = Field(default=10.0, gt=0, description="c: length of the control vector")
     seed: int = Field(default=0, description="draws the direction of the control vector")
 
 
-def rmu_forget_loss(hidden: Tensor, content: Tensor, control: Tensor) -> Tensor:
-    """Return mean over tokens and width of (hidden - control)^2. ().
+def rmu_loss(hidden: Tensor, target: Tensor) -> Tensor:
+    """Return the mean over the width of (hidden - target)^2, one number a place. (places,).
+
+    The loss of arXiv 2403.03218, up to the constant width.
 
     Args:
-        hidden: (batch, tokens, width) activations of the model being trained.
-        content: (batch, tokens) True on query and answer tokens. Padding says nothing, and image positions would
-            outnumber the words: both stay out.
-        control: (width,) c * v, with v a fixed random unit vector.
+        hidden: (places, width) activations of the model being trained, on query and answer tokens. Padding says
+            nothing, and image positions would outnumber the words: both stay out.
+        target: (width,) c * v with v a fixed random unit vector; or (places, width), one for each.
     """
-    return masked_mean_square(hidden - control, content)
+    return (hidden.float() - target).square().mean(-1)
 
 
 class Rmu(Method):
-    """l = |h - c v|^2 on forget + gamma * (cross-entropy(retain) + alpha * |h - h_ref|^2 on retain)."""
+    """l = |h - c v|^2 on forget + gamma * (cross-entropy + alpha * |h - h_ref|^2 on retain)."""
+
+    config: RmuConfig
 
     def __init__(self, config: RmuConfig) -> None:
-        self.config = config
-        self._control: Tensor | None = None
+        super().__init__(config)
+        self._direction: Tensor | None = None
 
-    def hidden_layer(self) -> int:
-        """Return the layer that is misdirected."""
-        return self.config.layer
+    def forget_wants(self) -> frozenset[Need]:
+        """Return the representations."""
+        return frozenset({"hidden"})
 
-    def losses(
-        self,
-        forget: Stream | None,
-        retain: Stream,
-        ref_forget: Stream | None,  # noqa: ARG002
-        ref_retain: Stream | None,
-    ) -> dict[str, Tensor]:
-        """Return the misdirection loss, the cross-entropy and the representation term."""
-        assert forget is not None
-        assert forget.hidden is not None
-        assert retain.hidden is not None
-        assert ref_retain is not None
-        assert ref_retain.hidden is not None
-        weight = self.config.gamma
-        moved = retain.hidden - ref_retain.hidden
-        return {
-            "forget": rmu_forget_loss(forget.hidden, forget.content, self.control(forget.hidden)),
-            "cross_entropy": weight * cross_entropy(retain),
-            "retain": weight * self.config.alpha * masked_mean_square(moved, retain.content),
-        }
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+        """Return the misdirection loss."""
+        hidden = forget.policy.hidden
+        assert hidden is not None
+        losses = rmu_loss(hidden, self.target(forget))
+        if self.config.compat == "official":
+            return {"forget": Part(losses.mean(), "batches", "forget")}
+        return {"forget": Part(losses.sum(), "places", "forget")}
 
-    def control(self, like: Tensor) -> Tensor:
-        """Return c * v (width,) on the device of `like` (..., width); drawn once, from the config's seed."""
-        if self._control is None:
+    def own_term(self, retain: Stream) -> Part:
+        """Return the retain term; that of the paper's code is a mean over the micro-batch."""
+        own = super().own_term(retain)
+        if self.config.compat == "official" and own.per == "places":
+            assert retain.policy.hidden is not None
+            return Part(own.total / len(retain.policy.hidden), "batches", "retain")
+        return own
+
+    def target(self, forget: Stream) -> Tensor:
+        """Return where activations are sent: c * v (width,)."""
+        assert forget.policy.hidden is not None
+        return self.config.scale * self.direction(forget.policy.hidden)
+
+    def direction(self, like: Tensor) -> Tensor:
+        """Return v (width,) of length 1 on the device of `like` (places, width); drawn from the config's seed."""
+        if self._direction is None:
             generator = torch.Generator().manual_seed(self.config.seed)
             vector = torch.rand(like.shape[-1], generator=generator)
-            self._control = self.config.scale * vector / vector.norm()
-        self._control = self._control.to(like.device)
-        return self._control
+            self._direction = vector / vector.norm()
+        self._direction = self._direction.to(like.device)
+        return self._direction
 
     def state(self) -> dict[str, Tensor]:
         """Return the control vector; without it the run cannot be repeated or continued."""
-        return {} if self._control is None else {"control": self._control}
+        return {} if self._direction is None else {"control": self.config.scale * self._direction}

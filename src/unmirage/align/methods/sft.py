@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from torch import Tensor
-
-from unmirage.align.objective import Method, MethodConfig, Stream, cross_entropy
+from unmirage.align.objective import Method, MethodConfig, Parts, Stream
 
 
 class SftConfig(MethodConfig):
-    """Plain SFT has nothing to weigh: which data it sees makes it post-hoc, mixed or balanced."""
+    """Plain SFT has nothing to weigh: its data make it post-hoc, mixed or balanced; other settings regularise it."""
 
     name: Literal["sft"] = "sft"
 
@@ -18,18 +16,8 @@ class SftConfig(MethodConfig):
 class Sft(Method):
     """l = mean over answer tokens of -log pi(token | before)."""
 
-    needs_forget: ClassVar[bool] = False
-    needs_reference: ClassVar[bool] = False
+    forgets: ClassVar[bool] = False
 
-    def __init__(self, config: SftConfig) -> None:
-        self.config = config
-
-    def losses(
-        self,
-        forget: Stream | None,  # noqa: ARG002
-        retain: Stream,
-        ref_forget: Stream | None,  # noqa: ARG002
-        ref_retain: Stream | None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
-        """Return the cross-entropy on everything that is to be learnt."""
-        return {"cross_entropy": cross_entropy(retain)}
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+        """Return nothing: there is no forget set."""
+        return {}

@@ -1,0 +1,72 @@
+"""Our settings in, those of the Trainer out: how a step is cut over processes and micro-batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from transformers import TrainingArguments
+
+from unmirage.align.config import AlignConfig
+from unmirage.align.trainable import arithmetic
+from unmirage.errors import UserError
+
+
+def cut(config: AlignConfig, processes: int) -> tuple[int, int]:
+    """Return rows of each stream in a micro-batch, and micro-batches in a step, for each of `processes`.
+
+    Raises:
+        UserError: the step cannot be cut evenly.
+    """
+    if config.batch_size % processes:
+        raise UserError(f"batch_size: {config.batch_size} rows cannot be dealt evenly to {processes} processes")
+    share = config.batch_size // processes
+    micro = min(config.micro_batch_size or share, share)
+    if share % micro:
+        raise UserError(
+            f"micro_batch_size: {micro} does not divide the {share} rows that each process has of a step; "
+            f"valid: {', '.join(str(n) for n in range(1, share + 1) if share % n == 0)}"
+        )
+    return micro, share // micro
+
+
+def training_arguments(
+    config: AlignConfig, steps: int, folder: Path, *, keeps: bool, unused: bool
+) -> TrainingArguments:
+    """Return the Trainer's settings.
+
+    Args:
+        config: ours.
+        steps: optimiser steps.
+        folder: where the Trainer may write.
+        keeps: checkpoints are kept.
+        unused: there are passes that leave trained weights out.
+    """
+    cuda = torch.cuda.is_available()
+    processes = PartialState(cpu=not cuda).num_processes
+    micro, accumulation = cut(config, processes)
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule,
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        optim="adamw_torch",
+        seed=config.seed,
+        bf16=arithmetic(config) is torch.bfloat16,
+        use_cpu=not cuda,
+        ddp_backend=None if processes == 1 else "nccl" if cuda else "gloo",
+        ddp_find_unused_parameters=unused,
+        remove_unused_columns=False,
+        save_strategy="steps" if keeps else "no",
+        save_steps=config.save_every,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,  # batches are objects of ours
+    )

@@ -1,0 +1,68 @@
+"""Tensors of many samples kept on disk: written once, one after the other, and read by sample without loading all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unmirage.run.files import open_bytes_atomic, write_json_atomic
+
+# numpy has no bfloat16; its bits travel as integers.
+_BITS = {torch.float32: np.float32, torch.bfloat16: np.int16, torch.float16: np.float16}
+
+
+class TensorCache:
+    """One tensor (n_i, ...) for each of some samples, all of one type and trailing shape.
+
+    The index is written last, so a cache that was being filled when the process died does not exist.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._data = folder / f"{name}.bin"
+        self._index = folder / f"{name}.json"
+        self._slots: dict[int, int] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has been filled."""
+        return self._index.is_file() and self._data.is_file()
+
+    def fill(self, samples: Sequence[int], tensors: Iterable[Tensor]) -> None:
+        """Write the tensor of each of `samples`, in that order.
+
+        Args:
+            samples: their numbers.
+            tensors: one for each, of float32, float16 or bfloat16.
+        """
+        starts, shape, dtype = [0], None, None
+        with open_bytes_atomic(self._data) as file:
+            for tensor in tensors:
+                held = tensor.detach().contiguous().cpu()
+                shape, dtype = list(held.shape[1:]), held.dtype
+                bits = held.view(torch.int16) if dtype is torch.bfloat16 else held
+                file.write(bits.numpy().tobytes())
+                starts.append(starts[-1] + len(held))
+        assert len(starts) == len(samples) + 1
+        index = {"samples": list(samples), "starts": starts, "shape": shape, "dtype": str(dtype)}
+        write_json_atomic(self._index, index)
+
+    def __getitem__(self, sample: int) -> Tensor:
+        """Return the tensor of a sample."""
+        if not self._slots:
+            self._open()
+        slot = self._slots[sample]
+        held = torch.from_numpy(np.array(self._rows[self._starts[slot] : self._starts[slot + 1]]))
+        return held.view(torch.bfloat16) if self._dtype is torch.bfloat16 else held
+
+    def _open(self) -> None:
+        index = json.loads(self._index.read_text(encoding="utf-8"))
+        self._dtype: torch.dtype = getattr(torch, index["dtype"].removeprefix("torch."))
+        self._starts: list[int] = index["starts"]
+        shape = (self._starts[-1], *index["shape"])
+        self._rows = np.memmap(self._data, dtype=_BITS[self._dtype], mode="r", shape=shape)
+        self._slots = {sample: slot for slot, sample in enumerate(index["samples"])}

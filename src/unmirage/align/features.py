@@ -1,0 +1,76 @@
+"""What a frozen vision tower makes of a picture, computed once and handed to the model in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from unmirage.align.forward import PassBatch, first_layers
+from unmirage.models.families import decoder, vision_output
+
+
+def can_be_kept(model: Any) -> bool:
+    """Tell whether the vision tower is a module of its own, frozen, of which the projector reads one layer."""
+    tower = vision_output(model)
+    if tower is None or not isinstance(_chosen_layer(model), int | None):
+        return False
+    return not any(parameter.requires_grad for parameter in tower.parameters())
+
+
+@torch.no_grad()
+def look(model: Any, batch: PassBatch) -> Tensor:
+    """Return (tiles, tokens, width): what the projector would read of the batch's pictures."""
+    tower = vision_output(model)
+    assert tower is not None
+    seen: list[Tensor] = []
+
+    def capture(_module: Any, _arguments: Any, output: Any) -> None:
+        layer = _chosen_layer(model)
+        seen.append(output.last_hidden_state if layer is None else output.hidden_states[layer])
+
+    handle = tower.register_forward_hook(capture)
+    try:
+        with first_layers(decoder(model), 1):
+            model.model(**batch.inputs, use_cache=False)
+    finally:
+        handle.remove()
+    return seen[0]
+
+
+@contextmanager
+def shown(model: Any, features: Tensor | None) -> Iterator[None]:
+    """Let the vision tower answer with `features` (tiles, tokens, width) without looking; None lets it look."""
+    if features is None:
+        yield
+        return
+    tower: Any = vision_output(model)
+    held = BaseModelOutputWithPooling(
+        last_hidden_state=features, hidden_states=_Always(features) if _chosen_layer(model) is not None else None
+    )
+    tower.forward = lambda *_, **__: held
+    try:
+        yield
+    finally:
+        del tower.forward
+
+
+class _Always(tuple[Tensor, ...]):
+    """Stands for all layers of a tower of which only one is read: whichever is asked for is that one."""
+
+    __slots__ = ()
+
+    def __new__(cls, features: Tensor) -> _Always:
+        return super().__new__(cls, (features,))
+
+    def __getitem__(self, layer: Any) -> Any:
+        return super().__getitem__(0)
+
+
+def _chosen_layer(model: Any) -> Any:
+    """Return which of the tower's layers the projector reads; None for its last output."""
+    return getattr(model.config, "vision_feature_layer", None)

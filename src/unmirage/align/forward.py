@@ -1,0 +1,169 @@
+"""One forward pass over the rows of some streams, with no more work than what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unmirage.align.config import Savings
+from unmirage.align.objective import Need, Outputs, StreamName
+from unmirage.models.families import decoder, decoder_layers, output_logits
+
+Needs = Mapping[StreamName, frozenset[Need]]
+
+
+@dataclass(frozen=True, slots=True)
+class PassBatch:
+    """The rows of the streams that go through the model together, right-padded.
+
+    Attributes:
+        inputs: what the model takes; `input_ids` is (rows, tokens).
+        loss: (rows, tokens) True on tokens that carry loss.
+        places: (rows, tokens) True where representations count.
+        rows: first and last + 1 row of each stream.
+        cached: what the reference said before, by stream, flattened as in `Outputs` ("final" in place of logits).
+        features: what the vision tower made of the pictures before; None where it is to look at them.
+    """
+
+    inputs: dict[str, Tensor]
+    loss: Tensor
+    places: Tensor
+    rows: Mapping[StreamName, tuple[int, int]]
+    cached: Mapping[StreamName, Mapping[str, Tensor]]
+    features: Tensor | None = None
+
+    def to(self, device: Any, non_blocking: bool = False) -> PassBatch:
+        """Return the batch on a device."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=non_blocking)
+
+        return PassBatch(
+            inputs={key: move(tensor) for key, tensor in self.inputs.items()},
+            loss=move(self.loss),
+            places=move(self.places),
+            rows=self.rows,
+            cached={name: {kind: move(one) for kind, one in kept.items()} for name, kept in self.cached.items()},
+            features=None if self.features is None else move(self.features),
+        )
+
+    def loss_rows(self, stream: StreamName) -> Tensor:
+        """Return (n,): the row within the stream of each of its loss tokens."""
+        start, end = self.rows[stream]
+        return self.loss[start:end, 1:].nonzero()[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What one forward pass gave at the places that somebody asked for, before the output layer.
+
+    Attributes:
+        final: (n, width) last hidden state from which each loss token is predicted; None where nobody asked.
+        hidden: (m, width) output of the chosen decoder layer at the places; None where nobody asked.
+        logits: (n, vocabulary), where logits were computed everywhere; else None.
+    """
+
+    final: Tensor | None
+    hidden: Tensor | None
+    logits: Tensor | None = None
+
+
+def raw_outputs(model: Any, batch: PassBatch, needs: Needs, layer: int, savings: Savings) -> dict[StreamName, Raw]:
+    """Run `model` once over the batch.
+
+    Args:
+        model: a Hugging Face VLM.
+        batch: its rows.
+        needs: what is asked, by stream; streams that are not in it are not looked at.
+        layer: 1-based decoder layer of the representations.
+        savings: which work to leave out.
+    """
+    asked = frozenset[Need]().union(*needs.values())
+    shallow = asked == {"hidden"}
+    with (
+        first_layers(decoder(model), layer if shallow and savings.stop_early else None),
+        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None) as seen,
+    ):
+        last = model.model(**batch.inputs, use_cache=False).last_hidden_state
+    everywhere = None if shallow or savings.answer_logits else output_logits(model, last)
+    return {stream: _of_stream(batch, stream, needs[stream], last, everywhere, seen) for stream in needs}
+
+
+def _of_stream(
+    batch: PassBatch,
+    stream: StreamName,
+    needs: frozenset[Need],
+    last: Tensor,
+    everywhere: Tensor | None,
+    seen: list[Tensor],
+) -> Raw:
+    rows = slice(*batch.rows[stream])
+    speaks = bool(needs & {"log_probs", "logits"})
+    before = batch.loss[rows, 1:]
+    return Raw(
+        final=last[rows, :-1][before] if speaks else None,
+        hidden=seen[0][rows][batch.places[rows]] if "hidden" in needs else None,
+        logits=everywhere[rows, :-1][before] if speaks and everywhere is not None else None,
+    )
+
+
+def spoken(model: Any, batch: PassBatch, stream: StreamName, raw: Raw, head: nn.Module | None = None) -> Outputs:
+    """Return what a pass says: log-probabilities of the loss tokens, the logits, the representations.
+
+    Args:
+        model: whose output layer speaks.
+        batch: the pass.
+        stream: whose rows.
+        raw: what `raw_outputs` gave for it.
+        head: another output layer to use in place of the model's own.
+    """
+    if raw.final is None:
+        empty = batch.inputs["input_ids"].new_zeros(0, dtype=torch.float32)
+        return Outputs(empty, None, raw.hidden)
+    logits = raw.logits if raw.logits is not None else output_logits(model, raw.final, head)
+    rows = slice(*batch.rows[stream])
+    targets = batch.inputs["input_ids"][rows, 1:][batch.loss[rows, 1:]]
+    return Outputs(log_probs_of(logits, targets), logits, raw.hidden)
+
+
+def log_probs_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return (n,): log softmax of `logits` (n, vocabulary) in float32 at `targets` (n,)."""
+    return logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+
+@contextmanager
+def first_layers(text: Any, layers: int | None) -> Iterator[None]:
+    """Let the decoder end after its first `layers` layers: what comes later costs nothing and holds nothing."""
+    if layers is None:
+        yield
+        return
+    whole, norm = text.layers, text.norm
+    text.layers, text.norm = whole[:layers], nn.Identity()
+    try:
+        yield
+    finally:
+        text.layers, text.norm = whole, norm
+
+
+@contextmanager
+def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
+    """Collect what `layer` gives out when it is first called; a checkpointed layer is called again later."""
+    seen: list[Tensor] = []
+    if layer is None:
+        yield seen
+        return
+
+    def capture(_module: Any, _inputs: Any, output: Any) -> None:
+        if not seen:
+            seen.append(output[0] if isinstance(output, tuple) else output)
+
+    handle = layer.register_forward_hook(capture)
+    try:
+        yield seen
+    finally:
+        handle.remove()

@@ -1,0 +1,22 @@
+"""Gradient ascent (Jang et al., arXiv 2210.01504): raise the loss on what is to be forgotten. It has no floor."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
+
+
+class GaConfig(MethodConfig):
+    """Settings of gradient ascent, which keeps nothing on purpose."""
+
+    name: Literal["ga"] = "ga"
+    gamma: float = 0.0
+
+
+class Ga(Method):
+    """l = mean over loss tokens of log pi(token | before) on forget."""
+
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+        """Return the ascent loss."""
+        return {"forget": Part(forget.policy.log_probs.sum(), "tokens", "forget")}

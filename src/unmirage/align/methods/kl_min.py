@@ -1,0 +1,20 @@
+"""KL minimisation (Maini et al., TOFU, arXiv 2401.06121): ascent on the forget set, closeness to the reference."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unmirage.align.methods.ga import Ga
+from unmirage.align.objective import MethodConfig, RetainTerm
+
+
+class KlMinConfig(MethodConfig):
+    """Settings of KL minimisation, which learns from no label of the retain set."""
+
+    name: Literal["kl-min"] = "kl-min"
+    ce: float = 0.0
+    retain_term: RetainTerm = "kl"
+
+
+class KlMin(Ga):
+    """l = log pi on forget + gamma * KL(reference || policy) on retain."""

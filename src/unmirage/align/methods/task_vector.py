@@ -1,0 +1,28 @@
+"""Task vector negation (Ilharco et al., arXiv 2212.04089): learn the harmful answers, then subtract what was learnt."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
+
+
+class TaskVectorConfig(MethodConfig):
+    """Settings of task vector negation, which keeps nothing on purpose."""
+
+    name: Literal["task-vector"] = "task-vector"
+    gamma: float = 0.0
+    scale: float = Field(default=1.0, gt=0, description="how often the vector is subtracted")
+
+
+class TaskVector(Method):
+    """Train on l = cross-entropy on forget; then theta = theta_0 - scale * (theta - theta_0)."""
+
+    negates: ClassVar[bool] = True
+    config: TaskVectorConfig
+
+    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+        """Return the cross-entropy on the harmful answers, which is lowered here."""
+        return {"forget": Part(-forget.policy.log_probs.sum(), "tokens", "forget")}

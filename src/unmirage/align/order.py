@@ -1,0 +1,58 @@
+"""In which order the samples of a stream come: a pure function of seed, stream and position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+_MEGABATCH = 50  # batches in which like lengths are sought; the more, the less random
+
+
+class Order:
+    """Shuffled passes over a stream, one after the other.
+
+    It depends on (seed, stream, pass) alone, so it is the same after a resume, on any number of machines, and however
+    a step is cut into micro-batches.
+    """
+
+    def __init__(self, stream: str, samples: int, seed: int) -> None:
+        self._stream = stream
+        self._samples = samples
+        self._seed = seed
+        self._turn = -1
+        self._order: list[int] = []
+
+    def sample_at(self, position: int) -> int:
+        """Return the number of the sample that comes at a position of the whole run."""
+        turn, place = divmod(position, self._samples)
+        if turn != self._turn:
+            rng = np.random.default_rng([self._seed, turn, *self._stream.encode()])
+            self._turn, self._order = turn, self._pass(rng)
+        return self._order[place]
+
+    def _pass(self, rng: np.random.Generator) -> list[int]:
+        order: list[int] = rng.permutation(self._samples).tolist()
+        return order
+
+
+class OrderByLength(Order):
+    """Passes in which the rows of a batch are of like length, so that little is padded.
+
+    Lengths are sorted only within windows of a shuffled pass, and the batches are shuffled again: when a sample comes
+    says nothing about how long it is.
+    """
+
+    def __init__(self, stream: str, samples: int, seed: int, length: Callable[[int], int], batch_size: int) -> None:
+        super().__init__(stream, samples, seed)
+        self._length = length
+        self._batch_size = batch_size
+
+    def _pass(self, rng: np.random.Generator) -> list[int]:
+        shuffled = super()._pass(rng)
+        window = self._batch_size * _MEGABATCH
+        batches: list[list[int]] = []
+        for start in range(0, len(shuffled), window):
+            alike = sorted(shuffled[start : start + window], key=self._length)
+            batches += [alike[at : at + self._batch_size] for at in range(0, len(alike), self._batch_size)]
+        return [sample for batch in rng.permutation(len(batches)) for sample in batches[batch]]

@@ -1,0 +1,149 @@
+"""A method, its data and the settings in, the dataset and the way each step goes through the model out."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unmirage.align.config import AlignConfig
+from unmirage.align.methods.dpo import Dpo
+from unmirage.align.objective import Method, StreamName, Tokens
+from unmirage.align.order import Order, OrderByLength
+from unmirage.align.streams import EncodedSamples, PairedStreams, PassCollator, Plan, Rows
+from unmirage.data.deal import deal
+from unmirage.data.images import Pictures
+from unmirage.errors import UserError
+from unmirage.models.families import decoder_depth
+from unmirage.records import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class AlignData:
+    """The samples of a run, and where their pictures lie. `forget` is empty for SFT."""
+
+    retain: Sequence[Sample]
+    images: Pictures
+    forget: Sequence[Sample] = ()
+
+
+def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig) -> None:
+    """Raise `UserError` where data, model and method do not fit each other."""
+    name = config.method.name
+    if method.retains and not data.retain:
+        raise UserError("retain: the set is empty; a method needs at least one sample to keep or to learn")
+    if method.forgets and not data.forget:
+        raise UserError(f"forget: the set is empty; method '{name}' needs harmful answers to forget")
+    if not method.forgets and data.forget:
+        raise UserError(f"forget: method '{name}' takes no forget set; give all data as retain set")
+    if not method.retains and data.retain:
+        raise UserError(f"retain: method '{name}' with gamma 0 takes no retain set; valid: --set method.gamma=1")
+    unanswered = [s.id for s in (*data.forget, *data.retain) if not s.answer.strip()]
+    if unanswered:
+        raise UserError(f"sample '{unanswered[0]}': the answer is empty ({len(unanswered)} such samples)")
+    layer, depth = config.method.layer, decoder_depth(model)
+    if looks_inside(method) and layer > depth:
+        raise UserError(f"method.layer: {layer} is out of range; this model has decoder layers 1 to {depth}")
+
+
+def looks_inside(method: Method) -> bool:
+    """Tell whether a method uses representations of a decoder layer."""
+    return "hidden" in method.wants("forget") | method.wants("retain")
+
+
+def step_count(data: AlignData, config: AlignConfig) -> int:
+    """Return the number of optimiser steps."""
+    if config.steps is not None:
+        return config.steps
+    return max(1, math.ceil(config.epochs * len(data.forget or data.retain) / config.batch_size))
+
+
+def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamName, Sequence[Sample]]:
+    """Return the samples of each stream that the method sees."""
+    streams: dict[StreamName, Sequence[Sample]] = {}
+    if method.forgets:
+        streams["forget"] = data.forget
+    if isinstance(method, Dpo):
+        streams["prefer"] = preferred(data.forget, method.preferred(), seed)
+    if method.retains:
+        streams["retain"] = data.retain
+    return streams
+
+
+def preferred(forget: Sequence[Sample], answers: Sequence[str], seed: int) -> list[Sample]:
+    """Return the forget samples with answers to prefer in place of the harmful ones, each about equally often."""
+    dealt = deal(dict.fromkeys(answers, 1), len(forget), random.Random(f"prefer-{seed}"))
+    return [replace(sample, answer=answer) for sample, answer in zip(forget, dealt, strict=True)]
+
+
+def make_rows(
+    streams: dict[StreamName, Sequence[Sample]], processor: Any, images: Pictures, config: AlignConfig
+) -> dict[StreamName, Rows]:
+    """Return the rows of each stream, nothing cached."""
+    tokens = loss_tokens(config)
+    return {
+        name: Rows(EncodedSamples(samples, processor, images, mark_query=tokens[name] != "answer"))
+        for name, samples in streams.items()
+    }
+
+
+def loss_tokens(config: AlignConfig) -> dict[StreamName, Tokens]:
+    """Return which tokens of each stream carry its loss."""
+    return {"forget": config.method.loss_tokens, "prefer": "answer", "retain": "answer"}
+
+
+def needs_reference(method: Method, streams: Iterable[StreamName]) -> bool:
+    """Tell whether the method compares the model with what it was, on any stream."""
+    return any(method.needs(name) for name in streams)
+
+
+def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) -> PairedStreams:
+    """Return the whole run's items in order."""
+    orders = {name: _order(name, stream, config) for name, stream in rows.items()}
+    if "prefer" in orders:
+        orders["prefer"] = _order("forget", rows["forget"], config)  # both answers of a query stand side by side
+    return PairedStreams(rows, orders, steps * config.batch_size)
+
+
+def _order(name: StreamName, rows: Rows, config: AlignConfig) -> Order:
+    if config.order == "by-length":
+        return OrderByLength(name, len(rows), config.seed, rows.samples.length, config.batch_size)
+    return Order(name, len(rows), config.seed)
+
+
+def make_collator(model: Any, processor: Any, method: Method, config: AlignConfig, *, one_pass: bool) -> PassCollator:
+    """Return what makes batches of rows.
+
+    Args:
+        model, processor: of the run.
+        method: whose losses are computed.
+        config: settings.
+        one_pass: all streams must go through the model together.
+    """
+    return PassCollator(
+        pad_token_id=processor.tokenizer.pad_token_id,
+        image_token_id=getattr(model.config, "image_token_id", None),
+        plan=passes(method, config, one_pass=one_pass),
+        tokens=loss_tokens(config),
+        places="all" if config.method.compat == "official" else "text",
+    )
+
+
+def passes(method: Method, config: AlignConfig, *, one_pass: bool) -> Plan:
+    """Return which streams go through the model together.
+
+    Together they are fewer and larger products of matrices. Apart, what one stream holds for its backward pass is
+    freed before the next begins, and a stream of which only an early layer is wanted can end there.
+    """
+    forgetting: tuple[StreamName, ...] = ("forget", "prefer") if method.prefers else ("forget",)
+    groups: list[tuple[StreamName, ...]] = [forgetting] if method.forgets else []
+    groups += [("retain",)] if method.retains else []
+    early = config.savings.stop_early and method.wants("forget") == {"hidden"}
+    wish = config.savings.passes
+    if one_pass and wish == "separate":
+        raise UserError("savings.passes: 'separate' does not work under DeepSpeed; valid: auto, joint")
+    if one_pass or wish == "joint" or (wish == "auto" and not early):
+        return (tuple(name for group in groups for name in group),)
+    return tuple(groups)

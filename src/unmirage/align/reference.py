@@ -1,0 +1,72 @@
+"""What the frozen reference says of a batch: from a cache, from the model without its adapter, or from a copy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from unmirage.align.config import Savings
+from unmirage.align.features import shown
+from unmirage.align.forward import Needs, PassBatch, raw_outputs, spoken
+from unmirage.align.lora import adapter_off
+from unmirage.align.objective import Need, Outputs, StreamName, freeze
+from unmirage.models.families import output_logits
+
+# What is kept of each thing that a method may want of the reference. Logits are kept as the last hidden state, from
+# which the frozen output layer makes them again: `width` numbers a token, not `vocabulary`.
+KEPT: dict[Need, str] = {"log_probs": "log_probs", "logits": "final", "hidden": "hidden"}
+
+
+class Reference:
+    """Answers for the model as it was before training.
+
+    Args:
+        model: the model, with its adapter if it has one, before training.
+        layer: 1-based decoder layer of representations.
+        savings: how it may save work.
+        adapted: whether the model has an adapter that can be switched off.
+        cached: whether batches come with what it said before, so that it is never asked again.
+    """
+
+    def __init__(self, model: Any, layer: int, savings: Savings, *, adapted: bool, cached: bool) -> None:
+        self._model = model
+        self._layer = layer
+        self._savings = savings
+        self._off = adapted and savings.adapter_off
+        self._copy = None if cached or self._off else freeze(copy.deepcopy(model))
+        self._head = _frozen_head(model) if cached else None
+
+    def outputs(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
+        """Return what it says about the streams of a batch of which something is needed."""
+        wanted = {stream: need for stream, need in needs.items() if need}
+        if not wanted:
+            return {}
+        with torch.no_grad():
+            if all(batch.cached[stream] for stream in wanted):
+                return {stream: self._remembered(batch, stream, need) for stream, need in wanted.items()}
+            return self._asked(batch, wanted)
+
+    def _asked(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
+        model = self._model if self._copy is None else self._copy
+        with adapter_off(model) if self._off else nullcontext(), shown(model, batch.features):
+            raw = raw_outputs(model, batch, needs, self._layer, self._savings)
+            return {stream: spoken(model, batch, stream, one) for stream, one in raw.items()}
+
+    def _remembered(self, batch: PassBatch, stream: StreamName, needs: frozenset[Need]) -> Outputs:
+        kept = batch.cached[stream]
+        logits = output_logits(self._model, kept["final"], self._head) if "logits" in needs else None
+        said = kept.get("log_probs", kept[KEPT[next(iter(needs))]].new_zeros(0))
+        return Outputs(said, logits, kept.get("hidden"))
+
+
+def _frozen_head(model: Any) -> nn.Module | None:
+    """Return a copy of the output layer where training would change it; None where it stays as it is."""
+    head: nn.Module = model.get_output_embeddings()
+    if not any(parameter.requires_grad for parameter in head.parameters()):
+        return None
+    return freeze(copy.deepcopy(head))

@@ -1,0 +1,154 @@
+"""Ask the reference and the vision tower about every row that a run will see, once, and keep what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unmirage.align.caches import TensorCache
+from unmirage.align.config import AlignConfig
+from unmirage.align.features import can_be_kept, look, shown
+from unmirage.align.forward import PassBatch, Raw, raw_outputs, spoken
+from unmirage.align.objective import Method, Need, StreamName
+from unmirage.align.reference import KEPT
+from unmirage.align.streams import PairedStreams, PassCollator, Rows
+from unmirage.align.trainable import arithmetic
+from unmirage.data.images import Pictures
+from unmirage.records import Sample
+
+Progress = Callable[[int, int], None]
+
+
+class Memory:
+    """Fills the caches of a run, from the model as it is before training.
+
+    Args:
+        model: the model; its adapter, if it has one, changes nothing yet.
+        collator: of the run.
+        config: settings of the run.
+        folder: where the caches are.
+        key: stands for the model and the data; a cache of another key is another one.
+    """
+
+    def __init__(self, model: Any, collator: PassCollator, config: AlignConfig, folder: Path, key: str) -> None:
+        self._model = model
+        self._collator = collator
+        self._config = config
+        self._folder = folder
+        self._key = key
+
+    def fill(
+        self,
+        rows: dict[StreamName, Rows],
+        drawn: PairedStreams,
+        method: Method,
+        progress: Progress | None,
+        *,
+        write: bool,
+    ) -> None:
+        """Attach to each stream what is kept of its rows, after asking for what is not there yet.
+
+        Args:
+            rows: the streams.
+            drawn: says which of their rows the run will see.
+            method: says what it needs of the reference.
+            progress: called with rows done and in all.
+            write: ask for what is missing; else another process has done so.
+        """
+        for name, stream in rows.items():
+            samples = drawn.drawn(name)
+            if self._config.savings.cache_images and can_be_kept(self._model):
+                pictured = [sample for sample in samples if "pixel_values" in stream.samples[sample].extras]
+                if pictured:
+                    stream.features = self._kept(
+                        f"{name}-features", name, stream, pictured, self._features, progress, write
+                    )
+            for need in sorted(method.needs(name)) if self._config.savings.cache_reference else ():
+                ask = self._said(need)
+                stream.cached[KEPT[need]] = self._kept(f"{name}-{need}", name, stream, samples, ask, progress, write)
+
+    def _kept(
+        self,
+        what: str,
+        name: StreamName,
+        rows: Rows,
+        samples: Sequence[int],
+        ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
+        progress: Progress | None,
+        write: bool,
+    ) -> TensorCache:
+        digest = hashlib.sha256(json.dumps([self._key, what, list(samples)]).encode()).hexdigest()[:16]
+        cache = TensorCache(self._folder, f"{what}-{digest}")
+        if write and not cache.complete:
+            cache.fill(samples, self._answers(name, rows, samples, ask, progress))
+        return cache
+
+    @torch.no_grad()
+    def _answers(
+        self,
+        name: StreamName,
+        rows: Rows,
+        samples: Sequence[int],
+        ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
+        progress: Progress | None,
+    ) -> Iterator[Tensor]:
+        # How many tiles a picture has is its own affair, so pictures are looked at one by one.
+        size = 1 if ask == self._features else self._config.micro_batch_size or self._config.batch_size
+        device, dtype = self._model.device, arithmetic(self._config)
+        autocast = torch.autocast(device.type, dtype) if dtype is torch.bfloat16 else nullcontext()
+        for start in range(0, len(samples), size):
+            batch = self._collator.batch({name: [rows[sample] for sample in samples[start : start + size]]})
+            with autocast:
+                yield from ask(batch.to(device), name)
+            if progress is not None:
+                progress(min(start + size, len(samples)), len(samples))
+
+    def _said(self, need: Need) -> Callable[[PassBatch, StreamName], Iterator[Tensor]]:
+        def ask(batch: PassBatch, name: StreamName) -> Iterator[Tensor]:
+            config = self._config
+            with shown(self._model, batch.features):
+                raw = raw_outputs(self._model, batch, {name: frozenset({need})}, config.method.layer, config.savings)
+            kept = self._part(batch, name, raw[name], need)
+            mask = batch.places if need == "hidden" else batch.loss[:, 1:]
+            sizes: list[int] = mask.sum(1).tolist()
+            start = 0
+            for size in sizes:
+                yield kept[start : start + size]
+                start += size
+
+        return ask
+
+    def _part(self, batch: PassBatch, name: StreamName, raw: Raw, need: Need) -> Tensor:
+        if need == "log_probs":
+            return spoken(self._model, batch, name, raw).log_probs
+        part = raw.final if need == "logits" else raw.hidden
+        assert part is not None
+        return part
+
+    def _features(self, batch: PassBatch, _name: StreamName) -> Iterator[Tensor]:
+        """Yield what the tower makes of the one picture."""
+        yield look(self._model, batch)
+
+
+def key_of(model: Any, streams: dict[StreamName, Sequence[Sample]], images: Pictures, config: AlignConfig) -> str:
+    """Return what stands for everything that a cache's content depends on: weights, data, pictures, settings."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if ".lora_" not in name:
+            digest.update(name.replace(".base_layer", "").encode())
+            digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    for stream, samples in streams.items():
+        digest.update(json.dumps([stream, [asdict(sample) for sample in samples]], sort_keys=True).encode())
+    for image in sorted({s.image for samples in streams.values() for s in samples if s.image is not None}):
+        digest.update(hashlib.sha256(images.content(image)).digest())
+    method = config.method
+    digest.update(json.dumps([method.layer, method.loss_tokens, method.compat, str(arithmetic(config))]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""`unmirage convert`: a checkpoint of LLaVA's own code becomes an ordinary Hugging Face directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unmirage.cli.console import err, print_json
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.quiet import quiet_libraries
+
+
+def convert_command(
+    source: Annotated[str, typer.Argument(help="Folder or hub id of an original LLaVA checkpoint or LoRA adapter.")],
+    out: Annotated[Path, typer.Argument(help="The new model directory; must not exist.")],
+    vision_tower: Annotated[
+        str | None, typer.Option(help="Folder or hub id of the CLIP model, where SOURCE holds no tower.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Folder or hub id of what a LoRA adapter was trained on.", show_default=False)
+    ] = None,
+    from_pickle: Annotated[
+        bool, typer.Option("--from-pickle", help="Read .bin files, by the unpickler that runs no code.")
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
+) -> None:
+    """Convert a checkpoint in the layout of LLaVA's own code to one that every other command takes."""
+    from unmirage.models.original_llava import convert
+
+    quiet_libraries()
+    with StageProgress() as progress:
+        made = convert(
+            source,
+            out,
+            vision_tower=vision_tower,
+            base=base,
+            from_pickle=from_pickle,
+            progress=lambda done, total: progress("convert (MB)", done // 10**6, max(1, total // 10**6)),
+        )
+    if json_output:
+        print_json({"schema": "unmirage.convert/1", "out": str(out), **dataclasses.asdict(made)})
+    if not made.asks_as_original:
+        err.print("The tokenizer splits text behind a picture otherwise than LLaVA's own code does.", markup=False)
+    err.print(f"{made.tensors} tensors in {made.files} files. Model: {out}", markup=False, soft_wrap=True)
+    err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)

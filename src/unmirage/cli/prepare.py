@@ -1,0 +1,141 @@
+"""`unmirage prepare`: from safety data to the forget and retain files that `unmirage align` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unmirage.cli.console import err, print_json
+from unmirage.cli.options import (
+    BatchSizeOption,
+    ColumnsOption,
+    ConcurrencyOption,
+    FormatOption,
+    ImagesOption,
+    MaxNewTokensOption,
+    PriceInOption,
+    PriceOutOption,
+    RequestsOption,
+    SeedOption,
+    SkipBadOption,
+    TimeoutOption,
+    check_endpoint_options,
+    parse_columns,
+)
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.quiet import quiet_libraries
+from unmirage.errors import UserError
+
+
+def prepare_command(
+    data: Annotated[Path, typer.Argument(help="Safety data: unsafe queries, and safe ones with answers.")],
+    answers_from: Annotated[
+        list[str],
+        typer.Option(help="Who answers the unsafe queries: directory, hub id or endpoint:URL#model-name. Repeatable."),
+    ],
+    judge: Annotated[
+        str,
+        typer.Option(help="Who chooses: phrases, exact:PATH/truth.json, or endpoint:URL#model-name, which scores."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the sets; an unfinished one is continued.")
+    ] = None,
+    general: Annotated[
+        Path | None, typer.Option(help="General data, such as LLaVA's, to top up the retain set from.")
+    ] = None,
+    general_images: Annotated[Path | None, typer.Option(help="Folder of its pictures; default: GENERAL's.")] = None,
+    retain_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows of the retain set; default: all safe ones, or 2000 with --general."),
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="Of VLGuard's shape: unsafe-picture or unsafe-text; default: both.")
+    ] = None,
+    format: FormatOption = "auto",
+    columns: ColumnsOption = "",
+    images: ImagesOption = None,
+    skip_bad: SkipBadOption = False,
+    limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
+    seed: SeedOption = 0,
+    batch_size: BatchSizeOption = None,
+    max_new_tokens: MaxNewTokensOption = 256,
+    concurrency: ConcurrencyOption = None,
+    requests_per_minute: RequestsOption = None,
+    timeout: TimeoutOption = None,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the counts as JSON, ask and write nothing.")
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print prepare.json on stdout.")] = False,
+) -> None:
+    """Let models answer DATA's unsafe queries, choose the most harmful answers, and write the sets to unlearn on."""
+    from unmirage.cli.prepare_inputs import Asked, inputs_of, settings_of
+    from unmirage.cli.prepare_summary import end, print_summary
+    from unmirage.data import open_samples
+
+    endpoint = {
+        "concurrency": concurrency,
+        "requests_per_minute": requests_per_minute,
+        "timeout": timeout,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    if out is None and not dry_run:
+        raise UserError("--out: missing; name the folder of the sets (or ask for --dry-run)")
+    if general_images is not None and general is None:
+        raise UserError("--general-images: is for --general FILE, and none is named")
+    check_endpoint_options(endpoint, (*answers_from, judge))
+    asked = Asked(
+        data=open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad),
+        general=None if general is None else open_samples(general, images=general_images, skip_bad=skip_bad),
+        answers_from=answers_from,
+        judge=judge,
+        config={"kinds": _kinds(kinds), "limit": limit, "seed": seed, "retain_size": retain_size},
+        generation={"max_new_tokens": max_new_tokens, "batch_size": batch_size},
+        endpoint=endpoint,
+        cache=None if out is None else out / ".scores.sqlite",
+    )
+    inputs = inputs_of(asked)
+    planned = inputs.plan()
+    if dry_run:
+        print_json(planned.to_json(general=general is not None))
+    if out is None or dry_run:
+        return
+    from unmirage.prepare import prepare
+    from unmirage.run import open_run
+
+    quiet_libraries()
+    settings = settings_of(asked, inputs, planned)
+    with open_run(out, settings) as run, StageProgress() as progress:
+        found = prepare(run, inputs, planned, settings, progress)
+    if json_output:
+        print_json(found)
+    else:
+        print_summary(found)
+    _say_costs(inputs.judge)
+    end(found, out)
+
+
+def _kinds(text: str | None) -> tuple[str, ...] | None:
+    """Return the kinds of "unsafe-picture,unsafe-text"."""
+    from unmirage.errors import unknown
+    from unmirage.prepare import KINDS
+
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+    if not names:
+        raise UserError(f"--kinds: empty; valid: {', '.join(KINDS)}")
+    for one in names:
+        if one not in KINDS:
+            raise unknown("kind of unsafe query", one, KINDS)
+    return names
+
+
+def _say_costs(judge: object) -> None:
+    accounting: Any = getattr(judge, "accounting", None)
+    if accounting is not None:
+        err.print(f"judge: {accounting.summary()}", markup=False, soft_wrap=True)

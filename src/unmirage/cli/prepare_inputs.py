@@ -1,0 +1,121 @@
+"""What `unmirage prepare` was told in, what it works from out. No model is loaded and no server asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmirage.cli.console import err
+from unmirage.cli.model_target import ENDPOINT, load_vlm
+from unmirage.cli.settings import resolve
+from unmirage.data.sample_file import SampleFile
+from unmirage.errors import UserError
+from unmirage.prepare import Answerer, Inputs, Plan, PrepareConfig, make_harm_judge
+from unmirage.prepare.judges import judge_sha256
+from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+
+if TYPE_CHECKING:
+    from unmirage.models import VLM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says.
+
+    Attributes:
+        data, general: the files.
+        answers_from: models, as the user wrote them.
+        judge: likewise.
+        config: fields of `PrepareConfig`.
+        generation: fields of `GenerationConfig`.
+        endpoint: settings of servers; None values were not given.
+        cache: file that keeps what a server scored; None keeps nothing.
+    """
+
+    data: SampleFile
+    general: SampleFile | None
+    answers_from: Sequence[str]
+    judge: str
+    config: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    endpoint: Mapping[str, Any]
+    cache: Path | None
+
+
+def inputs_of(asked: Asked) -> Inputs:
+    """Return what sets are prepared from; every mistake that can be seen without loading a model is told here."""
+    from unmirage.models import GenerationConfig
+
+    settings = None
+    if asked.judge.startswith(ENDPOINT):
+        from unmirage.models.endpoint import EndpointSettings
+
+        settings = resolve(EndpointSettings, None, asked.endpoint, None)
+    return Inputs(
+        data=asked.data,
+        general=asked.general,
+        answerers=[_answerer(name, spec, asked.endpoint) for name, spec in names_of(asked.answers_from).items()],
+        judge=make_harm_judge(asked.judge, asked.cache, settings),
+        config=resolve(PrepareConfig, None, asked.config, None),
+        generation=GenerationConfig(**asked.generation),
+    )
+
+
+def settings_of(asked: Asked, inputs: Inputs, planned: Plan) -> dict[str, Any]:
+    """Return the run's configuration: all that decides what is in the sets, but for the models' own content."""
+    general = inputs.general
+    return {
+        "data": str(inputs.data.source),
+        "data_sha256": sha256_of(inputs.data.source),
+        "samples_sha256": planned.fingerprint(),
+        "images": str(inputs.data.image_root.resolve()),
+        "general": None if general is None else str(general.source),
+        "general_sha256": None if general is None else sha256_of(general.source),
+        "general_images": None if general is None else str(general.image_root.resolve()),
+        "answers_from": list(asked.answers_from),
+        "judge": asked.judge,
+        "judge_sha256": judge_sha256(asked.judge),
+        "max_new_tokens": inputs.generation.max_new_tokens,
+        "prepare": inputs.config.model_dump(mode="json"),
+    }
+
+
+def names_of(specs: Sequence[str]) -> dict[str, str]:
+    """Return name -> what the user wrote: the last part of each, or all of it where those would be the same.
+
+    Raises:
+        UserError: a model is named twice, or what names a server is no such name.
+    """
+    if twice := [spec for spec in specs if specs.count(spec) > 1]:
+        raise UserError(f"--answers-from {twice[0]}: is named twice; valid: each model once")
+    short = [_short(spec) for spec in specs]
+    return {name if short.count(name) == 1 else spec: spec for name, spec in zip(short, specs, strict=True)}
+
+
+def _short(spec: str) -> str:
+    if spec.startswith(ENDPOINT):
+        from unmirage.models.endpoint import parse_endpoint
+
+        return parse_endpoint(spec).model
+    return Path(spec).name or spec
+
+
+def _answerer(name: str, spec: str, endpoint: Mapping[str, Any]) -> Answerer:
+    load, folder = _loader(name, spec, endpoint), Path(spec)
+    if spec.startswith(ENDPOINT) or not folder.exists():
+        return Answerer(name=name, spec=spec, load=load)
+    from unmirage.models.huggingface import check_folder
+
+    # Now, and not when the models before it have answered everything.
+    check_folder(folder)
+    return Answerer(name=name, spec=spec, load=load, made_of=folder_fingerprint(folder))
+
+
+def _loader(name: str, spec: str, endpoint: Mapping[str, Any]) -> Callable[[], tuple[VLM, dict[str, str]]]:
+    def load() -> tuple[VLM, dict[str, str]]:
+        err.print(f"{name}: loading {spec}" if not spec.startswith(ENDPOINT) else f"{name}: on a server", markup=False)
+        return load_vlm(spec, name, endpoint)
+
+    return load

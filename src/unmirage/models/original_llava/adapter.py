@@ -1,0 +1,88 @@
+"""A LoRA adapter of LLaVA's own code and its base in, the tensors of the merged checkpoint out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from unmirage.errors import UserError
+from unmirage.models.original_llava.json_file import read_json
+from unmirage.models.original_llava.stored import Stored, Weights, open_pickle, open_weights
+
+ADAPTER_CONFIG = "adapter_config.json"
+_OTHERS = "non_lora_trainables.bin"  # the projector
+_PREFIX = "base_model.model."
+_UNSUPPORTED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "layer_replication")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Tell a folder of an adapter from one of a whole checkpoint."""
+    return (folder / ADAPTER_CONFIG).is_file()
+
+
+def merge_adapter(base: Weights, folder: Path, *, from_pickle: bool) -> Weights:
+    """Return the tensors of `base`, with the adapter's product added and with what was trained beside it.
+
+    Each sum W + s B A is worked out in float32, when it is read, and rounded to the type of W.
+    """
+    scale = _scale(folder / ADAPTER_CONFIG)
+    others = folder / _OTHERS
+    merged = dict(base)
+    if others.is_file():
+        trained = open_pickle(others, from_pickle=from_pickle)
+        merged |= {_plain(name): one for name, one in trained.items()}
+    adapter = open_weights(folder, "adapter_model", "adapter_model", from_pickle=from_pickle)
+    left = dict(adapter)
+    for name, down in adapter.items():
+        if not name.endswith(".lora_A.weight"):
+            continue
+        module = name.removesuffix(".lora_A.weight")
+        up = adapter.get(f"{module}.lora_B.weight")
+        target = module.removeprefix(_PREFIX) + ".weight"
+        if up is None:
+            raise UserError(f"{down.file}: {module}.lora_B.weight is missing; valid: A and B of each module")
+        merged[target] = _sum(target, merged.get(target), down, up, scale)
+        del left[name], left[f"{module}.lora_B.weight"]
+    if left:
+        raise UserError(f"{folder}: {min(left)} is no matrix of LoRA; valid: lora_A.weight and lora_B.weight")
+    return merged
+
+
+def _scale(file: Path) -> float:
+    """Return what the product is multiplied by."""
+    config = read_json(file)
+    for field in _UNSUPPORTED:
+        if config.get(field):
+            raise UserError(f"{file}: {field} is {config[field]!r}, which cannot be merged; valid: plain LoRA")
+    if config.get("bias", "none") != "none":
+        raise UserError(f"{file}: bias is {config['bias']!r}, which cannot be merged; valid: 'none'")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
+        raise UserError(f"{file}: r is {rank!r} and lora_alpha {alpha!r}; valid: a whole number and a number")
+    return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
+
+
+def _plain(name: str) -> str:
+    """Return the name in the checkpoint of what was trained beside the adapter: with or without PEFT's prefixes."""
+    name = name.removeprefix("base_model.")
+    return name.removeprefix("model.") if name.startswith("model.model.") else name
+
+
+def _sum(name: str, base: Stored | None, down: Stored, up: Stored, scale: float) -> Stored:
+    if base is None:
+        raise UserError(f"{down.file}: adapts {name}, which the base does not have; valid: the base it was trained on")
+    fits = len(down.shape) == len(up.shape) == 2 and down.shape[0] == up.shape[1]
+    if not fits or (up.shape[0], down.shape[1]) != base.shape:
+        raise UserError(
+            f"{down.file}: {name}: A {list(down.shape)} and B {list(up.shape)} do not fit the base's {list(base.shape)}"
+        )
+
+    def read() -> Tensor:
+        weight = base.read()
+        product = up.read().float() @ down.read().float()
+        return product.mul_(scale).add_(weight.float()).to(weight.dtype)
+
+    return replace(base, read=read)

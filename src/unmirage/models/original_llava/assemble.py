@@ -1,0 +1,113 @@
+"""Original tensors in, those of the Hugging Face model out: renamed, checked, and with rows for new tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LlavaConfig, LlavaForConditionalGeneration
+
+from unmirage.errors import UserError
+from unmirage.models.original_llava.keys import (
+    EMBEDDINGS,
+    HEAD,
+    PROJECTOR,
+    TOWER,
+    hub_name,
+    hub_name_in_memory,
+    is_derived,
+)
+from unmirage.models.original_llava.stored import Stored, Weights
+
+# LLaVA-1.6 lays out pictures in rows that end in this; all that we convert has none.
+_UNUSED = ("model.image_newline",)
+
+
+def renamed(weights: Weights) -> Weights:
+    """Return the tensors of an original checkpoint by their names on the hub; an unknown one is an error."""
+    found: Weights = {}
+    for name, one in weights.items():
+        if is_derived(name) or name in _UNUSED:
+            continue
+        new = hub_name(name)
+        if new is None:
+            raise UserError(f"{one.file}: {name} is no tensor of LLaVA-1.5; valid: a checkpoint of LLaVA on Llama")
+        found[new] = one
+    return found
+
+
+def with_tower(weights: Weights, tower: Weights) -> Weights:
+    """Return the tensors with those of the tower, in the precision of the rest; a tower in the checkpoint stays."""
+    if any(name.startswith(TOWER) for name in weights):
+        return weights
+    dtype = weights[EMBEDDINGS].dtype if EMBEDDINGS in weights else torch.float32
+    return weights | {name: _as_type(one, dtype) for name, one in tower.items()}
+
+
+def with_second_layer(weights: Weights, hidden_size: int) -> Weights:
+    """Return the tensors of a linear projector with an identity behind it, which changes no number."""
+    first = weights.get(f"{PROJECTOR}linear_1.weight")
+    dtype, file = (first.dtype, first.file) if first is not None else (torch.float32, "")
+    shape = (hidden_size, hidden_size)
+    return weights | {
+        f"{PROJECTOR}linear_2.weight": Stored(shape, dtype, file, partial(torch.eye, hidden_size, dtype=dtype)),
+        f"{PROJECTOR}linear_2.bias": Stored(shape[:1], dtype, file, partial(torch.zeros, hidden_size, dtype=dtype)),
+    }
+
+
+def with_rows(weights: Weights, rows: int) -> Weights:
+    """Return the tensors with as many rows of embeddings and of the output layer; each new one is the mean of the old.
+
+    A token whose output row is the mean has the mean of all logits, and so is never the likeliest.
+    """
+    return weights | {name: _extended(weights[name], rows) for name in (EMBEDDINGS, HEAD)}
+
+
+def check(weights: Mapping[str, Stored], config: LlavaConfig, rows: int, folder: object) -> None:
+    """Raise a `UserError` for the first tensor that is missing, too many or of another shape than `config` says.
+
+    Args:
+        weights: by their names on the hub, without rows for new tokens.
+        config: of the new model.
+        rows: of embeddings, before there are new tokens.
+        folder: for messages.
+    """
+    expected = _shapes(config)
+    expected |= {name: (rows, expected[name][1]) for name in (EMBEDDINGS, HEAD)}
+    for name, shape in expected.items():
+        if name not in weights:
+            raise UserError(f"{folder}: nothing for {name}; valid: a whole checkpoint ({len(expected)} tensors)")
+        one = weights[name]
+        if one.shape != shape:
+            raise UserError(f"{one.file}: {name} has shape {list(one.shape)}; valid by config.json: {list(shape)}")
+        if not one.dtype.is_floating_point:
+            raise UserError(f"{one.file}: {name} is of type {one.dtype}; valid: floating point, so not quantised")
+    for name in weights.keys() - expected.keys():
+        raise UserError(f"{weights[name].file}: {name} has no place in the model that config.json describes")
+
+
+def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shape by name on the hub of all that the model needs; nothing is allocated."""
+    with torch.device("meta"):
+        model = LlavaForConditionalGeneration(config)
+    return {hub_name_in_memory(name): tuple(one.shape) for name, one in model.state_dict().items()}
+
+
+def _as_type(one: Stored, dtype: torch.dtype) -> Stored:
+    def read() -> Tensor:
+        return one.read().to(dtype)
+
+    return replace(one, dtype=dtype, read=read)
+
+
+def _extended(one: Stored, rows: int) -> Stored:
+    def read() -> Tensor:
+        table = one.read()
+        mean = table.float().mean(dim=0, keepdim=True).to(table.dtype)
+        return torch.cat([table, mean.expand(rows - len(table), -1)])
+
+    return replace(one, shape=(rows, *one.shape[1:]), read=read)

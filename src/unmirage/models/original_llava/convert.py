@@ -1,0 +1,179 @@
+"""An original LLaVA checkpoint in, an ordinary Hugging Face directory out, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import GenerationConfig, LlavaConfig
+
+from unmirage.errors import UserError
+from unmirage.models.original_llava.adapter import is_adapter, merge_adapter
+from unmirage.models.original_llava.assemble import check, renamed, with_rows, with_second_layer, with_tower
+from unmirage.models.original_llava.config import OriginalConfig, read_config
+from unmirage.models.original_llava.folder import local_folder
+from unmirage.models.original_llava.keys import EMBEDDINGS, TOWER
+from unmirage.models.original_llava.stored import Weights, open_weights
+from unmirage.models.original_llava.tokens import IMAGE, PAD, asks_as_original, make_processor, read_tokenizer
+from unmirage.models.original_llava.tower import Tower, known_tower, open_tower
+from unmirage.models.original_llava.write import SHARD_BYTES, write_weights
+from unmirage.run.files import new_folder, write_json_atomic
+from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.run.machine import describe_machine
+
+CONVERT_FILE = "unmirage_convert.json"
+_MULTIPLE = 64  # of rows of embeddings, as in the hub's checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was written.
+
+    Attributes:
+        tensors: number of tensors.
+        files: number of files that hold them.
+        tower: "checkpoint" or "folder", wherever the vision tower's weights were found.
+        asks_as_original: whether prompts get the ids that LLaVA's own code gives them.
+    """
+
+    tensors: int
+    files: int
+    tower: str
+    asks_as_original: bool
+
+
+def convert(
+    source: str,
+    out: Path,
+    *,
+    vision_tower: str | None = None,
+    base: str | None = None,
+    from_pickle: bool = False,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    shard_bytes: int = SHARD_BYTES,
+) -> Converted:
+    """Write the checkpoint `source` to the new directory `out`.
+
+    Args:
+        source: folder or hub id of a checkpoint of LLaVA's own code, or of a LoRA adapter of it.
+        out: must not exist.
+        vision_tower: folder or hub id of the CLIP model, where `source` holds no tower.
+        base: folder or hub id of what an adapter was trained on.
+        from_pickle: read `.bin` files, by the unpickler that runs no code.
+        progress: told the number of bytes written, and of all.
+        shard_bytes: the most that one file of weights holds.
+
+    Raises:
+        UserError: something is missing, unknown or does not fit; nothing is left at `out`.
+    """
+    if out.exists():
+        raise UserError(f"{out}: exists; valid: the name of a new directory")
+    folders = _folders(source, vision_tower, base, from_pickle)
+    config = read_config(folders["source"])
+    tokenizer = read_tokenizer(folders.get("base", folders["source"]))
+    weights = renamed(_weights(folders, from_pickle))
+    inside = any(name.startswith(TOWER) for name in weights)
+    tower = _tower(config, folders.get("vision_tower"), inside, from_pickle)
+    weights = with_tower(weights, tower.weights)
+    if config.projector == "linear":
+        weights = with_second_layer(weights, config.decoder.hidden_size)
+    rows = _rows(folders["source"], config, tokenizer)
+    hub = _hub_config(config, tower, tokenizer, rows)
+    check(weights, hub, config.decoder.vocab_size, folders["source"])
+    weights = with_rows(weights, rows)
+    hub.architectures, hub.dtype = ["LlavaForConditionalGeneration"], weights[EMBEDDINGS].dtype
+    result = {"tensors": len(weights), "tower": "checkpoint" if inside else "folder"}
+    as_original = asks_as_original(tokenizer)
+    with new_folder(out) as new:
+        files = write_weights(new, weights, progress, shard_bytes)
+        hub.save_pretrained(new)
+        _generation(hub.text_config).save_pretrained(new)
+        make_processor(
+            tokenizer, tower.config, tower.pictures, config.features, pad_to_square=config.pad_to_square
+        ).save_pretrained(new)
+        settings = {"from_pickle": from_pickle, "vocabulary": rows, "asks_as_original": as_original, **result}
+        write_json_atomic(new / CONVERT_FILE, _provenance(folders, source, vision_tower, base, settings))
+    return Converted(len(weights), files, str(result["tower"]), as_original)
+
+
+def _folders(source: str, vision_tower: str | None, base: str | None, from_pickle: bool) -> dict[str, Path]:
+    folders = {"source": local_folder("SOURCE", source, from_pickle=from_pickle)}
+    if is_adapter(folders["source"]) is not (base is not None):
+        raise UserError(
+            f"{source}: holds a LoRA adapter; valid: --base with what it was trained on"
+            if base is None
+            else f"--base: {source} holds no adapter_config.json; valid: --base only with a LoRA adapter"
+        )
+    if base is not None:
+        folders["base"] = local_folder("--base", base, from_pickle=from_pickle)
+    if vision_tower is not None:
+        folders["vision_tower"] = local_folder("--vision-tower", vision_tower, from_pickle=from_pickle)
+    return folders
+
+
+def _weights(folders: dict[str, Path], from_pickle: bool) -> Weights:
+    whole = folders.get("base", folders["source"])
+    weights = open_weights(whole, "model", "pytorch_model", from_pickle=from_pickle)
+    return merge_adapter(weights, folders["source"], from_pickle=from_pickle) if "base" in folders else weights
+
+
+def _tower(config: OriginalConfig, folder: Path | None, inside: bool, from_pickle: bool) -> Tower:
+    if folder is not None:
+        return open_tower(folder, from_pickle=from_pickle)
+    if not inside:
+        raise UserError(
+            f"the checkpoint holds no vision tower; valid: --vision-tower FOLDER with a copy of '{config.tower}', "
+            "or that id to download it"
+        )
+    return known_tower(config.tower)
+
+
+def _rows(folder: Path, config: OriginalConfig, tokenizer: Any) -> int:
+    """Return how many rows of embeddings the new model has; those of the source hold every token but the new ones."""
+    rows, new = int(config.decoder.vocab_size), {IMAGE, PAD}
+    beyond = [token for token, number in tokenizer.get_vocab().items() if number >= rows and token not in new]
+    if beyond:
+        raise UserError(f"{folder}: the tokenizer has {beyond[0]!r} beyond the {rows} rows of the embeddings")
+    needed = max(rows, len(tokenizer))
+    return -(-needed // _MULTIPLE) * _MULTIPLE
+
+
+def _hub_config(config: OriginalConfig, tower: Tower, tokenizer: Any, vocabulary: int) -> LlavaConfig:
+    decoder = config.decoder.to_dict() | {"vocab_size": vocabulary, "pad_token_id": tokenizer.pad_token_id}
+    return LlavaConfig(
+        vision_config=tower.config.to_dict(),
+        text_config=decoder,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=(tower.config.image_size // tower.config.patch_size) ** 2 + (config.features == "full"),
+        projector_hidden_act=config.activation,
+        vision_feature_select_strategy=config.features,
+        vision_feature_layer=config.layer,
+    )
+
+
+def _generation(decoder: Any) -> GenerationConfig:
+    """Return how to end an answer. Sampling that a checkpoint suggests is left behind: we ask greedily."""
+    return GenerationConfig(
+        bos_token_id=decoder.bos_token_id, eos_token_id=decoder.eos_token_id, pad_token_id=decoder.pad_token_id
+    )
+
+
+def _provenance(
+    folders: dict[str, Path], source: str, vision_tower: str | None, base: str | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    named = {"source": source, "vision_tower": vision_tower, "base": base}
+    return {
+        "schema": "unmirage.convert/1",
+        # A hub id in full, of a folder its name only: where it lay is nobody's business.
+        **{key: name if not name or not Path(name).is_dir() else Path(name).name for key, name in named.items()},
+        "files": {key: _hashes(folder) for key, folder in folders.items()},
+        "settings": settings,
+        "machine": describe_machine(),
+    }
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    pickles = {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
+    return folder_fingerprint(folder) | pickles

@@ -1,0 +1,81 @@
+"""The vision tower: what it is, how it wants its pictures, and its weights where the checkpoint has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from transformers import CLIPVisionConfig
+
+from unmirage.errors import UserError
+from unmirage.models.original_llava.json_file import read_json
+from unmirage.models.original_llava.keys import is_derived, tower_name
+from unmirage.models.original_llava.stored import Weights, open_weights
+
+_LARGE = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "patch_size": 14, "projection_dim": 768,
+}  # fmt: skip
+# Published towers that LLaVA was trained with, so that one inside a checkpoint needs no folder beside it.
+_KNOWN = {
+    "openai/clip-vit-large-patch14": {**_LARGE, "image_size": 224},
+    "openai/clip-vit-large-patch14-336": {**_LARGE, "image_size": 336},
+}
+_PICTURE_FIELDS = ("image_mean", "image_std", "rescale_factor", "resample")
+
+
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A CLIP vision tower.
+
+    Attributes:
+        config: its shape.
+        pictures: what its own preprocessor says of colours and resampling.
+        weights: by their names on the hub; none where it is only known by name.
+    """
+
+    config: CLIPVisionConfig
+    pictures: dict[str, Any] = field(default_factory=dict)
+    weights: Weights = field(default_factory=dict)
+
+
+def known_tower(name: str) -> Tower:
+    """Return the shape of a published tower whose weights lie in the checkpoint."""
+    if name not in _KNOWN:
+        raise UserError(f"the vision tower '{name}' is none we know; --vision-tower FOLDER names a copy of it")
+    return Tower(CLIPVisionConfig(**_KNOWN[name]))
+
+
+def open_tower(folder: Path, *, from_pickle: bool) -> Tower:
+    """Return the tower of a `CLIPModel` or `CLIPVisionModel` directory."""
+    weights = open_weights(folder, "model", "pytorch_model", from_pickle=from_pickle)
+    named = {tower_name(name): one for name, one in weights.items() if not is_derived(name)}
+    preprocessor = folder / "preprocessor_config.json"
+    pictures = read_json(preprocessor) if preprocessor.is_file() else {}
+    return Tower(
+        _config(folder / "config.json"),
+        {key: pictures[key] for key in _PICTURE_FIELDS if key in pictures},
+        {name: one for name, one in named.items() if name is not None},
+    )
+
+
+def _config(file: Path) -> CLIPVisionConfig:
+    config = read_json(file)
+    kind = config.get("model_type")
+    if kind not in ("clip", "clip_vision_model"):
+        raise UserError(f"{file}: model_type is {kind!r}; valid: clip, clip_vision_model")
+    fields = config.get("vision_config") if kind == "clip" else config
+    if not isinstance(fields, dict):
+        raise UserError(f"{file}: vision_config is missing; valid: the config of a CLIPModel")
+    try:
+        return CLIPVisionConfig(**{key: value for key, value in fields.items() if key in _FIELDS})
+    except (StrictDataclassError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: {' '.join(str(error).split())[:200]}") from None
+
+
+_FIELDS = frozenset(
+    "hidden_size intermediate_size projection_dim num_hidden_layers num_attention_heads num_channels image_size "
+    "patch_size hidden_act layer_norm_eps attention_dropout".split()
+)

@@ -1,0 +1,27 @@
+"""Data for unlearning: what a model is to forget, in models' own harmful answers, and what it is to keep."""
+
+from unmirage.prepare.answers import harmful_answers
+from unmirage.prepare.choose import Assessment, Candidate, Choice, LeftOut, choose
+from unmirage.prepare.judges import HarmJudge, VerdictJudge, make_harm_judge
+from unmirage.prepare.plan import KINDS, RETAIN_SIZE, Plan, PrepareConfig, UnsafeKind
+from unmirage.prepare.run import Answerer, Inputs, prepare
+
+__all__ = [
+    "KINDS",
+    "RETAIN_SIZE",
+    "Answerer",
+    "Assessment",
+    "Candidate",
+    "Choice",
+    "HarmJudge",
+    "Inputs",
+    "LeftOut",
+    "Plan",
+    "PrepareConfig",
+    "UnsafeKind",
+    "VerdictJudge",
+    "choose",
+    "harmful_answers",
+    "make_harm_judge",
+    "prepare",
+]

@@ -1,0 +1,182 @@
+"""The whole way: ask models the unsafe queries, choose the most harmful answers, write what to forget and to keep.
+
+Answers are committed to the run's store as they come. A run that was stopped goes on where it was, and ends with the
+files of one that was not.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from unmirage.data.sample_file import SampleFile
+from unmirage.models import VLM, GenerationConfig, ask
+from unmirage.prepare.choose import Candidate, Choice, choose
+from unmirage.prepare.document import Counts, document
+from unmirage.prepare.judges import HarmJudge
+from unmirage.prepare.plan import Plan, PrepareConfig, plan
+from unmirage.prepare.retain import Retained, retained
+from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, write_forget, write_retain
+from unmirage.records import Judgement
+from unmirage.run import RunDirectory, Store
+
+Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
+DOCUMENT = "prepare.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """A model that answers the unsafe queries. It is loaded only if there is something to ask it.
+
+    Attributes:
+        name: in tables, and in the provenance of a row.
+        spec: as the user wrote it.
+        load: returns the model, by that name, and what identifies it.
+        made_of: what identifies it, where that can be told without loading it.
+    """
+
+    name: str
+    spec: str
+    load: Callable[[], tuple[VLM, Mapping[str, str]]]
+    made_of: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What sets are prepared from.
+
+    Attributes:
+        data: safety samples.
+        general: samples to top up the retain set from, if any.
+        answerers: who answers the unsafe queries, in the order of preference.
+        judge: who chooses.
+        config: what goes into the sets.
+        generation: how to answer.
+    """
+
+    data: SampleFile
+    general: SampleFile | None = None
+    answerers: Sequence[Answerer]
+    judge: HarmJudge
+    config: PrepareConfig = field(default_factory=PrepareConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+
+    def plan(self) -> Plan:
+        """Return what is asked and what may be kept; see `plan.plan`."""
+        return plan(self.data, self.config, general=self.general is not None)
+
+
+def prepare(
+    run: RunDirectory, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Write forget.jsonl, retain.jsonl, their pictures and prepare.json into the run; return the latter.
+
+    Args:
+        run: held open; its store may have some of the answers already.
+        inputs: what from.
+        planned: what `inputs.plan()` gave.
+        settings: the run's configuration, for the document.
+        progress: called after each step of each stage.
+
+    Raises:
+        UserError: a model or a server cannot be used, or another model answered under a name before.
+    """
+    with run.store() as store:
+        store.add_samples(planned.samples)
+        store.add_queries(planned.queries)
+        for one in inputs.answerers:
+            _answer(one, store, inputs, progress)
+        by_model = _judge(store, inputs, progress)
+        choice = choose(planned.queries, [by_model[one.name] for one in inputs.answerers])
+        counts = _counts(store, inputs, planned, by_model, choice)
+    kept = retained(planned, inputs.data.pictures, inputs.general, inputs.config.seed)
+    files = {DATA: inputs.data, GENERAL: inputs.general}
+    sources = {name: Source.of(file, name) for name, file in files.items() if file is not None}
+    _write(run, inputs, planned, choice, kept, sources, progress)
+    found = document(run.path, settings, planned, counts, kept, list(sources.values()))
+    run.write_json(run.path / DOCUMENT, found)
+    return found
+
+
+def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> None:
+    """Let one model answer what it has not answered yet; it is gone from memory afterwards."""
+    if one.made_of is not None:
+        # Even if nothing is left to ask: what it answered before must be its own.
+        store.add_model(one.name, one.made_of)
+    if not store.unanswered(one.name):
+        return
+    vlm, made_of = one.load()
+    assert vlm.name == one.name
+    store.add_model(one.name, made_of)
+    ask(vlm, store, inputs.data.pictures, inputs.generation, lambda n, total: progress(f"ask {one.name}", n, total))
+    del vlm
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _judge(store: Store, inputs: Inputs, progress: Progress) -> dict[str, dict[str, Candidate]]:
+    """Return each model's answers with what the judge makes of them, by model and query id; its verdicts are stored."""
+    queries = {query.id: query for query in store.queries()}
+    responses = [response for one in inputs.answerers for response in store.responses(one.name)]
+    assessed = inputs.judge.assess(
+        [(queries[response.query_id], response) for response in responses],
+        lambda n, total: progress(f"judge by {inputs.judge.name}", n, total),
+    )
+    found: dict[str, dict[str, Candidate]] = {one.name: {} for one in inputs.answerers}
+    for response, assessment in zip(responses, assessed, strict=True):
+        found[response.model][response.query_id] = Candidate(response, assessment)
+    for model, candidates in found.items():
+        judgements = [
+            Judgement(
+                query_id=key,
+                model=model,
+                judge=inputs.judge.name,
+                verdict=one.assessment.verdict,
+                why=one.assessment.why,
+            )
+            for key, one in candidates.items()
+        ]
+        store.replace_judgements(model, inputs.judge.name, judgements)
+    return found
+
+
+def _counts(
+    store: Store,
+    inputs: Inputs,
+    planned: Plan,
+    by_model: Mapping[str, Mapping[str, Candidate]],
+    choice: Choice,
+) -> Counts:
+    names = [one.name for one in inputs.answerers]
+    return Counts(
+        queries=planned.queries,
+        by_model=by_model,
+        choice=choice,
+        specs={one.name: one.spec for one in inputs.answerers},
+        made_of={name: store.model_files(name) for name in names},
+        failures=[failure for name in names for failure in store.failures(name)],
+        judge=inputs.judge.name,
+    )
+
+
+def _write(
+    run: RunDirectory,
+    inputs: Inputs,
+    planned: Plan,
+    choice: Choice,
+    kept: Retained,
+    sources: Mapping[str, Source],
+    progress: Progress,
+) -> None:
+    """Write the pictures first, then the rows that name them."""
+    by_sample = {query.sample_id: choice.chosen[query.id] for query in planned.queries if query.id in choice.chosen}
+    forgotten = [sample for sample in planned.samples if sample.id in by_sample]
+    parts = [(sources[name], samples) for name, samples in ((DATA, kept.data), (GENERAL, kept.general)) if samples]
+    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], lambda n, total: progress("copy pictures", n, total))
+    write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
+    write_retain(run.path, parts)

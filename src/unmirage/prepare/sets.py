@@ -1,0 +1,103 @@
+"""What was chosen and what is kept in; forget.jsonl, retain.jsonl and their pictures in one folder out.
+
+Each row says where it comes from. Pictures are copied below the folder, so that it can be moved, and given to
+`unmirage align` as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unmirage.data.images import Pictures
+from unmirage.data.sample_file import SampleFile
+from unmirage.data.split import forget, retain
+from unmirage.data.write import write_samples
+from unmirage.prepare.choose import Candidate
+from unmirage.records import Sample
+from unmirage.run.files import write_bytes_atomic
+from unmirage.run.fingerprint import sha256_of
+
+FORGET, RETAIN = "forget.jsonl", "retain.jsonl"
+DATA, GENERAL = "data", "general"
+_IMAGES = "images"
+
+Progress = Callable[[int, int], None]  # (pictures copied, pictures to copy)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that samples come from, with the hash that their provenance names; "" where it is no file."""
+
+    file: SampleFile
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, file: SampleFile, name: str) -> Source:
+        """Return the source; its pictures will lie below images/`name`."""
+        return cls(file, name, sha256_of(file.source))
+
+    def provenance(self, sample: Sample) -> dict[str, object]:
+        """Return where a sample of this file comes from."""
+        return {"source": str(self.file.source), "sha256": self.sha256, "id": sample.id}
+
+    def moved(self, sample: Sample) -> Sample:
+        """Return the sample with its picture where `copy_pictures` puts it."""
+        return sample if sample.image is None else replace(sample, image=f"{_IMAGES}/{self.name}/{sample.image}")
+
+
+def write_forget(
+    folder: Path, samples: Sequence[Sample], source: Source, chosen: Mapping[str, Candidate], judge: str
+) -> None:
+    """Write the unsafe samples that have a harmful answer, with who gave it and who chose it.
+
+    Args:
+        folder: where to.
+        samples: of the data.
+        source: where they come from.
+        chosen: the answer by sample id.
+        judge: the name of who chose.
+    """
+    rows = forget(samples, {key: one.response.text for key, one in chosen.items()})
+    provenance = {
+        row.id: source.provenance(row)
+        | {
+            "answered_by": chosen[row.id].response.model,
+            "finished": chosen[row.id].response.finished,
+            "judge": judge,
+            "verdict": chosen[row.id].assessment.verdict.value,
+            "harm": chosen[row.id].assessment.harm,
+            "why": chosen[row.id].assessment.why,
+        }
+        for row in rows
+    }
+    write_samples((source.moved(row) for row in rows), folder / FORGET, provenance)
+
+
+def write_retain(folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]]) -> None:
+    """Write the samples to keep, those of one source after those of the other."""
+    moved = [source.moved(sample) for source, samples in parts for sample in samples]
+    came = [source.provenance(sample) for source, samples in parts for sample in samples]
+    rows = retain(moved, ())
+    assert len(rows) == len(moved)  # refused samples were never among them
+    write_samples(rows, folder / RETAIN, {row.id: own for row, own in zip(rows, came, strict=True)})
+
+
+def copy_pictures(
+    folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]], progress: Progress | None = None
+) -> None:
+    """Copy the pictures of samples below `folder`, byte by byte; those that are there already stay."""
+    wanted: dict[str, tuple[Pictures, str]] = {}
+    for source, samples in parts:
+        for sample in samples:
+            target = source.moved(sample).image
+            if target is not None and sample.image is not None:
+                wanted[target] = (source.file.pictures, sample.image)
+    for done, (target, (pictures, image)) in enumerate(wanted.items(), start=1):
+        content, path = pictures.content(image), folder / target
+        if not path.is_file() or path.read_bytes() != content:
+            write_bytes_atomic(path, content)
+        if progress is not None:
+            progress(done, len(wanted))
