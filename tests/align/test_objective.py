@@ -1,70 +1,83 @@
-"""The shared losses against values worked out by hand or by torch's own functions."""
+"""The parts that all methods share, against values worked out by hand or by their definition."""
+
+from __future__ import annotations
 
 import math
 
 import pytest
 import torch
-import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
-from unmirage.align.objective import (
-    Stream,
-    answer_log_probs,
-    cross_entropy,
-    kl_to_reference,
-    masked_mean_square,
-)
-from unmirage.models.encoding import IGNORED
+from unmirage.align.forward import log_probs_of
+from unmirage.align.objective import MethodConfig, Outputs, Stream, freeze, kl_to_reference
 
 
-def _stream(logits: torch.Tensor) -> Stream:
-    labels = torch.tensor([[IGNORED, IGNORED, 1, 0], [IGNORED, 2, IGNORED, IGNORED]])
-    return Stream(logits, labels, labels != IGNORED)
+def _stream(policy: torch.Tensor, reference: torch.Tensor) -> Stream:
+    nothing = torch.zeros(len(policy))
+    row = torch.zeros(len(policy), dtype=torch.long)
+    return Stream(1, row, Outputs(nothing, policy), Outputs(nothing, reference))
 
 
-def test_logits_predict_the_next_token() -> None:
-    logits = torch.zeros(2, 4, 3)
-    logits[0, 1, 1] = 5.0  # position 1 predicts the answer's first token, which is 1
-    log_probs = answer_log_probs(_stream(logits))
-    certain = 5.0 - math.log(math.exp(5.0) + 2)
-    expected = torch.tensor([[0.0, certain, -math.log(3)], [-math.log(3), 0.0, 0.0]])
-    torch.testing.assert_close(log_probs, expected)
+def test_log_probs_by_hand() -> None:
+    logits = torch.tensor([[5.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    expected = [5.0 - math.log(math.exp(5.0) + 2), -math.log(3)]
+    assert log_probs_of(logits, torch.tensor([0, 2])).tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_cross_entropy_is_the_mean_over_answer_tokens() -> None:
-    logits = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
-    stream = _stream(logits)
-    expected = -answer_log_probs(stream).sum() / 3
-    torch.testing.assert_close(cross_entropy(stream), expected)
+def test_log_probs_are_computed_in_float32() -> None:
+    logits = torch.tensor([[100.0, 99.0]], dtype=torch.bfloat16)
+    found = log_probs_of(logits, torch.tensor([0]))
+    assert found.dtype is torch.float32
+    assert found.item() == pytest.approx(-math.log(1 + math.exp(-1.0)), rel=1e-5)
 
 
-def test_kl_is_zero_against_itself_and_equals_its_definition() -> None:
+def test_sums_and_means_go_by_row() -> None:
+    stream = Stream(3, torch.tensor([0, 2, 0, 0]), Outputs(torch.zeros(4)))
+    values = torch.tensor([1.0, 5.0, 2.0, 6.0])
+    assert stream.sums(values).tolist() == [9.0, 0.0, 5.0]
+    assert stream.means(values).tolist() == [3.0, 0.0, 5.0]  # a row without loss tokens has none to divide by
+
+
+def test_kl_is_zero_against_itself() -> None:
+    logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * 10
+    assert kl_to_reference(_stream(logits, logits)).abs().max().item() < 1e-6
+
+
+def test_kl_by_hand() -> None:
+    """Reference (3/4, 1/4), policy (1/2, 1/2): 3/4 ln(3/2) + 1/4 ln(1/2)."""
+    found = kl_to_reference(_stream(torch.zeros(1, 2), torch.tensor([[math.log(3.0), 0.0]])))
+    assert found.tolist() == pytest.approx([0.75 * math.log(1.5) + 0.25 * math.log(0.5)], rel=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 20))
+def test_kl_is_never_negative_and_knows_no_constant(seed: int, spread: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    policy, reference = (torch.randn(3, 6, generator=generator) * spread for _ in range(2))
+    found = kl_to_reference(_stream(policy, reference))
+    assert found.min().item() > -1e-5
+    torch.testing.assert_close(kl_to_reference(_stream(policy + 3, reference - 2)), found, atol=1e-4, rtol=1e-4)
+
+
+def test_kl_gradient_is_the_difference_of_the_distributions() -> None:
     generator = torch.Generator().manual_seed(0)
-    policy, reference = (_stream(torch.randn(2, 4, 3, generator=generator)) for _ in range(2))
-    assert kl_to_reference(policy, policy).item() == pytest.approx(0, abs=1e-7)
-    p = F.softmax(reference.logits, -1)
-    per_token = (p * (p.log() - F.log_softmax(policy.logits, -1))).sum(-1)
-    expected = (per_token[0, 1] + per_token[0, 2] + per_token[1, 0]) / 3
-    torch.testing.assert_close(kl_to_reference(policy, reference), expected)
-
-
-def test_kl_gradient_equals_finite_differences() -> None:
-    generator = torch.Generator().manual_seed(0)
-    reference = _stream(torch.randn(2, 4, 3, dtype=torch.float64, generator=generator))
-    logits = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator, requires_grad=True)
-    # The losses compute in float32, so the steps must be coarser than gradcheck's own.
+    policy, reference = (torch.randn(2, 4, dtype=torch.float64, generator=generator) for _ in range(2))
+    policy.requires_grad_()
+    # The loss computes in float32, so the steps must be coarser than gradcheck's own.
     assert torch.autograd.gradcheck(
-        lambda x: kl_to_reference(_stream(x), reference).double(), (logits,), eps=1e-2, atol=1e-3
+        lambda x: kl_to_reference(_stream(x, reference)).double(), (policy,), eps=1e-2, atol=1e-3
     )
+    (grad,) = torch.autograd.grad(kl_to_reference(_stream(policy, reference)).sum(), policy)
+    torch.testing.assert_close(grad, policy.detach().softmax(-1) - reference.softmax(-1), atol=1e-6, rtol=1e-5)
 
 
-def test_masked_mean_square_counts_only_the_mask() -> None:
-    difference = torch.tensor([[[3.0, 4.0], [100.0, 100.0]]])
-    assert masked_mean_square(difference, torch.tensor([[True, False]])).item() == pytest.approx(12.5)
+def test_a_retain_side_that_weighs_nothing_is_refused() -> None:
+    assert MethodConfig(gamma=0, ce=0).retain_term == "none"
+    with pytest.raises(ValueError, match="gamma: weighs nothing"):
+        MethodConfig(ce=0)
 
 
-def test_rows_keep_every_part_of_the_stream() -> None:
-    stream = _stream(torch.arange(24.0).reshape(2, 4, 3))
-    second = stream.rows(torch.tensor([False, True]))
-    assert second.logits.shape == (1, 4, 3)
-    assert second.labels.tolist() == [[IGNORED, 2, IGNORED, IGNORED]]
-    assert second.hidden is None
+def test_frozen_modules_neither_learn_nor_drop_out() -> None:
+    module = freeze(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5)))
+    assert not module.training
+    assert not any(parameter.requires_grad for parameter in module.parameters())

@@ -107,7 +107,7 @@ def test_code_of_a_repository_is_not_run(tiny, tmp_path) -> None:
     config |= {"model_type": "own-kind", "auto_map": {"AutoConfig": "own.Config"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(UserError, match=r"remote': cannot be loaded"):
+    with pytest.raises(UserError, match=r"auto_map names own.Config, code that comes with the model and is not run"):
         HuggingFaceVLM.load(folder)
     assert not (tmp_path / "ran").exists()
 

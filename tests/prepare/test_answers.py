@@ -37,5 +37,5 @@ def test_what_complied_is_returned_by_sample(sample, tmp_path):
 
 def test_a_query_that_cannot_be_asked_ends_it(sample, tmp_path):
     vlm = Scripted({"a": None})
-    with pytest.raises(UserError, match="a.plain.0': no picture"):
+    with pytest.raises(UserError, match=r"a.plain.0': no picture"):
         harmful_answers(vlm, [sample("a", refused=True)], ImageFolder(tmp_path), PhraseJudge(), GenerationConfig())

@@ -50,7 +50,10 @@ def general(source, sample):
     """Return 200 general samples, of which every fifth is refused, and every tenth has no answer."""
     return source(
         "general",
-        [sample(f"g{n}", refused=n % 5 == 0, answer="" if n % 10 == 1 else "So.", image=f"{n}.png") for n in range(200)],
+        [
+            sample(f"g{n}", refused=n % 5 == 0, answer="" if n % 10 == 1 else "So.", image=f"{n}.png")
+            for n in range(200)
+        ],
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 from transformers import TrainingArguments
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.processes import by_fsdp, processes
 from unmirage.align.trainable import arithmetic
 from unmirage.errors import UserError
 
@@ -41,11 +41,11 @@ def training_arguments(
         steps: optimiser steps.
         folder: where the Trainer may write.
         keeps: checkpoints are kept.
-        unused: there are passes that leave trained weights out.
+        unused: there are passes that leave trained weights out, perhaps not the same on all processes.
     """
     cuda = torch.cuda.is_available()
-    processes = PartialState(cpu=not cuda).num_processes
-    micro, accumulation = cut(config, processes)
+    number = processes().num_processes
+    micro, accumulation = cut(config, number)
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -60,8 +60,10 @@ def training_arguments(
         seed=config.seed,
         bf16=arithmetic(config) is torch.bfloat16,
         use_cpu=not cuda,
-        ddp_backend=None if processes == 1 else "nccl" if cuda else "gloo",
+        ddp_backend=None if number == 1 else "nccl" if cuda else "gloo",
         ddp_find_unused_parameters=unused,
+        # Whole gradients, held until the last micro-batch, would undo what sharding them saves.
+        accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": True}} if by_fsdp() else None,
         remove_unused_columns=False,
         save_strategy="steps" if keeps else "no",
         save_steps=config.save_every,

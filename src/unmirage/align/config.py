@@ -23,9 +23,15 @@ def down_layers(part: str) -> list[int]:
 
 
 def _known_part(part: str) -> str:
-    if part in PARTS or down_layers(part):
+    if part in PARTS or min(down_layers(part), default=0) > 0:
         return part
     raise ValueError(f"'{part}' is no part; valid: {', '.join(PARTS)}, down_proj:5 or down_proj:5-7 (1-based layers)")
+
+
+def _some(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if not parts:
+        raise ValueError(f"nothing would train; valid: {', '.join(PARTS)}, down_proj:5 or down_proj:5-7")
+    return parts
 
 
 Part = Annotated[str, AfterValidator(_known_part)]
@@ -64,7 +70,7 @@ class AlignConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: AnyMethodConfig = SftConfig()
-    learning_rate: float = Field(default=5e-7, gt=0)
+    learning_rate: float = Field(default=5e-7, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=4, ge=1, description="rows of each stream in an optimiser step, on all devices")
     micro_batch_size: int | None = Field(
         default=None, ge=1, description="rows of each stream at once on one device; default: as many as the step has"
@@ -75,7 +81,7 @@ class AlignConfig(BaseModel):
     warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    trainable: tuple[Part, ...] = Field(default=("language", "projector"), min_length=1)
+    trainable: Annotated[tuple[Part, ...], AfterValidator(_some)] = ("language", "projector")
     lora: LoraSettings | None = None
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="of the arithmetic; trainable weights are held in float32. auto: by the device"

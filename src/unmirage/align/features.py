@@ -11,13 +11,13 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from unmirage.align.forward import PassBatch, first_layers
-from unmirage.models.families import decoder, vision_output
+from unmirage.models.families import decoder, vision_layer, vision_output
 
 
 def can_be_kept(model: Any) -> bool:
     """Tell whether the vision tower is a module of its own, frozen, of which the projector reads one layer."""
     tower = vision_output(model)
-    if tower is None or not isinstance(_chosen_layer(model), int | None):
+    if tower is None or not isinstance(vision_layer(model), int | None):
         return False
     return not any(parameter.requires_grad for parameter in tower.parameters())
 
@@ -30,7 +30,7 @@ def look(model: Any, batch: PassBatch) -> Tensor:
     seen: list[Tensor] = []
 
     def capture(_module: Any, _arguments: Any, output: Any) -> None:
-        layer = _chosen_layer(model)
+        layer = vision_layer(model)
         seen.append(output.last_hidden_state if layer is None else output.hidden_states[layer])
 
     handle = tower.register_forward_hook(capture)
@@ -50,7 +50,7 @@ def shown(model: Any, features: Tensor | None) -> Iterator[None]:
         return
     tower: Any = vision_output(model)
     held = BaseModelOutputWithPooling(
-        last_hidden_state=features, hidden_states=_Always(features) if _chosen_layer(model) is not None else None
+        last_hidden_state=features, hidden_states=_Always(features) if vision_layer(model) is not None else None
     )
     tower.forward = lambda *_, **__: held
     try:
@@ -69,8 +69,3 @@ class _Always(tuple[Tensor, ...]):
 
     def __getitem__(self, layer: Any) -> Any:
         return super().__getitem__(0)
-
-
-def _chosen_layer(model: Any) -> Any:
-    """Return which of the tower's layers the projector reads; None for its last output."""
-    return getattr(model.config, "vision_feature_layer", None)

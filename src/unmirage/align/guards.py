@@ -7,6 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
 from unmirage.errors import UserError
 
 _WINDOW = 10  # steps that are averaged, so that one hard batch stops nothing
@@ -22,6 +26,14 @@ class DivergenceError(UserError):
     def __init__(self, step: int, what: str) -> None:
         super().__init__(f"training diverged at step {step}: {what}; lower learning_rate")
         self.step = step
+
+
+def check_weights(step: int, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Raise `DivergenceError` where a weight is no number after a step."""
+    for name, tensor in weights:
+        here = tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        if not torch.isfinite(here).all():
+            raise DivergenceError(step, f"'{name}' holds what is no number")
 
 
 class Guards:

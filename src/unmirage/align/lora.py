@@ -11,13 +11,21 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from unmirage.align.config import LoraSettings
+from unmirage.errors import UserError
 
 
 def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> LoraConfig:
     """Put an adapter on the linear modules `targets` of `model`, in place; only the adapter requires gradients.
 
     It starts as no change at all (B = 0), drawn from torch's global generator.
+
+    Raises:
+        UserError: there are no targets, as in a projector that is one bare matrix (Gemma3's).
     """
+    if not targets:
+        raise UserError(
+            "lora: no trainable part has a linear module in this model; valid: with 'language' among them"
+        )
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number scales

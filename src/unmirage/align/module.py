@@ -12,6 +12,7 @@ from unmirage.align.features import shown
 from unmirage.align.forward import PassBatch, raw_outputs, spoken
 from unmirage.align.objective import Method, Outputs, Parts, Stream, StreamName, Unit
 from unmirage.align.reference import Reference
+from unmirage.models.families import decoder_layers
 
 Counts = Mapping[tuple[StreamName, Unit], float]
 UNITS: tuple[Unit, ...] = ("rows", "tokens", "places", "batches")
@@ -23,6 +24,9 @@ class AlignModule(nn.Module):
     def __init__(self, model: Any, method: Method, reference: Reference, savings: Savings) -> None:
         super().__init__()
         self.model = model
+        # FSDP shards each of these by itself, and gathers all else with the first call: the rest is small, and a
+        # picture that only one process has to look at must not make it wait for the others.
+        self._no_split_modules = sorted({type(layer).__name__ for layer in decoder_layers(model)})
         self._savings = savings
         self._method = method
         self._reference = reference

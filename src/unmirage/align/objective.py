@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 StreamName = Literal["forget", "prefer", "retain"]
@@ -24,6 +24,7 @@ class MethodConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    retain_terms: ClassVar[tuple[RetainTerm, ...]] = ("none", "kl", "representation")
 
     gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss; 0 needs no retain set")
     ce: float = Field(default=1.0, ge=0, description="weight of the cross-entropy inside it")
@@ -34,6 +35,15 @@ class MethodConfig(BaseModel):
     compat: Literal["none", "official"] = Field(
         default="none", description="official: the losses of the paper's code, micro-batch means and all"
     )
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Self:
+        if self.retain_term not in self.retain_terms:
+            valid = ", ".join(self.retain_terms)
+            raise ValueError(f"retain_term: '{self.retain_term}' is not for this method; valid: {valid}")
+        if self.gamma and not self.ce and (self.retain_term == "none" or not self.alpha):
+            raise ValueError("gamma: weighs nothing, with ce 0 and no own retain term; valid: gamma 0, or ce above 0")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,9 @@ class Method(ABC):
         assert retain.ref.hidden is not None
         moved = (retain.policy.hidden - retain.ref.hidden).float()
         return Part(moved.square().mean(-1).sum(), "places", "retain")
+
+    def prepare(self, width: int) -> None:  # noqa: B027  # most have nothing to prepare
+        """Make what depends on the width of representations, before the first step."""
 
     def state(self) -> dict[str, Tensor]:
         """Return tensors that belong to the run and must be saved with it, such as RMU's control vector."""

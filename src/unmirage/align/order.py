@@ -28,10 +28,10 @@ class Order:
         turn, place = divmod(position, self._samples)
         if turn != self._turn:
             rng = np.random.default_rng([self._seed, turn, *self._stream.encode()])
-            self._turn, self._order = turn, self._pass(rng)
+            self._turn, self._order = turn, self._pass(rng, turn)
         return self._order[place]
 
-    def _pass(self, rng: np.random.Generator) -> list[int]:
+    def _pass(self, rng: np.random.Generator, turn: int) -> list[int]:  # noqa: ARG002
         order: list[int] = rng.permutation(self._samples).tolist()
         return order
 
@@ -48,11 +48,15 @@ class OrderByLength(Order):
         self._length = length
         self._batch_size = batch_size
 
-    def _pass(self, rng: np.random.Generator) -> list[int]:
-        shuffled = super()._pass(rng)
-        window = self._batch_size * _MEGABATCH
+    def _pass(self, rng: np.random.Generator, turn: int) -> list[int]:
+        shuffled = super()._pass(rng, turn)
+        size, window = self._batch_size, self._batch_size * _MEGABATCH
+        # The pass before may have ended within a batch. What shares a batch with another pass is drawn like any row.
+        begin = min(-turn * len(shuffled) % size, len(shuffled))
+        end = begin + (len(shuffled) - begin) // size * size
         batches: list[list[int]] = []
-        for start in range(0, len(shuffled), window):
-            alike = sorted(shuffled[start : start + window], key=self._length)
-            batches += [alike[at : at + self._batch_size] for at in range(0, len(alike), self._batch_size)]
-        return [sample for batch in rng.permutation(len(batches)) for sample in batches[batch]]
+        for start in range(begin, end, window):
+            alike = sorted(shuffled[start : min(start + window, end)], key=self._length)
+            batches += [alike[at : at + size] for at in range(0, len(alike), size)]
+        middle = [sample for batch in rng.permutation(len(batches)) for sample in batches[batch]]
+        return [*shuffled[:begin], *middle, *shuffled[end:]]

@@ -99,6 +99,14 @@ def needs_reference(method: Method, streams: Iterable[StreamName]) -> bool:
     return any(method.needs(name) for name in streams)
 
 
+def keeps_reference(method: Method, config: AlignConfig) -> bool:
+    """Tell whether what the reference says is kept by row.
+
+    With `compat: official` the representations of padding count, and how much a row has of it depends on its batch.
+    """
+    return config.savings.cache_reference and not (config.method.compat == "official" and looks_inside(method))
+
+
 def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) -> PairedStreams:
     """Return the whole run's items in order."""
     orders = {name: _order(name, stream, config) for name, stream in rows.items()}

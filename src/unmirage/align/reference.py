@@ -31,15 +31,18 @@ class Reference:
         savings: how it may save work.
         adapted: whether the model has an adapter that can be switched off.
         cached: whether batches come with what it said before, so that it is never asked again.
+        logits: whether it is ever asked for logits.
     """
 
-    def __init__(self, model: Any, layer: int, savings: Savings, *, adapted: bool, cached: bool) -> None:
+    def __init__(
+        self, model: Any, layer: int, savings: Savings, *, adapted: bool, cached: bool, logits: bool = True
+    ) -> None:
         self._model = model
         self._layer = layer
         self._savings = savings
         self._off = adapted and savings.adapter_off
         self._copy = None if cached or self._off else freeze(copy.deepcopy(model))
-        self._head = _frozen_head(model) if cached else None
+        self._head = _frozen_head(model) if cached and logits else None
 
     def outputs(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
         """Return what it says about the streams of a batch of which something is needed."""

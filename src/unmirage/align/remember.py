@@ -18,6 +18,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.features import can_be_kept, look, shown
 from unmirage.align.forward import PassBatch, Raw, raw_outputs, spoken
 from unmirage.align.objective import Method, Need, StreamName
+from unmirage.align.plan import keeps_reference
 from unmirage.align.reference import KEPT
 from unmirage.align.streams import PairedStreams, PassCollator, Rows
 from unmirage.align.trainable import arithmetic
@@ -71,7 +72,7 @@ class Memory:
                     stream.features = self._kept(
                         f"{name}-features", name, stream, pictured, self._features, progress, write
                     )
-            for need in sorted(method.needs(name)) if self._config.savings.cache_reference else ():
+            for need in sorted(method.needs(name)) if keeps_reference(method, self._config) else ():
                 ask = self._said(need)
                 stream.cached[KEPT[need]] = self._kept(f"{name}-{need}", name, stream, samples, ask, progress, write)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
-from accelerate import PartialState
 from torch import Tensor
 from transformers import PrinterCallback, set_seed
 
@@ -21,10 +19,11 @@ from unmirage.align.finish import Adapter, Start, finish
 from unmirage.align.guards import DivergenceError, Guards
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule
-from unmirage.align.objective import Method
+from unmirage.align.objective import Method, StreamName
 from unmirage.align.plan import (
     AlignData,
     check_data,
+    keeps_reference,
     looks_inside,
     make_collator,
     make_dataset,
@@ -33,12 +32,16 @@ from unmirage.align.plan import (
     step_count,
     stream_samples,
 )
+from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
 from unmirage.align.remember import Memory, key_of
 from unmirage.align.trainable import choose_trainable, set_checkpointing
 from unmirage.align.trainer import AlignTrainer
 from unmirage.align.work import Work
+from unmirage.errors import UserError
+from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.records import Sample
 
 Progress = Callable[[str, int, int], None]  # (stage, done, in all)
 
@@ -54,6 +57,8 @@ class AlignResult:
         state: tensors that belong to the method, such as RMU's control vector.
         adapter: the trained adapter before it was merged, and its settings; None without one.
         stopped: why the run ended before its time; "" where it did not.
+        ignored: files of the work directory that an earlier process did not finish writing, and that are gone now.
+        writes: this process has the model and is to write it; of several processes, it is the main one.
     """
 
     steps: int
@@ -62,6 +67,8 @@ class AlignResult:
     state: dict[str, Tensor]
     adapter: Adapter | None = None
     stopped: str = ""
+    ignored: tuple[str, ...] = ()
+    writes: bool = True
 
 
 def align(
@@ -73,13 +80,17 @@ def align(
 ) -> AlignResult:
     """Train `vlm` in place.
 
+    Under `accelerate launch` or `torchrun`, all processes call it alike; see `AlignResult.writes`. Where the model is
+    sharded (FSDP, DeepSpeed), the main process gets it back whole, as `vlm.model`; on the others it is used up.
+
     Args:
         vlm: the model; its weights are changed, and an adapter is merged in the end.
         data: forget and retain samples, with their pictures.
         config: all settings.
-        progress: called after each row that is looked at beforehand, and after each optimiser step.
-        work: directory for caches, checkpoints and log; a run that was broken off there is continued. Without one,
-            nothing is kept.
+        progress: called after each row that is looked at beforehand, and after each optimiser step; on the main
+            process alone.
+        work: directory for caches, checkpoints and log, which all processes must see; a run that was broken off there
+            is continued. Without one, nothing is kept.
 
     Raises:
         UserError: the data does not fit the method.
@@ -88,15 +99,20 @@ def align(
     started = time.perf_counter()
     method = make_method(config.method)
     check_data(method, vlm.model, data, config)
+    if looks_inside(method):
+        text: Any = decoder(vlm.model)
+        method.prepare(text.config.hidden_size)
+    vlm.model.to(processes().device)
     set_seed(config.seed)  # an adapter's first weights
     dtype = vlm.model.dtype
     adapter = choose_trainable(vlm.model, config)
     start = Start.of(vlm.model, method, dtype)
     set_checkpointing(vlm.model, config.checkpointing)
     with _workspace(work, config) as space:
-        run = _Run(method, config, step_count(data, config), space, progress, keeps=work is not None)
-        run.train(vlm, data, adapted=adapter is not None)
-    kept = finish(vlm.model, method, start, config, adapter)
+        told = progress if is_main_process() else None
+        run = _Run(method, config, step_count(data, config), space, told, keeps=work is not None)
+        vlm.model, has_model = run.train(vlm, data, adapted=adapter is not None)
+    kept = finish(vlm.model, method, start, config, adapter) if has_model else None
     return AlignResult(
         steps=len(run.parts),
         seconds=time.perf_counter() - started,
@@ -104,6 +120,8 @@ def align(
         state=method.state(),
         adapter=kept,
         stopped=run.stopped,
+        ignored=run.ignored,
+        writes=is_main_process(),
     )
 
 
@@ -122,48 +140,63 @@ class _Run:
         self._guards = Guards(config.collapse_nats, config.method.gamma * config.method.ce)
         self.parts: list[dict[str, float]] = []
         self.stopped = ""
+        self.ignored: tuple[str, ...] = ()
 
-    def train(self, vlm: HuggingFaceVLM, data: AlignData, *, adapted: bool) -> None:
-        """Train from the newest checkpoint, or from the start."""
+    def train(self, vlm: HuggingFaceVLM, data: AlignData, *, adapted: bool) -> tuple[Any, bool]:
+        """Train from the newest checkpoint, or from the start; return the model, and whether this process has it."""
         trainer = self._trainer(vlm, data, adapted=adapted)
         latest = self._work.checkpoints.latest() if self._keeps else None
-        if latest is not None:
-            self.parts = self._work.keep_steps(int(latest.name.removeprefix("step-")))
-            self._guards.replay(self.parts)
+        self._go_back_to(latest)
+        self._guards.replay(self.parts)
         try:
             trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
+            trainer.check_numbers()
         except DivergenceError as error:
             good = self._work.checkpoints.latest() if self._keeps else None
             if good is None:
                 raise
             trainer.restore(good)
-            self.parts = self._work.keep_steps(int(good.name.removeprefix("step-")))
+            self._go_back_to(good)
             self.stopped = str(error)
+        return trainer.whole_model()
+
+    def _go_back_to(self, checkpoint: Path | None) -> None:
+        """Forget the steps after a checkpoint, which will be taken again; all of them without one."""
+        if not self._keeps:
+            return
+        step = 0 if checkpoint is None else int(checkpoint.name.removeprefix("step-"))
+        self.parts = self._work.steps()[:step]
+        processes().wait_for_everyone()  # to have read
+        if is_main_process():
+            self._work.keep_steps(step)
+        processes().wait_for_everyone()
 
     def _trainer(self, vlm: HuggingFaceVLM, data: AlignData, *, adapted: bool) -> AlignTrainer:
         config, model, method = self._config, vlm.model, self._method
-        state = PartialState(cpu=not torch.cuda.is_available())
-        collator = make_collator(model, vlm.processor, method, config, one_pass=_by_deepspeed())
+        collator = make_collator(model, vlm.processor, method, config, one_pass=by_deepspeed())
         streams = stream_samples(method, data, config.seed)
         rows = make_rows(streams, vlm.processor, data.images, config)
         dataset = make_dataset(rows, self._steps, config)
         key = key_of(model, streams, data.images, config) if self._keeps else ""
         memory = Memory(model, collator, config, self._work.caches, key)
-        with state.main_process_first():
-            memory.fill(rows, dataset, method, self._said("look ahead"), write=state.is_main_process)
-        cached = config.savings.cache_reference or not needs_reference(method, streams)
+        with processes().main_process_first():
+            if is_main_process():
+                self.ignored = self._work.clear_incomplete()
+            memory.fill(rows, dataset, method, self._said("look ahead"), write=is_main_process())
+        cached = keeps_reference(method, config) or not needs_reference(method, streams)
+        logits = any("logits" in method.needs(name) for name in streams)
         trainer = AlignTrainer(
             module=AlignModule(
                 model,
                 method,
-                Reference(model, config.method.layer, config.savings, adapted=adapted, cached=cached),
+                Reference(model, config.method.layer, config.savings, adapted=adapted, cached=cached, logits=logits),
                 config.savings,
             ),
             guards=self._guards,
             record=self._record,
             checkpoints=self._work.checkpoints if self._keeps else None,
             args=training_arguments(
-                config, self._steps, self._work.scratch, keeps=self._keeps, unused=looks_inside(method)
+                config, self._steps, self._work.scratch, keeps=self._keeps, unused=_leaves_out(method, streams, config)
             ),
             train_dataset=dataset,
             data_collator=collator,
@@ -173,7 +206,7 @@ class _Run:
 
     def _record(self, step: int, parts: dict[str, float]) -> None:
         self.parts.append(parts)
-        if self._keeps and PartialState().is_main_process:
+        if self._keeps and is_main_process():
             self._work.record(step, parts)
         if self._progress is not None:
             self._progress("align", step, self._steps)
@@ -188,9 +221,18 @@ def _workspace(work: Path | None, config: AlignConfig) -> Iterator[Work]:
     if work is not None:
         yield Work(work, config.keep_last)
         return
-    with tempfile.TemporaryDirectory(prefix="unmirage-align-") as scratch:
-        yield Work(Path(scratch), config.keep_last)
+    if on_several_machines():
+        raise UserError("work: a run on several machines needs a work directory that all of them see")
+    with tempfile.TemporaryDirectory(prefix="unmirage-align-") as own:
+        yield Work(Path(agreed(own)), config.keep_last)  # the main process's, whose caches all read
+        processes().wait_for_everyone()
 
 
-def _by_deepspeed() -> bool:
-    return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false") == "true"
+def _leaves_out(method: Method, streams: Mapping[StreamName, Sequence[Sample]], config: AlignConfig) -> bool:
+    """Tell whether a pass may leave out weights that train.
+
+    A loss on representations leaves out the layers above, a row of text alone the projector, and a projector that
+    reads a lower layer the end of the vision tower.
+    """
+    texts = any(sample.image is None for samples in streams.values() for sample in samples)
+    return looks_inside(method) or texts or "vision" in config.trainable

@@ -113,7 +113,8 @@ class PassCollator:
         image_token_id: stands where a picture's features go; None for a model without.
         plan: which streams go through the model together.
         tokens: which tokens of a stream carry its loss.
-        places: which representations count: "text" leaves out padding and image positions, "all" nothing.
+        places: which representations count: "text" leaves out padding and image positions; "all" takes every place up
+            to the end of the stream's longest row, so that it does not matter what the stream is padded with.
     """
 
     pad_token_id: int
@@ -143,15 +144,18 @@ class PassCollator:
         return PassBatch(
             inputs=inputs,
             loss=loss,
-            places=self._places(inputs["attention_mask"].bool(), ids),
+            places=self._places(inputs["attention_mask"].bool(), ids, spans),
             rows=spans,
             cached={name: _joined(stream) for name, stream in streams.items()},
             features=torch.cat(features) if features else None,
         )
 
-    def _places(self, real: Tensor, ids: Tensor) -> Tensor:
+    def _places(self, real: Tensor, ids: Tensor, spans: Mapping[StreamName, tuple[int, int]]) -> Tensor:
         if self.places == "all":
-            return torch.ones_like(real)
+            places = torch.zeros_like(real)
+            for start, end in spans.values():
+                places[start:end, : int(real[start:end].sum(1).max())] = True
+            return places
         return real if self.image_token_id is None else real & (ids != self.image_token_id)
 
 

@@ -12,13 +12,17 @@ import torch
 from accelerate.utils import DistributedType
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer
+from transformers.integrations.deepspeed import deepspeed_load_checkpoint
 
 from unmirage.align.checkpoints import Checkpoints
 from unmirage.align.forward import PassBatch
-from unmirage.align.guards import DivergenceError, Guards
+from unmirage.align.guards import DivergenceError, Guards, check_weights
 from unmirage.align.module import AlignModule, count
+from unmirage.align.shards import Whole, gather_fsdp, gather_zero
+from unmirage.errors import UserError
 
 WEIGHTS = "model.safetensors"
 Record = Callable[[int, dict[str, float]], None]
@@ -50,6 +54,34 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._record = record
         self._checkpoints = checkpoints
         self._parts: dict[str, Tensor] = {}
+        if self.is_fsdp_enabled:
+            self._set_fsdp()
+        self._whole = Whole(module.model) if self.sharded else None
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds only a part of the weights."""
+        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
+    def _set_fsdp(self) -> None:
+        """Refuse what cannot work, and let FSDP2 send weights in the type of the arithmetic, but gradients as they are.
+
+        Left alone, it would add gradients of all processes up in bfloat16, and hand out the losses in it.
+        """
+        plugin = self.accelerator.state.fsdp_plugin
+        if plugin.fsdp_version != 2:
+            raise UserError(f"fsdp_version: {plugin.fsdp_version} of the accelerate config is not supported; valid: 2")
+        if plugin.cpu_ram_efficient_loading:
+            raise UserError("fsdp_cpu_ram_efficient_loading: the accelerate config must say false")
+        if self.args.bf16:
+            plugin.mixed_precision_policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+
+    def _prepare_for_training(self, *arguments: Any) -> Any:
+        model, batches = super()._prepare_for_training(*arguments)
+        if self.is_fsdp_enabled and self.args.ddp_find_unused_parameters:
+            # A picture that only one process has must not change what the processes send each other.
+            model.set_reduce_scatter_unused_params(True)
+        return model, batches
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
@@ -67,15 +99,21 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         for number, batch in enumerate(inputs):
             last = number == len(inputs) - 1
             with nullcontext() if last or not self._reduces_in_backward() else self.accelerator.no_sync(model):
-                with self.compute_loss_context_manager():
+                # FSDP2 brings no autocast of its own; where a model has one, a second changes nothing.
+                with self.compute_loss_context_manager(), self.accelerator.autocast():
                     parts = model(batch.to(self.args.device), num_items_in_batch)
-                # What distributes the model averages gradients; the losses are shares of a sum.
                 loss = torch.stack(list(parts.values())).sum()
-                self.accelerator.backward(loss * self.accelerator.num_processes)
-            self._add(parts)
-        if self.accelerator.sync_gradients:
-            self._look()
+                self._add(parts)
+                if last and self.accelerator.sync_gradients:
+                    self._look()  # before the last backward, in which DeepSpeed takes its step
+                self._backward(loss)
         return loss.detach()
+
+    def _backward(self, loss: Tensor) -> None:
+        # What distributes the model averages gradients; the losses are shares of a sum. DeepSpeed would also divide
+        # by the micro-batches, as if each had its own mean.
+        options = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
+        self.accelerator.backward(loss * self.accelerator.num_processes, **options)
 
     def _reduces_in_backward(self) -> bool:
         return self.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
@@ -93,16 +131,40 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._guards.look(step, parts)
         self._record(step, parts)
 
-    # Checkpoints hold what trains; the rest is the base model, which does not change.
+    def whole_model(self) -> tuple[nn.Module, bool]:
+        """Return the trained model, and whether this process has it: where it was sharded, only the main one does.
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:  # noqa: ARG002
+        All processes must call it together.
+        """
+        module = self.accelerator.unwrap_model(self.model_wrapped)
+        if self._whole is None:
+            return module.model, True
+        keeps = bool(self.accelerator.is_main_process)
+        gather = gather_fsdp if self.is_fsdp_enabled else gather_zero
+        whole = self._whole.filled(module.model, gather, keeps=keeps)
+        self.accelerator.free_memory(self.model, self.model_wrapped)
+        return (whole.to(self.args.device) if keeps else whole), keeps
+
+    # Checkpoints hold what trains; the rest is the base model, which does not change. What shards a model brings its
+    # own format, of everything.
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write what trains into a folder; called on all processes, of which the main one writes."""
+        self.check_numbers()
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: tensor.detach().contiguous() for name, tensor in self._trained(self.model)}
-        broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
-        if broken:
-            raise DivergenceError(self.state.global_step, f"'{broken[0]}' holds what is no number")
-        save_file(weights, folder / WEIGHTS)
+        if self.args.should_save and not self.sharded:
+            save_file({name: one.detach().contiguous() for name, one in self._trained(self.model)}, folder / WEIGHTS)
+
+    def check_numbers(self) -> None:
+        """Raise `DivergenceError`, on all processes or none, where a weight that trains is no number."""
+        step, error = self.state.global_step, None
+        try:
+            check_weights(step, self._trained(self.model))
+        except DivergenceError as found:
+            error = found
+        if self.accelerator.reduce(torch.tensor(float(error is not None), device=self.args.device), "sum").item():
+            raise error or DivergenceError(step, "a weight that another process holds is no number")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if self.is_fsdp_enabled:
@@ -116,7 +178,10 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
 
     def restore(self, checkpoint: Path) -> None:
         """Put the weights of a checkpoint back into the model."""
-        self._load_from_checkpoint(os.fspath(checkpoint), self.model_wrapped if self.is_fsdp_enabled else None)
+        if self.is_deepspeed_enabled:
+            deepspeed_load_checkpoint(self.model_wrapped, os.fspath(checkpoint))
+        else:
+            self._load_from_checkpoint(os.fspath(checkpoint), self.model_wrapped if self.is_fsdp_enabled else None)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         assert self._checkpoints is not None

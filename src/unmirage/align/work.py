@@ -19,6 +19,13 @@ class Work:
         self.scratch = folder / "trainer"
         self.log = folder / "log.jsonl"
 
+    def clear_incomplete(self) -> tuple[str, ...]:
+        """Remove what a process left behind that died while it wrote; return the names."""
+        torn = sorted(self.caches.glob(".*.tmp"))
+        for path in torn:
+            path.unlink()
+        return (*self.checkpoints.clear_incomplete(), *(path.name for path in torn))
+
     def steps(self) -> list[dict[str, float]]:
         """Return the parts of the loss of all steps that were logged; a torn last line is left out."""
         if not self.log.is_file():

@@ -2,74 +2,191 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmirage.cli.console import err
+from unmirage.cli.align_inputs import made_of, read_data
+from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
+from unmirage.cli.options import ColumnsOption
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.settings import resolve
 from unmirage.errors import UserError
 
+if TYPE_CHECKING:
+    from unmirage.align import AlignConfig, AlignData
+
 
 def align_command(
-    model: Annotated[str, typer.Argument(help="Hugging Face model directory or hub id.")],
-    out: Annotated[Path, typer.Option("--out", help="The new model directory; must not exist.")],
+    model: Annotated[str, typer.Argument(help="Hugging Face model directory, adapter directory or hub id.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The new model directory; must not exist.", show_default=False)
+    ] = None,
     retain: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option("--retain", "--train", help="What to keep; for SFT: what to learn. Repeatable."),
-    ],
-    forget: Annotated[Path | None, typer.Option(help="Unsafe queries with harmful answers, for unlearning.")] = None,
-    method: Annotated[str | None, typer.Option(help="sft, npo or rmu; default: the config file's, else sft.")] = None,
+    ] = None,
+    forget: Annotated[
+        list[Path] | None, typer.Option(help="Unsafe queries with harmful answers, for unlearning. Repeatable.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="sft, npo, rmu, ...; default: the config file's, else sft.", show_default=False)
+    ] = None,
+    lora: Annotated[
+        int | None, typer.Option(min=1, help="Train an adapter of this rank, with alpha twice that.")
+    ] = None,
     format: Annotated[str, typer.Option(help="Format of the data files.")] = "auto",
+    columns: ColumnsOption = "",
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: the data's.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, such as method.beta=0.2 or steps=100.")
     ] = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows of each stream in a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows of each stream in a step, on all devices.")] = None,
     steps: Annotated[int | None, typer.Option()] = None,
     epochs: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Directory for caches, checkpoints and log; default: OUT.work.")
+    ] = None,
+    save: Annotated[str, typer.Option(help="merged (a whole model) or adapter (LoRA only).")] = "merged",
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would train, in which memory and time, and train nothing.")
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """Align MODEL by supervised fine-tuning (sft) or unlearning (npo, rmu)."""
+    """Align MODEL by supervised fine-tuning (sft) or unlearning (npo, rmu and their kin).
+
+    A run that was broken off is continued when the same command is run again. `accelerate launch` works.
+    """
     from unmirage.align.methods import method_config_class
 
     if method is not None:
         method_config_class(method)
-    from unmirage.align import AlignConfig, AlignData, align
-    from unmirage.data import ImageFolder, load_samples
+    if save not in ("merged", "adapter"):
+        raise UserError(f"--save {save}: valid: merged, adapter")
+    from unmirage.align import AlignConfig
+
+    if out is None and not dry_run:
+        raise UserError("--out: missing; name the new model directory (or ask for --dry-run)")
+    resolved = resolve(
+        AlignConfig,
+        config,
+        {
+            "method.name": method,
+            "lora.rank": lora,
+            "lora.alpha": None if lora is None else 2 * lora,
+            "learning_rate": learning_rate,
+            "batch_size": batch_size,
+            "steps": steps,
+            "epochs": epochs,
+            "seed": seed,
+        },
+        settings,
+    )
+    if save == "adapter" and resolved.lora is None:
+        raise UserError("--save adapter: nothing is trained as an adapter; valid: with --lora RANK")
+    if out is not None and out.exists():
+        raise UserError(f"{out}: exists; name a new directory with --out")
+    files = [*(retain or ()), *(forget or ())]
+    data = read_data(retain or (), forget or (), format, columns, images)
+    quiet_libraries()
+    if dry_run:
+        _say_what_would_be(model, data, resolved, json_output, revision=revision, trusted=trust_remote_code)
+        return
+    assert out is not None
     from unmirage.models import HuggingFaceVLM
+
+    vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
+    parts = made_of(model, vlm, files)
+    folder = work or out.with_name(f"{out.name}.work")
+    with _claimed(folder, {"model": parts["model"], "data": parts["data"], **resolved.model_dump(mode="json")}):
+        _run(vlm, data, resolved, out, folder, model, parts, save, json_output)
+
+
+def _run(
+    vlm: Any,
+    data: AlignData,
+    config: AlignConfig,
+    out: Path,
+    work: Path,
+    base: str,
+    parts: dict[str, dict[str, str]],
+    save: str,
+    json_output: bool,
+) -> None:
+    from unmirage.align import align
+    from unmirage.align.card import model_card
+    from unmirage.align.work import Work
     from unmirage.run.model import save_model
 
-    options = {
-        "method.name": method,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "steps": steps,
-        "epochs": epochs,
-        "seed": seed,
-    }
-    resolved = resolve(AlignConfig, config, options, settings)
-    if out.exists():
-        raise UserError(f"{out}: exists; name a new directory with --out")
-    sets = [load_samples(file, format, images=images) for file in (*retain, *([forget] if forget else []))]
-    roots = {one.image_root.resolve() for one in sets}
-    if len(roots) > 1:
-        raise UserError("the data files lie in different folders; name the folder of all pictures with --images")
-    kept = sets[: len(retain)]
-    data = AlignData(
-        retain=[sample for one in kept for sample in one],
-        forget=sets[-1].samples if forget else (),
-        images=ImageFolder(roots.pop()),
-    )
-    quiet_libraries()
-    vlm = HuggingFaceVLM.load(model, out.name)
     with StageProgress() as progress:
-        result = align(vlm, data, resolved, lambda stage, done, total: progress(f"{stage} {out.name}", done, total))
-    save_model(out, vlm, resolved.model_dump(mode="json"), result.state)
+        result = align(
+            vlm, data, config, lambda stage, done, total: progress(f"{stage} {out.name}", done, total), work
+        )
+    for name in result.ignored:
+        err.print(f"{work}: checkpoint '{name}' was not written to its end, and is ignored", markup=False)
+    if not result.writes:
+        return
+    save_model(
+        out,
+        vlm,
+        config.model_dump(mode="json"),
+        result.state,
+        adapter=result.adapter,
+        adapter_only=save == "adapter",
+        base=base,
+        card=model_card(out.name, base, config, result, parts),
+    )
+    Work(work, config.keep_last).checkpoints.clear()
+    if json_output:
+        print_json(
+            {
+                "schema": "unmirage.align/1",
+                "model": str(out),
+                "steps": result.steps,
+                "seconds": result.seconds,
+                "stopped": result.stopped,
+                "loss": result.parts,
+            }
+        )
     err.print(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}", markup=False, soft_wrap=True)
+    if result.stopped:
+        fail(f"{result.stopped}. {out} holds the weights of step {result.steps}, the last good ones", EXIT_PARTIAL)
     err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
+    """Hold the work directory, on the main process alone; what it was made with must be what it is used with."""
+    from accelerate import PartialState
+
+    from unmirage.run import open_run
+
+    if not PartialState().is_main_process:
+        yield
+        return
+    with open_run(folder, identity):
+        yield
+
+
+def _say_what_would_be(
+    model: str, data: AlignData, config: AlignConfig, json_output: bool, *, revision: str | None, trusted: bool
+) -> None:
+    from unmirage.align.estimate import estimate
+    from unmirage.cli.align_dry_run import print_estimate
+
+    found = estimate(model, data, config, revision=revision, trust_remote_code=trusted)
+    if json_output:
+        print_json(found.to_json())
+    else:
+        print_estimate(found)

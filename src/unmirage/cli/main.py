@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli import align, attack, audit, convert, demo, doctor, evaluate, explain, prepare, report, search
+from unmirage.cli import align, attack, audit, convert, demo, doctor, evaluate, explain, prepare, report, search, study
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail
 from unmirage.errors import UserError
 
@@ -33,6 +33,7 @@ app.command("prepare")(prepare.prepare_command)
 app.command("align")(align.align_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("report")(report.report_command)
+app.add_typer(study.app, name="study")
 app.command("doctor")(doctor.doctor_command)
 
 

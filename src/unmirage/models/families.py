@@ -104,6 +104,15 @@ def vision_output(model: Any) -> nn.Module | None:
     return _child(model, "vision_tower", "vision_model")
 
 
+def vision_layer(model: Any) -> Any:
+    """Return which of the outputs of `vision_output` the projector reads: a layer, or several; None for the last one.
+
+    InternVL takes -1 for what the tower gives out, behind its last norm; LLaVA for its last layer, before that.
+    """
+    layer = getattr(model.config, "vision_feature_layer", None)
+    return None if model.config.model_type == "internvl" and layer == -1 else layer
+
+
 # The families whose own forward pass caps logits, where their text config names a cap; Gemma3's does not.
 _CAPPED = frozenset({"paligemma", "gemma3n", "gemma4"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
+from unmirage.models.adapters import base_of, merge_into
 from unmirage.models.base import GenerationConfig
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.families import attention_reach, end_ids, why_not_shared
+from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, one_line, some
 from unmirage.models.greedy import generate, greedy
 from unmirage.models.prepare import Prepared, Sharing, prepare
 from unmirage.records import Failure, Query, Response
+
+__all__ = ["HuggingFaceVLM", "check_folder"]
 
 
 class HuggingFaceVLM:
@@ -31,36 +36,89 @@ class HuggingFaceVLM:
         self.processor = processor
 
     @classmethod
-    def load(cls, source: str | Path, name: str | None = None) -> HuggingFaceVLM:
+    def load(
+        cls,
+        source: str | Path,
+        name: str | None = None,
+        *,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
-        Only safetensors are read, and no code of the repository is run.
+        A directory may also be that of a LoRA adapter: its base is loaded, and the adapter is merged into it. Only
+        safetensors are read.
+
+        Args:
+            source: where the model is.
+            name: of the model in tables; default: the last part of `source`.
+            revision: commit of a hub id; for an adapter, of its base.
+            trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full
+                commit: code that could change overnight is not code that somebody has read.
 
         Raises:
-            UserError: nothing usable is there; the message says what was found.
+            UserError: nothing usable is there, or not all of it; the message says what was found.
         """
         folder = Path(source)
-        if folder.exists():
-            check_folder(folder)
-        elif len(folder.parts) != 2 or str(source).startswith((".", "/", "~")):
-            raise UserError(f"model '{source}': no such directory, and not a hub id of the form owner/name")
+        if is_adapter(folder):
+            return cls._adapted(folder, name, (), revision, trust_remote_code=trust_remote_code)
+        return cls._whole(source, name, revision, trust_remote_code=trust_remote_code)
+
+    @classmethod
+    def _whole(
+        cls, source: str | Path, name: str | None, revision: str | None, *, trust_remote_code: bool
+    ) -> HuggingFaceVLM:
+        folder = local_folder(source, revision, trust_remote_code=trust_remote_code)
+        if is_adapter(folder):
+            raise UserError(f"model '{source}': holds an adapter; valid: a directory into which it was downloaded")
+        check_code(folder, trust_remote_code=trust_remote_code)
+        check_folder(folder)
+        check_weights(folder)
         cuda = torch.cuda.is_available()
-        try:
-            model = AutoModelForImageTextToText.from_pretrained(
-                source,
+        with _load_errors(source):
+            model, found = AutoModelForImageTextToText.from_pretrained(
+                folder,
                 dtype=torch.float32 if not cuda else "auto",
                 use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=folder.exists(),
+                trust_remote_code=trust_remote_code,
+                local_files_only=True,
+                output_loading_info=True,
             )
-            processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=folder.exists())
-        except (OSError, ValueError, ImportError, SafetensorError) as error:
-            raise UserError(f"model '{source}': cannot be loaded: {_reason(error)}") from error
-        return cls(name or folder.name, model.eval().to("cuda" if cuda else "cpu"), processor)
+            processor = _load_processor(folder, trust_remote_code=trust_remote_code)
+        # The library would draw them at random, and say so only in its log.
+        if missing := set(found["missing_keys"]):
+            raise UserError(f"model '{source}': its weights lack {some(missing)}; valid: the whole model's")
+        if folder != Path(source):
+            model.config._commit_hash = folder.name  # where the hub keeps a snapshot
+        return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor)
+
+    @classmethod
+    def _adapted(
+        cls, folder: Path, name: str | None, above: tuple[Path, ...], revision: str | None, *, trust_remote_code: bool
+    ) -> HuggingFaceVLM:
+        """Load an adapter's base, which may be an adapter too, and merge the adapter into it."""
+        if folder.resolve() in above:
+            raise UserError(f"adapter '{folder}': is its own base, by way of {len(above) - 1} others")
+        base, chain = base_of(folder), (*above, folder.resolve())
+        if is_adapter(Path(base)):
+            vlm = cls._adapted(Path(base), None, chain, revision, trust_remote_code=trust_remote_code)
+        else:
+            vlm = cls._whole(base, None, revision, trust_remote_code=trust_remote_code)
+        vlm.model = merge_into(vlm.model, folder).eval()
+        if (folder / "processor_config.json").is_file():
+            check_code(folder, trust_remote_code=trust_remote_code)
+            with _load_errors(folder):
+                vlm.processor = _load_processor(folder, trust_remote_code=trust_remote_code)
+        vlm.name = name or folder.name
+        return vlm
 
     def save(self, folder: Path) -> None:
         """Write model (safetensors) and processor into an existing empty folder."""
         self.model.save_pretrained(folder)
+        self.save_processor(folder)
+
+    def save_processor(self, folder: Path) -> None:
+        """Write the processor alone into an existing folder."""
         self.processor.save_pretrained(folder)
 
     def answer(
@@ -122,18 +180,23 @@ class HuggingFaceVLM:
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
 
 
+@contextmanager
+def _load_errors(source: str | Path) -> Iterator[None]:
+    """Turn what a model that cannot be loaded is met with into one line that names it; a lack of memory is none."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
+        raise UserError(f"model '{source}': cannot be loaded: {_reason(error)}") from error
+
+
+def _load_processor(folder: Path, *, trust_remote_code: bool) -> Any:
+    return AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+
+
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:400]
+    text = one_line(error)
     if "video processor" in text.lower() or "torchvision" in text.lower():
         return f"its processor needs torchvision (pip install torchvision): {text}"
     return text
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a directory that holds no model, or only weights that would have to be unpickled."""
-    if not (folder / "config.json").is_file():
-        raise UserError(f"model '{folder}': no config.json; a Hugging Face model directory is expected")
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth"))
-        found = f"only {pickled[0]}, which is never unpickled" if pickled else "no weights"
-        raise UserError(f"model '{folder}': {found}; convert to safetensors with save_pretrained()")

@@ -39,11 +39,11 @@ class Study:
         self.settings = settings
         self.seed = seed
         self.progress = progress
-        self._images = ImageFolder(run.data)
-        self._sets = run.path / "sets"
+        self.images = ImageFolder(run.data)
+        self.sets = run.path / "sets"
 
-    def complete(self) -> None:
-        """Run every stage that has not been run yet."""
+    def prepare(self) -> None:
+        """Run every stage before the first aligned model that has not been run yet."""
         world = make_world(self.seed)
         if not self.run.data.is_dir():
             with self.stage("draw the world"):
@@ -53,12 +53,16 @@ class Study:
                 base = base_model(
                     world, self.run.data, self.settings, self._steps("base: see"), self._steps("base: learn")
                 )
-                made_with = self._seeded(self.settings.base).model_dump(mode="json")
+                made_with = self.seeded(self.settings.base).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
-        if not self._sets.is_dir():
+        if not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
+
+    def complete(self) -> None:
+        """Run every stage that has not been run yet."""
+        self.prepare()
         for name, config in self.settings.models.items():
             if not self.run.model(name).is_dir():
                 with self.stage(f"align {name}"):
@@ -119,26 +123,27 @@ class Study:
         safety = load_samples(self.run.data / "safety.json").samples
         judge = ExactJudge.from_file(self.run.data / "truth.json")
         base = HuggingFaceVLM.load(self.run.model(BASE))
-        answers = harmful_answers(base, safety, self._images, judge, self.settings.generation)
-        write_sets(self.run.data, self._sets, answers, self.seed)
+        answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
+        write_sets(self.run.data, self.sets, answers, self.seed)
 
     def _align(self, name: str, config: AlignConfig) -> None:
         forgets = METHODS[config.method.name][1].forgets
         data = AlignData(
-            retain=read_set(self._sets, RETAIN if forgets else name, self.run.data),
-            forget=read_set(self._sets, FORGET, self.run.data) if forgets else (),
-            images=self._images,
+            retain=read_set(self.sets, RETAIN if forgets else name, self.run.data),
+            forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
+            images=self.images,
         )
         vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
-        seeded = self._seeded(config)
+        seeded = self.seeded(config)
         result = align(vlm, data, seeded, lambda _, done, total: self.progress(name, done, total))
         save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
     def _attack(self, store: Store, name: str) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
-        ask(vlm, store, self._images, self.settings.generation, self._steps(f"attack {name}"))
+        ask(vlm, store, self.images, self.settings.generation, self._steps(f"attack {name}"))
 
-    def _seeded(self, config: AlignConfig) -> AlignConfig:
+    def seeded(self, config: AlignConfig) -> AlignConfig:
+        """Return the settings with the seed of this study."""
         return config.model_copy(update={"seed": self.seed})
 
     def _steps(self, stage: str) -> Callable[[int, int], None]:

@@ -1,26 +1,33 @@
-"""NPO against hand-worked values, its gradient by finite differences, and its limits."""
+"""NPO against values worked out by hand, its gradient by finite differences, its limits, and the paper's code."""
+
+from __future__ import annotations
 
 import math
 
 import pytest
 import torch
+from tests.align.methods.streams import spoken
 
 from unmirage.align.methods.npo import Npo, NpoConfig, npo_loss
-from unmirage.align.objective import Stream, sequence_log_probs
-from unmirage.models.encoding import IGNORED
+
+LN2 = math.log(2)
 
 
-def test_equals_the_reference_at_step_zero() -> None:
-    logp = torch.tensor([-3.0, -7.5])
-    # -(2 / 0.1) * log sigmoid(0) = 20 * ln 2
-    assert npo_loss(logp, logp, beta=0.1).item() == pytest.approx(20 * math.log(2), abs=1e-5)
+def log_sigmoid(x: float) -> float:
+    return -math.log(1 + math.exp(-x))
 
 
-def test_hand_worked_value() -> None:
+def test_hand_worked_values() -> None:
     logp, ref = torch.tensor([-5.0, -2.0]), torch.tensor([-2.0, -4.0])
-    # log-ratios -3 and 2, beta 0.5: -4 * mean(log sigmoid(1.5), log sigmoid(-1))
-    expected = -4 * (math.log(1 / (1 + math.exp(-1.5))) + math.log(1 / (1 + math.exp(1.0)))) / 2
-    assert npo_loss(logp, ref, beta=0.5).item() == pytest.approx(expected, abs=1e-6)
+    # log-ratios -3 and 2; beta 0.5: -4 log sigmoid(1.5) and -4 log sigmoid(-1)
+    expected = [-4 * log_sigmoid(1.5), -4 * log_sigmoid(-1.0)]
+    assert npo_loss(logp, ref, beta=0.5).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.05, 0.1, 0.9, 4.0])
+def test_is_two_over_beta_ln_two_where_policy_and_reference_agree(beta: float) -> None:
+    logp = torch.tensor([-3.0, -7.5])
+    assert npo_loss(logp, logp, beta).tolist() == pytest.approx([2 / beta * LN2] * 2, rel=1e-6)
 
 
 def test_gradient_equals_finite_differences() -> None:
@@ -29,49 +36,83 @@ def test_gradient_equals_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: npo_loss(x, ref, 0.3), (logp,))
 
 
-def test_gradient_is_that_of_ascent_as_beta_goes_to_zero() -> None:
+def test_becomes_gradient_ascent_as_beta_goes_to_zero() -> None:
+    """-(2/beta) log sigmoid(-beta x) = (2/beta) ln 2 + x + O(beta): value and slope are those of ascent."""
     logp = torch.tensor([-5.0, -1.0], dtype=torch.float64, requires_grad=True)
-    npo_loss(logp, torch.tensor([-4.0, -3.0], dtype=torch.float64), beta=1e-6).backward()
-    # d/dx of -(2/beta) log sigmoid(-beta x) at beta -> 0 is 1, averaged over two rows
-    torch.testing.assert_close(logp.grad, torch.full((2,), 0.5, dtype=torch.float64), atol=1e-5, rtol=0)
+    ref = torch.tensor([-4.0, -3.0], dtype=torch.float64)
+    for beta in (1e-2, 1e-3, 1e-4):
+        loss = npo_loss(logp, ref, beta)
+        (grad,) = torch.autograd.grad(loss.sum(), logp)
+        ratio = (logp - ref).detach()
+        assert torch.all((loss.detach() - 2 / beta * LN2 - ratio).abs() <= beta * ratio**2)
+        assert torch.all((grad - 1).abs() <= beta * ratio.abs())
 
 
 def test_pushes_less_where_much_is_forgotten_already() -> None:
     logp = torch.tensor([-50.0, -5.0], requires_grad=True)
-    npo_loss(logp, torch.tensor([-5.0, -5.0]), beta=0.5).backward()
+    npo_loss(logp, torch.tensor([-5.0, -5.0]), beta=0.5).sum().backward()
     assert logp.grad is not None
-    assert logp.grad[0] < 1e-6 < logp.grad[1]
+    # 2 sigmoid(beta x): 2 / (1 + e^22.5), and 1 where nothing has moved yet
+    assert logp.grad.tolist() == pytest.approx([2 / (1 + math.exp(22.5)), 1.0], rel=1e-5)
 
 
-def _stream(logits: torch.Tensor, labels: list[list[int]]) -> Stream:
-    marked = torch.tensor(labels)
-    return Stream(logits, marked, marked != IGNORED)
+def test_a_sequence_counts_as_the_sum_of_its_tokens() -> None:
+    stream = spoken([-1.0, -2.0, -0.5, -4.0], [-1.5, -1.0, -1.0, -2.0], row=[0, 0, 0, 1])
+    part = Npo(NpoConfig(beta=0.5)).forget(stream, None)["forget"]
+    # rows: -3.5 against -3.5, and -4 against -2
+    assert part.total.item() == pytest.approx(4 * LN2 - 4 * log_sigmoid(1.0), rel=1e-6)
+    assert (part.per, part.stream) == ("rows", "forget")
 
 
-def test_log_probabilities_are_sums_over_the_answer() -> None:
-    # Uniform logits over 4 tokens: every answer token costs ln 4, whatever the prompt.
-    logits = torch.zeros(2, 5, 4)
-    stream = _stream(logits, [[IGNORED, IGNORED, 1, 2, 3], [IGNORED, IGNORED, IGNORED, IGNORED, 0]])
-    expected = torch.tensor([-3 * math.log(4), -math.log(4)])
-    torch.testing.assert_close(sequence_log_probs(stream), expected)
+def test_reduction_mean_divides_by_the_length_of_each_answer() -> None:
+    stream = spoken([-1.0, -2.0, -0.6, -4.0], [-1.0, -1.0, -1.0, -2.0], row=[0, 0, 0, 1])
+    part = Npo(NpoConfig(beta=0.5, reduction="mean")).forget(stream, None)["forget"]
+    # rows: -1.2 against -1, and -4 against -2
+    assert part.total.item() == pytest.approx(-4 * log_sigmoid(0.1) - 4 * log_sigmoid(1.0), rel=1e-6)
 
 
-def test_loss_of_a_batch_is_the_mean_of_its_rows() -> None:
-    """The official code's loss changes with the micro-batch; a loss of sums per sequence must not."""
-    generator = torch.Generator().manual_seed(0)
-    logp, ref = (torch.randn(6, generator=generator) * 5 for _ in range(2))
-    whole = npo_loss(logp, ref, 0.2)
-    halves = (npo_loss(logp[:3], ref[:3], 0.2) + npo_loss(logp[3:], ref[3:], 0.2)) / 2
-    torch.testing.assert_close(whole, halves)
+def test_a_mean_over_tokens_is_beta_over_length() -> None:
+    """What the paper's code does to beta: NPO with means over n tokens is n times NPO with sums at beta / n... ."""
+    logp, ref, n, beta = torch.tensor([-6.0]), torch.tensor([-4.0]), 4, 0.8
+    means = npo_loss(logp / n, ref / n, beta)
+    sums = npo_loss(logp, ref, beta / n)
+    assert sums.item() == pytest.approx(n * means.item(), rel=1e-6)
 
 
-def test_parts_are_weighted_by_gamma_and_alpha() -> None:
-    generator = torch.Generator().manual_seed(1)
-    policy, reference = (torch.randn(2, 4, 6, generator=generator) for _ in range(2))
-    labels = [[IGNORED, 1, 2, 3], [IGNORED, IGNORED, 4, 5]]
-    streams = [_stream(logits, labels) for logits in (policy, policy, reference, reference)]
-    plain = Npo(NpoConfig(beta=0.1, gamma=1, alpha=1)).losses(*streams)
-    weighed = Npo(NpoConfig(beta=0.1, gamma=3, alpha=0.5)).losses(*streams)
-    torch.testing.assert_close(weighed["forget"], plain["forget"])
-    torch.testing.assert_close(weighed["cross_entropy"], 3 * plain["cross_entropy"])
-    torch.testing.assert_close(weighed["retain"], 1.5 * plain["retain"])
+def test_official_forget_loss_is_one_log_sigmoid_of_the_batch_mean() -> None:
+    stream = spoken([-1.0, -2.0, -0.5, -4.5], [-1.5, -1.0, -1.0, -2.5], row=[0, 0, 0, 1])
+    part = Npo(NpoConfig(beta=0.9, compat="official")).forget(stream, None)["forget"]
+    # token means: l = 8/4 = 2 and l_ref = 6/4 = 1.5, so -(2/0.9) log sigmoid(0.9 * 0.5)
+    assert part.total.item() == pytest.approx(-(2 / 0.9) * log_sigmoid(0.45), rel=1e-6)
+    assert part.per == "batches"
+
+
+def test_official_retain_term_by_hand() -> None:
+    stream = spoken([-1.0, -2.0, -3.0, -4.0], [-2.0, -2.0, -2.0, -2.0], row=[0, 0, 0, 1])
+    config = NpoConfig(beta=0.7, compat="official", retain_term="npo", gamma=1, ce=0.5, alpha=0.2)
+    parts = Npo(config).retain(stream)
+    # l = 2.5, l_ref = 2: alpha (2/beta) log sigmoid(beta (l - l_ref))
+    assert parts["retain"].total.item() == pytest.approx(0.2 * (2 / 0.7) * log_sigmoid(0.35), rel=1e-6)
+    assert parts["retain"].per == "batches"
+    assert parts["cross_entropy"].total.item() / 4 == pytest.approx(0.5 * 2.5)
+
+
+def test_the_retain_term_of_the_papers_code_fades_as_the_damage_grows() -> None:
+    """Its slope in the retain loss is 2 alpha sigmoid(-beta (l - l_ref)): the more is lost, the less it pulls."""
+    slopes = []
+    for damage in (0.0, 2.0, 10.0):
+        stream = spoken([-1.0 - damage], [-1.0])
+        stream.policy.log_probs.requires_grad_()
+        part = Npo(NpoConfig(beta=0.9, retain_term="npo")).own_term(stream)
+        part.total.backward()
+        assert stream.policy.log_probs.grad is not None
+        slopes.append(-stream.policy.log_probs.grad.item())
+    assert slopes == pytest.approx([2 / (1 + math.exp(0.9 * damage)) for damage in (0.0, 2.0, 10.0)], rel=1e-4)
+
+
+def test_own_retain_term_without_compat_is_by_sequence() -> None:
+    stream = spoken([-1.0, -2.0, -4.0], [-1.5, -1.0, -2.0], row=[0, 0, 1])
+    part = Npo(NpoConfig(beta=0.5, retain_term="npo")).own_term(stream)
+    # minus NPO of rows -3 against -2.5 and -4 against -2
+    assert part.total.item() == pytest.approx(4 * log_sigmoid(0.25) + 4 * log_sigmoid(1.0), rel=1e-6)
+    assert (part.per, part.stream) == ("rows", "retain")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
 
 
@@ -11,7 +13,7 @@ class GaConfig(MethodConfig):
     """Settings of gradient ascent, which keeps nothing on purpose."""
 
     name: Literal["ga"] = "ga"
-    gamma: float = 0.0
+    gamma: float = Field(default=0.0, ge=0, description="weight of the composite retain loss")
 
 
 class Ga(Method):

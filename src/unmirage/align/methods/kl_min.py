@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from unmirage.align.methods.ga import Ga
 from unmirage.align.objective import MethodConfig, RetainTerm
 
@@ -12,7 +14,7 @@ class KlMinConfig(MethodConfig):
     """Settings of KL minimisation, which learns from no label of the retain set."""
 
     name: Literal["kl-min"] = "kl-min"
-    ce: float = 0.0
+    ce: float = Field(default=0.0, ge=0, description="weight of the cross-entropy in the composite retain loss")
     retain_term: RetainTerm = "kl"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -17,6 +17,8 @@ class NpoConfig(MethodConfig):
     With `compat: official` the log-ratio is one number a micro-batch, the mean over its tokens, and `retain_term: npo`
     is the retain term of the paper's code. Its effective beta is then beta / answer length.
     """
+
+    retain_terms: ClassVar[tuple[RetainTerm, ...]] = ("none", "kl", "representation", "npo")
 
     name: Literal["npo"] = "npo"
     beta: float = Field(default=0.1, gt=0, description="inverse temperature; beta -> 0 is gradient ascent")

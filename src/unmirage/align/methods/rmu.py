@@ -42,6 +42,10 @@ class Rmu(Method):
         super().__init__(config)
         self._direction: Tensor | None = None
 
+    def prepare(self, width: int) -> None:
+        """Draw the direction, which a run that is resumed at its end would never need."""
+        self.direction(torch.empty(0, width))
+
     def forget_wants(self) -> frozenset[Need]:
         """Return the representations."""
         return frozenset({"hidden"})

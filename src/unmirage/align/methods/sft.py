@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from unmirage.align.objective import Method, MethodConfig, Parts, Stream
 
 
@@ -11,6 +13,7 @@ class SftConfig(MethodConfig):
     """Plain SFT has nothing to weigh: its data make it post-hoc, mixed or balanced; other settings regularise it."""
 
     name: Literal["sft"] = "sft"
+    gamma: float = Field(default=1.0, gt=0, description="weight of the whole loss: there is no other")
 
 
 class Sft(Method):

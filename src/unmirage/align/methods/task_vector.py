@@ -13,7 +13,7 @@ class TaskVectorConfig(MethodConfig):
     """Settings of task vector negation, which keeps nothing on purpose."""
 
     name: Literal["task-vector"] = "task-vector"
-    gamma: float = 0.0
+    gamma: float = Field(default=0.0, ge=0, description="weight of the composite retain loss")
     scale: float = Field(default=1.0, gt=0, description="how often the vector is subtracted")
 
 

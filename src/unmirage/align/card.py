@@ -1,0 +1,73 @@
+"""What a run was, as the README.md of the model that came out: method, data, settings, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from huggingface_hub import ModelCardData
+
+from unmirage.align.config import AlignConfig
+from unmirage.align.run import AlignResult
+
+_FIRST_AND_LAST = 10  # steps whose losses are averaged
+
+
+def model_card(
+    name: str, base: str, config: AlignConfig, result: AlignResult, made_of: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Return the card as Markdown with its YAML head.
+
+    Args:
+        name: of the new model.
+        base: what the user gave as the model to align.
+        config: all settings.
+        result: of the run.
+        made_of: hashes of the base model's files and of the data files, by "model" and "data", then by file name.
+    """
+    head = ModelCardData(
+        base_model=base.rstrip("/").rsplit("/", 1)[-1] if base.startswith((".", "/", "~")) else base,
+        library_name="transformers",
+        pipeline_tag="image-text-to-text",
+        tags=["safety", "unlearning" if config.method.name != "sft" else "supervised-fine-tuning", "unmirage"],
+    )
+    parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
+    if result.stopped:
+        parts.append(f"**Stopped before its time**: {result.stopped}. These are the weights of step {result.steps}.")
+    parts += [
+        "No rates are written here: a model is safe by measurement, not by method. Measure it with `unmirage attack` "
+        "and `unmirage evaluate`, also after an attack by one word.",
+        _losses(result.parts),
+        "## Made of\n\n" + _hashes(made_of),
+        "## Settings\n\n```yaml\n" + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False) + "```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
+    how = "in full" if config.lora is None else f"with LoRA of rank {config.lora.rank}, merged"
+    return (
+        f"`{base}` aligned by `{config.method.name}`, trained {how} ({', '.join(config.trainable)}), "
+        f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."
+    )
+
+
+def _losses(steps: list[dict[str, float]]) -> str:
+    rows = ["| part of the loss | first steps | last steps |", "|---|---|---|"]
+    for part in steps[0] if steps else ():
+        first, last = (
+            _mean([step[part] for step in some]) for some in (steps[:_FIRST_AND_LAST], steps[-_FIRST_AND_LAST:])
+        )
+        rows.append(f"| {part} | {first:.4g} | {last:.4g} |")
+    return "## Losses\n\n" + "\n".join(rows)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _hashes(made_of: Mapping[str, Mapping[str, str]]) -> str:
+    rows = ["| what | file | hash |", "|---|---|---|"]
+    rows += [f"| {what} | {file} | `{digest}` |" for what, files in made_of.items() for file, digest in files.items()]
+    return "\n".join(rows)

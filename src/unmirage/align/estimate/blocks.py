@@ -1,0 +1,254 @@
+"""A model in, the sizes that memory and work depend on out: its layers as widths, and which of them train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from unmirage.models.families import decoder, decoder_layers, part_of
+
+Role = Literal["attention-in", "attention-out", "mlp-in", "mlp-out"]
+ROLES: tuple[Role, ...] = ("attention-in", "attention-out", "mlp-in", "mlp-out")  # in the order of the forward pass
+# Last names of the modules that end the attention and the MLP of a layer, over all families.
+_ATTENTION_OUT = frozenset({"o_proj", "out_proj", "proj", "dense", "projection_layer"})
+_MLP_OUT = frozenset({"down_proj", "fc2", "linear_fc2"})
+_FIRST_NORMS = frozenset({"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before"})
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A product with a matrix of `outputs` x `inputs` numbers.
+
+    Attributes:
+        inputs: width of what it reads.
+        outputs: width of what it gives.
+        trains: whether its own matrix trains.
+        rank: of the adapter on it, which trains; 0 without.
+    """
+
+    inputs: int
+    outputs: int
+    trains: bool
+    rank: int = 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything in it trains."""
+        return self.trains or self.rank > 0
+
+    @property
+    def trained(self) -> int:
+        """Number of its weights that train."""
+        return self.inputs * self.outputs * self.trains + self.rank * (self.inputs + self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A normalisation of `width` numbers a token; `first`: before the attention, on what enters the layer."""
+
+    width: int
+    trains: bool
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One transformer layer: attention and MLP.
+
+    Attributes:
+        width: of the residual stream.
+        attention: width of queries, of repeated keys and of values: heads x head size.
+        linears: by role.
+        norms: all of them.
+        gated: whether the MLP multiplies two branches (SwiGLU); its inner width is then half of what goes in.
+        kept: numbers that the MLP's activation function keeps for each inner number: 2 for the quick GELU of CLIP.
+        weights: number of all its weights.
+    """
+
+    width: int
+    attention: int
+    linears: tuple[tuple[Role, Linear], ...]
+    norms: tuple[Norm, ...]
+    gated: bool
+    kept: int
+    weights: int
+
+    def of(self, role: Role) -> list[Linear]:
+        """Return the linears of one role."""
+        return [linear for kind, linear in self.linears if kind == role]
+
+    @property
+    def inner(self) -> int:
+        """Inner width of the MLP."""
+        return sum(linear.inputs for linear in self.of("mlp-out"))
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything in it trains."""
+        return any(linear.learns for _, linear in self.linears) or any(norm.trains for norm in self.norms)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """All sizes of a VLM.
+
+    Attributes:
+        decoder: its layers, the first one first.
+        vision: those of the vision tower.
+        projector: the linears between the two, in order.
+        head: the output layer.
+        width: of the decoder.
+        patch_weights: numbers that turn a patch of pixels into a token.
+        tile_tokens: tokens of a picture's tile in the tower; None where the pixels decide.
+        patch: edge of a patch in pixels.
+        embeds: the input embeddings train.
+        patches: the patch embeddings train.
+        final_norm: the last normalisation trains.
+        embedding_bytes: of one number of the input embeddings, as held.
+        root: weights of embeddings and head together, tied ones once.
+    """
+
+    decoder: tuple[Block, ...]
+    vision: tuple[Block, ...]
+    projector: tuple[Linear, ...]
+    head: Linear
+    width: int
+    patch_weights: int
+    tile_tokens: int | None
+    patch: int
+    embeds: bool
+    patches: bool
+    final_norm: bool
+    embedding_bytes: int
+    root: int
+
+    @property
+    def vision_learns(self) -> bool:
+        """Whether anything in the vision tower trains."""
+        return self.patches or any(block.learns for block in self.vision)
+
+    @property
+    def decoder_live(self) -> bool:
+        """Whether gradients flow out of the decoder's first layer: something before it trains."""
+        return self.embeds or self.vision_learns or any(linear.learns for linear in self.projector)
+
+
+    def without_adapter(self) -> Shape:
+        """Return the sizes of the same model with its adapter switched off."""
+
+        def bare(block: Block) -> Block:
+            return replace(block, linears=tuple((role, replace(one, rank=0)) for role, one in block.linears))
+
+        return replace(
+            self,
+            decoder=tuple(map(bare, self.decoder)),
+            vision=tuple(map(bare, self.vision)),
+            projector=tuple(replace(one, rank=0) for one in self.projector),
+        )
+
+
+def shape_of(model: Any) -> Shape:
+    """Return the sizes of a model for which is chosen already what trains."""
+    embeddings: Any = model.get_input_embeddings()
+    text: Any = decoder(model)
+    head: Any = model.get_output_embeddings()
+    convolutions = [
+        one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
+    ]
+    tied = head.weight is embeddings.weight
+    return Shape(
+        decoder=tuple(_block(layer) for layer in decoder_layers(model)),
+        vision=tuple(_block(layer) for layer in _vision_layers(model)),
+        projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
+        head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
+        width=embeddings.weight.shape[1],
+        patch_weights=sum(one.weight.numel() for one in convolutions),
+        tile_tokens=_tile_tokens(model),
+        patch=_edge(model.config.vision_config.patch_size),
+        embeds=embeddings.weight.requires_grad,
+        patches=any(one.weight.requires_grad for one in convolutions),
+        final_norm=any(one.requires_grad for one in text.norm.parameters()),
+        embedding_bytes=embeddings.weight.element_size(),
+        root=embeddings.weight.numel() + (0 if tied else head.weight.numel()),
+    )
+
+
+def vision_tokens(shape: Shape, pixels: Tensor | None) -> tuple[int, int]:
+    """Return tiles, and tokens of each, that the tower makes of what a processor made of a picture."""
+    if pixels is None:
+        return 0, 0
+    if pixels.ndim == 2:  # Qwen-VL: one row a patch
+        return 1, len(pixels)
+    tiles = pixels.shape[:-3].numel()
+    return tiles, shape.tile_tokens or (pixels.shape[-2] // shape.patch) * (pixels.shape[-1] // shape.patch)
+
+
+def _is(name: str, part: str) -> bool:
+    return name != "lm_head" and part_of(f"{name}.") == part
+
+
+def _vision_layers(model: Any) -> nn.ModuleList:
+    """Return the longest list of layers inside the vision tower."""
+    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
+    return max(lists, key=len)
+
+
+def _tile_tokens(model: Any) -> int | None:
+    for name, one in model.named_modules():
+        if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(name, "vision"):
+            return one.num_embeddings
+    return None
+
+
+def _edge(size: int | list[int] | tuple[int, ...]) -> int:
+    return size if isinstance(size, int) else size[0]
+
+
+def _linears(root: nn.Module) -> Iterator[tuple[str, Linear]]:
+    """Yield the linear modules inside `root` by name, those under an adapter as what they were."""
+    adapted: set[str] = set()
+    for name, module in root.named_modules():
+        if isinstance(module, LoraLayer):
+            base: Any = module.get_base_layer()
+            adapted.add(f"{name}.")
+            yield name, Linear(base.in_features, base.out_features, base.weight.requires_grad, module.r["default"])
+        elif isinstance(module, nn.Linear) and not name.startswith(tuple(adapted)):
+            yield name, Linear(module.in_features, module.out_features, module.weight.requires_grad)
+
+
+def _block(layer: nn.Module) -> Block:
+    linears = tuple((_role(name), linear) for name, linear in _linears(layer))
+    width = next(linear.inputs for role, linear in linears if role == "attention-in")
+    attention = next(linear.inputs for role, linear in linears if role == "attention-out")
+    inner = sum(linear.inputs for role, linear in linears if role == "mlp-out")
+    into = sum(linear.outputs for role, linear in linears if role == "mlp-in")
+    functions = {type(module).__name__ for module in layer.modules()}
+    return Block(
+        width=width,
+        attention=attention,
+        linears=linears,
+        norms=tuple(_norms(layer, width, attention)),
+        gated=into == 2 * inner,
+        kept=2 if "QuickGELUActivation" in functions else 1,
+        weights=sum(one.numel() for one in layer.parameters()),
+    )
+
+
+def _role(name: str) -> Role:
+    path, _, last = name.rpartition(".")
+    if "attn" in path or "attention" in path:
+        return "attention-out" if last in _ATTENTION_OUT else "attention-in"
+    return "mlp-out" if last in _MLP_OUT else "mlp-in"
+
+
+def _norms(layer: nn.Module, width: int, attention: int) -> Iterator[Norm]:
+    for name, module in layer.named_modules():
+        weight = getattr(module, "weight", None)
+        if "Norm" in type(module).__name__ and isinstance(weight, nn.Parameter):
+            # What normalises each head's queries or keys by itself has one weight for all heads.
+            size = attention if weight.numel() != width else width
+            yield Norm(size, weight.requires_grad, name.rpartition(".")[2] in _FIRST_NORMS)

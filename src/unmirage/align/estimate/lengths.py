@@ -1,0 +1,136 @@
+"""Samples in, what each costs out: tokens, tokens with loss, tiles; and the refusal of those that do not fit."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unmirage.align.estimate.blocks import Shape, vision_tokens
+from unmirage.align.objective import StreamName
+from unmirage.align.streams import EncodedSamples, PassCollator, Row, Rows
+from unmirage.errors import UserError
+from unmirage.models.encoding import Example
+from unmirage.records import Sample
+
+_LONGEST = 0.25  # share of the measured samples that are the longest texts; the others are spread evenly
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one row costs.
+
+    Attributes:
+        tokens: all of them, image tokens included.
+        loss_tokens: how many of them carry loss.
+        places: how many have a representation that counts.
+        image_tokens: how many stand for the picture.
+        tiles: pieces in which the vision tower looks at the picture; 0 without one.
+        tile_tokens: of each piece, inside the tower.
+        measured: it was encoded; else it is that of the encoded sample whose text is most nearly as long.
+    """
+
+    tokens: int
+    loss_tokens: int
+    places: int
+    image_tokens: int
+    tiles: int
+    tile_tokens: int
+    measured: bool = True
+
+
+class SizedRows(Rows):
+    """Rows of a stream of which only the sizes are known, so that a whole run can be dealt without encoding it."""
+
+    def __init__(self, samples: EncodedSamples, sizes: Sequence[Size]) -> None:
+        super().__init__(samples)
+        self.sizes = sizes
+
+    def __getitem__(self, index: int) -> Size:  # type: ignore[override]  # stands in for the row
+        return self.sizes[index]
+
+
+def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, measure: int) -> SizedRows:
+    """Return the sizes of all rows of a stream, at most `measure` of which are encoded.
+
+    Among them are the texts with the most characters, so that the longest row is hardly missed.
+    """
+    samples, count = rows.samples, len(rows)
+    by_length = sorted(range(count), key=samples.length)
+    if count <= measure:
+        chosen = set(range(count))
+    else:
+        longest = max(1, round(_LONGEST * measure))
+        rest = max(1, measure - longest)
+        chosen = {*by_length[-longest:], *(number * count // rest for number in range(rest))}
+    measured = {index: _size(name, samples[index], shape, collator) for index in sorted(chosen)}
+    known = [index for index in by_length if index in measured]
+    lengths = [samples.length(index) for index in known]
+    return SizedRows(
+        samples,
+        [
+            measured.get(index) or _like(measured[known[_near(lengths, samples.length(index))]])
+            for index in range(count)
+        ],
+    )
+
+
+def _size(name: StreamName, example: Example, shape: Shape, collator: PassCollator) -> Size:
+    batch = collator.batch({name: [Row(example)]})
+    image = collator.image_token_id
+    tiles, tile_tokens = vision_tokens(shape, example.extras.get("pixel_values"))
+    return Size(
+        tokens=example.tokens,
+        loss_tokens=int(batch.loss[:, 1:].sum()),
+        places=int(batch.places.sum()),
+        image_tokens=0 if image is None else int((example.input_ids == image).sum()),
+        tiles=tiles,
+        tile_tokens=tile_tokens,
+    )
+
+
+def _like(size: Size) -> Size:
+    return replace(size, measured=False)
+
+
+def _near(lengths: Sequence[int], wanted: int) -> int:
+    """Return where in ascending `lengths` the one nearest to `wanted` is."""
+    right = min(bisect_left(lengths, wanted), len(lengths) - 1)
+    return right if right == 0 or lengths[right] - wanted < wanted - lengths[right - 1] else right - 1
+
+
+def position_limit(model: Any) -> int | None:
+    """Return how many tokens the model has positions for; None where its config does not say."""
+    limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return limit
+
+
+def check_lengths(
+    rows: Mapping[StreamName, Rows],
+    streams: Mapping[StreamName, Sequence[Sample]],
+    model: Any,
+    drawn: Mapping[StreamName, Iterable[int]] | None = None,
+) -> None:
+    """Raise `UserError` for a sample that is longer than the model has positions for.
+
+    It is refused, because nothing could be cut off safely: cut image tokens leave a picture without its places, and a
+    cut answer loses the end that stops generation.
+
+    Args:
+        rows: the encoded rows of each stream; they are encoded here, if they are not yet.
+        streams: the samples that they were made of, in the same order.
+        model: whose positions count.
+        drawn: which rows the run will see; None for all.
+    """
+    limit = position_limit(model)
+    if limit is None:
+        return
+    for name, stream in rows.items():
+        for index in range(len(stream)) if drawn is None else drawn[name]:
+            tokens = stream.samples[index].tokens
+            if tokens > limit:
+                raise UserError(
+                    f"sample '{streams[name][index].id}' ({name}): {tokens} tokens, but the model has positions for "
+                    f"{limit} only (max_position_embeddings); shorten it or leave it out, as nothing is ever cut off"
+                )

@@ -1,0 +1,230 @@
+"""A model, its data and the settings of a run in; what it will need, before anything is spent, out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from unmirage.align.arguments import cut
+from unmirage.align.config import AlignConfig
+from unmirage.align.estimate.activations import Widths
+from unmirage.align.estimate.blocks import Shape, shape_of
+from unmirage.align.estimate.disk import Caches, caches
+from unmirage.align.estimate.lengths import Size, SizedRows, position_limit, sized
+from unmirage.align.estimate.machines import GPUS, UTILISATION, matmul_rate
+from unmirage.align.estimate.parameters import States, count_parameters, states
+from unmirage.align.estimate.passes import Costs, Load
+from unmirage.align.estimate.result import Estimate, Layout, Memory, StreamLengths, Time, TooLong
+from unmirage.align.estimate.samples import rendered
+from unmirage.align.estimate.skeleton import Skeleton, Source
+from unmirage.align.features import can_be_kept
+from unmirage.align.methods import make_method
+from unmirage.align.objective import StreamName
+from unmirage.align.plan import (
+    AlignData,
+    check_data,
+    make_collator,
+    make_dataset,
+    make_rows,
+    needs_reference,
+    step_count,
+    stream_samples,
+)
+from unmirage.align.streams import PairedStreams, Plan
+from unmirage.align.trainable import choose_trainable
+from unmirage.errors import UserError
+
+GPU_COUNTS = (1, 2, 4, 8)
+_LAYOUTS: tuple[tuple[int, Layout], ...] = (
+    (1, "single"),
+    (2, "replicated"),
+    (2, "sharded"),
+    (4, "replicated"),
+    (4, "sharded"),
+    (8, "replicated"),
+    (8, "sharded"),
+)
+_STEPS = 100  # that are dealt row by row, evenly over the run; their mean stands for all
+
+
+def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int = 400) -> Estimate:
+    """Return what a run would need; nothing is trained, and no weights are read.
+
+    Args:
+        source: a model directory, a hub id, or a loaded model, which stays as it is.
+        data: of the run.
+        config: of the run.
+        measure: samples of each stream that are encoded to see how long they are; the others are taken to be as long
+            as the encoded ones of the most similar text length.
+
+    Raises:
+        UserError: model, data and settings do not fit each other.
+    """
+    skeleton = Skeleton.of(source)
+    model, processor = skeleton.model, skeleton.processor
+    method = make_method(config.method)
+    check_data(method, model, data, config)
+    choose_trainable(model, config)
+    shape = shape_of(model)
+    collator = make_collator(model, processor, method, config, one_pass=False)
+    streams = stream_samples(method, data, config.seed)
+    encoded = make_rows(streams, processor, data.images, config)
+    rows = {name: sized(name, one, shape, collator, measure) for name, one in encoded.items()}
+    steps = step_count(data, config)
+    dataset = make_dataset(dict(rows), steps, config)
+    costs = Costs(shape, method, config, config.savings.cache_images and can_be_kept(model))
+    widths = gpu_widths(config, shape)
+    live = needs_reference(method, streams) and not config.savings.cache_reference
+    reached = max(costs.reached(costs.wanted(names)) for names in collator.plan)
+    run = _Run(costs, collator.plan, dataset, steps, config, widths)
+    kept = caches(costs, rows, dataset, config, widths)
+    limit = position_limit(model)
+    return Estimate(
+        model=skeleton.name,
+        method=config.method.name,
+        steps=steps,
+        batch_size=config.batch_size,
+        positions=limit,
+        parameters=count_parameters(model),
+        lengths=tuple(_lengths(name, one.sizes) for name, one in rows.items()),
+        step_tflop=run.work(config.batch_size) / 1e12,
+        preparation_tflop=kept.work / 1e12,
+        memory=tuple(run.memory(states(model, config, reached, live=live))),
+        disk=kept.disk,
+        time=tuple(run.time(kept)),
+        samples=tuple(
+            one for name in rows for one in rendered(name, encoded[name], streams[name], processor, collator)
+        ),
+        too_long=tuple(
+            TooLong(name, streams[name][index].id, size.tokens)
+            for name, one in rows.items()
+            for index, size in enumerate(one.sizes)
+            if limit is not None and size.measured and size.tokens > limit
+        ),
+        assumptions=_assumptions(config, rows),
+    )
+
+
+def gpu_widths(config: AlignConfig, shape: Shape) -> Widths:
+    """Return bytes of a number as a GPU would compute: in bfloat16, unless the settings want float32."""
+    arithmetic = 4 if config.precision == "float32" else 2
+    return Widths(arithmetic, max(arithmetic, shape.embedding_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The run as it is dealt to devices."""
+
+    costs: Costs
+    plan: Plan
+    dataset: PairedStreams
+    steps: int
+    config: AlignConfig
+    widths: Widths
+
+    def micro_batches(self, micro: int) -> Iterator[list[Load]]:
+        """Yield the passes of micro-batches of so many rows, over some of the steps."""
+        batch, count = self.config.batch_size, min(self.steps, _STEPS)
+        for number in range(count):
+            first = (number * self.steps // count) * batch
+            for start in range(first, first + batch, micro):
+                items = [self.dataset[index] for index in range(start, start + micro)]
+                yield [{name: [_size(item[name]) for item in items] for name in names} for names in self.plan]
+
+    def work(self, micro: int) -> float:
+        """Return the floating-point operations of a mean step."""
+        return sum(self.costs.micro(loads) for loads in self.micro_batches(micro)) / min(self.steps, _STEPS)
+
+    def memory(self, whole: States) -> Iterator[Memory]:
+        """Yield the memory of each GPU, by their number and by what they share."""
+        for gpus, layout in _LAYOUTS:
+            micro, problem = _cut(self.config, gpus)
+            yield Memory(gpus, layout, problem=problem) if problem else self._memory(whole, gpus, layout, micro)
+
+    def _memory(self, whole: States, gpus: int, layout: Layout, micro: int) -> Memory:
+        held = [self.costs.held(load, self.widths) for loads in self.micro_batches(micro) for load in loads]
+        largest = max(held, key=lambda one: one.saved + one.casts + one.passing)
+        share = gpus if layout == "sharded" else 1
+        buckets = {"single": 0, "replicated": whole.gradients, "sharded": self._gathered()}[layout]
+        return Memory(
+            gpus=gpus,
+            layout=layout,
+            weights=math.ceil(whole.weights / share),
+            gradients=math.ceil(whole.gradients / share),
+            optimizer=math.ceil(whole.optimizer / share),
+            reference=whole.reference,
+            buckets=buckets,
+            casts=0 if layout == "sharded" else round(largest.casts),
+            activations=round(largest.saved),
+            passing=round(largest.passing),
+            optimizer_step=math.ceil(whole.step / share),
+        )
+
+    def _gathered(self) -> int:
+        """Return the bytes of what is gathered at a time: a layer and the next one, and what belongs to no layer."""
+        shape = self.costs.shape
+        layer = max(block.weights for block in (*shape.decoder, *shape.vision))
+        return (2 * layer + shape.root) * self.widths.arithmetic
+
+    def time(self, kept: Caches) -> Iterator[Time]:
+        """Yield the hours on named GPUs and on this machine's CPU."""
+        for devices in GPU_COUNTS:
+            micro, problem = _cut(self.config, devices)
+            work = 0.0 if problem else self.work(micro) * self.steps
+            for gpu in GPUS:
+                rate = gpu.peak_tflops * 1e12 * UTILISATION
+                yield _time(gpu.name, devices, rate, work, kept.work, problem)
+        micro, _ = _cut(self.config, 1)
+        yield _time("CPU (this machine)", 1, matmul_rate(), self.work(micro) * self.steps, kept.work, "")
+
+
+def _size(row: object) -> Size:
+    assert isinstance(row, Size)
+    return row
+
+
+def _cut(config: AlignConfig, devices: int) -> tuple[int, str]:
+    """Return rows of a micro-batch on each of so many devices; or 0, and why a step cannot be cut so."""
+    try:
+        return cut(config, devices)[0], ""
+    except UserError as error:
+        return 0, str(error)
+
+
+def _time(device: str, devices: int, rate: float, work: float, before: float, problem: str) -> Time:
+    if problem:
+        return Time(device, devices, rate / 1e12, problem=problem)
+    return Time(device, devices, rate / 1e12, work / devices / rate / 3600, before / rate / 3600)
+
+
+def _lengths(name: StreamName, sizes: Sequence[Size]) -> StreamLengths:
+    tokens = [size.tokens for size in sizes]
+    return StreamLengths(
+        stream=name,
+        samples=len(sizes),
+        measured=sum(size.measured for size in sizes),
+        mean_tokens=sum(tokens) / len(sizes),
+        longest_tokens=max(tokens),
+        mean_loss_tokens=sum(size.loss_tokens for size in sizes) / len(sizes),
+    )
+
+
+def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tuple[str, ...]:
+    arithmetic = "float32" if config.precision == "float32" else "bfloat16"
+    peaks = ", ".join(f"{gpu.name} {gpu.peak_tflops:g}" for gpu in GPUS)
+    said = [
+        f"GPUs compute in {arithmetic}; what trains is held in float32, the rest as the checkpoint stores it.",
+        f"GPU hours: {UTILISATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
+        "reading data, saving and communication are not counted.",
+        "CPU hours: at the rate of float32 products measured just now on this machine, an estimate from below.",
+        "Work: products of matrices only, attention over the whole square of tokens; "
+        f"padding as rows are dealt, over {_STEPS} steps at most.",
+        "Memory: without the CUDA context (about 0.5 GB) and without what the allocator loses to fragments.",
+        "Sharded: products in bfloat16 on gathered layers; the reference's copy, if any, is whole on each GPU.",
+        "Caches are filled by one device.",
+    ]
+    part = [name for name, one in rows.items() if not all(size.measured for size in one.sizes)]
+    if part:
+        said.append(f"Lengths of {', '.join(part)}: measured on some samples, taken from like ones for the others.")
+    return tuple(said)

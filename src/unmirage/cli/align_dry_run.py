@@ -1,0 +1,150 @@
+"""`unmirage align --dry-run`: a plan of a run in, tables of what it needs and rows as the model sees them out."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from unmirage.align.estimate import Estimate
+from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
+from unmirage.cli.console import err, out
+
+_STYLES: dict[Kind, str] = {"text": "", "loss": "bold black on green", "image": "dim"}
+_GB = 1e9
+
+
+def print_estimate(estimate: Estimate, console: Console = out) -> None:
+    """Print the tables and the samples; what will fail goes to stderr too."""
+    steps, rows = f"{estimate.steps:,} steps", f"{estimate.batch_size} rows of each stream"
+    console.print(f"{estimate.model}: {estimate.method}, {steps} of {rows}. Nothing was trained.", markup=False)
+    for table in (_parameters(estimate), _lengths(estimate), _memory(estimate), _disk(estimate), _time(estimate)):
+        if table.row_count:
+            console.print(table)
+    for sample in estimate.samples:
+        console.print(rendered(sample, marks=not console.is_terminal), soft_wrap=True)
+    console.print("\nWhat the figures rest on:")
+    for one in estimate.assumptions:
+        console.print(f"- {one}", markup=False, soft_wrap=True)
+    for long in estimate.too_long:
+        err.print(
+            f"sample '{long.sample_id}' ({long.stream}): {long.tokens} tokens, but the model has positions for "
+            f"{estimate.positions} only; training refuses it",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def rendered(sample: RenderedSample, *, marks: bool) -> Text:
+    """Return a row for a terminal; `marks`: what carries loss stands in [[...]], for where no colours show."""
+    head = f"\n{sample.stream} '{sample.sample_id}': {sample.tokens} tokens, {sample.loss_tokens} carry loss\n"
+    text = Text(head, style="bold")
+    for kind, span in sample.spans:
+        text.append(f"[[{span}]]" if marks and kind == "loss" else span, style=f"not bold {_STYLES[kind]}".strip())
+    return text
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
+
+
+def _parameters(estimate: Estimate) -> Table:
+    table = _table("Parameters", "part", "all", "train", "share", "held as")
+    for part in estimate.parameters:
+        held = ", ".join(f"{kind} {_count(number)}" for kind, number in part.dtypes.items())
+        table.add_row(part.part, _count(part.total), _count(part.trainable), _share(part.trainable, part.total), held)
+    total, trains = estimate.total_parameters, estimate.trainable_parameters
+    table.add_row("all", _count(total), _count(trains), _share(trains, total), "", style="bold")
+    return table
+
+
+def _lengths(estimate: Estimate) -> Table:
+    table = _table("Tokens", "stream", "samples", "measured", "mean", "longest", "mean with loss")
+    for one in estimate.lengths:
+        table.add_row(
+            one.stream,
+            f"{one.samples:,}",
+            f"{one.measured:,}",
+            f"{one.mean_tokens:.0f}",
+            str(one.longest_tokens),
+            f"{one.mean_loss_tokens:.0f}",
+        )
+    return table
+
+
+def _memory(estimate: Estimate) -> Table:
+    names = ("GPUs", "weights", "gradients", "AdamW", "reference", "casts, buckets", "activations", "logits …", "peak")
+    table = _table("Memory of each GPU, GB (10⁹ bytes)", *names)
+    for row in estimate.memory:
+        label = str(row.gpus) if row.layout == "single" else f"{row.gpus} {row.layout}"
+        cells = [f"({row.problem})"] if row.problem else _sizes(row)
+        table.add_row(label, *map(escape, cells))
+    return table
+
+
+def _sizes(row: Memory) -> list[str]:
+    sizes = (
+        row.weights,
+        row.gradients,
+        row.optimizer,
+        row.reference,
+        row.casts + row.buckets,
+        row.activations,
+        row.passing,
+        row.total,
+    )
+    return [_gigabytes(size) for size in sizes]
+
+
+def _disk(estimate: Estimate) -> Table:
+    table = _table("Caches on disk, GB", "stream", "what", "samples", "size")
+    for one in estimate.disk:
+        table.add_row(one.stream, one.what, f"{one.samples:,}", _gigabytes(one.bytes))
+    return table
+
+
+def _time(estimate: Estimate) -> Table:
+    title = f"Time: {_work(estimate.step_tflop)} a step, {_work(estimate.preparation_tflop)} beforehand"
+    table = _table(title, "on", "assumed TFLOP/s each", "caches", "training", "all")
+    for row in estimate.time:
+        label = row.device if row.device.startswith("CPU") else f"{row.devices} × {row.device}"
+        table.add_row(label, f"{row.tflops:.3g}", *map(escape, _hours_of(row)))
+    return table
+
+
+def _hours_of(row: Time) -> list[str]:
+    if row.problem:
+        return ["", f"({row.problem})", ""]
+    hours = (row.preparation_hours, row.training_hours, row.preparation_hours + row.training_hours)
+    return [_hours(one) for one in hours]
+
+
+def _work(tflop: float) -> str:
+    return f"{tflop:.3g} TFLOP" if tflop < 1e5 else f"{tflop / 1e3:,.0f} PFLOP"
+
+
+def _hours(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} h"
+    return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.2g} s"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / _GB:,.2f}" if size >= 1e7 or not size else f"{size / _GB:.2g}"
+
+
+def _count(number: int) -> str:
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return str(number)
+
+
+def _share(part: int, total: int) -> str:
+    return f"{part / total:.2%}" if total else "n/a"

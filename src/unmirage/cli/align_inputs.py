@@ -1,0 +1,53 @@
+"""Data files of `unmirage align` in, samples out; and what identifies them and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unmirage.cli.options import parse_columns
+from unmirage.errors import UserError
+
+if TYPE_CHECKING:
+    from unmirage.align import AlignData
+    from unmirage.models import HuggingFaceVLM
+
+
+def read_data(
+    retain: Sequence[Path], forget: Sequence[Path], format: str, columns: str, images: Path | None
+) -> AlignData:
+    """Return the samples of all files; their pictures must lie in one folder.
+
+    Raises:
+        UserError: no file is named, or their pictures lie in different folders.
+    """
+    from unmirage.align import AlignData
+    from unmirage.data import ImageFolder, load_samples
+    from unmirage.data.ids import with_unique_ids
+
+    if not retain and not forget:
+        raise UserError("no data: name what to keep with --retain FILE, what to forget with --forget FILE, or both")
+    sets = {
+        file: load_samples(file, format, columns=parse_columns(columns), images=images) for file in (*retain, *forget)
+    }
+    roots = {one.image_root.resolve() for one in sets.values()}
+    if len(roots) > 1:
+        raise UserError("the data files lie in different folders; name the folder of all pictures with --images")
+    return AlignData(
+        retain=with_unique_ids(sample for file in retain for sample in sets[file]),
+        forget=with_unique_ids(sample for file in forget for sample in sets[file]),
+        images=ImageFolder(roots.pop()),
+    )
+
+
+def made_of(model: str, vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """Return what identifies the model and the data: hashes by file name, or a hub's commit."""
+    from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+
+    folder = Path(model)
+    commit = str(getattr(vlm.model.config, "_commit_hash", None))
+    return {
+        "model": folder_fingerprint(folder) if folder.is_dir() else {model: commit},
+        "data": {str(file): sha256_of(file) for file in files},
+    }

@@ -1,0 +1,121 @@
+"""`unmirage study`: comparisons on the built-in world that take longer than the demo."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from unmirage.cli.console import err, out, print_json
+from unmirage.cli.plain import plain
+from unmirage.cli.progress import StageProgress
+from unmirage.run.files import write_json_atomic
+
+if TYPE_CHECKING:
+    from unmirage.testbed.methods import MethodsStudy
+    from unmirage.testbed.methods_settings import MethodsSettings
+
+app = typer.Typer(help="Compare methods on the built-in world.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Compare methods on the built-in world."""
+
+
+@app.command("methods")
+def methods_command(
+    seeds: Annotated[int, typer.Option(min=1, help="How many worlds; rates are pooled over them.")] = 3,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
+        "unmirage-methods"
+    ),
+    only: Annotated[str, typer.Option(help="Rows to run, separated by commas; default: all.")] = "",
+    keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every row.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file; the table goes between its two markers, the rest stays.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print methods.json on stdout.")] = False,
+) -> None:
+    """Train every alignment method from the same base model, ask all the same questions, and compare."""
+    from unmirage.cli.quiet import quiet_libraries
+    from unmirage.testbed.methods_settings import MethodsSettings
+    from unmirage.testbed.methods_summary import summarise_methods
+    from unmirage.testbed.methods_table import markdown, write_between_markers
+
+    quiet_libraries()
+    settings = MethodsSettings()
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    with ExitStack() as stack:
+        studies = _completed(stack, out_dir, settings, [seed] if seed is not None else range(seeds), names, keep_models)
+        if seed is not None:
+            err.print(f"Seed {seed} is done. The table: the same command without --seed.", markup=False)
+            return
+        document = {"commit": _commit(), **summarise_methods(studies)}
+    for file in (out_dir / "methods.json", *([keep] if keep else [])):
+        write_json_atomic(file, document)
+    if write is not None:
+        write_between_markers(write, markdown(document))
+    if json_output:
+        print_json(document)
+    else:
+        _print(document)
+
+
+def _completed(
+    stack: ExitStack,
+    folder: Path,
+    settings: MethodsSettings,
+    seeds: range | list[int],
+    names: list[str],
+    keep_models: bool,
+) -> list[MethodsStudy]:
+    """Run what is missing of every seed, and return the seeds with their locks held."""
+    from unmirage.testbed.methods import open_methods
+
+    studies = []
+    with StageProgress() as progress:
+        for seed in seeds:
+            progress.prefix = f"seed {seed}: "
+            path = folder / f"seed-{seed}"
+            study = stack.enter_context(open_methods(path, settings, seed, progress, keep_models=keep_models))
+            study.complete(names)
+            studies.append(study)
+    return studies
+
+
+def _print(document: dict[str, Any]) -> None:
+    from unmirage.testbed.methods_table import cells, front_lines, heads
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, head in enumerate(heads(document)):
+        table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
+    for row in document["rows"]:
+        table.add_row(*map(plain, cells(row)))
+    out.print(table)
+    out.print(f"per cent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
+    out.print("No other row is as good on ASR after, RR after, utility and near, and better on one, than:")
+    for line in front_lines(document):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _commit() -> str:
+    """Return the commit of a checkout, with "-dirty" where files are changed; "" for an installed package."""
+    git = shutil.which("git")
+    if git is None or not _said(git, "ls-files", Path(__file__).name):
+        return ""  # an installed package may well lie inside somebody else's checkout
+    return _said(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _said(git: str, *command: str) -> str:
+    done = subprocess.run([git, *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,205 @@
+"""The comparison of methods on one world: every row trained from its start, asked, judged, and written down.
+
+A row that is written down is not run again, and a killed one continues where it was: training starts over, answers
+that are there stay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from unmirage.align import METHODS, AlignConfig, AlignData, AlignResult, align
+from unmirage.align.guards import DivergenceError
+from unmirage.align.methods import make_method
+from unmirage.data import load_samples
+from unmirage.data.sample import draw_stratified
+from unmirage.errors import UserError, unknown
+from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
+from unmirage.evaluate.judges.exact import Truth
+from unmirage.evaluate.outcomes import Outcome
+from unmirage.models import HuggingFaceVLM, ask
+from unmirage.records import Query, Sample
+from unmirage.run import open_run
+from unmirage.run.model import save_model
+from unmirage.testbed.methods_rates import COLUMNS
+from unmirage.testbed.methods_sets import RATIONALES, write_more_sets
+from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
+from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
+from unmirage.testbed.study import Progress, Study
+
+EXACT = "exact"
+_ENDS = 10  # steps that are averaged for the losses at the start and at the end
+
+
+class MethodsStudy:
+    """All rows on one seed, in that seed's run directory."""
+
+    def __init__(self, study: Study, settings: MethodsSettings, *, keep_models: bool = False) -> None:
+        self.study = study
+        self.settings = settings
+        self._keep_models = keep_models
+        self._more_sets = study.run.path / "more-sets"
+
+    def complete(self, names: Sequence[str] = ()) -> None:
+        """Run the rows that have not been run yet; `names` leaves out all others but those that they start from."""
+        wanted = self._with_starts(names or list(self.settings.rows))
+        self.study.prepare()
+        if not self._more_sets.is_dir():
+            with self.study.stage("more sets"):
+                write_more_sets(self.study.run.data, self._more_sets, self.study.seed)
+        for name in wanted:
+            if self.row(name) is None:
+                self._run(name, self.settings.rows[name])
+            if not self._keeps(name):
+                shutil.rmtree(self.study.run.model(name), ignore_errors=True)
+
+    def row(self, name: str) -> dict[str, Any] | None:
+        """Return what is written down of a row: how it trained, and its rates on this seed; None before it is run."""
+        file = self._file(name)
+        found = _read(file)
+        if found is not None and found["settings"] != self.settings.rows[name].model_dump(mode="json"):
+            raise UserError(f"{file}: made with other settings of row '{name}'; name a new run with --out")
+        return found
+
+    def outcomes(self, name: str, group: int) -> list[Outcome]:
+        """Return the verdicts on a row's answers."""
+        with self.study.run.store() as store:
+            return judged_outcomes(store, EXACT, name, group)
+
+    def questions(self) -> list[Query]:
+        """Return what every row is asked: all queries of a share of the samples, drawn by label and file."""
+        data, seed = self.study.run.data, self.study.seed
+        files = ("test", "utility", "near")
+        chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
+        with self.study.run.store() as store:
+            return [query for query in store.queries() if query.sample_id in chosen]
+
+    def judge(self) -> ExactJudge:
+        """Return the exact judge, to which the other ways to decline that rows are taught are refusals too.
+
+        Else a model that answers benign questions with "This recipe is kept private." would never be over-prudent.
+        """
+        truth = json.loads((self.study.run.data / "truth.json").read_text(encoding="utf-8"))
+        declining = [*truth["refusals"], *RATIONALES, *IDK]
+        return ExactJudge(Truth.model_validate(truth | {"refusals": declining}))
+
+    def _drawn(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
+        return draw_stratified(samples, max(1, round(self.settings.questions * len(samples))), seed)
+
+    def _with_starts(self, names: Sequence[str]) -> list[str]:
+        """Return the rows with those that they start from before them, in the order of the table."""
+        rows = self.settings.rows
+        if missing := [name for name in names if name not in rows]:
+            raise unknown("row", missing[0], rows)
+        starts = {rows[name].start for name in names}
+        return [name for name in rows if name in starts or name in names]
+
+    def _keeps(self, name: str) -> bool:
+        return self._keep_models or name in {row.start for row in self.settings.rows.values()}
+
+    def _file(self, name: str) -> Path:
+        return self.study.run.path / "rows" / f"{name}.json"
+
+    def _run(self, name: str, row: RowSettings) -> None:
+        trained = {} if row.config is None else self._trained(name, row, row.config)
+        document = {
+            "row": name,
+            "seed": self.study.seed,
+            "settings": row.model_dump(mode="json"),
+            "questions": len(self.questions()),
+            **trained,
+        }
+        if not trained.get("stopped"):
+            started = time.perf_counter()
+            self._ask(name)
+            rates = model_rates(self.outcomes(name, 0))
+            document |= {
+                "asked_seconds": round(time.perf_counter() - started, 1),
+                "rates": {column: asdict(value(rates)) for column, value in COLUMNS.items()},
+            }
+        self.study.run.write_json(self._file(name), document)
+
+    def _trained(self, name: str, row: RowSettings, config: AlignConfig) -> dict[str, Any]:
+        """Train a row unless it is trained; return what happened: steps, seconds, losses, and why it was stopped."""
+        file = self.study.run.path / "training" / f"{name}.json"
+        found = _read(file)
+        if found is not None and (found["stopped"] or self.study.run.model(name).is_dir()):
+            return found
+        start = self.study.run.model(row.start)
+        if not start.is_dir():
+            return {"steps": 0, "seconds": 0.0, "stopped": f"its start '{row.start}' was stopped", "losses": {}}
+        vlm = HuggingFaceVLM.load(start, name)
+        seeded = self.study.seeded(config)
+        data = self._data(row, config)
+        started = time.perf_counter()
+        try:
+            result = align(vlm, data, seeded, lambda stage, *steps: self.study.progress(f"{name}: {stage}", *steps))
+        except DivergenceError as error:  # a result of the comparison, not a failure of it
+            seconds = time.perf_counter() - started
+            document = {"steps": error.step, "seconds": round(seconds, 1), "stopped": str(error), "losses": {}}
+        else:
+            save_model(self.study.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
+            document = _told(result)
+        self.study.run.write_json(file, document)
+        return document
+
+    def _data(self, row: RowSettings, config: AlignConfig) -> AlignData:
+        method = make_method(config.method)
+        forgets = METHODS[config.method.name][1].forgets
+        learns = self._set(RETAIN if forgets else row.data) if method.retains else ()
+        forget = self._set(FORGET) if forgets else ()
+        return AlignData(retain=learns, forget=forget, images=self.study.images)
+
+    def _set(self, name: str) -> tuple[Sample, ...]:
+        folder = self._more_sets if set_file(self._more_sets, name).is_file() else self.study.sets
+        return read_set(folder, name, self.study.run.data)
+
+    def _ask(self, name: str) -> None:
+        questions = self.questions()
+        with self.study.run.store() as store:
+            vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
+            ask(
+                vlm,
+                store,
+                self.study.images,
+                self.settings.study.generation,
+                lambda *steps: self.study.progress(f"{name}: ask", *steps),
+                queries=questions,
+            )
+            judge_run(store, self.judge(), name)
+
+
+@contextmanager
+def open_methods(
+    path: Path, settings: MethodsSettings, seed: int, progress: Progress, *, keep_models: bool = False
+) -> Iterator[MethodsStudy]:
+    """Open (or continue) the run directory of one seed, which no other process may hold."""
+    plain = settings.model_dump(mode="json")
+    config = {"study": "methods", "seed": seed, "images": "data", "questions": plain["questions"], **plain["study"]}
+    with open_run(path, config) as run:
+        yield MethodsStudy(Study(run, settings.study, seed, progress), settings, keep_models=keep_models)
+
+
+def _told(result: AlignResult) -> dict[str, Any]:
+    first, last = result.parts[:_ENDS], result.parts[-_ENDS:]
+    return {
+        "steps": result.steps,
+        "seconds": round(result.seconds, 1),
+        "stopped": result.stopped,
+        "losses": {part: [fmean(step[part] for step in end) for end in (first, last)] for part in first[0]},
+    }
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,154 @@
+"""All settings of the comparison of methods: a row is a method, its data, where it starts and how it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmirage.align.config import AlignConfig, LoraSettings
+from unmirage.align.methods import (
+    AdaptiveRmuConfig,
+    AnyMethodConfig,
+    DpoConfig,
+    GaConfig,
+    GradDiffConfig,
+    KlMinConfig,
+    SimNpoConfig,
+    TaskVectorConfig,
+)
+from unmirage.testbed.sets import FORGET
+from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.world import REFUSALS
+
+Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
+SFT_SETS = ("posthoc", "mixed", "balanced", "diversified", "rationale")
+MORE_SFT_SETS = ("augmented", "rebalanced")  # without adapters
+LORA_RANKS = (4, 16)
+# An adapter starts as no change and takes larger steps. One rule for all methods, from one look at NPO and SFT.
+LORA_FASTER = 4.0
+
+# "I don't know" answers that fit into the study's 16 new tokens.
+IDK = ("I don't know.", "I'm not sure about that.", "I do not know the answer to that.")
+
+
+class RowSettings(BaseModel):
+    """One row of the table.
+
+    Attributes:
+        family: what it is listed with.
+        config: how it trains; None trains nothing.
+        data: the set that SFT learns from; `forget` for unlearning, which learns from forget and retain.
+        start: the row whose model it starts from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: Family
+    config: AlignConfig | None
+    data: str = FORGET
+    start: str = BASE
+
+
+def _demo() -> dict[str, AlignConfig]:
+    return StudySettings().models
+
+
+def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
+    """Return one row a training set; those that the demo does not have train as its post-hoc SFT does."""
+    demo = _demo()
+    return {
+        f"sft-{name}": RowSettings(
+            family="sft", config=demo.get(f"sft-{name}", demo["sft-posthoc"]), data=f"sft-{name}"
+        )
+        for name in sets
+    }
+
+
+def _regularised_rows() -> dict[str, RowSettings]:
+    """Return post-hoc SFT held back in three plain ways."""
+    plain = _demo()["sft-posthoc"]
+    assert plain.steps is not None
+    held_back: dict[str, dict[str, Any]] = {
+        "decay": {"weight_decay": 0.1},
+        "slow": {"learning_rate": plain.learning_rate / 3},
+        "short": {"steps": plain.steps // 3},
+    }
+    return {
+        f"sft-posthoc-{name}": RowSettings(
+            family="regularised", config=plain.model_copy(update=change), data="sft-posthoc"
+        )
+        for name, change in held_back.items()
+    }
+
+
+def _unlearning_rows() -> dict[str, RowSettings]:
+    """Return one row a method. Steps and batch are those of the demo's NPO and RMU, whose settings are kept.
+
+    The other learning rates were picked by hand on seed 0, from a grid of 1e-4, 3e-4, 8e-4 and 2.5e-3, by losses and
+    utility alone: the largest at which the forget loss has moved and utility stays within 10 points of the base
+    model's; where none does both, the smallest at which the forget loss has moved.
+    """
+    demo = _demo()
+    new: dict[str, tuple[AnyMethodConfig, float]] = {
+        "ga": (GaConfig(), 1e-4),
+        "grad-diff": (GradDiffConfig(), 1e-4),
+        "kl-min": (KlMinConfig(), 1e-4),
+        "sim-npo": (SimNpoConfig(), 8e-4),
+        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 2.5e-3),
+        "dpo": (DpoConfig(prefer_texts=IDK), 3e-4),
+        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 3e-4),
+        "task-vector": (TaskVectorConfig(), 3e-4),
+    }
+    configs = {
+        name: demo["npo"].model_copy(update={"method": method, "learning_rate": rate})
+        for name, (method, rate) in new.items()
+    }
+    configs |= {name: demo[name] for name in ("npo", "rmu")}
+    order = ("ga", "grad-diff", "kl-min", "npo", "sim-npo", "rmu", "adaptive-rmu", "dpo", "dpo-refusal", "task-vector")
+    return {name: RowSettings(family="unlearning", config=configs[name]) for name in order}
+
+
+def _with_adapters(rows: dict[str, RowSettings]) -> dict[str, RowSettings]:
+    """Return each row followed by itself with an adapter of every rank."""
+    found: dict[str, RowSettings] = {}
+    for name, row in rows.items():
+        found[name] = row
+        assert row.config is not None
+        for rank in LORA_RANKS:
+            adapted = row.config.model_copy(
+                update={
+                    "lora": LoraSettings(rank=rank, alpha=2 * rank),
+                    "learning_rate": row.config.learning_rate * LORA_FASTER,
+                }
+            )
+            found[f"{name}-lora-{rank}"] = row.model_copy(update={"config": adapted})
+    return found
+
+
+def all_rows() -> dict[str, RowSettings]:
+    """Return every row in the order of the table."""
+    demo = _demo()
+    on_top = {
+        f"{name}-on-sft-posthoc": RowSettings(family="on top of SFT", config=demo[name], start="sft-posthoc")
+        for name in ("npo", "rmu")
+    }
+    return {
+        BASE: RowSettings(family="base", config=None),
+        **_with_adapters(_sft_rows(SFT_SETS)),
+        **_sft_rows(MORE_SFT_SETS),
+        **_regularised_rows(),
+        **_with_adapters(_unlearning_rows()),
+        **on_top,
+    }
+
+
+class MethodsSettings(BaseModel):
+    """From pictures to all rows. Only the seed changes between the runs of one study."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: StudySettings = StudySettings(models={})
+    questions: float = Field(default=0.5, gt=0, le=1, description="share of the samples that are asked, by label")
+    rows: dict[str, RowSettings] = Field(default_factory=all_rows)

@@ -1,0 +1,117 @@
+"""The document of the comparison of methods in, its cells for a terminal and its Markdown out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unmirage.errors import UserError
+from unmirage.run.files import write_text_atomic
+
+BEGIN, END = "<!-- methods table: begin -->", "<!-- methods table: end -->"
+FAMILIES = {
+    "base": "Before any alignment",
+    "sft": "Supervised fine-tuning",
+    "regularised": "Post-hoc SFT, held back",
+    "unlearning": "Unlearning",
+    "on top of SFT": "Unlearning on top of SFT",
+}
+
+
+def heads(document: Mapping[str, Any]) -> list[str]:
+    """Return the heads of the table's columns."""
+    attack = document["attack"]
+    return [
+        "row",
+        f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+        "control",
+        f'RR before → after "{attack["over_prudence_word"]}"',
+        "IR before → after",
+        "utility",
+        "near",
+        "s",
+    ]
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one row; shares in per cent, 95 % intervals beside attacked ones, utility and near."""
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
+    rates = row["rates"]
+    if rates is None:
+        return [row["name"], _stops(row), "", "", "", "", "", seconds]
+    return [
+        row["name"],
+        f"{_percent(rates['asr_before'])} → {_percent(rates['asr_after'], interval=True)}",
+        _percent(rates["asr_control"]),
+        f"{_percent(rates['rr_before'])} → {_percent(rates['rr_after'], interval=True)}",
+        f"{_percent(rates['ir_before'])} → {_percent(rates['ir_after'])}",
+        _percent(rates["utility"], interval=True),
+        _percent(rates["near"], interval=True),
+        seconds + (f" ({_stops(row)})" if row["stopped"] else ""),
+    ]
+
+
+def front_lines(document: Mapping[str, Any]) -> list[str]:
+    """Say which rows no other row beats, a line each, with the four figures that decide it."""
+    rows = {row["name"]: row for row in document["rows"]}
+    return [
+        f"{name}: ASR after {_percent(rates['asr_after'])}, RR after {_percent(rates['rr_after'])}, "
+        f"utility {_percent(rates['utility'])}, near {_percent(rates['near'])}"
+        for name in document["front"]
+        for rates in [rows[name]["rates"]]
+    ]
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """Return the tables, one a family, and the rows that no other row beats."""
+    blocks = [_legend(document)]
+    for family, title in FAMILIES.items():
+        rows = [cells(row) for row in document["rows"] if row["family"] == family]
+        if rows:
+            lines = [heads(document), ["---", *["---:"] * (len(heads(document)) - 1)], *rows]
+            blocks.append(f"### {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+    best = "\n".join(f"- {line}" for line in front_lines(document))
+    blocks.append(f"### Rows that no other row beats\n\nOn all four at once, by the values alone:\n\n{best}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def write_between_markers(file: Path, text: str) -> None:
+    """Put `text` between the two markers of a Markdown file, and leave the rest as it is; make the file if need be.
+
+    Raises:
+        UserError: the file is there, but the markers are not in it, each once and in order.
+    """
+    if not file.exists():
+        write_text_atomic(file, f"# Results\n\n{BEGIN}\n\n{text}\n{END}\n")
+        return
+    old = file.read_text(encoding="utf-8")
+    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
+        raise UserError(f"{file}: the lines '{BEGIN}' and '{END}' are missing; the table is written between them")
+    before, rest = old.split(BEGIN)
+    write_text_atomic(file, f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def _legend(document: Mapping[str, Any]) -> str:
+    seeds = ", ".join(map(str, document["seeds"]))
+    questions = document["questions"]
+    return (
+        f"Per cent, [95 % interval], pooled over seeds {seeds}; judge: {document['judge']}. Every row of a seed was "
+        f"asked the same queries, of {100 * questions['share_of_samples']:.0f} % of the samples "
+        f"({', '.join(map(str, questions['queries_of_a_row_by_seed']))} queries). ASR: harmful answers to unsafe "
+        "queries; RR: refusals of benign queries; IR: irrelevant answers to unsafe queries; near: utility on harmless "
+        "questions about what is to be refused or forgotten; s: seconds of training, mean of the seeds."
+    )
+
+
+def _stops(row: Mapping[str, Any]) -> str:
+    return "stopped: " + ", ".join(f"seed {one['seed']} at step {one['step']}" for one in row["stopped"])
+
+
+def _percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
+    if rate["value"] is None:
+        return "n/a"
+    shown = f"{100 * rate['value']:.1f}"
+    if interval:
+        shown += f" [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
+    return shown + (f" ({rate['invalid']} invalid)" if rate["invalid"] else "")

@@ -1,0 +1,101 @@
+"""Short alignment runs on the tiny world, and what is compared of them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unmirage.align import METHODS, AlignConfig, AlignData, AlignResult, align
+from unmirage.align.config import LoraSettings, Savings
+from unmirage.align.objective import MethodConfig
+from unmirage.data.split import forget, retain
+from unmirage.models import HuggingFaceVLM
+
+LORA = LoraSettings(rank=4, alpha=8)
+ADAPTERS = {"full": None, "lora": LORA}
+OFF = Savings(
+    cache_reference=False,
+    adapter_off=False,
+    stop_early=False,
+    answer_logits=False,
+    cache_images=False,
+    passes="separate",
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run that is over: its result, and all weights of the model."""
+
+    result: AlignResult
+    weights: dict[str, Tensor]
+
+    @property
+    def parts(self) -> list[dict[str, float]]:
+        return self.result.parts
+
+
+def method_config(name: str, **settings: Any) -> MethodConfig:
+    """Return a method's own settings, with a layer that the tiny model has."""
+    return METHODS[name][0](**({"layer": 2} | settings))
+
+
+def data_for(tiny, config: MethodConfig, rows: int | None = None) -> AlignData:
+    """Return the sets that a method takes, at most `rows` of each."""
+    safety = tiny.samples("safety")
+    answers = {s.id: "You need amber, moss and tin." for s in safety}
+    forgets = METHODS[config.name][1].forgets  # type: ignore[attr-defined]
+    return AlignData(
+        retain=retain(safety, tiny.samples("general"))[:rows] if config.gamma else (),
+        forget=forget(safety, answers)[:rows] if forgets else (),
+        images=tiny.images,
+    )
+
+
+def loaded(tiny) -> HuggingFaceVLM:
+    """Return the untrained tiny model, one's own."""
+    vlm = _loaded(tiny.model)
+    return HuggingFaceVLM(vlm.name, copy.deepcopy(vlm.model), vlm.processor)
+
+
+@cache
+def _loaded(folder: Path) -> HuggingFaceVLM:
+    return HuggingFaceVLM.load(folder, "tiny")
+
+
+def weights_of(model: Any) -> dict[str, Tensor]:
+    """Return a copy of all weights."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def run(tiny, config: AlignConfig, work: Path | None = None, rows: int | None = None, progress: Any = None) -> Ran:
+    """Align an untrained tiny model, and return what came of it."""
+    vlm = loaded(tiny)
+    result = align(vlm, data_for(tiny, config.method, rows), config, progress, work)
+    return Ran(result, weights_of(vlm.model))
+
+
+def assert_same(one: Ran, other: Ran) -> None:
+    """Assert that two runs are equal, bit for bit."""
+    assert one.parts == other.parts
+    assert one.weights.keys() == other.weights.keys()
+    assert [name for name, tensor in one.weights.items() if not torch.equal(tensor, other.weights[name])] == []
+
+
+def assert_close(one: Ran, other: Ran, start: dict[str, Tensor]) -> None:
+    """Assert that two runs are equal but for rounding: losses to 6 digits, weights to 0.2 % of how far they went."""
+    for mine, theirs in zip(one.parts, other.parts, strict=True):
+        assert mine.keys() == theirs.keys()
+        for name, value in mine.items():
+            # Adam makes a step of the usual length out of what rounding left of a gradient that is zero.
+            assert abs(value - theirs[name]) <= 1e-5 * abs(value) + 2e-7, name
+    went = max(float((one.weights[name] - start[name]).abs().max()) for name in start)
+    apart = max(float((one.weights[name] - other.weights[name]).abs().max()) for name in start)
+    assert went > 0
+    assert apart <= 2e-3 * went

@@ -1,0 +1,100 @@
+"""Settings of a run: what is valid, and the one line that says what is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from unmirage.align import AlignConfig
+from unmirage.align.config import LoraSettings, Savings, down_layers
+
+
+@pytest.mark.parametrize(
+    ("part", "layers"),
+    [
+        ("down_proj:5", [5]),
+        ("down_proj:5-7", [5, 6, 7]),
+        ("down_proj:12-12", [12]),
+        ("down_proj:7-5", []),
+        ("down_proj:", []),
+        ("down_proj:5-", []),
+        ("down_proj:-5", []),
+        ("up_proj:5-7", []),
+        ("down_proj:5-7 ", []),
+        ("language", []),
+    ],
+)
+def test_layers_of_a_part(part: str, layers: list[int]) -> None:
+    assert down_layers(part) == layers
+
+
+@given(st.integers(1, 200), st.integers(0, 50))
+def test_every_range_names_its_layers(first: int, more: int) -> None:
+    part = f"down_proj:{first}-{first + more}"
+    assert down_layers(part) == [*range(first, first + more + 1)]
+    assert AlignConfig(trainable=(part, "projector")).trainable == (part, "projector")
+
+
+NO_PART = "'{}' is no part; valid: language, projector, vision, down_proj:5 or down_proj:5-7 (1-based layers)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "message"),
+    [
+        ({"trainable": ("languag",)}, ("trainable", 0), NO_PART.format("languag")),
+        ({"trainable": ("vision", "down_proj:7-5")}, ("trainable", 1), NO_PART.format("down_proj:7-5")),
+        ({"trainable": ("down_proj:0-3",)}, ("trainable", 0), NO_PART.format("down_proj:0-3")),
+        ({"trainable": ()}, ("trainable",), "nothing would train; valid: language, projector, vision, down_proj:5 or"),
+        ({"learning_rate": 0}, ("learning_rate",), "greater than 0"),
+        ({"learning_rate": float("nan")}, ("learning_rate",), "finite number"),
+        ({"learning_rate": float("inf")}, ("learning_rate",), "finite number"),
+        ({"batch_size": 0}, ("batch_size",), "greater than or equal to 1"),
+        ({"micro_batch_size": 0}, ("micro_batch_size",), "greater than or equal to 1"),
+        ({"steps": 0}, ("steps",), "greater than or equal to 1"),
+        ({"epochs": 0}, ("epochs",), "greater than 0"),
+        ({"warmup": 1.0}, ("warmup",), "less than 1"),
+        ({"schedule": "cosin"}, ("schedule",), "'cosine', 'linear' or 'constant'"),
+        ({"precision": "fp8"}, ("precision",), "'auto', 'float32' or 'bfloat16'"),
+        ({"order": "random"}, ("order",), "'shuffled' or 'by-length'"),
+        ({"checkpointing": 1.5}, ("checkpointing",), "less than or equal to 1"),
+        ({"save_every": 0}, ("save_every",), "greater than or equal to 1"),
+        ({"keep_last": 0}, ("keep_last",), "greater than or equal to 1"),
+        ({"collapse_nats": 0}, ("collapse_nats",), "greater than 0"),
+        ({"lora": {"rank": 0}}, ("lora", "rank"), "greater than or equal to 1"),
+        ({"lora": {"alpha": 0}}, ("lora", "alpha"), "greater than 0"),
+        ({"lora": {"dropout": 1}}, ("lora", "dropout"), "less than 1"),
+        ({"lora": {"r": 8}}, ("lora", "r"), "not permitted"),
+        ({"savings": {"passes": "both"}}, ("savings", "passes"), "'auto', 'joint' or 'separate'"),
+        ({"savings": {"cache": True}}, ("savings", "cache"), "not permitted"),
+        ({"method": {"name": "npo", "beta": 0}}, ("method", "npo", "beta"), "greater than 0"),
+        ({"method": {"name": "npo", "c": 1}}, ("method", "npo", "c"), "not permitted"),
+        ({"method": {"name": "rmu", "layer": 0}}, ("method", "rmu", "layer"), "greater than or equal to 1"),
+        ({"method": {"name": "nop"}}, ("method",), "'npo'"),
+        ({"tempo": 1}, ("tempo",), "not permitted"),
+    ],
+)
+def test_a_bad_value_is_one_clear_line(settings: dict, place: tuple, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        AlignConfig(**settings)
+    (error,) = caught.value.errors()
+    assert error["loc"] == place
+    assert message in error["msg"]
+    assert "\n" not in error["msg"]
+
+
+def test_comes_back_from_its_dump() -> None:
+    config = AlignConfig(
+        method={"name": "adaptive-rmu", "scale": 3, "layer": 2},
+        trainable=("down_proj:5-7", "projector"),
+        lora=LoraSettings(rank=8),
+        savings=Savings(stop_early=False),
+        micro_batch_size=2,
+    )
+    assert AlignConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_settings_do_not_change_under_a_run() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        AlignConfig().seed = 1

@@ -1,0 +1,108 @@
+"""Whatever work is left out, and however a step is cut up, every method learns the same."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+from tests.align.runs import ADAPTERS, OFF, Ran, assert_close, loaded, method_config, run, weights_of
+
+from unmirage.align import METHODS, AlignConfig
+from unmirage.align.config import Savings
+from unmirage.align.methods import make_method
+from unmirage.align.plan import looks_inside
+
+# Four micro-batches of one row make a step; fewer samples than rows, so that the second pass begins within a step.
+SETTINGS: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 4, "steps": 3}
+ROWS = 5
+VARIANTS: dict[str, dict[str, Any]] = {
+    "all": {"savings": OFF},
+    "cache_reference": {"savings": Savings(cache_reference=False)},
+    "adapter_off": {"savings": Savings(adapter_off=False)},
+    "reference is a copy": {"savings": Savings(cache_reference=False, adapter_off=False)},
+    "stop_early": {"savings": Savings(stop_early=False)},
+    "answer_logits": {"savings": Savings(answer_logits=False)},
+    "cache_images": {"savings": Savings(cache_images=False)},
+    "joint": {"savings": Savings(passes="joint")},
+    "separate": {"savings": Savings(passes="separate")},
+    "micro-batches of 1": {"micro_batch_size": 1},
+    "micro-batches of 2": {"micro_batch_size": 2},
+    "half the layers again": {"checkpointing": 0.5},
+    "all layers again": {"checkpointing": 1.0},
+}
+
+
+def _matters(variant: str, name: str, adapter: str) -> bool:
+    """Tell whether a variant of a run is another computation."""
+    method = make_method(method_config(name))
+    compares = bool(method.needs("forget") | (method.needs("retain") if method.retains else frozenset()))
+    inside, sides = looks_inside(method), method.forgets and method.retains
+    return {
+        "cache_reference": compares,
+        "adapter_off": compares and adapter == "lora",
+        "reference is a copy": compares and adapter == "lora",
+        "stop_early": inside,
+        "joint": inside,
+        "separate": sides and not inside,
+        "micro-batches of 2": name in ("npo", "rmu"),
+        "half the layers again": adapter == "full",
+        "all layers again": adapter == "lora",
+    }.get(variant, True)
+
+
+CASES = [
+    (name, adapter, variant)
+    for name in METHODS
+    for adapter in ADAPTERS
+    for variant in VARIANTS
+    if _matters(variant, name, adapter)
+]
+
+
+@pytest.fixture(scope="module")
+def as_it_comes(tiny):
+    """Return the run of a method with everything on, made once."""
+
+    @cache
+    def get(name: str, adapter: str) -> Ran:
+        config = AlignConfig(method=method_config(name), lora=ADAPTERS[adapter], **SETTINGS)
+        return run(tiny, config, rows=ROWS)
+
+    return get
+
+
+@pytest.mark.parametrize(("name", "adapter", "variant"), CASES)
+def test_work_saved_or_cut_up_changes_nothing(tiny, as_it_comes, name: str, adapter: str, variant: str) -> None:
+    config = AlignConfig(method=method_config(name), lora=ADAPTERS[adapter], **SETTINGS, **VARIANTS[variant])
+    assert_close(as_it_comes(name, adapter), run(tiny, config, rows=ROWS), weights_of(loaded(tiny).model))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("npo", {"retain_term": "npo"}), ("rmu", {}), ("adaptive-rmu", {})])
+@pytest.mark.parametrize("variant", ["all", "joint", "separate", "half the layers again"])
+def test_saving_changes_nothing_of_the_official_losses(tiny, name: str, settings: dict, variant: str) -> None:
+    """Padding counts in the means of the paper's code, so what a stream is padded with must not."""
+    method = method_config(name, compat="official", **settings)
+    ran = [run(tiny, AlignConfig(method=method, **SETTINGS, **how), rows=ROWS) for how in ({}, VARIANTS[variant])]
+    assert_close(*ran, weights_of(loaded(tiny).model))
+
+
+def test_the_official_losses_do_depend_on_the_micro_batch(tiny) -> None:
+    """What `compat` is there to show: its NPO is another one when the same step is cut otherwise."""
+    method = method_config("npo", compat="official", retain_term="npo")
+    whole, cut = (
+        run(tiny, AlignConfig(method=method, micro_batch_size=size, **SETTINGS), rows=ROWS) for size in (4, 1)
+    )
+    assert abs(whole.parts[1]["forget"] - cut.parts[1]["forget"]) > 1e-4
+
+
+def test_dropout_of_the_adapter_sets_the_model_apart_from_the_reference(tiny) -> None:
+    """Without it NPO starts at 2/beta ln 2 exactly; so with it, the reference must not drop anything."""
+    method = method_config("npo")
+    lora = ADAPTERS["lora"].model_copy(update={"dropout": 0.5})
+    settings = SETTINGS | {"steps": 2, "learning_rate": 1e-2}
+    cached = run(tiny, AlignConfig(method=method, lora=lora, **settings), rows=ROWS)
+    asked = run(tiny, AlignConfig(method=method, lora=lora, savings=OFF, **settings), rows=ROWS)
+    assert cached.parts[1]["forget"] == pytest.approx(asked.parts[1]["forget"], rel=1e-4)
+    plain = run(tiny, AlignConfig(method=method, lora=ADAPTERS["lora"], **settings), rows=ROWS)
+    assert abs(cached.parts[1]["forget"] - plain.parts[1]["forget"]) > 1e-4

@@ -1,0 +1,49 @@
+from unmirage.testbed.methods_settings import LORA_FASTER, MethodsSettings, all_rows
+from unmirage.testbed.settings import StudySettings
+
+
+def test_rows_that_the_demo_has_train_as_in_the_demo():
+    rows, demo = all_rows(), StudySettings().models
+    assert {name: rows[name].config for name in demo} == demo
+
+
+def test_every_method_is_there_full_and_with_adapters_at_one_rule():
+    rows = all_rows()
+    full = [name for name in rows if f"{name}-lora-4" in rows]
+    assert len(full) == 15
+    assert len(rows) == 1 + 3 * 15 + 2 + 3 + 2
+    for name in full:
+        for rank in (4, 16):
+            adapted = rows[f"{name}-lora-{rank}"]
+            assert (adapted.config.lora.rank, adapted.config.lora.alpha) == (rank, 2 * rank)
+            assert adapted.config.learning_rate == LORA_FASTER * rows[name].config.learning_rate
+            back = {"lora": None, "learning_rate": rows[name].config.learning_rate}
+            assert adapted.config.model_copy(update=back) == rows[name].config
+            assert adapted.data == rows[name].data
+
+
+def test_post_hoc_sft_is_held_back_in_one_setting_at_a_time():
+    rows = all_rows()
+    plain = rows["sft-posthoc"].config.model_dump()
+    for name, setting, value in (
+        ("decay", "weight_decay", 0.1),
+        ("slow", "learning_rate", plain["learning_rate"] / 3),
+        ("short", "steps", 73),
+    ):
+        row = rows[f"sft-posthoc-{name}"]
+        assert row.data == "sft-posthoc"
+        assert row.config.model_dump() == plain | {setting: value}
+
+
+def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft():
+    rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
+    assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(150, 24)}
+    assert {row.data for row in rows.values()} == {"forget"}
+    on_top = {name: row.start for name, row in rows.items() if row.start != "base"}
+    assert on_top == {"npo-on-sft-posthoc": "sft-posthoc", "rmu-on-sft-posthoc": "sft-posthoc"}
+    assert rows["npo-on-sft-posthoc"].config == rows["npo"].config
+
+
+def test_settings_survive_their_own_json():
+    settings = MethodsSettings()
+    assert MethodsSettings.model_validate_json(settings.model_dump_json()) == settings
