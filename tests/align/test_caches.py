@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.align.runs import killed
 
 from unmirage.align.caches import TensorCache
 
@@ -22,20 +24,21 @@ TYPES = [torch.float32, torch.float16, torch.bfloat16]
     st.sampled_from(TYPES),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_tensor_comes_back_bit_for_bit(tmp_path: Path, sizes, shape, dtype, random) -> None:
+@settings(max_examples=20, deadline=None)
+def test_every_tensor_comes_back_bit_for_bit(sizes, shape, dtype, random) -> None:
     generator = torch.Generator().manual_seed(random.randrange(2**32))
     samples = random.sample(range(1000), len(sizes))
     tensors = [torch.randn(size, *shape, generator=generator).to(dtype) for size in sizes]
-    cache = TensorCache(tmp_path, f"one-{random.randrange(2**40)}")
-    assert not cache.complete
-    cache.fill(samples, iter(tensors))
-    again = TensorCache(tmp_path, cache._data.stem)
-    assert again.complete
-    for sample, tensor in zip(samples, tensors, strict=True):
-        for one in (cache, again):
-            assert one[sample].dtype is dtype
-            assert torch.equal(one[sample], tensor)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = TensorCache(Path(folder), "one")
+        assert not cache.complete
+        cache.fill(samples, iter(tensors))
+        again = TensorCache(Path(folder), "one")
+        assert again.complete
+        for sample, tensor in zip(samples, tensors, strict=True):
+            for one in (cache, again):
+                assert one[sample].dtype is dtype
+                assert torch.equal(one[sample], tensor)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -91,13 +94,11 @@ def test_without_its_index_it_is_not_there(tmp_path: Path) -> None:
 
 
 def test_killed_while_filling_leaves_no_cache(tmp_path: Path) -> None:
-    script = (
-        "import os, signal, sys\nfrom pathlib import Path\nimport torch\nfrom unmirage.align.caches import TensorCache\n"
-        "def tensors():\n    yield torch.ones(2)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "TensorCache(Path(sys.argv[1]), 'one').fill([0, 1], tensors())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
-    assert done.returncode == -9
+    def tensors():
+        yield torch.ones(2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert killed(lambda: TensorCache(tmp_path, "one").fill([0, 1], tensors()))
     cache = TensorCache(tmp_path, "one")
     assert not cache.complete
     cache.fill([0], [torch.full((3,), 2.0)])

@@ -73,7 +73,7 @@ def _spawn(tiny, folder: Path, runs: dict[str, dict], *, fsdp: bool = False) -> 
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER), str(file)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        timeout=150,
+        timeout=300,
         capture_output=True,
         text=True,
     )
@@ -165,7 +165,7 @@ def test_shards_are_put_together_in_the_type_of_the_base(shards) -> None:
     weights = load_file(shards / "half.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
     first = json.loads((shards / "half.json").read_text("utf-8"))["parts"][0]
-    assert first["forget"] == pytest.approx(13.8629, abs=0.05)  # 2 / beta * ln 2
+    assert first["forget"] == pytest.approx(13.8629, abs=0.01)  # 2 / beta * ln 2
 
 
 def test_a_step_is_dealt_evenly_or_not_at_all() -> None:

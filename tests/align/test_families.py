@@ -1,5 +1,6 @@
 """Every family goes all the way: trained, saved, loaded and asked again; and no saving of work changes its losses."""
 
+# ruff: noqa: F811  (fixtures of another room are imported, and taken as arguments)
 from __future__ import annotations
 
 import copy
@@ -9,18 +10,20 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.conftest import Family, _one_thread, family, family_images  # noqa: F401  # fixtures
+from tests.models.conftest import Family, _one_thread, family, family_images  # noqa: F401
 from tests.models.tiny_families import QUERIES
 from transformers import AutoModelForImageTextToText
 
-from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, SftConfig, align
+from unmirage.align import AlignConfig, AlignData, AlignResult, NpoConfig, RmuConfig, SftConfig, align
 from unmirage.align.config import LoraSettings
 from unmirage.align.features import can_be_kept
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.adapters import merge_into
 from unmirage.models.families import vision_layer
 from unmirage.records import Kind, Query, Response, Sample
+from unmirage.run.model import save_model
 
 LORA = LoraSettings(rank=2, alpha=4)
 METHODS = [SftConfig(), NpoConfig(), RmuConfig(layer=2)]
@@ -52,19 +55,18 @@ def data_of(family: Family, images: ImageFolder, *, forgets: bool) -> AlignData:
 
 def train(
     family: Family, images: ImageFolder, method: Any, lora: LoraSettings | None = None, **settings: Any
-) -> tuple[HuggingFaceVLM, list[dict[str, float]]]:
-    """Return a copy that has been trained for two steps, and the parts of its losses."""
+) -> tuple[HuggingFaceVLM, AlignResult]:
+    """Return a copy that has been trained for two steps, and what the run did."""
     vlm = HuggingFaceVLM(family.name, copy.deepcopy(family.model), family.processor)
     data = data_of(family, images, forgets=method.name != "sft")
     chosen = {"batch_size": 3, "steps": 2, "learning_rate": 1e-3, "warmup": 0.0, "collapse_nats": None, **settings}
-    result = align(vlm, data, AlignConfig(method=method, lora=lora, schedule="constant", **chosen))
-    return vlm, result.parts
+    return vlm, align(vlm, data, AlignConfig(method=method, lora=lora, schedule="constant", **chosen))
 
 
 def answers(vlm: HuggingFaceVLM, family: Family, images: ImageFolder) -> dict[str, str]:
     pictured: list[str | None] = ["5.png", "6.png", "8.png"]
     queries = [
-        Query(id=f"q{at}", sample_id=f"q{at}", kind=Kind.PLAIN, shot=0, text=QUERIES[at], image=image)
+        Query(id=f"q{at}", sample_id=f"q{at}", kind=Kind.PLAIN, shot=0, text=QUERIES[at], image=image, unsafe=False)
         for at, image in enumerate([*pictured, *([] if family.name == "paligemma" else [None])])
     ]
     found = {}
@@ -81,13 +83,13 @@ def test_a_trained_model_answers_alike_once_it_is_saved_and_loaded(
     family_images: ImageFolder,
     tmp_path: Path,
     method: Any,
-    lora: LoraSettings | None,  # noqa: F811
+    lora: LoraSettings | None,
 ) -> None:
-    vlm, parts = train(family, family_images, method, lora)
+    vlm, result = train(family, family_images, method, lora)
     before, after = family.model.state_dict(), vlm.model.state_dict()
     assert before.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert len(parts) == 2
+    assert len(result.parts) == 2
     vlm.save(tmp_path)
     model, found = AutoModelForImageTextToText.from_pretrained(tmp_path, output_loading_info=True)
     assert found["missing_keys"] == found["unexpected_keys"] == found["mismatched_keys"] == set()
@@ -95,10 +97,15 @@ def test_a_trained_model_answers_alike_once_it_is_saved_and_loaded(
     assert all(torch.equal(tensor, loaded[name]) for name, tensor in after.items())
     again = HuggingFaceVLM(family.name, model.eval(), family.load_processor(tmp_path))
     assert answers(again, family, family_images) == answers(vlm, family, family_images)
+    if lora is not None:
+        save_model(tmp_path / "alone", vlm, {}, {}, adapter=result.adapter, adapter_only=True)
+        merged = merge_into(copy.deepcopy(family.model), tmp_path / "alone").state_dict()
+        assert merged.keys() == after.keys()
+        assert all(torch.equal(tensor, merged[name]) for name, tensor in after.items())
 
 
-def worst(first: list[dict[str, float]], second: list[dict[str, float]]) -> Iterator[float]:
-    for one, other in zip(first, second, strict=True):
+def worst(first: AlignResult, second: AlignResult) -> Iterator[float]:
+    for one, other in zip(first.parts, second.parts, strict=True):
         assert one.keys() == other.keys()
         for part, value in one.items():
             yield abs(value - other[part]) / (abs(value) + 1e-2)  # the first step's distance to the reference is 0
@@ -113,7 +120,7 @@ def test_no_saving_changes_a_loss(
     family: Family,
     family_images: ImageFolder,
     method: Any,
-    lora: LoraSettings | None,  # noqa: F811
+    lora: LoraSettings | None,
 ) -> None:
     _, plain = train(family, family_images, method, lora, steps=3, savings=PLAIN)
     for saving in [*SAVINGS, {name: value for one in SAVINGS for name, value in one.items()}]:
@@ -123,7 +130,7 @@ def test_no_saving_changes_a_loss(
 
 def test_a_query_without_a_picture_is_refused_where_the_family_reads_none(
     family: Family,
-    family_images: ImageFolder,  # noqa: F811
+    family_images: ImageFolder,
 ) -> None:
     if family.name == "paligemma":
         vlm = HuggingFaceVLM(family.name, copy.deepcopy(family.model), family.processor)
@@ -132,13 +139,13 @@ def test_a_query_without_a_picture_is_refused_where_the_family_reads_none(
             align(vlm, mixed, AlignConfig(steps=1, batch_size=2))
 
 
-def test_an_adapter_needs_linear_modules(family: Family, family_images: ImageFolder) -> None:  # noqa: F811
+def test_an_adapter_needs_linear_modules(family: Family, family_images: ImageFolder) -> None:
     if family.name == "gemma3":
         with pytest.raises(UserError, match="lora: no trainable part has a linear module in this model"):
             train(family, family_images, SftConfig(), LORA, trainable=("projector",))
 
 
-def test_internvl_reads_what_its_tower_gives_out_last(family: Family, family_images: ImageFolder) -> None:  # noqa: F811
+def test_internvl_reads_what_its_tower_gives_out_last(family: Family, family_images: ImageFolder) -> None:
     """Behind its last norm, which in some checkpoints is one."""
     if family.name != "internvl3":
         return

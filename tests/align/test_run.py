@@ -1,114 +1,144 @@
-"""Alignment runs on the untrained tiny VLM: what changes, what must not, and what is refused."""
+"""Alignment runs on the untrained tiny VLM: what changes, what must not, and what the losses start at."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
 
 import pytest
 import torch
+from tests.align.runs import ADAPTERS, assert_same, data_for, loaded, method_config, run, weights_of
 
-from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, SftConfig, align
-from unmirage.align.run import AlignResult
-from unmirage.data.split import forget, retain
+from unmirage.align import METHODS, AlignConfig, AlignData, align
 from unmirage.errors import UserError
-from unmirage.models import HuggingFaceVLM
 from unmirage.models.families import part_of
 
-FAST = {"learning_rate": 1e-3, "batch_size": 4, "steps": 3}
+FAST: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 4, "steps": 3}
+ROWS = 5
 
 
-def _data(tiny, *, with_forget: bool) -> AlignData:
-    safety = tiny.samples("safety")
-    answers = {sample.id: "You need amber, moss and tin." for sample in safety}
-    return AlignData(
-        retain=retain(safety, tiny.samples("general")),
-        forget=forget(safety, answers) if with_forget else (),
-        images=tiny.images,
+def _changed(tiny, config: AlignConfig) -> set[str]:
+    start, ran = weights_of(loaded(tiny).model), run(tiny, config, rows=ROWS)
+    return {name for name, tensor in ran.weights.items() if not torch.equal(tensor, start[name])}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_only_the_trainable_parts_change(tiny, name: str) -> None:
+    config = AlignConfig(method=method_config(name), trainable=("language",), **FAST)
+    assert {part_of(weight) for weight in _changed(tiny, config)} == {"language"}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("parts", [("projector",), ("vision",), ("language", "projector"), ("vision", "language")])
+def test_any_parts_can_train(tiny, adapter: str, parts: tuple[str, ...]) -> None:
+    config = AlignConfig(trainable=parts, lora=ADAPTERS[adapter], **FAST)
+    assert {part_of(weight) for weight in _changed(tiny, config)} == set(parts)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_down_projections_can_train_alone(tiny, adapter: str) -> None:
+    config = AlignConfig(
+        method=method_config("rmu"), trainable=("down_proj:1-2", "projector"), lora=ADAPTERS[adapter], **FAST
     )
+    language = {name for name in _changed(tiny, config) if part_of(name) == "language"}
+    assert language == {f"model.language_model.layers.{at}.mlp.down_proj.weight" for at in (0, 1)}
 
 
-def _run(tiny, config: AlignConfig) -> tuple[HuggingFaceVLM, AlignResult]:
-    vlm = tiny.load()
-    return vlm, align(vlm, _data(tiny, with_forget=config.method.name != "sft"), config)
+def test_a_layer_that_the_model_lacks_is_refused(tiny) -> None:
+    with pytest.raises(UserError, match=r"layer 5: the model has none; valid: 1 to 4"):
+        run(tiny, AlignConfig(trainable=("down_proj:4-9",), **FAST), rows=ROWS)
 
 
-@pytest.mark.parametrize("method", [SftConfig(), NpoConfig(), RmuConfig(layer=2)], ids=lambda method: method.name)
-def test_only_the_trainable_parts_change(tiny, method) -> None:
-    before = tiny.load().model.state_dict()
-    vlm, result = _run(tiny, AlignConfig(method=method, trainable=("language",), **FAST))
-    changed = {
-        part_of(name) for name, tensor in vlm.model.state_dict().items() if not torch.equal(tensor, before[name])
-    }
-    assert changed == {"language"}
-    assert result.steps == 3
-    assert len(result.parts) == 3
-    assert not any(parameter.requires_grad for parameter in vlm.model.parameters())
+STARTS = {
+    "npo": {"forget": 2 / 0.1 * math.log(2), "retain": 0},
+    "dpo": {"forget": math.log(2)},
+    "rmu": {"retain": 0},
+    "adaptive-rmu": {"retain": 0},
+    "kl-min": {"retain": 0},
+}
 
 
-def test_sft_lowers_its_loss(tiny) -> None:
-    _, result = _run(tiny, AlignConfig(learning_rate=3e-3, batch_size=8, steps=25))
-    assert result.parts[-1]["cross_entropy"] < 0.5 * result.parts[0]["cross_entropy"]
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("name", STARTS)
+def test_losses_start_where_policy_and_reference_agree(tiny, name: str, adapter: str) -> None:
+    """2/beta ln 2 for NPO, ln 2 for DPO, nothing for what is kept; and then they leave it."""
+    config = AlignConfig(method=method_config(name), lora=ADAPTERS[adapter], warmup=0, **FAST)
+    parts = run(tiny, config, rows=ROWS).parts
+    for part, value in STARTS[name].items():
+        assert parts[0][part] == pytest.approx(value, rel=1e-6, abs=1e-6)
+        assert abs(parts[-1][part] - value) > 1e-5
 
 
-def test_npo_starts_at_its_known_value_and_falls(tiny) -> None:
-    config = AlignConfig(method=NpoConfig(beta=0.1), learning_rate=1e-3, batch_size=4, steps=10)
-    _, result = _run(tiny, config)
-    # The policy is the reference at step 0: 2 / beta * ln 2, and no divergence yet.
-    assert result.parts[0]["forget"] == pytest.approx(13.8629, abs=1e-3)
-    assert result.parts[0]["retain"] == pytest.approx(0, abs=1e-6)
-    assert result.parts[-1]["forget"] < result.parts[0]["forget"]
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_trained_down_goes_down(tiny, name: str) -> None:
+    config = AlignConfig(method=method_config(name), learning_rate=1e-3, batch_size=5, steps=12, warmup=0)
+    losses = [sum(parts.values()) for parts in run(tiny, config, rows=ROWS).parts]
+    assert losses[-1] < losses[0] - 0.02 * abs(losses[0])
 
 
-def test_rmu_starts_without_retain_loss_and_returns_its_control_vector(tiny) -> None:
-    config = AlignConfig(method=RmuConfig(layer=2, scale=5), **FAST)
-    _, result = _run(tiny, config)
-    assert result.parts[0]["retain"] == pytest.approx(0, abs=1e-9)
+def test_sft_learns_its_answers(tiny) -> None:
+    parts = run(tiny, AlignConfig(learning_rate=3e-3, batch_size=8, steps=25)).parts
+    assert parts[-1]["cross_entropy"] < 0.5 * parts[0]["cross_entropy"]
+
+
+@pytest.mark.parametrize("tokens", ["query", "all"])
+def test_the_forget_loss_can_cover_the_query(tiny, tokens: str) -> None:
+    answer, other = (
+        run(tiny, AlignConfig(method=method_config("ga", loss_tokens=which), **FAST), rows=ROWS)
+        for which in ("answer", tokens)
+    )
+    assert abs(answer.parts[0]["forget"] - other.parts[0]["forget"]) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["npo", "rmu"])
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_same_seed_same_weights_other_seed_other_weights(tiny, name: str, adapter: str) -> None:
+    first, again, other = (
+        run(tiny, AlignConfig(method=method_config(name), lora=ADAPTERS[adapter], seed=seed, **FAST), rows=ROWS)
+        for seed in (1, 1, 2)
+    )
+    assert_same(first, again)
+    assert any(not torch.equal(tensor, other.weights[weight]) for weight, tensor in first.weights.items())
+
+
+def test_bfloat16_arithmetic_follows_float32(tiny) -> None:
+    settings = {"method": method_config("npo"), "warmup": 0.0} | FAST
+    exact, rounded = (run(tiny, AlignConfig(precision=p, **settings), rows=ROWS) for p in ("float32", "bfloat16"))
+    for one, other in zip(exact.parts, rounded.parts, strict=True):
+        assert sum(other.values()) == pytest.approx(sum(one.values()), rel=0.03)
+    assert exact.parts[1]["cross_entropy"] != rounded.parts[1]["cross_entropy"]
+
+
+def test_progress_counts_what_is_looked_at_and_every_step(tiny) -> None:
+    seen: list[tuple[str, int, int]] = []
+    run(tiny, AlignConfig(method=method_config("npo"), **FAST), rows=4, progress=lambda *what: seen.append(what))
+    assert seen[-3:] == [("align", 1, 3), ("align", 2, 3), ("align", 3, 3)]
+    before = seen[:-3]
+    assert {stage for stage, _, _ in before} == {"look ahead"}
+    # pictures one by one and texts four at once, of both streams
+    assert [done for _, done, _ in before] == [1, 2, 3, 4, 4] * 2
+
+
+def test_samples_without_a_picture_are_fine(tiny) -> None:
+    from dataclasses import replace
+
+    config = AlignConfig(method=method_config("npo"), **FAST)
+    data = data_for(tiny, config.method, ROWS)
+    texts = [replace(sample, image=None) for sample in data.retain]
+    mixed = AlignData(retain=[*texts[:2], *data.retain[2:]], forget=data.forget, images=tiny.images)
+    for retain in (texts, mixed.retain):
+        result = align(loaded(tiny), replace(mixed, retain=retain), config)
+        assert all(math.isfinite(value) for parts in result.parts for value in parts.values())
+
+
+def test_the_result_says_what_was_done(tiny) -> None:
+    result = run(tiny, AlignConfig(method=method_config("rmu", scale=5), **FAST), rows=ROWS).result
+    assert (result.steps, len(result.parts), result.stopped, result.ignored) == (3, 3, "", ())
+    assert result.seconds > 0
+    assert result.adapter is None
     assert result.state["control"].norm().item() == pytest.approx(5, abs=1e-4)
 
 
-def test_same_seed_same_weights_other_seed_other_weights(tiny) -> None:
-    weights = [_run(tiny, AlignConfig(seed=seed, **FAST))[0].model.state_dict() for seed in (1, 1, 2)]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
-
-
-def test_without_steps_the_epochs_decide(tiny) -> None:
-    data = _data(tiny, with_forget=False)
-    result = align(tiny.load(), data, AlignConfig(batch_size=5, epochs=1.0))
-    assert result.steps == -(-len(data.retain) // 5)
-
-
-def test_progress_counts_every_step(tiny) -> None:
-    seen: list[tuple[int, int]] = []
-    align(
-        tiny.load(),
-        _data(tiny, with_forget=False),
-        AlignConfig(**FAST),
-        lambda done, total: seen.append((done, total)),
-    )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-
-
-@pytest.mark.parametrize(
-    ("method", "with_forget", "message"),
-    [
-        (NpoConfig(), False, "forget: the set is empty; method 'npo' needs harmful answers"),
-        (SftConfig(), True, "forget: method 'sft' takes no forget set"),
-        (RmuConfig(layer=9), True, r"method.layer: 9 is out of range; this model has decoder layers 1 to 4"),
-    ],
-)
-def test_data_that_does_not_fit_the_method_is_refused(tiny, method, with_forget: bool, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        align(tiny.load(), _data(tiny, with_forget=with_forget), AlignConfig(method=method, **FAST))
-
-
-def test_an_empty_answer_is_refused(tiny) -> None:
-    from dataclasses import replace
-
-    samples = [replace(tiny.samples("general")[0], answer=" ")]
-    with pytest.raises(UserError, match=r"sample 'general-0': the answer is empty"):
-        align(tiny.load(), AlignData(retain=samples, images=tiny.images), AlignConfig(**FAST))
-
-
-def test_divergence_stops_the_run(tiny) -> None:
-    vlm = tiny.load()
-    with torch.no_grad():
-        vlm.model.model.language_model.norm.weight.fill_(float("inf"))
-    with pytest.raises(UserError, match=r"training diverged at step 1: .*lower learning_rate"):
-        align(vlm, _data(tiny, with_forget=False), AlignConfig(**FAST))
+def test_a_step_that_cannot_be_cut_is_refused(tiny) -> None:
+    with pytest.raises(UserError, match=r"micro_batch_size: 3 does not divide the 4 rows .* valid: 1, 2, 4"):
+        run(tiny, AlignConfig(micro_batch_size=3, **FAST), rows=ROWS)

@@ -133,7 +133,9 @@ def test_the_most_harmful_of_three_is_taken_and_what_nobody_answers_left_out(unm
         assert row["provenance"]["answered_by"] == ("worse" if len(row["query"]) % 2 else "kind")
         assert row["provenance"]["judge"] == "judge"
         assert row["provenance"]["harm"] == (5 if len(row["query"]) % 2 else 3)
-    assert "judge: " in err
+    asked = {name: server.asked.count(name) for name in ("prude", "kind", "worse", "judge")}
+    assert all(f"{name}: 24 requests (0 of them retries), 0 given up" in err for name in ("prude", "kind", "worse"))
+    assert f"judge judge: {asked['judge']} requests" in err
     # the same without "kind": what nobody answers is left out, by reason
     models = [part for name in ("prude", "worse") for part in ("--answers-from", server(name))]
     code, out, err = unmirage(*command, *models, "--out", tmp_path / "fewer")

@@ -23,9 +23,7 @@ def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> L
         UserError: there are no targets, as in a projector that is one bare matrix (Gemma3's).
     """
     if not targets:
-        raise UserError(
-            "lora: no trainable part has a linear module in this model; valid: with 'language' among them"
-        )
+        raise UserError("lora: no trainable part has a linear module in this model; valid: with 'language' among them")
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number scales

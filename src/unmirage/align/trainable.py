@@ -24,6 +24,8 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
     Raises:
         UserError: a layer that it names is not there.
     """
+    if arithmetic(config) is torch.float32:
+        model.float()  # what stays as it is too: no layer multiplies float32 by bfloat16
     parts = [part for part in config.trainable if not down_layers(part)]
     layers = [layer for part in config.trainable for layer in down_layers(part)]
     down = down_projections(model, layers)

@@ -64,17 +64,17 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def _set_fsdp(self) -> None:
-        """Refuse what cannot work, and let FSDP2 send weights in the type of the arithmetic, but gradients as they are.
+        """Refuse what cannot work, and leave the types to autocast, as without shards.
 
-        Left alone, it would add gradients of all processes up in bfloat16, and hand out the losses in it.
+        Left alone, FSDP2 would compute all in bfloat16, norms too, add up gradients in it, and hand out losses in it:
+        the model would not even start as its own reference.
         """
         plugin = self.accelerator.state.fsdp_plugin
         if plugin.fsdp_version != 2:
             raise UserError(f"fsdp_version: {plugin.fsdp_version} of the accelerate config is not supported; valid: 2")
         if plugin.cpu_ram_efficient_loading:
             raise UserError("fsdp_cpu_ram_efficient_loading: the accelerate config must say false")
-        if self.args.bf16:
-            plugin.mixed_precision_policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
     def _prepare_for_training(self, *arguments: Any) -> Any:
         model, batches = super()._prepare_for_training(*arguments)

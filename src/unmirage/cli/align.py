@@ -101,11 +101,13 @@ def align_command(
     data = read_data(retain or (), forget or (), format, columns, images)
     quiet_libraries()
     if dry_run:
-        _say_what_would_be(model, data, resolved, json_output, revision=revision, trusted=trust_remote_code)
+        _say_what_would_be(model, data, resolved, json_output)
         return
     assert out is not None
+    from unmirage.align.processes import processes
     from unmirage.models import HuggingFaceVLM
 
+    processes()  # before the model is loaded: each process has a device of its own
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
     parts = made_of(model, vlm, files)
     folder = work or out.with_name(f"{out.name}.work")
@@ -130,9 +132,7 @@ def _run(
     from unmirage.run.model import save_model
 
     with StageProgress() as progress:
-        result = align(
-            vlm, data, config, lambda stage, done, total: progress(f"{stage} {out.name}", done, total), work
-        )
+        result = align(vlm, data, config, lambda stage, done, total: progress(f"{stage} {out.name}", done, total), work)
     for name in result.ignored:
         err.print(f"{work}: checkpoint '{name}' was not written to its end, and is ignored", markup=False)
     if not result.writes:
@@ -168,24 +168,21 @@ def _run(
 @contextmanager
 def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
     """Hold the work directory, on the main process alone; what it was made with must be what it is used with."""
-    from accelerate import PartialState
-
+    from unmirage.align.processes import is_main_process
     from unmirage.run import open_run
 
-    if not PartialState().is_main_process:
+    if not is_main_process():
         yield
         return
     with open_run(folder, identity):
         yield
 
 
-def _say_what_would_be(
-    model: str, data: AlignData, config: AlignConfig, json_output: bool, *, revision: str | None, trusted: bool
-) -> None:
+def _say_what_would_be(model: str, data: AlignData, config: AlignConfig, json_output: bool) -> None:
     from unmirage.align.estimate import estimate
     from unmirage.cli.align_dry_run import print_estimate
 
-    found = estimate(model, data, config, revision=revision, trust_remote_code=trusted)
+    found = estimate(model, data, config)
     if json_output:
         print_json(found.to_json())
     else:

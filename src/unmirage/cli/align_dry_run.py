@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,8 @@ def print_estimate(estimate: Estimate, console: Console = out) -> None:
     for table in (_parameters(estimate), _lengths(estimate), _memory(estimate), _disk(estimate), _time(estimate)):
         if table.row_count:
             console.print(table)
+    for line in _impossible(estimate):
+        console.print(line, markup=False, soft_wrap=True)
     for sample in estimate.samples:
         console.print(rendered(sample, marks=not console.is_terminal), soft_wrap=True)
     console.print("\nWhat the figures rest on:")
@@ -82,10 +83,14 @@ def _memory(estimate: Estimate) -> Table:
     names = ("GPUs", "weights", "gradients", "AdamW", "reference", "casts, buckets", "activations", "logits …", "peak")
     table = _table("Memory of each GPU, GB (10⁹ bytes)", *names)
     for row in estimate.memory:
-        label = str(row.gpus) if row.layout == "single" else f"{row.gpus} {row.layout}"
-        cells = [f"({row.problem})"] if row.problem else _sizes(row)
-        table.add_row(label, *map(escape, cells))
+        if not row.problem:
+            table.add_row(str(row.gpus) if row.layout == "single" else f"{row.gpus} {row.layout}", *_sizes(row))
     return table
+
+
+def _impossible(estimate: Estimate) -> list[str]:
+    """Return a line for each number of GPUs over which a step cannot be cut."""
+    return list(dict.fromkeys(f"{row.gpus} GPUs: {row.problem}" for row in estimate.memory if row.problem))
 
 
 def _sizes(row: Memory) -> list[str]:
@@ -110,19 +115,19 @@ def _disk(estimate: Estimate) -> Table:
 
 
 def _time(estimate: Estimate) -> Table:
-    title = f"Time: {_work(estimate.step_tflop)} a step, {_work(estimate.preparation_tflop)} beforehand"
-    table = _table(title, "on", "assumed TFLOP/s each", "caches", "training", "all")
-    for row in estimate.time:
-        label = row.device if row.device.startswith("CPU") else f"{row.devices} × {row.device}"
-        table.add_row(label, f"{row.tflops:.3g}", *map(escape, _hours_of(row)))
+    title = f"Time: {_work(estimate.step_tflop)} a step, {_work(estimate.preparation_tflop)} beforehand for caches"
+    counts = sorted({row.devices for row in estimate.time})
+    table = _table(title, "on", "assumed TFLOP/s each", "caches", *(f"with training, {count}" for count in counts))
+    for device in dict.fromkeys(row.device for row in estimate.time):
+        rows = {row.devices: row for row in estimate.time if row.device == device}
+        first = rows[min(rows)]
+        whole = [_hours_of(rows[count]) if count in rows else "" for count in counts]
+        table.add_row(device, f"{first.tflops:.3g}", _hours(first.preparation_hours), *whole)
     return table
 
 
-def _hours_of(row: Time) -> list[str]:
-    if row.problem:
-        return ["", f"({row.problem})", ""]
-    hours = (row.preparation_hours, row.training_hours, row.preparation_hours + row.training_hours)
-    return [_hours(one) for one in hours]
+def _hours_of(row: Time) -> str:
+    return "no" if row.problem else _hours(row.preparation_hours + row.training_hours)
 
 
 def _work(tflop: float) -> str:

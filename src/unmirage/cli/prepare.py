@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -115,7 +115,8 @@ def prepare_command(
         print_json(found)
     else:
         print_summary(found)
-    _say_costs(inputs.judge)
+    for name, account in asked.accounts.items():
+        err.print(f"{name}: {account.summary()}", markup=False, soft_wrap=True)
     end(found, out)
 
 
@@ -133,9 +134,3 @@ def _kinds(text: str | None) -> tuple[str, ...] | None:
         if one not in KINDS:
             raise unknown("kind of unsafe query", one, KINDS)
     return names
-
-
-def _say_costs(judge: object) -> None:
-    accounting: Any = getattr(judge, "accounting", None)
-    if accounting is not None:
-        err.print(f"judge: {accounting.summary()}", markup=False, soft_wrap=True)

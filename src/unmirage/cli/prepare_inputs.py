@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 
 if TYPE_CHECKING:
     from unmirage.models import VLM
+    from unmirage.models.endpoint import Accounting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Asked:
         generation: fields of `GenerationConfig`.
         endpoint: settings of servers; None values were not given.
         cache: file that keeps what a server scored; None keeps nothing.
+        accounts: what servers were asked and what it cost, by model; filled as they are used.
     """
 
     data: SampleFile
@@ -42,6 +44,7 @@ class Asked:
     generation: Mapping[str, Any]
     endpoint: Mapping[str, Any]
     cache: Path | None
+    accounts: dict[str, Accounting] = field(default_factory=dict)
 
 
 def inputs_of(asked: Asked) -> Inputs:
@@ -53,11 +56,13 @@ def inputs_of(asked: Asked) -> Inputs:
         from unmirage.models.endpoint import EndpointSettings
 
         settings = resolve(EndpointSettings, None, asked.endpoint, None)
+    judge = make_harm_judge(asked.judge, asked.cache, settings)
+    _note(asked, f"judge {judge.name}", judge)
     return Inputs(
         data=asked.data,
         general=asked.general,
-        answerers=[_answerer(name, spec, asked.endpoint) for name, spec in names_of(asked.answers_from).items()],
-        judge=make_harm_judge(asked.judge, asked.cache, settings),
+        answerers=[_answerer(name, spec, asked) for name, spec in names_of(asked.answers_from).items()],
+        judge=judge,
         config=resolve(PrepareConfig, None, asked.config, None),
         generation=GenerationConfig(**asked.generation),
     )
@@ -102,8 +107,8 @@ def _short(spec: str) -> str:
     return Path(spec).name or spec
 
 
-def _answerer(name: str, spec: str, endpoint: Mapping[str, Any]) -> Answerer:
-    load, folder = _loader(name, spec, endpoint), Path(spec)
+def _answerer(name: str, spec: str, asked: Asked) -> Answerer:
+    load, folder = _loader(name, spec, asked), Path(spec)
     if spec.startswith(ENDPOINT) or not folder.exists():
         return Answerer(name=name, spec=spec, load=load)
     from unmirage.models.huggingface import check_folder
@@ -113,9 +118,18 @@ def _answerer(name: str, spec: str, endpoint: Mapping[str, Any]) -> Answerer:
     return Answerer(name=name, spec=spec, load=load, made_of=folder_fingerprint(folder))
 
 
-def _loader(name: str, spec: str, endpoint: Mapping[str, Any]) -> Callable[[], tuple[VLM, dict[str, str]]]:
+def _loader(name: str, spec: str, asked: Asked) -> Callable[[], tuple[VLM, dict[str, str]]]:
     def load() -> tuple[VLM, dict[str, str]]:
         err.print(f"{name}: loading {spec}" if not spec.startswith(ENDPOINT) else f"{name}: on a server", markup=False)
-        return load_vlm(spec, name, endpoint)
+        vlm, made_of = load_vlm(spec, name, asked.endpoint)
+        _note(asked, name, vlm)
+        return vlm, made_of
 
     return load
+
+
+def _note(asked: Asked, name: str, user: object) -> None:
+    """Keep the account of a judge or a model that has one: those on servers do."""
+    accounting = getattr(user, "accounting", None)
+    if accounting is not None:
+        asked.accounts[name] = accounting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,16 @@ def merge_into(model: Any, folder: Path) -> Any:
     config, tensors = _config(folder), _tensors(folder)
     file = folder / ADAPTER_WEIGHTS
     try:
-        adapted = PeftModel(model, config)
+        with warnings.catch_warnings():
+            # peft asks for a property by the name that it had in older versions of transformers.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            warnings.filterwarnings("error", "Model has `tie_word_embeddings=True`", UserWarning)
+            adapted = PeftModel(model, config)
+    except UserWarning as warning:
+        raise UserError(
+            f"{folder / ADAPTER_CONFIG}: trains one of two layers that share a weight in the base, which cannot be "
+            "merged; valid: an adapter without embeddings and output layer"
+        ) from warning
     except ValueError as error:  # no such modules
         raise UserError(f"{folder / ADAPTER_CONFIG}: does not fit the base: {one_line(error)}") from error
     expected = get_peft_model_state_dict(adapted)

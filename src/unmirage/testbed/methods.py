@@ -99,8 +99,10 @@ class MethodsStudy:
         rows = self.settings.rows
         if missing := [name for name in names if name not in rows]:
             raise unknown("row", missing[0], rows)
-        starts = {rows[name].start for name in names}
-        return [name for name in rows if name in starts or name in names]
+        wanted, more = set(names), set(names)
+        while more := {rows[name].start for name in more} - wanted:
+            wanted |= more
+        return [name for name in rows if name in wanted]
 
     def _keeps(self, name: str) -> bool:
         return self._keep_models or name in {row.start for row in self.settings.rows.values()}

@@ -86,20 +86,20 @@ def _regularised_rows() -> dict[str, RowSettings]:
 def _unlearning_rows() -> dict[str, RowSettings]:
     """Return one row a method. Steps and batch are those of the demo's NPO and RMU, whose settings are kept.
 
-    The other learning rates were picked by hand on seed 0, from a grid of 1e-4, 3e-4, 8e-4 and 2.5e-3, by losses and
-    utility alone: the largest at which the forget loss has moved and utility stays within 10 points of the base
-    model's; where none does both, the smallest at which the forget loss has moved.
+    The other learning rates were picked by hand on seed 0 by losses and utility alone. NPO's rate first (for adaptive
+    RMU, RMU's): it stays if the forget loss has moved and utility is within 10 points of the base model's. Else it goes
+    down (GA, GradDiff, KL minimisation, which collapse), or up from 3e-4 (task vector), until both hold.
     """
     demo = _demo()
     new: dict[str, tuple[AnyMethodConfig, float]] = {
-        "ga": (GaConfig(), 1e-4),
-        "grad-diff": (GradDiffConfig(), 1e-4),
-        "kl-min": (KlMinConfig(), 1e-4),
+        "ga": (GaConfig(), 3e-5),
+        "grad-diff": (GradDiffConfig(), 3e-5),
+        "kl-min": (KlMinConfig(), 3e-5),
         "sim-npo": (SimNpoConfig(), 8e-4),
         "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 2.5e-3),
-        "dpo": (DpoConfig(prefer_texts=IDK), 3e-4),
-        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 3e-4),
-        "task-vector": (TaskVectorConfig(), 3e-4),
+        "dpo": (DpoConfig(prefer_texts=IDK), 8e-4),
+        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 8e-4),
+        "task-vector": (TaskVectorConfig(), 8e-4),
     }
     configs = {
         name: demo["npo"].model_copy(update={"method": method, "learning_rate": rate})

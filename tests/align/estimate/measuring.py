@@ -32,6 +32,12 @@ CPU_ATTENTION = {
 }
 
 
+def few(tiny):
+    """Return data of three samples a stream."""
+    data = data_of(tiny)
+    return AlignData(retain=data.retain[:3], forget=data.forget[:3], images=data.images)
+
+
 def data_of(tiny, *, with_forget=True):
     safety = tiny.samples("safety")
     answers = {sample.id: "You need amber, moss and tin." for sample in safety}
@@ -55,6 +61,8 @@ class Step:
 def take_step(vlm, data, config, rows=2, *, mixed=False):
     """Run forward and backward of one micro-batch of so many rows of each stream."""
     method, model = make_method(config.method), vlm.model
+    if mixed:
+        config = config.model_copy(update={"precision": "bfloat16"})
     adapter = choose_trainable(model, config)
     set_checkpointing(model, config.checkpointing)
     collator = make_collator(model, vlm.processor, method, config, one_pass=False)
@@ -94,7 +102,7 @@ def take_step(vlm, data, config, rows=2, *, mixed=False):
     costs = Costs(shape, method, config, config.savings.cache_images and can_be_kept(model))
     sizes = {name: sized(name, one, shape, collator, 10_000).sizes for name, one in encoded.items()}
     loads = [{name: sizes[name][:rows] for name in names} for names in collator.plan]
-    widths = Widths(2 if mixed else 4, max(2 if mixed else 4, shape.embedding_bytes))
+    widths = Widths.of(torch.bfloat16 if mixed else torch.float32, shape.embedding_dtype)
     return Step(
         saved=peak,
         operations=counter.get_total_flops(),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from unmirage.align.estimate.blocks import ROLES, Block, Linear
 
 
@@ -18,11 +20,19 @@ class Widths:
 
     Attributes:
         arithmetic: in products of matrices: 2 under bfloat16 autocast, else 4.
-        residual: in the stream between the layers: as wide as the input embeddings are held, at least `arithmetic`.
+        residual: in the stream between the layers.
     """
 
     arithmetic: int
     residual: int
+
+    @classmethod
+    def of(cls, arithmetic: torch.dtype, embeddings: torch.dtype) -> Widths:
+        """Return them for a type of products and the one in which the input embeddings are held.
+
+        The stream begins as embeddings, to which products are added: with float16 and bfloat16, it is float32.
+        """
+        return cls(arithmetic.itemsize, torch.promote_types(arithmetic, embeddings).itemsize)
 
     @property
     def mixed(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
@@ -108,7 +109,7 @@ class Shape:
         embeds: the input embeddings train.
         patches: the patch embeddings train.
         final_norm: the last normalisation trains.
-        embedding_bytes: of one number of the input embeddings, as held.
+        embedding_dtype: in which the input embeddings are held.
         root: weights of embeddings and head together, tied ones once.
     """
 
@@ -123,7 +124,7 @@ class Shape:
     embeds: bool
     patches: bool
     final_norm: bool
-    embedding_bytes: int
+    embedding_dtype: torch.dtype
     root: int
 
     @property
@@ -135,7 +136,6 @@ class Shape:
     def decoder_live(self) -> bool:
         """Whether gradients flow out of the decoder's first layer: something before it trains."""
         return self.embeds or self.vision_learns or any(linear.learns for linear in self.projector)
-
 
     def without_adapter(self) -> Shape:
         """Return the sizes of the same model with its adapter switched off."""
@@ -172,7 +172,7 @@ def shape_of(model: Any) -> Shape:
         embeds=embeddings.weight.requires_grad,
         patches=any(one.weight.requires_grad for one in convolutions),
         final_norm=any(one.requires_grad for one in text.norm.parameters()),
-        embedding_bytes=embeddings.weight.element_size(),
+        embedding_dtype=embeddings.weight.dtype,
         root=embeddings.weight.numel() + (0 if tied else head.weight.numel()),
     )
 

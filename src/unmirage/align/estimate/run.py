@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from unmirage.align.arguments import cut
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.activations import Widths
@@ -61,11 +63,14 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     Raises:
         UserError: model, data and settings do not fit each other.
     """
+    if config.precision == "auto":
+        config = config.model_copy(update={"precision": "bfloat16"})  # as on a GPU, wherever the plan is made
     skeleton = Skeleton.of(source)
     model, processor = skeleton.model, skeleton.processor
     method = make_method(config.method)
     check_data(method, model, data, config)
-    choose_trainable(model, config)
+    with torch.device("meta"):  # an adapter is not drawn either
+        choose_trainable(model, config)
     shape = shape_of(model)
     collator = make_collator(model, processor, method, config, one_pass=False)
     streams = stream_samples(method, data, config.seed)
@@ -108,8 +113,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
 
 def gpu_widths(config: AlignConfig, shape: Shape) -> Widths:
     """Return bytes of a number as a GPU would compute: in bfloat16, unless the settings want float32."""
-    arithmetic = 4 if config.precision == "float32" else 2
-    return Widths(arithmetic, max(arithmetic, shape.embedding_bytes))
+    return Widths.of(torch.float32 if config.precision == "float32" else torch.bfloat16, shape.embedding_dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tupl
         f"GPUs compute in {arithmetic}; what trains is held in float32, the rest as the checkpoint stores it.",
         f"GPU hours: {UTILISATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
         "reading data, saving and communication are not counted.",
-        "CPU hours: at the rate of float32 products measured just now on this machine, an estimate from below.",
+        "CPU hours: a rough estimate, at the rate of float32 products measured just now on this machine.",
         "Work: products of matrices only, attention over the whole square of tokens; "
         f"padding as rows are dealt, over {_STEPS} steps at most.",
         "Memory: without the CUDA context (about 0.5 GB) and without what the allocator loses to fragments.",
