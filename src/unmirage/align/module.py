@@ -44,7 +44,7 @@ class AlignModule(nn.Module):
             parts |= self._method.forget(streams["forget"], streams.get("prefer"))
         if "retain" in streams:
             parts |= self._method.retain(streams["retain"])
-        return {name: part.total / counts[part.stream, part.per] for name, part in parts.items()}
+        return {name: part.total / max(counts[part.stream, part.per], 1) for name, part in parts.items()}
 
     def _streams(self, batch: PassBatch) -> dict[StreamName, Stream]:
         wants = {name: self._method.wants(name) for name in batch.rows}

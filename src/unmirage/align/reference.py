@@ -56,9 +56,14 @@ class Reference:
 
     def _asked(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
         model = self._model if self._copy is None else self._copy
-        with adapter_off(model) if self._off else nullcontext(), shown(model, batch.features):
-            raw = raw_outputs(model, batch, needs, self._layer, self._savings)
-            return {stream: spoken(model, batch, stream, one) for stream, one in raw.items()}
+        trains = model.training
+        model.eval()  # whatever is left out at random while it trains
+        try:
+            with adapter_off(model) if self._off else nullcontext(), shown(model, batch.features):
+                raw = raw_outputs(model, batch, needs, self._layer, self._savings)
+                return {stream: spoken(model, batch, stream, one) for stream, one in raw.items()}
+        finally:
+            model.train(trains)
 
     def _remembered(self, batch: PassBatch, stream: StreamName, needs: frozenset[Need]) -> Outputs:
         kept = batch.cached[stream]

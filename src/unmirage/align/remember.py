@@ -139,9 +139,13 @@ class Memory:
         yield look(self._model, batch)
 
 
-def key_of(model: Any, streams: dict[StreamName, Sequence[Sample]], images: Pictures, config: AlignConfig) -> str:
-    """Return what stands for everything that a cache's content depends on: weights, data, pictures, settings."""
-    digest = hashlib.sha256()
+def key_of(
+    model: Any, processor: Any, streams: dict[StreamName, Sequence[Sample]], images: Pictures, config: AlignConfig
+) -> str:
+    """Return what stands for all that a cache's content depends on: weights, processor, data, pictures, settings."""
+    digest = hashlib.sha256(str(processor.chat_template).encode())
+    digest.update(json.dumps(processor.tokenizer.get_vocab(), sort_keys=True).encode())
+    digest.update(processor.image_processor.to_json_string().encode())
     for name, tensor in model.state_dict().items():
         if ".lora_" not in name:
             digest.update(name.replace(".base_layer", "").encode())

@@ -15,6 +15,7 @@ from transformers import PrinterCallback, set_seed
 
 from unmirage.align.arguments import training_arguments
 from unmirage.align.config import AlignConfig
+from unmirage.align.estimate.lengths import check_lengths
 from unmirage.align.finish import Adapter, Start, finish
 from unmirage.align.guards import DivergenceError, Guards
 from unmirage.align.methods import make_method
@@ -177,7 +178,8 @@ class _Run:
         streams = stream_samples(method, data, config.seed)
         rows = make_rows(streams, vlm.processor, data.images, config)
         dataset = make_dataset(rows, self._steps, config)
-        key = key_of(model, streams, data.images, config) if self._keeps else ""
+        check_lengths(rows, streams, model, {name: dataset.drawn(name) for name in rows})
+        key = key_of(model, vlm.processor, streams, data.images, config) if self._keeps else ""
         memory = Memory(model, collator, config, self._work.caches, key)
         with processes().main_process_first():
             if is_main_process():

@@ -6,7 +6,7 @@ unlearning does without: refusal labels.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -37,7 +37,9 @@ class DpoConfig(MethodConfig):
     name: Literal["dpo"] = "dpo"
     beta: float = Field(default=0.1, gt=0, description="inverse temperature")
     prefer: Literal["idk", "refusal"] = Field(default="idk", description="answers to prefer")
-    prefer_texts: tuple[str, ...] = Field(default=(), description="own answers to prefer, in place of those")
+    prefer_texts: tuple[Annotated[str, Field(pattern=r"\S")], ...] = Field(
+        default=(), description="own answers to prefer, in place of those"
+    )
 
 
 def dpo_loss(logp: Tensor, ref_logp: Tensor, other_logp: Tensor, ref_other_logp: Tensor, beta: float) -> Tensor:
