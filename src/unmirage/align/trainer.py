@@ -23,6 +23,7 @@ from unmirage.align.guards import DivergenceError, Guards, check_weights
 from unmirage.align.module import AlignModule, count
 from unmirage.align.shards import Whole, gather_fsdp, gather_zero
 from unmirage.errors import UserError
+from unmirage.run.files import tensors_written
 
 WEIGHTS = "model.safetensors"
 Record = Callable[[int, dict[str, float]], None]
@@ -185,7 +186,8 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         assert self._checkpoints is not None
-        super()._save_checkpoint(model, trial)
+        with tensors_written(self._checkpoints.staging):
+            super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             step = self.state.global_step

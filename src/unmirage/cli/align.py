@@ -11,7 +11,7 @@ import typer
 
 from unmirage.cli.align_inputs import made_of, read_data
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
-from unmirage.cli.options import ColumnsOption
+from unmirage.cli.options import ColumnsOption, RevisionOption, TrustOption
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.settings import resolve
@@ -55,10 +55,8 @@ def align_command(
         Path | None, typer.Option(help="Directory for caches, checkpoints and log; default: OUT.work.")
     ] = None,
     save: Annotated[str, typer.Option(help="merged (a whole model) or adapter (LoRA only).")] = "merged",
-    revision: Annotated[str | None, typer.Option(help="Commit of a hub model.")] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
-    ] = False,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would train, in which memory and time, and train nothing.")
     ] = False,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unmirage.cli.model_target import identity
 from unmirage.cli.options import parse_columns
 from unmirage.errors import UserError
 
@@ -43,11 +44,9 @@ def read_data(
 
 def made_of(model: str, vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
     """Return what identifies the model and the data: hashes by file name, or a hub's commit."""
-    from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+    from unmirage.run.fingerprint import sha256_of
 
-    folder = Path(model)
-    commit = str(getattr(vlm.model.config, "_commit_hash", None))
     return {
-        "model": folder_fingerprint(folder) if folder.is_dir() else {model: commit},
+        "model": identity(model, vlm),
         "data": {str(file): sha256_of(file) for file in files},
     }

@@ -22,9 +22,11 @@ from unmirage.cli.options import (
     PriceInOption,
     PriceOutOption,
     RequestsOption,
+    RevisionOption,
     SeedOption,
     SkipBadOption,
     TimeoutOption,
+    TrustOption,
     check_endpoint_options,
     parse_columns,
 )
@@ -79,6 +81,8 @@ def attack_command(
         typer.Option(help="A judge, such as phrases: ask no shot after one that it calls a success. For large K."),
     ] = None,
     name: NameOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
@@ -150,7 +154,7 @@ def attack_command(
 
     quiet_libraries()
     config = planned.config | {"until_success": until_success, "max_new_tokens": max_new_tokens}
-    vlm, made_of = load_vlm(model, name, endpoint)
+    vlm, made_of = load_vlm(model, name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
     with open_run(out, config) as run, run.store() as store, StageProgress() as progress:
         store.add_model(vlm.name, made_of)
         store.add_samples(planned.samples)

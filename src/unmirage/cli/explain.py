@@ -9,7 +9,16 @@ import typer
 from rich.text import Text
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, StartOption, parse_columns
+from unmirage.cli.options import (
+    ColumnsOption,
+    FormatOption,
+    ImagesOption,
+    NameOption,
+    RevisionOption,
+    StartOption,
+    TrustOption,
+    parse_columns,
+)
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.readable import end_partial, readable
@@ -37,6 +46,8 @@ def explain_command(
     mode: Annotated[str, typer.Option(help="leave-out each word, or mask it.")] = "leave-out",
     start: StartOption = None,
     name: NameOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
@@ -66,7 +77,7 @@ def explain_command(
     if not chosen:
         raise UserError(f"{data}: holds no {'answered' if benign else 'refused'} query; valid: one at least")
     quiet_libraries()
-    vlm, _ = load_local(model, name)
+    vlm, _ = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     samples, unread = readable(draw_stratified(chosen, limit, seed), file.pictures)
     queries = plain(samples)
     starts = tuple(start) if start else starts_for(known)

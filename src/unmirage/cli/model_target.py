@@ -16,23 +16,34 @@ if TYPE_CHECKING:
 ENDPOINT = "endpoint:"
 
 
-def load_vlm(model: str, name: str | None, endpoint: Mapping[str, Any]) -> tuple[VLM, dict[str, str]]:
+def load_vlm(
+    model: str,
+    name: str | None,
+    endpoint: Mapping[str, Any],
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> tuple[VLM, dict[str, str]]:
     """Return the model, and what identifies it: a hash by file name, or its address.
 
     Args:
         model: what the user wrote.
         name: of the model in tables.
         endpoint: settings of a server; None values were not given.
+        revision: commit of a hub id.
+        trust_remote_code: run code of the model's repository.
     """
     if model.startswith(ENDPOINT):
         from unmirage.models.endpoint import EndpointSettings, EndpointVLM, parse_endpoint
 
         spec = parse_endpoint(model)
         return EndpointVLM.connect(model, name, resolve(EndpointSettings, None, endpoint, None)), {"address": str(spec)}
-    return load_local(model, name)
+    return load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
 
 
-def load_local(model: str, name: str | None) -> tuple[HuggingFaceVLM, dict[str, str]]:
+def load_local(
+    model: str, name: str | None, *, revision: str | None = None, trust_remote_code: bool = False
+) -> tuple[HuggingFaceVLM, dict[str, str]]:
     """Return a model whose weights are at hand, and what identifies it."""
     if model.startswith(ENDPOINT):
         raise UserError(
@@ -40,12 +51,26 @@ def load_local(model: str, name: str | None) -> tuple[HuggingFaceVLM, dict[str, 
         )
     from unmirage.models import HuggingFaceVLM
     from unmirage.models.families import why_not_shared
-    from unmirage.run.fingerprint import folder_fingerprint
 
-    vlm = HuggingFaceVLM.load(model, name)
+    vlm = HuggingFaceVLM.load(model, name, revision=revision, trust_remote_code=trust_remote_code)
     if reason := why_not_shared(vlm.model):
         err.print(f"{vlm.name}: {reason}; pictures are read anew for each query", markup=False)
+    return vlm, identity(model, vlm)
+
+
+def identity(model: str, vlm: HuggingFaceVLM) -> dict[str, str]:
+    """Return what identifies a model that was loaded: a hash by file name, or a hub's commit.
+
+    An adapter is nothing without its base, whose files count too.
+    """
+    from unmirage.models.adapters import base_of
+    from unmirage.models.folder import is_adapter
+    from unmirage.run.fingerprint import folder_fingerprint
+
     folder = Path(model)
-    if folder.is_dir():
-        return vlm, folder_fingerprint(folder)
-    return vlm, {"hub": model, "commit": str(getattr(vlm.model.config, "_commit_hash", None))}
+    if not folder.is_dir():
+        return {"hub": model, "commit": str(getattr(vlm.model.config, "_commit_hash", None))}
+    if not is_adapter(folder):
+        return folder_fingerprint(folder)
+    below = identity(base_of(folder), vlm)
+    return folder_fingerprint(folder) | {f"base/{file}": digest for file, digest in below.items()}

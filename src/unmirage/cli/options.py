@@ -18,6 +18,10 @@ StartOption = Annotated[
     list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
 ]
 
+RevisionOption = Annotated[str | None, typer.Option(help="Commit of a hub model.", show_default=False)]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
+]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Queries at once; default: what memory holds.")]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import ColumnsOption, FormatOption, ImagesOption, NameOption, StartOption, parse_columns
+from unmirage.cli.options import (
+    ColumnsOption,
+    FormatOption,
+    ImagesOption,
+    NameOption,
+    RevisionOption,
+    StartOption,
+    TrustOption,
+    parse_columns,
+)
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.cli.readable import end_partial, readable
@@ -39,6 +48,8 @@ def search_command(
     ] = None,
     start: StartOption = None,
     name: NameOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
@@ -80,7 +91,7 @@ def search_command(
     file = open_samples(data, format, columns=parse_columns(columns), images=images)
     samples, unread = readable(draw_stratified(with_unique_ids(file), limit, seed), file.pictures)
     quiet_libraries()
-    vlm, _ = load_local(model, name)
+    vlm, _ = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     with StageProgress() as progress:
         result = search(vlm, samples, file.pictures, config, words=choice, starts=start, progress=progress)
     document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}

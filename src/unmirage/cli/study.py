@@ -100,10 +100,12 @@ def _print(document: dict[str, Any]) -> None:
     for number, head in enumerate(heads(document)):
         table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
     for row in document["rows"]:
-        table.add_row(*map(plain, cells(row)))
+        table.add_row(*(plain(cell, longest=120) for cell in cells(row)))
     out.print(table)
     out.print(f"per cent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
-    out.print("No other row is as good on ASR after, RR after, utility and near, and better on one, than:")
+    out.print(
+        "No other row is as good on ASR after, RR after, utility and near, and better on one, than:", soft_wrap=True
+    )
     for line in front_lines(document):
         out.print(f"  {line}", markup=False, soft_wrap=True)
 

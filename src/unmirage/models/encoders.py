@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel
 
 from unmirage.errors import UserError
-from unmirage.models.huggingface import check_folder
+from unmirage.models.folder import check_folder, is_adapter
 
 # What a directory that is no such model's, or a broken one's, is met with while it is loaded and tried.
 _UNUSABLE = (
@@ -24,6 +24,8 @@ def check_encoder(folder: Path, kind: str) -> None:
     """Refuse what is no directory with a model in safetensors; `kind` says of what, such as "vision"."""
     if not folder.is_dir():
         raise UserError(f"encoder '{folder}': no such directory; valid: a Hugging Face {kind} model's directory")
+    if is_adapter(folder):
+        raise UserError(f"encoder '{folder}': an adapter; valid: a whole {kind} model's directory")
     check_folder(folder)
 
 

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TextIO
 
+from safetensors import SafetensorError
+
+from unmirage.errors import UserError
+
 
 @contextmanager
 def open_bytes_atomic(path: Path) -> Iterator[BinaryIO]:
@@ -91,6 +95,20 @@ def _set_aside(path: Path) -> Iterator[None]:
         path.replace(aside)
     yield
     shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def tensors_written(path: Path) -> Iterator[None]:
+    """Turn what safetensors and torch meet when tensors do not fit on the disk into one line that names `path`.
+
+    They hide the system's error in errors of their own; torch's is a bare RuntimeError.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
+        raise UserError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from error
 
 
 def sync_folder(folder: Path) -> None:

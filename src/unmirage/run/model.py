@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.run.files import new_folder
+from unmirage.run.files import new_folder, tensors_written
 from unmirage.run.machine import describe_machine
 
 ALIGN_FILE = "unmirage_align.json"
@@ -61,7 +61,7 @@ def save_model(
     """
     if adapter_only and adapter is None:
         raise UserError(f"{folder}: nothing was trained as an adapter that could be saved alone; valid: with LoRA")
-    with new_folder(folder) as new:
+    with tensors_written(folder), new_folder(folder) as new:
         if not adapter_only:
             model.save(new)
         elif adapter is not None:

@@ -26,7 +26,7 @@ Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
 SFT_SETS = ("posthoc", "mixed", "balanced", "diversified", "rationale")
 MORE_SFT_SETS = ("augmented", "rebalanced")  # without adapters
 LORA_RANKS = (4, 16)
-# An adapter starts as no change and takes larger steps. One rule for all methods, from one look at NPO and SFT.
+# An adapter starts as no change and takes larger steps. One rule for all methods; docs/study.md says from what.
 LORA_FASTER = 4.0
 
 # "I don't know" answers that fit into the study's 16 new tokens.
@@ -88,7 +88,8 @@ def _unlearning_rows() -> dict[str, RowSettings]:
 
     The other learning rates were picked by hand on seed 0 by losses and utility alone. NPO's rate first (for adaptive
     RMU, RMU's): it stays if the forget loss has moved and utility is within 10 points of the base model's. Else it goes
-    down (GA, GradDiff, KL minimisation, which collapse), or up from 3e-4 (task vector), until both hold.
+    down (GA, GradDiff, KL minimisation, which collapse) until both hold. The task vector's forget loss falls, so its
+    rate went up from 3e-4, where negation costs no utility, to where it costs some.
     """
     demo = _demo()
     new: dict[str, tuple[AnyMethodConfig, float]] = {
