@@ -127,6 +127,7 @@ def _commands(page: Path) -> list[Command]:
     """Return every `unmirage` command: after a shell's `;`, `&&`, `do`, and behind `accelerate launch`."""
     found: list[Command] = []
     for line in _shell_lines(page):
+        line = line.replace("$(which unmirage)", "unmirage")
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|>")
         lexer.whitespace_split = True
         lexer.commenters = ""  # `#` within a word, as in a server's address, begins no comment

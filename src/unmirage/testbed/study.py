@@ -94,7 +94,7 @@ class Study:
         return self.run.path / "audit.json"
 
     def timings(self) -> dict[str, float]:
-        """Return seconds by stage, over all sessions that worked on this run."""
+        """Return seconds by stage, over all processes that worked on this run."""
         file = self.run.path / "timings.json"
         found: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return found
