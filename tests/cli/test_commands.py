@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from unmirage.models import HuggingFaceVLM
-
 KINDS = ("jailbreak", "over-prudence")
 WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share")
 FEW = ("--max-new-tokens", "4", "--batch-size", "16", *WORDS)
@@ -108,19 +106,6 @@ def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_pa
     assert sum(q["id"].endswith("/safe|plain|0") for q in plain) == 2
 
 
-def test_align_writes_a_model_that_attack_can_load(unmirage, tiny, tmp_path):
-    out = tmp_path / "sft"
-    settings = ("--set", "batch_size=4", "--set", "learning_rate=1e-3", "--steps", "2")
-    code, stdout, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
-    assert (code, stdout) == (0, ""), err
-    made = json.loads((out / "unmirage_align.json").read_text())["settings"]
-    assert (made["method"]["name"], made["steps"], made["learning_rate"]) == ("sft", 2, 0.001)
-    assert HuggingFaceVLM.load(out).name == "sft"
-    code, _, err = unmirage("align", tiny.model, "--train", tiny.data / "safety.json", "--out", out, *settings)
-    assert code == 2
-    assert "exists; name a new directory with --out" in err
-
-
 def test_config_file_and_method_options(unmirage, tiny, tmp_path):
     config = tmp_path / "rmu.yaml"
     config.write_text("method: {name: rmu, layer: 2, scale: 5}\nbatch_size: 4\nsteps: 2\nlearning_rate: 0.001\n")
@@ -162,12 +147,6 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
         (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: no opener is tied to this label"),
-        (
-            ("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--method", "nop"),
-            "valid: npo, rmu, sft",
-        ),
-        (("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "steps=0"), "setting 'steps'"),
-        (("align", "m", "--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "stepz=1"), "setting 'stepz'"),
         (("evaluate", "{tmp}/none"), "not a run directory"),
         (("report", "{tmp}/none"), "none"),
         (("evaluate", "{tmp}/none", "--judge", "phrase"), "none"),
