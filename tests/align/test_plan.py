@@ -142,8 +142,9 @@ def test_whom_the_reference_is_asked_for(name: str) -> None:
 
 
 def test_representations_of_padding_are_not_kept() -> None:
-    def keeps(name: str, *, cache: bool = True, **settings) -> bool:
-        config = AlignConfig(method=method_config(name, **settings), savings=Savings(cache_reference=cache))
+    def keeps(name: str, *, cache: bool = True, passes: str = "auto", rows: int = 4, **settings) -> bool:
+        savings = Savings(cache_reference=cache, passes=passes)
+        config = AlignConfig(method=method_config(name, **settings), savings=savings, batch_size=rows)
         return keeps_reference(make_method(config.method), config)
 
     assert keeps("rmu")
@@ -151,6 +152,9 @@ def test_representations_of_padding_are_not_kept() -> None:
     assert not keeps("rmu", compat="official")
     assert not keeps("npo", compat="official", retain_term="representation")
     assert not keeps("rmu", cache=False)
+    assert keeps("rmu", compat="official", passes="separate", rows=1)
+    assert not keeps("rmu", compat="official", rows=1)
+    assert not keeps("rmu", compat="official", passes="separate", rows=1, cache=False)
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,11 @@ def keeps_reference(method: Method, config: AlignConfig) -> bool:
     """Tell whether what the reference says is kept by row.
 
     With `compat: official` the representations of padding count, and how much a row has of it depends on its batch.
+    A row that goes through the model alone has none.
     """
-    return config.savings.cache_reference and not (config.method.compat == "official" and looks_inside(method))
+    alone = config.savings.passes == "separate" and (config.micro_batch_size or config.batch_size) == 1
+    counts_padding = config.method.compat == "official" and looks_inside(method) and not alone
+    return config.savings.cache_reference and not counts_padding
 
 
 def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) -> PairedStreams:

@@ -11,6 +11,7 @@ from unmirage.align.estimate.lengths import Size, SizedRows
 from unmirage.align.estimate.passes import Costs
 from unmirage.align.estimate.result import Disk
 from unmirage.align.objective import Need, StreamName
+from unmirage.align.plan import keeps_reference
 from unmirage.align.reference import KEPT
 from unmirage.align.streams import PairedStreams
 
@@ -38,7 +39,7 @@ def caches(
             taken = sum(_features(size, costs.shape) for size in pictured)
             found.append(Disk(name, "image features", len(pictured), taken))
             work += sum(_looking(size, costs, name) for size in pictured)
-        for need in sorted(costs.method.needs(name)) if config.savings.cache_reference else ():
+        for need in sorted(costs.method.needs(name)) if keeps_reference(costs.method, config) else ():
             taken = sum(_said(size, need, costs.shape, widths) for size in drawn)
             found.append(Disk(name, KEPT[need].replace("_", "-"), len(drawn), taken))
             work += sum(

@@ -12,6 +12,7 @@ from unmirage.align.estimate.blocks import Block, Shape
 from unmirage.align.estimate.flops import block_backward, block_forward, linear_backward, linear_forward
 from unmirage.align.estimate.lengths import Size
 from unmirage.align.objective import Method, Need, StreamName
+from unmirage.align.plan import keeps_reference
 
 Load = Mapping[StreamName, Sequence[Size]]
 
@@ -112,7 +113,7 @@ class Costs:
         needs = {name: need for name in load if (need := self.method.needs(name))}
         if not needs:
             return 0.0
-        if self.config.savings.cache_reference:  # logits are made again from the kept hidden states
+        if keeps_reference(self.method, self.config):  # logits are made again from the kept hidden states
             return sum(
                 linear_forward(self.shape.head, _loss(load[name])) for name, need in needs.items() if "logits" in need
             )

@@ -26,6 +26,7 @@ from unmirage.align.objective import StreamName
 from unmirage.align.plan import (
     AlignData,
     check_data,
+    keeps_reference,
     make_collator,
     make_dataset,
     make_rows,
@@ -80,7 +81,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     dataset = make_dataset(dict(rows), steps, config)
     costs = Costs(shape, method, config, config.savings.cache_images and can_be_kept(model))
     widths = gpu_widths(config, shape)
-    live = needs_reference(method, streams) and not config.savings.cache_reference
+    live = needs_reference(method, streams) and not keeps_reference(method, config)
     reached = max(costs.reached(costs.wanted(names)) for names in collator.plan)
     run = _Run(costs, collator.plan, dataset, steps, config, widths)
     kept = caches(costs, rows, dataset, config, widths)
