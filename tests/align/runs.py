@@ -98,16 +98,17 @@ def assert_same(one: Ran, other: Ran) -> None:
 
 
 def assert_close(one: Ran, other: Ran, start: dict[str, Tensor]) -> None:
-    """Assert that two runs are equal but for rounding: losses to 6 digits, weights to 0.2 % of how far they went."""
+    """Assert that two runs are equal but for rounding: losses to 6 digits, weights to 0.5 % of how far they went."""
     for mine, theirs in zip(one.parts, other.parts, strict=True):
         assert mine.keys() == theirs.keys()
         for name, value in mine.items():
-            # Adam makes a step of the usual length out of what rounding left of a gradient that is zero.
             assert abs(value - theirs[name]) <= 1e-5 * abs(value) + 2e-7, name
-    went = max(float((one.weights[name] - start[name]).abs().max()) for name in start)
-    apart = max(float((one.weights[name] - other.weights[name]).abs().max()) for name in start)
+    # Over all weights together: Adam makes a step of the usual length out of what rounding left of a zero gradient, so
+    # a single weight may be anywhere.
+    went = sum(float((one.weights[name] - start[name]).square().sum()) for name in start) ** 0.5
+    apart = sum(float((one.weights[name] - other.weights[name]).square().sum()) for name in start) ** 0.5
     assert went > 0
-    assert apart <= 2e-3 * went
+    assert apart <= 5e-3 * went, apart / went
 
 
 def killed(work: Callable[[], object]) -> bool:
