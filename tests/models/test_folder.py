@@ -118,6 +118,8 @@ def test_code_that_is_trusted_is_run(model: Path, tmp_path: Path, monkeypatch: p
     modules = tmp_path / "modules"  # the library copies code there to run it
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(modules))
     monkeypatch.syspath_prepend(modules)
+    # The library marks the class as one whose code is to be saved along, for as long as the process lives.
+    monkeypatch.setattr("transformers.LlavaConfig._auto_class", None)
     HuggingFaceVLM.load(model, trust_remote_code=True)
     assert (tmp_path / "ran").exists()
 
