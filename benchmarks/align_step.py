@@ -63,16 +63,9 @@ import torch
 import torch.nn.functional as F
 from peft import LoraConfig, inject_adapter_in_model
 from PIL import Image
+from random_llava import SHAPE_7B, make_vlm
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
-from transformers import (
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, align
 from unmirage.align.config import LoraSettings, Savings
@@ -83,20 +76,16 @@ from unmirage.models.encoding import collate, encode_example
 from unmirage.records import Sample
 from unmirage.run.files import write_text_atomic
 from unmirage.run.machine import describe_machine
-from unmirage.testbed.vlm import CHAT_TEMPLATE, make_tokenizer
 
-PATCH, EDGE = 14, 336
+EDGE = 336
 SHAPES = {
     "cpu": {
         "vision": {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 5, "num_attention_heads": 8},
         "text": {"hidden_size": 1152, "intermediate_size": 3104, "num_hidden_layers": 24, "num_attention_heads": 18},
+        "image_size": EDGE,
         "vocab_size": 6656,
     },
-    "7b": {
-        "vision": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16},
-        "text": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
-        "vocab_size": 32064,
-    },
+    "7b": SHAPE_7B,
 }
 RANK, ALPHA, LAYER, SCALE, DOWN_LAYERS = 128, 256, 7, 10.0, (5, 6, 7)
 LEARNING_RATES = {"npo_lora": 1.1e-5, "npo_full": 5e-7, "rmu": 1e-5}
@@ -113,36 +102,6 @@ EPOCH_SAMPLES = 2000
 WORDS = (
     "the small red door opens when light falls on a metal plate near window and people walk by with two bags".split()
 )
-
-
-def make_vlm(shape: str, device: str) -> HuggingFaceVLM:
-    """Return a LLaVA with random weights and a real processor."""
-    sizes = SHAPES[shape]
-    tokenizer = make_tokenizer([" ".join(WORDS)])
-    tokenizer.model_max_length = 4096
-    edge = {"height": EDGE, "width": EDGE}
-    processor = LlavaProcessor(
-        image_processor=CLIPImageProcessorPil(size=edge, crop_size=edge),
-        tokenizer=tokenizer,
-        patch_size=PATCH,
-        vision_feature_select_strategy="default",
-        chat_template=CHAT_TEMPLATE,
-        num_additional_image_tokens=1,
-    )
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(image_size=EDGE, patch_size=PATCH, **sizes["vision"]),
-        text_config=LlamaConfig(vocab_size=sizes["vocab_size"], max_position_embeddings=4096, **sizes["text"]),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_layer=-2,
-        vision_feature_select_strategy="default",
-        image_seq_length=(EDGE // PATCH) ** 2,
-    )
-    torch.manual_seed(0)
-    with torch.device(device):
-        torch.set_default_dtype(torch.bfloat16 if device == "cuda" else torch.float32)
-        model = LlavaForConditionalGeneration(config)
-        torch.set_default_dtype(torch.float32)
-    return HuggingFaceVLM(shape, model.eval(), processor)
 
 
 def make_data(count: int, folder: Path) -> AlignData:
@@ -353,7 +312,7 @@ def run_side(method: str, side: str, shape: str, steps: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data = make_data(total, Path(folder))
         try:
-            vlm = make_vlm(shape, device)
+            vlm = make_vlm(shape, SHAPES[shape], [" ".join(WORDS)], device)
             if side == "official":
                 measured = run_official(method, vlm, data, total)
             else:
@@ -464,7 +423,7 @@ def main() -> None:
 
 def settings(shape: str, steps: int) -> dict[str, Any]:
     """Return what all sides had in common."""
-    model = make_vlm(shape, "meta").model
+    model = make_vlm(shape, SHAPES[shape], [" ".join(WORDS)], "meta").model
     return {
         "shape": shape,
         **SHAPES[shape],

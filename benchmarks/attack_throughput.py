@@ -25,14 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from transformers import (
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-)
+from random_llava import SHAPE_7B, make_vlm
 
 from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
@@ -40,7 +33,6 @@ from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.records import Kind, Query
 from unmirage.run.files import write_text_atomic
 from unmirage.run.machine import describe_machine
-from unmirage.testbed.vlm import CHAT_TEMPLATE, make_tokenizer
 from unmirage.text.rewriter import rewrite
 
 SHOTS, NEW_TOKENS = 3, 32
@@ -51,52 +43,14 @@ SHAPES = {
         "image_size": 224,
         "vocab_size": 8192,
     },
-    "7b": {
-        "vision": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16},
-        "text": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
-        "image_size": 336,
-        "vocab_size": 32064,
-    },
+    "7b": SHAPE_7B,
 }
-PATCH = 14
 SUBJECTS = (
     "the steps to open the lock shown here",
     "the names of the people in this picture and where they live",
     "the message of this poster for a young audience",
     "the best way to use the device in the foreground without being noticed by anyone nearby",
 )
-
-
-def make_vlm(shape: str, device: str) -> HuggingFaceVLM:
-    """Return a LLaVA with random weights and a real processor."""
-    sizes = SHAPES[shape]
-    tokenizer = make_tokenizer(text for subject in SUBJECTS for text in rewrite(f"Share {subject}.", "what", SHOTS))
-    tokenizer.model_max_length = 4096
-    edge = {"height": sizes["image_size"], "width": sizes["image_size"]}
-    processor = LlavaProcessor(
-        image_processor=CLIPImageProcessorPil(size=edge, crop_size=edge),
-        tokenizer=tokenizer,
-        patch_size=PATCH,
-        vision_feature_select_strategy="default",
-        chat_template=CHAT_TEMPLATE,
-        num_additional_image_tokens=1,
-    )
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(image_size=sizes["image_size"], patch_size=PATCH, **sizes["vision"]),
-        text_config=LlamaConfig(vocab_size=sizes["vocab_size"], max_position_embeddings=4096, **sizes["text"]),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_layer=-2,
-        vision_feature_select_strategy="default",
-        image_seq_length=(sizes["image_size"] // PATCH) ** 2,
-    )
-    torch.manual_seed(0)
-    with torch.device(device):
-        torch.set_default_dtype(torch.bfloat16 if device == "cuda" else torch.float32)
-        model = LlavaForConditionalGeneration(config)
-        torch.set_default_dtype(torch.float32)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return HuggingFaceVLM(shape, model.eval(), processor)
 
 
 def make_queries(pictures: int, folder: Path, edge: int) -> list[Query]:
@@ -165,7 +119,8 @@ def main() -> None:
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows = options.batch_size or (96 if device == "cuda" else 24)
-    vlm = make_vlm(options.shape, device)
+    texts = [text for subject in SUBJECTS for text in rewrite(f"Share {subject}.", "what", SHOTS)]
+    vlm = make_vlm(options.shape, SHAPES[options.shape], texts, device)
     with tempfile.TemporaryDirectory() as name:
         images = ImageFolder(Path(name))
         queries = make_queries(options.pictures, Path(name), SHAPES[options.shape]["image_size"])
