@@ -196,6 +196,15 @@ def test_a_server_that_dies_ends_the_run_after_all_that_was_answered(stub, vlm, 
     assert len(stub.requests) == 15
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C interrupt, also where whoever started the tests has it ignored, as a shell does in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_run_at_once_and_sends_nothing_more(stub, vlm, images, answers):
     stub.reply = lambda number, body: answers("Yes.") if number < 10 else "hang"
     found = []
