@@ -7,7 +7,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # a package without __init__.py would last as long as the session
 def _small_runs() -> Iterator[None]:
     """The Trainer collects garbage before each run, over all the objects that its libraries hold: half a second."""
     threads = torch.get_num_threads()
