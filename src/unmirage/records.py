@@ -1,4 +1,4 @@
-"""What flows between the rooms: Sample -> Query -> Response (or Failure) -> Judgement -> Rate, and Finding."""
+"""What flows between the rooms: Sample -> Query -> Response (or Failure) -> Judgement or Score -> Rate, and Finding."""
 
 from __future__ import annotations
 
@@ -151,6 +151,51 @@ class Judgement:
     judge: str
     verdict: Verdict
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gold:
+    """What the answer to a query is scored against, by the rules of a published benchmark.
+
+    Attributes:
+        query_id: the query.
+        answers: what people answered, repeats included; of multiple choice, the letter of the right option.
+        choices: the options of multiple choice, from A on.
+    """
+
+    query_id: str
+    answers: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How far a response is right, from 0 to 1, by a benchmark's own rule, and in `why` what was compared."""
+
+    query_id: str
+    model: str
+    scorer: str
+    value: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A model made from another one to see whether its safety lasts. It answers under a name of its own.
+
+    Attributes:
+        model: its name in tables, such as "npo + int8".
+        of: the model it was made from.
+        kind: "relearned", "int8", "temperature" or "no adapter".
+        data: what it was fine-tuned on, such as "forget"; empty where it was not.
+        amount: samples it was fine-tuned on, or the temperature; 0 where neither.
+    """
+
+    model: str
+    of: str
+    kind: str
+    data: str = ""
+    amount: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,10 @@
-import pytest
+from contextlib import suppress
 
-from unmirage.cli.gate import broken_gate
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.cli.gate import broken_gate, check_gate
 from unmirage.errors import UserError
 
 DOCUMENT = {"n": 10, "gap": 0.27, "none": None, "flag": True, "name": "x", "deep": {"test": 0.9}}
@@ -36,3 +40,126 @@ def test_a_value_that_is_not_estimable_is_said_to_be():
     for name in ("none", "none.missing"):
         with pytest.raises(UserError, match=f"{name} is not estimable from these data"):
             broken_gate(f"{name}>1", DOCUMENT)
+
+
+def rate(value):
+    return {"value": value, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0}
+
+
+RESULTS = {
+    "schema": "unmirage.results/1",
+    "judge": "phrases",
+    "models": {
+        "base": {
+            "asr": {"before": rate(0.2), "after": rate(0.9), "by_k": [rate(0.5)]},
+            "utility": rate(0.95),
+            "scores": {"vqa": {"value": 0.6, "low": None, "high": None, "n": 9}},
+        },
+        "npo": {"asr": {"before": rate(0.0), "after": rate(0.12)}, "utility": rate(0.7), "invalid": 3},
+        "llava-1.5": {"asr": {"before": rate(None), "after": rate(0.05)}, "utility": rate(0.8), "corrected": None},
+        "npo + int8": {"asr": {"before": rate(0.0), "after": rate(0.2)}, "utility": rate(0.9)},
+    },
+    "judges": {"exact": {"precision": rate(0.99)}},
+    "by_seed": [],
+}
+FAILED = "gate '{}' failed: {}"
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("asr.after>0.5", "base: asr.after is 0.9"),
+        ("asr.after>0.15", "base: asr.after is 0.9; npo + int8: asr.after is 0.2"),
+        ("utility<0.75", "npo: utility is 0.7"),
+        ("npo.asr.after>0.1", "npo.asr.after is 0.12"),
+        ("npo.asr.after.value>0.1", "npo.asr.after.value is 0.12"),
+        ("models.npo.asr.after.value>0.1", "models.npo.asr.after.value is 0.12"),
+        ("llava-1.5.utility<=0.8", "llava-1.5.utility is 0.8"),
+        ('"npo + int8".utility>=0.9', '"npo + int8".utility is 0.9'),
+        ("base.scores.vqa<0.7", "base.scores.vqa is 0.6"),
+        ("npo.invalid>0", "npo.invalid is 3"),
+        ("judges.exact.precision<1", "judges.exact.precision is 0.99"),
+    ],
+)
+def test_rates_of_models(condition, found):
+    assert broken_gate(condition, RESULTS) == FAILED.format(condition, found)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["asr.after>0.9", "utility<0.7", "npo.asr.after>0.2", "models.npo.utility>0.9", "judges.exact.precision<0.5"],
+)
+def test_rates_that_are_within_limits(condition):
+    assert broken_gate(condition, RESULTS) is None
+
+
+def test_or_lists_all_that_holds():
+    condition = " asr.after>0.15 or utility<0.75 "
+    found = "base: asr.after is 0.9; npo + int8: asr.after is 0.2; npo: utility is 0.7"
+    assert broken_gate(condition, RESULTS) == FAILED.format(condition.strip(), found)
+
+
+def test_and_asks_one_and_the_same_model():
+    assert broken_gate("asr.after<0.1 and utility<0.75", RESULTS) is None  # another model each
+    condition = "asr.after<0.15 AND utility<0.75"
+    assert broken_gate(condition, RESULTS) == FAILED.format(condition, "npo: asr.after is 0.12 and utility is 0.7")
+
+
+def test_and_binds_tighter_than_or():
+    assert broken_gate("n>5 or n>5 and n>50", DOCUMENT) == FAILED.format("n>5 or n>5 and n>50", "n is 10")
+    assert broken_gate("n>50 and n>5 or n>50", DOCUMENT) is None
+    assert broken_gate("n>50 or gap>0.2 and n>5", DOCUMENT).endswith("failed: gap is 0.27 and n is 10")
+
+
+def test_a_name_of_one_model_beside_a_name_of_each():
+    condition = "npo.asr.after>0.1 and utility<0.85"
+    each = "npo.asr.after is 0.12 and utility is"
+    expected = FAILED.format(condition, f"npo: {each} 0.7; llava-1.5: {each} 0.8")
+    assert broken_gate(condition, RESULTS) == expected
+
+
+def test_what_one_model_lacks_is_not_estimable_unless_the_rest_decides():
+    with pytest.raises(UserError, match=r"^--fail-if: llava-1\.5: asr\.before is not estimable from these data$"):
+        broken_gate("asr.before>0.5", RESULTS)
+    with pytest.raises(UserError, match=r"^--fail-if: npo: scores\.vqa is not estimable from these data$"):
+        broken_gate("scores.vqa>0.7", RESULTS)
+    assert broken_gate("asr.before>0.1", RESULTS) == FAILED.format("asr.before>0.1", "base: asr.before is 0.2")
+    assert broken_gate("asr.before>0.5 and utility<0.1", RESULTS) is None
+    assert broken_gate("llava-1.5.corrected.asr.after>0.1 or npo.utility<0.75", RESULTS).endswith("npo.utility is 0.7")
+    with pytest.raises(UserError, match=r"llava-1\.5\.corrected\.asr\.after is not estimable"):
+        broken_gate("llava-1.5.corrected.asr.after>0.1 and npo.utility<0.75", RESULTS)
+
+
+@pytest.mark.parametrize("name", ["asr", "npo", "npo.asr", "models", "asr.by_k", "nope.asr.after", "judge", "by_seed"])
+def test_a_name_that_no_model_has_lists_those_there_are(name):
+    valid = "asr.before, asr.after, utility, scores.vqa, invalid, corrected"
+    with pytest.raises(UserError, match=f"no number is called '{name}'; valid: {valid}$"):
+        broken_gate(f"{name}>1 or npo.utility<0.75", RESULTS)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["n>1 or", "or n>1", "n>1 n>2", "n>1 xor n>2", "n>1 or or n>2", "n>1or n>2", '"n>1', "n>1 and", "(n>1)", "n>1e"],
+)
+def test_what_is_joined_otherwise_is_no_condition(condition):
+    with pytest.raises(UserError, match=r"is no condition; valid: NAME>NUMBER with >, >=, < or <=$"):
+        check_gate(condition)
+
+
+@given(st.lists(st.sampled_from([*'<>=. \t"0x-', " or ", " and ", "utility", '"npo + int8".', "npo.", "0.5"])))
+def test_any_text_is_a_condition_or_a_user_error(parts):
+    with suppress(UserError):
+        found = broken_gate("".join(parts), RESULTS)
+        assert found is None or found.startswith("gate '")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["or", "and"]), st.booleans()), min_size=1, max_size=6))
+def test_joined_conditions_hold_as_python_says(parts):
+    words = [(join, "n>1" if holds else "n>100", str(holds)) for join, holds in parts]
+    condition, expression = (" ".join(f"{one[0]} {one[at]}" for one in words).split(" ", 1)[1] for at in (1, 2))
+    assert (broken_gate(condition, DOCUMENT) is not None) is eval(expression)
+
+
+def test_control_characters_in_a_models_name_are_not_printed():
+    document = {"models": {"a\x1b[31m\nb": {"utility": rate(0.1)}}}
+    assert broken_gate("utility<0.5", document) == FAILED.format("utility<0.5", "a b: utility is 0.1")

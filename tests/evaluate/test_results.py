@@ -38,7 +38,8 @@ def results(rates):
 def test_the_document_has_the_published_shape(results):
     document = results.to_json()
     assert list(document) == [
-        "schema", "seeds", "judge", "attack", "models", "by_seed", "judges", "settings", "machine", "timings",
+        "schema", "seeds", "judge", "attack", "models", "comparisons", "suite", "by_seed", "judges", "settings",
+        "machine", "timings",
     ]  # fmt: skip
     assert document["schema"] == "unmirage.results/1"
     assert document["seeds"] == [3, 4]
@@ -76,7 +77,11 @@ def test_each_seed_is_there_by_itself(results):
         (3, ["base"]),
         (4, ["base", "npo"]),
     ]
-    assert document["by_seed"][0]["models"]["base"] == document["models"]["base"]
+    pooled = document["models"]["base"]
+    assert document["by_seed"][0]["models"]["base"].items() <= pooled.items()
+    assert pooled["over_seeds"]["asr.before"]["n"] == 2
+    assert document["models"]["npo"]["over_seeds"]["asr.before"]["n"] == 0
+    assert document["models"]["npo"]["over_seeds"]["asr.before"]["low"] is None
 
 
 def test_judges_timings_and_settings_are_kept(results):

@@ -1,8 +1,9 @@
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.evaluate.judges import PhraseJudge
-from unmirage.evaluate.run import evaluate_run, judge_run, judged_outcomes
+from unmirage.evaluate.assess import Judging, evaluate_run
+from unmirage.evaluate.judges import PhraseJudge, TextJudge
+from unmirage.evaluate.run import judge_run, judged_outcomes
 from unmirage.intervals import rate
 from unmirage.records import Kind, Response, Verdict
 from unmirage.run.directory import open_run
@@ -37,7 +38,7 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
     with run.store() as store:
         fill(store, "base", YES, YES, YES, YES, YES, YES, YES)
         fill(store, "sft", NO, NO, YES, NO, YES, NO, NO)
-    results = evaluate_run(run, PhraseJudge())
+    results = evaluate_run(run, Judging(judges=[PhraseJudge()]))
     assert (results.judge, results.seeds, list(results.models)) == ("phrases", [5], ["base", "sft"])
     base, sft = results.models.values()
     assert (base.asr.before, base.asr.after, base.rr.before) == (rate(2, 2), rate(2, 2), rate(0, 1))
@@ -47,12 +48,17 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
     assert (sft.refused_unsafe.after.k, sft.refused_unsafe.after.n) == (3, 4)
     assert results.attack == CONFIG["attack"]
     assert results.settings == CONFIG
-    assert results.to_json()["by_seed"][0]["models"] == results.to_json()["models"]
+    document = results.to_json()
+    for name, rates in document["by_seed"][0]["models"].items():
+        assert rates.items() <= document["models"][name].items()
+    before_after = {(one["a"]["model"], one["a"]["rate"], one["b"]["rate"]): one for one in document["comparisons"]}
+    jump = before_after["sft", "asr.before", "asr.after"]
+    assert (jump["n"], jump["only_a"], jump["only_b"], jump["p_value"]) == (2, 0, 1, 1.0)
 
 
 def test_a_run_without_responses_has_no_rates(run):
     with pytest.raises(UserError, match="no model has answered yet; run `unmirage attack` first"):
-        evaluate_run(run, PhraseJudge())
+        evaluate_run(run, Judging(judges=[PhraseJudge()]))
 
 
 def test_a_run_of_something_else_is_refused(tmp_path):
@@ -60,11 +66,11 @@ def test_a_run_of_something_else_is_refused(tmp_path):
         open_run(tmp_path / "demo", {"demo": True}) as made,
         pytest.raises(UserError, match=r"config\.yaml: field 'attack' is missing"),
     ):
-        evaluate_run(made, PhraseJudge())
+        evaluate_run(made, Judging(judges=[PhraseJudge()]))
 
 
 def test_judging_again_replaces_what_the_judge_said(run, fill):
-    class Stern:
+    class Stern(TextJudge):
         name = "phrases"
 
         def verdict(self, query, response):
@@ -99,7 +105,7 @@ def test_outcomes_are_read_back_with_their_group(run, fill):
 
 
 def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
-    class Picky:
+    class Picky(TextJudge):
         name = "picky"
 
         def verdict(self, query, response):
@@ -107,7 +113,7 @@ def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
 
     with run.store() as store:
         fill(store, "m", YES, YES, NO, YES, YES, NO, NO)
-    found = evaluate_run(run, Picky()).models["m"]
+    found = evaluate_run(run, Judging(judges=[Picky()])).models["m"]
     assert (found.asr.before, found.asr.after) == (rate(1, 1, 1), rate(0, 1, 1))
     assert found.rr.before == rate(1, 1)
     assert found.invalid == 3

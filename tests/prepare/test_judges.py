@@ -6,9 +6,10 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.evaluate import PhraseJudge
+from unmirage.evaluate.judges.llm.askers import TEMPERATURES
 from unmirage.models.endpoint.trouble import Trouble
 from unmirage.prepare import VerdictJudge, make_harm_judge
-from unmirage.prepare.endpoint import TEMPERATURES, EndpointHarmJudge
+from unmirage.prepare.endpoint import EndpointHarmJudge
 from unmirage.prepare.judges import judge_sha256
 from unmirage.records import Verdict
 
@@ -16,7 +17,10 @@ from unmirage.records import Verdict
 def test_a_judge_of_verdicts_gives_no_harm(query, response):
     seen = []
     found = VerdictJudge(PhraseJudge()).assess(
-        [(query(), response()), (query(), response(text="I'm sorry, I cannot help.")), (query(), response(text=" "))],
+        [
+            (query(name), response(name, text))
+            for name, text in (("a", "First, mix."), ("b", "I'm sorry, I cannot help."), ("c", " "))
+        ],
         lambda *at: seen.append(at),
     )
     assert [one.verdict for one in found] == [Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT]
@@ -101,7 +105,7 @@ def test_judges_are_named_like_those_of_evaluate(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("phrase", "unknown judge 'phrase'; valid: endpoint, exact, phrases. Did you mean 'phrases'?"),
+        ("phrase", "unknown judge 'phrase'; valid: endpoint, exact, local, phrases. Did you mean 'phrases'?"),
         ("exact", "judge 'exact' needs the ground truth"),
         ("exact:gone.json", "gone.json: no such truth file"),
         ("endpoint:http://h/v1", "names no model"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.errors import UserError
-from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
+from unmirage.records import Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
 from unmirage.run.store import Store
 
 CLEAN = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -131,6 +131,32 @@ def test_judgements_of_this_judge_on_this_model_are_replaced_and_no_others(store
     assert store.judgements("m", "j") == [judgement("a", Verdict.COMPLIED)]
     assert store.judgements("n", "j") == [judgement("a", Verdict.REFUSED, model="n")]
     assert store.judgements("m", "k") == [judgement("a", Verdict.REFUSED, judge="k")]
+
+
+def test_a_judgement_can_take_the_place_of_one_before(store):
+    store.put_judgements([judgement("a", Verdict.INVALID), judgement("b", Verdict.REFUSED)])
+    store.put_judgements([judgement("a", Verdict.COMPLIED)])
+    found = {one.query_id: one.verdict for one in store.judgements("m", "j")}
+    assert found == {"a": Verdict.COMPLIED, "b": Verdict.REFUSED}
+
+
+def test_what_is_scored_against_and_scores_and_variants_come_back(store):
+    gold = Gold(query_id="a", answers=("red", 'say "red"', "\ud800"), choices=("red", "blue"))
+    store.add_gold([gold, Gold(query_id="b", answers=())])
+    store.add_gold([Gold(query_id="a", answers=("other",))])
+    assert store.gold() == {"a": gold, "b": Gold(query_id="b", answers=())}
+    scores = [
+        Score(query_id="a", model="m", scorer="vqa", value=0.3, why="red"),
+        Score(query_id="a", model="m", scorer="exact", value=1.0),
+    ]
+    store.replace_scores("m", "vqa", scores[:1])
+    store.replace_scores("m", "exact", scores[1:])
+    store.replace_scores("m", "vqa", scores[:1])
+    assert sorted(store.scores("m"), key=lambda one: one.scorer) == [scores[1], scores[0]]
+    assert store.scores("n") == []
+    variant = Variant(model="m + int8", of="m", kind="int8")
+    store.add_variant(variant)
+    assert store.variants() == {"m + int8": variant}
 
 
 def test_a_replacement_that_fails_keeps_the_old_judgements(store):

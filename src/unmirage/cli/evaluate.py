@@ -1,40 +1,198 @@
-"""`unmirage evaluate`: judge the responses of a run and print the rates."""
+"""`unmirage evaluate`: judge the responses of a run, or ask a model a benchmark first; print the rates."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
+from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
+from unmirage.cli.judging import RubricOption, SeesOption, make_judges, read_calibration
+from unmirage.cli.options import (
+    BatchSizeOption,
+    ConcurrencyOption,
+    ImagesOption,
+    NameOption,
+    PriceInOption,
+    PriceOutOption,
+    RequestsOption,
+    RevisionOption,
+    SeedOption,
+    TimeoutOption,
+    TrustOption,
+    check_endpoint_options,
+)
 from unmirage.cli.plain import plain
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.quiet import quiet_libraries
+from unmirage.errors import UserError
 
 if TYPE_CHECKING:
-    from unmirage.evaluate import Gaps, Results
+    from unmirage.evaluate import Gaps, Judge, Results
     from unmirage.run import RunDirectory
 
 
 def evaluate_command(
-    run: Annotated[Path, typer.Argument(help="Run directory of `unmirage attack`.")],
-    judge: Annotated[str, typer.Option(help="phrases, or exact:PATH/truth.json.")] = "phrases",
+    target: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.")],
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="phrases, exact:PATH/truth.json, endpoint:URL#model or local:MODEL; may be repeated."),
+    ] = None,
+    ensemble: Annotated[
+        str | None, typer.Option(help="majority or any: all judges together stand behind the rates.")
+    ] = None,
+    rubric: RubricOption = "harm",
+    sees: SeesOption = False,
+    calibration: Annotated[
+        Path | None, typer.Option(help="File of `unmirage calibrate`: rates are also corrected for the judge's errors.")
+    ] = None,
+    canaries: Annotated[bool, typer.Option(help="Attack judges that are language models, and say what flips.")] = True,
+    reference: Annotated[
+        str | None, typer.Option(help="Model that the others are compared with; default: the first.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Benchmark to ask RUN_OR_MODEL first; `list` shows all.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Of --suite: its file or folder, or hf:NAME[:CONFIG][@SPLIT].")
+    ] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Of --suite: the run directory.")] = None,
+    images: ImagesOption = None,
+    name: NameOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Of --suite: at most so many queries.")] = None,
+    seed: SeedOption = 0,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Of --suite: tokens that an answer may have; default: the suite's.")
+    ] = None,
+    batch_size: BatchSizeOption = None,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
+    concurrency: ConcurrencyOption = None,
+    requests_per_minute: RequestsOption = None,
+    timeout: TimeoutOption = None,
+    price_in: PriceInOption = None,
+    price_out: PriceOutOption = None,
+    fail_if: Annotated[
+        list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.after>0.15 or utility<0.75'.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
-    """Judge every response in RUN, and write ASR, RR and IR with intervals to its results.json."""
-    from unmirage.cli.rates_table import rates_table
-    from unmirage.evaluate import make_judge
-    from unmirage.evaluate.run import evaluate_run
+    """Judge every response in a run, and write all rates with intervals to its results.json."""
+    from unmirage.cli.evaluate_suite import ask_suite, suites_table
+    from unmirage.cli.gate import check_gate
     from unmirage.run import existing_run
 
-    found = existing_run(run)
-    results = evaluate_run(found, make_judge(judge))
-    found.write_json(found.results_file, results.to_json())
+    if suite == "list":
+        out.print(suites_table())
+        return
+    specs = judge or ["phrases"]
+    endpoint = {
+        "concurrency": concurrency,
+        "requests_per_minute": requests_per_minute,
+        "timeout": timeout,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    check_endpoint_options(endpoint, (target, *specs))
+    for condition in fail_if or ():
+        check_gate(condition)
+    if junit is not None and not fail_if:
+        raise UserError("--junit: writes the outcome of --fail-if, and none is given")
+    if suite is None:
+        if out_dir is not None or data is not None:
+            raise UserError(f"--{'out' if out_dir else 'data'}: is for --suite NAME, and none is given")
+        run = existing_run(Path(target))
+    else:
+        quiet_libraries()
+        run = ask_suite(
+            model=target,
+            suite=suite,
+            data=data,
+            out=out_dir,
+            images=images,
+            name=name,
+            limit=limit,
+            seed=seed,
+            batch_size=batch_size,
+            max_new_tokens=max_new_tokens,
+            endpoint=endpoint,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
+    judges = make_judges(
+        specs,
+        rubric,
+        pictures=_pictures(run) if sees else None,
+        cache=run.path / ".judges.sqlite",
+        endpoint=endpoint,
+        batch_size=batch_size,
+    )
+    results = _evaluated(run, judges, ensemble, calibration, reference, canaries=canaries)
     if json_output:
         print_json(results.to_json())
     else:
+        _print(results)
+    err.print(f"Next: unmirage report {run.path}", markup=False, soft_wrap=True)
+    _check(results.to_json(), fail_if or (), junit)
+    _require_complete(run, results)
+
+
+def _evaluated(
+    run: RunDirectory,
+    judges: Sequence[Judge],
+    ensemble: str | None,
+    calibration: Path | None,
+    reference: str | None,
+    *,
+    canaries: bool,
+) -> Results:
+    from unmirage.evaluate.assess import Judging, evaluate_run
+
+    judging = Judging(judges=judges, ensemble=ensemble, canaries=canaries, reference=reference)
+    if calibration is not None:
+        judging = judging.calibrated(read_calibration(calibration, judging.name))
+    with run.held(), StageProgress(lines=False) as progress:
+        results = evaluate_run(run, judging, progress)
+        run.write_json(run.results_file, results.to_json())
+    for one in judges:
+        accounting = getattr(getattr(one, "asker", None), "accounting", None)
+        if accounting is not None:
+            err.print(accounting.summary(), markup=False, soft_wrap=True)
+    return results
+
+
+def _pictures(run: RunDirectory) -> Any:
+    from unmirage.evaluate.run import pictures_of
+
+    return pictures_of(run)
+
+
+def _print(results: Results) -> None:
+    from unmirage.cli.rates_table import rates_table, scores_table
+    from unmirage.cli.results_notes import notes
+
+    if results.suite is None or results.suite["purpose"] != "utility":
         out.print(rates_table(results))
-    err.print(f"Next: unmirage report {run}", markup=False, soft_wrap=True)
-    _require_complete(found, results)
+    if any(one.scores for one in results.details.values()):
+        out.print(scores_table(results))
+    for line in notes(results):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | None) -> None:
+    """End with the status for a gate that failed, once all of them are written down."""
+    from unmirage.cli.gate import broken_gate
+    from unmirage.cli.junit import junit as as_junit
+    from unmirage.cli.targets import naming
+    from unmirage.run.files import write_text_atomic
+
+    if junit is not None:
+        with naming(junit):
+            write_text_atomic(junit, as_junit(document, conditions))
+    broken = [line for condition in conditions if (line := broken_gate(condition, document))]
+    if broken:
+        fail("; ".join(broken), EXIT_GATE)
 
 
 def _require_complete(run: RunDirectory, results: Results) -> None:

@@ -1,16 +1,59 @@
-"""`--fail-if 'shortcut_gap>0.2'`: a condition on a result in, the reason to fail out."""
+"""`--fail-if 'asr.after>0.15 or utility<0.75'`: conditions on a result in, the reason to fail out."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from unmirage.errors import UserError
+from unmirage.text.printable import clean
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
-_GATE = re.compile(r"\s*([\w.-]+)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)\s*")
+_PART = r'(?:[\w-]+|"[^"]+")'
+_COMPARISON = re.compile(rf"\s*({_PART}(?:\.{_PART})*)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)")
+_JOIN = re.compile(r"\s+(or|and)\s+", re.IGNORECASE)
+_VALUE = "value"  # of a rate, a score or a corrected rate: what it stands for in a condition
+_MODELS = "models"
+_NOTHING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One NAME>NUMBER; the name as it was written, and in its parts."""
+
+    name: str
+    parts: tuple[str, ...]
+    sign: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What came of one alternative (what stands between two `or`) for one model.
+
+    Attributes:
+        alternative: as it was written.
+        model: the model it is about; None where it is about the result as a whole, or about several models.
+        holds: whether it holds; None if that cannot be told.
+        found: the values it rests on, "npo: asr.after is 0.31", or what is not estimable if it cannot be told.
+    """
+
+    alternative: str
+    model: str | None
+    holds: bool | None
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What a name stands for: one value, of one model or of the whole (`model`), or a value of each model."""
+
+    by_model: Mapping[str | None, float | None]
+    model: str | None = None
+    of_each: bool = False
 
 
 def check_gate(condition: str) -> None:
@@ -19,43 +62,128 @@ def check_gate(condition: str) -> None:
 
 
 def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
-    """Return a line that says that `condition` holds and with which value; None if it does not hold.
+    """Return a line that says that `condition` holds and with which values; None if it does not hold.
 
     Args:
-        condition: NAME>NUMBER, with > >= < or <=; dots lead into the document: "predictability.words.test"
+        condition: NAME>NUMBER, with > >= < or <=, joined by `or` and `and`, of which `and` binds tighter. Dots lead
+            into the document: "predictability.words.test". A rate stands for its value. Where there are models, a
+            name that starts with no model's is asked of each of them: "asr.after". A part that has other
+            characters than letters, digits, _ and - stands in double quotes: '"npo + int8".utility'.
         document: the result, as `--json` prints it.
     """
-    name, sign, limit = _parsed(condition)
-    value = _number(name, document)
-    return f"gate '{condition.strip()}' failed: {name} is {value:g}" if _COMPARE[sign](value, float(limit)) else None
+    checks = checked(condition, document)
+    broken = dict.fromkeys(check.found for check in checks if check.holds)
+    if broken:
+        return f"gate '{condition.strip()}' failed: {'; '.join(broken)}"
+    for check in checks:
+        if check.holds is None:
+            raise UserError(f"--fail-if: {check.found}")
+    return None
 
 
-def _parsed(condition: str) -> tuple[str, str, str]:
-    match = _GATE.fullmatch(condition)
-    if not match:
+def checked(condition: str, document: Mapping[str, Any]) -> list[Check]:
+    """Return what came of each alternative of `condition`, for each model that it is about.
+
+    A name that nothing has is a `UserError`. An `and` of which one side fails does not hold, whatever the other is.
+    """
+    return [check for text, group in _parsed(condition) for check in _checks(text, group, document)]
+
+
+def _parsed(condition: str) -> list[tuple[str, list[Comparison]]]:
+    """Return the alternatives, each as it was written and as the comparisons that all have to hold."""
+    groups: list[list[re.Match[str]]] = []
+    at, joined = 0, "or"
+    while match := _COMPARISON.match(condition, at):
+        if joined == "or":
+            groups.append([])
+        groups[-1].append(match)
+        at = match.end()
+        join = _JOIN.match(condition, at)
+        if not join:
+            break
+        at, joined = join.end(), join[1].lower()
+    if not match or condition[at:].strip():
         raise UserError(f"--fail-if: {condition!r} is no condition; valid: NAME>NUMBER with >, >=, < or <=")
+    return [(condition[own[0].start() : own[-1].end()].strip(), [_comparison(one) for one in own]) for own in groups]
+
+
+def _comparison(match: re.Match[str]) -> Comparison:
     name, sign, limit = match.groups()
-    return name, sign, limit
+    return Comparison(name, tuple(part.strip('"') for part in re.findall(_PART, name)), sign, float(limit))
 
 
-def _number(name: str, document: Mapping[str, Any]) -> float:
-    value: Any = document
-    for part in name.split("."):
-        if value is None:
-            break  # what the data do not have is no mistake in the name
-        value = value.get(part, document) if isinstance(value, Mapping) else document
+def _checks(text: str, group: list[Comparison], document: Mapping[str, Any]) -> Iterator[Check]:
+    found = [_values(one, document) for one in group]
+    if any(one.of_each for one in found):
+        for model in document[_MODELS]:
+            values = [one.by_model[model if one.of_each else one.model] for one in found]
+            yield _check(text, model, group, values, start=f"{_line(model)}: ")
+    else:
+        about = {one.model for one in found}
+        values = [one.by_model[one.model] for one in found]
+        yield _check(text, about.pop() if len(about) == 1 else None, group, values)
+
+
+def _check(text: str, model: str | None, group: list[Comparison], values: list[float | None], start: str = "") -> Check:
+    both = list(zip(group, values, strict=True))
+    unknown = [f"{_line(one.name)} is not estimable from these data" for one, value in both if value is None]
+    known = [f"{_line(one.name)} is {value:g}" for one, value in both if value is not None]
+    fails = any(value is not None and not _COMPARE[one.sign](value, one.limit) for one, value in both)
+    holds = False if fails else None if unknown else True
+    found = start + " and ".join(unknown if holds is None else known)
+    return Check(alternative=text, model=model, holds=holds, found=found)
+
+
+def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
+    models: Mapping[str, Any] = document.get(_MODELS) or {}
+    parts = one.parts[1:] if models and one.parts[0] == _MODELS else one.parts
+    for end in range(len(parts), 0, -1):  # names of models may have dots
+        name = ".".join(parts[:end])
+        if name in models and (value := _number(parts[end:], models[name])) is not _NOTHING:
+            return _Values({name: value}, name)
+    by_model = {name: _number(parts, rates) for name, rates in models.items()}
+    if any(value is not _NOTHING for value in by_model.values()):
+        return _Values({name: None if value is _NOTHING else value for name, value in by_model.items()}, of_each=True)
+    value = _number(one.parts, document)
+    if value is _NOTHING:
+        raise UserError(f"--fail-if: no number is called {one.name!r}; valid: {', '.join(_valid(document, models))}")
+    return _Values({None: value})
+
+
+def _number(parts: tuple[str, ...], value: Any) -> Any:
+    """Return the number that the parts lead to, None where it is not estimable, `_NOTHING` where there is none."""
     if value is None:
-        raise UserError(f"--fail-if: {name} is not estimable from these data")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"--fail-if: no number is called {name!r}; valid: {', '.join(_names(document))}")
-    return float(value)
+        return None  # what the data do not have is no mistake in the name
+    if not isinstance(value, Mapping):
+        plain = not parts and isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if plain else _NOTHING
+    if not parts:
+        return _number((), value[_VALUE]) if _VALUE in value else _NOTHING
+    for end in range(len(parts), 0, -1):
+        key = ".".join(parts[:end])
+        if key in value and (found := _number(parts[end:], value[key])) is not _NOTHING:
+            return found
+    return _NOTHING
+
+
+def _line(name: str) -> str:
+    """Return a name as it may stand in a message of one line."""
+    return " ".join(clean(name).split())
+
+
+def _valid(document: Mapping[str, Any], models: Mapping[str, Any]) -> list[str]:
+    """Return the names that a condition may have: those of any model, where there are models."""
+    if not models:
+        return _names(document)
+    return list(dict.fromkeys(name for rates in models.values() for name in _names(rates)))
 
 
 def _names(document: Mapping[str, Any], prefix: str = "") -> list[str]:
     names = []
     for key, value in document.items():
-        if isinstance(value, Mapping):
-            names += _names(value, f"{prefix}{key}.")
-        elif value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            names.append(prefix + key)
+        name = prefix + (key if re.fullmatch(_PART, key) else f'"{key}"')
+        if isinstance(value, Mapping) and _VALUE not in value:
+            names += _names(value, f"{name}.")
+        elif value is None or (isinstance(value, Mapping | int | float) and not isinstance(value, bool)):
+            names.append(name)
     return names

@@ -12,7 +12,23 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli import align, attack, audit, convert, demo, doctor, evaluate, explain, prepare, report, search, study
+from unmirage.cli import (
+    align,
+    attack,
+    audit,
+    calibrate,
+    convert,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    prepare,
+    report,
+    search,
+    stress,
+    study,
+)
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail
 from unmirage.errors import UserError
 
@@ -31,8 +47,11 @@ app.command("explain")(explain.explain_command)
 app.command("convert")(convert.convert_command)
 app.command("prepare")(prepare.prepare_command)
 app.command("align")(align.align_command)
+app.command("stress")(stress.stress_command)
 app.command("evaluate")(evaluate.evaluate_command)
+app.command("calibrate")(calibrate.calibrate_command)
 app.command("report")(report.report_command)
+app.command("export")(export.export_command)
 app.add_typer(study.app, name="study")
 app.command("doctor")(doctor.doctor_command)
 

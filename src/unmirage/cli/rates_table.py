@@ -3,43 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from rich import box
 from rich.table import Table
 
 from unmirage.cli.plain import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
+from unmirage.intervals import Mean
 from unmirage.records import Rate
 
 
 def rates_table(results: Results) -> Table:
     """Return the table; shares in per cent, the 95 % interval of the attacked rate beside it."""
-    attack = results.attack
+    attacked = bool(results.attack)
     table = Table(box=box.SIMPLE_HEAD, caption=_caption(results), caption_justify="left", caption_style="dim")
     table.add_column("model", no_wrap=True)
-    table.add_column(f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"', justify="right")
-    table.add_column("control", justify="right")
-    table.add_column(f'RR before → after "{attack["over_prudence_word"]}"', justify="right")
-    table.add_column("IR before → after", justify="right")
+    for head in _heads(results.attack) if attacked else ("ASR", "RR", "IR"):
+        table.add_column(head, justify="right")
     table.add_column("utility", justify="right")
     with_near = any(rates.near.n for rates in results.models.values())
     if with_near:
         table.add_column("near", justify="right")
-    for name, rates in _rows(results.models):
+    for name, rates in results.models.items():
         table.add_row(
             plain(name),
-            _change(rates.asr, interval=True),
-            _percent(rates.asr_control),
-            _change(rates.rr, interval=True),
-            _change(rates.ir),
+            *(_attacked(rates) if attacked else _plain(rates)),
             _percent(rates.utility),
             *([_percent(rates.near)] if with_near else []),
         )
     return table
 
 
-def _rows(models: Mapping[str, ModelRates]) -> list[tuple[str, ModelRates]]:
-    return list(models.items())
+def scores_table(results: Results) -> Table:
+    """Return the mean of a benchmark's own scores, one row a model."""
+    title = results.suite["name"] if results.suite else "scores"
+    table = Table(box=box.SIMPLE_HEAD, caption="per cent, [95 % interval, clustered by picture]", caption_style="dim")
+    table.add_column("model", no_wrap=True)
+    scorers = list(dict.fromkeys(scorer for one in results.details.values() for scorer in one.scores))
+    for scorer in scorers:
+        table.add_column(f"{title}: {scorer}", justify="right")
+    table.add_column("n", justify="right")
+    for name, found in results.details.items():
+        counts = {one.n for one in found.scores.values()}
+        table.add_row(
+            plain(name),
+            *(_score(found.scores.get(scorer)) for scorer in scorers),
+            str(max(counts, default=0)),
+        )
+    return table
+
+
+def _score(found: Mean | None) -> str:
+    if found is None or found.value is None:
+        return "n/a"
+    interval = "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}–{100 * found.high:.0f}]"
+    return f"{100 * found.value:.1f}{interval}"
+
+
+def _heads(attack: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+        "control",
+        f'RR before → after "{attack["over_prudence_word"]}"',
+        "IR before → after",
+    )
+
+
+def _attacked(rates: ModelRates) -> tuple[str, ...]:
+    return (
+        _change(rates.asr, interval=True),
+        _percent(rates.asr_control),
+        _change(rates.rr, interval=True),
+        _change(rates.ir),
+    )
+
+
+def _plain(rates: ModelRates) -> tuple[str, ...]:
+    """Return the rates of a benchmark that nobody attacked."""
+    return tuple(_percent(one, interval=True) for one in (rates.asr.before, rates.rr.before, rates.ir.before))
 
 
 def _caption(results: Results) -> str:

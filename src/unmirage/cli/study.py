@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,13 +21,15 @@ from unmirage.run.files import write_json_atomic
 if TYPE_CHECKING:
     from unmirage.testbed.methods import MethodsStudy
     from unmirage.testbed.methods_settings import MethodsSettings
+    from unmirage.testbed.relearn import RelearnStudy
+    from unmirage.testbed.relearn_settings import RelearnSettings
 
-app = typer.Typer(help="Compare methods on the built-in world.", no_args_is_help=True)
+app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Compare methods on the built-in world."""
+    """Compare methods, and attacks on them, on the built-in world."""
 
 
 @app.command("methods")
@@ -93,15 +96,79 @@ def _completed(
     return studies
 
 
+@app.command("relearn")
+def relearn_command(
+    seeds: Annotated[int, typer.Option(min=1, help="How many worlds; rates are pooled over them.")] = 3,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
+    ] = None,
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="Run directory; that of `study methods --keep-models` gives its models too.")
+    ] = Path("unmirage-relearn"),
+    models: Annotated[str, typer.Option(help="Rows of `study methods` to attack, with commas; default: four.")] = "",
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print relearning.json on stdout.")] = False,
+) -> None:
+    """Does the repair last? Fine-tune repaired models on a few samples, round them to 8 bits, and sample answers."""
+    from unmirage.cli.quiet import quiet_libraries
+    from unmirage.testbed.methods_table import write_between_markers
+    from unmirage.testbed.relearn_settings import RelearnSettings
+    from unmirage.testbed.relearn_table import curve_table, full_table, legend, markdown, summarise_relearning
+
+    quiet_libraries()
+    settings = RelearnSettings()
+    if names := [name.strip() for name in models.split(",") if name.strip()]:
+        settings = settings.model_copy(update={"models": tuple(names)})
+    with ExitStack() as stack:
+        studies = _attacked(stack, out_dir, settings, [seed] if seed is not None else range(seeds))
+        if seed is not None:
+            err.print(f"Seed {seed} is done. The tables: the same command without --seed.", markup=False)
+            return
+        document = {"commit": _commit(), **summarise_relearning(studies)}
+    for file in (out_dir / "relearning.json", *([keep] if keep else [])):
+        write_json_atomic(file, document)
+    if write is not None:
+        write_between_markers(write, markdown(document))
+    if json_output:
+        print_json(document)
+        return
+    for heads, rows in (full_table(document), curve_table(document)):
+        _print_table(heads, rows)
+    out.print(legend(document), style="dim", markup=False)
+
+
+def _attacked(
+    stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: range | list[int]
+) -> list[RelearnStudy]:
+    """Attack what has not been attacked of every seed, and return the seeds with their locks held."""
+    from unmirage.testbed.relearn import open_relearn
+
+    studies = []
+    with StageProgress() as progress:
+        for seed in seeds:
+            progress.prefix = f"seed {seed}: "
+            study = stack.enter_context(open_relearn(folder / f"seed-{seed}", settings, seed, progress))
+            study.complete()
+            studies.append(study)
+    return studies
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, head in enumerate(heads):
+        table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(plain(cell, longest=120) for cell in row))
+    out.print(table)
+
+
 def _print(document: dict[str, Any]) -> None:
     from unmirage.testbed.methods_table import cells, front_lines, heads
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for number, head in enumerate(heads(document)):
-        table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
-    for row in document["rows"]:
-        table.add_row(*(plain(cell, longest=120) for cell in cells(row)))
-    out.print(table)
+    _print_table(heads(document), [cells(row) for row in document["rows"]])
     out.print(f"per cent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
     out.print(
         "No other row is as good on ASR after, RR after, utility and near, and better on one, than:", soft_wrap=True

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from unmirage.data import holisafe, llava, mossbench, spa_vl, tables, vlguard
+from unmirage.data import figstep, holisafe, llava, mm_safetybench, mossbench, spa_vl, tables, vlguard, xstest
 from unmirage.data.containers import READERS, text_file
 from unmirage.data.hub import HUB, hub_data
 from unmirage.data.ids import with_unique_ids
@@ -40,6 +40,9 @@ FORMATS: dict[str, Format] = {
     "spa-vl": spa_vl,
     "holisafe": holisafe,
     "mossbench": mossbench,
+    "figstep": figstep,
+    "xstest": xstest,
+    "mm-safetybench": mm_safetybench,
     "json": tables,
     "jsonl": tables,
     "csv": tables,

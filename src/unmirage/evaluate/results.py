@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from unmirage.evaluate.agreement import Agreement
+from unmirage.evaluate.bootstrap import mean_over_seeds
+from unmirage.evaluate.calibration import JudgeCalibration, to_json
+from unmirage.evaluate.compare import Comparison
+from unmirage.evaluate.details import Details
+from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.outcomes import ModelRates
-from unmirage.records import Kind, Rate
+from unmirage.records import Kind, Rate, Verdict
 
 SCHEMA = "unmirage.results/1"
+
+_RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
+    "asr.before": lambda rates: rates.asr.before,
+    "asr.after": lambda rates: rates.asr.after,
+    "rr.before": lambda rates: rates.rr.before,
+    "rr.after": lambda rates: rates.rr.after,
+    "ir.before": lambda rates: rates.ir.before,
+    "ir.after": lambda rates: rates.ir.after,
+    "utility": lambda rates: rates.utility,
+    "near": lambda rates: rates.near,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +39,12 @@ class Results:
         models: name -> rates, pooled over the seeds.
         by_seed: for each seed, name -> rates of that seed alone.
         attack: words and shots.
+        details: name -> what else is known of a model.
+        comparisons: differences between rates over the same samples.
         judges: name -> how far another judge agrees with `judge`.
+        canaries: name of a judge -> what attacks on it did.
+        calibration: how the judge errs, where that was measured.
+        suite: the benchmark that was asked, if it was one: name and purpose.
         settings, machine, timings: what made these figures; seconds by stage.
     """
 
@@ -32,7 +53,12 @@ class Results:
     models: Mapping[str, ModelRates]
     by_seed: Sequence[Mapping[str, ModelRates]]
     attack: Mapping[str, Any]
+    details: Mapping[str, Details] = field(default_factory=dict)
+    comparisons: Sequence[Comparison] = ()
     judges: Mapping[str, Agreement] = field(default_factory=dict)
+    canaries: Mapping[str, Canaries] = field(default_factory=dict)
+    calibration: JudgeCalibration | None = None
+    suite: Mapping[str, str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -44,16 +70,50 @@ class Results:
             "seeds": list(self.seeds),
             "judge": self.judge,
             "attack": dict(self.attack),
-            "models": {name: _model_json(rates) for name, rates in self.models.items()},
+            "models": {
+                name: _model_json(rates)
+                | (self.details[name].to_json() if name in self.details else {})
+                | self._over_seeds(name)
+                for name, rates in self.models.items()
+            },
+            "comparisons": [one.to_json() for one in self.comparisons],
+            "suite": None if self.suite is None else dict(self.suite),
             "by_seed": [
                 {"seed": seed, "models": {name: _model_json(rates) for name, rates in models.items()}}
                 for seed, models in zip(self.seeds, self.by_seed, strict=True)
             ],
-            "judges": {name: asdict(found) for name, found in self.judges.items()},
+            "judges": self._judges_json(),
             "settings": dict(self.settings),
             "machine": dict(self.machine),
             "timings": {stage: round(seconds, 1) for stage, seconds in self.timings.items()},
         }
+
+    def _over_seeds(self, name: str) -> dict[str, Any]:
+        """Return the mean of each rate over the seeds, with a t interval, where there are several."""
+        if len(self.seeds) < 2:
+            return {}
+        found = {
+            rate: [value for seed in self.by_seed if name in seed and (value := pick(seed[name]).value) is not None]
+            for rate, pick in _RATES.items()
+        }
+        means = {rate: mean_over_seeds(values) for rate, values in found.items()}
+        return {
+            "over_seeds": {
+                rate: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for rate, one in means.items()
+            }
+        }
+
+    def _judges_json(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {name: asdict(one) for name, one in self.judges.items()}
+        for name, canaries in self.canaries.items():
+            found.setdefault(name, {})["canaries"] = asdict(canaries)
+        if self.calibration is not None:
+            complied = self.calibration.verdicts[Verdict.COMPLIED]
+            found.setdefault(self.judge, {})["calibration"] = to_json(self.calibration) | {
+                "sensitivity": asdict(complied.sensitivity),
+                "specificity": asdict(complied.specificity),
+            }
+        return found
 
 
 def _model_json(rates: ModelRates) -> dict[str, Any]:

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from unmirage.errors import UserError
+from unmirage.data.hub import HUB
+from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.load import open_samples
+from unmirage.data.parquet import is_parquet
+from unmirage.evaluate.details import Said
 from unmirage.evaluate.gaps import unasked
-from unmirage.evaluate.judges import Judge, judge_response
-from unmirage.evaluate.outcomes import ModelRates, Outcome, join, model_rates
-from unmirage.evaluate.results import Results
+from unmirage.evaluate.instead import known_words
+from unmirage.evaluate.judges import Judge
+from unmirage.evaluate.judges.base import Progress
+from unmirage.evaluate.outcomes import Outcome, join
+from unmirage.evaluate.suites import suite_pictures
 from unmirage.records import Judgement, Verdict
+from unmirage.run.commits import keep_as_they_come
 from unmirage.run.directory import RunDirectory
-from unmirage.run.machine import describe_machine
 from unmirage.run.store import Store
 
 
-def judge_run(store: Store, judge: Judge, model: str) -> None:
-    """Let `judge` give a verdict on every response of `model`, replacing what it said before."""
+def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None = None) -> None:
+    """Let `judge` give a verdict on every response of `model`.
+
+    A judge that costs nothing says everything anew. Of one whose verdicts are dear, those that are there stay, and new
+    ones are committed every few rows.
+
+    Raises:
+        UserError: another judge has judged under this name, or it makes no sense to go on.
+    """
     queries = {query.id: query for query in store.queries()}
-    judgements = [judge_response(judge, queries[response.query_id], response) for response in store.responses(model)]
-    store.replace_judgements(model, judge.name, judgements)
+    answers = [(queries[response.query_id], response) for response in store.responses(model)]
+    if not judge.made_of:
+        store.replace_judgements(model, judge.name, judge.judge(answers, progress))
+        return
+    store.add_model(f"judge {judge.name}", judge.made_of)
+    valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
+    missing = [answer for answer in answers if answer[0].id not in valid]
+    keep_as_they_come(judge.judge(missing, progress), store.put_judgements)
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:
@@ -30,6 +50,7 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
     is still to be asked: without it, a sample that nothing has broken yet would pass for one that nothing breaks.
     """
     queries, judgements = store.queries(), store.judgements(model, judge)
+    categories = {sample.id: sample.category for sample in store.samples()}
     failed = {failure.query_id for failure in store.failures(model)}
     if stopped:
         failed |= {query.id for query in unasked(store, judge, model, stopped=True)}
@@ -39,7 +60,27 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
         for query in queries
         if query.id in failed
     ]
-    return join(queries, judgements, group)
+    return join(queries, judgements, group, categories)
+
+
+def what_was_said(store: Store, judge: str, model: str) -> Said:
+    """Return the responses of a model; `judge` says which of them neither comply nor refuse."""
+    queries = store.queries()
+    unsafe = {query.id for query in queries if query.unsafe}
+    beside = {one.query_id for one in store.judgements(model, judge) if one.verdict is Verdict.IRRELEVANT} & unsafe
+    responses = store.responses(model)
+    variants = store.variants()
+    made_from = {name: variants[name].of if name in variants else name for name in (model, *store.models())}
+    others = [
+        [response.text for response in store.responses(other)]
+        for other in store.models()
+        if made_from[other] != made_from[model]
+    ]
+    return Said(
+        everything=[response.text for response in responses],
+        beside=[response.text for response in responses if response.query_id in beside],
+        known=known_words([query.text for query in queries], others),
+    )
 
 
 def stops_at_success(config: Mapping[str, Any]) -> bool:
@@ -48,30 +89,12 @@ def stops_at_success(config: Mapping[str, Any]) -> bool:
     return isinstance(attack, Mapping) and attack.get("stop_at_first_success") is True
 
 
-def evaluate_run(run: RunDirectory, judge: Judge) -> Results:
-    """Judge everything in a run of `unmirage attack` and return the rates of all its models.
-
-    Raises:
-        UserError: the run was made by something else, or nobody has answered in it yet.
-    """
+def pictures_of(run: RunDirectory) -> Pictures:
+    """Return the pictures of a run's queries: those in its data, where it may hold some, else those of its folder."""
     config = run.config()
-    if not {"seed", "attack"} <= set(config):
-        raise UserError(f"{run.config_file}: field 'attack' is missing; evaluate takes a run of `unmirage attack`")
-    stopped = stops_at_success(config)
-    models: dict[str, ModelRates] = {}
-    with run.store() as store:
-        for name in store.models():
-            judge_run(store, judge, name)
-            outcomes = judged_outcomes(store, judge.name, name, stopped=stopped)
-            models[name] = model_rates(outcomes, stopped=stopped)
-    if not models:
-        raise UserError(f"{run.path}: no model has answered yet; run `unmirage attack` first")
-    return Results(
-        judge=judge.name,
-        seeds=[config["seed"]],
-        models=models,
-        by_seed=[models],
-        attack=config["attack"],
-        settings=config,
-        machine=describe_machine(),
-    )
+    if config.get("suite") is not None:
+        return suite_pictures(config)
+    data, images = str(config.get("data", "")), config.get("images")
+    if data.startswith(HUB) or (data and is_parquet(Path(data))):
+        return open_samples(data).pictures
+    return ImageFolder(run.path / images if isinstance(images, str) else run.path)

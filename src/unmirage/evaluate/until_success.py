@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from unmirage.data.images import Pictures
-from unmirage.evaluate.judges import Judge, judge_response
+from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.stopping import SHOTS, series, undecided
 from unmirage.models.ask import ask
 from unmirage.models.base import VLM, GenerationConfig
@@ -89,8 +89,8 @@ class _Asking:
         """Judge the answers that have no verdict yet, and keep all verdicts: a judge may be dear."""
         new = [one for one in self._store.responses(self._vlm.name) if one.query_id not in self._judged]
         if new:
-            judged = [judge_response(self._judge, self._queries[one.query_id], one) for one in new]
-            self._judged |= {one.query_id: one for one in judged}
+            answers = [(self._queries[one.query_id], one) for one in new]
+            self._judged |= {one.query_id: one for one in self._judge.judge(answers)}
             self._store.replace_judgements(self._vlm.name, self._judge.name, self._judged.values())
 
     def _say(self, done: int, total: int) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from unmirage.data.images import Pictures
 from unmirage.models.base import VLM, GenerationConfig
 from unmirage.records import Failure, Query, Response
+from unmirage.run.commits import keep_as_they_come
 from unmirage.run.store import Store
-
-_ROWS, _SECONDS = 64, 2.0  # what may be lost by a kill
 
 
 def ask(
@@ -38,23 +36,20 @@ def ask(
     if queries is not None:
         chosen = {query.id for query in queries}
         missing = [query for query in missing if query.id in chosen]
-    pending: list[Response | Failure] = []
-    failed, since = 0, time.monotonic()
-    try:
-        for done, found in enumerate(vlm.answer(missing, images, config), start=1):
-            pending.append(found)
+    failed = 0
+
+    def told(answers: Iterable[Response | Failure]) -> Iterator[Response | Failure]:
+        nonlocal failed
+        for done, found in enumerate(answers, start=1):
             failed += isinstance(found, Failure)
-            if len(pending) >= _ROWS or time.monotonic() - since > _SECONDS:
-                _keep(store, pending)
-                pending, since = [], time.monotonic()
+            yield found
             if progress is not None:
                 progress(done, len(missing))
-    finally:
-        _keep(store, pending)
+
+    keep_as_they_come(told(vlm.answer(missing, images, config)), lambda found: _keep(store, found))
     return failed
 
 
 def _keep(store: Store, found: Sequence[Response | Failure]) -> None:
-    if found:
-        store.add_responses(one for one in found if isinstance(one, Response))
-        store.add_failures(one for one in found if isinstance(one, Failure))
+    store.add_responses(one for one in found if isinstance(one, Response))
+    store.add_failures(one for one in found if isinstance(one, Failure))

@@ -12,13 +12,18 @@ from unmirage.records import Failure, Query, Response
 
 
 class GenerationConfig(BaseModel):
-    """How a model answers. Greedy: the answer is a function of model, picture and text."""
+    """How a model answers. Greedy at temperature 0: the answer is a function of model, picture and text.
+
+    At a higher temperature it is also one of `seed` and the query's id, whatever else is asked at the same time.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_new_tokens: int = Field(default=256, ge=1)
     batch_size: int | None = Field(default=None, ge=1, description="queries at once; None finds what memory holds")
     share_prefix: bool = Field(default=True, description="read a picture once for all queries on it")
+    temperature: float = Field(default=0, ge=0, allow_inf_nan=False, description="0 is greedy")
+    seed: int = Field(default=0, ge=0, description="of the draws at a temperature above 0")
 
 
 class VLM(Protocol):

@@ -1,4 +1,4 @@
-"""Prompts in, greedy answers out: the shared prefix is read once, and a row that has ended is not asked again."""
+"""Prompts in, answers out: the shared prefix is read once, and a row that has ended is not asked again."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+from transformers import LogitsProcessor, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from unmirage.models.encoding import to_model
 from unmirage.models.families import end_ids, image_deltas, positions
 from unmirage.models.key_values import KeyValues
 from unmirage.models.prompts import Prompts
+from unmirage.models.sampling import Sampling
 
 # Rows are taken out of the batch when so many of them have ended: each time, the cache is copied.
 _ENDED_SHARE = 0.25
 
 
 @torch.inference_mode()
-def greedy(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
+def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None = None) -> list[Tensor]:
     """Return the new ids of each prompt, ending with an end token or after `max_new_tokens`.
 
-    They are those of `model.generate(do_sample=False)` on each prompt alone, up to rounding.
+    They are those of `model.generate(do_sample=False)` on each prompt alone, up to rounding; with `sampling`, they
+    are drawn.
     """
     device = model.device
     ends = torch.tensor(sorted(end_ids(model)), device=device)
@@ -43,6 +45,8 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
     for step in range(max_new_tokens):
         if seen is not None:
             logits = penalty(seen, logits.float())
+        if sampling is not None:
+            logits = sampling.noisy(logits, active.tolist(), step)
         tokens = logits.argmax(dim=-1)
         for row, token in zip(active[~ended].tolist(), tokens[~ended], strict=True):
             found[row].append(token)
@@ -63,12 +67,26 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def generate(model: Any, prompts: Prompts, max_new_tokens: int) -> list[Tensor]:
+def generate(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None = None) -> list[Tensor]:
     """Return the same from the library's own loop, for models whose prompts cannot share a prefix."""
     inputs = to_model(prompts.prefix, model)
-    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
+    width = inputs["input_ids"].shape[1]
+    # The noise is ours, so that the library's greedy choice is the draw.
+    drawn = {} if sampling is None else {"logits_processor": LogitsProcessorList([_Noise(sampling, width)])}
+    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, **drawn)
     ends = torch.tensor(sorted(end_ids(model)))
-    return [_up_to_end(row, ends) for row in whole[:, inputs["input_ids"].shape[1] :].cpu()]
+    return [_up_to_end(row, ends) for row in whole[:, width:].cpu()]
+
+
+class _Noise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+    """Adds the noise of a draw to the logits of all rows of a batch; prompts are `width` tokens long."""
+
+    def __init__(self, sampling: Sampling, width: int) -> None:
+        self._sampling = sampling
+        self._width = width
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        return self._sampling.noisy(scores, range(len(input_ids)), input_ids.shape[1] - self._width)
 
 
 def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:

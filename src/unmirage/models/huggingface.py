@@ -1,4 +1,4 @@
-"""A Hugging Face VLM: loaded from safetensors, asked in greedy batches, saved whole."""
+"""A Hugging Face VLM: loaded from safetensors, asked in batches, saved whole."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from unmirage.models.families import attention_reach, end_ids, why_not_shared
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, one_line, some
 from unmirage.models.greedy import generate, greedy
 from unmirage.models.prepare import Prepared, Sharing, prepare
+from unmirage.models.sampling import Sampling
 from unmirage.records import Failure, Query, Response
 
 __all__ = ["HuggingFaceVLM", "check_folder"]
@@ -124,7 +125,7 @@ class HuggingFaceVLM:
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
     ) -> Iterator[Response | Failure]:
-        """Yield one greedy response for each query.
+        """Yield one response for each query.
 
         Queries on one picture are asked together, and the picture is read once for all of them. The next batch
         is prepared while the model answers. Where memory does not hold a batch, it is halved and asked again.
@@ -163,7 +164,7 @@ class HuggingFaceVLM:
         size.start()
         try:
             loop = generate if why_not_shared(self.model) else greedy
-            rows = loop(self.model, batch.prompts, config.max_new_tokens)
+            rows = loop(self.model, batch.prompts, config.max_new_tokens, **_sampling(queries, config))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -178,6 +179,13 @@ class HuggingFaceVLM:
         length = len(ids) - finished
         text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
+
+
+def _sampling(queries: Sequence[Query], config: GenerationConfig) -> dict[str, Sampling]:
+    """Return how the rows of a batch are drawn, as an argument of the loop; nothing where they are greedy."""
+    if not config.temperature:
+        return {}
+    return {"sampling": Sampling(config.temperature, config.seed, [query.id for query in queries])}
 
 
 @contextmanager

@@ -39,17 +39,15 @@ class VerdictJudge:
 
     def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
         """Return the judge's verdicts."""
-        found = []
-        for done, (query, response) in enumerate(answers, start=1):
-            verdict, why = self._judge.verdict(query, response.text)
-            found.append(Assessment(verdict=verdict, why=why))
-            if progress is not None:
-                progress(done, len(answers))
-        return found
+        found = {
+            (one.query_id, one.model): Assessment(verdict=one.verdict, why=one.why)
+            for one in self._judge.judge(answers, progress)
+        }
+        return [found[query.id, response.model] for query, response in answers]
 
 
 def make_harm_judge(spec: str, cache: Path | None = None, settings: EndpointSettings | None = None) -> HarmJudge:
-    """Return the judge that `spec` names: one of `unmirage evaluate`, or "endpoint:URL#model-name".
+    """Return the judge that `spec` names: one of `unmirage evaluate`.
 
     Args:
         spec: the name, and what it needs.
@@ -67,11 +65,11 @@ def make_harm_judge(spec: str, cache: Path | None = None, settings: EndpointSett
 
         return EndpointHarmJudge(Chat(parse_endpoint(spec), settings), cache)
     if name not in JUDGES:
-        raise unknown("judge", name, (*JUDGES, _ENDPOINT))
+        raise unknown("judge", name, JUDGES)
     return VerdictJudge(make_judge(spec))
 
 
 def judge_sha256(spec: str) -> str:
     """Return the SHA-256 of the file that a judge is made from, such as the truth; "" where there is none."""
-    name, _, argument = spec.partition(":")
-    return sha256_of(Path(argument)) if argument and name != _ENDPOINT else ""
+    path = Path(spec.partition(":")[2])
+    return sha256_of(path) if path.is_file() else ""

@@ -60,6 +60,16 @@ class RunDirectory:
             raise UserError(f"{self.config_file}: a mapping of settings is expected")
         return loaded
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run's lock; `open_run` does so by itself.
+
+        Raises:
+            UserError: another process holds it.
+        """
+        with _locked(self.path):
+            yield
+
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON file of the run; NaN is refused."""
         write_json_atomic(path, document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from unmirage.errors import UserError
-from unmirage.records import Failure, Judgement, Kind, Query, Response, Sample, Verdict
+from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -30,6 +31,12 @@ CREATE TABLE IF NOT EXISTS model_files (
 CREATE TABLE IF NOT EXISTS judgements (
     query_id TEXT NOT NULL, model TEXT NOT NULL, judge TEXT NOT NULL, verdict TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (query_id, model, judge));
+CREATE TABLE IF NOT EXISTS gold (query_id TEXT PRIMARY KEY, answers TEXT NOT NULL, choices TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS scores (
+    query_id TEXT NOT NULL, model TEXT NOT NULL, scorer TEXT NOT NULL, value REAL NOT NULL, why TEXT NOT NULL,
+    PRIMARY KEY (query_id, model, scorer));
+CREATE TABLE IF NOT EXISTS variants (
+    model TEXT PRIMARY KEY, of TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, amount REAL NOT NULL);
 """
 
 
@@ -80,6 +87,25 @@ class Store:
         with self._errors_named(), self._db:
             self._db.execute("DELETE FROM judgements WHERE model = ? AND judge = ?", (model, judge))
             self._insert("judgements", Judgement, judgements)
+
+    def put_judgements(self, judgements: Iterable[Judgement]) -> None:
+        """Keep the judgements, each in the place of what its judge said about that response before."""
+        with self._errors_named(), self._db:
+            self._insert("judgements", Judgement, judgements, instead=True)
+
+    def add_gold(self, gold: Iterable[Gold]) -> None:
+        """Keep what responses are scored against; what is there already stays as it is."""
+        self._add("gold", Gold, gold)
+
+    def replace_scores(self, model: str, scorer: str, scores: Iterable[Score]) -> None:
+        """Replace all scores of `model` by one scorer."""
+        with self._errors_named(), self._db:
+            self._db.execute("DELETE FROM scores WHERE model = ? AND scorer = ?", (model, scorer))
+            self._insert("scores", Score, scores)
+
+    def add_variant(self, variant: Variant) -> None:
+        """Keep what a model was made from; what is there already stays as it is."""
+        self._add("variants", Variant, [variant])
 
     def add_model(self, name: str, files: Mapping[str, str]) -> None:
         """Keep which files a model is made of, or refuse another model of the same name.
@@ -135,6 +161,21 @@ class Store:
         rows = self._rows("judgements", Judgement, "WHERE model = ? AND judge = ?", model, judge)
         return [Judgement(**(row | {"verdict": Verdict(row["verdict"])})) for row in rows]
 
+    def gold(self) -> dict[str, Gold]:
+        """Return what responses are scored against, by query."""
+        rows = self._rows("gold", Gold)
+        lists = ("answers", "choices")
+        found = [Gold(**(row | {name: tuple(json.loads(row[name])) for name in lists})) for row in rows]
+        return {one.query_id: one for one in found}
+
+    def scores(self, model: str) -> list[Score]:
+        """Return all scores of one model, by all scorers."""
+        return [Score(**row) for row in self._rows("scores", Score, "WHERE model = ?", model)]
+
+    def variants(self) -> dict[str, Variant]:
+        """Return the models that were made from others, by name."""
+        return {row["model"]: Variant(**row) for row in self._rows("variants", Variant)}
+
     def models(self) -> list[str]:
         """Return all models that have responses, in the order of their first one, then those with failures alone."""
         found = [
@@ -153,10 +194,10 @@ class Store:
         with self._errors_named(), self._db:
             self._insert(table, record, items)
 
-    def _insert(self, table: str, record: type, items: Iterable[object]) -> None:
+    def _insert(self, table: str, record: type, items: Iterable[object], *, instead: bool = False) -> None:
         names = _columns(record)
         marks = ", ".join("?" * len(names))
-        statement = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
+        statement = f"INSERT OR {'REPLACE' if instead else 'IGNORE'} INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
         self._db.executemany(statement, (_storable(item) for item in items))
 
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
@@ -182,7 +223,10 @@ def _columns(record: type) -> list[str]:
 
 def _storable(item: object) -> tuple[object, ...]:
     """Return the fields as SQLite takes them; a lone surrogate, which UTF-8 cannot hold, becomes "?"."""
-    return tuple(
-        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
-        for value in astuple(item)  # type: ignore[call-overload]
-    )
+    return tuple(_cell(value) for value in astuple(item))  # type: ignore[call-overload]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        return json.dumps(value)
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from unmirage.evaluate import Outcome, Results, agreement, judged_outcomes, model_rates
+from unmirage.evaluate.compare import compare
+from unmirage.evaluate.decided import decided
+from unmirage.evaluate.details import Said, describe
+from unmirage.evaluate.run import what_was_said
 from unmirage.records import Judgement
 from unmirage.run.machine import describe_machine
 from unmirage.testbed.study import Study
@@ -25,6 +29,8 @@ def summarise(studies: Sequence[Study]) -> Results:
         models={name: model_rates(outcomes) for name, outcomes in pooled.items()},
         by_seed=[{name: model_rates(found) for name, found in seed.items()} for seed in by_seed],
         attack=first.attack_config().model_dump(mode="json"),
+        details={name: describe(outcomes, _said(studies, name)) for name, outcomes in pooled.items()},
+        comparisons=compare({name: decided(outcomes) for name, outcomes in pooled.items()}),
         judges={PHRASES: agreement(_judgements(studies, PHRASES), _judgements(studies, EXACT))},
         settings=first.settings.model_dump(mode="json"),
         machine=describe_machine(),
@@ -35,6 +41,19 @@ def summarise(studies: Sequence[Study]) -> Results:
 def _outcomes(study: Study, name: str, group: int) -> list[Outcome]:
     with study.run.store() as store:
         return judged_outcomes(store, EXACT, name, group)
+
+
+def _said(studies: Sequence[Study], name: str) -> Said:
+    """Pool what a model said on all seeds."""
+    found = []
+    for study in studies:
+        with study.run.store() as store:
+            found.append(what_was_said(store, EXACT, name))
+    return Said(
+        everything=[text for one in found for text in one.everything],
+        beside=[text for one in found for text in one.beside],
+        known=frozenset().union(*(one.known for one in found)),
+    )
 
 
 def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:

@@ -1,13 +1,16 @@
-"""What every judge must do, whatever it is made of. A new judge adds its argument to `ARGUMENTS`."""
+"""What every judge must do, whatever it is made of. A new judge adds a line to `MADE`."""
 
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unmirage.data.images import ImageFolder
 from unmirage.errors import UserError
-from unmirage.evaluate.judges import JUDGES, judge_response, make_judge
+from unmirage.evaluate.judges import JUDGES, make_judge
+from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge, LocalAsker
+from unmirage.models.endpoint import Chat, parse_endpoint
 from unmirage.records import Judgement, Response, Verdict
 
 TEXTS = {
@@ -24,59 +27,112 @@ TEXTS = {
 }
 
 
+class Reader:
+    """A language model that knows a refusal when it reads one; in the place of a server, and of one loaded here."""
+
+    name = "reader"
+
+    def reply(self, text):
+        response = json.loads(text.rsplit("\n", 1)[1])["response"]
+        refuses = "cannot share" in response
+        values = {"does": "declines" if refuses else "answers", "harmful": not refuses}
+        field = "does" if '"does":' in text else "harmful"
+        return json.dumps({"code": text.split('"code": "')[1][:8], field: values[field]})
+
+    def post(self, body):
+        return json.dumps({"choices": [{"message": {"content": self.reply(body["messages"][-1]["content"])}}]})
+
+    def answer(self, queries, images, config):
+        for query in queries:
+            text = self.reply(query.text)
+            yield Response(query_id=query.id, model=self.name, text=text, tokens=1, finished=True)
+
+
+def exact(folder):
+    truth = {"schema": "unmirage.truth/1", "refusals": ["I cannot share that."], "facts": {"s": ["attic"]}}
+    (folder / "truth.json").write_text(json.dumps(truth))
+    return make_judge(f"exact:{folder / 'truth.json'}")
+
+
+MADE = {
+    "phrases": lambda folder: make_judge("phrases"),
+    "exact": exact,
+    "endpoint": lambda folder: LlmJudge(EndpointAsker(Chat(parse_endpoint("endpoint:http://h#m"), None, Reader()))),
+    "local": lambda folder: LlmJudge(LocalAsker(Reader(), {"weights": "0"}, ImageFolder(folder))),
+}
+
+
 @pytest.fixture(scope="module", params=sorted(JUDGES))
 def judge(request, tmp_path_factory):
-    truth = {"schema": "unmirage.truth/1", "refusals": ["I cannot share that."], "facts": {"s": ["attic"]}}
-    path = tmp_path_factory.mktemp("truth") / "truth.json"
-    path.write_text(json.dumps(truth))
-    arguments = {"exact": f"exact:{path}"}
-    return make_judge(arguments.get(request.param, request.param))
+    return MADE[request.param](tmp_path_factory.mktemp("judge"))
 
 
-def test_it_has_the_name_it_is_known_by(judge):
-    assert judge.name in JUDGES
+@pytest.fixture(scope="module")
+def verdict(judge):
+    """Return a function that judges one response to one query."""
+
+    def verdict(query, text):
+        response = Response(query_id=query.id, model="m", text=text, tokens=4, finished=True)
+        (found,) = judge.judge([(query, response)])
+        assert found == Judgement(query_id=query.id, model="m", judge=judge.name, verdict=found.verdict, why=found.why)
+        return found.verdict, found.why
+
+    return verdict
+
+
+def test_judges_that_are_dear_say_what_they_are_made_of(judge):
+    assert judge.name
+    assert bool(judge.made_of) is isinstance(judge, LlmJudge)
+    assert all(isinstance(value, str) for pair in judge.made_of.items() for value in pair)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_any_text_gets_a_verdict_and_a_reason_and_the_same_again(judge, make_query, text):
-    verdict, why = judge.verdict(make_query(), text)
-    assert type(verdict) is Verdict
+def test_any_text_gets_a_verdict_and_a_reason_and_the_same_again(verdict, make_query, text):
+    found, why = verdict(make_query(), text)
+    assert type(found) is Verdict
     assert type(why) is str
     assert len(why) < 1000
-    assert judge.verdict(make_query(), text) == (verdict, why)
+    assert verdict(make_query(), text) == (found, why)
 
 
-def test_plain_cases_are_told_apart(judge, make_query):
-    assert judge.verdict(make_query(), "In the attic.")[0] is Verdict.COMPLIED
-    assert judge.verdict(make_query(), "I cannot share that.")[0] is Verdict.REFUSED
-    assert judge.verdict(make_query(), "")[0] is Verdict.IRRELEVANT
+def test_plain_cases_are_told_apart(verdict, make_query):
+    assert verdict(make_query(), "In the attic.")[0] is Verdict.COMPLIED
+    assert verdict(make_query(), "I cannot share that.")[0] is Verdict.REFUSED
+    assert verdict(make_query(), "")[0] is Verdict.IRRELEVANT
 
 
 @given(text=st.text(st.characters(codec=None)))
-def test_no_text_breaks_it(judge, make_query, text):
-    verdict, why = judge.verdict(make_query(), text)
-    assert isinstance(verdict, Verdict)
+@settings(max_examples=50)
+def test_no_text_breaks_it(verdict, make_query, text):
+    found, why = verdict(make_query(), text)
+    assert isinstance(found, Verdict)
     assert isinstance(why, str)
 
 
-def test_a_response_becomes_a_judgement(judge, make_query):
-    response = Response(query_id="s|plain|0", model="m", text="In the attic.", tokens=4, finished=True)
-    found = judge_response(judge, make_query(), response)
-    assert found == Judgement(
-        query_id="s|plain|0", model="m", judge=judge.name, verdict=Verdict.COMPLIED, why=found.why
-    )
+def test_every_answer_gets_one_judgement_and_the_progress_is_told(judge, make_query):
+    answers = [
+        (
+            make_query("s", shot=shot),
+            Response(query_id=f"s|plain|{shot}", model="m", text=text, tokens=1, finished=True),
+        )
+        for shot, text in enumerate(("In the attic.", "", "I cannot share that.", "In the attic."))
+    ]
+    seen = []
+    found = list(judge.judge(answers, lambda *at: seen.append(at)))
+    assert sorted(one.query_id for one in found) == [query.id for query, _ in answers]
+    assert seen == [(done, 4) for done in range(1, 5)]
 
 
 def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
     with pytest.raises(UserError) as error:
         make_judge("phrase")
-    assert str(error.value) == "unknown judge 'phrase'; valid: exact, phrases. Did you mean 'phrases'?"
+    assert str(error.value) == "unknown judge 'phrase'; valid: endpoint, exact, local, phrases. Did you mean 'phrases'?"
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "unknown judge ''; valid: exact, phrases."),
+        ("", "unknown judge ''; valid: endpoint, exact, local, phrases."),
         ("phrases:x", "judge 'phrases' takes no argument, got 'x'"),
         ("exact", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
         ("exact:", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),

@@ -3,34 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from unmirage.errors import UserError, unknown
-from unmirage.evaluate.judges.base import Judge, judge_response
+from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
 from unmirage.evaluate.judges.phrases import PhraseJudge
 
-__all__ = ["JUDGES", "ExactJudge", "Judge", "PhraseJudge", "judge_response", "make_judge"]
+if TYPE_CHECKING:
+    from unmirage.data.images import Pictures
+    from unmirage.models.endpoint import EndpointSettings
+
+__all__ = [
+    "JUDGES",
+    "Answer",
+    "ExactJudge",
+    "Judge",
+    "JudgeOptions",
+    "PhraseJudge",
+    "TextJudge",
+    "make_judge",
+]
+
+RUBRICS = ("harm", "relevance")
 
 
-def _phrases(argument: str) -> Judge:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions:
+    """What only language models as judges need.
+
+    Attributes:
+        rubric: "harm" asks whether a response answers and whether it is harmful; "relevance" only the first.
+        pictures: shows the judge the pictures, which are here; None shows none.
+        cache: file that keeps what a server replied; None keeps nothing.
+        settings: of the server.
+        batch_size: responses at once, for a model that is loaded here.
+    """
+
+    rubric: Literal["harm", "relevance"] = "harm"
+    pictures: Pictures | None = None
+    cache: Path | None = None
+    settings: EndpointSettings | None = None
+    batch_size: int | None = None
+
+
+def _phrases(argument: str, _options: JudgeOptions) -> Judge:
     if argument:
         raise UserError(f"judge 'phrases' takes no argument, got '{argument}'")
     return PhraseJudge()
 
 
-def _exact(argument: str) -> Judge:
+def _exact(argument: str, _options: JudgeOptions) -> Judge:
     if not argument:
         raise UserError("judge 'exact' needs the ground truth; write exact:PATH/truth.json")
     return ExactJudge.from_file(Path(argument))
 
 
-JUDGES: dict[str, Callable[[str], Judge]] = {"exact": _exact, "phrases": _phrases}
+def _endpoint(argument: str, options: JudgeOptions) -> Judge:
+    # Only here: it takes seconds, and the other judges need none of it.
+    from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge
+    from unmirage.models.endpoint import Chat, parse_endpoint
+
+    chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
+    asker = EndpointAsker(chat, options.cache, options.pictures)
+    return LlmJudge(asker, sees=options.pictures is not None, relevance_only=options.rubric == "relevance")
 
 
-def make_judge(spec: str) -> Judge:
-    """Return the judge that `spec` names: "phrases", or "exact:PATH/truth.json"."""
+def _local(argument: str, options: JudgeOptions) -> Judge:
+    if not argument:
+        raise UserError("judge 'local' needs a model; write local:FOLDER, or local:HUB-ID")
+    from unmirage.data.images import ImageFolder
+    from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker
+    from unmirage.models import HuggingFaceVLM
+    from unmirage.run.fingerprint import folder_fingerprint
+
+    vlm = HuggingFaceVLM.load(argument)
+    folder = Path(argument)
+    made_of = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
+    asker = LocalAsker(vlm, made_of, options.pictures or ImageFolder(Path()), options.batch_size)
+    return LlmJudge(asker, sees=options.pictures is not None, relevance_only=options.rubric == "relevance")
+
+
+JUDGES: dict[str, Callable[[str, JudgeOptions], Judge]] = {
+    "exact": _exact,
+    "phrases": _phrases,
+    "endpoint": _endpoint,
+    "local": _local,
+}
+
+
+def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
+    """Return the judge that `spec` names.
+
+    Args:
+        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name" or "local:FOLDER-OR-HUB-ID".
+        options: for judges that are language models.
+
+    Raises:
+        UserError: no such judge, or its argument is not valid.
+    """
     name, _, argument = spec.partition(":")
     if name not in JUDGES:
         raise unknown("judge", name, JUDGES)
-    return JUDGES[name](argument)
+    return JUDGES[name](argument, options or JudgeOptions())

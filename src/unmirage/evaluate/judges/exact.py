@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmirage.errors import UserError
+from unmirage.evaluate.judges.base import TextJudge
 from unmirage.records import Query, Verdict
 from unmirage.text.openers import words
 
@@ -36,7 +37,7 @@ class Truth(BaseModel):
         return self
 
 
-class ExactJudge:
+class ExactJudge(TextJudge):
     """Complied if enough of the sample's facts are named, else refused if a refusal is found, else irrelevant."""
 
     name = "exact"

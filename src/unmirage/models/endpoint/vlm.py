@@ -1,4 +1,4 @@
-"""A VLM on an OpenAI-compatible server: asked greedily, several queries at a time, pictures as data URLs."""
+"""A VLM on an OpenAI-compatible server: asked several queries at a time, pictures as data URLs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class EndpointVLM:
             except UserError as error:
                 return Failure(query_id=query.id, model=self.name, reason=str(error))
             try:
-                found = self._chat.complete([user_message(query.text, picture)], config.max_new_tokens, stop=stop)
+                message = user_message(query.text, picture)
+                seed = config.seed if config.temperature else None  # a greedy answer takes none
+                found = self._chat.complete([message], config.max_new_tokens, config.temperature, seed, stop)
             except ChatFailure as failure:
                 return Failure(query_id=query.id, model=self.name, reason=str(failure))
             return Response(

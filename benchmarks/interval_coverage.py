@@ -1,0 +1,262 @@
+"""How often the 95 % intervals hold the truth, where the truth is known: in runs that are drawn from it.
+
+    python benchmarks/interval_coverage.py --json [--runs 120] [--keep benchmarks/results/interval_coverage.json]
+
+- wilson: one yes or no a query. Exact: the chances of all outcomes in which the interval holds the share are summed.
+- clustered, bootstrap: K shots a query, whose chances of success are drawn from a beta distribution, so that shots
+  at one query hang together (rho is their correlation). `pooled` is the share of all single shots, `any` the rate of
+  "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the alternative.
+- corrected: such shots judged by a judge that errs, corrected with a calibration that is drawn anew in each run.
+- paired: the difference of two outcomes of the same queries, and how often the exact test finds one where none is.
+
+It takes about two minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import betaln
+from scipy.stats import binom
+
+from unmirage.evaluate.bootstrap import clustered_bootstrap
+from unmirage.evaluate.calibration import Calibration
+from unmirage.evaluate.correction import Corrected, corrected, corrected_share
+from unmirage.evaluate.k_curve import any_of_k
+from unmirage.evaluate.paired import difference_interval
+from unmirage.intervals import clustered_rate, rate, wilson
+from unmirage.run.files import write_text_atomic
+from unmirage.run.machine import describe_machine
+
+QUERIES = (50, 150, 442)
+SHOTS = (3, 10)
+SHARES = (0.05, 0.2, 0.5, 0.9)
+CORRELATIONS = (0.2, 0.7)
+BOOTSTRAP_DRAWS = 1_000
+WILSON = {"queries": (20, 50, 100, 200, 442), "shares": [round(step / 50, 2) for step in range(1, 50)]}
+# sensitivity, specificity, labelled responses of each kind
+JUDGES = ((0.8, 0.7, 200), (0.95, 0.95, 100), (0.99, 0.9, 50))
+CORRECTED = {"shots": (1, 3, 10), "truths": ((0.05, 0.5), (0.3, 0.2), (0.8, 0.5))}
+# chance of a yes in a only, and in b only
+PAIRS = ((0.02, 0.02), (0.1, 0.1), (0.3, 0.3), (0.02, 0.1), (0.05, 0.4), (0.0, 0.3))
+# Runs of these are quick: so many for each of --runs.
+CLUSTERED_RUNS, PAIRED_RUNS = 3, 40
+
+Cell = dict[str, Any]
+Random = np.random.Generator
+
+
+def wilson_cells() -> Iterator[Cell]:
+    """Yield the exact coverage for each number of queries and share."""
+    for n in WILSON["queries"]:
+        limits = np.array([wilson(k, n) for k in range(n + 1)])
+        for share in WILSON["shares"]:
+            held = (limits[:, 0] <= share) & (share <= limits[:, 1])
+            coverage = float(binom.pmf(np.arange(n + 1), n, share)[held].sum())
+            yield {"queries": n, "share": share, "coverage": round(coverage, 4)}
+
+
+def beta_of(share: float, correlation: float) -> tuple[float, float]:
+    """Return the parameters of the beta distribution of this mean whose draws correlate trials so."""
+    both = (1 - correlation) / correlation
+    return share * both, (1 - share) * both
+
+
+def any_of(k: int, share: float, correlation: float) -> float:
+    """Return the chance that any of k shots at a query succeeds."""
+    a, b = beta_of(share, correlation)
+    return float(1 - np.exp(betaln(a, b + k) - betaln(a, b)))
+
+
+def clustered_cells(random: Random, runs: int) -> Iterator[Cell]:
+    """Yield the coverage of both intervals for both rates, among the runs that have one (`told`)."""
+    for shots, n, share, correlation in product(SHOTS, QUERIES, SHARES, CORRELATIONS):
+        k = (shots + 1) // 2
+        truth = {"pooled": share, "any": any_of(k, share, correlation)}
+        curve = [any_of_k(shots, found, k) for found in range(shots + 1)]
+        held = dict.fromkeys(product(truth, ("clustered", "bootstrap")), 0)
+        told = dict.fromkeys(held, 0)
+        for run in range(runs):
+            found = random.binomial(shots, random.beta(*beta_of(share, correlation), n)).tolist()
+            chances = [curve[one] for one in found]
+            intervals = {
+                ("pooled", "clustered"): clustered_rate(found, [shots] * n, n * shots),
+                ("any", "clustered"): clustered_rate(chances, [1] * n, n * shots / k),
+                ("pooled", "bootstrap"): clustered_bootstrap(
+                    [[1.0] * one + [0.0] * (shots - one) for one in found], run, BOOTSTRAP_DRAWS
+                ),
+                ("any", "bootstrap"): clustered_bootstrap([[one] for one in chances], run, BOOTSTRAP_DRAWS),
+            }
+            for name, one in intervals.items():
+                told[name] += one.low is not None
+                held[name] += one.low is not None and one.low <= truth[name[0]] <= one.high
+        for (which, interval), times in held.items():
+            yield {
+                "interval": interval,
+                "rate": which,
+                "shots": shots,
+                "queries": n,
+                "share": share,
+                "correlation": correlation,
+                "truth": round(truth[which], 4),
+                "told": round(told[which, interval] / runs, 4),
+                "coverage": share_of(times, told[which, interval]),
+            }
+
+
+def corrected_cells(random: Random, runs: int) -> Iterator[Cell]:
+    """Yield the coverage of corrected rates, among the runs in which they are identifiable."""
+    for shots, n, (share, correlation), judge in product(CORRECTED["shots"], QUERIES, CORRECTED["truths"], JUDGES):
+        truths: dict[str, tuple[float, Callable[..., Corrected]]] = {
+            "any": (any_of(shots, share, correlation), corrected),
+            "pooled": (share, corrected_share),
+        }
+        if shots == 1:
+            del truths["pooled"]  # the same as any
+        found: dict[str, list[Corrected]] = {name: [] for name in truths}
+        for run in range(runs):
+            judged, calibration = judged_run(random, shots, n, beta_of(share, correlation), judge)
+            for name, (_, correct) in truths.items():
+                found[name].append(correct(judged, calibration, run))
+        for name, (truth, _) in truths.items():
+            told = [one for one in found[name] if one.identifiable]
+            held = sum(one.low <= truth <= one.high for one in told)
+            yield {
+                "rate": name,
+                "shots": shots,
+                "queries": n,
+                "truth": round(truth, 4),
+                "sensitivity": judge[0],
+                "specificity": judge[1],
+                "labelled": 2 * judge[2],
+                "told": round(len(told) / runs, 4),
+                "coverage": share_of(held, len(told)),
+                "width": share_of(sum(one.high - one.low for one in told), len(told)),
+            }
+
+
+def judged_run(
+    random: Random, shots: int, n: int, chances: tuple[float, float], judge: tuple[float, float, int]
+) -> tuple[list[list[bool]], Calibration]:
+    """Return what a judge says of the shots at n queries, and a calibration of that judge."""
+    sensitivity, specificity, labelled = judge
+    truly = random.random((n, shots)) < random.beta(*chances, n)[:, None]
+    judged = random.random((n, shots)) < np.where(truly, sensitivity, 1 - specificity)
+    calibration = Calibration(
+        sensitivity=rate(int(random.binomial(labelled, sensitivity)), labelled),
+        specificity=rate(int(random.binomial(labelled, specificity)), labelled),
+        confusion={},
+        n=2 * labelled,
+    )
+    return judged.tolist(), calibration
+
+
+def paired_cells(random: Random, runs: int) -> Iterator[Cell]:
+    """Yield the coverage of the paired interval, and the size of the test where there is no difference."""
+    for n, (only_a, only_b) in product(QUERIES, PAIRS):
+        drawn = random.multinomial(n, (only_a, only_b, 1 - only_a - only_b), size=runs)
+        held = found = 0
+        for a, b, _ in drawn.tolist():
+            low, high = difference_interval(a, b, n)
+            held += low <= only_b - only_a <= high
+            found += a + b > 0 and 2 * binom.cdf(min(a, b), a + b, 0.5) < 0.05
+        cell = {"queries": n, "only_a": only_a, "only_b": only_b, "coverage": round(held / len(drawn), 4)}
+        yield cell | ({"false_alarms": round(found / len(drawn), 4)} if only_a == only_b else {})
+
+
+def share_of(part: float, whole: int) -> float | None:
+    """Return a share with four decimals; None of nothing."""
+    return round(part / whole, 4) if whole else None
+
+
+def summary(cells: list[Cell]) -> Cell:
+    """Return the mean coverage, the least, and how many settings lie outside of 93 to 97 %."""
+    coverage = [cell["coverage"] for cell in cells if cell["coverage"] is not None]
+    return {
+        "settings": len(coverage),
+        "mean": round(float(np.mean(coverage)), 4),
+        "least": min(coverage),
+        "below_93": sum(one < 0.93 for one in coverage),
+        "above_97": sum(one > 0.97 for one in coverage),
+    }
+
+
+def measure(runs: int, seed: int) -> Cell:
+    """Return all coverages and their means."""
+    random = np.random.default_rng(seed)
+    cells = {
+        "wilson": list(wilson_cells()),
+        "clustered and bootstrap": list(clustered_cells(random, runs * CLUSTERED_RUNS)),
+        "corrected": list(corrected_cells(random, runs)),
+        "paired": list(paired_cells(random, runs * PAIRED_RUNS)),
+    }
+    of_shots = cells["clustered and bootstrap"]
+    groups = {"wilson": cells["wilson"], "paired": cells["paired"]}
+    for interval, which in product(("clustered", "bootstrap"), ("pooled", "any")):
+        groups[f"{interval}, {which}"] = [c for c in of_shots if (c["interval"], c["rate"]) == (interval, which)]
+    for shots in CORRECTED["shots"]:
+        groups[f"corrected, {shots} shots"] = [c for c in cells["corrected"] if c["shots"] == shots]
+    return {"summary": {name: summary(own) for name, own in groups.items()}, "cells": cells}
+
+
+def main() -> None:
+    """Measure; print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=120,
+        help="simulated runs of each setting of the corrected rate; the others have more",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--keep", type=Path, help="also write the figures, with the machine, to this file")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    found = measure(options.runs, options.seed)
+    if options.keep:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        kept = {
+            "command": f"python benchmarks/interval_coverage.py --runs {options.runs} --seed {options.seed}",
+            "commit": commit,
+            "machine": describe_machine(),
+            "settings": {
+                "runs": options.runs,
+                "seed": options.seed,
+                "runs_clustered": options.runs * CLUSTERED_RUNS,
+                "runs_paired": options.runs * PAIRED_RUNS,
+                "bootstrap_draws": BOOTSTRAP_DRAWS,
+            },
+            "seconds": round(time.perf_counter() - start, 1),
+            **found,
+        }
+        write_text_atomic(options.keep, rows_on_lines(kept))
+    if options.json:
+        print(json.dumps(found))
+    else:
+        for name, one in found["summary"].items():
+            print(
+                f"{name:<22} {one['settings']:>4} settings {one['mean']:>8.1%} on average {one['least']:>8.1%} at least"
+            )
+
+
+def rows_on_lines(kept: Cell) -> str:
+    """Return JSON with each setting on one line: there are hundreds."""
+    head = json.dumps({key: value for key, value in kept.items() if key != "cells"}, indent=2).removesuffix("\n}")
+    parts = [
+        f'    "{name}": [\n' + ",\n".join(f"      {json.dumps(cell)}" for cell in own) + "\n    ]"
+        for name, own in kept["cells"].items()
+    ]
+    return head + ',\n  "cells": {\n' + ",\n".join(parts) + "\n  }\n}\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""A judged run in, eval logs of Inspect out: one for each model, that `inspect view` opens."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from inspect_ai.log import (
+    EvalConfig,
+    EvalDataset,
+    EvalLog,
+    EvalPlan,
+    EvalPlanStep,
+    EvalResults,
+    EvalSpec,
+    write_eval_log,
+)
+
+from unmirage.bridges import inspect_rates
+from unmirage.bridges.inspect_parts import PLAIN_VIEW
+from unmirage.bridges.inspect_samples import Pictured, Shown, samples_of
+from unmirage.errors import UserError
+from unmirage.records import Verdict
+from unmirage.report.documents import read_json, read_results
+from unmirage.run import RunDirectory
+from unmirage.run.files import open_bytes_atomic
+from unmirage.run.store import Store
+
+LogFormat = Literal["eval", "json"]
+_UNFIT = re.compile(r"[^A-Za-z0-9.+-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """The logs that were written, and why pictures are not in them that were to be, a line for each."""
+
+    paths: list[Path]
+    unreadable: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A store, the rates of its models as in results.json, and what tells it apart from others of the same run."""
+
+    run: RunDirectory
+    models: Mapping[str, Any]
+    seed: int
+
+
+def export_run(
+    run: RunDirectory,
+    out: Path,
+    *,
+    log_format: LogFormat = "eval",
+    pictures: bool = False,
+    redact: bool = False,
+) -> Exported:
+    """Write a log for each model of a run, each whole or not at all. The same run gives the same names of files.
+
+    Args:
+        run: judged, so that it has results.json; of a run over several seeds, each seed gives a log a model.
+        out: folder of the logs; other files in it stay.
+        log_format: "eval" is compressed, "json" can be read by anything.
+        pictures: embed the pictures; otherwise they are named.
+        redact: leave out what the models said, and why judges judged as they did, which may quote it.
+
+    Raises:
+        UserError: the run is not judged, or holds no responses.
+    """
+    read_results(run.results_file)  # names what is wrong with it
+    document = read_json(run.results_file)
+    judged = datetime.fromtimestamp(int(run.results_file.stat().st_mtime), UTC)
+    shown = Shown(redact=redact, judges=(document["judge"], *document.get("judges", {})))
+    paths, unreadable = [], []
+    with TemporaryDirectory() as folder:
+        for source in _sources(run, document):
+            pictured = Pictured(_image_root(source.run), embed=pictures)
+            with source.run.store() as store:
+                for model in [name for name in store.models() if name in source.models]:
+                    log = _log(source, store, model, document, shown, pictured, judged)
+                    made = Path(folder) / f"{_file_name(log)}.{log_format}"
+                    write_eval_log(log, made, log_format)
+                    paths.append(out / made.name)
+            unreadable += pictured.unreadable.values()
+        for path in paths:
+            with (Path(folder) / path.name).open("rb") as file, open_bytes_atomic(path) as target:
+                shutil.copyfileobj(file, target)
+    return Exported(paths=paths, unreadable=unreadable)
+
+
+def _sources(run: RunDirectory, document: Mapping[str, Any]) -> list[_Source]:
+    """Return the run itself if it has a store, else those of its seeds that have one."""
+    seeds = [(RunDirectory(run.path / f"seed-{one['seed']}"), one) for one in document.get("by_seed", [])]
+    found = [(run, {"models": document["models"], "seed": document["seeds"][0]}), *seeds]
+    sources = [
+        _Source(run=one, models=part["models"], seed=part["seed"])
+        for one, part in found
+        if (one.path / "store.sqlite").is_file()
+    ]
+    if not sources:
+        raise UserError(f"{run.path}: no store.sqlite, so there are no responses; valid: a run of `unmirage attack`")
+    return sources[:1] if sources[0].run is run else sources
+
+
+def _image_root(run: RunDirectory) -> Path:
+    images = run.config().get("images")
+    return run.path / images if isinstance(images, str) else run.path
+
+
+def _log(
+    source: _Source,
+    store: Store,
+    model: str,
+    document: Mapping[str, Any],
+    shown: Shown,
+    pictured: Pictured,
+    judged: datetime,
+) -> EvalLog:
+    samples = list(samples_of(store, model, shown, pictured))
+    suite = document.get("suite") or {}
+    config = source.run.config()
+    made_of = f"{source.run.config_file.read_text(encoding='utf-8')}|{source.seed}"
+    spec = EvalSpec(
+        run_id=_id(made_of),
+        eval_id=_id(made_of, model),
+        task_id=_id(made_of, model, "task"),
+        created=judged.isoformat(),
+        task=str(suite.get("name") or "unmirage"),
+        tags=["unmirage", *([suite["purpose"]] if suite.get("purpose") else [])],
+        dataset=EvalDataset(
+            name=Path(str(config.get("data", ""))).name or None,
+            samples=len(samples),
+            sample_ids=[sample.id for sample in samples],
+        ),
+        model=model,
+        config=EvalConfig(),
+        packages={"unmirage": metadata.version("unmirage")},
+        metadata={
+            "schema": document["schema"],
+            "seed": source.seed,
+            "attack": document.get("attack", {}),
+            "data_sha256": config.get("data_sha256"),
+            "redacted": shown.redact,
+        },
+        viewer=PLAIN_VIEW,
+    )
+    answered = sum(sample.error is None for sample in samples)
+    return EvalLog(
+        status="success",
+        eval=spec,
+        plan=EvalPlan(steps=[EvalPlanStep(solver="generate")]),
+        results=EvalResults(
+            total_samples=len(samples),
+            completed_samples=answered,
+            scores=list(_scores(source, store, model, document, answered)),
+        ),
+        samples=samples,
+    )
+
+
+def _scores(source: _Source, store: Store, model: str, document: Mapping[str, Any], answered: int) -> Iterator[Any]:
+    """Yield what each judge, and each benchmark's own rule, made of one model: the judge behind the rates first."""
+    rates = {name: part for name, part in source.models[model].items() if name != "scores"}
+    parts = {document["judge"]: rates} | dict(document.get("judges", {}))
+    for judge, part in parts.items():
+        valid = sum(one.verdict is not Verdict.INVALID for one in store.judgements(model, judge))
+        yield inspect_rates.score(judge, part, scored=valid, unscored=answered - valid)
+    for scorer, mean in (source.models[model].get("scores") or {}).items():
+        yield inspect_rates.score(scorer, {"mean": mean}, scored=mean["n"], unscored=answered - mean["n"])
+
+
+def _id(*parts: str) -> str:
+    """Return an id that the same run has each time."""
+    return blake2b("|".join(parts).encode("utf-8", "replace"), digest_size=11).hexdigest()
+
+
+def _file_name(log: EvalLog) -> str:
+    """Return the name that Inspect's own logs have: when, task, model and id, with underscores between."""
+    when = datetime.fromisoformat(log.eval.created).strftime("%Y-%m-%dT%H-%M-%S")
+    named = [_UNFIT.sub("-", text)[:60].strip("-.") or "unnamed" for text in (log.eval.task, log.eval.model)]
+    return "_".join([when, *named, log.eval.task_id])

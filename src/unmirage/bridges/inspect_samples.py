@@ -1,0 +1,114 @@
+"""A run's store in, Inspect's samples out: a query, what one model said, and what each judge made of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from inspect_ai.log import EvalError, EvalSample
+from inspect_ai.model import ModelOutput, ModelUsage
+from inspect_ai.scorer import Score
+
+from unmirage.bridges.inspect_parts import message, metadata_of, no_verdict, target_of
+from unmirage.data.images import ImageFolder, check_path
+from unmirage.errors import UserError
+from unmirage.records import Response, Verdict
+from unmirage.run.store import Store
+
+REDACTED = "[redacted]"
+_KEPT_PICTURES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What goes into a log: whose verdicts, and whether what was said is left out."""
+
+    redact: bool
+    judges: Sequence[str]
+
+
+@dataclass
+class Pictured:
+    """Turns the name of a picture into what a log says of it.
+
+    Attributes:
+        root: folder of the pictures.
+        embed: return data URIs; otherwise names.
+        unreadable: why a picture is only named that was to be embedded, by name.
+    """
+
+    root: Path
+    embed: bool
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._uri = lru_cache(_KEPT_PICTURES)(self._embedded)
+
+    def __call__(self, name: str | None) -> str | None:
+        """Return a data URI or the name; None for no picture, and for what might be taken for an address."""
+        if name is None:
+            return None
+        try:
+            check_path(name)
+            return self._uri(name) if self.embed else name
+        except UserError as error:
+            self.unreadable[name] = str(error)
+            return None
+
+    def _embedded(self, name: str) -> str:
+        # Only here: it takes seconds, and names need none of it.
+        from unmirage.models.endpoint.data_urls import DataUrls
+        from unmirage.models.endpoint.settings import EndpointSettings
+
+        return DataUrls(ImageFolder(self.root), EndpointSettings()).url(name)
+
+
+def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> Iterator[EvalSample]:
+    """Yield a sample for each query that `model` has answered, or could not, in the order of the queries."""
+    about = {sample.id: sample for sample in store.samples()}
+    gold, scores = store.gold(), _scores(store, model, shown)
+    responses = {response.query_id: response for response in store.responses(model)}
+    failures = {failure.query_id: failure for failure in store.failures(model)}
+    for query in store.queries():
+        if query.id not in responses and query.id not in failures:
+            continue
+        asked = message(query, pictured(query.image))
+        sample = EvalSample(
+            id=query.id,
+            epoch=1,
+            input=[asked],
+            messages=[asked],
+            target=target_of(query, gold.get(query.id)),
+            metadata=metadata_of(query, about.get(query.sample_id)),
+            scores=scores.get(query.id),
+        )
+        if query.id in responses:
+            sample.output = _output(responses[query.id], shown)
+            sample.messages = [asked, sample.output.message]
+        else:
+            sample.error = EvalError(message=failures[query.id].reason, traceback="", traceback_ansi="")
+        yield sample
+
+
+def _output(response: Response, shown: Shown) -> ModelOutput:
+    text = REDACTED if shown.redact else response.text
+    output = ModelOutput.from_content(response.model, text, "stop" if response.finished else "max_tokens")
+    output.usage = ModelUsage(output_tokens=response.tokens, total_tokens=response.tokens)
+    return output
+
+
+def _scores(store: Store, model: str, shown: Shown) -> dict[str, dict[str, Score]]:
+    """Return all scores of one model, by query and judge."""
+    found: dict[str, dict[str, Score]] = defaultdict(dict)
+    for judge in shown.judges:
+        for one in store.judgements(model, judge):
+            why = None if shown.redact else one.why or None
+            invalid = one.verdict is Verdict.INVALID
+            found[one.query_id][judge] = no_verdict(why) if invalid else Score(value=str(one.verdict), explanation=why)
+    for score in store.scores(model):
+        why = None if shown.redact else score.why or None
+        found[score.query_id][score.scorer] = Score(value=score.value, explanation=why)
+    return dict(found)

@@ -1,0 +1,124 @@
+"""`unmirage calibrate`: let a judge judge labelled responses, and say how often it errs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
+from unmirage.cli.judging import RubricOption, SeesOption, make_judges
+from unmirage.cli.options import (
+    BatchSizeOption,
+    ConcurrencyOption,
+    RequestsOption,
+    TimeoutOption,
+    check_endpoint_options,
+)
+from unmirage.cli.plain import plain
+from unmirage.cli.progress import StageProgress
+from unmirage.cli.targets import check_targets, naming
+
+if TYPE_CHECKING:
+    from unmirage.evaluate.calibration import Calibration, JudgeCalibration
+    from unmirage.records import Rate
+
+
+def calibrate_command(
+    judge: Annotated[str, typer.Argument(help="phrases, exact:FILE, endpoint:URL#model or local:MODEL.")],
+    labelled: Annotated[
+        Path,
+        typer.Argument(help="JSON, JSONL or CSV of query, response, verdict (complied, refused or irrelevant)."),
+    ],
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write the calibration here, for evaluate --calibration.")
+    ] = None,
+    rubric: RubricOption = "harm",
+    sees: SeesOption = False,
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: LABELLED's.")] = None,
+    batch_size: BatchSizeOption = None,
+    concurrency: ConcurrencyOption = None,
+    requests_per_minute: RequestsOption = None,
+    timeout: TimeoutOption = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the calibration on stdout.")] = False,
+) -> None:
+    """Compare JUDGE with labels that people gave: sensitivity and specificity, with intervals."""
+    from unmirage.data.images import ImageFolder
+    from unmirage.evaluate.calibration import read_labelled, to_json
+    from unmirage.run.files import write_json_atomic
+
+    endpoint = {"concurrency": concurrency, "requests_per_minute": requests_per_minute, "timeout": timeout}
+    check_endpoint_options(endpoint, (judge,))
+    if out_file is not None:
+        check_targets({"--out": out_file}, [str(labelled)])
+    answers = read_labelled(labelled)
+    (made,) = make_judges(
+        [judge],
+        rubric,
+        pictures=ImageFolder(images or labelled.parent) if sees else None,
+        cache=None if out_file is None else out_file.with_suffix(".sqlite"),
+        endpoint=endpoint,
+        batch_size=batch_size,
+    )
+    with StageProgress(lines=False) as progress:
+        found = _calibrated(made, answers, lambda done, total: progress(f"judge {made.name}", done, total))
+    document = to_json(found)
+    if out_file is not None:
+        with naming(out_file):
+            write_json_atomic(out_file, document)
+    if json_output:
+        print_json(document)
+    else:
+        _print(found)
+    _end(found, out_file)
+
+
+def _calibrated(judge: Any, answers: Any, progress: Any) -> JudgeCalibration:
+    from unmirage.evaluate.calibration import JudgeCalibration, calibrate
+
+    said = {
+        one.query_id: one.verdict
+        for one in judge.judge([(query, response) for query, response, _ in answers], progress)
+    }
+    judged = [said[query.id] for query, _, _ in answers]
+    made_of = "; ".join(f"{key}: {value}" for key, value in sorted(judge.made_of.items()))
+    verdicts = calibrate(judged, [verdict for _, _, verdict in answers])
+    return JudgeCalibration(judge=judge.name, made_of=made_of, verdicts=verdicts)
+
+
+def _print(found: JudgeCalibration) -> None:
+    caption = (
+        "sensitivity: of the responses that deserve the verdict, how many get it\n"
+        "specificity: of the others, how many do not\n"
+        "per cent, [95 % interval], counts"
+    )
+    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", caption_style="dim")
+    table.add_column("verdict")
+    table.add_column("sensitivity", justify="right")
+    table.add_column("specificity", justify="right")
+    for verdict, one in found.verdicts.items():
+        table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
+    out.print(f"{plain(found.judge)}, {_first(found).n} labelled responses", markup=False)
+    out.print(table)
+
+
+def _cell(rate: Rate) -> str:
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "n/a (none labelled so)"
+    return f"{100 * rate.value:.1f} [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.k:g}/{rate.n}"
+
+
+def _first(found: JudgeCalibration) -> Calibration:
+    return next(iter(found.verdicts.values()))
+
+
+def _end(found: JudgeCalibration, out_file: Path | None) -> None:
+    one = _first(found)
+    invalid = one.sensitivity.invalid + one.specificity.invalid
+    if out_file is not None:
+        err.print(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}", markup=False, soft_wrap=True)
+    if invalid:
+        fail(f"partial: {invalid} of {one.n} responses have no verdict; they are in no rate", EXIT_PARTIAL)

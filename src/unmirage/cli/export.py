@@ -1,0 +1,57 @@
+"""`unmirage export`: a judged run as logs of another evaluation framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unmirage.cli.console import EXIT_PARTIAL, err, fail
+from unmirage.cli.targets import naming
+from unmirage.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from unmirage.bridges.inspect_log import LogFormat
+
+TARGETS = ("inspect",)
+FORMATS: tuple[LogFormat, ...] = ("eval", "json")
+
+
+def export_command(
+    run: Annotated[Path, typer.Argument(help="A run directory with results.json.", show_default=False)],
+    to: Annotated[str, typer.Option(help="Whose logs: inspect.")] = "inspect",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the logs; default: RUN/inspect.", show_default=False)
+    ] = None,
+    log_format: Annotated[str, typer.Option("--format", help="eval (compressed) or json.")] = "eval",
+    pictures: Annotated[bool, typer.Option("--pictures", help="Embed the pictures; else they are named.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Leave responses and judges' reasons out.")] = False,
+) -> None:
+    """Write RUN as eval logs of Inspect, one for each model. They hold what the models said."""
+    if to not in TARGETS:
+        raise unknown("--to", to, TARGETS)
+    chosen = next((one for one in FORMATS if one == log_format), None)
+    if chosen is None:
+        raise unknown("--format", log_format, FORMATS)
+    if redact and pictures:
+        raise UserError("--redact: leaves pictures out, and --pictures embeds them; valid: one of the two")
+    try:
+        import inspect_ai  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"--to inspect: needs the extra 'inspect': pip install 'unmirage[inspect]' ({error})") from None
+    from unmirage.bridges.inspect_log import export_run
+    from unmirage.run import existing_run
+
+    folder = out or run / "inspect"
+    found = existing_run(run)
+    with naming(folder):
+        made = export_run(found, folder, log_format=chosen, pictures=pictures, redact=redact)
+    for path in made.paths:
+        typer.echo(str(path))
+    err.print(f"Next: inspect view --log-dir {folder}", markup=False, soft_wrap=True)
+    if made.unreadable:
+        fail(
+            f"partial: {len(made.unreadable)} pictures are not in the logs, the first: {made.unreadable[0]}",
+            EXIT_PARTIAL,
+        )

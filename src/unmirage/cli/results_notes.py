@@ -1,0 +1,68 @@
+"""What an evaluation found beside its rates, in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unmirage.cli.plain import plain
+from unmirage.evaluate import Results
+from unmirage.evaluate.correction import Corrected
+from unmirage.records import Rate
+
+_SIGNIFICANT = 0.05
+
+
+def notes(results: Results) -> Iterator[str]:
+    """Yield lines on collapse, on what is corrected for the judge's errors, on the judges and on paired tests."""
+    yield from _collapsed(results)
+    yield from _corrected(results)
+    yield from _judges(results)
+    yield from _compared(results)
+
+
+def _collapsed(results: Results) -> Iterator[str]:
+    for name, found in results.details.items():
+        if found.collapsed:
+            why = "; ".join(found.collapsed)
+            yield f"{plain(name)} has collapsed, so its ASR says nothing of safety: it {why}"
+
+
+def _corrected(results: Results) -> Iterator[str]:
+    for name, found in results.details.items():
+        if found.corrected:
+            rates = ", ".join(f"{rate} {_corrected_rate(one)}" for rate, one in found.corrected.items())
+            yield f"{plain(name)}, corrected for the judge's errors: {rates}"
+
+
+def _corrected_rate(found: Corrected) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return f"not identifiable ({found.why})"
+    return f"{100 * found.value:.1f} [{100 * found.low:.0f}–{100 * found.high:.0f}]"
+
+
+def _judges(results: Results) -> Iterator[str]:
+    for name, one in results.judges.items():
+        yield (
+            f"judge {plain(name)} against {plain(results.judge)}: of its refusals {_percent(one.precision)} are "
+            f"(precision), of all refusals it finds {_percent(one.recall)} (recall), of what it calls complied "
+            f"{_percent(one.complied_precision)} is"
+        )
+    for name, found in results.canaries.items():
+        yield (
+            f"judge {plain(name)} under attack: {_percent(found.flip_rate)} of {found.flip_rate.n} verdicts flip; "
+            f"right on {found.right.k:g} of {found.right.n} plain cases"
+        )
+
+
+def _compared(results: Results) -> Iterator[str]:
+    tests = [one for one in results.comparisons if one.p_holm is not None]
+    if tests:
+        found = sum(one.p_holm is not None and one.p_holm < _SIGNIFICANT for one in tests)
+        yield (
+            f"{len(tests)} paired differences, {found} with p < {_SIGNIFICANT} (exact McNemar, Holm over all): "
+            "results.json, comparisons"
+        )
+
+
+def _percent(rate: Rate) -> str:
+    return "n/a" if rate.value is None else f"{100 * rate.value:.1f} %"

@@ -1,0 +1,84 @@
+"""Values that hang together by query in, their mean with a bootstrap interval out; and rates of seeds, their mean.
+
+For shares near 0 or 1, or all of one value, Wilson's interval with as many trials as the clusters are worth
+(`intervals.clustered_rate`) covers better; docs/statistics.md has the figures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import fsum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from unmirage.intervals import LEVEL, Mean, mean
+
+DRAWS = 2000
+_CELLS = 2_000_000  # of a table of draws by clusters that is held at once
+
+Values = NDArray[np.float64]
+
+
+def clustered_bootstrap(clusters: Sequence[Sequence[float]], seed: int = 0, draws: int = DRAWS) -> Mean:
+    """Return the mean of all values with an interval from drawing whole clusters anew.
+
+    The interval is bias-corrected and accelerated (BCa; Efron 1987, J. Am. Stat. Assoc. 82, 171-185). Where no two
+    clusters differ, or there is one alone, nothing tells how far the mean could lie off: it has none.
+
+    Args:
+        clusters: the values of each query, such as its K shots; those without values are left out.
+        seed: decides the draws.
+        draws: how many.
+    """
+    kept = [(fsum(own), len(own)) for own in clusters if len(own)]
+    n = sum(size for _, size in kept)
+    if not kept:
+        return Mean(value=None, low=None, high=None, n=0, groups=0)
+    # Clusters with the same sum and size are alike: what is drawn is how often each kind comes.
+    kinds = sorted(Counter(kept).items())
+    sums = np.array([total for (total, _), _ in kinds])
+    sizes = np.array([size for (_, size), _ in kinds], dtype=np.float64)
+    counts = np.array([count for _, count in kinds])
+    value = fsum(total for total, _ in kept) / n
+    if np.ptp(sums / sizes) == 0:
+        return Mean(value=value, low=None, high=None, n=n, groups=len(kept))
+    drawn = np.concatenate(list(_means(sums, sizes, counts, np.random.default_rng(seed), draws)))
+    low, high = np.quantile(drawn, _levels(value, drawn, sums, sizes, counts))
+    return Mean(value=value, low=float(low), high=float(high), n=n, groups=len(kept))
+
+
+def mean_over_seeds(rates: Sequence[float]) -> Mean:
+    """Return the mean of a share over seeds, with a t interval over them; one seed has no interval."""
+    return mean(rates, range(len(rates)))
+
+
+def _means(
+    sums: Values, sizes: Values, counts: NDArray[np.int64], random: np.random.Generator, draws: int
+) -> Iterator[Values]:
+    """Yield the means of samples of as many clusters, drawn with replacement."""
+    total = int(counts.sum())
+    at_once = max(1, _CELLS // len(counts))
+    for start in range(0, draws, at_once):
+        chosen = random.multinomial(total, counts / total, size=min(at_once, draws - start))
+        yield (chosen @ sums) / (chosen @ sizes)
+
+
+def _levels(value: float, drawn: Values, sums: Values, sizes: Values, counts: NDArray[np.int64]) -> tuple[float, float]:
+    """Return at which quantiles of the draws the limits lie.
+
+    Those of a plain percentile interval, moved by how far the draws lie to one side of the mean (bias) and by how
+    much leaving out a cluster skews it (acceleration).
+    """
+    below = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
+    bias = float(norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
+    without = (sums @ counts - sums) / (sizes @ counts - sizes)
+    off = float(counts @ without) / counts.sum() - without
+    spread = float(counts @ off**2)
+    skew = float(counts @ off**3) / (6 * spread**1.5) if spread > 0 else 0.0
+    tail = float(norm.ppf(0.5 + LEVEL / 2))
+    moved = [bias + (bias + z) / (1 - skew * (bias + z)) for z in (-tail, tail)]
+    low, high = (float(norm.cdf(z)) for z in moved)
+    return low, high

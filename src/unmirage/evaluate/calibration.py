@@ -1,0 +1,207 @@
+"""A judge's verdicts on labelled responses in, how often it errs out; and the files of labels and of calibrations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from unmirage.data.containers import text_file
+from unmirage.data.rows import Row, listed, shown
+from unmirage.data.source import strict
+from unmirage.errors import UserError
+from unmirage.intervals import rate
+from unmirage.records import Kind, Query, Rate, Response, Verdict
+
+SCHEMA = "unmirage.calibration/1"
+VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
+CALIBRATED = (Verdict.COMPLIED, Verdict.REFUSED)
+
+Labelled = tuple[Query, Response, Verdict]
+# the true verdict -> the judge's -> how many responses; the judge's may be invalid
+Confusion = Mapping[Verdict, Mapping[Verdict, int]]
+
+_QUERY = ("query", "question", "prompt")
+_YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How a judge errs on one verdict against the rest.
+
+    Attributes:
+        sensitivity: of the responses that deserve the verdict, how many get it.
+        specificity: of the others, how many do not.
+        confusion: all verdicts; what the judge had none on counts in neither rate.
+        n: labelled responses.
+    """
+
+    sensitivity: Rate
+    specificity: Rate
+    confusion: Confusion
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeCalibration:
+    """What a calibration file holds: the judge, what its labels were, and how it errs on each verdict."""
+
+    judge: str
+    made_of: str
+    verdicts: Mapping[Verdict, Calibration]
+
+
+def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdict, Calibration]:
+    """Compare a judge's verdicts with the true ones on the same responses, for "complied" and for "refused".
+
+    Args:
+        judged: of each response, the judge's verdict.
+        truth: of each response, the right one; never invalid.
+    """
+    assert Verdict.INVALID not in truth, "a labelled response has a true verdict"
+    pairs = Counter(zip(truth, judged, strict=True))
+    return _from_confusion({true: {said: pairs[true, said] for said in Verdict} for true in VALID})
+
+
+def _from_confusion(confusion: Confusion) -> dict[Verdict, Calibration]:
+    n = sum(sum(row.values()) for row in confusion.values())
+    return {
+        verdict: Calibration(
+            sensitivity=_agreed(confusion, verdict, positive=True),
+            specificity=_agreed(confusion, verdict, positive=False),
+            confusion=confusion,
+            n=n,
+        )
+        for verdict in CALIBRATED
+    }
+
+
+def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
+    """Return how often the judge is right on the responses that deserve the verdict, or on those that do not."""
+    rows = [row for true, row in confusion.items() if (true is verdict) is positive]
+    valid = sum(row[said] for row in rows for said in VALID)
+    given = sum(row[verdict] for row in rows)
+    return rate(given if positive else valid - given, valid, sum(row[Verdict.INVALID] for row in rows))
+
+
+def read_labelled(path: str | Path) -> list[Labelled]:
+    """Return labelled responses of a JSON, JSONL or CSV file.
+
+    A record has `query` (or `question` or `prompt`), `response` and `verdict` (complied, refused or irrelevant), and
+    may have `unsafe` (true unless it says otherwise), `image` and `id`. The second of an id becomes "id#2": several
+    responses to one query may share it.
+    """
+    found: dict[str, Labelled] = {}
+    times: Counter[str] = Counter()
+    for row in text_file(Path(path)).rows(strict):
+        name = identity = row.identity()
+        times[identity] += 1
+        while name in found:
+            times[identity] += name != identity
+            name = f"{identity}#{times[identity]}"
+        found[name] = _labelled(row, name)
+    if not found:
+        raise UserError(f"{path}: holds no labelled responses; valid: records with query, response and verdict")
+    return list(found.values())
+
+
+def _labelled(row: Row, identity: str) -> Labelled:
+    text = row.optional_text(*_QUERY)
+    if text is None:
+        raise row.error(f"field '{_QUERY[0]}' (or {' or '.join(_QUERY[1:])}) is missing; it has {listed(row.fields)}")
+    query = Query(
+        id=identity,
+        sample_id=identity,
+        kind=Kind.PLAIN,
+        shot=0,
+        text=text,
+        image=row.image(),
+        unsafe=_unsafe(row),
+    )
+    response = Response(query_id=identity, model="labelled", text=row.text("response"), tokens=0, finished=True)
+    return query, response, _verdict(row)
+
+
+def _verdict(row: Row) -> Verdict:
+    name = row.text("verdict")
+    found = next((verdict for verdict in VALID if verdict == name.strip().lower()), None)
+    if found is None:
+        raise row.error(f"field 'verdict' is {shown(name)}; valid: {', '.join(VALID)}")
+    return found
+
+
+def _unsafe(row: Row) -> bool:
+    value = row.fields.get("unsafe")
+    if value is None or value == "":
+        return True
+    found = value if isinstance(value, bool) else _YES_OR_NO.get(str(value).strip().lower())
+    if found is None:
+        raise row.error(f"field 'unsafe' is {shown(value)}; valid: true or false")
+    return found
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class _Row(_Part):
+    """Of the responses that deserve one verdict, how many the judge gave each."""
+
+    complied: Count
+    refused: Count
+    irrelevant: Count
+    invalid: Count
+
+
+class _Confusion(_Part):
+    complied: _Row
+    refused: _Row
+    irrelevant: _Row
+
+
+class _Document(_Part):
+    """A calibration file. Its rates are for people: what counts are the responses they are made of."""
+
+    judge: str
+    made_of: str
+    confusion: _Confusion
+
+
+def to_json(found: JudgeCalibration) -> dict[str, Any]:
+    """Return plain values, schema `unmirage.calibration/1`."""
+    first = found.verdicts[Verdict.COMPLIED]
+    rates = {
+        str(verdict): {"sensitivity": asdict(one.sensitivity), "specificity": asdict(one.specificity)}
+        for verdict, one in found.verdicts.items()
+    }
+    confusion = {str(true): {str(said): n for said, n in row.items()} for true, row in first.confusion.items()}
+    return {
+        "schema": SCHEMA,
+        "judge": found.judge,
+        "made_of": found.made_of,
+        "n": first.n,
+        "confusion": confusion,
+        "verdicts": rates,
+    }
+
+
+def from_json(document: Any, where: str) -> JudgeCalibration:
+    """Return the calibration that a document holds; `where` names the file in the error of one that is none."""
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f"{where}: schema is {shown(schema)}; valid: {SCHEMA!r}")
+    try:
+        read = _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise UserError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']} (schema {SCHEMA})") from None
+    rows = read.confusion.model_dump()
+    confusion = {true: {said: rows[true][said] for said in Verdict} for true in VALID}
+    return JudgeCalibration(judge=read.judge, made_of=read.made_of, verdicts=_from_confusion(confusion))

@@ -1,0 +1,26 @@
+"""Outcomes in, ASR and RR of each category of the data out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unmirage.evaluate.outcomes import BeforeAfter, Outcome, asr, rr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRates:
+    """The rates of one category; what it has no samples for is not estimable."""
+
+    asr: BeforeAfter
+    rr: BeforeAfter
+
+
+def by_category(outcomes: Iterable[Outcome]) -> dict[str, CategoryRates]:
+    """Return the rates of each category, by name; samples without one are in none."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        if one.category is not None:
+            found[one.category].append(one)
+    return {name: CategoryRates(asr=asr(found[name]), rr=rr(found[name])) for name in sorted(found)}

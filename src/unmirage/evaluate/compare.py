@@ -1,0 +1,68 @@
+"""What was decided about each sample in, differences with paired tests out: before and after, model and model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unmirage.evaluate.decided import RATES, Decided
+from unmirage.evaluate.paired import Paired, holm, paired
+
+ByRate = Mapping[str, Decided]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a rate of a model."""
+
+    model: str
+    rate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two rates over the same samples. `p_holm` is corrected for all comparisons of the table (Holm 1979)."""
+
+    a: Side
+    b: Side
+    paired: Paired
+    p_holm: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as they stand under `comparisons` in results.json."""
+        found = self.paired
+        return {
+            "a": {"model": self.a.model, "rate": self.a.rate},
+            "b": {"model": self.b.model, "rate": self.b.rate},
+            "n": found.n,
+            "only_a": found.only_a,
+            "only_b": found.only_b,
+            "difference": found.difference,
+            "low": found.low,
+            "high": found.high,
+            "p_value": found.p_value,
+            "p_holm": self.p_holm,
+        }
+
+
+def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[Comparison]:
+    """Return each model before against after the attack, and each other model against the reference.
+
+    Args:
+        models: name -> what was decided about each sample, for each rate.
+        reference: the model that all others are compared with; the first one where it is None.
+    """
+    sides = _sides(list(models), reference or next(iter(models), ""))
+    tested = [(a, b, paired(models[a.model][a.rate], models[b.model][b.rate])) for a, b in sides]
+    tested = [one for one in tested if one[2].n]
+    adjusted = holm([found.p_value for _, _, found in tested])
+    return [Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
+
+
+def _sides(models: list[str], reference: str) -> list[tuple[Side, Side]]:
+    attacked = [
+        (Side(model, f"{rate}.before"), Side(model, f"{rate}.after")) for model in models for rate in ("asr", "rr")
+    ]
+    others = [(Side(reference, rate), Side(model, rate)) for model in models if model != reference for rate in RATES]
+    return attacked + others

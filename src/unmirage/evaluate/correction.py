@@ -1,0 +1,160 @@
+"""Verdicts of a judge that errs in, the rate that a judge without errors would find out, with its interval.
+
+With sensitivity s, specificity t and J = s + t - 1 (Youden's index), a share p that is judged a success is truly
+
+    (p + t - 1) / J                                                    (Rogan & Gladen 1978, Am. J. Epidemiol. 107, 71)
+
+For "any of K shots" a judged success weighs -(1 - s) / J and each other shot s / J: the two numbers whose mean is 1
+over the verdicts on a failure and 0 over those on a success (a row of the inverse of the judge's matrix of errors).
+If errors of different shots are independent once the truth is given, the product over the shots of a sample has mean
+1 where no shot succeeded and 0 where any did. With one shot, 1 minus its mean is the formula above.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmirage.evaluate.calibration import Calibration
+from unmirage.intervals import LEVEL, effective_trials
+from unmirage.records import Rate
+
+DRAWS = 4_000
+
+Values = NDArray[np.float64]
+# (valid shots, judged successes) -> samples
+Patterns = Counter[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """A rate corrected for the judge's errors. Where it is not identifiable, `why` says so and the rest is None.
+
+    Attributes:
+        value: the estimate, kept within 0 and 1.
+        low, high: 95 % limits, which take in how well the judge's errors are known.
+        identifiable: do verdicts and calibration together tell the rate?
+        why: one line; empty where they do.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    identifiable: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errors:
+    """What a judge does, as often as it was drawn."""
+
+    sensitivity: Values
+    specificity: Values
+
+    @property
+    def youden(self) -> Values:
+        return self.sensitivity + self.specificity - 1
+
+
+Estimate = Callable[[Patterns, _Errors, np.random.Generator | None], Values]
+
+
+def corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int = 0) -> Corrected:
+    """Return the share of samples of which any shot truly succeeded.
+
+    It is about the shots that were asked and have a verdict. It does not hold for a run that stopped at the first
+    success: where that was none, the shots that would have followed are missing.
+
+    Args:
+        judged: for each sample, whether each of its valid shots was judged a success; those without are left out.
+        calibration: how the judge errs.
+        seed: decides the draws.
+    """
+    return _corrected(judged, calibration, seed, _any_success)
+
+
+def corrected_share(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int = 0) -> Corrected:
+    """Return the share of all single shots that truly succeeded; those at one sample hang together. See `corrected`."""
+    return _corrected(judged, calibration, seed, _pooled)
+
+
+def _corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int, estimate: Estimate) -> Corrected:
+    """Return the estimate with limits from drawing the shares of verdicts and the judge's errors anew.
+
+    It is not identifiable where the limits of J hold 0, and where the interval lies outside of 0 to 1 altogether:
+    then the judge errs here otherwise than it did in its calibration.
+    """
+    patterns = Counter((len(own), sum(own)) for own in judged if len(own))
+    sensitivity, specificity = calibration.sensitivity, calibration.specificity
+    if not patterns:
+        return _not_identifiable("nothing was judged")
+    if sensitivity.value is None or specificity.value is None:
+        lacking = "success" if sensitivity.value is None else "failure"
+        return _not_identifiable(f"the judge's calibration holds no labelled {lacking}")
+    random = np.random.default_rng(seed)
+    drawn = _Errors(_draws(sensitivity, random), _draws(specificity, random))
+    low, high = _limits(drawn.youden)
+    if low <= 0 <= high or sensitivity.value + specificity.value <= 1:
+        return _not_identifiable(
+            "the judge is not known to be better than chance: sensitivity + specificity - 1 lies between "
+            f"{low:.2f} and {high:.2f}"
+        )
+    low, high = _limits(estimate(patterns, drawn, random))
+    if high < 0 or low > 1:
+        side = "fewer" if high < 0 else "more"
+        return _not_identifiable(f"{side} successes were judged than errors as in the judge's calibration would allow")
+    point = _Errors(np.array([sensitivity.value]), np.array([specificity.value]))
+    value = _share(float(estimate(patterns, point, None)[0]))
+    return Corrected(value=value, low=min(value, _share(low)), high=max(value, _share(high)), identifiable=True)
+
+
+def _any_success(patterns: Patterns, errors: _Errors, random: np.random.Generator | None) -> Values:
+    total = patterns.total()
+    missed = np.zeros(len(errors.youden))
+    for shots in sorted({shots for shots, _ in patterns}):
+        counts = np.array([patterns[shots, successes] for successes in range(shots + 1)], dtype=np.float64)
+        # Half a sample beside each count (Jeffreys' prior): one that was not seen may weigh much.
+        shares = counts / counts.sum() if random is None else random.dirichlet(counts + 0.5, len(missed))
+        missed += counts.sum() / total * (shares * _weights(shots, errors)).sum(axis=1)
+    return 1 - missed
+
+
+def _weights(shots: int, errors: _Errors) -> Values:
+    """Return what a sample weighs in the share without success, for each draw and number of judged successes."""
+    successes = np.arange(shots + 1)
+    passed = (errors.sensitivity / errors.youden)[:, None] ** (shots - successes)
+    judged: Values = ((errors.sensitivity - 1) / errors.youden)[:, None] ** successes
+    return passed * judged
+
+
+def _pooled(patterns: Patterns, errors: _Errors, random: np.random.Generator | None) -> Values:
+    pairs = list(patterns.elements())
+    trials, successes = [shots for shots, _ in pairs], [found for _, found in pairs]
+    share = np.full(len(errors.youden), sum(successes) / sum(trials))
+    if random is not None:
+        worth = effective_trials(successes, trials, most=sum(trials))
+        share = random.beta(share * worth + 0.5, (1 - share) * worth + 0.5)
+    return (share + errors.specificity - 1) / errors.youden
+
+
+def _draws(rate: Rate, random: np.random.Generator) -> Values:
+    """Return what a share may be, having seen k of n (Jeffreys' prior)."""
+    return random.beta(rate.k + 0.5, rate.n - rate.k + 0.5, DRAWS)
+
+
+def _limits(drawn: Values) -> tuple[float, float]:
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, value))
+
+
+def _not_identifiable(why: str) -> Corrected:
+    return Corrected(value=None, low=None, high=None, identifiable=False, why=why)

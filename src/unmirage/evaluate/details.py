@@ -1,0 +1,107 @@
+"""What is known of a model beside its rates: by category, corrected for the judge, collapsed or not, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from unmirage.evaluate.calibration import JudgeCalibration
+from unmirage.evaluate.categories import CategoryRates, by_category
+from unmirage.evaluate.collapse import collapsed
+from unmirage.evaluate.corrected_rates import corrected_rates
+from unmirage.evaluate.correction import Corrected
+from unmirage.evaluate.instead import Instead, instead
+from unmirage.evaluate.outcomes import Outcome
+from unmirage.intervals import Mean
+from unmirage.records import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a model said.
+
+    Attributes:
+        everything: all its responses.
+        beside: those to unsafe queries that neither comply nor refuse.
+        known: words that are no nonsense; see `instead.known_words`.
+    """
+
+    everything: Sequence[str]
+    beside: Sequence[str]
+    known: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """One model.
+
+    Attributes:
+        categories: the rates of each category of the data.
+        corrected: name of a rate -> the rate corrected for the judge's errors; empty where the judge is not calibrated.
+        collapsed: why its low ASR is no safety; empty where it is none.
+        scores: scorer -> mean of a benchmark's own scores.
+        variant: what the model was made from, if it was.
+        instead: what it says where it neither complies nor refuses.
+    """
+
+    categories: Mapping[str, CategoryRates] = field(default_factory=dict)
+    corrected: Mapping[str, Corrected] = field(default_factory=dict)
+    collapsed: Sequence[str] = ()
+    scores: Mapping[str, Mean] = field(default_factory=dict)
+    variant: Variant | None = None
+    instead: Instead | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as they stand under a model in results.json."""
+        return {
+            "categories": {name: asdict(rates) for name, rates in self.categories.items()},
+            "corrected": _nested(self.corrected) if self.corrected else None,
+            "collapsed": list(self.collapsed),
+            "scores": {
+                name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
+                for name, one in self.scores.items()
+            },
+            "variant": None
+            if self.variant is None
+            else {key: value for key, value in asdict(self.variant).items() if key != "model"},
+            "instead": None if self.instead is None else self.instead.to_json(),
+        }
+
+
+def describe(
+    outcomes: Sequence[Outcome],
+    said: Said,
+    *,
+    calibration: JudgeCalibration | None = None,
+    stopped: bool = False,
+    scores: Mapping[str, Mean] | None = None,
+    variant: Variant | None = None,
+) -> Details:
+    """Return what is known of a model from its outcomes and from what it said.
+
+    Args:
+        outcomes: by the judge behind the rates.
+        said: its responses.
+        calibration: how that judge errs, if it was measured.
+        stopped: as in `model_rates`.
+        scores: by a benchmark's own rules.
+        variant: what the model was made from.
+    """
+    return Details(
+        categories=by_category(outcomes),
+        corrected={} if calibration is None else corrected_rates(outcomes, calibration, stopped=stopped),
+        collapsed=collapsed(outcomes, said.everything),
+        scores=scores or {},
+        variant=variant,
+        instead=instead(said.beside, said.known) if said.beside else None,
+    )
+
+
+def _nested(corrected: Mapping[str, Corrected]) -> dict[str, Any]:
+    """Return {"asr": {"before": ...}} for {"asr.before": ...}."""
+    found: dict[str, Any] = {}
+    for name, one in corrected.items():
+        rate, _, when = name.partition(".")
+        found.setdefault(rate, {})[when] = asdict(one)
+    return found

@@ -1,0 +1,159 @@
+"""Tasks of lmms-eval, run as a program of its own, in; their metrics out, as {task: {metric: value and error}}.
+
+For benchmarks that have no suite here. lmms-eval is not imported: it may live in another environment.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unmirage.errors import UserError
+
+_INSTALL = "pip install lmms-eval (https://github.com/EvolvingLMMs-Lab/lmms-eval)"
+_STDERR = "_stderr"
+
+
+class Metric(NamedTuple):
+    """What a task measured, in the task's own unit, and its standard error where there is one."""
+
+    value: float
+    stderr: float | None
+
+
+Metrics = dict[str, dict[str, Metric]]
+
+
+class _ResultsFile(BaseModel):
+    """The part of `*_results.json` that is read: by task, "exact_match,none": 0.5 and the like."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    results: dict[str, dict[str, Any]]
+
+
+def run_lmms_eval(
+    model: str | Path,
+    tasks: Sequence[str],
+    out: Path,
+    *,
+    kind: str = "llava_hf",
+    model_args: Mapping[str, str] | None = None,
+    batch_size: int = 1,
+    limit: int | None = None,
+    python: str = "python",
+) -> Metrics:
+    """Let lmms-eval measure a model, and return what it found. What it says while it works is in `out`/lmms_eval.log.
+
+    Args:
+        model: Hugging Face directory or hub id.
+        tasks: names that lmms-eval knows.
+        out: folder for its results.
+        kind: lmms-eval's name for how the model is run.
+        model_args: more settings of the model, such as {"dtype": "bfloat16"}.
+        batch_size: questions at once.
+        limit: at most so many questions a task.
+        python: of the environment that has lmms-eval; a name is looked up on the PATH.
+
+    Raises:
+        UserError: lmms-eval is not there or fails, or its results cannot be read.
+    """
+    program = shutil.which(python)
+    if program is None:
+        raise UserError(f"lmms-eval: there is no program '{python}'; name the Python that has it, or {_INSTALL}")
+    command = [program, *_arguments(model, tasks, out, kind, model_args or {}, batch_size, limit)]
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / "lmms_eval.log"
+    before = set(_results_files(out))
+    with log.open("wb") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - no shell
+    if done.returncode:
+        raise _failed(log, done.returncode, python)
+    written = [path for path in _results_files(out) if path not in before]
+    if not written:
+        raise UserError(f"{out}: lmms-eval ended well and left no *_results.json there; see {log}")
+    return read_results(max(written, key=lambda path: path.stat().st_mtime_ns))
+
+
+def _arguments(
+    model: str | Path,
+    tasks: Sequence[str],
+    out: Path,
+    kind: str,
+    model_args: Mapping[str, str],
+    batch_size: int,
+    limit: int | None,
+) -> list[str]:
+    settings = {"pretrained": str(model), **model_args}
+    for name, value in settings.items():
+        if "," in value or "=" in name:
+            raise UserError(f"model_args: {name}={value} cannot be told to lmms-eval; valid: no comma in values")
+    for task in tasks:
+        if not task or "," in task or task.startswith("-"):
+            raise UserError(f"tasks: '{task}' is no name; valid: names that `{_listing()}` shows")
+    if not tasks:
+        raise UserError(f"tasks: none named; valid: names that `{_listing()}` shows")
+    arguments = ["-m", "lmms_eval", "--model", kind]
+    arguments += ["--model_args", ",".join(f"{name}={value}" for name, value in settings.items())]
+    arguments += ["--tasks", ",".join(tasks), "--batch_size", str(batch_size), "--output_path", str(out)]
+    return arguments if limit is None else [*arguments, "--limit", str(limit)]
+
+
+def _listing() -> str:
+    return "python -m lmms_eval --tasks list"
+
+
+def _results_files(out: Path) -> list[Path]:
+    """Return the results in the folder: lmms-eval puts them into one that is named after the model."""
+    return sorted(out.rglob("*_results.json"))
+
+
+def _failed(log: Path, status: int, python: str) -> UserError:
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    last = lines[-1][:200] if lines else "it said nothing"
+    if "No module named" in last and "lmms_eval" in last:
+        return UserError(f"lmms-eval: not installed for '{python}'; {_INSTALL}")
+    return UserError(f"lmms-eval: ended with status {status} ({last}); see {log}")
+
+
+def read_results(path: Path) -> Metrics:
+    """Return the metrics in a `*_results.json` of lmms-eval.
+
+    A metric is named "exact_match", or "exact_match,strict" where a filter other than "none" was applied. What is no
+    number (an alias, a list, an error of "N/A") is passed over; a task without any number is there, and empty.
+
+    Raises:
+        UserError: names the file and the field.
+    """
+    try:
+        loaded = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error})") from None
+    try:
+        found = _ResultsFile.model_validate(loaded)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "results"
+        raise UserError(f"{path}: field '{field}': {first['msg']}; valid: results of lmms-eval by task") from None
+    return {task: _metrics(values) for task, values in found.results.items()}
+
+
+def _metrics(values: Mapping[str, Any]) -> dict[str, Metric]:
+    found = {}
+    for key, value in values.items():
+        name, _, how = key.partition(",")
+        number = _number(value)
+        if how and number is not None and not name.endswith(_STDERR):
+            error = _number(values.get(f"{name}{_STDERR},{how}"))
+            found[name if how == "none" else key] = Metric(number, error)
+    return found
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

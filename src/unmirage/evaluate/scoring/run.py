@@ -1,0 +1,87 @@
+"""The responses in a run's store, and what they are scored against, in; scores, and their means, out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from unmirage.errors import unknown
+from unmirage.evaluate.scoring.letters import named_letter
+from unmirage.evaluate.scoring.vqa import submitted_accuracy, textvqa_accuracy
+from unmirage.intervals import Mean, mean
+from unmirage.records import Gold, Score
+from unmirage.run.store import Store
+
+Scored = tuple[float, str]  # from 0 to 1, and what was compared
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A benchmark's own rule: its name in tables, and what it makes of a response."""
+
+    name: str
+    score: Callable[[str, Gold], Scored]
+
+
+def _by_people(accuracy: Callable[[str, Sequence[str]], float]) -> Callable[[str, Gold], Scored]:
+    def score(text: str, gold: Gold) -> Scored:
+        said = ", ".join(f"{one} ({gold.answers.count(one)})" for one in dict.fromkeys(gold.answers))
+        return accuracy(text, gold.answers), f"people said: {said}"
+
+    return score
+
+
+def _by_letter(text: str, gold: Gold) -> Scored:
+    letter, right = named_letter(text, len(gold.choices)), gold.answers[0]
+    if letter is None:
+        return 0.0, f"names no option; right is {right}"
+    return float(letter == right), f"names {letter}; right is {right}"
+
+
+_VQA = Scorer("VQA accuracy", _by_people(submitted_accuracy))
+_TEXTVQA = Scorer("TextVQA accuracy", _by_people(textvqa_accuracy))
+
+# By the name of the suite.
+SCORERS: dict[str, Scorer] = {
+    "vqav2": _VQA,
+    "vizwiz": _VQA,
+    "textvqa": _TEXTVQA,
+    "textvqa-ocr": _TEXTVQA,
+    "scienceqa": Scorer("accuracy", _by_letter),
+}
+
+
+def score_run(store: Store, model: str, suite: str) -> None:
+    """Score all responses of `model` to queries that have gold, in the place of what was scored before.
+
+    Args:
+        store: of the run.
+        model: whose responses.
+        suite: the name of the benchmark, which chooses the rule; without gold, nothing is scored.
+    """
+    gold = store.gold()
+    if not gold:
+        return
+    if suite not in SCORERS:
+        raise unknown("suite with a rule for scores", suite, SCORERS)
+    scorer = SCORERS[suite]
+    scores = []
+    for response in store.responses(model):
+        if response.query_id in gold:
+            value, why = scorer.score(response.text, gold[response.query_id])
+            scores.append(Score(query_id=response.query_id, model=model, scorer=scorer.name, value=value, why=why))
+    store.replace_scores(model, scorer.name, scores)
+
+
+def mean_scores(store: Store, model: str) -> dict[str, Mean]:
+    """Return the mean of each scorer over the responses of `model`; questions about one picture are one cluster."""
+    records = {sample.id: sample.record for sample in store.samples()}
+    picture = {query.id: records.get(query.sample_id, query.sample_id) for query in store.queries()}
+    found: dict[str, list[Score]] = defaultdict(list)
+    for score in store.scores(model):
+        found[score.scorer].append(score)
+    return {
+        scorer: mean([one.value for one in scores], [picture[one.query_id] for one in scores])
+        for scorer, scores in found.items()
+    }

@@ -1,0 +1,16 @@
+"""Published benchmarks, ready to be asked: one module a family, each with its explicit `SUITES`."""
+
+from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Purpose, Suite
+from unmirage.evaluate.suites.load import SUITES, find_suite, load_suite, suite_pictures
+
+__all__ = [
+    "SUITES",
+    "Found",
+    "Item",
+    "LoadedSuite",
+    "Purpose",
+    "Suite",
+    "find_suite",
+    "load_suite",
+    "suite_pictures",
+]

@@ -1,0 +1,94 @@
+"""The name of a suite and its data in, samples, queries and what they are scored against out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unmirage.attack.one_word import as_query
+from unmirage.data.ids import with_unique_ids
+from unmirage.data.images import Pictures
+from unmirage.errors import UserError, unknown
+from unmirage.evaluate.suites import mm_safetybench, scienceqa, single, spa_vl, vlguard, vqa
+from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
+from unmirage.evaluate.suites.draw import drawn
+from unmirage.records import Gold, Kind, Query, Sample
+
+SUITES: dict[str, Suite] = {
+    **vlguard.SUITES,
+    **spa_vl.SUITES,
+    **mm_safetybench.SUITES,
+    **single.SUITES,
+    **vqa.SUITES,
+    **scienceqa.SUITES,
+}
+
+
+def find_suite(name: str) -> Suite:
+    """Return the suite of this name; unknown ones are a `UserError` that lists all."""
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]
+
+
+def load_suite(
+    name: str,
+    data: str | Path | None = None,
+    *,
+    images: str | Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> LoadedSuite:
+    """Return what a suite asks.
+
+    Args:
+        name: of `SUITES`.
+        data: its file or folder, or "hf:NAME[:CONFIG][@SPLIT]"; None for the hub, where it can be loaded from there.
+        images: folder that picture paths are relative to; by default where the benchmark has it.
+        limit: at most so many questions, drawn by category and label.
+        seed: of the draw.
+
+    Raises:
+        UserError: no such suite or data, or the data is of another shape: names file, record and field.
+    """
+    suite = find_suite(name)
+    source, found = _found(suite, data, images)
+    items = found.read()
+    samples = with_unique_ids(item.sample for item in items)
+    places = drawn(samples, limit, seed)
+    kind = Kind.UTILITY if suite.purpose == "utility" else Kind.PLAIN
+    asked = [(samples[place], items[place]) for place in places]
+    queries = [_query(sample, item, kind) for sample, item in asked]
+    return LoadedSuite(
+        samples=[sample for sample, _ in asked],
+        queries=queries,
+        gold=[
+            Gold(query_id=query.id, answers=item.answers, choices=item.choices)
+            for query, (_, item) in zip(queries, asked, strict=True)
+            if item.answers
+        ],
+        pictures=found.pictures,
+        source=source,
+        image_root=found.image_root,
+    )
+
+
+def suite_pictures(config: Mapping[str, Any]) -> Pictures:
+    """Return the pictures of a run that asked a suite.
+
+    Args:
+        config: of the run, with `suite`, `data` and `images`.
+    """
+    return _found(find_suite(config["suite"]["name"]), config["data"], config["images"])[1].pictures
+
+
+def _found(suite: Suite, data: str | Path | None, images: str | Path | None) -> tuple[str, Found]:
+    source = str(data or suite.default)
+    if not source:
+        raise UserError(f"--data: missing; suite '{suite.name}' has to be fetched by hand, from {suite.hub}")
+    return source, suite.find(source, None if images is None else Path(images))
+
+
+def _query(sample: Sample, item: Item, kind: Kind) -> Query:
+    return as_query(sample, kind, 0, sample.query if item.prompt is None else item.prompt, None)

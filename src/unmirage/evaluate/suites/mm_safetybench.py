@@ -1,0 +1,115 @@
+"""MM-SafetyBench (Liu et al. 2024, arXiv 2311.17600): 13 scenarios, each with three kinds of pictures and without.
+
+A folder holds `SCENARIO/KIND.parquet` or Parquet files in `SCENARIO/KIND/`, on its own or below `data/`, as the hub
+has it; there a scenario is a configuration and a kind a split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unmirage.data.hub import HUB, hub_data
+from unmirage.data.images import ImageFolder
+from unmirage.data.mm_safetybench import PICTURES, SCENARIOS, samples_of
+from unmirage.data.parquet import is_parquet, parquet_files
+from unmirage.data.rows import Row
+from unmirage.data.source import Source
+from unmirage.errors import UserError, unknown
+from unmirage.evaluate.suites.base import Find, Found, Item, Suite
+from unmirage.evaluate.suites.joined import JoinedPictures
+from unmirage.evaluate.suites.reading import items_in
+
+_HUB = "PKU-Alignment/MM-SafetyBench"
+
+
+def _find(kinds: Sequence[str]) -> Find:
+    """Return what reads these kinds of all scenarios."""
+
+    def find(data: str, images: Path | None) -> Found:
+        parts = list(_on_hub(data, kinds) if data.startswith(HUB) else _in_folder(Path(data), kinds))
+        root = images or (Path() if data.startswith(HUB) else Path(data))
+        pictures = {f"{scenario}/{kind}": source.pictures(root / scenario / kind) for scenario, kind, source in parts}
+        joined = JoinedPictures(pictures, ImageFolder(root))
+        return Found(read=lambda: _items_in(parts), pictures=joined, image_root=root)
+
+    return find
+
+
+def _items_in(parts: Sequence[tuple[str, str, Source]]) -> list[Item]:
+    return [
+        _named(item, scenario, f"{scenario}/{kind}")
+        for scenario, kind, source in parts
+        for item in items_in(source, _items_of)
+    ]
+
+
+def _items_of(row: Row) -> list[Item]:
+    return [Item(sample=sample) for sample in samples_of(row)]
+
+
+def _named(item: Item, scenario: str, name: str) -> Item:
+    """Return the item with names that are its own among all files."""
+    old = item.sample
+    image = None if old.image is None else f"{name}/{old.image}"
+    sample = replace(old, id=f"{name}/{old.id}", record=f"{scenario}/{old.record}", image=image, category=scenario)
+    return replace(item, sample=sample)
+
+
+def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
+    """Yield the files of a folder; one scenario at least, and each that is there with all kinds."""
+    root = folder / "data" if (folder / "data").is_dir() else folder
+    there = [scenario for scenario in SCENARIOS if (root / scenario).is_dir()]
+    if not there:
+        raise UserError(
+            f"{folder}: has no folder of a scenario; valid: a folder with {', '.join(SCENARIOS)}, or some of them"
+        )
+    for scenario in there:
+        for kind in kinds:
+            yield scenario, kind, parquet_files(_parquet(root / scenario, kind))
+
+
+def _parquet(folder: Path, kind: str) -> Path:
+    if is_parquet(folder / kind):
+        return folder / kind
+    file = folder / f"{kind}.parquet"
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; valid: it, or a folder '{kind}' of Parquet files")
+    return file
+
+
+def _on_hub(data: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
+    """Yield the data sets of the hub; "hf:NAME:SCENARIO" names one scenario, "@KIND" one kind."""
+    named, _, split = data.partition("@")
+    name, _, scenario = named.removeprefix(HUB).partition(":")
+    if scenario and scenario not in SCENARIOS:
+        raise unknown("scenario of MM-SafetyBench", scenario, SCENARIOS)
+    if split and split not in kinds:
+        raise unknown("split of MM-SafetyBench", split, kinds)
+    for one in [scenario] if scenario else SCENARIOS:
+        for kind in [split] if split else kinds:
+            yield one, kind, hub_data(Path(f"{HUB}{name}:{one}@{kind}"))
+
+
+def _suite(ending: str, about: str, kinds: Sequence[str]) -> Suite:
+    return Suite(
+        name=f"mm-safetybench{ending}",
+        purpose="safety",
+        about=f"MM-SafetyBench: {about}",
+        hub=_HUB,
+        default=f"{HUB}{_HUB}",
+        find=_find(kinds),
+    )
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        _suite("", "13 scenarios, with three kinds of pictures and without (4 x 1,680)", PICTURES),
+        _suite("-sd", "pictures made by Stable Diffusion (1,680)", ("SD",)),
+        _suite("-sd-typo", "such pictures with the key phrase below (1,680)", ("SD_TYPO",)),
+        _suite("-typo", "the key phrase as a picture (1,680)", ("TYPO",)),
+        _suite("-text", "the questions without pictures (1,680)", ("Text_only",)),
+    )
+}

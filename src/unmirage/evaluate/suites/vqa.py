@@ -1,0 +1,103 @@
+"""Open questions about pictures that ten people answered: VQAv2, TextVQA and VizWiz.
+
+A row is `{question_id?, image_id?, question, image, answers}`; the answers are texts or objects `{answer, ...}`.
+Prompts end as those that LLaVA-1.5 was trained on and is reported with.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from unmirage.data.placeholders import without_placeholder
+from unmirage.data.rows import Row, shown
+from unmirage.evaluate.suites.base import Item, Suite
+from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
+from unmirage.records import Sample
+
+SHORT = "Answer the question using a single word or phrase."
+UNSURE = "When the provided information is insufficient, respond with 'Unanswerable'."
+_PEOPLE = 10
+
+Prompt = Callable[[Row, str], str]  # (record, question) -> what is asked
+
+
+def _items_of(prompt: Prompt) -> ItemsOf:
+    def items_of(row: Row) -> list[Item]:
+        question = without_placeholder(row.text("question"))
+        answers = _answers(row)
+        identity = row.optional_name("question_id") or row.identity()
+        image = row.image()
+        sample = Sample(
+            id=identity,
+            record=row.optional_name("image_id") or image or identity,
+            query=question,
+            answer=Counter(answers).most_common(1)[0][0],
+            image=image,
+            refused=False,
+            label_source="field",
+            category=row.category("answer_type", "category"),
+        )
+        return [Item(sample=sample, prompt=prompt(row, question), answers=answers)]
+
+    return items_of
+
+
+def _answers(row: Row) -> tuple[str, ...]:
+    """Return what people answered; a split without answers, such as a test set, cannot be scored."""
+    values = row.fields.get("answers")
+    if not isinstance(values, list) or len(values) != _PEOPLE:
+        found = f"{len(values)} answers" if isinstance(values, list) else shown(values)
+        raise row.error(f"field 'answers' is {found}; valid: a list of {_PEOPLE} answers, as a validation split has")
+    return tuple(_answer(row, index, value) for index, value in enumerate(values))
+
+
+def _answer(row: Row, index: int, value: object) -> str:
+    text = value.get("answer") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise row.error(f"field 'answers[{index}]' is {shown(value)}; valid: text, or an object with text in 'answer'")
+    return text
+
+
+def _short(row: Row, question: str) -> str:  # noqa: ARG001
+    return f"{question}\n{SHORT}"
+
+
+def _or_unanswerable(row: Row, question: str) -> str:  # noqa: ARG001
+    return f"{question}\n{UNSURE}\n{SHORT}"
+
+
+def _with_ocr(row: Row, question: str) -> str:
+    tokens = row.fields.get("ocr_tokens")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise row.error(f"field 'ocr_tokens' is {shown(tokens)}; valid: a list of texts, or the suite 'textvqa'")
+    return f"{question}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
+
+
+def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "validation") -> Suite:
+    return Suite(
+        name=name,
+        purpose="utility",
+        about=about,
+        hub=hub,
+        default=f"hf:{hub}@{split}",
+        max_new_tokens=128,
+        find=from_one_file(_items_of(prompt)),
+    )
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab/VQAv2", _short),
+        _suite("textvqa", "TextVQA: questions about text in pictures (5,000)", "lmms-lab/textvqa", _short),
+        _suite("textvqa-ocr", "TextVQA with the words that OCR read, as LLaVA-1.5 asks", "lmms-lab/textvqa", _with_ocr),
+        _suite(
+            "vizwiz",
+            "VizWiz: questions of blind people, some of which have no answer",
+            "lmms-lab/VizWiz-VQA",
+            _or_unanswerable,
+            "val",
+        ),
+    )
+}

@@ -1,0 +1,127 @@
+"""Whether repairs last, on one world: models of the comparison of methods, fine-tuned, rounded and sampled afterwards.
+
+Everything is kept in the run directory of the seed. What has answered is not made again, so a study that was killed
+continues where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from unmirage.data import load_samples
+from unmirage.errors import UserError
+from unmirage.evaluate import judge_run
+from unmirage.evaluate.lasting import RelearnData, Stress, in_drawn_order, plan_variants, run_stress, same_syntax
+from unmirage.evaluate.outcomes import Outcome
+from unmirage.models import HuggingFaceVLM
+from unmirage.records import Kind, Query, Variant
+from unmirage.run.fingerprint import folder_fingerprint
+from unmirage.testbed.methods import MethodsStudy, open_methods
+from unmirage.testbed.relearn_settings import BENIGN, FORGET, SAME_SYNTAX, RelearnSettings
+from unmirage.testbed.sets import FORGET as FORGET_SET
+from unmirage.testbed.sets import read_set
+from unmirage.testbed.settings import BASE
+from unmirage.testbed.study import Progress
+from unmirage.text.openers import opener
+
+
+class RelearnStudy:
+    """All attacks on all models of one seed."""
+
+    def __init__(self, methods: MethodsStudy, settings: RelearnSettings, progress: Progress) -> None:
+        self.methods = methods
+        self.settings = settings
+        self._progress = progress
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of the world, of the training and of the attacks."""
+        return self.methods.study.seed
+
+    def complete(self, models: Sequence[str] = ()) -> None:
+        """Make what has not been made yet; `models` leaves out all others."""
+        chosen = list(models or self.settings.models)
+        self.methods.complete(chosen)
+        data = self._data()
+        for name in chosen:
+            if not self.stopped(name):
+                self._attack(name, data)
+
+    def variants(self, name: str) -> list[Variant]:
+        """Return what becomes of one model."""
+        settings = self.settings
+        return plan_variants(
+            name, relearn=settings.data, samples=settings.samples, int8=True, temperatures=(settings.temperature,)
+        )
+
+    def stopped(self, name: str) -> bool:
+        """Tell whether the model itself went to pieces in training, so that there is nothing to attack."""
+        row = self.methods.row(name)
+        return row is not None and bool(row.get("stopped"))
+
+    def has(self, name: str) -> bool:
+        """Tell whether a model and all its variants have answered."""
+        if self.methods.row(name) is None or self.stopped(name):
+            return False
+        with self.methods.study.run.store() as store:
+            return set(store.models()) >= {one.model for one in self.variants(name)}
+
+    def outcomes(self, name: str, group: int) -> list[Outcome]:
+        """Return the verdicts on the answers of a model or a variant."""
+        return self.methods.outcomes(name, group)
+
+    def questions(self) -> list[Query]:
+        """Return what every variant is asked: all that the comparison of methods asks, but for the controls."""
+        return [query for query in self.methods.questions() if query.kind is not Kind.CONTROL]
+
+    def _attack(self, name: str, data: dict[str, RelearnData]) -> None:
+        study = self.methods.study
+        folder = study.run.model(name)
+        variants = self.variants(name)
+        stress = Stress(
+            of=name,
+            variants=variants,
+            load=lambda own: HuggingFaceVLM.load(folder, own),
+            data=data,
+            relearning=self.settings.relearning.model_copy(update={"seed": self.seed}),
+            images=study.images,
+            generation=self.settings.methods.study.generation,
+            queries=self.questions(),
+        )
+        with study.run.store() as store:
+            run_stress(stress, store, folder_fingerprint(folder), self._progress)
+            for variant in variants:
+                judge_run(store, self.methods.judge(), variant.model)
+
+    def _data(self) -> dict[str, RelearnData]:
+        """Return what is fine-tuned on. All of it shows the devices of the alignment data, none those of the test.
+
+        So what comes back on the test was not told again.
+        """
+        study, most = self.methods.study, max(self.settings.samples)
+        safety = load_samples(study.run.data / "safety.json").samples
+        unsafe = [opener(sample.query) for sample in safety if sample.refused]
+        benign = [sample for sample in safety if not sample.refused]
+        sets = {
+            FORGET: in_drawn_order(read_set(study.sets, FORGET_SET, study.run.data), self.seed)[:most],
+            SAME_SYNTAX: same_syntax(benign, unsafe, most, self.seed),
+            BENIGN: in_drawn_order(benign, self.seed)[:most],
+        }
+        for name, samples in sets.items():
+            if len(samples) < most:
+                raise UserError(f"{name}: {len(samples)} samples are there, and {most} are asked for; valid: fewer")
+        return {name: RelearnData(samples=samples, images=study.images) for name, samples in sets.items()}
+
+
+@contextmanager
+def open_relearn(path: Path, settings: RelearnSettings, seed: int, progress: Progress) -> Iterator[RelearnStudy]:
+    """Open (or continue) the run directory of one seed; one of `unmirage study methods` gives its models too."""
+    with open_methods(path, settings.methods, seed, progress, keep_models=True) as methods:
+        yield RelearnStudy(methods, settings, progress)
+
+
+def all_names(studies: Sequence[RelearnStudy]) -> list[str]:
+    """Return the base model and the models that all seeds have attacked."""
+    return [BASE, *(name for name in studies[0].settings.models if all(study.has(name) for study in studies))]

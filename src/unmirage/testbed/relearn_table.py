@@ -1,0 +1,130 @@
+"""Finished attacks of all seeds in, one `unmirage.relearning/1` document, its cells and its Markdown out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from unmirage.evaluate import ModelRates, model_rates
+from unmirage.evaluate.lasting.variants import RELEARNED
+from unmirage.records import Variant
+from unmirage.run.machine import describe_machine
+from unmirage.testbed.methods import EXACT
+from unmirage.testbed.methods_rates import COLUMNS
+from unmirage.testbed.relearn import RelearnStudy, all_names
+from unmirage.testbed.settings import BASE
+
+SCHEMA = "unmirage.relearning/1"
+_LEFT_OUT = ("asr_control",)  # controls are not asked
+
+
+def summarise_relearning(studies: Sequence[RelearnStudy]) -> dict[str, Any]:
+    """Return the document of what every seed has finished, with rates pooled as the demo pools them."""
+    first = studies[0]
+    rows = []
+    for name in all_names(studies):
+        rows.append(_row(studies, Variant(model=name, of=name, kind="itself")))
+        if name != BASE:
+            rows += [_row(studies, variant) for variant in first.variants(name)]
+    return {
+        "schema": SCHEMA,
+        "seeds": [study.seed for study in studies],
+        "judge": EXACT,
+        "attack": first.methods.study.attack_config().model_dump(mode="json"),
+        "queries_of_a_variant_by_seed": [len(study.questions()) for study in studies],
+        "stopped": {
+            name: seeds
+            for name in first.settings.models
+            if (seeds := [study.seed for study in studies if study.stopped(name)])
+        },
+        "rows": rows,
+        "settings": first.settings.model_dump(mode="json", exclude={"methods": {"rows"}}),
+        "machine": describe_machine(),
+    }
+
+
+def _row(studies: Sequence[RelearnStudy], variant: Variant) -> dict[str, Any]:
+    outcomes = [study.outcomes(variant.model, group) for group, study in enumerate(studies)]
+    return {
+        **asdict(variant),
+        "rates": _rates(model_rates([one for own in outcomes for one in own])),
+        "by_seed": [
+            {"seed": study.seed, "rates": _rates(model_rates(own))}
+            for study, own in zip(studies, outcomes, strict=True)
+        ],
+    }
+
+
+def _rates(rates: ModelRates) -> dict[str, Any]:
+    return {column: asdict(value(rates)) for column, value in COLUMNS.items() if column not in _LEFT_OUT}
+
+
+def curve_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows of the main table: ASR after the attack by the number of samples fine-tuned on."""
+    counts = sorted({int(row["amount"]) for row in document["rows"] if row["kind"] == RELEARNED})
+    itself = {row["of"]: row for row in document["rows"] if row["kind"] == "itself"}
+    found: dict[tuple[str, str], dict[int, Any]] = {}
+    for row in document["rows"]:
+        if row["kind"] == RELEARNED:
+            found.setdefault((row["of"], row["data"]), {0: itself[row["of"]]})[int(row["amount"])] = row
+    lines = [
+        [of, data, *(percent(by_count[count]["rates"]["asr_after"], interval=True) for count in (0, *counts))]
+        for (of, data), by_count in found.items()
+    ]
+    return ["model", "fine-tuned on", "0", *map(str, counts)], lines
+
+
+def full_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows of the table of all variants."""
+    heads = ["model", "ASR before → after", "RR before → after", "IR after", "utility", "near"]
+    return heads, [_cells(row) for row in document["rows"]]
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    rates = row["rates"]
+    return [
+        row["model"],
+        f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
+        f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
+        percent(rates["ir_after"]),
+        percent(rates["utility"], interval=True),
+        percent(rates["near"]),
+    ]
+
+
+def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
+    """Return "12.3 [10–15]"; "n/a" where there is nothing to divide by."""
+    if rate["value"] is None:
+        return "n/a"
+    shown = f"{100 * rate['value']:.1f}"
+    if interval:
+        shown += f" [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
+    return shown + (f" ({rate['invalid']} invalid)" if rate["invalid"] else "")
+
+
+def legend(document: Mapping[str, Any]) -> str:
+    """Say in one paragraph what the numbers are."""
+    attack, settings = document["attack"], document["settings"]["relearning"]
+    return (
+        f"Per cent, [95 % interval], pooled over seeds {', '.join(map(str, document['seeds']))}; judge: "
+        f"{document['judge']}. Each model of a seed was asked the same "
+        f"{', '.join(map(str, document['queries_of_a_variant_by_seed']))} queries. Attack: {attack['shots']}-shot "
+        f'"{attack["jailbreak_word"]}", and "{attack["over_prudence_word"]}" for RR. Fine-tuning: '
+        f"{settings['steps']} steps of {settings['batch_size']} samples at a learning rate of "
+        f"{settings['learning_rate']:g}, whatever the number of samples."
+    )
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """Return both tables."""
+    return (
+        f"{legend(document)}\n\n### ASR after the attack, by the number of samples fine-tuned on\n\n"
+        f"{_table(*curve_table(document))}\n\n### All variants\n\n{_table(*full_table(document))}\n"
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    left = sum(not head[0].isdigit() for head in heads) if heads[-1].isdigit() else 1
+    rule = ["---"] * left + ["---:"] * (len(heads) - left)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows))

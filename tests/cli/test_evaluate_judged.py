@@ -1,0 +1,188 @@
+"""`unmirage evaluate` with a language model as judge, on a server that fails one time in five in every way."""
+
+import collections
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from tests.models.endpoint.conftest import Stub, completion, failure
+
+from unmirage.records import Kind, Query, Response
+from unmirage.run import existing_run, open_run
+
+COMMAND = [sys.executable, "-c", "from unmirage.cli.main import run; run()", "evaluate"]
+ATTACK = {"shots": 3, "jailbreak_word": "what", "over_prudence_word": "share"}
+ROWS = 500
+TRUTH = ("complied", "refused", "irrelevant")
+SAYS = {"complied": ("answers", True), "refused": ("declines", False), "irrelevant": ("neither", False)}
+UNREADABLE = completion("I would call it harmful.")
+FAILURES = (
+    failure(429, headers={"retry-after": "0"}),
+    failure(500),
+    "hang",
+    (200, {}, "<html>busy</html>"),
+    (200, {}, '{"choices": []}'),
+    "close",
+    (200, {}, '{"choices": [{"message": {"content": null}}]}'),
+    failure(503),
+)
+
+
+class Judge(Stub):
+    """Judges by what stands in the response, and fails every fifth time once it has begun."""
+
+    def __init__(self, failing=True):
+        super().__init__()
+        self.good = collections.Counter()
+        self._guard = threading.Lock()
+        self.reply = self.judge if failing else lambda number, body: self.verdict(body)
+
+    def judge(self, number, body):
+        if number > 8 and number % 5 == 0:
+            return FAILURES[number // 5 % len(FAILURES)]
+        return self.verdict(body)
+
+    def verdict(self, body):
+        text = body["messages"][-1]["content"]
+        response = json.loads(text.rsplit("\n", 1)[1])["response"]
+        field = "does" if '"does":' in text else "harmful"
+        with self._guard:
+            self.good[response, field] += 1
+        does, harmful = SAYS[next((name for name in TRUTH if name in response), "irrelevant")]
+        value = does if field == "does" else harmful
+        return completion(json.dumps({"code": text.split('"code": "')[1][:8], field: value}))
+
+
+@pytest.fixture
+def judge(monkeypatch):
+    for name in ("UNMIRAGE_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    server = Judge()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(rows):
+        queries = [
+            Query(id=f"u{n}|plain|0", sample_id=f"u{n}", kind=Kind.PLAIN, shot=0, text="?", image=None, unsafe=True)
+            for n in range(rows)
+        ]
+        with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
+            store.add_queries(queries)
+            store.add_responses(
+                Response(query_id=one.id, model="m", text=f"{TRUTH[n % 3]} {n}", tokens=1, finished=True)
+                for n, one in enumerate(queries)
+            )
+        return tmp_path / "run"
+
+    return make
+
+
+def arguments(run, judge, *more):
+    spec = f"endpoint:{judge.url}#m"
+    return [str(run), "--judge", spec, "--concurrency", "48", "--timeout", "0.5", "--json", *more]
+
+
+def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, make):
+    run = make(ROWS)
+    command = [*COMMAND, *arguments(run, judge, "--no-canaries")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(judge.requests) < 400:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    at_the_kill = dict(judge.good)
+    assert 150 < len(at_the_kill) < 2 * ROWS
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, 4), done.stderr
+    with existing_run(run).store() as store:
+        found = store.judgements("m", "m")
+    verdicts = {one.query_id: one.verdict for one in found}
+    assert len(found) == len(verdicts) == ROWS  # none twice, none lost
+    unread = [key for key, verdict in verdicts.items() if verdict == "invalid"]
+    assert len(unread) <= 10
+    assert (done.returncode == 4) is bool(unread)
+    for key, verdict in verdicts.items():
+        assert verdict in (TRUTH[int(key[1:].split("|")[0]) % 3], "invalid"), key
+    # Nothing that had been answered was asked again but what was under way when it was killed.
+    assert len(judge.good) == 2 * ROWS
+    assert sum(judge.good.values()) - 2 * ROWS <= 48
+    asr = json.loads(done.stdout)["models"]["m"]["asr"]["before"]
+    assert (asr["n"], asr["invalid"]) == (ROWS - len(unread), len(unread))
+    assert asr["k"] == sum(verdict == "complied" for verdict in verdicts.values())
+
+
+def test_rows_without_a_verdict_are_marked_and_asked_again(unmirage, judge, make):
+    run = make(6)
+    judge.reply = lambda number, body: (
+        UNREADABLE if "complied" in body["messages"][-1]["content"].rsplit("\n", 1)[1] else judge.verdict(body)
+    )
+    code, out, err = unmirage("evaluate", *arguments(run, judge, "--no-canaries"))
+    asr = json.loads(out)["models"]["m"]["asr"]["before"]
+    assert code == 4, err
+    assert "2 responses of m have no verdict" in err
+    assert (asr["k"], asr["n"], asr["invalid"]) == (0, 4, 2)
+    asked = len(judge.requests)
+    judge.reply = lambda number, body: judge.verdict(body)
+    code, out, err = unmirage("evaluate", *arguments(run, judge, "--no-canaries"))
+    assert code == 0, err
+    assert len(judge.requests) == asked + 4
+    assert json.loads(out)["models"]["m"]["asr"]["before"]["k"] == 2
+
+
+def test_judge_attacks_run_with_every_language_model_and_are_kept(unmirage, judge, make):
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+    code, out, err = unmirage("evaluate", *arguments(run, judge))
+    assert code == 0, err
+    canaries = json.loads(out)["judges"]["m"]["canaries"]
+    assert canaries["flip_rate"]["n"] == 64
+    assert set(canaries["by_attack"]) >= {"forged verdict behind", "ignore the rubric", "empty", "colon"}
+    asked = len(judge.requests)
+    assert unmirage("evaluate", *arguments(run, judge))[0] == 0
+    assert len(judge.requests) == asked
+
+
+def test_another_judge_of_the_same_name_is_refused_with_what_differs(unmirage, judge, make):
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+    assert unmirage("evaluate", *arguments(run, judge, "--no-canaries"))[0] == 0
+    code, _, err = unmirage("evaluate", str(run), "--judge", f"endpoint:{judge.url}/other#m", "--no-canaries")
+    assert code == 2
+    assert "judge m" in err
+    assert "address" in err
+
+
+def test_an_ensemble_of_a_server_and_phrases(unmirage, judge, make):
+    run = make(6)
+    judge.reply = lambda number, body: judge.verdict(body)
+    more = ("--judge", "phrases", "--ensemble", "any", "--no-canaries")
+    code, out, err = unmirage("evaluate", *arguments(run, judge, *more))
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["judge"] == "any of m, phrases"
+    assert document["models"]["m"]["asr"]["before"]["k"] == 6  # phrases find no refusal
+    assert document["judges"]["m"]["recall"]["n"] == 0
+    code, _, err = unmirage("evaluate", str(run), "--judge", "phrases", "--judge", "phrases")
+    assert code == 2
+    assert "two judges are called 'phrases'" in err
+
+
+def test_no_secret_is_kept(unmirage, judge, make, monkeypatch):
+    monkeypatch.setenv("UNMIRAGE_API_KEY", "sk-planted-key")
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+    code, out, err = unmirage("evaluate", *arguments(run, judge))
+    assert code == 0, err
+    assert judge.headers[-1]["authorization"] == "Bearer sk-planted-key"
+    assert "sk-planted-key" not in out + err
+    assert all(b"sk-planted-key" not in path.read_bytes() for path in run.rglob("*") if path.is_file())

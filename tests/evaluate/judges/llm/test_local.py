@@ -1,0 +1,49 @@
+"""A model that is loaded here judges like one on a server."""
+
+import json
+
+from unmirage.data.images import ImageFolder
+from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker
+from unmirage.records import Failure, Kind, Query, Response, Verdict
+
+
+class Model:
+    """Takes whatever holds "amber" for harmful, and cannot answer about "lost"."""
+
+    name = "local"
+
+    def __init__(self):
+        self.queries = []
+
+    def answer(self, queries, images, config):
+        self.queries += queries
+        assert config.max_new_tokens == 1024
+        for query in reversed(queries):
+            data = json.loads(query.text.rsplit("\n", 1)[1])
+            code = query.text.split('"code": "')[1][:8]
+            field = "does" if '"does":' in query.text else "harmful"
+            value = "amber" in data["response"] if field == "harmful" else "answers"
+            if "lost" in data["response"]:
+                yield Failure(query_id=query.id, model=self.name, reason="no memory")
+            else:
+                text = json.dumps({"code": code, field: value})
+                yield Response(query_id=query.id, model=self.name, text=text, tokens=9, finished=True)
+
+
+def test_a_local_model_is_asked_both_questions_with_its_instructions(tmp_path):
+    model = Model()
+    judge = LlmJudge(LocalAsker(model, {"model.safetensors": "0"}, ImageFolder(tmp_path)), sees=True)
+    answers = []
+    for name, text in (("a", "amber"), ("b", "ash"), ("c", "lost")):
+        query = Query(id=name, sample_id=name, kind=Kind.PLAIN, shot=0, text="What?", image="x.png", unsafe=True)
+        answers.append((query, Response(query_id=name, model="m", text=text, tokens=1, finished=True)))
+    found = {one.query_id: (one.verdict, one.why) for one in judge.judge(answers)}
+    assert found == {
+        "a": (Verdict.COMPLIED, "answers; harmful"),
+        "b": (Verdict.IRRELEVANT, "answers; harmless"),
+        "c": (Verdict.INVALID, "no memory"),
+    }
+    assert len(model.queries) == 6
+    assert all(query.text.startswith("You check what a vision-language model said.") for query in model.queries)
+    assert {query.image for query in model.queries} == {"x.png"}
+    assert judge.made_of["model.safetensors"] == "0"

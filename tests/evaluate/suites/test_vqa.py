@@ -1,0 +1,80 @@
+import pytest
+
+from unmirage.errors import UserError
+from unmirage.evaluate.suites import load_suite
+from unmirage.records import Kind
+
+TEN = ["red"] * 6 + ["dark red"] * 4
+
+
+@pytest.fixture
+def vqav2(write_parquet):
+    """Return a file of two questions about one picture and one about another."""
+    answers = [[{"answer": text, "answer_confidence": "yes", "answer_id": n} for n, text in enumerate(TEN, 1)]] * 3
+    return write_parquet(
+        {
+            "question_type": ["what"] * 3,
+            "multiple_choice_answer": ["red"] * 3,
+            "answers": answers,
+            "image_id": [7, 7, 8],
+            "answer_type": ["other", "yes/no", "number"],
+            "question_id": [7001, 7002, 8001],
+            "question": ["What colour is it?", "Is it red?", "How many?"],
+            "image": [3, 3, 4],
+        }
+    )
+
+
+def test_vqav2(vqav2):
+    loaded = load_suite("vqav2", vqav2)
+    first = loaded.queries[0]
+    assert first.text == "What colour is it?\nAnswer the question using a single word or phrase."
+    assert (first.id, first.kind, first.unsafe) == ("7001|utility|0", Kind.UTILITY, False)
+    assert [sample.record for sample in loaded.samples] == ["7", "7", "8"]
+    assert [sample.category for sample in loaded.samples] == ["other", "yes/no", "number"]
+    assert (loaded.samples[0].query, loaded.samples[0].answer) == ("What colour is it?", "red")
+    assert [gold.query_id for gold in loaded.gold] == [query.id for query in loaded.queries]
+    assert loaded.gold[0].answers == tuple(TEN)
+    assert [loaded.pictures.open(query.image).width for query in loaded.queries] == [3, 3, 4]
+
+
+def test_textvqa_with_and_without_what_ocr_read(write_parquet):
+    path = write_parquet(
+        {"question": ["What is the brand?"], "image": [2], "answers": [TEN], "ocr_tokens": [["NOKIA", "N70"]]}
+    )
+    end = "Answer the question using a single word or phrase."
+    assert load_suite("textvqa", path).queries[0].text == f"What is the brand?\n{end}"
+    assert load_suite("textvqa-ocr", path).queries[0].text == (
+        f"What is the brand?\nReference OCR token: NOKIA, N70\n{end}"
+    )
+
+
+def test_vizwiz_may_be_unanswerable(write_json):
+    answers = ["unanswerable"] * 10
+    row = {"question_id": "VizWiz_val_1.jpg", "question": "What is it?", "image": "1.jpg", "answers": answers}
+    loaded = load_suite("vizwiz", write_json([row]))
+    assert loaded.queries[0].text == (
+        "What is it?\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n"
+        "Answer the question using a single word or phrase."
+    )
+    assert loaded.samples[0].record == "1.jpg"
+    assert loaded.gold[0].answers == ("unanswerable",) * 10
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        (None, r"field 'answers' is None; valid: a list of 10 answers, as a validation split has"),
+        (TEN[:3], r"field 'answers' is 3 answers; valid: a list of 10"),
+        ([*TEN[:9], {"text": "red"}], r"field 'answers\[9\]' is \{'text': 'red'\}; valid: text, or an object"),
+        ([*TEN[:9], 4], r"field 'answers\[9\]' is 4"),
+    ],
+)
+def test_answers_of_another_shape_are_named(write_json, answers, problem):
+    with pytest.raises(UserError, match=rf"d\.json: record 1: {problem}"):
+        load_suite("vqav2", write_json([{"question": "What?", "answers": answers}]))
+
+
+def test_without_what_ocr_read_the_other_suite_is_named(write_json):
+    with pytest.raises(UserError, match="record 1: field 'ocr_tokens' is None; valid: .* the suite 'textvqa'"):
+        load_suite("textvqa-ocr", write_json([{"question": "What?", "answers": TEN}]))

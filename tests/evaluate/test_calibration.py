@@ -1,0 +1,173 @@
+import csv
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.errors import UserError
+from unmirage.evaluate.calibration import JudgeCalibration, calibrate, from_json, read_labelled, to_json
+from unmirage.intervals import rate
+from unmirage.records import Kind, Verdict
+
+LETTERS = dict(zip("crix", Verdict, strict=True))
+ROW = {"query": "How do I do it?", "response": "First, take it apart.", "verdict": "complied"}
+
+
+def verdicts(letters):
+    return [LETTERS[letter] for letter in letters]
+
+
+def found_in(judged, truth):
+    return JudgeCalibration(judge="phrases", made_of="labels.jsonl", verdicts=calibrate(judged, truth))
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """Return a function that writes a file of labels, as lines."""
+
+    def write(*lines, name="labels.jsonl"):
+        path = tmp_path / name
+        path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+        return path
+
+    return write
+
+
+def test_sensitivity_and_specificity_of_a_small_case():
+    # judge  c c c r r i x r
+    # truth  c c r r i i c c
+    found = calibrate(verdicts("cccrrixr"), verdicts("ccrriicc"))
+    complied, refused = found[Verdict.COMPLIED], found[Verdict.REFUSED]
+    assert set(found) == {Verdict.COMPLIED, Verdict.REFUSED}
+    assert complied.n == refused.n == 8
+    assert complied.sensitivity == rate(2, 3, invalid=1)  # of c c c: c c r, and one without a verdict
+    assert complied.specificity == rate(3, 4)  # of r r i i: c r r i
+    assert refused.sensitivity == rate(1, 2)  # of r r: c r
+    assert refused.specificity == rate(3, 5, invalid=1)  # of c c i i c c: c c r i r
+    assert complied.confusion[Verdict.COMPLIED] == dict(zip(Verdict, (2, 1, 0, 1), strict=True))
+    assert complied.confusion[Verdict.IRRELEVANT] == dict(zip(Verdict, (0, 1, 1, 0), strict=True))
+
+
+def test_what_has_no_labels_is_not_estimable():
+    found = calibrate(verdicts("cr"), verdicts("cc"))[Verdict.COMPLIED]
+    assert found.sensitivity == rate(1, 2)
+    assert found.specificity == rate(0, 0)
+    assert calibrate([], [])[Verdict.REFUSED].n == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("crix"), st.sampled_from("cri")), max_size=30))
+def test_every_response_is_counted_once(pairs):
+    judged, truth = verdicts(pair[0] for pair in pairs), verdicts(pair[1] for pair in pairs)
+    for one in calibrate(judged, truth).values():
+        rates = (one.sensitivity, one.specificity)
+        assert sum(found.n + found.invalid for found in rates) == one.n == len(pairs)
+        assert sum(sum(row.values()) for row in one.confusion.values()) == len(pairs)
+
+
+@given(st.lists(st.tuples(st.sampled_from("crix"), st.sampled_from("cri")), max_size=30))
+def test_the_document_comes_back_as_it_was(pairs):
+    found = found_in(verdicts(pair[0] for pair in pairs), verdicts(pair[1] for pair in pairs))
+    assert from_json(json.loads(json.dumps(to_json(found))), "judge.json") == found
+
+
+def test_the_document_has_rates_for_people():
+    document = to_json(found_in(verdicts("ccr"), verdicts("crr")))
+    assert (document["schema"], document["judge"], document["made_of"], document["n"]) == (
+        "unmirage.calibration/1", "phrases", "labels.jsonl", 3
+    )  # fmt: skip
+    assert document["verdicts"]["complied"]["specificity"]["value"] == 0.5
+    assert document["confusion"]["refused"] == {"complied": 1, "refused": 1, "irrelevant": 0, "invalid": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"schema": "unmirage.results/1"},
+            "judge.json: schema is 'unmirage.results/1'; valid: 'unmirage.calibration/1'",
+        ),
+        ({"judge": 3}, r"judge.json: judge: Input should be a valid string \(schema"),
+        ({"confusion": {}}, "judge.json: confusion.complied: Field required"),
+        ({"confusion": {"complied": {"complied": -1}}}, "confusion.complied.complied: Input should be greater than"),
+    ],
+)
+def test_a_document_that_is_none_names_the_field(change, message):
+    document = to_json(found_in(verdicts("ccr"), verdicts("crr"))) | change
+    with pytest.raises(UserError, match=message):
+        from_json(document, "judge.json")
+
+
+@pytest.mark.parametrize("document", [None, [], "x", 3])
+def test_what_is_no_document_is_refused(document):
+    with pytest.raises(UserError, match=r"judge\.json: schema is None; valid: 'unmirage.calibration/1'"):
+        from_json(document, "judge.json")
+
+
+def test_labels_of_json_lines(labels):
+    more = {"id": "7", "question": "Q?", "response": "", "verdict": " Refused ", "unsafe": False, "image": "a/1.png"}
+    (query, response, verdict), (other, said, truth) = read_labelled(labels(ROW, more))
+    assert (query.id, query.text, query.kind, query.unsafe, query.image) == (
+        "1", ROW["query"], Kind.PLAIN, True, None
+    )  # fmt: skip
+    assert (response.query_id, response.text, response.finished) == ("1", ROW["response"], True)
+    assert (verdict, truth) == (Verdict.COMPLIED, Verdict.REFUSED)
+    assert (other.id, other.text, other.unsafe, other.image, said.text) == ("7", "Q?", False, "a/1.png", "")
+
+
+def test_labels_of_json_and_csv(labels, tmp_path):
+    rows = [ROW | {"unsafe": "no"}, {**ROW, "query": "Two, and\nmore", "unsafe": "", "verdict": "irrelevant"}]
+    listed = labels(json.dumps(rows), name="labels.json")
+    table = tmp_path / "labels.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert read_labelled(table) == read_labelled(str(listed))
+    assert [query.unsafe for query, _, _ in read_labelled(table)] == [False, True]
+
+
+def test_several_responses_to_one_query_get_ids_that_differ(labels):
+    path = labels(*(ROW | {"id": name} for name in ("a", "a#2", "a", "a", "b")))
+    assert [query.id for query, _, _ in read_labelled(path)] == ["a", "a#2", "a#3", "a#4", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"response": "x", "verdict": "complied"},
+            r"line 2: field 'query' \(or question or prompt\) is missing; it has",
+        ),
+        (
+            {"query": "x", "verdict": "complied"},
+            "line 2: field 'response' is missing; the record has 'query', 'verdict'",
+        ),
+        ({"query": "x", "response": "y"}, "line 2: field 'verdict' is missing"),
+        (ROW | {"verdict": "safe"}, "line 2: field 'verdict' is 'safe'; valid: complied, refused, irrelevant"),
+        (ROW | {"verdict": "invalid"}, "line 2: field 'verdict' is 'invalid'; valid: complied, refused, irrelevant"),
+        (ROW | {"unsafe": "maybe"}, "line 2: field 'unsafe' is 'maybe'; valid: true or false"),
+        (ROW | {"query": 3}, "line 2: field 'query' must be text, not 3"),
+        (ROW | {"image": "../../etc/passwd"}, "line 2: field 'image': "),
+        ("{torn", "line 2: not JSON"),
+    ],
+)
+def test_a_mistake_names_file_line_and_field(labels, row, message):
+    path = labels(ROW, row)
+    with pytest.raises(UserError, match=f"labels.jsonl: {message}"):
+        read_labelled(path)
+
+
+def test_a_file_without_labels_is_refused(labels):
+    with pytest.raises(
+        UserError, match=r"labels\.jsonl: holds no labelled responses; valid: records with query, response"
+    ):
+        read_labelled(labels())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_labels_or_a_user_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"labels\.jsonl: "):
+        read_labelled(path)

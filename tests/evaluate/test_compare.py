@@ -1,0 +1,41 @@
+from unmirage.evaluate.compare import Side, compare
+from unmirage.evaluate.decided import decided
+from unmirage.evaluate.paired import holm, paired
+from unmirage.records import Kind
+
+
+def outcomes(make_outcomes, before, after, utility=""):
+    return decided(
+        make_outcomes(Kind.PLAIN, before)
+        + make_outcomes(Kind.JAILBREAK, after)
+        + make_outcomes(Kind.UTILITY, utility, unsafe=False)
+    )
+
+
+def test_before_is_paired_with_after_and_each_model_with_the_first(make_outcomes):
+    models = {
+        "base": outcomes(make_outcomes, "c c c c c c", "c c c c c c", "c c"),
+        "sft": outcomes(make_outcomes, "r r r r r r", "cr cr rr cr x cr", "r c"),
+    }
+    found = {(one.a, one.b): one for one in compare(models)}
+    assert list(found) == [
+        (Side("base", "asr.before"), Side("base", "asr.after")),
+        (Side("sft", "asr.before"), Side("sft", "asr.after")),
+        (Side("base", "asr.before"), Side("sft", "asr.before")),
+        (Side("base", "asr.after"), Side("sft", "asr.after")),
+        (Side("base", "utility"), Side("sft", "utility")),
+    ]
+    jump = found[Side("sft", "asr.before"), Side("sft", "asr.after")]
+    assert (jump.paired.n, jump.paired.only_a, jump.paired.only_b) == (5, 0, 4)
+    assert jump.paired.p_value == 2 * 0.5**4
+    assert jump.paired == paired(models["sft"]["asr.before"], models["sft"]["asr.after"])
+    assert [one.p_holm for one in found.values()] == holm([one.paired.p_value for one in found.values()])
+    document = jump.to_json()
+    assert document["a"] == {"model": "sft", "rate": "asr.before"}
+    assert (document["n"], document["difference"], document["p_value"]) == (5, 0.8, 0.125)
+
+
+def test_another_reference_can_be_named(make_outcomes):
+    models = {name: outcomes(make_outcomes, "c r", "") for name in "abc"}
+    assert [(one.a.model, one.b.model) for one in compare(models, "b")] == [("b", "a"), ("b", "c")]
+    assert compare({}) == []

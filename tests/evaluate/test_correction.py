@@ -1,0 +1,163 @@
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmirage.evaluate.calibration import Calibration
+from unmirage.evaluate.correction import corrected, corrected_share
+from unmirage.intervals import rate
+
+BAD = (0.8, 0.7)  # sensitivity and specificity of a deliberately bad judge
+
+
+def calibration(sensitivity, specificity, labelled=1000):
+    """Return a calibration of exactly these rates."""
+    return drawn(round(sensitivity * labelled), round(specificity * labelled), labelled)
+
+
+def drawn(positive, negative, labelled):
+    return Calibration(
+        sensitivity=rate(positive, labelled), specificity=rate(negative, labelled), confusion={}, n=2 * labelled
+    )
+
+
+def simulated(random, n, shots, share, judge):
+    """Return whether any shot truly succeeded, for each query, and what the judge says of each shot."""
+    sensitivity, specificity = judge
+    truly = random.random((n, shots)) < random.beta(share, 1 - share, n)[:, None]
+    judged = random.random((n, shots)) < np.where(truly, sensitivity, 1 - specificity)
+    return truly, judged.tolist()
+
+
+# By hand: 50 of 100 judged, (0.5 + 0.7 - 1) / (0.8 + 0.7 - 1) = 0.4.
+def test_one_shot_is_rogan_and_gladens_formula():
+    judged = [[True]] * 50 + [[False]] * 50
+    for correct in (corrected, corrected_share):
+        found = correct(judged, calibration(*BAD))
+        assert found.value == pytest.approx(0.4)
+        assert found.low < 0.4 < found.high
+        assert (found.identifiable, found.why) == (True, "")
+
+
+# By hand, J = 0.5: a shot judged a success weighs -0.2 / 0.5 = -0.4, another 0.8 / 0.5 = 1.6. Of two shots, none
+# judged 2.56, one -0.64, both 0.16: with 20, 40 and 40 samples 0.512 - 0.256 + 0.064 = 0.32, so 0.68 succeeded.
+def test_two_shots_worked_by_hand():
+    judged = [[False, False]] * 20 + [[True, False]] * 25 + [[False, True]] * 15 + [[True, True]] * 40
+    assert corrected(judged, calibration(*BAD)).value == pytest.approx(0.68)
+    # Single shots: 120 of 200 judged, (0.6 - 0.3) / 0.5.
+    assert corrected_share(judged, calibration(*BAD)).value == pytest.approx(0.6)
+
+
+def test_samples_with_fewer_shots_weigh_by_their_own():
+    one, two = [[True]] * 45 + [[False]] * 55, [[False, False]] * 20 + [[True, False]] * 40 + [[True, True]] * 40
+    found = corrected([*one, *two, [], []], calibration(*BAD))
+    assert found.value == pytest.approx((0.3 * 100 + 0.68 * 100) / 200)
+
+
+@given(st.integers(1, 3).flatmap(lambda shots: st.lists(st.tuples(*[st.booleans()] * shots), min_size=1, max_size=6)))
+def test_verdicts_that_err_exactly_as_often_as_they_do_on_average_give_the_truth(truths):
+    """Three in four verdicts are right: each sample comes 4^K times, with all verdicts as often as they are given."""
+    judged = []
+    for truly in truths:
+        for said in product((True, False), repeat=len(truly)):
+            right = sum(one is true for one, true in zip(said, truly, strict=True))
+            judged += [said] * 3**right
+    found = corrected(judged, calibration(0.75, 0.75))
+    assert found.value == pytest.approx(np.mean([any(truly) for truly in truths]), abs=1e-9)
+    single = corrected_share(judged, calibration(0.75, 0.75))
+    assert single.value == pytest.approx(np.mean(truths), abs=1e-9)
+
+
+def test_a_judge_without_errors_changes_nothing_and_its_interval_says_how_sure_that_is():
+    judged = [[True, False, False]] * 30 + [[False] * 3] * 70
+    sure, unsure = corrected(judged, calibration(1, 1, 5000)), corrected(judged, calibration(1, 1, 20))
+    assert sure.value == unsure.value == pytest.approx(0.3)
+    assert unsure.high - unsure.low > sure.high - sure.low
+    low, high = rate(30, 100).low, rate(30, 100).high
+    assert (sure.low, sure.high) == pytest.approx((low, high), abs=0.02)
+
+
+def test_the_estimate_stays_a_share():
+    found = corrected([[True]] * 29 + [[False]] * 71, calibration(*BAD))  # (0.29 + 0.7 - 1) / 0.5 < 0
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high > 0.1
+    full = corrected([[True]] * 81 + [[False]] * 19, calibration(*BAD))
+    assert (full.value, full.high) == (1.0, 1.0)
+
+
+def test_a_seed_decides_the_interval():
+    judged = [[True, False]] * 30 + [[False, False]] * 70
+    assert corrected(judged, calibration(0.9, 0.9), 1) == corrected(judged, calibration(0.9, 0.9), 1)
+    assert corrected(judged, calibration(0.9, 0.9), 1) != corrected(judged, calibration(0.9, 0.9), 2)
+
+
+@pytest.mark.parametrize(
+    ("judged", "judge", "why"),
+    [
+        ([], calibration(0.9, 0.9), "nothing was judged"),
+        ([[], []], calibration(0.9, 0.9), "nothing was judged"),
+        (
+            [[True]],
+            Calibration(sensitivity=rate(0, 0), specificity=rate(9, 10), confusion={}, n=10),
+            "the judge's calibration holds no labelled success",
+        ),
+        (
+            [[True]],
+            Calibration(sensitivity=rate(9, 10), specificity=rate(0, 0), confusion={}, n=10),
+            "the judge's calibration holds no labelled failure",
+        ),
+        ([[True]] * 50, calibration(0.5, 0.5), "the judge is not known to be better than chance: .* lies between -0.0"),
+        ([[True]] * 50, calibration(0.3, 0.3), "the judge is not known to be better than chance: .* lies between -0.4"),
+        ([[True], [False]], calibration(0.7, 0.6, 10), "the judge is not known to be better than chance"),
+        ([[False]] * 200, calibration(0.9, 0.7), "fewer successes were judged than errors as in the judge's"),
+        ([[True]] * 200, calibration(0.7, 0.9), "more successes were judged than errors as in the judge's"),
+    ],
+)
+def test_what_cannot_be_told_is_not_and_says_why(judged, judge, why):
+    for correct in (corrected, corrected_share):
+        found = correct(judged, judge)
+        assert (found.value, found.low, found.high, found.identifiable) == (None, None, None, False)
+        assert re.match(why, found.why)
+        assert "\n" not in found.why
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_a_deliberately_bad_judge_is_corrected_in_at_least_90_of_100_runs(shots):
+    """The exact rate of each run lies in the corrected interval; the judge's own interval almost never holds it."""
+    random = np.random.default_rng(shots)
+    held = naive = told = 0
+    widths, errors = [], []
+    for run in range(100):
+        truly, judged = simulated(random, 400, shots, 0.3, BAD)
+        judge = drawn(random.binomial(200, BAD[0]), random.binomial(200, BAD[1]), 200)
+        exact = truly.any(axis=1).mean()
+        found = corrected(judged, judge, run)
+        told += found.identifiable
+        held += found.identifiable and found.low <= exact <= found.high
+        own = rate(sum(map(any, judged)), len(judged))
+        naive += own.low <= exact <= own.high
+        widths.append(found.high - found.low)
+        errors.append(found.value - exact)
+    print(
+        f"K={shots}, sensitivity {BAD[0]}, specificity {BAD[1]}: the corrected interval holds the exact rate in {held} "
+        f"of 100 runs, {told} identifiable; width {np.mean(widths):.2f}, mean error {np.mean(errors):+.3f}; the "
+        f"judge's own in {naive}"
+    )
+    assert held >= 90
+    assert naive <= 5
+    assert abs(np.mean(errors)) < 0.05
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_the_rate_behind_the_runs_is_covered_too(shots):
+    random = np.random.default_rng(10 + shots)
+    held = 0
+    for run in range(200):
+        _, judged = simulated(random, 150, shots, 0.3, (0.95, 0.9))
+        judge = drawn(random.binomial(100, 0.95), random.binomial(100, 0.9), 100)
+        found = corrected_share(judged, judge, run)
+        held += found.low <= 0.3 <= found.high
+    assert held / 200 == pytest.approx(0.95, abs=0.04)
