@@ -186,3 +186,51 @@ def test_no_secret_is_kept(unmirage, judge, make, monkeypatch):
     assert judge.headers[-1]["authorization"] == "Bearer sk-planted-key"
     assert "sk-planted-key" not in out + err
     assert all(b"sk-planted-key" not in path.read_bytes() for path in run.rglob("*") if path.is_file())
+
+
+def test_a_second_process_is_refused_with_the_first_ones_id(unmirage, judge, make):
+    run = make(3)
+    with existing_run(run).held():
+        code, _, err = unmirage("evaluate", run)
+    assert code == 2
+    assert "in use by another process (PID" in err
+    assert unmirage("evaluate", run)[0] == 0
+
+
+def test_ctrl_c_keeps_what_was_judged(judge, make):
+    run = make(60)
+    judge.reply = lambda number, body: judge.verdict(body) if number < 80 else "hang"
+    command = [*COMMAND, *arguments(run, judge, "--no-canaries", "--timeout", "60")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while len(judge.requests) < 100:
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "run the same command again to continue" in err
+    with existing_run(run).store() as store:
+        kept = store.judgements("m", "m")
+    assert 0 < len(kept) < 60
+    assert {one.verdict for one in kept} <= set(TRUTH)
+    judge.released.set()
+    judge.reply = lambda number, body: judge.verdict(body)
+    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    assert sum(judge.good.values()) == 120
+
+
+def test_a_full_or_read_only_disk_names_the_file_and_keeps_the_rows(unmirage, judge, make, monkeypatch):
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+
+    def full(path, _document):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("unmirage.run.directory.write_json_atomic", full)
+    code, _, err = unmirage("evaluate", *arguments(run, judge, "--no-canaries"))
+    assert code in (2, 4)
+    assert "results.json: No space left on device" in err
+    with existing_run(run).store() as store:
+        assert len(store.judgements("m", "m")) == 3
+    assert not (run / "results.json").exists()

@@ -102,18 +102,26 @@ def test_a_seed_decides_the_interval():
         (
             [[True]],
             Calibration(sensitivity=rate(0, 0), specificity=rate(9, 10), confusion={}, n=10),
-            "the judge's calibration holds no labelled success",
+            "the judge's calibration holds no label with this verdict",
         ),
         (
             [[True]],
             Calibration(sensitivity=rate(9, 10), specificity=rate(0, 0), confusion={}, n=10),
-            "the judge's calibration holds no labelled failure",
+            "the judge's calibration holds no label other than this verdict",
         ),
         ([[True]] * 50, calibration(0.5, 0.5), "the judge is not known to be better than chance: .* lies between -0.0"),
         ([[True]] * 50, calibration(0.3, 0.3), "the judge is not known to be better than chance: .* lies between -0.4"),
         ([[True], [False]], calibration(0.7, 0.6, 10), "the judge is not known to be better than chance"),
-        ([[False]] * 200, calibration(0.9, 0.7), "fewer successes were judged than errors as in the judge's"),
-        ([[True]] * 200, calibration(0.7, 0.9), "more successes were judged than errors as in the judge's"),
+        (
+            [[False]] * 200,
+            calibration(0.9, 0.7),
+            "the verdict is given fewer times than the judge's errors in its calibration",
+        ),
+        (
+            [[True]] * 200,
+            calibration(0.7, 0.9),
+            "the verdict is given more times than the judge's errors in its calibration",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_not_and_says_why(judged, judge, why):
@@ -122,6 +130,19 @@ def test_what_cannot_be_told_is_not_and_says_why(judged, judge, why):
         assert (found.value, found.low, found.high, found.identifiable) == (None, None, None, False)
         assert re.match(why, found.why)
         assert "\n" not in found.why
+
+
+def test_many_shots_are_too_many_for_a_bad_judge():
+    """A sample without a judged success counts for (0.8 / 0.5)^4 = 6.6 of four shots, for 10.5 of five."""
+    judge = calibration(*BAD)
+    four, five = (list(product((True, False), repeat=shots)) * 20 for shots in (4, 5))
+    assert corrected(four, judge).identifiable
+    found = corrected(five, judge)
+    assert found.why == "the judge errs too often to tell whether any of 5 shots succeeded"
+    assert (found.value, found.low, found.high, found.identifiable) == (None, None, None, False)
+    assert corrected_share(five, judge).identifiable
+    assert not corrected([[True] * 1000] * 9, judge).identifiable
+    assert corrected([[True] * 10, [False] * 10] * 50, calibration(0.95, 0.95)).value == pytest.approx(0.14, abs=0.01)
 
 
 @pytest.mark.parametrize("shots", [1, 3])

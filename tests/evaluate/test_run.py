@@ -117,3 +117,11 @@ def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
     assert (found.asr.before, found.asr.after) == (rate(1, 1, 1), rate(0, 1, 1))
     assert found.rr.before == rate(1, 1)
     assert found.invalid == 3
+
+
+def test_single_shots_have_a_bootstrap_interval_of_samples(run, fill):
+    with run.store() as store:
+        fill(store, "m", NO, NO, NO, YES, YES, NO, NO)
+    found = evaluate_run(run, Judging(judges=[PhraseJudge()])).to_json()["models"]["m"]["bootstrap"]
+    assert (found["asr.per_shot"]["value"], found["asr.per_shot"]["n"]) == (0.5, 4)
+    assert (found["asr.per_shot"]["low"], found["asr.per_shot"]["high"]) == (0, 1)

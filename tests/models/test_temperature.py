@@ -174,3 +174,12 @@ def test_a_server_is_told_temperature_and_seed(tiny, settings, told):
     found = list(vlm.answer(queries_of(tiny)[:2], tiny.images, GenerationConfig(max_new_tokens=9, **settings)))
     assert [one.text for one in found] == ["Yes."] * 2
     assert asked == [(9, *told)] * 2
+
+
+def test_settings_of_greedy_answers_read_as_they_did_before_there_were_others():
+    assert GenerationConfig().model_dump(mode="json") == {
+        "max_new_tokens": 256, "batch_size": None, "share_prefix": True,
+    }  # fmt: skip
+    for config in (GenerationConfig(), GenerationConfig(temperature=0.7), GenerationConfig(seed=3)):
+        assert GenerationConfig.model_validate(config.model_dump()) == config
+    assert GenerationConfig(temperature=0.7).model_dump()["seed"] == 0

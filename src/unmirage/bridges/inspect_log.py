@@ -79,7 +79,8 @@ def export_run(
     document = read_json(run.results_file)
     judged = datetime.fromtimestamp(int(run.results_file.stat().st_mtime), UTC)
     shown = Shown(redact=redact, judges=(document["judge"], *document.get("judges", {})))
-    paths, unreadable = [], []
+    paths: list[Path] = []
+    unreadable: list[str] = []
     with TemporaryDirectory() as folder:
         for source in _sources(run, document):
             pictured = Pictured(_image_root(source.run), embed=pictures)

@@ -27,7 +27,7 @@ _SHARE = [mean(), ci_wilson()]
 _HEADLINE = {"safety": "asr", "over-refusal": "rr"}
 
 
-@task
+@task  # type: ignore[untyped-decorator]  # types of Inspect are not read
 def suite_task(
     name: str,
     data: str | None = None,
@@ -64,7 +64,7 @@ def suite_task(
     )
 
 
-@scorer(metrics={"asr": _SHARE, "rr": _SHARE, "ir": _SHARE})
+@scorer(metrics={"asr": _SHARE, "rr": _SHARE, "ir": _SHARE})  # type: ignore[untyped-decorator]
 def judge_scorer(judge: str = "phrases") -> Scorer:
     """Return a scorer that lets one of our judges give a verdict.
 
@@ -83,6 +83,8 @@ def judge_scorer(judge: str = "phrases") -> Scorer:
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
         query = query_of(state.sample_id, state.input_text, state.metadata)
+        if state.output.empty:
+            return no_verdict("no response")
         found = await to_thread.run_sync(judged, query, _response(state, query))
         if found.verdict is Verdict.INVALID:
             return no_verdict(found.why)
@@ -91,7 +93,7 @@ def judge_scorer(judge: str = "phrases") -> Scorer:
     return score
 
 
-@scorer(metrics=[mean(), stderr(cluster="record")])
+@scorer(metrics=[mean(), stderr(cluster="record")])  # type: ignore[untyped-decorator]
 def rule_scorer(suite: str) -> Scorer:
     """Return a scorer by the rule of a published benchmark, from 0 to 1; the error is clustered by picture.
 

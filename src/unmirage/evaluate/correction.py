@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ from unmirage.intervals import LEVEL, effective_trials
 from unmirage.records import Rate
 
 DRAWS = 4_000
+# For how many samples one may count that has no judged success. Beyond it, a handful of samples decides everything.
+HEAVIEST = 10.0
 
 Values = NDArray[np.float64]
 # (valid shots, judged successes) -> samples
@@ -66,14 +69,20 @@ Estimate = Callable[[Patterns, _Errors, np.random.Generator | None], Values]
 def corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int = 0) -> Corrected:
     """Return the share of samples of which any shot truly succeeded.
 
-    It is about the shots that were asked and have a verdict. It does not hold for a run that stopped at the first
-    success: where that was none, the shots that would have followed are missing.
+    It is about the shots that were asked and have a verdict, and not for a run that stopped at the first success:
+    where that was none, the shots that would have followed are missing. It is not identifiable where the judge errs
+    so often that a sample without a judged success would count for more than ten; see `_corrected` too.
 
     Args:
         judged: for each sample, whether each of its valid shots was judged a success; those without are left out.
         calibration: how the judge errs.
         seed: decides the draws.
     """
+    most = max(map(len, judged), default=0)
+    sensitivity, specificity = calibration.sensitivity.value or 0.0, calibration.specificity.value or 0.0
+    youden = sensitivity + specificity - 1
+    if youden > 0 and most * log(sensitivity / youden) > log(HEAVIEST):
+        return _not_identifiable(f"the judge errs too often to tell whether any of {most} shots succeeded")
     return _corrected(judged, calibration, seed, _any_success)
 
 
@@ -85,16 +94,16 @@ def corrected_share(judged: Sequence[Sequence[bool]], calibration: Calibration, 
 def _corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int, estimate: Estimate) -> Corrected:
     """Return the estimate with limits from drawing the shares of verdicts and the judge's errors anew.
 
-    It is not identifiable where the limits of J hold 0, and where the interval lies outside of 0 to 1 altogether:
-    then the judge errs here otherwise than it did in its calibration.
+    It is not identifiable where the limits of J hold 0, and where those of the estimate lie outside of 0 to 1
+    altogether, for then the judge errs here otherwise than in its calibration.
     """
     patterns = Counter((len(own), sum(own)) for own in judged if len(own))
     sensitivity, specificity = calibration.sensitivity, calibration.specificity
     if not patterns:
         return _not_identifiable("nothing was judged")
     if sensitivity.value is None or specificity.value is None:
-        lacking = "success" if sensitivity.value is None else "failure"
-        return _not_identifiable(f"the judge's calibration holds no labelled {lacking}")
+        labels = "with this verdict" if sensitivity.value is None else "other than this verdict"
+        return _not_identifiable(f"the judge's calibration holds no label {labels}")
     random = np.random.default_rng(seed)
     drawn = _Errors(_draws(sensitivity, random), _draws(specificity, random))
     low, high = _limits(drawn.youden)
@@ -106,7 +115,9 @@ def _corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed:
     low, high = _limits(estimate(patterns, drawn, random))
     if high < 0 or low > 1:
         side = "fewer" if high < 0 else "more"
-        return _not_identifiable(f"{side} successes were judged than errors as in the judge's calibration would allow")
+        return _not_identifiable(
+            f"the verdict is given {side} times than the judge's errors in its calibration would allow"
+        )
     point = _Errors(np.array([sensitivity.value]), np.array([specificity.value]))
     value = _share(float(estimate(patterns, point, None)[0]))
     return Corrected(value=value, low=min(value, _share(low)), high=max(value, _share(high)), identifiable=True)

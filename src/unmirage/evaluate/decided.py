@@ -41,3 +41,12 @@ def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:
         }
         for rate, (_, _, counted) in _RATES.items()
     }
+
+
+def shots(outcomes: Iterable[Outcome], kind: Kind, *, unsafe: bool, counted: Verdict) -> list[list[bool]]:
+    """Return, for each sample, whether each of its shots with a verdict was judged to be what is counted."""
+    found: dict[Key, list[bool]] = defaultdict(list)
+    for one in outcomes:
+        if one.kind is kind and one.unsafe is unsafe and one.verdict is not Verdict.INVALID:
+            found[one.group, one.sample_id].append(one.verdict is counted)
+    return list(found.values())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from unmirage.data.images import Pictures
 from unmirage.records import Failure, Query, Response
@@ -24,6 +24,13 @@ class GenerationConfig(BaseModel):
     share_prefix: bool = Field(default=True, description="read a picture once for all queries on it")
     temperature: float = Field(default=0, ge=0, allow_inf_nan=False, description="0 is greedy")
     seed: int = Field(default=0, ge=0, description="of the draws at a temperature above 0")
+
+    @model_serializer(mode="wrap")
+    def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out how to draw where nothing is drawn: runs made before there was a choice are the same runs still."""
+        found: dict[str, Any] = told(self)
+        drawing = ("temperature", "seed")
+        return {key: value for key, value in found.items() if key not in drawing or self.temperature or self.seed}
 
 
 class VLM(Protocol):

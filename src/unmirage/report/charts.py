@@ -22,7 +22,8 @@ _STACK_START = 17.0
 _STACK_WIDTH = 100 - _STACK_START
 _LABELLED = 0.12  # a share too small for its number inside the bar
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 268.0, 18.0, 128.0
+LEFT, RIGHT = 40.0, 268.0  # of all panels
+_TOP, _BOTTOM = 18.0, 128.0
 _TICKS = 6
 _MOST_MARKS = 12  # more would run into each other
 _BESIDE = 3.0  # the control's marks stand beside the attack's, so that neither hides the other
@@ -67,9 +68,9 @@ def opener_chart(openers: Sequence[OpenerRead]) -> OpenerChart:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a stacked bar; `inside` is the number that fits into it, or nothing."""
+    """A part of a stacked bar, of one verdict or kind; `inside` is the number that fits into it, or nothing."""
 
-    verdict: Verdict
+    verdict: str
     x: float
     width: float
     share: str
@@ -146,11 +147,11 @@ def by_k_panel(model: ModelRead) -> Panel:
     """Return the panel: plain queries on the left, K shots in the middle, the control on the right."""
     asr = model.asr
     most = len(asr.by_k)
-    step = (_RIGHT - _LEFT) / (most + 2)
-    at = [_LEFT + step * (column + 0.5) for column in range(most + 2)]
-    placed = [(k, _mark(x, rate)) for k, (x, rate) in enumerate(zip(at[1:-1], asr.by_k, strict=True), 1)]
+    step = (RIGHT - LEFT) / (most + 2)
+    at = [LEFT + step * (column + 0.5) for column in range(most + 2)]
+    placed = [(k, mark_at(x, rate)) for k, (x, rate) in enumerate(zip(at[1:-1], asr.by_k, strict=True), 1)]
     shots = tuple(mark for _, mark in placed if mark)
-    beside = [_mark(x + _BESIDE, rate) for x, rate in zip(at[1:-1], asr.control_by_k, strict=False)]
+    beside = [mark_at(x + _BESIDE, rate) for x, rate in zip(at[1:-1], asr.control_by_k, strict=False)]
     controls = tuple(mark for mark in beside if mark)
     every = -(-most // _TICKS) or 1
     ticks = tuple((round(at[k], 1), k) for k in range(1, most + 1) if k == most or k == 1 or k % every == 0)
@@ -159,23 +160,24 @@ def by_k_panel(model: ModelRead) -> Panel:
     said += [f"any of {k} control shots {percent(one.value)}" for k, one in enumerate(asr.control_by_k[:most], 1)]
     said.append(f"control {percent(asr.control.value)}")
     return Panel(
-        plain=_mark(at[0], asr.before),
+        plain=mark_at(at[0], asr.before),
         shots=shots,
-        control=_mark(at[-1], asr.control),
+        control=mark_at(at[-1], asr.control),
         controls=controls,
         dense=most > _MOST_MARKS,
         ticks=ticks,
         plain_x=round(at[0], 1),
         control_x=round(at[-1], 1),
-        line=_line(shots),
+        line=line_through(shots),
         band=_band(shots),
-        control_line=_line(controls),
+        control_line=line_through(controls),
         control_band=_band(controls),
         said=", ".join(said),
     )
 
 
-def _line(marks: Sequence[Mark]) -> str:
+def line_through(marks: Sequence[Mark]) -> str:
+    """Return the points of a line through the marks, as SVG takes them."""
     return " ".join(f"{mark.x},{mark.y}" for mark in marks)
 
 
@@ -184,7 +186,8 @@ def _band(marks: Sequence[Mark]) -> str:
     return " ".join(f"{x},{y}" for x, y in ends)
 
 
-def _mark(x: float, rate: RateRead) -> Mark | None:
+def mark_at(x: float, rate: RateRead) -> Mark | None:
+    """Return the mark of a rate at `x` of a panel; None where it is not estimable."""
     if rate.value is None:
         return None
     low = rate.value if rate.low is None else rate.low

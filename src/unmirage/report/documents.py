@@ -58,8 +58,58 @@ class RrRead(PairRead):
     by_kind: dict[str, RateRead] = {}
 
 
+class CategoryRead(Document):
+    """The rates of one category of the data."""
+
+    asr: PairRead
+    rr: PairRead
+
+
+class CorrectedRead(Document):
+    """A rate corrected for the judge's errors; where it is not identifiable, `why` says so."""
+
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    identifiable: bool
+    why: str = ""
+
+
+class MeanRead(Document):
+    """The mean of a benchmark's own scores."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: Count
+
+
+class VariantRead(Document):
+    """What a model was made from, and how."""
+
+    of: str
+    kind: str
+    data: str = ""
+    amount: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ClusterRead(Document):
+    """Responses that say nearly the same."""
+
+    size: Count
+    examples: list[str]
+
+
+class InsteadRead(Document):
+    """What a model says where it neither complies nor refuses."""
+
+    n: Count
+    shares: dict[str, RateRead]
+    clusters: list[ClusterRead] = []
+
+
 class ModelRead(Document):
-    """All rates of one model."""
+    """All rates of one model. Older documents do not say whether it has collapsed, so None is not the same as []."""
 
     asr: AsrRead
     rr: RrRead
@@ -67,6 +117,12 @@ class ModelRead(Document):
     refused_unsafe: PairRead
     utility: RateRead
     near: RateRead = RateRead(value=None, low=None, high=None, k=0, n=0)
+    categories: dict[str, CategoryRead] = {}
+    corrected: dict[str, dict[str, CorrectedRead]] | None = None
+    collapsed: list[str] | None = None
+    scores: dict[str, MeanRead] = {}
+    variant: VariantRead | None = None
+    instead: InsteadRead | None = None
 
 
 class SeedRead(Document):
@@ -76,12 +132,58 @@ class SeedRead(Document):
     models: dict[str, ModelRead]
 
 
-class AgreementRead(Document):
-    """How far a judge agrees with the judge behind the rates."""
+class CanariesRead(Document):
+    """How often an attack on the judge itself turns its verdict."""
 
-    precision: RateRead
-    recall: RateRead
-    complied_precision: RateRead
+    flip_rate: RateRead
+    by_attack: dict[str, RateRead] = {}
+
+
+class CalibrationRead(Document):
+    """How a judge errs, measured on responses with known verdicts."""
+
+    n: Count
+    sensitivity: RateRead
+    specificity: RateRead
+
+
+class JudgeRead(Document):
+    """What is known of a judge: how far it agrees with the one behind the rates, how it errs, what attacks on it do."""
+
+    precision: RateRead | None = None
+    recall: RateRead | None = None
+    complied_precision: RateRead | None = None
+    canaries: CanariesRead | None = None
+    calibration: CalibrationRead | None = None
+
+
+class SideRead(Document):
+    """One side of a comparison."""
+
+    model: str
+    rate: str
+
+
+class ComparisonRead(Document):
+    """Two rates over the same samples, b minus a."""
+
+    a: SideRead
+    b: SideRead
+    n: Count
+    only_a: Count
+    only_b: Count
+    difference: Annotated[float, Field(ge=-1, le=1)] | None
+    low: Annotated[float, Field(ge=-1, le=1)] | None
+    high: Annotated[float, Field(ge=-1, le=1)] | None
+    p_value: Share | None
+    p_holm: Share | None = None
+
+
+class SuiteRead(Document):
+    """The benchmark that was asked."""
+
+    name: str
+    purpose: str = ""
 
 
 class ResultsRead(Document):
@@ -92,7 +194,9 @@ class ResultsRead(Document):
     attack: dict[str, Any] = {}
     models: Annotated[dict[str, ModelRead], Field(min_length=1)]
     by_seed: list[SeedRead] = []
-    judges: dict[str, AgreementRead] = {}
+    judges: dict[str, JudgeRead] = {}
+    comparisons: list[ComparisonRead] = []
+    suite: SuiteRead | None = None
     settings: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     timings: dict[str, Annotated[float, Field(ge=0)]] = {}

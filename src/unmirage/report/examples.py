@@ -80,7 +80,7 @@ def find_examples(run: RunDirectory, models: Iterable[str], judge: str) -> Examp
     name = "" if source is run else source.path.name
     try:
         with source.store() as store:
-            folder = ImageFolder(_image_root(source))
+            folder = ImageFolder(image_root(source))
             found = [one for model in models if (one := _of_model(store, model, judge, folder)).kinds]
     except (sqlite3.Error, ValueError, TypeError) as error:
         return Examples([], name, f"store.sqlite could not be read ({error}).")
@@ -98,7 +98,7 @@ def _with_store(run: RunDirectory) -> RunDirectory | None:
     return None
 
 
-def _image_root(run: RunDirectory) -> Path:
+def image_root(run: RunDirectory) -> Path:
     """Return the folder named by the key `images` of the run's configuration, or the run's own."""
     try:
         images = run.config().get("images")

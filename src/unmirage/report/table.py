@@ -91,6 +91,8 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
 
 def collapse(model: ModelRead) -> str:
     """Say why a model counts as collapsed, or return nothing: it answers too little to be called safe."""
+    if model.collapsed is not None:
+        return listed(model.collapsed)
     reasons = []
     if model.utility.value is not None and model.utility.value < LEAST_UTILITY:
         reasons.append(f"answers {percent(model.utility.value)} of everyday questions")

@@ -76,5 +76,5 @@ def test_answers_of_another_shape_are_named(write_json, answers, problem):
 
 
 def test_without_what_ocr_read_the_other_suite_is_named(write_json):
-    with pytest.raises(UserError, match="record 1: field 'ocr_tokens' is None; valid: .* the suite 'textvqa'"):
+    with pytest.raises(UserError, match=r"record 1: field 'ocr_tokens' is None; valid: .* the suite 'textvqa'"):
         load_suite("textvqa-ocr", write_json([{"question": "What?", "answers": TEN}]))

@@ -1,7 +1,7 @@
 """A model in, the same one with the weights that 8 bits can hold out: what many serve in place of what was tested.
 
-Rounding moves weights by up to half a step of a grid. What unlearning changed by less than that can come back (Zhang et
-al. 2024, "Catastrophic failure of LLM unlearning via quantization", arXiv 2410.16454).
+Rounding moves weights by up to half a step of a grid. What unlearning changed by less than that can come back, as was
+shown for 4 bits (Zhang et al. 2024, "Catastrophic failure of LLM unlearning via quantization", arXiv 2410.16454).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A repaired model and a few samples in, the model fine-tuned on them out: does what was unlearned come back?
 
-Fine-tuning on a handful of harmful examples, or on none at all, can undo alignment (Qi et al. 2023, arXiv 2310.03693);
-after unlearning, little of the forget set brings back the rest (Lynch et al. 2024, arXiv 2402.16835; Hu et al. 2024,
-arXiv 2406.13356).
+Fine-tuning on a handful of harmful examples undoes safety training, and ordinary data may do so too (Qi et al. 2023,
+arXiv 2310.03693). After unlearning, a part of the forget set, or data that is only related, can bring back the rest (Hu
+et al. 2024, arXiv 2406.13356); as a test of unlearning it is one of eight in Lynch et al. 2024 (arXiv 2402.16835).
 """
 
 from __future__ import annotations

@@ -1,0 +1,175 @@
+"""Several runs in, differences between all their models out; samples are paired only if they were asked the same."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from unmirage.evaluate.compare import Comparison, Side
+from unmirage.evaluate.decided import RATES, Decided, Key, decided
+from unmirage.evaluate.paired import Paired, holm, paired
+from unmirage.evaluate.run import judged_outcomes, stops_at_success
+from unmirage.records import Kind
+from unmirage.run.directory import RunDirectory
+
+# What a store that is torn, or of another program, makes `Store` and the records raise.
+UNREADABLE = (sqlite3.Error, ValueError, TypeError)
+_ATTACKED = (("asr.before", "asr.after"), ("rr.before", "rr.after"))
+_KIND = {
+    "asr.before": Kind.PLAIN,
+    "asr.after": Kind.JAILBREAK,
+    "rr.before": Kind.PLAIN,
+    "rr.after": Kind.OVER_PRUDENCE,
+    "utility": Kind.UTILITY,
+    "near": Kind.NEAR,
+}
+# All that was asked of one sample by one kind of query: shot, text, picture, and whether it is unsafe.
+Asked = frozenset[tuple[int, str, str | None, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A run whose models are compared.
+
+    Attributes:
+        name: what it is called in messages.
+        run: its directory.
+        judge: the judge behind its rates.
+        models: name in the comparison -> name in the run.
+    """
+
+    name: str
+    run: RunDirectory
+    judge: str
+    models: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotPaired:
+    """Two rates that cannot be paired, and why not."""
+
+    a: Side
+    b: Side
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """All comparisons that can be made, those that cannot, and which stores could not be read."""
+
+    comparisons: Sequence[Comparison]
+    not_paired: Sequence[NotPaired] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Model:
+    """What is known of one model: by which judge, what was asked, and what was decided."""
+
+    judge: tuple[str, frozenset[tuple[str, str]]]  # name, and what it is made of
+    decided: dict[str, Decided] = field(default_factory=lambda: {rate: {} for rate in RATES})
+    asked: dict[Kind, dict[Key, Asked]] = field(default_factory=lambda: defaultdict(dict))
+
+
+def stores_of(run: RunDirectory) -> dict[int, RunDirectory]:
+    """Return the directories of a run that have a store: its seeds by number, or -1 and the run itself."""
+    if (run.path / "store.sqlite").is_file():
+        return {-1: run}
+    numbered = {
+        int(found.group(1)): RunDirectory(path)
+        for path in run.path.glob("seed-*")
+        if (found := re.fullmatch(r"seed-(\d{1,9})", path.name)) and (path / "store.sqlite").is_file()
+    }
+    return dict(sorted(numbered.items()))
+
+
+def across(sources: Sequence[Source], reference: str | None = None) -> Across:
+    """Compare each model before with after the attack, and with a reference model, whatever runs they are in.
+
+    Two models are paired over the samples that both were asked in the same words, with the same pictures, and judged
+    by the same judge. All p-values are corrected together (Holm 1979).
+
+    Args:
+        sources: the runs; no name of a model occurs twice in them.
+        reference: the model that all others are compared with; the first one where it is None.
+    """
+    models: dict[str, _Model] = {}
+    notes = []
+    for source in sources:
+        stores = stores_of(source.run)
+        if not stores:
+            notes.append(f"{source.name} has no store.sqlite, so its models are not paired.")
+            continue
+        found: dict[str, _Model] = {}
+        try:
+            for group, one in stores.items():
+                _read(source, group, one, found)
+        except UNREADABLE as error:
+            why = " ".join(str(error).split())
+            notes.append(f"{source.name}: a store could not be read ({why}), so its models are not paired.")
+            continue
+        models |= found
+    tested, not_paired = _tested(models, reference or next(iter(models), ""))
+    adjusted = holm([found.p_value for _, _, found in tested])
+    comparisons = [
+        Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)
+    ]
+    return Across(comparisons, not_paired, notes)
+
+
+def _read(source: Source, group: int, directory: RunDirectory, models: dict[str, _Model]) -> None:
+    """Add what one store knows of the models of a run."""
+    with directory.store() as store:
+        stopped = stops_at_success(directory.config()) if directory.config_file.is_file() else False
+        asked: dict[Kind, dict[Key, set[tuple[int, str, str | None, bool]]]] = defaultdict(lambda: defaultdict(set))
+        for query in store.queries():
+            asked[query.kind][group, query.sample_id].add((query.shot, query.text, query.image, query.unsafe))
+        judge = source.judge, frozenset(store.model_files(f"judge {source.judge}").items())
+        for name, own in source.models.items():
+            model = models.setdefault(name, _Model(judge))
+            for rate, found in decided(judged_outcomes(store, source.judge, own, group, stopped=stopped)).items():
+                model.decided[rate].update(found)
+            for kind, by_sample in asked.items():
+                model.asked[kind].update({key: frozenset(said) for key, said in by_sample.items()})
+
+
+def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Side, Side, Paired]], list[NotPaired]]:
+    tested, not_paired = [], []
+    for name, model in models.items():
+        for before, after in _ATTACKED:
+            found = paired(model.decided[before], model.decided[after])
+            if found.n:
+                tested.append((Side(name, before), Side(name, after), found))
+    if reference not in models:
+        return tested, not_paired
+    for name, model in models.items():
+        for rate in RATES if name != reference else ():
+            a, b = Side(reference, rate), Side(name, rate)
+            if not models[reference].decided[rate] or not model.decided[rate]:
+                continue  # a rate that is not there needs no excuse
+            result = _pair(models[reference], model, rate)
+            if isinstance(result, str):
+                not_paired.append(NotPaired(a, b, result))
+            else:
+                tested.append((a, b, result))
+    return tested, not_paired
+
+
+def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:
+    """Return the paired difference, or why there is none."""
+    if a.judge[0] != b.judge[0]:
+        return f"other judge ('{a.judge[0]}' against '{b.judge[0]}')"
+    if a.judge != b.judge:
+        return f"other judge (both are called '{a.judge[0]}', but they are not made of the same)"
+    mine, theirs = a.asked[_KIND[rate]], b.asked[_KIND[rate]]
+    shared = mine.keys() & theirs.keys()
+    same = {key for key in shared if mine[key] == theirs[key]}
+    found = paired(*({key: yes for key, yes in one.decided[rate].items() if key in same} for one in (a, b)))
+    if found.n:
+        return found
+    if not shared:
+        return "other data (no sample in common)"
+    return "other queries (no sample was asked in the same words)" if not same else "no sample that both decided"

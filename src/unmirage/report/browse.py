@@ -1,0 +1,205 @@
+"""The stores of runs in, one block of JSON out, from which the page's script makes rows on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from markupsafe import Markup
+
+from unmirage.data.images import ImageFolder
+from unmirage.evaluate.across import UNREADABLE, Source, stores_of
+from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.report.documents import ResultsRead
+from unmirage.report.examples import image_root
+from unmirage.report.formatting import model_name
+from unmirage.report.pictures import thumbnail
+from unmirage.run import RunDirectory, Store
+from unmirage.text.openers import opener
+from unmirage.text.printable import clean, short
+
+MOST_ROWS = 20_000
+MOST_PICTURES = 200
+_PICTURE_BYTES = 1_500_000  # of all data URIs together
+_LONGEST, _SHORTEST = 4000, 300  # characters of a text, with few rows and with many
+_ALL_TEXT = 12_000_000
+_NOT_JUDGED = "not judged"
+_VERDICTS = (*map(str, Verdict), _NOT_JUDGED)
+_KINDS = tuple(map(str, Kind))
+# Nothing in the block can end it, open a comment, or be a line end to a script; "&" is for XML parsers.
+_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """The block, how many responses it holds and how many there are, and what could not be read."""
+
+    block: Markup
+    shown: int
+    total: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Names:
+    """Texts by number, each kept once."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> int:
+        return self.numbers.setdefault(text, len(self.numbers))
+
+    def __iter__(self) -> Any:
+        return iter(self.numbers)
+
+
+class _Block:
+    """The block as it grows."""
+
+    def __init__(self, longest: int, *, redact: bool) -> None:
+        self.queries: list[list[Any]] = []
+        self.rows: list[list[Any]] = []
+        self._longest, self._redact = longest, redact
+        self._texts, self._models, self._categories, self._places = _Names(), _Names(), _Names(), _Names()
+        self._judges = _Names()
+        self._pictures: list[list[Any]] = []
+        self._bytes = 0
+
+    def add(self, place: str, source: Source, results: ResultsRead, one: RunDirectory, share: int) -> None:
+        """Add what one store holds: all queries of as many samples as make up the share of each model."""
+        with one.store() as store:
+            categories = {sample.id: sample.category for sample in store.samples()}
+            kept = _spread(store.queries(), share)
+            folder = ImageFolder(image_root(one))
+            judges = [name for name in results.judges if name != source.judge]
+            numbers: dict[str, int] = {}
+            pictures: dict[str, int] = {}
+            for label, own in source.models.items():
+                judged = {found.query_id: found for found in store.judgements(own, source.judge)}
+                others = {name: {j.query_id: j for j in store.judgements(own, name)} for name in judges}
+                for response in store.responses(own):
+                    query = kept.get(response.query_id)
+                    if query is None:
+                        continue
+                    if query.id not in numbers:
+                        numbers[query.id] = len(self.queries)
+                        picture = self._picture(folder, query.image, pictures)
+                        self.queries.append(self._query(query, categories.get(query.sample_id), place, picture))
+                    other = {name: found[query.id] for name, found in others.items() if query.id in found}
+                    self.rows.append(self._row(numbers[query.id], label, response, judged.get(query.id), other))
+
+    def _query(self, query: Query, category: str | None, place: str, picture: int) -> list[Any]:
+        return [
+            self._text(query.text),
+            _KINDS.index(str(query.kind)),
+            self._texts(short(opener(query.text[:2000]), 40)),
+            -1 if category is None else self._categories(short(category, 80)),
+            int(query.unsafe),
+            query.shot + 1,
+            self._places(short(place, 60)),
+            picture,
+        ]
+
+    def _row(
+        self, query: int, label: str, response: Response, judged: Judgement | None, others: Mapping[str, Judgement]
+    ) -> list[Any]:
+        verdict = _NOT_JUDGED if judged is None else str(judged.verdict)
+        why = clean(judged.why, 300) if judged and judged.why and not self._redact else ""
+        return [
+            query,
+            self._models(short(model_name(label), 80)),
+            _VERDICTS.index(verdict),
+            -1 if self._redact else self._text(response.text),
+            int(response.finished),
+            self._texts(why) if why else -1,
+            [[self._judges(short(n, 60)), _VERDICTS.index(str(one.verdict))] for n, one in others.items()],
+        ]
+
+    def _text(self, text: str) -> int:
+        return self._texts(clean(text, self._longest))
+
+    def _picture(self, folder: ImageFolder, image: str | None, known: dict[str, int]) -> int:
+        """Return the number of a picture, -1 where there is none, -2 where it cannot be shown, -3 where it is too many."""
+        if image is None or self._redact:
+            return -1
+        if image not in known:
+            if len(self._pictures) >= MOST_PICTURES or self._bytes >= _PICTURE_BYTES:
+                return -3
+            found = thumbnail(folder, image)
+            known[image] = -2 if found is None else len(self._pictures)
+            if found is not None:
+                self._pictures.append([found.uri, found.width, found.height, int(found.tiny)])
+                self._bytes += len(found.uri)
+        return known[image]
+
+    def markup(self) -> Markup:
+        """Return the block, so written that a browser sees text alone in it."""
+        document = {
+            "texts": list(self._texts),
+            "models": list(self._models),
+            "judges": list(self._judges),
+            "categories": list(self._categories),
+            "places": list(self._places),
+            "verdicts": _VERDICTS,
+            "kinds": _KINDS,
+            "pictures": self._pictures,
+            "queries": self.queries,
+            "rows": self.rows,
+            "redacted": self._redact,
+        }
+        said = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return Markup(said.translate(_ESCAPES))  # noqa: S704 - escaped just above, and read by JSON.parse alone
+
+
+def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, redact: bool = False) -> Browser | None:
+    """Return the responses of all runs; None where no store holds any.
+
+    Where there are more than `MOST_ROWS`, samples are left out, the same ones for all models of a store.
+    """
+    notes, places = [], []
+    for source in sources:
+        for group, one in stores_of(source.run).items():
+            place = source.name if group < 0 else f"{source.name}, seed {group}"
+            try:
+                with one.store() as store:
+                    count = _count(store, source)
+            except UNREADABLE as error:
+                notes.append(f"{place}: its store could not be read ({' '.join(str(error).split())}).")
+            else:
+                places.append((place, source, one, count))
+    total = sum(count for *_, count in places)
+    if not total:
+        return None if not notes else Browser(Markup(""), 0, 0, tuple(notes))
+    pairs = sum(len(source.models) for _, source, _, _ in places)
+    share = MOST_ROWS // pairs if total > MOST_ROWS else total
+    block = _Block(max(_SHORTEST, min(_LONGEST, _ALL_TEXT // min(total, MOST_ROWS))), redact=redact)
+    for place, source, one, _ in places:
+        try:
+            block.add(place, source, results[source.name], one, share)
+        except UNREADABLE as error:
+            notes.append(f"{place}: its store could not be read ({' '.join(str(error).split())}).")
+    return Browser(block.markup(), len(block.rows), total, tuple(notes))
+
+
+def _count(store: Store, source: Source) -> int:
+    return sum(len(store.responses(own)) for own in source.models.values())
+
+
+def _spread(queries: Sequence[Query], most: int) -> dict[str, Query]:
+    """Return all queries of as many samples as have `most` queries together, drawn as if at random."""
+    if len(queries) <= most:
+        return {query.id: query for query in queries}
+    by_sample: dict[str, list[Query]] = {}
+    for query in queries:
+        by_sample.setdefault(query.sample_id, []).append(query)
+    drawn = sorted(by_sample, key=lambda one: blake2b(one.encode("utf-8", "replace"), digest_size=8).digest())
+    kept, room = set(), most
+    for sample in drawn:
+        room -= len(by_sample[sample])
+        if room < 0:
+            break
+        kept.add(sample)
+    return {query.id: query for query in queries if query.sample_id in kept}

@@ -1,0 +1,126 @@
+"""Paired comparisons in, two tables out: each model before and after the attack, and each against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from unmirage.evaluate.across import NotPaired, across
+from unmirage.report.documents import ComparisonRead, SideRead
+from unmirage.report.formatting import points, signed_points, small_number
+from unmirage.report.gather import Gathered
+
+_SIGNIFICANT = 0.05
+_RATES = {
+    "asr.before": "ASR before",
+    "asr.after": "ASR after",
+    "rr.before": "RR before",
+    "rr.after": "RR after",
+    "utility": "Utility",
+    "near": "Near",
+}
+_ATTACKED = {"asr": "ASR", "rr": "RR"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference in points. `clear`: it stays significant after correction. All empty where there is none."""
+
+    value: str = ""
+    interval: str = ""
+    p: str = ""
+    clear: bool = False
+    title: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceTable:
+    """One row a model, one cell a rate."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Difference, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """Both tables (None where there is nothing in them), the reference, how many tests, and what was not paired."""
+
+    attacked: DifferenceTable | None
+    against: DifferenceTable | None
+    reference: str
+    tests: int
+    notes: tuple[str, ...]
+
+
+def differences(gathered: Gathered, reference: str | None = None) -> Differences:
+    """Return the differences of all models of all runs.
+
+    Those of one run are taken from its results where they are there; all others are computed from the stores.
+    """
+    saved = gathered.results.comparisons
+    if len(gathered.sources) == 1 and saved and reference in (None, _reference(saved)):
+        return _view(saved, [], [], _reference(saved) or next(iter(gathered.results.models)))
+    chosen = reference or next(iter(gathered.results.models))
+    found = across(gathered.sources, chosen)
+    read = [ComparisonRead.model_validate(one.to_json()) for one in found.comparisons]
+    return _view(read, found.not_paired, found.notes, chosen)
+
+
+def _reference(comparisons: Sequence[ComparisonRead]) -> str | None:
+    return next((one.a.model for one in comparisons if one.a.model != one.b.model), None)
+
+
+def _view(
+    comparisons: Sequence[ComparisonRead], not_paired: Sequence[NotPaired], notes: Sequence[str], reference: str
+) -> Differences:
+    attacked: dict[str, dict[str, Difference]] = {}
+    against: dict[str, dict[str, Difference]] = {}
+    for one in comparisons:
+        if one.a.model == one.b.model:
+            attacked.setdefault(one.b.model, {})[one.b.rate.partition(".")[0]] = _difference(one)
+        elif one.a.model == reference and one.a.rate == one.b.rate:
+            against.setdefault(one.b.model, {})[one.b.rate] = _difference(one)
+    for missing in not_paired:
+        against.setdefault(missing.b.model, {})[missing.b.rate] = Difference(why_not=missing.why)
+    return Differences(
+        attacked=_table(attacked, _ATTACKED),
+        against=_table(against, _RATES),
+        reference=reference,
+        tests=sum(one.p_value is not None for one in comparisons),
+        notes=tuple(notes),
+    )
+
+
+def _table(found: Mapping[str, Mapping[str, Difference]], names: Mapping[str, str]) -> DifferenceTable | None:
+    columns = [rate for rate in names if any(rate in cells for cells in found.values())]
+    if not columns:
+        return None
+    nothing = Difference(title="not measured in both")
+    rows = tuple((model, tuple(cells.get(rate, nothing) for rate in columns)) for model, cells in found.items())
+    return DifferenceTable(tuple(names[rate] for rate in columns), rows)
+
+
+def _difference(one: ComparisonRead) -> Difference:
+    if one.difference is None:
+        return Difference(why_not="no sample in common")
+    corrected = one.p_value if one.p_holm is None else one.p_holm
+    return Difference(
+        value=signed_points(one.difference),
+        interval="" if one.low is None or one.high is None else f"{points(one.low)} to {points(one.high)}",
+        p="" if corrected is None else f"p {_equals(corrected)}",
+        clear=corrected is not None and corrected < _SIGNIFICANT,
+        title=(
+            f"{one.n} samples; {_side(one.a)} alone: {one.only_a}, {_side(one.b)} alone: {one.only_b}; "
+            f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}"
+        ),
+    )
+
+
+def _side(side: SideRead) -> str:
+    return f"{side.model[:60]} {_RATES.get(side.rate, side.rate[:20])}"
+
+
+def _equals(p: float) -> str:
+    said = small_number(p)
+    return said if said.startswith("<") else f"= {said}"

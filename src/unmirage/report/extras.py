@@ -1,0 +1,176 @@
+"""What results.json says beside its rates in, tables out: scores, corrected rates, judges, what is said instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from unmirage.report.attack_tables import Column, RateTable
+from unmirage.report.charts import Segment
+from unmirage.report.documents import (
+    ClusterRead,
+    CorrectedRead,
+    InsteadRead,
+    JudgeRead,
+    MeanRead,
+    ModelRead,
+    RateRead,
+    ResultsRead,
+)
+from unmirage.report.formatting import percent, points
+from unmirage.report.table import Cell, cell
+
+_NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
+_LABELLED = 0.12
+_CORRECTED: Mapping[str, tuple[str, Callable[[ModelRead], RateRead]]] = {
+    "asr.before": ("ASR before", lambda model: model.asr.before),
+    "asr.after": ("ASR after", lambda model: model.asr.after),
+    "asr.per_shot": ("ASR after, single shots", lambda model: model.asr.per_shot),
+    "rr.before": ("RR before", lambda model: model.rr.before),
+    "rr.after": ("RR after", lambda model: model.rr.after),
+}
+
+
+def scores_table(models: Mapping[str, ModelRead]) -> RateTable | None:
+    """Return the mean of a benchmark's own scores, one column a scorer."""
+    scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
+    if not scorers:
+        return None
+    rows = tuple(
+        (name, tuple(_mean(model.scores[one]) if one in model.scores else _NOTHING for one in scorers))
+        for name, model in models.items()
+        if model.scores
+    )
+    return RateTable(tuple(map(Column, scorers)), rows)
+
+
+def _mean(found: MeanRead) -> Cell:
+    limits = found.low is not None and found.high is not None
+    return Cell(
+        value=points(found.value),
+        interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
+        count=f"n {found.n}",
+        invalid=0,
+        seeds="",
+        title=f"mean over {found.n} questions",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """One rate of one model, as judged and as corrected. `why_not` says why it is not identifiable, or is empty."""
+
+    model: str
+    rate: str
+    raw: Cell
+    corrected: Cell
+    why_not: str
+
+
+def corrected_rows(models: Mapping[str, ModelRead]) -> list[CorrectedRow]:
+    """Return the rates that were corrected for the judge's errors; those that nothing was asked for are left out."""
+    rows = []
+    for name, model in models.items():
+        for key, (called, pick) in _CORRECTED.items():
+            rate, _, when = key.partition(".")
+            found = (model.corrected or {}).get(rate, {}).get(when)
+            if found is not None and (found.identifiable or pick(model).n):
+                rows.append(CorrectedRow(name, called, cell(pick(model)), _corrected(found), _why_not(found)))
+    return rows
+
+
+def _why_not(found: CorrectedRead) -> str:
+    return "" if found.identifiable else found.why or "not identifiable"
+
+
+def _corrected(found: CorrectedRead) -> Cell:
+    limits = found.low is not None and found.high is not None
+    return Cell(
+        value=points(found.value),
+        interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
+        count="",
+        invalid=0,
+        seeds="",
+        title="corrected for the judge's errors",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgesView:
+    """What is known of the judges: rows of cells under `columns`, and what each attack on them did."""
+
+    columns: tuple[Column, ...]
+    rows: dict[str, tuple[Cell, ...]]
+    attacks: RateTable | None
+
+
+_JUDGED: tuple[tuple[Column, Callable[[JudgeRead], RateRead | None]], ...] = (
+    (Column("Precision", "of what it calls refused, how much is"), lambda one: one.precision),
+    (Column("Recall", "of what is refused, how much it finds"), lambda one: one.recall),
+    (Column("Precision of “complied”", "what is missing here inflates its ASR"), lambda one: one.complied_precision),
+    (
+        Column("Flipped by attacks", "verdicts that a text written to fool the judge turns"),
+        lambda one: one.canaries and one.canaries.flip_rate,
+    ),
+    (
+        Column("Sensitivity", "of what people call complied, how much it finds"),
+        lambda one: one.calibration and one.calibration.sensitivity,
+    ),
+    (
+        Column("Specificity", "of what people do not, how much it leaves out"),
+        lambda one: one.calibration and one.calibration.specificity,
+    ),
+)
+
+
+def judges_view(results: ResultsRead) -> JudgesView | None:
+    """Return the table of the judges, with the columns that any of them fills; None where nothing is known."""
+    judges = results.judges
+    used = [(column, pick) for column, pick in _JUDGED if any(pick(one) is not None for one in judges.values())]
+    if not used:
+        return None
+    rows = {
+        name: tuple(_NOTHING if (rate := pick(one)) is None else cell(rate) for _, pick in used)
+        for name, one in judges.items()
+    }
+    attacked = {name: one.canaries.by_attack for name, one in judges.items() if one.canaries and one.canaries.by_attack}
+    attacks = dict.fromkeys(attack for found in attacked.values() for attack in found)
+    table = RateTable(
+        tuple(map(Column, attacks)),
+        tuple(
+            (name, tuple(cell(found[one]) if one in found else _NOTHING for one in attacks))
+            for name, found in attacked.items()
+        ),
+    )
+    return JudgesView(columns=tuple(column for column, _ in used), rows=rows, attacks=table if attacks else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsteadView:
+    """One model: a stacked bar of what it says where it neither complies nor refuses, and what it says most."""
+
+    n: int
+    segments: tuple[Segment, ...]
+    said: str
+    clusters: tuple[ClusterRead, ...]
+
+
+def instead_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
+    """Return a view for each model that says something else."""
+    return {name: _instead(model.instead) for name, model in models.items() if model.instead and model.instead.n}
+
+
+def _instead(found: InsteadRead) -> InsteadView:
+    segments, x = [], 0.0
+    for kind, rate in found.shares.items():
+        if rate.value:
+            width = 100 * rate.value
+            inside = percent(rate.value) if rate.value >= _LABELLED else ""
+            segments.append(Segment(kind, round(x, 2), round(width, 2), percent(rate.value), inside))
+            x += width
+    return InsteadView(
+        n=found.n,
+        segments=tuple(segments),
+        said=", ".join(f"{kind} {percent(rate.value)}" for kind, rate in found.shares.items()),
+        clusters=tuple(found.clusters),
+    )

@@ -1,0 +1,146 @@
+"""Run directories in, one set of results out, in which every model of every run has a name of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unmirage.errors import UserError
+from unmirage.evaluate.across import Source
+from unmirage.report.documents import ResultsRead, read_results
+from unmirage.report.formatting import listed, model_name
+from unmirage.report.summary import Attack
+from unmirage.run import RunDirectory
+from unmirage.text.printable import clean, short
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All runs of a page.
+
+    Attributes:
+        runs: name -> what the run's results.json says, as it stands there.
+        results: the models of all runs under their names here; of one run, its own results.
+        sources: the same runs, as `across` takes them.
+        warnings: what keeps the runs from being compared as they stand.
+    """
+
+    runs: dict[str, ResultsRead]
+    results: ResultsRead
+    sources: list[Source]
+    warnings: list[str]
+
+    def label(self, name: str) -> str:
+        """Return the model that a user means by `name`: as it is called here or, where that is clear, in its run.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        if name in self.results.models:
+            return name
+        found = [label for source in self.sources for label, own in source.models.items() if own == name]
+        if len(found) == 1:
+            return found[0]
+        valid = ", ".join(clean(label, 80) for label in found or self.results.models)
+        what = "several models have this name" if found else "no model has this name"
+        raise UserError(f"--reference {clean(name, 80)}: {what}; valid: {valid}")
+
+
+def gather(runs: Sequence[RunDirectory]) -> Gathered:
+    """Read the results of all runs. A name that two runs give to a model is followed by the run's.
+
+    Raises:
+        UserError: a run is named twice, or its results are missing or do not follow the schema.
+    """
+    places = [run.path.resolve() for run in runs]
+    twice = [str(place) for place, times in Counter(places).items() if times > 1]
+    if twice:
+        raise UserError(f"{twice[0]}: named twice; valid: each run once")
+    read = [read_results(run.results_file) for run in runs]
+    names = _distinct([short(place.name, 40) for place in places])
+    taken = Counter(model for one in read for model in one.models)
+    labels = _distinct(
+        [
+            model if taken[model] == 1 else f"{model_name(model)} ({name})"
+            for name, one in zip(names, read, strict=True)
+            for model in one.models
+        ]
+    )
+    following = iter(labels)
+    sources = [
+        Source(name, run, one.judge, {next(following): model for model in one.models})
+        for name, run, one in zip(names, runs, read, strict=True)
+    ]
+    by_name = dict(zip(names, read, strict=True))
+    return Gathered(by_name, _merged(read, sources), sources, _warnings(by_name, sources))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, later ones of the same kind with a number behind them."""
+    found: list[str] = []
+    for name in names:
+        number, own = 1, name
+        while own in found:
+            number += 1
+            own = f"{name} ({number})"
+        found.append(own)
+    return found
+
+
+def _merged(read: Sequence[ResultsRead], sources: Sequence[Source]) -> ResultsRead:
+    if len(read) == 1:
+        return read[0]
+    pairs = list(zip(read, sources, strict=True))
+    return read[0].model_copy(
+        update={
+            "models": {label: one.models[own] for one, source in pairs for label, own in source.models.items()},
+            "by_seed": [
+                seed.model_copy(
+                    update={
+                        "models": {
+                            label: seed.models[own] for label, own in source.models.items() if own in seed.models
+                        }
+                    }
+                )
+                for one, source in pairs
+                for seed in one.by_seed
+            ],
+            "judges": {f"{name} ({source.name})": judge for one, source in pairs for name, judge in one.judges.items()},
+            "comparisons": [],
+        }
+    )
+
+
+def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[str]:
+    configs = {source.name: source.run.config() for source in sources}
+    checks: tuple[tuple[str, Callable[[str], Any], str], ...] = (
+        ("Judges", lambda name: runs[name].judge, "a difference between their rates may be one between the judges"),
+        ("Attacks", lambda name: _attack(runs[name]), "what is called “after” is not the same"),
+        ("Benchmarks", lambda name: _suite(runs[name]), "their rates are about different questions"),
+        ("Data", lambda name: _data(configs[name]), "their rates are about different samples"),
+    )
+    found = []
+    for what, pick, so in checks:
+        values = {name: pick(name) for name in runs}
+        if len(set(values.values())) > 1:
+            each = listed(f"{value} in {name}" for name, value in values.items())
+            found.append(f"{what} differ: {each}; {so}.")
+    return found
+
+
+def _attack(results: ResultsRead) -> str:
+    attack = Attack.of(results)
+    stopped = ", stopped at the first success" if results.attack.get("stop_at_first_success") is True else ""
+    return f"{attack.jailbreak_word} and {attack.over_prudence_word}, {attack.any_of}{stopped}"
+
+
+def _suite(results: ResultsRead) -> str:
+    return "none" if results.suite is None else short(results.suite.name, 40)
+
+
+def _data(config: dict[str, Any]) -> str:
+    """Return what tells data apart: its file and the start of its hash, as far as the configuration has them."""
+    said = [short(str(config[key]), 40 if key == "data" else 12) for key in ("data", "data_sha256") if config.get(key)]
+    return " ".join(said) or "not recorded"

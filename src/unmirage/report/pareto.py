@@ -1,0 +1,192 @@
+"""Rates of models in, a plot of safety against utility out: marks, the front, and labels that do not collide."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
+from unmirage.report.documents import ModelRead
+from unmirage.report.formatting import model_name, percent
+from unmirage.report.table import collapse
+from unmirage.text.printable import short
+
+WIDTH, HEIGHT = 680, 430
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
+RADIUS = 7.0
+STEPS = 5  # of the colour, by RR
+_LINE = 15.0  # height of a label
+_CHARACTER = 7.0
+_LONGEST_LABEL = 26
+_MARGIN = 0.03  # beyond the outermost marks
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """One model: where its mark is, what colour it has, and where its label stands (nowhere: `label` is empty).
+
+    `leader` is the end of a line from the mark to a label that stands apart from it.
+    """
+
+    name: str
+    x: float
+    y: float
+    step: int | None
+    front: bool
+    collapsed: bool
+    label: str
+    text_x: float
+    text_y: float
+    anchor: str
+    leader: tuple[float, float] | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pareto:
+    """The plot. `left_out` are the models that lack one of the rates."""
+
+    spots: tuple[Spot, ...]
+    front: str
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    left_out: tuple[str, ...]
+
+
+def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
+    """Return the plot of ASR after the attack (before, where no model was attacked) against utility.
+
+    On the front are the models that no other one beats in both; those that have collapsed are no candidates. None,
+    where fewer than two models have both rates.
+    """
+    after = attacked(models)
+    rates = {name: (model.asr.after if after else model.asr.before, model.utility) for name, model in models.items()}
+    at = {
+        name: (asr.value, utility.value)
+        for name, (asr, utility) in rates.items()
+        if asr.value is not None and utility.value is not None
+    }
+    if len(at) < 2:
+        return None
+    gone = {name for name in at if collapse(models[name])}
+    best = front({name: place for name, place in at.items() if name not in gone})
+    right, floor_y = _end(max(x for x, _ in at.values())), _start(min(y for _, y in at.values()))
+    marks = {
+        name: (
+            round(LEFT + (RIGHT - LEFT) * x / right, 1),
+            round(BOTTOM - (BOTTOM - TOP) * (y - floor_y) / (1 - floor_y), 1),
+        )
+        for name, (x, y) in at.items()
+    }
+    labels = place({name: short(model_name(name), _LONGEST_LABEL) for name in marks}, marks)
+    spots = []
+    for name, (x, y) in marks.items():
+        rr = models[name].rr.after if models[name].rr.after.value is not None else models[name].rr.before
+        label, text_x, text_y, anchor, leader = labels.get(name, ("", 0.0, 0.0, "start", None))
+        asr, utility = at[name]
+        said = f"{short(model_name(name), 60)}: ASR {percent(asr)}, utility {percent(utility)}, RR {percent(rr.value)}"
+        spots.append(
+            Spot(
+                name=name,
+                x=x,
+                y=y,
+                step=None if rr.value is None else min(STEPS - 1, int(rr.value * STEPS)),
+                front=name in best,
+                collapsed=name in gone,
+                label=label,
+                text_x=text_x,
+                text_y=text_y,
+                anchor=anchor,
+                leader=leader,
+                said=said + (", on the front" if name in best else "") + (", collapsed" if name in gone else ""),
+            )
+        )
+    return Pareto(
+        spots=tuple(spots),
+        front=" ".join(f"{x},{y}" for x, y in sorted(marks[name] for name in best)),
+        x_ticks=tuple((round(LEFT + (RIGHT - LEFT) * one / right, 1), f"{100 * one:.0f}") for one in _ticks(0, right)),
+        y_ticks=tuple(
+            (round(BOTTOM - (BOTTOM - TOP) * (one - floor_y) / (1 - floor_y), 1), f"{100 * one:.0f}")
+            for one in _ticks(floor_y, 1)
+        ),
+        left_out=tuple(name for name in models if name not in at),
+    )
+
+
+def attacked(models: Mapping[str, ModelRead]) -> bool:
+    """Say whether any model has an ASR after the attack."""
+    return any(model.asr.after.value is not None for model in models.values())
+
+
+def front(at: Mapping[str, tuple[float, float]]) -> set[str]:
+    """Return the names that no other one beats: with an x as low and a y as high, and one of them better."""
+    return {
+        name for name, (x, y) in at.items() if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in at.values())
+    }
+
+
+Label = tuple[str, float, float, str, tuple[float, float] | None]
+
+
+def place(texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]]) -> dict[str, Label]:
+    """Return a place for each label at which it covers neither a mark nor another label; none where there is none."""
+    taken: list[Box] = [(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in marks.values()]
+    found: dict[str, Label] = {}
+    for name in sorted(marks, key=lambda one: (marks[one][1], marks[one][0])):
+        x, y = marks[name]
+        width = text_width(texts[name])
+        for left, middle, anchor, apart in _candidates(x, y, width):
+            box = (left, middle - _LINE / 2, left + width, middle + _LINE / 2)
+            if _inside(box) and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                at = {"start": left, "end": left + width, "middle": left + width / 2}[anchor]
+                leader = (round(at, 1), round(middle, 1)) if apart else None
+                found[name] = (texts[name], round(at, 1), round(middle + 4.5, 1), anchor, leader)
+                break
+    return found
+
+
+def text_width(text: str) -> float:
+    """Return about how wide a label is; characters of East Asian scripts count double."""
+    return _CHARACTER * sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, bool]]:
+    gap = RADIUS + 4
+    yield x + gap, y, "start", False
+    yield x - gap - width, y, "end", False
+    yield x - width / 2, y - RADIUS - _LINE / 2 - 2, "middle", False
+    yield x - width / 2, y + RADIUS + _LINE / 2 + 2, "middle", False
+    for step in range(1, int((BOTTOM - TOP) / _LINE)):
+        for middle in (y + step * _LINE, y - step * _LINE):
+            yield x + 2.5 * gap, middle, "start", True
+            yield x - 2.5 * gap - width, middle, "end", True
+    for step in range(int((BOTTOM - TOP) / _LINE)):
+        for middle in (y + step * _LINE, y - step * _LINE):
+            yield x + 14 * gap, middle, "start", True
+            yield x - 14 * gap - width, middle, "end", True
+
+
+def _inside(box: Box) -> bool:
+    return box[0] >= LEFT + 2 and box[1] >= 2 and box[2] <= WIDTH - 2 and box[3] <= BOTTOM - 1
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _end(most: float) -> float:
+    return min(1.0, ceil(10 * (most + _MARGIN)) / 10)
+
+
+def _start(least: float) -> float:
+    return max(0.0, min(0.9, floor(10 * (least - _MARGIN)) / 10))
+
+
+def _ticks(low: float, high: float) -> Sequence[float]:
+    step = 0.1 if high - low <= 0.5 else 0.2
+    first = ceil(low / step - 1e-9)
+    return [number * step for number in range(first, floor(high / step + 1e-9) + 1)]
