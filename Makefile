@@ -31,6 +31,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/audit_scale.py --json
 	$(BIN)/python benchmarks/attack_throughput.py --json
 	$(BIN)/python benchmarks/align_step.py --json
+	$(BIN)/python benchmarks/interval_coverage.py --json
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
