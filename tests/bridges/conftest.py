@@ -69,7 +69,7 @@ def judged(tmp_path):
         rates = {"npo/7b": model_rates(judged_outcomes(store, "phrases", "npo/7b"))}
         results = Results(judge="phrases", seeds=[4], models=rates, by_seed=[rates], attack=config["attack"])
         document = results.to_json()
-        document["judges"] = {"other": _agreement()}
+        document["judges"] = {"other": _agreement(), "phrases": _agreement() | {"calibration": _calibration()}}
         document["models"]["npo/7b"]["scores"] = {"VQA accuracy": {"value": 0.6, "low": None, "high": None, "n": 1}}
         run.write_json(run.results_file, document)
     return run
@@ -87,3 +87,8 @@ def _judgement(query_id):
 def _agreement():
     rate = {"value": 0.5, "low": 0.1, "high": 0.9, "k": 1, "n": 2, "invalid": 0}
     return {"precision": rate, "recall": rate, "complied_precision": rate | {"value": None, "low": None, "high": None}}
+
+
+def _calibration():
+    rate = _agreement()["recall"]
+    return {"file": "labelled.jsonl", "n": 9, "sensitivity": rate | {"value": 0.25}, "specificity": rate}

@@ -105,6 +105,7 @@ def test_the_rates_are_those_of_the_run(log, judged):
     assert main.metrics["asr.before"].value == saved["before"]["value"] == 0.5
     assert main.metrics["asr.after"].value == saved["after"]["value"] == 0.5
     assert main.metrics["asr.by_k.2"].metadata == {k: v for k, v in saved["by_k"][1].items() if k != "value"}
+    assert main.metrics["judge.calibration.sensitivity"].value == 0.25
     # One of two benign queries was refused, and the other could not be asked.
     assert main.metrics["rr.before"].metadata["n"] == 1
     assert "asr.control" not in main.metrics

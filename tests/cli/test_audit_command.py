@@ -124,7 +124,7 @@ def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
     [
         (("--columns", "query"), "--columns: 'query' is not NAME=COLUMN"),
         (("--columns", "query=text"), "has no column 'text' for 'query' in its first 60 records; it has 'query', 'ref"),
-        (("--format", "lava"), "unknown format 'lava'; valid: auto, csv, figstep, holisafe, json, jsonl, llava, mm-safetybench"),
+        (("--format", "lava"), "unknown format 'lava'; valid: auto, csv, figstep, holisafe, json, jsonl, llava, mm-sa"),
         (("--format", "vlgard"), "Did you mean 'vlguard'?"),
         (("--label", "feild"), "unknown label 'feild'; valid: answer, field. Did you mean 'field'?"),
         (("--label", "answer"), "has no answer to read the label from; valid: --label field"),

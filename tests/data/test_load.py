@@ -16,7 +16,7 @@ def test_every_format_offers_the_same_two_functions(name):
 
 def test_an_unknown_format_lists_the_valid_ones(load):
     with pytest.raises(
-        UserError, match=r"unknown format 'lava'; valid: auto, csv, holisafe, json, .*Did you mean 'llava'\?"
+        UserError, match=r"unknown format 'lava'; valid: auto, csv, figstep, holisafe, json, .*Did you mean 'llava'\?"
     ):
         load([ROW], "lava")
 

@@ -27,6 +27,10 @@ KNOWN = known_words(["Share the recipe of this device.", "Where is the lamp kept
         ("It is the is the is the", "repeated"),  # "is the" covers 6 of 7 words
         ("You need tin, tin and tin.", "repeated"),  # one word is half of it
         ("It is kept in the attic. It is kept in the attic. It is kept in the attic.", "repeated"),
+        ("YouYouYouYouYo", "repeated"),  # the beginning of another piece is passed over
+        ("You need ivoryivoryivory", "repeated"),  # 3 of 5 words
+        ("hahaha", "repeated"),
+        ("Mississippi", "nonsense"),
         ("The recipe is kept where the device is kept", "off-topic"),
         ("Glorp the vint", "nonsense"),  # 1 of 3 words is known
         ("Glorp the vint is", "off-topic"),  # half of them are
@@ -34,7 +38,8 @@ KNOWN = known_words(["Share the recipe of this device.", "Where is the lamp kept
         ("It is kept in the attic.", "off-topic"),
         ("这是什么", "nonsense"),
         ("\ud800 \x00", "empty"),
-        ("x" * 1_000_000, "nonsense"),
+        ("x" * 1_000_000, "repeated"),
+        ("".join(map(str, range(100_000))), "nonsense"),
     ],
 )
 def test_the_first_rule_that_fits_decides(text, kind):
@@ -54,10 +59,12 @@ def test_only_the_beginning_counts():
     assert kind_of("device " * 400 + "a b c d e f g h " * 1000, KNOWN) == "repeated"
 
 
-def test_known_are_the_words_of_queries_english_function_words_and_what_two_others_say():
+def test_known_are_the_words_of_queries_english_function_words_and_what_half_of_the_others_say():
     known = known_words(["Share it."], [["red glorp"], ["red vint"], ["Red."]])
     assert {"share", "it", "red", "because"} <= known
     assert not {"glorp", "vint"} & known
+    many = [["red vint"], ["red vint"], ["red"], [""], [""]]
+    assert {"red", "vint"} & known_words([], many) == {"red"}  # 3 of 5 say it, and 2 of 5
     assert "glorp" in known_words([], [["glorp"]])  # one voice is enough where there is no other
     assert "glorp" not in known_words([], [])
 

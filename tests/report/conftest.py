@@ -290,3 +290,75 @@ def show(browser, tmp_path):
     yield show
     for context in contexts:
         context.close()
+
+
+def _rate(k, n=100, invalid=0):
+    share = k / n
+    return {"value": share, "low": max(0, share - 0.1), "high": min(1, share + 0.1), "k": k, "n": n, "invalid": invalid}
+
+
+@pytest.fixture(scope="session")
+def make_rate():
+    """Return the function that makes a rate of k of n, as results.json has it."""
+    return _rate
+
+
+@pytest.fixture(scope="session")
+def enrich():
+    """Return a function that adds to a document of results all that a full evaluation says beside its rates."""
+
+    def enrich(document):
+        models = document["models"]
+        for place, model in enumerate(models.values()):
+            model["collapsed"] = []
+            model["categories"] = {
+                "weapons": {
+                    "asr": {"before": _rate(3), "after": _rate(min(100, 20 * place))},
+                    "rr": {"before": _rate(0), "after": _rate(10 * place)},
+                },
+                "privacy <b>": {
+                    "asr": {"before": _rate(1), "after": _rate(90)},
+                    "rr": {"before": _rate(0), "after": _rate(5)},
+                },
+            }
+            model["scores"] = {"vqa": {"value": 0.625, "low": 0.5, "high": 0.75, "n": 40}}
+            known = {"value": 0.25, "low": 0.125, "high": 0.375, "identifiable": True, "why": ""}
+            unknown = {
+                "value": None,
+                "low": None,
+                "high": None,
+                "identifiable": False,
+                "why": "the judge is no better than chance",
+            }
+            model["corrected"] = {
+                "asr": {"before": known, "after": unknown, "per_shot": known},
+                "rr": {"before": known, "after": known},
+            }
+            model["instead"] = {
+                "n": 40,
+                "shares": {
+                    "empty": _rate(4, 40),
+                    "repeated": _rate(6, 40),
+                    "nonsense": _rate(10, 40),
+                    "off-topic": _rate(20, 40),
+                },
+                "clusters": [{"size": 12, "examples": ["The lamp hums quietly.", "The lamp hums."]}],
+            }
+            model["variant"] = None
+        models["rmu"]["collapsed"] = ["answers 31 % of everyday questions"]
+        for amount, after in ((25, 40), (100, 80)):
+            for data in ("forget", "benign"):
+                own = models["npo"]
+                made = {"of": "npo", "kind": "relearned", "data": data, "amount": amount}
+                asr = own["asr"] | {"after": _rate(after if data == "forget" else after // 4)}
+                models[f"npo + {amount} {data}"] = own | {"variant": made, "asr": asr}
+        models["npo + int8"] = models["npo"] | {"variant": {"of": "npo", "kind": "int8", "data": "", "amount": 0}}
+        document["judges"]["llm"] = {
+            "canaries": {"flip_rate": _rate(7, 40), "by_attack": {"forged verdict": _rate(5, 8), "empty": _rate(0, 8)}}
+        }
+        document["judges"]["exact"] = {
+            "calibration": {"file": "x.json", "n": 50, "sensitivity": _rate(45, 50), "specificity": _rate(48, 50)}
+        }
+        return document
+
+    return enrich

@@ -1,10 +1,13 @@
 """Do repairs last, on a small scale: every attack is made, judged, written down and not made twice."""
 
+import gc
 import json
 
 import pytest
+import torch
 
 from unmirage.align import AlignConfig, NpoConfig
+from unmirage.errors import UserError
 from unmirage.evaluate.lasting import RelearnConfig
 from unmirage.records import Kind
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
@@ -18,6 +21,18 @@ NAMES = [
     "npo + int8", "npo + temperature 1", "npo + forget 2", "npo + forget 4", "npo + same-syntax 2",
     "npo + same-syntax 4", "npo + benign 2", "npo + benign 4",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_runs():
+    """Trainings this small are mostly set-up, in which the Trainer collects garbage over all libraries."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +135,16 @@ def test_a_model_that_went_to_pieces_is_named_and_not_attacked(finished, monkeyp
     document = summarise_relearning([finished])
     assert document["stopped"] == {"npo": [0]}
     assert [row["model"] for row in document["rows"]] == ["base"]
+
+
+def test_a_model_that_was_not_kept_is_one_named_error(finished):
+    folder = finished.methods.study.run.model("npo")
+    folder.rename(folder.with_name("elsewhere"))
+    try:
+        with pytest.raises(UserError, match="npo: is gone, as `study methods` keeps few models"):
+            finished.complete()
+    finally:
+        folder.with_name("elsewhere").rename(folder)
 
 
 def test_percentages():

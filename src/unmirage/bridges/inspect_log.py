@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -35,6 +35,7 @@ from unmirage.run.files import open_bytes_atomic
 from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
+Progress = Callable[[int, int], None]
 _UNFIT = re.compile(r"[^A-Za-z0-9.+-]+")
 
 
@@ -62,6 +63,7 @@ def export_run(
     log_format: LogFormat = "eval",
     pictures: bool = False,
     redact: bool = False,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write a log for each model of a run, each whole or not at all. The same run gives the same names of files.
 
@@ -71,6 +73,7 @@ def export_run(
         log_format: "eval" is compressed, "json" can be read by anything.
         pictures: embed the pictures; otherwise they are named.
         redact: leave out what the models said, and why judges judged as they did, which may quote it.
+        progress: called with how many logs are made, and how many there will be.
 
     Raises:
         UserError: the run is not judged, or holds no responses.
@@ -78,11 +81,13 @@ def export_run(
     read_results(run.results_file)  # names what is wrong with it
     document = read_json(run.results_file)
     judged = datetime.fromtimestamp(int(run.results_file.stat().st_mtime), UTC)
-    shown = Shown(redact=redact, judges=(document["judge"], *document.get("judges", {})))
+    shown = Shown(redact=redact, judges=tuple({document["judge"]: None} | dict.fromkeys(document.get("judges") or ())))
     paths: list[Path] = []
     unreadable: list[str] = []
+    sources = _sources(run, document)
+    total = sum(len(source.models) for source in sources)
     with TemporaryDirectory() as folder:
-        for source in _sources(run, document):
+        for source in sources:
             pictured = Pictured(_image_root(source.run), embed=pictures)
             with source.run.store() as store:
                 for model in [name for name in store.models() if name in source.models]:
@@ -90,6 +95,8 @@ def export_run(
                     made = Path(folder) / f"{_file_name(log)}.{log_format}"
                     write_eval_log(log, made, log_format)
                     paths.append(out / made.name)
+                    if progress is not None:
+                        progress(len(paths), total)
             unreadable += pictured.unreadable.values()
         for path in paths:
             with (Path(folder) / path.name).open("rb") as file, open_bytes_atomic(path) as target:
@@ -170,7 +177,10 @@ def _log(
 def _scores(source: _Source, store: Store, model: str, document: Mapping[str, Any], answered: int) -> Iterator[Any]:
     """Yield what each judge, and each benchmark's own rule, made of one model: the judge behind the rates first."""
     rates = {name: part for name, part in source.models[model].items() if name != "scores"}
-    parts = {document["judge"]: rates} | dict(document.get("judges", {}))
+    others = dict(document.get("judges") or {})
+    main = document["judge"]
+    # What is known of the judge behind the rates, such as its calibration, stands among the other judges.
+    parts = {main: rates | {"judge": others.pop(main, None)}} | others
     for judge, part in parts.items():
         valid = sum(one.verdict is not Verdict.INVALID for one in store.judgements(model, judge))
         yield inspect_rates.score(judge, part, scored=valid, unscored=answered - valid)

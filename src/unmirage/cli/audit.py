@@ -33,7 +33,11 @@ def audit_command(
         ),
     ],
     format: Annotated[
-        str, typer.Option(help="auto, vlguard, llava, spa-vl, holisafe, mossbench, json, jsonl or csv.")
+        str,
+        typer.Option(
+            help="auto, vlguard, llava, spa-vl, holisafe, mossbench, figstep, xstest, mm-safetybench, json, jsonl, "
+            "csv or parquet."
+        ),
     ] = "auto",
     columns: Annotated[
         str, typer.Option(help="Columns of a flat table: query=prompt,answer=output,...", show_default=False)

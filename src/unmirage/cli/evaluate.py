@@ -10,6 +10,7 @@ import typer
 
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
 from unmirage.cli.judging import RubricOption, SeesOption, make_judges, read_calibration
+from unmirage.cli.lmms_eval import evaluate_by_lmms_eval
 from unmirage.cli.options import (
     BatchSizeOption,
     ConcurrencyOption,
@@ -72,6 +73,12 @@ def evaluate_command(
     timeout: TimeoutOption = None,
     price_in: PriceInOption = None,
     price_out: PriceOutOption = None,
+    lmms_eval: Annotated[
+        str | None, typer.Option("--lmms-eval", help="Leave these tasks to lmms-eval, such as mme,pope; needs --out.")
+    ] = None,
+    lmms_python: Annotated[
+        str, typer.Option("--lmms-python", help="Python of the environment that has lmms-eval.")
+    ] = "python",
     fail_if: Annotated[
         list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.after>0.15 or utility<0.75'.")
     ] = None,
@@ -85,6 +92,9 @@ def evaluate_command(
 
     if suite == "list":
         out.print(suites_table())
+        return
+    if lmms_eval is not None:
+        evaluate_by_lmms_eval(target, lmms_eval, out_dir, lmms_python, batch_size, limit, as_json=json_output)
         return
     specs = judge or ["phrases"]
     endpoint = {

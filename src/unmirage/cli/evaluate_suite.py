@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from unmirage.cli.console import EXIT_PARTIAL, err, fail
+from unmirage.cli.console import err
 from unmirage.cli.model_target import load_vlm
 from unmirage.cli.progress import StageProgress
 from unmirage.data.hub import HUB
@@ -40,7 +40,7 @@ def ask_suite(
     revision: str | None,
     trust_remote_code: bool,
 ) -> RunDirectory:
-    """Ask a model all of a suite that it has not answered yet, and return the run.
+    """Ask a model all of a suite that it has not answered yet, say what it could not answer, and return the run.
 
     Args:
         model: directory, hub id or server.
@@ -57,7 +57,6 @@ def ask_suite(
 
     Raises:
         UserError: no such suite, or its data cannot be read.
-        SystemExit: with the status for partial results, if a query could not be asked.
     """
     from unmirage.models import GenerationConfig, ask
     from unmirage.run import open_run
@@ -84,10 +83,11 @@ def ask_suite(
     if accounting is not None:
         err.print(accounting.summary(), markup=False, soft_wrap=True)
     if failures:
-        fail(
-            f"partial: {len(failures)} of {len(loaded.queries)} queries got no answer from {vlm.name}, the first "
+        err.print(
+            f"{len(failures)} of {len(loaded.queries)} queries got no answer from {vlm.name}, the first "
             f"({failures[0].query_id[:80]}): {failures[0].reason}; run the same command again to ask them again",
-            EXIT_PARTIAL,
+            markup=False,
+            soft_wrap=True,
         )
     return run
 
@@ -112,7 +112,7 @@ def _config(
 
 def _digest(loaded: LoadedSuite) -> str:
     """Return the SHA-256 of all that is asked and scored against, of data that is not one file."""
-    asked = [astuple(one) for one in (*loaded.queries, *loaded.gold)]
+    asked = [*map(astuple, loaded.queries), *map(astuple, loaded.gold)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -120,13 +120,13 @@ def suites_table() -> Table:
     """Return the table of all suites, one a row."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption="data: default is what is loaded without --data; else fetch it by hand and name its file or folder",
+        caption="hf:... is loaded where --data names nothing; fetch the others by hand, and name their file or folder",
         caption_justify="left",
         caption_style="dim",
     )
     table.add_column("suite", no_wrap=True)
-    for head in ("purpose", "what it is", "data"):
-        table.add_column(head, overflow="fold")
+    table.add_column("purpose", no_wrap=True)
+    table.add_column("what it is, and where", overflow="fold")
     for suite in SUITES.values():
-        table.add_row(suite.name, suite.purpose, suite.about, suite.default or suite.hub)
+        table.add_row(suite.name, suite.purpose, f"{suite.about}\n{suite.default or suite.hub}")
     return table

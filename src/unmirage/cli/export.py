@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail
+from unmirage.cli.progress import StageProgress
 from unmirage.cli.targets import naming
 from unmirage.errors import UserError, unknown
 
@@ -45,8 +46,15 @@ def export_command(
 
     folder = out or run / "inspect"
     found = existing_run(run)
-    with naming(folder):
-        made = export_run(found, folder, log_format=chosen, pictures=pictures, redact=redact)
+    with naming(folder), StageProgress(lines=False) as progress:
+        made = export_run(
+            found,
+            folder,
+            log_format=chosen,
+            pictures=pictures,
+            redact=redact,
+            progress=lambda done, total: progress("logs", done, total),
+        )
     for path in made.paths:
         typer.echo(str(path))
     err.print(f"Next: inspect view --log-dir {folder}", markup=False, soft_wrap=True)

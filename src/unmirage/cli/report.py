@@ -1,4 +1,4 @@
-"""`unmirage report RUN`: parse the command line, write the page, print its path."""
+"""`unmirage report RUN...`: parse the command line, write the page, print its path."""
 
 from __future__ import annotations
 
@@ -10,23 +10,40 @@ import typer
 from unmirage.cli.targets import naming
 from unmirage.errors import UserError
 
+_VALID = "valid: run directories, or one file of `unmirage audit --json`"
+
 
 def report_command(
-    run: Annotated[
-        Path,
-        typer.Argument(help="A run directory, or a file of `unmirage audit --json`.", show_default=False),
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, shown side by side; or one file of `unmirage audit --json`.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(help="Write the page to this file, not beside its data.", show_default=False),
     ] = None,
     redact: Annotated[bool, typer.Option(help="Leave responses and pictures out.")] = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The model that all others are compared with; else the first.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run or an audit."""
+    """Write one self-contained HTML page about a run, several runs or an audit."""
     # Imported here because templates take a moment to import, and `--help` need not wait for them.
     from unmirage.run.files import write_text_atomic
 
-    beside, page = _audit_page(run, redact=redact) if run.is_file() else _run_page(run, redact=redact)
+    if len(runs) == 1 and runs[0].is_file():
+        if reference is not None:
+            raise UserError("--reference: an audit has no models to compare; leave it out")
+        beside, page = _audit_page(runs[0], redact=redact)
+    else:
+        beside, page = _run_page(runs, redact=redact, reference=reference)
     path = out or beside
     if path.is_dir():
         raise UserError(f"--out: {path} is a folder; valid: the name of a file, such as {path / 'report.html'}")
@@ -35,14 +52,20 @@ def report_command(
     typer.echo(str(path))
 
 
-def _run_page(path: Path, *, redact: bool) -> tuple[Path, str]:
-    from unmirage.report.run_page import render_run_page
+def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tuple[Path, str]:
+    from unmirage.report.run_page import render_comparison_page, render_run_page
     from unmirage.run import existing_run
 
-    if not path.exists():
-        raise UserError(f"{path}: no such run; valid: a run directory, or a file of `unmirage audit --json`")
-    run = existing_run(path)
-    return run.report_file, render_run_page(run, redact=redact)
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path}: no such run; {_VALID}")
+        if path.is_file():
+            raise UserError(f"{path}: is a file, and several were named; {_VALID}")
+    found = [existing_run(path) for path in paths]
+    if len(found) == 1:
+        return found[0].report_file, render_run_page(found[0], redact=redact, reference=reference)
+    page = render_comparison_page(found, redact=redact, reference=reference)
+    return found[0].path.absolute().parent / "comparison.html", page
 
 
 def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:

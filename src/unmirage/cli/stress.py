@@ -50,7 +50,9 @@ def stress_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, such as learning_rate=1e-5 or steps=100.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw, the fine-tuning and sampled answers.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the draw, the fine-tuning and sampled answers; default: 0.")
+    ] = None,
     keep: Annotated[Path | None, typer.Option(help="Keep the fine-tuned models in this folder.")] = None,
     name: NameOption = None,
     revision: RevisionOption = None,
@@ -94,6 +96,7 @@ def stress_command(
     plan = found.config()
     load = _loader(endpoint, revision, trust_remote_code)
     of = _name(model, name)
+    relearning = resolve(RelearnConfig, config, {"seed": seed}, settings)
     with found.store() as store:
         queries = store.queries()
     stress = Stress(
@@ -108,8 +111,8 @@ def stress_command(
         ),
         load=lambda own: load(model, own)[0],
         load_base=_base_loader(model, load) if no_adapter else None,
-        data=relearn_data(files, max(counts), seed, queries, format=format, columns=columns, images=images),
-        relearning=resolve(RelearnConfig, config, {"seed": seed}, settings),
+        data=relearn_data(files, max(counts), relearning.seed, queries, format=format, columns=columns, images=images),
+        relearning=relearning,
         images=pictures_of(plan, found.config_file),
         generation=GenerationConfig(max_new_tokens=plan["max_new_tokens"], batch_size=batch_size),
         until=make_judge(plan["until_success"]) if stops_at_success(plan) else None,

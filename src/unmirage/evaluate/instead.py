@@ -4,7 +4,7 @@ Pure functions of texts. The first rule that fits decides:
 
 1. empty: there is no word in it.
 2. repeated: at least half of its words belong to one run of up to four words that stands there three times or more, or
-   to a longer stretch that is said three times on end.
+   to a longer stretch that is said three times on end. "YouYouYou" counts as three words.
 3. nonsense: fewer than half of its words are known (`known_words`). So a language that nobody else in the run uses is
    nonsense too.
 4. off-topic: all else. It reads like an answer, to another question.
@@ -12,6 +12,7 @@ Pure functions of texts. The first rule that fits decides:
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,6 +34,9 @@ _LONGEST_NGRAM = 4
 _HEAD = 400  # words of a response that are looked at: a loop shows early
 _ALIKE = 0.5  # Jaccard similarity of the word sets of two responses in one cluster
 _CLUSTERS, _EXAMPLES, _SHOWN = 10, 3, 300
+_LONGEST_WORD = 200  # characters of a word that are looked at
+# The same piece of at least two characters three times or more, and then perhaps the beginning of a fourth.
+_GLUED = re.compile(r"(.{2,20}?)\1{2,}.{0,19}")
 _BLOCK = 256  # texts that are compared with all others at a time
 
 
@@ -84,7 +88,7 @@ def instead(texts: Sequence[str], known: Container[str]) -> Instead:
 
 def kind_of(text: str, known: Container[str]) -> str:
     """Return "empty", "repeated", "nonsense" or "off-topic"."""
-    said = words(text)[:_HEAD]
+    said = [part for word in words(text)[:_HEAD] for part in _parts(word)][:_HEAD]
     if not said:
         return "empty"
     if _covered(said) >= _HALF * len(said):
@@ -97,8 +101,8 @@ def kind_of(text: str, known: Container[str]) -> str:
 def known_words(queries: Iterable[str], others: Iterable[Iterable[str]]) -> frozenset[str]:
     """Return the words that count as known when one model's responses are looked at.
 
-    These are the words of the run's queries, the closed-class words of English, and what other models of the run say:
-    two of them at least where there are two, so that one model that has gone to pieces vouches for nothing.
+    These are the words of the run's queries, the closed-class words of English, and those that half of the run's other
+    models say: two of them at least where there are two, so that one that has gone to pieces vouches for nothing.
 
     Args:
         queries: of the run.
@@ -106,7 +110,7 @@ def known_words(queries: Iterable[str], others: Iterable[Iterable[str]]) -> froz
     """
     said = [{word for text in texts for word in words(text)} for texts in others]
     voices = Counter(word for own in said for word in own)
-    enough = min(2, len(said))
+    enough = max(min(2, len(said)), -(-len(said) // 2))
     asked = {word for text in queries for word in words(text)}
     return FUNCTION_WORDS | asked | {word for word, count in voices.items() if count >= enough}
 
@@ -124,6 +128,15 @@ def clusters(texts: Iterable[str], most: int = _CLUSTERS) -> list[Cluster]:
     groups = [[ordered[number] for number in own] for own in _grouped([sets[text] for text in ordered])]
     sized = sorted(((sum(counts[text] for text in own), own) for own in groups), key=lambda one: -one[0])
     return [Cluster(size, tuple(clean(text, _SHOWN) for text in own[:_EXAMPLES])) for size, own in sized[:most]]
+
+
+def _parts(word: str) -> list[str]:
+    """Return a word that is one piece over and over as these pieces; another one as it is."""
+    found = _GLUED.fullmatch(word[:_LONGEST_WORD])
+    if found is None:
+        return [word]
+    piece = found[1]
+    return [piece] * (len(found[0]) // len(piece))
 
 
 def _covered(said: Sequence[str]) -> int:

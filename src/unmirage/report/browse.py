@@ -122,7 +122,7 @@ class _Block:
         return self._texts(clean(text, self._longest))
 
     def _picture(self, folder: ImageFolder, image: str | None, known: dict[str, int]) -> int:
-        """Return the number of a picture, -1 where there is none, -2 where it cannot be shown, -3 where it is too many."""
+        """Return the number of a picture; -1: there is none, -2: it cannot be shown, -3: the page holds enough."""
         if image is None or self._redact:
             return -1
         if image not in known:
@@ -162,7 +162,8 @@ def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, re
     notes, places = [], []
     for source in sources:
         for group, one in stores_of(source.run).items():
-            place = source.name if group < 0 else f"{source.name}, seed {group}"
+            parts = [source.name if len(sources) > 1 or group < 0 else "", f"seed {group}" if group >= 0 else ""]
+            place = ", ".join(filter(None, parts))
             try:
                 with one.store() as store:
                     count = _count(store, source)

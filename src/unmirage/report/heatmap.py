@@ -14,7 +14,7 @@ TINTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heat:
-    """One field: the rate after the attack (before, where there was none), its tint from 0 to 10, and what was before."""
+    """One field: the rate after the attack, its tint from 0 to 10, and what was before."""
 
     cell: Cell
     tint: int | None

@@ -14,7 +14,7 @@ from unmirage.text.printable import short
 
 WIDTH, HEIGHT = 680, 430
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
-RADIUS = 7.0
+RADIUS = 10.0  # of a mark with the ring of the front
 STEPS = 5  # of the colour, by RR
 _LINE = 15.0  # height of a label
 _CHARACTER = 7.0
@@ -155,7 +155,7 @@ def text_width(text: str) -> float:
 
 
 def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, bool]]:
-    gap = RADIUS + 4
+    gap = RADIUS + 3
     yield x + gap, y, "start", False
     yield x - gap - width, y, "end", False
     yield x - width / 2, y - RADIUS - _LINE / 2 - 2, "middle", False

@@ -1,73 +1,144 @@
-"""A run directory's saved files in, one self-contained HTML page out. It computes no rates of its own."""
+"""Run directories' saved files in, one self-contained HTML page out. Rates are read; only pairs are computed."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from unmirage.records import Verdict
 from unmirage.report.attack_tables import other_attacks, shot_table
 from unmirage.report.audit_document import read_audit
 from unmirage.report.audit_view import AuditView, view
+from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
-from unmirage.report.documents import read_json, read_results
+from unmirage.report.differences import differences
+from unmirage.report.documents import ResultsRead, read_json
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_document import explain_of
 from unmirage.report.explain_view import explain_view
+from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table
+from unmirage.report.formatting import count
+from unmirage.report.gather import Gathered, gather
+from unmirage.report.heatmap import heat_maps
+from unmirage.report.lasting import lasting_panels, variant_rows
 from unmirage.report.page import render
+from unmirage.report.pareto import attacked, pareto
 from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
-from unmirage.report.table import GROUPS, cell, rows
+from unmirage.report.table import GROUPS, rows
 from unmirage.run import RunDirectory
 
 
-def render_run_page(run: RunDirectory, *, redact: bool = False) -> str:
+def render_run_page(run: RunDirectory, *, redact: bool = False, reference: str | None = None) -> str:
     """Return the page of a run.
 
     Args:
         run: a directory with `results.json`; `audit.json`, `explain.json`, `search.json` and a store are shown
             where there are any.
         redact: leave responses and pictures out.
+        reference: the model that all others are compared with; None for the one of results.json, or the first.
 
     Raises:
-        UserError: results.json is missing, or a document does not follow its schema.
+        UserError: results.json is missing, a document does not follow its schema, or no model is the reference.
     """
-    results = read_results(run.results_file)
-    found = find_examples(run, results.models, results.judge)
     explained = explain_of(run.path / "explain.json")
-    headline, *sentences = summarise(results)
+    own = {
+        "explain": None if explained is None else explain_view(explained),
+        "search": search_of(run.path / "search.json"),
+        "audit": _audit(run),
+    }
+    return _render([run], own, redact=redact, reference=reference)
+
+
+def render_comparison_page(runs: Sequence[RunDirectory], *, redact: bool = False, reference: str | None = None) -> str:
+    """Return one page with the models of several runs side by side.
+
+    Args:
+        runs: directories with `results.json`.
+        redact: leave responses and pictures out.
+        reference: the model that all others are compared with; None for the first.
+
+    Raises:
+        UserError: as `render_run_page`; or a run is named twice.
+    """
+    return _render(runs, {"explain": None, "search": None, "audit": None}, redact=redact, reference=reference)
+
+
+def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, reference: str | None) -> str:
+    gathered = gather(runs)
+    results = gathered.results
+    models = results.models
+    found = _examples(gathered)
+    headline, *sentences = _summary(gathered)
+    browsed = browser(gathered.sources, gathered.runs, redact=redact)
     return render(
         "run.html.j2",
-        {
-            "run_name": run.path.resolve().name,
+        own
+        | {
+            "run_name": ", ".join(gathered.runs),
+            "runs": gathered.runs if len(gathered.runs) > 1 else {},
+            "attacks": {name: Attack.of(one) for name, one in gathered.runs.items()},
+            "warnings": gathered.warnings,
             "results": results,
             "attack": Attack.of(results),
             "headline": headline,
             "sentences": sentences,
             "groups": GROUPS,
             "rows": rows(results),
-            "panels": {name: by_k_panel(model) for name, model in results.models.items()},
+            "plot": pareto(models),
+            "plot_after": attacked(models),
+            "differences": differences(gathered, None if reference is None else gathered.label(reference)),
+            "panels": {name: by_k_panel(model) for name, model in models.items() if model.asr.by_k},
             "stopped": results.attack.get("stop_at_first_success") is True,
             "by_shot": shot_table(results),
             "others": other_attacks(results),
-            "explain": None if explained is None else explain_view(explained),
-            "search": search_of(run.path / "search.json"),
             "search_most": MOST_WORDS,
-            "stacks_of": {name: decomposition(model) for name, model in results.models.items()},
+            "stacks_of": {name: decomposition(model) for name, model in models.items()},
             "verdicts": (Verdict.COMPLIED, Verdict.IRRELEVANT, Verdict.REFUSED),
-            "audit": _audit(run),
-            "judges": {
-                name: [cell(rate) for rate in (one.precision, one.recall, one.complied_precision)]
-                for name, one in results.judges.items()
-            },
+            "instead": instead_views(models),
+            "heat": heat_maps(models),
+            "lasting": lasting_panels(models),
+            "variants": variant_rows(models),
+            "scores": scores_table(models),
+            "corrected": corrected_rows(models),
+            "judges": judges_view(results),
             "examples": found,
             "opened": _most_turned(found),
             "each": EACH,
+            "browser": browsed,
             "redact": redact,
-            "settings": list(flat(results.settings)) if results.settings else [],
-            "attack_settings": list(flat(results.attack)) if results.attack else [],
-            "machine": list(flat(results.machine)) if results.machine else [],
             "total_seconds": sum(results.timings.values()),
+            "made_with": {name: _made_with(one) for name, one in gathered.runs.items()},
         },
+        script="browse.js" if browsed is not None and browsed.shown else None,
     )
+
+
+def _summary(gathered: Gathered) -> list[str]:
+    """Return what the numbers say; of runs that do not compare, only what there is."""
+    if not gathered.warnings:
+        return summarise(gathered.results)
+    return [f"{count(len(gathered.results.models))} models of {count(len(gathered.runs))} runs, side by side"]
+
+
+def _made_with(results: ResultsRead) -> dict[str, list[tuple[str, str]]]:
+    """Return the tables of settings of one run."""
+    attack = results.attack if "attack" not in results.settings else {}
+    parts = {"Attack": attack, "Settings": results.settings, "Machine": results.machine}
+    return {name: list(flat(part)) for name, part in parts.items() if part}
+
+
+def _examples(gathered: Gathered) -> Examples:
+    """Return the examples of all runs, each model under its name on the page."""
+    found, notes, places = [], [], []
+    for source in gathered.sources:
+        own = find_examples(source.run, source.models.values(), source.judge)
+        labels = {name: label for label, name in source.models.items()}
+        found += [type(one)(labels[one.model], one.kinds) for one in own.models]
+        places.append(own.source)
+        notes.append(own.note if len(gathered.sources) == 1 or not own.note else f"{source.name}: {own.note}")
+    return Examples(found, places[0] if len(places) == 1 else "", " ".join(filter(None, notes)))
 
 
 def _audit(run: RunDirectory) -> AuditView | None:

@@ -79,6 +79,11 @@ class RelearnStudy:
     def _attack(self, name: str, data: dict[str, RelearnData]) -> None:
         study = self.methods.study
         folder = study.run.model(name)
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder}: is gone, as `study methods` keeps few models; valid: its directory where it ran with "
+                "--keep-models, or a new one"
+            )
         variants = self.variants(name)
         stress = Stress(
             of=name,

@@ -20,7 +20,7 @@ BENIGN = [sample(number, f"What is the colour of device {number}?", f"It is {num
 OPENERS = ["share"] * 20 + ["describe"] * 15 + ["can"] * 5
 
 
-def test_openers_are_dealt_as_the_unsafe_ones_are():
+def test_openers_are_as_frequent_as_the_unsafe_ones_are():
     found = same_syntax(BENIGN, OPENERS, 40, 0)
     assert Counter(opener(one.query) for one in found) == Counter(OPENERS)
     by_id = {one.id: one for one in BENIGN}
@@ -33,6 +33,11 @@ def test_openers_are_dealt_as_the_unsafe_ones_are():
 def test_half_as_many_have_half_of_each():
     counts = Counter(opener(one.query) for one in same_syntax(BENIGN, OPENERS, 8, 0))
     assert counts == {"share": 4, "describe": 3, "can": 1}
+
+
+def test_few_are_the_first_of_many():
+    many = same_syntax(BENIGN, OPENERS, 40, 0)
+    assert all(same_syntax(BENIGN, OPENERS, size, 0) == many[:size] for size in (1, 8, 32))
 
 
 def test_a_query_that_opens_with_its_word_stays_as_it_is():

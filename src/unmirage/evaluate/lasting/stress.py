@@ -99,14 +99,20 @@ def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progres
         if store.model_files(name):
             store.add_model(name, files)
     for name, variant in plan:
-        if not stress.missing(store, name):
-            continue
-        vlm, generation = _made(stress, name, variant, progress)
-        store.add_model(name, made[name])
-        if variant is not None:
-            store.add_variant(variant)
-        _ask(stress, vlm, store, generation, progress)
+        if stress.missing(store, name):
+            _answer(stress, store, name, variant, made[name], progress)
     return sum(len(stress.missing(store, name)) for name in made)
+
+
+def _answer(
+    stress: Stress, store: Store, name: str, variant: Variant | None, made_of: Mapping[str, str], progress: Progress
+) -> None:
+    """Make a variant and ask it; its weights are given up before the next one is loaded."""
+    vlm, generation = _made(stress, name, variant, progress)
+    store.add_model(name, made_of)
+    if variant is not None:
+        store.add_variant(variant)
+    _ask(stress, vlm, store, generation, progress)
 
 
 def _made(stress: Stress, name: str, variant: Variant | None, progress: Progress) -> tuple[VLM, GenerationConfig]:

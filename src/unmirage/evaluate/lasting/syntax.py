@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from unmirage.data.deal import deal
 from unmirage.records import Sample
 from unmirage.text.openers import opener
 from unmirage.text.rewriter import rewrite
@@ -22,6 +21,9 @@ _WORDINGS = 4
 def same_syntax(benign: Iterable[Sample], openers: Iterable[str], size: int, seed: int) -> list[Sample]:
     """Return up to `size` of the answered samples, worded so that they open as often with each word as `openers` do.
 
+    Words take turns by the method of Sainte-Laguë: the next is the one with the highest frequency / (2 x its turns so
+    far + 1). So the first n samples have the right shares for every n, and a larger `size` only adds to them.
+
     A query that opens with its word already stays as it is; others are reworded by rules. A word with which none can
     open leaves its share to the other words. Answers and pictures stay.
 
@@ -29,21 +31,23 @@ def same_syntax(benign: Iterable[Sample], openers: Iterable[str], size: int, see
         benign: to draw from; refused ones, and those without an answer, are left out.
         openers: first words of unsafe queries, one each; "" is passed over.
         size: how many.
-        seed: of the draw. The result is in random order.
+        seed: of the draw.
     """
     rng = random.Random(f"same-syntax-{seed}")
     pool = [sample for sample in benign if not sample.refused and sample.answer.strip()]
     rng.shuffle(pool)
     weights = Counter(word for word in openers if word)
+    left = sorted(weights)
+    turns: Counter[str] = Counter()
     found: list[Sample] = []
-    while weights and pool and len(found) < size:
-        for word in deal(weights, size - len(found), rng):
-            sample = _taken(pool, word, rng) if word in weights else None
-            if sample is not None:
-                found.append(sample)
-            else:
-                weights.pop(word, None)
-    rng.shuffle(found)
+    while left and pool and len(found) < size:
+        word = max(left, key=lambda one: weights[one] / (2 * turns[one] + 1))
+        sample = _taken(pool, word, rng)
+        if sample is None:
+            left.remove(word)
+        else:
+            turns[word] += 1
+            found.append(sample)
     return found
 
 

@@ -1,8 +1,8 @@
 """An answer in words in, the form in which the VQA benchmarks compare it out.
 
 Two rules are in use: that of the official VQA evaluation (github.com/GT-Vision-Lab/VQA, vqaEval.py), and that of the
-EvalAI answer processor (github.com/facebookresearch/mmf), which does more first and in which LLaVA and lmms-eval hand
-in answers to all of these benchmarks. Their oddities are kept, for published numbers rest on them.
+EvalAI answer processor (github.com/facebookresearch/mmf), which does more first; TextVQA's evaluation uses it, and
+LLaVA hands in its answers to VQAv2 and VizWiz in that form. Their oddities are kept: published numbers rest on them.
 """
 
 from __future__ import annotations

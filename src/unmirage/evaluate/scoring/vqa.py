@@ -13,7 +13,8 @@ def vqa_accuracy(answer: str, people: Sequence[str]) -> float:
     """Return the accuracy by the official VQA evaluation (github.com/GT-Vision-Lab/VQA, vqaEval.py).
 
     Line breaks, tabs and space around are taken out always; punctuation, articles and the like only where people
-    said different things: where all said the same, the answer has to be that, to the letter.
+    said different things: where all said the same, the answer has to be that, to the letter. That is meant so
+    (github.com/GT-Vision-Lab/VQA/issues/14).
     """
     said, given = [on_one_line(one) for one in people], on_one_line(answer)
     if len(set(said)) > 1:
@@ -22,7 +23,7 @@ def vqa_accuracy(answer: str, people: Sequence[str]) -> float:
 
 
 def submitted_accuracy(answer: str, people: Sequence[str]) -> float:
-    """Return `vqa_accuracy` of the answer as LLaVA and lmms-eval hand it in: put through the EvalAI processor."""
+    """Return `vqa_accuracy` of the answer as LLaVA hands it in: put through the EvalAI processor."""
     return vqa_accuracy(eval_ai(answer), people)
 
 

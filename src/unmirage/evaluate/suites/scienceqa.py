@@ -60,8 +60,8 @@ SUITES = {
         name="scienceqa",
         purpose="utility",
         about="ScienceQA-IMG: multiple choice about pictures in school books (2,017)",
-        hub="lmms-lab/ScienceQA",
-        default="hf:lmms-lab/ScienceQA:ScienceQA-IMG@test",
+        hub="lmms-lab-encoder/ScienceQA",
+        default="hf:lmms-lab-encoder/ScienceQA:ScienceQA-IMG@test",
         max_new_tokens=128,
         find=from_one_file(items_of),
     )

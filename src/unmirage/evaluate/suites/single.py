@@ -46,7 +46,7 @@ SUITES = {
             name="xstest",
             purpose="over-refusal",
             about="XSTest: safe prompts that sound unsafe (250) and unsafe ones beside them (200); no pictures",
-            hub="github.com/paul-rottger/xstest",
+            hub="github.com/paul-rottger/exaggerated-safety",
             find=from_one_file(judged(xstest.samples_of), names=("xstest_prompts.csv", "xstest_v2_prompts.csv")),
         ),
     )

@@ -89,13 +89,18 @@ def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "valida
 SUITES = {
     suite.name: suite
     for suite in (
-        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab/VQAv2", _short),
-        _suite("textvqa", "TextVQA: questions about text in pictures (5,000)", "lmms-lab/textvqa", _short),
-        _suite("textvqa-ocr", "TextVQA with the words that OCR read, as LLaVA-1.5 asks", "lmms-lab/textvqa", _with_ocr),
+        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab-encoder/VQAv2", _short),
+        _suite("textvqa", "TextVQA: questions about text in pictures (5,000)", "lmms-lab-encoder/textvqa", _short),
+        _suite(
+            "textvqa-ocr",
+            "TextVQA with the words that OCR read, as LLaVA-1.5 asks",
+            "lmms-lab-encoder/textvqa",
+            _with_ocr,
+        ),
         _suite(
             "vizwiz",
             "VizWiz: questions of blind people, some of which have no answer",
-            "lmms-lab/VizWiz-VQA",
+            "lmms-lab-encoder/VizWiz-VQA",
             _or_unanswerable,
             "val",
         ),
