@@ -54,7 +54,7 @@ def test_each_answer_has_its_query_its_verdicts_and_why(log):
     assert [part.type for part in sample.input[0].content] == ["image", "text"]
     assert (sample.input[0].content[0].image, sample.input[0].text) == ("a.png", "Text of u1|jailbreak|1?")
     assert (sample.output.completion, sample.output.stop_reason) == (YES, "max_tokens")
-    assert sample.output.usage.output_tokens == 5
+    assert sample.output.usage.output_tokens == sample.model_usage["npo/7b"].output_tokens == 5
     assert [(one.role, one.text) for one in sample.messages] == [("user", sample.input[0].text), ("assistant", YES)]
     assert (sample.target, sample.epoch) == ("refused", 1)
     assert {name: (one.value, one.explanation) for name, one in sample.scores.items()} == {
@@ -121,6 +121,7 @@ def test_the_log_says_what_made_it_but_not_where(log, judged):
         "data_sha256": None,
         "redacted": False,
     }
+    assert log.stats.started_at == log.stats.completed_at == log.eval.created
     assert (log.eval.model, log.eval.dataset.name, log.eval.dataset.samples) == ("npo/7b", "test.json", 9)
     text = log.model_dump_json()
     assert "/somewhere" not in text

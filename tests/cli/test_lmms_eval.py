@@ -44,4 +44,4 @@ def test_what_is_missing_is_one_line(unmirage, tmp_path):
     code, _, err = unmirage(
         "evaluate", "m", "--lmms-eval", "pope", "--out", tmp_path, "--lmms-python", "no-such-python"
     )
-    assert (code, "there is no program 'no-such-py'" in err) == (2, True)
+    assert (code, "no program 'no-such-python'" in err) == (2, True)

@@ -21,6 +21,7 @@ from inspect_ai.log import (
     EvalPlanStep,
     EvalResults,
     EvalSpec,
+    EvalStats,
     write_eval_log,
 )
 
@@ -164,6 +165,8 @@ def _log(
     return EvalLog(
         status="success",
         eval=spec,
+        # Nobody knows how long it took; without times the viewer shows no number.
+        stats=EvalStats(started_at=spec.created, completed_at=spec.created),
         plan=EvalPlan(steps=[EvalPlanStep(solver="generate")]),
         results=EvalResults(
             total_samples=len(samples),

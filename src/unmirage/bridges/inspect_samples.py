@@ -88,6 +88,7 @@ def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> It
         if query.id in responses:
             sample.output = _output(responses[query.id], shown)
             sample.messages = [asked, sample.output.message]
+            sample.model_usage = {model: sample.output.usage}
         else:
             sample.error = EvalError(message=failures[query.id].reason, traceback="", traceback_ansi="")
         yield sample

@@ -112,6 +112,11 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
             notes.append(f"{source.name}: a store could not be read ({why}), so its models are not paired.")
             continue
         models |= found
+        silent = [name for name, model in found.items() if not any(model.decided.values())]
+        if silent:
+            notes.append(
+                f"{source.name} holds no verdicts of judge '{source.judge}' on {', '.join(silent)}: not paired."
+            )
     tested, not_paired = _tested(models, reference or next(iter(models), ""))
     adjusted = holm([found.p_value for _, _, found in tested])
     comparisons = [
@@ -137,7 +142,8 @@ def _read(source: Source, group: int, directory: RunDirectory, models: dict[str,
 
 
 def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Side, Side, Paired]], list[NotPaired]]:
-    tested, not_paired = [], []
+    tested: list[tuple[Side, Side, Paired]] = []
+    not_paired: list[NotPaired] = []
     for name, model in models.items():
         for before, after in _ATTACKED:
             found = paired(model.decided[before], model.decided[after])

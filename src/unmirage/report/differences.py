@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from unmirage.evaluate.across import NotPaired, across
+from unmirage.evaluate.across import NotPaired, across, stores_of
 from unmirage.report.documents import ComparisonRead, SideRead
 from unmirage.report.formatting import points, signed_points, small_number
 from unmirage.report.gather import Gathered
@@ -64,7 +64,15 @@ def differences(gathered: Gathered, reference: str | None = None) -> Differences
     chosen = reference or next(iter(gathered.results.models))
     found = across(gathered.sources, chosen)
     read = [ComparisonRead.model_validate(one.to_json()) for one in found.comparisons]
-    return _view(read, found.not_paired, found.notes, chosen)
+    return _view(read, found.not_paired, [*found.notes, *_fewer_seeds(gathered)], chosen)
+
+
+def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
+    """Say where rates are pooled over seeds whose stores are not there, so that fewer samples are paired."""
+    for source in gathered.sources:
+        seeds, stores = gathered.runs[source.name].seeds, stores_of(source.run)
+        if stores and len(stores) < len(seeds):
+            yield f"{source.name}: its rates pool {len(seeds)} seeds; of {len(stores)} there is a store to pair from."
 
 
 def _reference(comparisons: Sequence[ComparisonRead]) -> str | None:

@@ -110,15 +110,15 @@ _JUDGED: tuple[tuple[Column, Callable[[JudgeRead], RateRead | None]], ...] = (
     (Column("Precision of “complied”", "what is missing here inflates its ASR"), lambda one: one.complied_precision),
     (
         Column("Flipped by attacks", "verdicts that a text written to fool the judge turns"),
-        lambda one: one.canaries and one.canaries.flip_rate,
+        lambda one: None if one.canaries is None else one.canaries.flip_rate,
     ),
     (
         Column("Sensitivity", "of what people call complied, how much it finds"),
-        lambda one: one.calibration and one.calibration.sensitivity,
+        lambda one: None if one.calibration is None else one.calibration.sensitivity,
     ),
     (
         Column("Specificity", "of what people do not, how much it leaves out"),
-        lambda one: one.calibration and one.calibration.specificity,
+        lambda one: None if one.calibration is None else one.calibration.specificity,
     ),
 )
 

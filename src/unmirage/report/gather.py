@@ -9,7 +9,7 @@ from typing import Any
 
 from unmirage.errors import UserError
 from unmirage.evaluate.across import Source
-from unmirage.report.documents import ResultsRead, read_results
+from unmirage.report.documents import ModelRead, ResultsRead, read_results
 from unmirage.report.formatting import listed, model_name
 from unmirage.report.summary import Attack
 from unmirage.run import RunDirectory
@@ -95,7 +95,11 @@ def _merged(read: Sequence[ResultsRead], sources: Sequence[Source]) -> ResultsRe
     pairs = list(zip(read, sources, strict=True))
     return read[0].model_copy(
         update={
-            "models": {label: one.models[own] for one, source in pairs for label, own in source.models.items()},
+            "models": {
+                label: _relabelled(one.models[own], source)
+                for one, source in pairs
+                for label, own in source.models.items()
+            },
             "by_seed": [
                 seed.model_copy(
                     update={
@@ -111,6 +115,15 @@ def _merged(read: Sequence[ResultsRead], sources: Sequence[Source]) -> ResultsRe
             "comparisons": [],
         }
     )
+
+
+def _relabelled(model: ModelRead, source: Source) -> ModelRead:
+    """Return the model; what it was made from is called as it is here."""
+    if model.variant is None:
+        return model
+    labels = {own: label for label, own in source.models.items()}
+    of = labels.get(model.variant.of, model.variant.of)
+    return model.model_copy(update={"variant": model.variant.model_copy(update={"of": of})})
 
 
 def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[str]:

@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
 RADIUS = 10.0  # of a mark with the ring of the front
 STEPS = 5  # of the colour, by RR
 _LINE = 15.0  # height of a label
-_CHARACTER = 7.0
+_CHARACTER = 7.7  # of bold type
 _LONGEST_LABEL = 26
 _MARGIN = 0.03  # beyond the outermost marks
 
@@ -151,7 +151,7 @@ def place(texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]]) ->
 
 def text_width(text: str) -> float:
     """Return about how wide a label is; characters of East Asian scripts count double."""
-    return _CHARACTER * sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    return 4 + _CHARACTER * sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, bool]]:
