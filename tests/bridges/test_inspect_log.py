@@ -116,13 +116,14 @@ def test_the_rates_are_those_of_the_run(log, judged):
 def test_the_log_says_what_made_it_but_not_where(log, judged):
     assert log.eval.metadata == {
         "schema": "unmirage.results/1",
+        "model": "npo/7b",
         "seed": 4,
         "attack": {"shots": 2},
         "data_sha256": None,
         "redacted": False,
     }
     assert log.stats.started_at == log.stats.completed_at == log.eval.created
-    assert (log.eval.model, log.eval.dataset.name, log.eval.dataset.samples) == ("npo/7b", "test.json", 9)
+    assert (log.eval.model, log.eval.dataset.name, log.eval.dataset.samples) == ("none/npo/7b", "test.json", 9)
     text = log.model_dump_json()
     assert "/somewhere" not in text
     assert str(judged.path.parent) not in text
@@ -182,8 +183,7 @@ def test_redacted_logs_hold_no_response(judged, tmp_path):
 
 def test_inspect_can_score_an_exported_log_again(judged, tmp_path):
     log = exported(judged, tmp_path / "logs")
-    # "npo/7b" is no model that Inspect could ask, and scoring asks none.
-    log = score(log, judge_scorer("phrases"), action="append", display="none", model="none/none")
+    log = score(log, judge_scorer("phrases"), action="append", display="none")
     again = {sample.id: sample.scores["judge_scorer"] for sample in log.samples if not sample.error}
     assert again["u1|jailbreak|1"].value["asr"] == 1.0
     assert again["u1|plain|0"].value["asr"] == 0.0

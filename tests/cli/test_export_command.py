@@ -57,7 +57,7 @@ def test_a_log_for_each_model_and_what_to_do_next(unmirage, run):
     inspect_log = pytest.importorskip("inspect_ai.log")
     code, out, err = unmirage("export", run)
     assert code == 0, err
-    logs = {log.eval.model: log for log in map(inspect_log.read_eval_log, out.split())}
+    logs = {log.eval.metadata["model"]: log for log in map(inspect_log.read_eval_log, out.split())}
     assert set(logs) == {"m", "n"}
     assert logs["m"].samples[0].output.completion == "Sure: amber."
     assert logs["m"].results.scores[0].metrics["asr.before"].value == 1.0

@@ -37,6 +37,8 @@ from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
 Progress = Callable[[int, int], None]
+# Inspect's own provider for a model that is not to be asked; scoring a log again needs a name with a provider.
+_UNASKED = "none"
 _UNFIT = re.compile(r"[^A-Za-z0-9.+-]+")
 
 
@@ -149,11 +151,12 @@ def _log(
             samples=len(samples),
             sample_ids=[sample.id for sample in samples],
         ),
-        model=model,
+        model=f"{_UNASKED}/{model}",
         config=EvalConfig(),
         packages={"unmirage": metadata.version("unmirage")},
         metadata={
             "schema": document["schema"],
+            "model": model,
             "seed": source.seed,
             "attack": document.get("attack", {}),
             "data_sha256": config.get("data_sha256"),
@@ -199,5 +202,8 @@ def _id(*parts: str) -> str:
 def _file_name(log: EvalLog) -> str:
     """Return the name that Inspect's own logs have: when, task, model and id, with underscores between."""
     when = datetime.fromisoformat(log.eval.created).strftime("%Y-%m-%dT%H-%M-%S")
-    named = [_UNFIT.sub("-", text)[:60].strip("-.") or "unnamed" for text in (log.eval.task, log.eval.model)]
+    named = [
+        _UNFIT.sub("-", text)[:60].strip("-.") or "unnamed"
+        for text in (log.eval.task, log.eval.model.removeprefix(f"{_UNASKED}/"))
+    ]
     return "_".join([when, *named, log.eval.task_id])

@@ -13,9 +13,10 @@ _SIGNIFICANT = 0.05
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield lines on collapse, on what is corrected for the judge's errors, on the judges and on paired tests."""
+    """Yield lines on collapse, corrected rates, what is said instead of an answer, the judges and paired tests."""
     yield from _collapsed(results)
     yield from _corrected(results)
+    yield from _instead(results)
     yield from _judges(results)
     yield from _compared(results)
 
@@ -40,12 +41,18 @@ def _corrected_rate(found: Corrected) -> str:
     return f"{100 * found.value:.1f} [{100 * found.low:.0f}–{100 * found.high:.0f}]"
 
 
+def _instead(results: Results) -> Iterator[str]:
+    for name, found in results.details.items():
+        if found.instead is not None:
+            shares = ", ".join(f"{kind} {_percent(share)}" for kind, share in found.instead.shares.items() if share.k)
+            yield f"{plain(name)}, beside the point on unsafe queries ({found.instead.n} responses): {shares}"
+
+
 def _judges(results: Results) -> Iterator[str]:
     for name, one in results.judges.items():
         yield (
-            f"judge {plain(name)} against {plain(results.judge)}: of its refusals {_percent(one.precision)} are "
-            f"(precision), of all refusals it finds {_percent(one.recall)} (recall), of what it calls complied "
-            f"{_percent(one.complied_precision)} is"
+            f"judge {plain(name)} against {plain(results.judge)}: refused: precision {_percent(one.precision)}, recall "
+            f"{_percent(one.recall)}; complied: precision {_percent(one.complied_precision)}"
         )
     for name, found in results.canaries.items():
         yield (
