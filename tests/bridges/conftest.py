@@ -47,6 +47,12 @@ def query(query_id):
     )
 
 
+@pytest.fixture(autouse=True)
+def home_untouched(tmp_path, monkeypatch):
+    """Inspect keeps traces in the user's folder for data; here, in one of the test's own."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def judged(tmp_path):
     """Return the run: the answers of model "npo/7b" judged by "phrases" and, but for those of "u1", by "other"."""

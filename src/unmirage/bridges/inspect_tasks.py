@@ -51,11 +51,12 @@ def suite_task(
     """
     suite = find_suite(name)
     scored = suite.purpose == "utility"
-    make_judge(judge)  # a wrong name is told before the data is read
+    # Before the data is read, which may take long: a wrong name of a judge is told at once.
+    marks = rule_scorer(name) if scored else judge_scorer(judge)
     return Task(
         dataset=MemoryDataset(_samples(load_suite(name, data, images=images, limit=limit, seed=seed)), name=name),
         solver=generate(),
-        scorer=rule_scorer(name) if scored else judge_scorer(judge),
+        scorer=marks,
         config=GenerateConfig(temperature=0, max_tokens=suite.max_new_tokens),
         headline_metric=None if scored else HeadlineMetric(score=_HEADLINE[suite.purpose], metric="mean"),
         metadata={"suite": name, "purpose": suite.purpose},

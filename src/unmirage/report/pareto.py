@@ -164,10 +164,12 @@ def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float
         for middle in (y + step * _LINE, y - step * _LINE):
             yield x + 2.5 * gap, middle, "start", True
             yield x - 2.5 * gap - width, middle, "end", True
-    for step in range(int((BOTTOM - TOP) / _LINE)):
-        for middle in (y + step * _LINE, y - step * _LINE):
-            yield x + 14 * gap, middle, "start", True
-            yield x - 14 * gap - width, middle, "end", True
+    # Wherever there is room, the nearest place first.
+    rows, columns = int((BOTTOM - TOP) / _LINE), int((RIGHT - LEFT) / _LINE)
+    grid = [(LEFT + 4 + _LINE * column, TOP + _LINE * row) for row in range(rows) for column in range(columns)]
+    ends = [(left + (0 if left > x else width), left, middle) for left, middle in grid]
+    for end, left, middle in sorted(ends, key=lambda one: (one[0] - x) ** 2 + (one[2] - y) ** 2):
+        yield left, middle, "start" if end == left else "end", True
 
 
 def _inside(box: Box) -> bool:

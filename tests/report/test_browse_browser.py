@@ -1,0 +1,186 @@
+"""The browser of responses in a real browser, with 10,000 of them: it filters, sorts, turns pages, and nothing acts."""
+
+import pytest
+
+from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
+from unmirage.report.run_page import render_run_page
+
+
+@pytest.fixture(scope="module")
+def ten_thousand(make_run, tmp_path_factory):
+    """Return a run whose store holds 10,000 responses of two models."""
+    run = make_run(tmp_path_factory.mktemp("many") / "run", size=4)
+    models = ("base", "npo")
+    with run.store() as store:
+        store._db.executescript(
+            "DELETE FROM queries; DELETE FROM responses; DELETE FROM judgements; DELETE FROM samples;"
+        )
+        store.add_samples(
+            Sample(id=str(n), record="0", query="-", refused=n % 2 == 0, label_source="field", category=f"c{n % 3}")
+            for n in range(5000)
+        )
+        store.add_queries(
+            Query(
+                id=str(n), sample_id=str(n), kind=Kind.PLAIN, shot=0,
+                text=f"{'Share' if n % 5 else 'What is'} item {n}", image="1.png" if n % 2 else None, unsafe=n % 2 == 0,
+            )
+            for n in range(5000)
+        )  # fmt: skip
+        for place, model in enumerate(models):
+            store.add_responses(
+                Response(query_id=str(n), model=model, text=f"said {n} " * (1 + n % 7), tokens=3, finished=n % 11 > 0)
+                for n in range(5000)
+            )
+            for judge, shift in (("exact", 0), ("phrases", 1)):
+                store.replace_judgements(
+                    model,
+                    judge,
+                    [
+                        Judgement(
+                            query_id=str(n), model=model, judge=judge,
+                            verdict=list(Verdict)[(n + place + (shift if n % 10 == 0 else 0)) % 3],
+                        )
+                        for n in range(5000)
+                    ],
+                )  # fmt: skip
+    return render_run_page(run)
+
+
+class Browsed:
+    """What the browser of responses shows."""
+
+    def __init__(self, shown):
+        self.shown, self.page = shown, shown.page
+
+    @property
+    def count(self):
+        return self.page.locator("#browse-bar output").inner_text()
+
+    def queries(self):
+        return self.page.eval_on_selector_all("#browsed .asked", "all => all.map(one => one.textContent)")
+
+    def choose(self, name, label):
+        self.page.locator(f"[data-browse={name}]").select_option(label=label)
+
+
+@pytest.fixture
+def browsed(ten_thousand, show):
+    return Browsed(show(ten_thousand))
+
+
+def test_ten_thousand_responses_open_fifty_at_a_time(browsed):
+    assert browsed.count == "1–50 of 10,000"
+    assert browsed.page.locator("#browsed article").count() == 50
+    assert browsed.shown.complaints == []
+    assert len(browsed.shown.requests) == 1
+    pages = browsed.page.locator("#browse-pages")
+    assert pages.get_by_role("button", name="back").is_disabled()
+    pages.get_by_role("button", name="on").click()
+    assert (browsed.count, pages.locator("span").inner_text()) == ("51–100 of 10,000", "page 2 of 200")
+    assert browsed.queries()[0] == "What is item 50"
+    pages.get_by_role("button", name="back").click()
+    assert browsed.queries()[:2] == ["What is item 0", "Share item 1"]
+
+
+FILTERS = (
+    ("model", "NPO", 5000),
+    ("verdict", "refused", 3334),
+    ("opener", "what (1000)", 2000),
+    ("category", "c1", 3334),
+    ("unsafe", "unsafe", 5000),
+    ("judges", "disagree", 1000),
+    ("judges", "do not disagree", 9000),
+)
+ORDERS = (
+    ("query, A to Z", "Share item 1"),
+    ("longest response", "What is item 1000"),
+    ("shortest response", "What is item 0"),
+    ("model", "What is item 0"),
+)
+
+
+def test_each_filter_and_order(browsed):
+    for name, label, left in FILTERS:
+        browsed.choose(name, label)
+        assert browsed.count == f"1–50 of {left:,} (of 10,000)"
+        browsed.page.locator(f"[data-browse={name}]").select_option("")
+        assert browsed.count == "1–50 of 10,000"
+    for order, first in ORDERS:
+        browsed.choose("order", order)
+        assert browsed.queries()[0] == first
+        assert browsed.count == "1–50 of 10,000"
+    assert browsed.shown.complaints == []
+
+
+def test_filters_are_taken_together_with_free_text(browsed):
+    browsed.page.get_by_label("Search the queries").fill("  ITEM 499 ")
+    assert browsed.count == "1–22 of 22 (of 10,000)"
+    browsed.choose("model", "Base")
+    assert browsed.count == "1–11 of 11 (of 10,000)"
+    browsed.page.get_by_label("Search the queries").fill("nothing holds this")
+    assert browsed.count == "0 (of 10,000)"
+    assert browsed.page.locator("#browse-pages button:disabled").count() == 2
+
+
+def test_what_was_said_to_unsafe_queries_is_hidden_until_clicked(browsed):
+    page = browsed.page
+    page.get_by_label("Search the queries").fill("item 4998")
+    details = page.locator("#browsed details").first
+    assert page.locator("#browsed blockquote").count() == 0
+    details.locator("summary").click()
+    assert details.locator("blockquote").inner_text() == "said 4998 "
+    page.get_by_label("Search the queries").fill("item 4999")
+    assert page.locator("#browsed blockquote").first.is_visible()  # of a benign one
+    assert page.locator("#browsed img").first.get_attribute("src").startswith("data:image/png;base64,")
+    assert browsed.shown.complaints == []
+
+
+def test_filters_work_from_the_keyboard_and_choices_that_leave_none_are_hidden(browsed):
+    browsed.page.locator("[data-browse=model]").focus()
+    browsed.page.keyboard.press("ArrowDown")
+    assert browsed.count == "1–50 of 5,000 (of 10,000)"
+    assert not browsed.page.locator("[data-browse=kind]").is_visible()  # all are plain
+
+
+@pytest.mark.parametrize("settings", [{"color_scheme": "dark"}, {"width": 420}])
+def test_dark_and_on_a_phone(ten_thousand, show, settings):
+    shown = show(ten_thousand, **settings)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= settings.get("width", 1200)
+    assert shown.page.locator("#browse-bar").is_visible()
+    light, dark = "rgb(251, 251, 249)", "rgb(18, 21, 26)"
+    colour = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colour == (dark if "color_scheme" in settings else light)
+
+
+def test_it_prints_without_the_browser(browsed):
+    assert browsed.page.pdf().startswith(b"%PDF")
+    browsed.page.emulate_media(media="print")
+    assert not browsed.page.locator("#browse").is_visible()
+    assert browsed.page.locator("#examples").is_visible()
+
+
+def test_without_scripts_the_rest_can_be_read(ten_thousand, show):
+    page = show(ten_thousand, java_script_enabled=False).page
+    assert page.get_by_text("Scripts are off, so the list cannot be shown.").is_visible()
+    assert not page.locator("#browse-bar").is_visible()
+    assert page.locator("table.rates tbody tr").count() == 6
+
+
+def test_what_models_say_does_not_act(make_run, tmp_path, hostile, show):
+    spoilt = hostile.replace("\x00", "") + "<img src=https://example.org/x.png>"
+    run = make_run(tmp_path / "run", size=16, text=spoilt)
+    with run.store() as store:
+        store._db.execute("UPDATE queries SET text = ?, unsafe = 0", (f"<b>{spoilt}",))
+        store._db.execute("UPDATE judgements SET why = ?", (spoilt,))
+        store._db.execute("UPDATE samples SET category = id || ?", (spoilt,))
+        store._db.commit()
+    html = render_run_page(run).replace("{% raw %}", "<script>document.title = 'acted'</script>", 1)
+    found = Browsed(show(html))
+    assert found.page.title() != "acted"
+    assert found.queries()[0].startswith("<b></style></title></script><script>alert(1)</script>")
+    assert found.page.locator("#browsed blockquote").first.inner_text().startswith("</style></title>")
+    assert found.page.locator("#browsed b").first.inner_text() == "Base"
+    assert found.page.locator("#browsed script, #browsed a, #browsed style").count() == 0
+    assert "dialog" not in found.shown.complaints
+    assert any("Content Security Policy" in one for one in found.shown.complaints)  # of the script put in by this test
+    assert len(found.shown.requests) == 1
