@@ -154,6 +154,6 @@ def test_mistakes_are_one_line_and_leave_nothing(unmirage, tiny, tmp_path, monke
 def test_the_list_of_suites(unmirage):
     table = suites_table()
     assert [str(cell) for cell in table.columns[0].cells] == list(SUITES)
-    code, out, _ = unmirage("evaluate", ".", "--suite", "list")
+    code, out, _ = unmirage("evaluate", "--suite", "list")
     assert code == 0
     assert all(name in out for name in SUITES)

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 
 def evaluate_command(
-    target: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.")],
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.", show_default=False),
+    ] = None,
     judge: Annotated[
         list[str] | None,
         typer.Option(help="phrases, exact:PATH/truth.json, endpoint:URL#model or local:MODEL; may be repeated."),
@@ -93,6 +96,8 @@ def evaluate_command(
     if suite == "list":
         out.print(suites_table())
         return
+    if target is None:
+        raise UserError("RUN_OR_MODEL: missing; valid: a run of `unmirage attack`, or a model with --suite NAME")
     if lmms_eval is not None:
         evaluate_by_lmms_eval(target, lmms_eval, out_dir, lmms_python, batch_size, limit, as_json=json_output)
         return
