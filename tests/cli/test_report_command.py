@@ -116,3 +116,57 @@ def test_what_is_neither_run_nor_audit_is_said(report, run, tmp_path):
         report(run / "results.json")
     with pytest.raises(UserError, match="is a folder; valid: the name of a file"):
         report(run, "--out", tmp_path)
+
+
+@pytest.fixture
+def second(run, tmp_path):
+    """Return another run, with a model of the same name and one of its own."""
+    folder = tmp_path / "second"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("{}\n")
+    models = {"npo": MODEL, "mine": MODEL}
+    (folder / "results.json").write_text(json.dumps(RESULTS | {"models": models}))
+    return folder
+
+
+def test_several_runs_give_one_page_beside_the_first(report, run, second, tmp_path):
+    assert report(run, second) == f"{tmp_path / 'comparison.html'}\n"
+    page = (tmp_path / "comparison.html").read_text()
+    for said in ("NPO (run)", "NPO (second)", "mine", "run has no store.sqlite, so its models are not paired."):
+        assert said in page
+    assert not (run / "report.html").exists()
+    out = tmp_path / "new" / "both.html"
+    assert report(second, run, "--out", out, "--redact", "--reference", "mine") == f"{out}\n"
+    assert out.is_file()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda second: (second / "results.json").write_text("[1, "), "second/results.json: not JSON (line 1"),
+        (lambda second: (second / "results.json").unlink(), "second/results.json: no such file"),
+        (lambda second: (second / "config.yaml").write_text("a: [\x00"), "second/config.yaml: not YAML"),
+        (lambda second: (second / "config.yaml").unlink(), "second: not a run directory"),
+    ],
+)
+def test_one_bad_run_among_several_is_one_line(report, run, second, tmp_path, spoil, message):
+    spoil(second)
+    with pytest.raises(UserError) as error:
+        report(run, second)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "comparison.html").exists()
+
+
+def test_what_cannot_be_compared_is_refused(report, run, second, tmp_path):
+    (tmp_path / "audit.json").write_text(json.dumps(AUDIT))
+    with pytest.raises(UserError, match="is a file, and several were named; valid: run directories"):
+        report(run, tmp_path / "audit.json")
+    with pytest.raises(UserError, match="named twice"):
+        report(run, second, run)
+    with pytest.raises(UserError, match="--reference npo: several models have this name"):
+        report(run, second, "--reference", "npo")
+    with pytest.raises(UserError, match="--reference x: no model has this name; valid: npo"):
+        report(run, "--reference", "x")
+    with pytest.raises(UserError, match="an audit has no models to compare"):
+        report(tmp_path / "audit.json", "--reference", "x")

@@ -86,8 +86,10 @@ def test_what_differs_between_runs_is_said(copied):
     assert [one.split(" differ: ")[0] for one in found] == ["Judges", "Attacks", "Benchmarks", "Data"]
     assert "exact in a and llm in b" in found[0]
     assert "“what” and “share”, any of 3 shots in a and “who”" in found[1]
-    assert f"x.json {'1' * 11}… in a" in found[3]
-    assert gather([a, copied("c", config={"data": "x.json", "data_sha256": "1" * 64})]).warnings == []
+    assert f"sha256 {'1' * 12} in a" in found[3]
+    assert gather([a, copied("c", config={"data": "moved.json", "data_sha256": "1" * 64})]).warnings == []
+    (data,) = gather([a, copied("d", config={"data": "x.json"})]).warnings
+    assert data.endswith("x.json in d; their rates may be about different samples.")
 
 
 def test_differences_are_those_of_the_stores(copied):
@@ -151,6 +153,46 @@ def test_a_torn_store_is_one_line_and_the_rest_is_there(copied, parse):
     assert "What the attack changes" in text
 
 
+def test_names_that_no_file_can_hold_are_shown_cleaned(copied, parse):
+    def rename(document):
+        only("npo")(document)
+        document["models"]["n\ud800po\x1b[31m\u202e"] = document["models"].pop("npo")
+
+    page = render_comparison_page([copied("a", rename), copied("b", only("rmu"))])
+    page.encode("utf-8")
+    assert "npo" in parse(page).text
+    assert not re.search(r"[\x1b\u202e]", page)
+
+
+def test_a_benchmark_that_nobody_attacked(copied, parse):
+    nothing = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
+
+    def unattack(document):
+        document |= {"attack": {}, "by_seed": [], "suite": {"name": "xstest", "purpose": "over-refusal"}}
+        for model in document["models"].values():
+            model["asr"] = dict.fromkeys(("after", "per_shot", "control"), nothing) | {
+                "before": model["asr"]["before"],
+                "by_k": [],
+            }
+            model["rr"] = {"before": model["rr"]["before"], "after": nothing}
+            model["ir"]["after"] = nothing
+
+    run = copied("a", unattack)
+    with run.store() as store:
+        store._db.execute("DELETE FROM queries WHERE kind NOT IN ('plain', 'utility')")
+        for table in ("responses", "judgements"):
+            store._db.execute(f"DELETE FROM {table} WHERE query_id NOT IN (SELECT id FROM queries)")
+        store._db.commit()
+    page = render_run_page(run)
+    text = parse(page).text
+    assert "Nothing was attacked here" in text
+    assert "benchmark xstest" in text
+    assert "ASR before the attack, %" in text
+    assert 'id="shots"' not in page
+    assert "What the attack changes" not in text
+    assert "Each model minus Base" in text
+
+
 def test_fewer_stores_than_seeds_are_said(make_run, tmp_path):
     run = make_run(tmp_path / "run", seeds=(0, 1), size=20)
     (run.path / "seed-1" / "store.sqlite").unlink()
@@ -190,7 +232,7 @@ def test_a_full_comparison_is_inert_and_has_all_sections(copied, enrich, spoilt,
     assert "The lamp hums quietly." not in render_run_page(copied("c", enrich), redact=True)
 
 
-@pytest.mark.parametrize("settings", [{}, {"color_scheme": "dark"}, {"width": 420}])
+@pytest.mark.parametrize("settings", [{}, {"color_scheme": "dark", "width": 420}])
 def test_a_browser_shows_a_full_comparison(copied, enrich, show, settings):
     shown = show(render_comparison_page([copied("a", enrich), copied("b", enrich)]), **settings)
     assert shown.complaints == []

@@ -132,7 +132,7 @@ def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[s
         ("Judges", lambda name: runs[name].judge, "a difference between their rates may be one between the judges"),
         ("Attacks", lambda name: _attack(runs[name]), "what is called “after” is not the same"),
         ("Benchmarks", lambda name: _suite(runs[name]), "their rates are about different questions"),
-        ("Data", lambda name: _data(configs[name]), "their rates are about different samples"),
+        ("Data", lambda name: _data(configs[name]), "their rates may be about different samples"),
     )
     found = []
     for what, pick, so in checks:
@@ -154,6 +154,7 @@ def _suite(results: ResultsRead) -> str:
 
 
 def _data(config: dict[str, Any]) -> str:
-    """Return what tells data apart: its file and the start of its hash, as far as the configuration has them."""
-    said = [short(str(config[key]), 40 if key == "data" else 12) for key in ("data", "data_sha256") if config.get(key)]
-    return " ".join(said) or "not recorded"
+    """Return what tells data apart, as far as the configuration has it: its hash, else its file."""
+    if config.get("data_sha256"):
+        return f"sha256 {str(config['data_sha256'])[:12]}"
+    return short(str(config["data"]), 40) if config.get("data") else "not recorded"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
 RADIUS = 10.0  # of a mark with the ring of the front
 STEPS = 5  # of the colour, by RR
 _LINE = 15.0  # height of a label
-_CHARACTER = 7.7  # of bold type
+_CHARACTER, _BOLD = 7.1, 7.8  # widths; labels on the front are bold
 _LONGEST_LABEL = 26
 _MARGIN = 0.03  # beyond the outermost marks
 
@@ -81,7 +81,7 @@ def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
         )
         for name, (x, y) in at.items()
     }
-    labels = place({name: short(model_name(name), _LONGEST_LABEL) for name in marks}, marks)
+    labels = place({name: short(model_name(name), _LONGEST_LABEL) for name in marks}, marks, best)
     spots = []
     for name, (x, y) in marks.items():
         rr = models[name].rr.after if models[name].rr.after.value is not None else models[name].rr.before
@@ -131,13 +131,15 @@ def front(at: Mapping[str, tuple[float, float]]) -> set[str]:
 Label = tuple[str, float, float, str, tuple[float, float] | None]
 
 
-def place(texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]]) -> dict[str, Label]:
+def place(
+    texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]], bold: Collection[str] = ()
+) -> dict[str, Label]:
     """Return a place for each label at which it covers neither a mark nor another label; none where there is none."""
     taken: list[Box] = [(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in marks.values()]
     found: dict[str, Label] = {}
     for name in sorted(marks, key=lambda one: (marks[one][1], marks[one][0])):
         x, y = marks[name]
-        width = text_width(texts[name])
+        width = text_width(texts[name], bold=name in bold)
         for left, middle, anchor, apart in _candidates(x, y, width):
             box = (left, middle - _LINE / 2, left + width, middle + _LINE / 2)
             if _inside(box) and not any(_overlap(box, other) for other in taken):
@@ -149,9 +151,11 @@ def place(texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]]) ->
     return found
 
 
-def text_width(text: str) -> float:
+def text_width(text: str, *, bold: bool = False) -> float:
     """Return about how wide a label is; characters of East Asian scripts count double."""
-    return 4 + _CHARACTER * sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    return 4 + (_BOLD if bold else _CHARACTER) * sum(
+        2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
 
 
 def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float, str, bool]]:

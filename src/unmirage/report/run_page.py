@@ -67,6 +67,7 @@ def render_comparison_page(runs: Sequence[RunDirectory], *, redact: bool = False
 
 def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, reference: str | None) -> str:
     gathered = gather(runs)
+    compared_with = None if reference is None else gathered.label(reference)
     results = gathered.results
     models = results.models
     found = _examples(gathered)
@@ -88,7 +89,7 @@ def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, 
             "rows": rows(results),
             "plot": pareto(models),
             "plot_after": attacked(models),
-            "differences": differences(gathered, None if reference is None else gathered.label(reference)),
+            "differences": differences(gathered, compared_with),
             "panels": {name: by_k_panel(model) for name, model in models.items() if model.asr.by_k},
             "stopped": results.attack.get("stop_at_first_success") is True,
             "by_shot": shot_table(results),
