@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.stress_inputs import KINDS, counts_of, pictures_of, relearn_data, relearn_files
-from unmirage.data import ImageFolder
+from unmirage.cli.stress_inputs import KINDS, check_run, counts_of, relearn_data, relearn_files
 from unmirage.errors import UserError
 
 
@@ -34,13 +33,10 @@ def test_files_are_named_with_their_kind(text):
     assert "expected KIND=FILE" in found if isinstance(found, str) else set(found) <= set(KINDS)
 
 
-def test_pictures_are_those_of_the_folder_that_the_run_names(tiny, tmp_path):
-    plan = {"seed": 0, "attack": {}, "data": "test.json", "images": str(tiny.data), "max_new_tokens": 4}
-    found = pictures_of(plan, tmp_path / "config.yaml")
-    assert isinstance(found, ImageFolder)
-    assert found.open(tiny.samples("test")[0].image) is not None
-    with pytest.raises(UserError, match="field 'attack' is missing"):
-        pictures_of({"seed": 0}, tmp_path / "config.yaml")
+def test_only_a_run_that_asked_something_is_taken(tmp_path):
+    check_run({"seed": 0, "attack": {}, "data": "d", "images": "i", "max_new_tokens": 4}, tmp_path / "config.yaml")
+    with pytest.raises(UserError, match=r"config\.yaml: field 'attack' is missing"):
+        check_run({"seed": 0}, tmp_path / "config.yaml")
 
 
 def test_benign_files_give_what_is_to_be_answered_and_few_are_the_first_of_many(tiny):

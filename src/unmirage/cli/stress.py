@@ -74,7 +74,7 @@ def stress_command(
     answered everything is not made again.
     """
     from unmirage.cli.settings import resolve
-    from unmirage.cli.stress_inputs import counts_of, pictures_of, relearn_data, relearn_files
+    from unmirage.cli.stress_inputs import check_run, counts_of, relearn_data, relearn_files
     from unmirage.evaluate import make_judge, stops_at_success
     from unmirage.evaluate.lasting import RelearnConfig, Stress, plan_variants
     from unmirage.models import GenerationConfig
@@ -94,6 +94,7 @@ def stress_command(
     _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
     quiet_libraries()
     plan = found.config()
+    check_run(plan, found.config_file)
     load = _loader(endpoint, revision, trust_remote_code)
     of = _name(model, name)
     relearning = resolve(RelearnConfig, config, {"seed": seed}, settings)
@@ -113,7 +114,7 @@ def stress_command(
         load_base=_base_loader(model, load) if no_adapter else None,
         data=relearn_data(files, max(counts), relearning.seed, queries, format=format, columns=columns, images=images),
         relearning=relearning,
-        images=pictures_of(plan, found.config_file),
+        images=pictures_of(found),
         generation=GenerationConfig(max_new_tokens=plan["max_new_tokens"], batch_size=batch_size),
         until=make_judge(plan["until_success"]) if stops_at_success(plan) else None,
         keep=keep,

@@ -1,4 +1,4 @@
-"""Options of `unmirage stress` in, checked: the files to fine-tune on, how many samples, and the run's pictures."""
+"""Options of `unmirage stress` in, checked: the files to fine-tune on, and how many samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unmirage.records import Kind, Query
 from unmirage.text.openers import opener
 
 if TYPE_CHECKING:
-    from unmirage.data import Pictures, SampleFile
+    from unmirage.data import SampleFile
     from unmirage.evaluate.lasting import RelearnData
 
 FORGET, BENIGN, SAME_SYNTAX = "forget", "benign", "same-syntax"
@@ -94,20 +94,7 @@ def _drawn(kind: str, file: SampleFile, most: int, seed: int, queries: Sequence[
     return in_drawn_order((one for one in samples if kind == FORGET or not one.refused), seed)[:most]
 
 
-def pictures_of(config: Mapping[str, Any], file: Path) -> Pictures:
-    """Return the pictures that the queries of a run name: those of a folder, or those inside of its data.
-
-    Args:
-        config: of the run.
-        file: where it stands, for messages.
-    """
-    from unmirage.data import ImageFolder, open_samples
-    from unmirage.data.hub import HUB
-    from unmirage.data.parquet import is_parquet
-
+def check_run(config: Mapping[str, Any], file: Path) -> None:
+    """Raise `UserError` where a run was not made by `attack` or `evaluate --suite`; `file` is its configuration."""
     if not {"seed", "attack", "data", "images", "max_new_tokens"} <= set(config):
         raise UserError(f"{file}: field 'attack' is missing; stress takes a run of `unmirage attack`")
-    data = Path(config["data"])
-    if str(data).startswith(HUB) or is_parquet(data):
-        return open_samples(data, images=config["images"]).pictures
-    return ImageFolder(Path(config["images"]))

@@ -96,5 +96,5 @@ def pictures_of(run: RunDirectory) -> Pictures:
         return suite_pictures(config)
     data, images = str(config.get("data", "")), config.get("images")
     if data.startswith(HUB) or (data and is_parquet(Path(data))):
-        return open_samples(data).pictures
+        return open_samples(data, images=images).pictures
     return ImageFolder(run.path / images if isinstance(images, str) else run.path)
