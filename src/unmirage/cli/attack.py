@@ -27,7 +27,7 @@ from unmirage.cli.options import (
     SkipBadOption,
     TimeoutOption,
     TrustOption,
-    check_endpoint_options,
+    endpoint_options,
     parse_columns,
 )
 from unmirage.cli.progress import StageProgress
@@ -109,14 +109,14 @@ def attack_command(
 
     if out is None and not (dry_run or write):
         raise UserError("--out: missing; name the run directory (or ask for --dry-run, or --write KIND=FILE alone)")
-    endpoint = {
-        "concurrency": concurrency,
-        "requests_per_minute": requests_per_minute,
-        "timeout": timeout,
-        "price_in": price_in,
-        "price_out": price_out,
-    }
-    check_endpoint_options(endpoint, (model, rewriter))
+    endpoint = endpoint_options(
+        (model, rewriter),
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+    )
     judge = make_judge(until_success) if until_success else None
     files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
     check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])

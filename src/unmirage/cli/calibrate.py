@@ -16,7 +16,7 @@ from unmirage.cli.options import (
     ConcurrencyOption,
     RequestsOption,
     TimeoutOption,
-    check_endpoint_options,
+    endpoint_options,
 )
 from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
@@ -50,8 +50,12 @@ def calibrate_command(
     from unmirage.evaluate.calibration import read_labelled, to_json
     from unmirage.run.files import write_json_atomic
 
-    endpoint = {"concurrency": concurrency, "requests_per_minute": requests_per_minute, "timeout": timeout}
-    check_endpoint_options(endpoint, (judge,))
+    endpoint = endpoint_options(
+        (judge,),
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        timeout=timeout,
+    )
     if out_file is not None:
         check_targets({"--out": out_file}, [str(labelled)])
     answers = read_labelled(labelled)

@@ -23,7 +23,7 @@ from unmirage.cli.options import (
     SeedOption,
     TimeoutOption,
     TrustOption,
-    check_endpoint_options,
+    endpoint_options,
 )
 from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
@@ -102,14 +102,14 @@ def evaluate_command(
         evaluate_by_lmms_eval(target, lmms_eval, out_dir, lmms_python, batch_size, limit, as_json=json_output)
         return
     specs = judge or ["phrases"]
-    endpoint = {
-        "concurrency": concurrency,
-        "requests_per_minute": requests_per_minute,
-        "timeout": timeout,
-        "price_in": price_in,
-        "price_out": price_out,
-    }
-    check_endpoint_options(endpoint, (target, *specs))
+    endpoint = endpoint_options(
+        (target, *specs),
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+    )
     for condition in fail_if or ():
         check_gate(condition)
     if junit is not None and not fail_if:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -33,11 +33,16 @@ PriceInOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: pric
 PriceOutOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")]
 
 
-def check_endpoint_options(values: Mapping[str, object], targets: Iterable[str]) -> None:
-    """Raise `UserError` for a setting of servers where none of `targets` is one; None values were not given."""
+def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:
+    """Return the settings of servers that were given, by name; None values were not.
+
+    Raises:
+        UserError: one was given, and none of `targets` is a server.
+    """
     given = [key for key, value in values.items() if value is not None]
     if given and not any(one.startswith("endpoint:") for one in targets):
         raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
+    return values
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from unmirage.cli.options import (
     SeedOption,
     SkipBadOption,
     TimeoutOption,
-    check_endpoint_options,
+    endpoint_options,
     parse_columns,
 )
 from unmirage.cli.progress import StageProgress
@@ -76,18 +76,18 @@ def prepare_command(
     from unmirage.cli.prepare_summary import end, print_summary
     from unmirage.data import open_samples
 
-    endpoint = {
-        "concurrency": concurrency,
-        "requests_per_minute": requests_per_minute,
-        "timeout": timeout,
-        "price_in": price_in,
-        "price_out": price_out,
-    }
     if out is None and not dry_run:
         raise UserError("--out: missing; name the folder of the sets (or ask for --dry-run)")
     if general_images is not None and general is None:
         raise UserError("--general-images: is for --general FILE, and none is named")
-    check_endpoint_options(endpoint, (*answers_from, judge))
+    endpoint = endpoint_options(
+        (*answers_from, judge),
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+    )
     asked = Asked(
         data=open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad),
         general=None if general is None else open_samples(general, images=general_images, skip_bad=skip_bad),

@@ -21,7 +21,7 @@ from unmirage.cli.options import (
     RevisionOption,
     TimeoutOption,
     TrustOption,
-    check_endpoint_options,
+    endpoint_options,
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
@@ -81,14 +81,14 @@ def stress_command(
     from unmirage.models import GenerationConfig
     from unmirage.run import existing_run, open_run
 
-    endpoint = {
-        "concurrency": concurrency,
-        "requests_per_minute": requests_per_minute,
-        "timeout": timeout,
-        "price_in": price_in,
-        "price_out": price_out,
-    }
-    check_endpoint_options(endpoint, (model,))
+    endpoint = endpoint_options(
+        (model,),
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+    )
     files, counts, found = relearn_files(relearn or ()), counts_of(samples), existing_run(run)
     if not (files or int8 or temperature or no_adapter):
         raise UserError("nothing to do: name --relearn KIND=FILE, --int8, --temperature T or --no-adapter")

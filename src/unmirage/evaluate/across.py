@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from unmirage.evaluate.compare import Comparison, Side
-from unmirage.evaluate.decided import RATES, Decided, Key, decided
+from unmirage.evaluate.decided import KIND_OF, RATES, Decided, Key, decided
 from unmirage.evaluate.paired import Paired, holm, paired
 from unmirage.evaluate.run import judged_outcomes, stops_at_success
 from unmirage.records import Kind
@@ -18,14 +18,6 @@ from unmirage.run.directory import RunDirectory
 # What a store that is torn, or of another program, makes `Store` and the records raise.
 UNREADABLE = (sqlite3.Error, ValueError, TypeError)
 _ATTACKED = (("asr.before", "asr.after"), ("rr.before", "rr.after"))
-_KIND = {
-    "asr.before": Kind.PLAIN,
-    "asr.after": Kind.JAILBREAK,
-    "rr.before": Kind.PLAIN,
-    "rr.after": Kind.OVER_PRUDENCE,
-    "utility": Kind.UTILITY,
-    "near": Kind.NEAR,
-}
 # All that was asked of one sample by one kind of query: shot, text, picture, and whether it is unsafe.
 Asked = frozenset[tuple[int, str, str | None, bool]]
 
@@ -170,7 +162,7 @@ def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:
         return f"other judge ('{a.judge[0]}' against '{b.judge[0]}')"
     if a.judge != b.judge:
         return f"other judge (both are called '{a.judge[0]}', but they are not made of the same)"
-    mine, theirs = a.asked[_KIND[rate]], b.asked[_KIND[rate]]
+    mine, theirs = a.asked[KIND_OF[rate]], b.asked[KIND_OF[rate]]
     shared = mine.keys() & theirs.keys()
     same = {key for key in shared if mine[key] == theirs[key]}
     found = paired(*({key: yes for key, yes in one.decided[rate].items() if key in same} for one in (a, b)))

@@ -21,6 +21,7 @@ _RATES: Mapping[str, tuple[Kind, bool | None, Verdict]] = {
     "near": (Kind.NEAR, None, Verdict.COMPLIED),
 }
 RATES = tuple(_RATES)
+KIND_OF = {rate: kind for rate, (kind, _, _) in _RATES.items()}
 
 
 def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:

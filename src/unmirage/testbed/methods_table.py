@@ -42,12 +42,12 @@ def cells(row: Mapping[str, Any]) -> list[str]:
         return [row["name"], _stops(row), "", "", "", "", "", seconds]
     return [
         row["name"],
-        f"{_percent(rates['asr_before'])} → {_percent(rates['asr_after'], interval=True)}",
-        _percent(rates["asr_control"]),
-        f"{_percent(rates['rr_before'])} → {_percent(rates['rr_after'], interval=True)}",
-        f"{_percent(rates['ir_before'])} → {_percent(rates['ir_after'])}",
-        _percent(rates["utility"], interval=True),
-        _percent(rates["near"], interval=True),
+        f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
+        percent(rates["asr_control"]),
+        f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
+        f"{percent(rates['ir_before'])} → {percent(rates['ir_after'])}",
+        percent(rates["utility"], interval=True),
+        percent(rates["near"], interval=True),
         seconds + (f" ({_stops(row)})" if row["stopped"] else ""),
     ]
 
@@ -56,8 +56,8 @@ def front_lines(document: Mapping[str, Any]) -> list[str]:
     """Say which rows no other row beats, a line each, with the four figures that decide it."""
     rows = {row["name"]: row for row in document["rows"]}
     return [
-        f"{name}: ASR after {_percent(rates['asr_after'])}, RR after {_percent(rates['rr_after'])}, "
-        f"utility {_percent(rates['utility'])}, near {_percent(rates['near'])}"
+        f"{name}: ASR after {percent(rates['asr_after'])}, RR after {percent(rates['rr_after'])}, "
+        f"utility {percent(rates['utility'])}, near {percent(rates['near'])}"
         for name in document["front"]
         for rates in [rows[name]["rates"]]
     ]
@@ -108,7 +108,8 @@ def _stops(row: Mapping[str, Any]) -> str:
     return "stopped: " + ", ".join(f"seed {one['seed']} at step {one['step']}" for one in row["stopped"])
 
 
-def _percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
+def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
+    """Return "12.3 [10–15]"; "n/a" where there is nothing to divide by."""
     if rate["value"] is None:
         return "n/a"
     shown = f"{100 * rate['value']:.1f}"

@@ -12,6 +12,7 @@ from unmirage.records import Variant
 from unmirage.run.machine import describe_machine
 from unmirage.testbed.methods import EXACT
 from unmirage.testbed.methods_rates import COLUMNS
+from unmirage.testbed.methods_table import percent
 from unmirage.testbed.relearn import RelearnStudy, all_names
 from unmirage.testbed.settings import BASE
 
@@ -91,16 +92,6 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         percent(rates["utility"], interval=True),
         percent(rates["near"]),
     ]
-
-
-def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
-    """Return "12.3 [10–15]"; "n/a" where there is nothing to divide by."""
-    if rate["value"] is None:
-        return "n/a"
-    shown = f"{100 * rate['value']:.1f}"
-    if interval:
-        shown += f" [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
-    return shown + (f" ({rate['invalid']} invalid)" if rate["invalid"] else "")
 
 
 def legend(document: Mapping[str, Any]) -> str:
