@@ -90,10 +90,11 @@ def test_models_keep_their_order(show):
 
 def test_what_was_not_asked_is_not_a_number(show):
     empty = rates(asr=BeforeAfter(before=NONE, after=NONE), asr_control=NONE, utility=NONE)
-    [row] = [line for line in show({"m": empty}) if line.strip().startswith("m ")]
+    [row] = [line for line in show({"m": empty, "asked": rates()}) if line.strip().startswith("m ")]
     assert row.count("n/a → n/a") == 1
     assert "nan" not in row.casefold()
     assert cells(row)[-1].strip() == "n/a"
+    assert "utility" not in show({"m": empty})[1]
 
 
 def test_a_models_name_is_neither_markup_nor_an_escape(show):

@@ -126,7 +126,7 @@ def test_filters_are_taken_together_with_free_text(browsed):
     assert browsed.page.locator("#browse-pages button:disabled").count() == 2
 
 
-def test_what_was_said_to_unsafe_queries_is_hidden_until_clicked(browsed):
+def test_what_was_said_is_hidden_until_clicked(browsed):
     page = browsed.page
     page.get_by_label("Search the queries").fill("item 4998")
     details = page.locator("#browsed details").first
@@ -134,7 +134,9 @@ def test_what_was_said_to_unsafe_queries_is_hidden_until_clicked(browsed):
     details.locator("summary").click()
     assert details.locator("blockquote").inner_text() == "said 4998 "
     page.get_by_label("Search the queries").fill("item 4999")
-    assert page.locator("#browsed blockquote").first.is_visible()  # of a benign one
+    assert page.locator("#browsed blockquote").count() == 0
+    assert page.locator("#browsed img").count() == 0
+    page.locator("#browsed summary").first.click()
     assert page.locator("#browsed img").first.get_attribute("src").startswith("data:image/png;base64,")
     assert browsed.shown.complaints == []
 
@@ -175,6 +177,7 @@ def test_what_models_say_does_not_act(make_run, tmp_path, hostile, show):
     found = Browsed(show(html))
     assert found.page.title() != "acted"
     assert found.queries()[0].startswith("<b></style></title></script><script>alert(1)</script>")
+    found.page.locator("#browsed summary").first.click()
     assert found.page.locator("#browsed blockquote").first.inner_text().startswith("</style></title>")
     assert found.page.locator("#browsed b").first.inner_text() == "Base"
     assert found.page.locator("#browsed script, #browsed a, #browsed style").count() == 0

@@ -69,7 +69,7 @@ def test_runs_of_one_name_are_told_apart_and_one_run_is_not_named_twice(copied, 
 
 def test_variants_follow_the_name_of_what_they_were_made_from(copied, enrich):
     found = gather([copied("a", enrich), copied("b", enrich)])
-    assert found.results.models["npo + int8 (b)"].variant.of == "NPO (b)"
+    assert found.results.models["NPO + int8 (b)"].variant.of == "NPO (b)"
     page = render_comparison_page([copied("c", enrich), copied("d", only("base"))])
     assert "samples of fine-tuning" in page
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich import box
@@ -14,23 +14,30 @@ from unmirage.intervals import Mean
 from unmirage.records import Rate
 
 
+_HARMLESS: Mapping[str, Callable[[ModelRates], Rate]] = {
+    "utility": lambda rates: rates.utility,
+    "near": lambda rates: rates.near,
+}
+
+
 def rates_table(results: Results) -> Table:
-    """Return the table; shares in per cent, the 95 % interval of the attacked rate beside it."""
+    """Return the table; shares in per cent, the 95 % interval of the attacked rate beside it.
+
+    Utility stands in it where harmless questions were asked.
+    """
     attacked = bool(results.attack)
     table = Table(box=box.SIMPLE_HEAD, caption=_caption(results), caption_justify="left", caption_style="dim")
     table.add_column("model", no_wrap=True)
     for head in _heads(results.attack) if attacked else ("ASR", "RR", "IR"):
         table.add_column(head, justify="right")
-    table.add_column("utility", justify="right")
-    with_near = any(rates.near.n for rates in results.models.values())
-    if with_near:
-        table.add_column("near", justify="right")
+    asked = [name for name, pick in _HARMLESS.items() if any(pick(rates).n for rates in results.models.values())]
+    for name in asked:
+        table.add_column(name, justify="right")
     for name, rates in results.models.items():
         table.add_row(
             plain(name),
             *(_attacked(rates) if attacked else _plain(rates)),
-            _percent(rates.utility),
-            *([_percent(rates.near)] if with_near else []),
+            *(_percent(_HARMLESS[column](rates)) for column in asked),
         )
     return table
 

@@ -26,8 +26,9 @@ def is_secret(key: str) -> bool:
 
 
 def model_name(name: str) -> str:
-    """Return how a page calls a model: the demo's by their usual names, others as they are."""
-    return _NAMES.get(name, name)
+    """Return how a page calls a model: the demo's, and what was made from them, by their usual names."""
+    own, plus, variant = name.partition(" + ")
+    return f"{_NAMES.get(own, own)}{plus}{variant}"
 
 
 def count(number: float) -> str:

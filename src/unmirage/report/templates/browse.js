@@ -106,7 +106,7 @@ function response(data, row) {
   return box;
 }
 
-// What was said to an unsafe query is made only once somebody asks for it.
+// What was said is made only once somebody asks for it.
 function opened(data, row) {
   const query = data.queries[row[R.query]];
   const what = query[Q.picture] === -1 ? "Response" : "Response and picture";
@@ -116,10 +116,6 @@ function opened(data, row) {
     if (details.open && details.children.length === 1) details.append(response(data, row));
   };
   details.addEventListener("toggle", show);
-  if (query[Q.unsafe] === 0) {
-    details.open = true;
-    show();
-  }
   return details;
 }
 
@@ -135,8 +131,8 @@ function card(data, row) {
   if (query[Q.shot] > 1) about.push(`shot ${query[Q.shot]}`);
   if (query[Q.category] >= 0) about.push(data.categories[query[Q.category]]);
   if (data.places.length > 1) about.push(data.places[query[Q.place]]);
-  const asked = make("p", data.texts[query[Q.text]], { dir: "auto", class: "asked" });
-  article.append(head, make("p", about.join(" · "), { class: "note" }), asked);
+  head.append(" ", make("small", about.join(" · "), { class: "note" }));
+  article.append(head, make("p", data.texts[query[Q.text]], { dir: "auto", class: "asked" }));
   if (row[R.text] >= 0) article.append(opened(data, row));
   return article;
 }
