@@ -3,8 +3,11 @@ import pytest
 from unmirage.errors import UserError
 from unmirage.evaluate import Outcome, model_rates
 from unmirage.records import Kind, Verdict
+from unmirage.testbed.markdown import markers, write_between_markers
 from unmirage.testbed.methods_rates import beaten_by, front
-from unmirage.testbed.methods_table import BEGIN, END, cells, front_lines, heads, markdown, write_between_markers
+from unmirage.testbed.methods_table import cells, front_lines, heads, markdown
+
+BEGIN, END = markers("methods")
 
 
 def rates(asr, rr, utility, near):
@@ -127,12 +130,12 @@ def test_markdown_has_a_table_a_family_and_the_front(document):
 
 def test_text_around_the_markers_survives(tmp_path):
     file = tmp_path / "results.md"
-    write_between_markers(file, "first\n")
+    write_between_markers(file, "methods", "first\n")
     by_hand = file.read_text().replace("# Results\n", "# Results\n\nBy hand.\n") + "\nAfter.\n"
     file.write_text(by_hand)
-    write_between_markers(file, "second\n")
+    write_between_markers(file, "methods", "second\n")
     assert file.read_text() == by_hand.replace("first", "second")
-    write_between_markers(file, "second\n")
+    write_between_markers(file, "methods", "second\n")
     assert file.read_text() == by_hand.replace("first", "second")
 
 
@@ -141,5 +144,5 @@ def test_a_file_without_the_markers_is_left_alone(tmp_path, text):
     file = tmp_path / "results.md"
     file.write_text(text)
     with pytest.raises(UserError, match="written between them"):
-        write_between_markers(file, "table\n")
+        write_between_markers(file, "methods", "table\n")
     assert file.read_text() == text

@@ -13,7 +13,6 @@ from unmirage.evaluate import BeforeAfter, ModelRates, Results
 from unmirage.intervals import Mean
 from unmirage.records import Rate
 
-
 _HARMLESS: Mapping[str, Callable[[ModelRates], Rate]] = {
     "utility": lambda rates: rates.utility,
     "near": lambda rates: rates.near,

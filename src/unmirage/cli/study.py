@@ -51,9 +51,10 @@ def methods_command(
 ) -> None:
     """Train every alignment method from the same base model, ask all the same questions, and compare."""
     from unmirage.cli.quiet import quiet_libraries
+    from unmirage.testbed.markdown import write_between_markers
     from unmirage.testbed.methods_settings import MethodsSettings
     from unmirage.testbed.methods_summary import summarise_methods
-    from unmirage.testbed.methods_table import markdown, write_between_markers
+    from unmirage.testbed.methods_table import markdown
 
     quiet_libraries()
     settings = MethodsSettings()
@@ -67,7 +68,7 @@ def methods_command(
     for file in (out_dir / "methods.json", *([keep] if keep else [])):
         write_json_atomic(file, document)
     if write is not None:
-        write_between_markers(write, markdown(document))
+        write_between_markers(write, "methods", markdown(document))
     if json_output:
         print_json(document)
     else:
@@ -109,14 +110,22 @@ def relearn_command(
     write: Annotated[
         Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
     ] = None,
+    write_curve: Annotated[Path | None, typer.Option(help="The same for ASR by the number of samples alone.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print relearning.json on stdout.")] = False,
 ) -> None:
     """Does the repair last? Fine-tune repaired models on a few samples, round them to 8 bits, and sample answers."""
     from unmirage.cli.quiet import quiet_libraries
-    from unmirage.testbed.methods_table import write_between_markers
+    from unmirage.testbed.markdown import write_between_markers
     from unmirage.testbed.relearn_settings import RelearnSettings
-    from unmirage.testbed.relearn_table import curve_table, full_table, legend, markdown, summarise_relearning
+    from unmirage.testbed.relearn_table import (
+        curve_markdown,
+        curve_table,
+        full_table,
+        legend,
+        markdown,
+        summarise_relearning,
+    )
 
     quiet_libraries()
     settings = RelearnSettings()
@@ -131,7 +140,9 @@ def relearn_command(
     for file in (out_dir / "relearning.json", *([keep] if keep else [])):
         write_json_atomic(file, document)
     if write is not None:
-        write_between_markers(write, markdown(document))
+        write_between_markers(write, "relearning", markdown(document))
+    if write_curve is not None:
+        write_between_markers(write_curve, "relearning", curve_markdown(document))
     if json_output:
         print_json(document)
         return

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from unmirage.errors import UserError
-from unmirage.run.files import write_text_atomic
-
-BEGIN, END = "<!-- methods table: begin -->", "<!-- methods table: end -->"
 FAMILIES = {
     "base": "Before any alignment",
     "sft": "Supervised fine-tuning",
@@ -74,22 +69,6 @@ def markdown(document: Mapping[str, Any]) -> str:
     best = "\n".join(f"- {line}" for line in front_lines(document))
     blocks.append(f"### Rows that no other row beats\n\nOn all four at once, by the values alone:\n\n{best}")
     return "\n\n".join(blocks) + "\n"
-
-
-def write_between_markers(file: Path, text: str) -> None:
-    """Put `text` between the two markers of a Markdown file, and leave the rest as it is; make the file if need be.
-
-    Raises:
-        UserError: the file is there, but the markers are not in it, each once and in order.
-    """
-    if not file.exists():
-        write_text_atomic(file, f"# Results\n\n{BEGIN}\n\n{text}\n{END}\n")
-        return
-    old = file.read_text(encoding="utf-8")
-    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        raise UserError(f"{file}: the lines '{BEGIN}' and '{END}' are missing; the table is written between them")
-    before, rest = old.split(BEGIN)
-    write_text_atomic(file, f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}")
 
 
 def _legend(document: Mapping[str, Any]) -> str:

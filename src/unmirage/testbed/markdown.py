@@ -1,0 +1,30 @@
+"""A table in, a Markdown file with it between its two markers out; what people wrote around it stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unmirage.errors import UserError
+from unmirage.run.files import write_text_atomic
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Return the lines between which a table of this name is written."""
+    return f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
+
+
+def write_between_markers(file: Path, name: str, text: str) -> None:
+    """Put `text` between the two markers of a Markdown file, and leave the rest as it is; make the file if need be.
+
+    Raises:
+        UserError: the file is there, but the markers are not in it, each once and in order.
+    """
+    begin, end = markers(name)
+    if not file.exists():
+        write_text_atomic(file, f"# Results\n\n{begin}\n\n{text}\n{end}\n")
+        return
+    old = file.read_text(encoding="utf-8")
+    if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
+        raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; the table is written between them")
+    before, rest = old.split(begin)
+    write_text_atomic(file, f"{before}{begin}\n\n{text}\n{end}{rest.split(end)[1]}")
