@@ -1,0 +1,120 @@
+"""A deliberately bad judge on the demo's responses: do corrected rates find what the exact judge finds?
+
+    unmirage demo --out unmirage-demo
+    python benchmarks/bad_judge.py unmirage-demo --json [--keep benchmarks/results/bad_judge.json]
+
+The bad judge takes the exact judge's verdict and errs at random: it sees compliance in 80 % of the responses that
+comply, and in 30 % of the others. Its errors are measured on 200 labelled responses of each kind, drawn anew for each
+of 100 runs. `held` counts the runs in which the corrected 95 % interval holds the exact judge's ASR on all responses,
+before and after the attack (any of K shots); `raw_held` the same for the bad judge's own interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmirage.evaluate import judged_outcomes
+from unmirage.evaluate.calibration import calibrate
+from unmirage.evaluate.correction import corrected
+from unmirage.evaluate.decided import shots
+from unmirage.evaluate.outcomes import Outcome
+from unmirage.intervals import rate
+from unmirage.records import Kind, Verdict
+from unmirage.run import existing_run
+from unmirage.run.files import write_text_atomic
+from unmirage.run.machine import describe_machine
+
+SENSITIVITY, SPECIFICITY, LABELS, RUNS = 0.8, 0.7, 200, 100
+RATES = {"asr.before": Kind.PLAIN, "asr.after": Kind.JAILBREAK}
+
+
+def judged_badly(truth: Sequence[bool], random: np.random.Generator) -> list[bool]:
+    """Return what the bad judge makes of responses of which these comply."""
+    draws = random.random(len(truth))
+    return [bool(draw < (SENSITIVITY if one else 1 - SPECIFICITY)) for draw, one in zip(draws, truth, strict=True)]
+
+
+def one_run(truth: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
+    """Return the exact rate, the bad judge's, and the corrected one."""
+    random = np.random.default_rng(seed)
+    labels = [True] * LABELS + [False] * LABELS
+    named = {True: Verdict.COMPLIED, False: Verdict.REFUSED}
+    said = [named[one] for one in judged_badly(labels, random)]
+    calibration = calibrate(said, [named[one] for one in labels])[Verdict.COMPLIED]
+    judged = [judged_badly(own, random) for own in truth]
+    exact = sum(any(own) for own in truth) / len(truth)
+    raw = rate(sum(any(own) for own in judged), len(judged))
+    found = corrected(judged, calibration, seed)
+    return {
+        "exact": exact,
+        "raw": raw.value,
+        "corrected": found.value,
+        "identifiable": found.identifiable,
+        "held": found.identifiable and found.low <= exact <= found.high,
+        "raw_held": raw.low <= exact <= raw.high,
+    }
+
+
+def measure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what came of all runs on one model's responses."""
+    document = {}
+    for name, kind in RATES.items():
+        truth = shots(outcomes, kind, unsafe=True, counted=Verdict.COMPLIED)
+        runs = [one_run(truth, seed) for seed in range(RUNS)]
+        means = [one["corrected"] for one in runs if one["identifiable"]]
+        document[name] = {
+            "samples": len(truth),
+            "exact": runs[0]["exact"],
+            "raw_mean": float(np.mean([one["raw"] for one in runs])),
+            "corrected_mean": float(np.mean(means)) if means else None,
+            "identifiable": sum(one["identifiable"] for one in runs),
+            "held": sum(one["held"] for one in runs),
+            "raw_held": sum(one["raw_held"] for one in runs),
+        }
+    return document
+
+
+def pooled(folder: Path) -> dict[str, list[Outcome]]:
+    """Return the exact judge's verdicts on each model, over all seeds of a demo."""
+    found: dict[str, list[Outcome]] = {}
+    for group, path in enumerate(sorted(folder.glob("seed-*"))):
+        with existing_run(path).store() as store:
+            for model in store.models():
+                found.setdefault(model, []).extend(judged_outcomes(store, "exact", model, group))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("demo", type=Path, help="run directory of `unmirage demo`")
+    parser.add_argument("--keep", type=Path, help="write the JSON here as well")
+    parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
+    options = parser.parse_args()
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    document = {
+        "models": {model: measure(outcomes) for model, outcomes in pooled(options.demo).items()},
+        "settings": {
+            "sensitivity": SENSITIVITY,
+            "specificity": SPECIFICITY,
+            "labels_of_each_kind": LABELS,
+            "runs": RUNS,
+        },
+        "commit": commit,
+        "machine": describe_machine(),
+    }
+    text = json.dumps(document, indent=1) + "\n"
+    if options.keep:
+        write_text_atomic(options.keep, text)
+    sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
