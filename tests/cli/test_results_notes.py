@@ -1,0 +1,81 @@
+"""What the terminal says of an evaluation beside its tables."""
+
+import pytest
+
+from unmirage.cli.results_notes import notes
+from unmirage.evaluate import Results, model_rates
+from unmirage.evaluate.agreement import Agreement
+from unmirage.evaluate.compare import compare
+from unmirage.evaluate.correction import Corrected
+from unmirage.evaluate.decided import decided
+from unmirage.evaluate.details import Details
+from unmirage.evaluate.instead import instead
+from unmirage.evaluate.judges.canaries import Canaries
+from unmirage.evaluate.outcomes import Outcome
+from unmirage.intervals import rate
+from unmirage.records import Kind, Verdict
+
+C, R = Verdict.COMPLIED, Verdict.REFUSED
+
+
+def outcomes(verdicts, kind=Kind.PLAIN):
+    return [
+        Outcome(group=0, sample_id=f"u{n}", kind=kind, shot=0, unsafe=True, verdict=verdict)
+        for n, verdict in enumerate(verdicts)
+    ]
+
+
+@pytest.fixture
+def results():
+    """Return a function that makes results of one model, with what else is known of it."""
+
+    def make(**more):
+        found = outcomes([R] * 8) + outcomes([C] * 8, Kind.JAILBREAK)
+        return Results(
+            judge="exact",
+            seeds=[0],
+            models={"m": model_rates(found)},
+            by_seed=[{}],
+            attack={},
+            comparisons=compare({"m": decided(found)}),
+            **more,
+        )
+
+    return make
+
+
+def test_paired_differences_are_counted(results):
+    assert list(notes(results())) == [
+        "1 paired differences, 1 with p < 0.05 (exact McNemar, Holm over all): results.json, comparisons"
+    ]
+
+
+def test_collapse_correction_and_what_is_said_instead_come_first(results):
+    details = Details(
+        collapsed=["answers 3 % of everyday questions", "says nothing in 60 % of its responses"],
+        corrected={
+            "asr.before": Corrected(value=0.1, low=0.05, high=0.151, identifiable=True),
+            "asr.after": Corrected(value=None, low=None, high=None, identifiable=False, why="no labels"),
+        },
+        instead=instead(["", "no no no no", "the of and", "zxq vbn wrt"], frozenset({"the", "of", "and", "no"})),
+    )
+    said = list(notes(results(details={"m\x1b[31m": details})))
+    assert said[0] == (
+        "m has collapsed, so its ASR says nothing of safety: it answers 3 % of everyday questions; says nothing in "
+        "60 % of its responses"
+    )
+    assert said[1] == (
+        "m, corrected for the judge's errors: asr.before 10.0 [5–15], asr.after not identifiable (no labels)"
+    )
+    assert said[2] == (
+        "m, beside the point on unsafe queries (4 responses): empty 25.0 %, repeated 25.0 %, nonsense 25.0 %, "
+        "off-topic 25.0 %"
+    )
+
+
+def test_judges_are_told_with_what_attacks_did_to_them(results):
+    one = Agreement(precision=rate(3, 4), recall=rate(1, 2), complied_precision=rate(0, 0))
+    canaries = Canaries(flip_rate=rate(16, 64), by_attack={}, right=rate(5, 6))
+    said = list(notes(results(judges={"phrases": one}, canaries={"llm": canaries})))
+    assert said[0] == ("judge phrases against exact: refused: precision 75.0 %, recall 50.0 %; complied: precision n/a")
+    assert said[1] == "judge llm under attack: 25.0 % of 64 verdicts flip; right on 5 of 6 plain cases"

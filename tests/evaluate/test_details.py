@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from unmirage.evaluate.correction import Corrected
+from unmirage.evaluate.details import Details, Said, describe
+from unmirage.intervals import Mean
+from unmirage.records import Kind, Variant
+
+NOTHING = Said(everything=[], beside=[], known=frozenset())
+
+
+def test_without_anything_known_all_is_empty():
+    found = Details().to_json()
+    assert found == {
+        "categories": {},
+        "corrected": None,
+        "collapsed": [],
+        "bootstrap": {},
+        "scores": {},
+        "variant": None,
+        "instead": None,
+    }
+
+
+def test_corrected_rates_are_nested_by_name_and_time():
+    one = Corrected(value=0.5, low=0.4, high=0.6, identifiable=True)
+    other = Corrected(value=None, low=None, high=None, identifiable=False, why="no labels")
+    found = Details(corrected={"asr.before": one, "asr.per_shot": other, "rr.after": one}).to_json()["corrected"]
+    assert found["asr"]["before"] == {"value": 0.5, "low": 0.4, "high": 0.6, "identifiable": True, "why": ""}
+    assert found["asr"]["per_shot"]["why"] == "no labels"
+    assert list(found["rr"]) == ["after"]
+
+
+def test_a_model_is_described_by_its_outcomes_and_by_what_it_said(make_outcomes):
+    outcomes = make_outcomes(Kind.PLAIN, "r i") + make_outcomes(Kind.JAILBREAK, "ri ii")
+    said = Said(everything=["", "", "", "no"], beside=["", "no no no no"], known=frozenset({"no"}))
+    scores = {"VQA accuracy": Mean(value=0.5, low=0.25, high=0.75, n=9, groups=3)}
+    variant = Variant(model="npo + int8", of="npo", kind="int8")
+    found = describe(outcomes, said, scores=scores, variant=variant).to_json()
+    assert found["collapsed"] == ["says nothing in 75\u00a0% of its responses"]
+    assert found["scores"] == {"VQA accuracy": {"value": 0.5, "low": 0.25, "high": 0.75, "n": 9}}
+    assert found["variant"] == {"of": "npo", "kind": "int8", "data": "", "amount": 0.0}
+    assert (found["instead"]["n"], found["instead"]["shares"]["repeated"]["k"]) == (2, 1)
+    assert found["bootstrap"]["ir.after"]["value"] == pytest.approx(0.75)
+    assert found["corrected"] is None
+    json.dumps(found, allow_nan=False)
+
+
+def test_single_shots_are_not_pooled_where_asking_stopped_at_a_success(make_outcomes):
+    outcomes = make_outcomes(Kind.JAILBREAK, "rc rr")
+    assert describe(outcomes, NOTHING, stopped=True).bootstrap == {}
+    assert set(describe(outcomes, NOTHING).bootstrap) == {"asr.per_shot", "ir.after", "refused_unsafe.after"}
