@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unmirage.report.benchmark import summarise_benchmark
 from unmirage.report.documents import ModelRead, RateRead, ResultsRead
 from unmirage.report.formatting import listed, model_name, percent
 from unmirage.report.table import collapse
@@ -43,6 +44,8 @@ class Attack:
 
 def summarise(results: ResultsRead) -> list[str]:
     """Return the headline, then what qualifies it."""
+    if results.suite is not None:
+        return summarise_benchmark(results, results.suite)
     attack = Attack.of(results)
     collapsed = {name: reason for name, model in results.models.items() if (reason := collapse(model))}
     sound = {name: model for name, model in results.models.items() if name not in collapsed}
