@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class AlignModule(nn.Module):
         streams = self._streams(batch)
         parts: Parts = {}
         if "forget" in streams:
-            parts |= self._method.forget(streams["forget"], streams.get("prefer"))
+            parts |= self._method.forget(replace(streams["forget"], prefer=streams.get("prefer")))
         if "retain" in streams:
             parts |= self._method.retain(streams["retain"])
         return {name: part.total / max(counts[part.stream, part.per], 1) for name, part in parts.items()}

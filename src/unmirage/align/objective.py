@@ -70,12 +70,14 @@ class Stream:
         row: (n,) to which of them each loss token belongs.
         policy: what the model being trained says.
         reference: what the frozen reference says of the same rows; it holds what the method needs of it.
+        prefer: of the forget stream, the same queries with the answers to prefer; None unless the method `prefers`.
     """
 
     rows: int
     row: Tensor
     policy: Outputs
     reference: Outputs | None = None
+    prefer: Stream | None = None
 
     def sums(self, values: Tensor) -> Tensor:
         """Return (rows,): `values` (n,) summed over the loss tokens of each row."""
@@ -90,6 +92,12 @@ class Stream:
         """The reference's outputs, for a method that has asked for them."""
         assert self.reference is not None
         return self.reference
+
+    @property
+    def preferred(self) -> Stream:
+        """The stream of the answers to prefer, for a method that has asked for it."""
+        assert self.prefer is not None
+        return self.prefer
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +156,8 @@ class Method(ABC):
         return frozenset({"log_probs"})
 
     @abstractmethod
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:
-        """Return the forget loss, weighted, in parts.
-
-        Args:
-            forget: unsafe queries with harmful answers.
-            prefer: the same queries with the answers to prefer; None unless `prefers`.
-        """
+    def forget(self, forget: Stream) -> Parts:
+        """Return the forget loss, weighted, in parts, on unsafe queries with harmful answers."""
 
     def retain(self, retain: Stream) -> Parts:
         """Return the composite retain loss: gamma * (ce * cross-entropy + alpha * own term)."""
@@ -200,12 +203,20 @@ _RETAIN_NEEDS: dict[RetainTerm, frozenset[Need]] = {
 
 
 def kl_to_reference(stream: Stream) -> Tensor:
-    """Return (n,): KL(reference || policy) over the vocabulary, at each loss token of the stream."""
+    """Return (n,): KL(reference || policy) over the vocabulary, at each loss token of the stream.
+
+    With d = log p - log q it is sum (p d - p + q), which is sum p d, since p and q both sum to 1. But no term of it is
+    negative, so that where p and q hardly differ it is not what is left of large terms that cancel each other. There,
+    -p + q is taken as p (exp(-d) - 1), which would overflow where q is far above p.
+    """
     assert stream.policy.logits is not None
     assert stream.ref.logits is not None
     policy = stream.policy.logits.float().log_softmax(-1)
     target = stream.ref.logits.float().log_softmax(-1)
-    return (target.exp() * (target - policy)).sum(-1)
+    apart, shares = target - policy, target.exp()
+    near = shares * (torch.expm1(-apart.clamp(min=-1)) + apart)
+    far = shares * (apart - 1) + policy.exp()
+    return torch.where(apart > -1, near, far).sum(-1)
 
 
 def freeze(module: torch.nn.Module) -> torch.nn.Module:

@@ -21,7 +21,7 @@ def test_target_is_scale_times_the_length_of_the_references_activation() -> None
 def test_hand_worked_value() -> None:
     method = AdaptiveRmu(AdaptiveRmuConfig(scale=2))
     method._direction = torch.tensor([0.6, 0.8])
-    part = method.forget(placed([[6.0, 8.0], [0.0, 1.0]], [[3.0, 4.0], [0.5, 0.0]]), None)["forget"]
+    part = method.forget(placed([[6.0, 8.0], [0.0, 1.0]], [[3.0, 4.0], [0.5, 0.0]]))["forget"]
     # targets 10 (0.6, 0.8) and 1 (0.6, 0.8): 0, and (0.36 + 0.04) / 2
     assert part.total.item() == pytest.approx(0.2, rel=1e-5)
     assert part.per == "places"

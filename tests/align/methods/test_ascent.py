@@ -15,7 +15,7 @@ from unmirage.align.objective import Outputs, Stream
 @pytest.mark.parametrize(("name", "sign"), [("ga", 1), ("grad-diff", 1), ("kl-min", 1), ("task-vector", -1)])
 def test_forget_loss_is_a_mean_over_tokens_whatever_their_row(name: str, sign: int) -> None:
     method = make_method(method_config_class(name)())
-    part = method.forget(spoken([-1.0, -2.0, -4.5], row=[0, 0, 1]), None)["forget"]
+    part = method.forget(spoken([-1.0, -2.0, -4.5], row=[0, 0, 1]))["forget"]
     assert part.total.item() == sign * -7.5
     assert (part.per, part.stream) == ("tokens", "forget")
 
@@ -25,7 +25,7 @@ def test_gradient_is_the_same_for_every_token(name: str, sign: int) -> None:
     """Ascent has no floor: what is forgotten already is pushed on as hard as ever."""
     stream = spoken([-0.1, -50.0])
     stream.policy.log_probs.requires_grad_()
-    make_method(method_config_class(name)()).forget(stream, None)["forget"].total.backward()
+    make_method(method_config_class(name)()).forget(stream)["forget"].total.backward()
     assert stream.policy.log_probs.grad is not None
     assert stream.policy.log_probs.grad.tolist() == [sign, sign]
 
@@ -36,7 +36,7 @@ def test_gradient_equals_finite_differences() -> None:
 
     def loss(x: torch.Tensor) -> torch.Tensor:
         stream = Stream(1, torch.zeros(3, dtype=torch.long), Outputs(x.log_softmax(-1)[:, 1]))
-        return method.forget(stream, None)["forget"].total
+        return method.forget(stream)["forget"].total
 
     assert torch.autograd.gradcheck(loss, (logits,))
 
@@ -56,7 +56,7 @@ def test_kl_min_learns_from_no_label() -> None:
 
 def test_sft_has_no_forget_loss_and_weighs_the_rest() -> None:
     stream = spoken([-1.0, -2.0, -4.5], row=[0, 0, 1])
-    assert Sft(SftConfig()).forget(stream, None) == {}
+    assert Sft(SftConfig()).forget(stream) == {}
     parts = Sft(SftConfig(gamma=2.0, ce=0.5)).retain(stream)
     assert {name: part.total.item() for name, part in parts.items()} == {"cross_entropy": 7.5}
     assert parts["cross_entropy"].per == "tokens"

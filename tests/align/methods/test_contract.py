@@ -38,7 +38,7 @@ def _method(variant: str) -> Method:
 def _losses(method: Method, streams: dict[StreamName, Stream]) -> Parts:
     parts: Parts = {}
     if method.forgets:
-        parts |= method.forget(streams["forget"], streams["prefer"] if method.prefers else None)
+        parts |= method.forget(replace(streams["forget"], prefer=streams["prefer"] if method.prefers else None))
     if method.retains:
         parts |= method.retain(streams["retain"])
     return parts

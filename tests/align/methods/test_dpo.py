@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def test_raises_the_preferred_and_lowers_the_harmful_answer_alike() -> None:
 def test_answers_are_compared_as_sums_over_their_tokens() -> None:
     harmful = spoken([-1.0, -2.0, -4.0], [-1.5, -1.0, -2.0], row=[0, 0, 1])  # -3 vs -2.5, -4 vs -2
     preferred = spoken([-1.0, -2.0, -0.5], [-1.0, -1.5, -1.0], row=[0, 1, 1])  # -1 vs -1, -2.5 vs -2.5
-    part = Dpo(DpoConfig(beta=0.5)).forget(harmful, preferred)["forget"]
+    part = Dpo(DpoConfig(beta=0.5)).forget(replace(harmful, prefer=preferred))["forget"]
     assert part.total.item() == pytest.approx(-log_sigmoid(0.25) - log_sigmoid(1.0), rel=1e-6)
     assert (part.per, part.stream) == ("rows", "forget")
 

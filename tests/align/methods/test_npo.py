@@ -58,7 +58,7 @@ def test_pushes_less_where_much_is_forgotten_already() -> None:
 
 def test_a_sequence_counts_as_the_sum_of_its_tokens() -> None:
     stream = spoken([-1.0, -2.0, -0.5, -4.0], [-1.5, -1.0, -1.0, -2.0], row=[0, 0, 0, 1])
-    part = Npo(NpoConfig(beta=0.5)).forget(stream, None)["forget"]
+    part = Npo(NpoConfig(beta=0.5)).forget(stream)["forget"]
     # rows: -3.5 against -3.5, and -4 against -2
     assert part.total.item() == pytest.approx(4 * LN2 - 4 * log_sigmoid(1.0), rel=1e-6)
     assert (part.per, part.stream) == ("rows", "forget")
@@ -66,7 +66,7 @@ def test_a_sequence_counts_as_the_sum_of_its_tokens() -> None:
 
 def test_reduction_mean_divides_by_the_length_of_each_answer() -> None:
     stream = spoken([-1.0, -2.0, -0.6, -4.0], [-1.0, -1.0, -1.0, -2.0], row=[0, 0, 0, 1])
-    part = Npo(NpoConfig(beta=0.5, reduction="mean")).forget(stream, None)["forget"]
+    part = Npo(NpoConfig(beta=0.5, reduction="mean")).forget(stream)["forget"]
     # rows: -1.2 against -1, and -4 against -2
     assert part.total.item() == pytest.approx(-4 * log_sigmoid(0.1) - 4 * log_sigmoid(1.0), rel=1e-6)
 
@@ -81,7 +81,7 @@ def test_a_mean_over_tokens_is_beta_over_length() -> None:
 
 def test_official_forget_loss_is_one_log_sigmoid_of_the_batch_mean() -> None:
     stream = spoken([-1.0, -2.0, -0.5, -4.5], [-1.5, -1.0, -1.0, -2.5], row=[0, 0, 0, 1])
-    part = Npo(NpoConfig(beta=0.9, compat="official")).forget(stream, None)["forget"]
+    part = Npo(NpoConfig(beta=0.9, compat="official")).forget(stream)["forget"]
     # token means: l = 8/4 = 2 and l_ref = 6/4 = 1.5, so -(2/0.9) log sigmoid(0.9 * 0.5)
     assert part.total.item() == pytest.approx(-(2 / 0.9) * log_sigmoid(0.45), rel=1e-6)
     assert part.per == "batches"

@@ -41,7 +41,7 @@ def test_gradient_equals_finite_differences() -> None:
 
 
 def test_forget_loss_sends_every_place_to_the_control_vector() -> None:
-    part = _pointing([0.6, 0.8], scale=10).forget(placed([[6.0, 8.0], [0.0, 0.0], [5.0, 8.0]]), None)["forget"]
+    part = _pointing([0.6, 0.8], scale=10).forget(placed([[6.0, 8.0], [0.0, 0.0], [5.0, 8.0]]))["forget"]
     # to (6, 8): 0, (36 + 64) / 2, 1 / 2
     assert part.total.item() == pytest.approx(50.5, rel=1e-6)
     assert (part.per, part.stream) == ("places", "forget")
@@ -58,7 +58,7 @@ def test_retain_term_is_the_distance_to_the_reference() -> None:
 
 def test_official_losses_are_means_over_the_micro_batch() -> None:
     method = _pointing([0.6, 0.8], scale=5, compat="official", alpha=0.1, ce=0, gamma=1)
-    forget = method.forget(placed([[3.0, 4.0], [0.0, 0.0]]), None)["forget"]
+    forget = method.forget(placed([[3.0, 4.0], [0.0, 0.0]]))["forget"]
     # to (3, 4): 0 and 25/2, over two places
     assert (forget.total.item(), forget.per) == (pytest.approx(6.25, rel=1e-6), "batches")
     retain = method.retain(placed([[1.0, 2.0], [3.0, 4.0]], [[1.0, 0.0], [0.0, 0.0]]))["retain"]

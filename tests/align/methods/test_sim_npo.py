@@ -39,6 +39,6 @@ def test_a_margin_asks_for_less_probability() -> None:
 
 def test_length_does_not_matter() -> None:
     stream = spoken([-1.0, -1.0, -1.0, -1.0, -1.0], row=[0, 0, 0, 0, 1])
-    part = SimNpo(SimNpoConfig(beta=2.0)).forget(stream, None)["forget"]
+    part = SimNpo(SimNpoConfig(beta=2.0)).forget(stream)["forget"]
     assert part.total.item() == pytest.approx(2 * -log_sigmoid(2.0), rel=1e-5)
     assert (part.per, part.stream) == ("rows", "forget")

@@ -71,9 +71,9 @@ class Dpo(Method):
         """Return the answers to prefer, to be dealt over the forget set."""
         return self.config.prefer_texts or ANSWERS[self.config.prefer]
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:
+    def forget(self, forget: Stream) -> Parts:
         """Return the preference loss."""
-        assert prefer is not None
+        prefer = forget.preferred
         losses = dpo_loss(
             prefer.sums(prefer.policy.log_probs),
             prefer.sums(prefer.ref.log_probs),

@@ -19,6 +19,6 @@ class GaConfig(MethodConfig):
 class Ga(Method):
     """l = mean over loss tokens of log pi(token | before) on forget."""
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:
         """Return the ascent loss."""
         return {"forget": Part(forget.policy.log_probs.sum(), "tokens", "forget")}

@@ -49,7 +49,7 @@ class Npo(Method):
         """Return the log-probabilities of the harmful answers."""
         return frozenset({"log_probs"})
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:
         """Return the forget loss."""
         if self.config.compat == "official":
             return {"forget": Part(npo_loss(*_token_means(forget), self.config.beta), "batches", "forget")}

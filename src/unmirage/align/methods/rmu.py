@@ -50,7 +50,7 @@ class Rmu(Method):
         """Return the representations."""
         return frozenset({"hidden"})
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:
         """Return the misdirection loss."""
         hidden = forget.policy.hidden
         assert hidden is not None

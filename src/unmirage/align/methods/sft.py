@@ -21,6 +21,6 @@ class Sft(Method):
 
     forgets: ClassVar[bool] = False
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:  # noqa: ARG002  # there is none
         """Return nothing: there is no forget set."""
         return {}

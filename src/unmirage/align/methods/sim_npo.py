@@ -37,7 +37,7 @@ class SimNpo(Method):
 
     config: SimNpoConfig
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:
         """Return the forget loss."""
         losses = sim_npo_loss(forget.means(forget.policy.log_probs), self.config.beta, self.config.margin)
         return {"forget": Part(losses.sum(), "rows", "forget")}

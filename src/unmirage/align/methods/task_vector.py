@@ -23,6 +23,6 @@ class TaskVector(Method):
     negates: ClassVar[bool] = True
     config: TaskVectorConfig
 
-    def forget(self, forget: Stream, prefer: Stream | None) -> Parts:  # noqa: ARG002
+    def forget(self, forget: Stream) -> Parts:
         """Return the cross-entropy on the harmful answers, which is lowered here."""
         return {"forget": Part(-forget.policy.log_probs.sum(), "tokens", "forget")}
