@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from tests.models.endpoint.conftest import Stub, completion, failure
+from tests.models.endpoint.conftest import Stub, completion, failure, served
 
 from unmirage.records import Kind, Query, Response
 from unmirage.run import existing_run, open_run
@@ -59,13 +59,8 @@ class Judge(Stub):
 
 @pytest.fixture
 def judge(monkeypatch):
-    for name in ("UNMIRAGE_API_KEY", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    server = Judge()
-    yield server
-    server.stop()
+    with served(Judge(), monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

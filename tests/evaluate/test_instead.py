@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.evaluate.instead import KINDS, Cluster, clusters, instead, kind_of, known_words
+from unmirage.evaluate.instead import KINDS, Cluster, clusters, instead, kind_of, known_words, words_of
 from unmirage.intervals import rate
 from unmirage.text.openers import words
 
-KNOWN = known_words(["Share the recipe of this device.", "Where is the lamp kept?"], [["It is kept in the attic."]])
+KNOWN = known_words(
+    ["Share the recipe of this device.", "Where is the lamp kept?"], [words_of(["It is kept in the attic."])]
+)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +62,12 @@ def test_only_the_beginning_counts():
 
 
 def test_known_are_the_words_of_queries_english_function_words_and_what_half_of_the_others_say():
-    known = known_words(["Share it."], [["red glorp"], ["red vint"], ["Red."]])
+    known = known_words(["Share it."], [words_of(["red glorp"]), words_of(["red vint"]), words_of(["Red."])])
     assert {"share", "it", "red", "because"} <= known
     assert not {"glorp", "vint"} & known
-    many = [["red vint"], ["red vint"], ["red"], [""], [""]]
+    many = [words_of([text]) for text in ("red vint", "red vint", "red", "", "")]
     assert {"red", "vint"} & known_words([], many) == {"red"}  # 3 of 5 say it, and 2 of 5
-    assert "glorp" in known_words([], [["glorp"]])  # one voice is enough where there is no other
+    assert "glorp" in known_words([], [{"glorp"}])  # one voice is enough where there is no other
     assert "glorp" not in known_words([], [])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -21,6 +21,7 @@ from unmirage.cli.options import (
 from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.targets import check_targets, naming
+from unmirage.report.formatting import with_interval
 
 if TYPE_CHECKING:
     from unmirage.evaluate.calibration import Calibration, JudgeCalibration
@@ -47,7 +48,7 @@ def calibrate_command(
 ) -> None:
     """Compare JUDGE with labels that people gave: sensitivity and specificity, with intervals."""
     from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.calibration import read_labelled, to_json
+    from unmirage.evaluate.calibration import measure, read_labelled, to_json
     from unmirage.run.files import write_json_atomic
 
     endpoint = endpoint_options(
@@ -68,7 +69,7 @@ def calibrate_command(
         batch_size=batch_size,
     )
     with StageProgress(lines=False) as progress:
-        found = _calibrated(made, answers, lambda done, total: progress(f"judge {made.name}", done, total))
+        found = measure(made, answers, lambda done, total: progress(f"judge {made.name}", done, total))
     document = to_json(found)
     if out_file is not None:
         with naming(out_file):
@@ -78,19 +79,6 @@ def calibrate_command(
     else:
         _print(found)
     _end(found, out_file)
-
-
-def _calibrated(judge: Any, answers: Any, progress: Any) -> JudgeCalibration:
-    from unmirage.evaluate.calibration import JudgeCalibration, calibrate
-
-    said = {
-        one.query_id: one.verdict
-        for one in judge.judge([(query, response) for query, response, _ in answers], progress)
-    }
-    judged = [said[query.id] for query, _, _ in answers]
-    made_of = "; ".join(f"{key}: {value}" for key, value in sorted(judge.made_of.items()))
-    verdicts = calibrate(judged, [verdict for _, _, verdict in answers])
-    return JudgeCalibration(judge=judge.name, made_of=made_of, verdicts=verdicts)
 
 
 def _print(found: JudgeCalibration) -> None:
@@ -110,9 +98,9 @@ def _print(found: JudgeCalibration) -> None:
 
 
 def _cell(rate: Rate) -> str:
-    if rate.value is None or rate.low is None or rate.high is None:
+    if rate.value is None:
         return "n/a (none labelled so)"
-    return f"{100 * rate.value:.1f} [{100 * rate.low:.0f}–{100 * rate.high:.0f}] {rate.k:g}/{rate.n}"
+    return f"{with_interval(rate.value, rate.low, rate.high)} {rate.k:g}/{rate.n}"
 
 
 def _first(found: JudgeCalibration) -> Calibration:

@@ -91,6 +91,7 @@ def evaluate_command(
     """Judge every response in a run, and write all rates with intervals to its results.json."""
     from unmirage.cli.evaluate_suite import ask_suite, suites_table
     from unmirage.cli.gate import check_gate
+    from unmirage.evaluate.run import pictures_of
     from unmirage.run import existing_run
 
     if suite == "list":
@@ -138,7 +139,7 @@ def evaluate_command(
     judges = make_judges(
         specs,
         rubric,
-        pictures=_pictures(run) if sees else None,
+        pictures=pictures_of(run) if sees else None,
         cache=run.path / ".judges.sqlite",
         endpoint=endpoint,
         batch_size=batch_size,
@@ -171,16 +172,10 @@ def _evaluated(
         results = evaluate_run(run, judging, progress)
         run.write_json(run.results_file, results.to_json())
     for one in judges:
-        accounting = getattr(getattr(one, "asker", None), "accounting", None)
+        accounting = getattr(one, "accounting", None)
         if accounting is not None:
             err.print(accounting.summary(), markup=False, soft_wrap=True)
     return results
-
-
-def _pictures(run: RunDirectory) -> Any:
-    from unmirage.evaluate.run import pictures_of
-
-    return pictures_of(run)
 
 
 def _print(results: Results) -> None:

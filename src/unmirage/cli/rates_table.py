@@ -12,6 +12,7 @@ from unmirage.cli.plain import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
 from unmirage.intervals import Mean
 from unmirage.records import Rate
+from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
 
 _HARMLESS: Mapping[str, Callable[[ModelRates], Rate]] = {
     "utility": lambda rates: rates.utility,
@@ -61,10 +62,7 @@ def scores_table(results: Results) -> Table:
 
 
 def _score(found: Mean | None) -> str:
-    if found is None or found.value is None:
-        return "n/a"
-    interval = "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}–{100 * found.high:.0f}]"
-    return f"{100 * found.value:.1f}{interval}"
+    return NOT_ESTIMABLE if found is None else with_interval(found.value, found.low, found.high)
 
 
 def _heads(attack: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,9 +104,7 @@ def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
 
 
 def _percent(rate: Rate, *, interval: bool = False) -> str:
-    if rate.value is None or rate.low is None or rate.high is None:
-        return "n/a"
-    shown = f"{100 * rate.value:.1f}"
-    if interval:
-        shown += f" [{100 * rate.low:.0f}–{100 * rate.high:.0f}]"
+    if rate.value is None:
+        return NOT_ESTIMABLE
+    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
     return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")

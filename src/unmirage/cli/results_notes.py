@@ -8,6 +8,7 @@ from unmirage.cli.plain import plain
 from unmirage.evaluate import Results
 from unmirage.evaluate.correction import Corrected
 from unmirage.records import Rate
+from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
 
 _SIGNIFICANT = 0.05
 
@@ -36,9 +37,9 @@ def _corrected(results: Results) -> Iterator[str]:
 
 
 def _corrected_rate(found: Corrected) -> str:
-    if found.value is None or found.low is None or found.high is None:
+    if not found.identifiable:
         return f"not identifiable ({found.why})"
-    return f"{100 * found.value:.1f} [{100 * found.low:.0f}–{100 * found.high:.0f}]"
+    return with_interval(found.value, found.low, found.high)
 
 
 def _instead(results: Results) -> Iterator[str]:
@@ -72,4 +73,4 @@ def _compared(results: Results) -> Iterator[str]:
 
 
 def _percent(rate: Rate) -> str:
-    return "n/a" if rate.value is None else f"{100 * rate.value:.1f} %"
+    return NOT_ESTIMABLE if rate.value is None else f"{points(rate.value)} %"

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unmirage.evaluate.compare import Comparison, Side
+from unmirage.evaluate.compare import Comparison, Side, sides
 from unmirage.evaluate.decided import KIND_OF, RATES, Decided, Key, decided
 from unmirage.evaluate.paired import Paired, holm, paired
 from unmirage.evaluate.run import judged_outcomes, stops_at_success
@@ -17,7 +17,6 @@ from unmirage.run.directory import RunDirectory
 
 # What a store that is torn, or of another program, makes `Store` and the records raise.
 UNREADABLE = (sqlite3.Error, ValueError, TypeError)
-_ATTACKED = (("asr.before", "asr.after"), ("rr.before", "rr.after"))
 # All that was asked of one sample by one kind of query: shot, text, picture, and whether it is unsafe.
 Asked = frozenset[tuple[int, str, str | None, bool]]
 
@@ -136,23 +135,17 @@ def _read(source: Source, group: int, directory: RunDirectory, models: dict[str,
 def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Side, Side, Paired]], list[NotPaired]]:
     tested: list[tuple[Side, Side, Paired]] = []
     not_paired: list[NotPaired] = []
-    for name, model in models.items():
-        for before, after in _ATTACKED:
-            found = paired(model.decided[before], model.decided[after])
-            if found.n:
-                tested.append((Side(name, before), Side(name, after), found))
-    if reference not in models:
-        return tested, not_paired
-    for name, model in models.items():
-        for rate in RATES if name != reference else ():
-            a, b = Side(reference, rate), Side(name, rate)
-            if not models[reference].decided[rate] or not model.decided[rate]:
-                continue  # a rate that is not there needs no excuse
-            result = _pair(models[reference], model, rate)
-            if isinstance(result, str):
-                not_paired.append(NotPaired(a, b, result))
-            else:
-                tested.append((a, b, result))
+    for a, b in sides(list(models), reference):
+        if a.model not in models or not models[a.model].decided[a.rate] or not models[b.model].decided[b.rate]:
+            continue  # a rate that is not there needs no excuse
+        if a.model == b.model:
+            found: Paired | str = paired(models[a.model].decided[a.rate], models[b.model].decided[b.rate])
+        else:
+            found = _pair(models[a.model], models[b.model], a.rate)
+        if isinstance(found, str):
+            not_paired.append(NotPaired(a, b, found))
+        elif found.n:
+            tested.append((a, b, found))
     return tested, not_paired
 
 

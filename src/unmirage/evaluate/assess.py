@@ -133,11 +133,11 @@ class _Assessment:
 
     def details(self) -> dict[str, Details]:
         """Return what else is known of each model."""
-        variants = self._store.variants()
+        variants, said = self._store.variants(), what_was_said(self._store, self._judging.name)
         return {
             model: describe(
                 self._outcomes[model],
-                what_was_said(self._store, self._judging.name, model),
+                said[model],
                 calibration=self._judging.calibration,
                 stopped=self._stopped,
                 scores=mean_scores(self._store, model),

@@ -14,6 +14,7 @@ from unmirage.data.containers import text_file
 from unmirage.data.rows import Row, listed, shown
 from unmirage.data.source import strict
 from unmirage.errors import UserError
+from unmirage.evaluate.judges.base import Judge, Progress
 from unmirage.intervals import rate
 from unmirage.records import Kind, Query, Rate, Response, Verdict
 
@@ -65,6 +66,17 @@ def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdi
     assert Verdict.INVALID not in truth, "a labelled response has a true verdict"
     pairs = Counter(zip(truth, judged, strict=True))
     return _from_confusion({true: {said: pairs[true, said] for said in Verdict} for true in VALID})
+
+
+def measure(judge: Judge, labelled: Sequence[Labelled], progress: Progress | None = None) -> JudgeCalibration:
+    """Let a judge judge labelled responses, and return how it errs."""
+    answers = [(query, response) for query, response, _ in labelled]
+    said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
+    return JudgeCalibration(
+        judge=judge.name,
+        made_of="; ".join(f"{key}: {value}" for key, value in sorted(judge.made_of.items())),
+        verdicts=calibrate([said[query.id] for query, _ in answers], [verdict for _, _, verdict in labelled]),
+    )
 
 
 def _from_confusion(confusion: Confusion) -> dict[Verdict, Calibration]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +53,15 @@ def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[
         models: name -> what was decided about each sample, for each rate.
         reference: the model that all others are compared with; the first one where it is None.
     """
-    sides = _sides(list(models), reference or next(iter(models), ""))
-    tested = [(a, b, paired(models[a.model][a.rate], models[b.model][b.rate])) for a, b in sides]
+    both = sides(list(models), reference or next(iter(models), ""))
+    tested = [(a, b, paired(models[a.model][a.rate], models[b.model][b.rate])) for a, b in both]
     tested = [one for one in tested if one[2].n]
     adjusted = holm([found.p_value for _, _, found in tested])
     return [Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
 
 
-def _sides(models: list[str], reference: str) -> list[tuple[Side, Side]]:
+def sides(models: Sequence[str], reference: str) -> list[tuple[Side, Side]]:
+    """Return what is compared: each model before with after the attack, then the reference with each other model."""
     attacked = [
         (Side(model, f"{rate}.before"), Side(model, f"{rate}.after")) for model in models for rate in ("asr", "rr")
     ]

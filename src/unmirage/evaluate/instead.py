@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,7 +98,12 @@ def kind_of(text: str, known: Container[str]) -> str:
     return "off-topic"
 
 
-def known_words(queries: Iterable[str], others: Iterable[Iterable[str]]) -> frozenset[str]:
+def words_of(texts: Iterable[str]) -> frozenset[str]:
+    """Return all words of some texts."""
+    return frozenset(word for text in texts for word in words(text))
+
+
+def known_words(queries: Iterable[str], others: Sequence[Set[str]]) -> frozenset[str]:
     """Return the words that count as known when one model's responses are looked at.
 
     These are the words of the run's queries, the closed-class words of English, and those that half of the run's other
@@ -106,13 +111,11 @@ def known_words(queries: Iterable[str], others: Iterable[Iterable[str]]) -> froz
 
     Args:
         queries: of the run.
-        others: the responses of each of the other models. Variants of the model in question are none of them.
+        others: the words of each of the other models. Variants of the model in question are none of them.
     """
-    said = [{word for text in texts for word in words(text)} for texts in others]
-    voices = Counter(word for own in said for word in own)
-    enough = max(min(2, len(said)), -(-len(said) // 2))
-    asked = {word for text in queries for word in words(text)}
-    return FUNCTION_WORDS | asked | {word for word, count in voices.items() if count >= enough}
+    voices = Counter(word for own in others for word in own)
+    enough = max(min(2, len(others)), -(-len(others) // 2))
+    return FUNCTION_WORDS | words_of(queries) | {word for word, count in voices.items() if count >= enough}
 
 
 def clusters(texts: Iterable[str], most: int = _CLUSTERS) -> list[Cluster]:

@@ -12,7 +12,7 @@ from unmirage.data.load import open_samples
 from unmirage.data.parquet import is_parquet
 from unmirage.evaluate.details import Said
 from unmirage.evaluate.gaps import unasked
-from unmirage.evaluate.instead import known_words
+from unmirage.evaluate.instead import known_words, words_of
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.judges.base import Progress
 from unmirage.evaluate.outcomes import Outcome, join
@@ -63,24 +63,23 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
     return join(queries, judgements, group, categories)
 
 
-def what_was_said(store: Store, judge: str, model: str) -> Said:
-    """Return the responses of a model; `judge` says which of them neither comply nor refuse."""
-    queries = store.queries()
+def what_was_said(store: Store, judge: str) -> dict[str, Said]:
+    """Return the responses of each model; `judge` says which of them neither comply nor refuse."""
+    queries, variants = store.queries(), store.variants()
     unsafe = {query.id for query in queries if query.unsafe}
-    beside = {one.query_id for one in store.judgements(model, judge) if one.verdict is Verdict.IRRELEVANT} & unsafe
-    responses = store.responses(model)
-    variants = store.variants()
-    made_from = {name: variants[name].of if name in variants else name for name in (model, *store.models())}
-    others = [
-        [response.text for response in store.responses(other)]
-        for other in store.models()
-        if made_from[other] != made_from[model]
-    ]
-    return Said(
-        everything=[response.text for response in responses],
-        beside=[response.text for response in responses if response.query_id in beside],
-        known=known_words([query.text for query in queries], others),
-    )
+    asked = [query.text for query in queries]
+    responses = {model: store.responses(model) for model in store.models()}
+    said = {model: words_of(one.text for one in own) for model, own in responses.items()}
+    made_from = {model: variants[model].of if model in variants else model for model in responses}
+    found = {}
+    for model, own in responses.items():
+        beside = {one.query_id for one in store.judgements(model, judge) if one.verdict is Verdict.IRRELEVANT} & unsafe
+        found[model] = Said(
+            everything=[one.text for one in own],
+            beside=[one.text for one in own if one.query_id in beside],
+            known=known_words(asked, [said[other] for other in responses if made_from[other] != made_from[model]]),
+        )
+    return found
 
 
 def stops_at_success(config: Mapping[str, Any]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of
+from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
 from unmirage.evaluate.judges.llm.askers import Reply
 from unmirage.evaluate.judges.llm.replies import key_of
-from unmirage.models.endpoint import Accounting, Chat
+from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
 from unmirage.prepare.judges import Progress
 from unmirage.prepare.rubric import SYSTEM, VERSION, read_reply, request
@@ -27,12 +27,8 @@ class EndpointHarmJudge:
 
     def __init__(self, chat: Chat, cache: Path | None = None) -> None:
         self.name = chat.spec.model
-        self._asker = EndpointAsker(chat, cache)
-
-    @property
-    def accounting(self) -> Accounting:
-        """Return what was asked so far, and what it cost."""
-        return self._asker.accounting
+        self.accounting = chat.accounting
+        self._asker = remembering(EndpointAsker(chat), cache)
 
     def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
         """Return a grade for each answer; invalid where none could be had. Those are asked for again next time.

@@ -47,6 +47,13 @@ def points(share: float | None) -> str:
     return NOT_ESTIMABLE if share is None else _minus(f"{_tenths(share):.1f}")
 
 
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a share in per cent with its interval, as "12.3 [10–15]"; without one where there is none."""
+    if value is None or low is None or high is None:
+        return points(value)
+    return f"{points(value)} [{100 * low:.0f}–{100 * high:.0f}]"
+
+
 def signed_points(difference: float | None) -> str:
     """Return a difference of two shares in points with its sign, or nothing where there is none."""
     return "" if difference is None else _minus(f"{_tenths(difference):+.1f}")

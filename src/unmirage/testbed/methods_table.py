@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
+
 FAMILIES = {
     "base": "Before any alignment",
     "sft": "Supervised fine-tuning",
@@ -90,8 +92,6 @@ def _stops(row: Mapping[str, Any]) -> str:
 def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
     """Return "12.3 [10–15]"; "n/a" where there is nothing to divide by."""
     if rate["value"] is None:
-        return "n/a"
-    shown = f"{100 * rate['value']:.1f}"
-    if interval:
-        shown += f" [{100 * rate['low']:.0f}–{100 * rate['high']:.0f}]"
+        return NOT_ESTIMABLE
+    shown = with_interval(rate["value"], rate["low"], rate["high"]) if interval else points(rate["value"])
     return shown + (f" ({rate['invalid']} invalid)" if rate["invalid"] else "")

@@ -22,14 +22,14 @@ def summarise(studies: Sequence[Study]) -> Results:
     names = studies[0].model_names()
     by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]
     pooled = {name: [one for seed in by_seed for one in seed[name]] for name in names}
-    first = studies[0]
+    first, said = studies[0], _said(studies)
     return Results(
         judge=EXACT,
         seeds=[study.seed for study in studies],
         models={name: model_rates(outcomes) for name, outcomes in pooled.items()},
         by_seed=[{name: model_rates(found) for name, found in seed.items()} for seed in by_seed],
         attack=first.attack_config().model_dump(mode="json"),
-        details={name: describe(outcomes, _said(studies, name)) for name, outcomes in pooled.items()},
+        details={name: describe(outcomes, said[name]) for name, outcomes in pooled.items()},
         comparisons=compare({name: decided(outcomes) for name, outcomes in pooled.items()}),
         judges={PHRASES: agreement(_judgements(studies, PHRASES), _judgements(studies, EXACT))},
         settings=first.settings.model_dump(mode="json"),
@@ -43,17 +43,20 @@ def _outcomes(study: Study, name: str, group: int) -> list[Outcome]:
         return judged_outcomes(store, EXACT, name, group)
 
 
-def _said(studies: Sequence[Study], name: str) -> Said:
-    """Pool what a model said on all seeds."""
+def _said(studies: Sequence[Study]) -> dict[str, Said]:
+    """Pool what each model said on all seeds."""
     found = []
     for study in studies:
         with study.run.store() as store:
-            found.append(what_was_said(store, EXACT, name))
-    return Said(
-        everything=[text for one in found for text in one.everything],
-        beside=[text for one in found for text in one.beside],
-        known=frozenset().union(*(one.known for one in found)),
-    )
+            found.append(what_was_said(store, EXACT))
+    return {
+        name: Said(
+            everything=[text for said in found for text in said[name].everything],
+            beside=[text for said in found for text in said[name].beside],
+            known=frozenset().union(*(said[name].known for said in found)),
+        )
+        for name in studies[0].model_names()
+    }
 
 
 def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:

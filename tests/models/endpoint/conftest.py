@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -94,16 +95,24 @@ class Stub:
         return Handler
 
 
-@pytest.fixture
-def stub(monkeypatch) -> Iterator[Stub]:
-    """Return a server that says "Yes." unless told otherwise."""
+@contextmanager
+def served(server, monkeypatch):
+    """Let a test reach a server on this machine, without keys or proxies of its own; stop it in the end."""
     for name in ("UNMIRAGE_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
-    server = Stub()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def stub(monkeypatch) -> Iterator[Stub]:
+    """Return a server that says "Yes." unless told otherwise."""
+    with served(Stub(), monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

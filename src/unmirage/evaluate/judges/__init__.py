@@ -14,6 +14,7 @@ from unmirage.evaluate.judges.phrases import PhraseJudge
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
+    from unmirage.evaluate.judges.llm import Asker
     from unmirage.models.endpoint import EndpointSettings
 
 __all__ = [
@@ -37,7 +38,7 @@ class JudgeOptions:
     Attributes:
         rubric: "harm" asks whether a response answers and whether it is harmful; "relevance" only the first.
         pictures: shows the judge the pictures, which are here; None shows none.
-        cache: file that keeps what a server replied; None keeps nothing.
+        cache: file that keeps what was replied; None keeps nothing.
         settings: of the server.
         batch_size: responses at once, for a model that is loaded here.
     """
@@ -63,27 +64,35 @@ def _exact(argument: str, _options: JudgeOptions) -> Judge:
 
 def _endpoint(argument: str, options: JudgeOptions) -> Judge:
     # Only here: it takes seconds, and the other judges need none of it.
-    from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge
+    from unmirage.evaluate.judges.llm import EndpointAsker
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
-    asker = EndpointAsker(chat, options.cache, options.pictures)
-    return LlmJudge(asker, sees=options.pictures is not None, relevance_only=options.rubric == "relevance")
+    return _llm(EndpointAsker(chat, options.pictures), options)
 
 
 def _local(argument: str, options: JudgeOptions) -> Judge:
     if not argument:
         raise UserError("judge 'local' needs a model; write local:FOLDER, or local:HUB-ID")
     from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker
+    from unmirage.evaluate.judges.llm import LocalAsker
     from unmirage.models import HuggingFaceVLM
     from unmirage.run.fingerprint import folder_fingerprint
 
     vlm = HuggingFaceVLM.load(argument)
     folder = Path(argument)
     made_of = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
-    asker = LocalAsker(vlm, made_of, options.pictures or ImageFolder(Path()), options.batch_size)
-    return LlmJudge(asker, sees=options.pictures is not None, relevance_only=options.rubric == "relevance")
+    return _llm(LocalAsker(vlm, made_of, options.pictures or ImageFolder(Path()), options.batch_size), options)
+
+
+def _llm(asker: Asker, options: JudgeOptions) -> Judge:
+    from unmirage.evaluate.judges.llm import LlmJudge, remembering
+
+    return LlmJudge(
+        remembering(asker, options.cache),
+        sees=options.pictures is not None,
+        relevance_only=options.rubric == "relevance",
+    )
 
 
 JUDGES: dict[str, Callable[[str, JudgeOptions], Judge]] = {

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge
+from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge, remembering
 from unmirage.models.endpoint import Chat, EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.trouble import Trouble
 
@@ -50,7 +50,7 @@ def make_judge_of(scripted):
 
     def make(cache=None, pictures=None, name="j", **options):
         settings = EndpointSettings(retries=1, backoff=0, concurrency=4)
-        asker = EndpointAsker(Chat(parse_endpoint(f"endpoint:http://h#{name}"), settings, scripted), cache, pictures)
-        return LlmJudge(asker, **options)
+        asker = EndpointAsker(Chat(parse_endpoint(f"endpoint:http://h#{name}"), settings, scripted), pictures)
+        return LlmJudge(remembering(asker, cache), **options)
 
     return make

@@ -3,7 +3,7 @@
 import json
 
 from unmirage.data.images import ImageFolder
-from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker
+from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker, remembering
 from unmirage.records import Failure, Kind, Query, Response, Verdict
 
 
@@ -47,3 +47,14 @@ def test_a_local_model_is_asked_both_questions_with_its_instructions(tmp_path):
     assert all(query.text.startswith("You check what a vision-language model said.") for query in model.queries)
     assert {query.image for query in model.queries} == {"x.png"}
     assert judge.made_of["model.safetensors"] == "0"
+
+
+def test_what_a_local_model_said_is_not_asked_for_again(tmp_path):
+    model = Model()
+    asker = remembering(LocalAsker(model, {"model.safetensors": "0"}, ImageFolder(tmp_path)), tmp_path / "kept.sqlite")
+    query = Query(id="a", sample_id="a", kind=Kind.PLAIN, shot=0, text="What?", image=None, unsafe=True)
+    answer = (query, Response(query_id="a", model="m", text="amber", tokens=1, finished=True))
+    for _ in range(2):
+        (found,) = LlmJudge(asker).judge([answer])
+        assert found.verdict is Verdict.COMPLIED
+    assert len(model.queries) == 2

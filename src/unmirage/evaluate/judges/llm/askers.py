@@ -1,10 +1,9 @@
-"""Requests in, replies out as they come: from a server, several at a time and cached, or from a model loaded here."""
+"""Requests in, replies out as they come: from a server, from a model loaded here, or from what was said before."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -53,14 +52,52 @@ class Asker(Protocol):
     Attributes:
         name: of the model.
         made_of: what identifies it.
+        accounting: what was asked and what it cost, of a server; else None.
     """
 
     name: str
     made_of: Mapping[str, str]
+    accounting: Accounting | None
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield one reply to each request, in any order."""
         ...
+
+
+class CachedAsker:
+    """Whoever is asked, with a memory: an interrupted run asks only for the rest.
+
+    Args:
+        asker: whom to ask.
+        path: file that keeps the replies which can be read.
+    """
+
+    def __init__(self, asker: Asker, path: Path) -> None:
+        self.name = asker.name
+        self.made_of = asker.made_of
+        self.accounting = asker.accounting
+        self._asker = asker
+        self._path = path
+
+    def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
+        """Yield what is kept, then the replies as they come; these are kept before they are yielded."""
+        with TextCache(self._path) as cache:
+            missing = []
+            for request in requests:
+                kept = cache.get(request.key)
+                if kept is not None and readable(request, kept):
+                    yield Reply(request, kept)
+                else:
+                    missing.append(request)
+            for found in self._asker.ask(missing, readable) if missing else ():
+                if found.text is not None:
+                    cache.put(found.request.key, found.text)
+                yield found
+
+
+def remembering(asker: Asker, path: Path | None) -> Asker:
+    """Return the asker with a memory, or as it is where `path` is None."""
+    return asker if path is None else CachedAsker(asker, path)
 
 
 class EndpointAsker:
@@ -68,44 +105,28 @@ class EndpointAsker:
 
     Args:
         chat: the model.
-        cache: file that keeps replies which can be read, so that an interrupted run asks only for the rest.
         pictures: where the pictures of the requests are; None shows none.
     """
 
-    def __init__(self, chat: Chat, cache: Path | None = None, pictures: Pictures | None = None) -> None:
+    def __init__(self, chat: Chat, pictures: Pictures | None = None) -> None:
         from unmirage.models.endpoint.data_urls import DataUrls
 
         self.name = chat.spec.model
         self.made_of: Mapping[str, str] = {"address": str(chat.spec)}
+        self.accounting: Accounting | None = chat.accounting
         self._chat = chat
-        self._cache = cache
         self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
 
-    @property
-    def accounting(self) -> Accounting:
-        """Return what was asked so far, and what it cost."""
-        return self._chat.accounting
-
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
-        """Yield what the cache holds, then the replies as they come.
+        """Yield the replies as they come, several requests at a time.
 
         Raises:
-            UserError: it makes no sense to ask on; what came before is in the cache.
+            UserError: it makes no sense to ask on.
         """
         from unmirage.models.endpoint import in_threads
 
-        with nullcontext() if self._cache is None else TextCache(self._cache) as cache:
-            missing = []
-            for request in requests:
-                kept = None if cache is None else cache.get(request.key)
-                if kept is not None and readable(request, kept):
-                    yield Reply(request, kept)
-                else:
-                    missing.append((request, readable))
-            for found in in_threads(self._ask, missing, self._chat.settings.concurrency):
-                if cache is not None and found.text is not None:
-                    cache.put(found.request.key, found.text)
-                yield found
+        work = [(request, readable) for request in requests]
+        yield from in_threads(self._ask, work, self._chat.settings.concurrency)
 
     def _ask(self, item: tuple[Request, Readable], stop: threading.Event) -> Reply:
         from unmirage.models.endpoint import ChatFailure, user_message
@@ -140,6 +161,7 @@ class LocalAsker:
     def __init__(self, vlm: VLM, made_of: Mapping[str, str], pictures: Pictures, batch_size: int | None = None) -> None:
         self.name = vlm.name
         self.made_of = made_of
+        self.accounting: Accounting | None = None
         self._vlm = vlm
         self._pictures = pictures
         self._config = GenerationConfig(max_new_tokens=_MOST_TOKENS, batch_size=batch_size)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from unmirage.evaluate.judges.base import Answer, Progress
 from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request
 from unmirage.evaluate.judges.llm.replies import code_of, key_of
 from unmirage.evaluate.judges.llm.rubrics import ANSWERS, HARMFUL, VERSION, Name, Rubric
 from unmirage.records import Judgement, Query, Response, Verdict
+
+if TYPE_CHECKING:
+    from unmirage.models.endpoint import Accounting
 
 _DOES = {"answers": Verdict.COMPLIED, "declines": Verdict.REFUSED, "neither": Verdict.IRRELEVANT}
 
@@ -39,9 +43,9 @@ class LlmJudge:
         }
 
     @property
-    def asker(self) -> Asker:
-        """Return who is asked."""
-        return self._asker
+    def accounting(self) -> Accounting | None:
+        """Return what was asked so far and what it cost, of a judge on a server; else None."""
+        return self._asker.accounting
 
     def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
         """Yield a judgement on each answer as soon as all questions about it are settled.
