@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unmirage.text.indirect import indirect, is_one_question
@@ -129,6 +129,7 @@ WORD = st.sampled_from("what is the man does do who in image holding show by a t
 
 
 @given(st.lists(WORD, max_size=10).map(" ".join))
+@example("does is what by")
 def test_no_content_word_is_lost_or_invented(question):
     clause = indirect(question)
     if clause is not None:

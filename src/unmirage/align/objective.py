@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -203,20 +203,38 @@ _RETAIN_NEEDS: dict[RetainTerm, frozenset[Need]] = {
 
 
 def kl_to_reference(stream: Stream) -> Tensor:
-    """Return (n,): KL(reference || policy) over the vocabulary, at each loss token of the stream.
-
-    With d = log p - log q it is sum (p d - p + q), which is sum p d, since p and q both sum to 1. But no term of it is
-    negative, so that where p and q hardly differ it is not what is left of large terms that cancel each other. There,
-    -p + q is taken as p (exp(-d) - 1), which would overflow where q is far above p.
-    """
+    """Return (n,): KL(reference || policy) over the vocabulary, at each loss token of the stream."""
     assert stream.policy.logits is not None
     assert stream.ref.logits is not None
-    policy = stream.policy.logits.float().log_softmax(-1)
-    target = stream.ref.logits.float().log_softmax(-1)
-    apart, shares = target - policy, target.exp()
-    near = shares * (torch.expm1(-apart.clamp(min=-1)) + apart)
-    far = shares * (apart - 1) + policy.exp()
-    return torch.where(apart > -1, near, far).sum(-1)
+    kl: Tensor = _Kl.apply(stream.policy.logits.float(), stream.ref.logits.float())  # type: ignore[no-untyped-call]
+    return kl
+
+
+class _Kl(torch.autograd.Function):
+    """KL(p || q) of two rows of logits (n, outputs), exact also where p and q hardly differ.
+
+    With d = log p - log q it is sum (p d - p + q), which is sum p d, since p and q both sum to 1. But no term of it is
+    negative, so that it is not what is left of large terms that cancel each other. Near 0, -p + q is taken as
+    p (exp(-d) - 1), which would overflow where q is far above p. Its gradient in the logits of q is q - p, and that is
+    all that is kept for the way back. The logits of p get none.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, policy: Tensor, reference: Tensor) -> Tensor:
+        """Return (n,)."""
+        log_q, log_p = policy.log_softmax(-1), reference.log_softmax(-1)
+        d = log_p - log_q
+        q, p = log_q.exp_(), log_p.exp_()  # in their place: a row is as long as the vocabulary
+        ctx.save_for_backward(q - p)
+        near = d.clamp(min=-1).neg_().expm1_().add_(d).mul_(p)
+        far = (d - 1).mul_(p).add_(q)
+        return torch.where(d > -1, near, far).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient (n, outputs) in the policy's logits."""
+        (apart,) = ctx.saved_tensors
+        return grad[0][:, None] * apart, None
 
 
 def freeze(module: torch.nn.Module) -> torch.nn.Module:

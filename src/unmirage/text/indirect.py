@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from unmirage.text.function_words import FUNCTION_WORDS
 from unmirage.text.lexicon import (
     AUXILIARIES,
     BASE_VERBS,
@@ -37,6 +38,7 @@ _WITHOUT_OBJECT = frozenset(
     "happening occurring going standing sitting belonging existing living lying working arising appearing coming "
     "resulting pertaining relating emerging remaining hanging leading running being".split()
 )
+_NO_VERBS = FUNCTION_WORDS - {"be", "do", "have", "like"}
 _NAMED = frozenset("called named doing holding wearing".split())
 _SECOND_QUESTION = re.compile(
     r"(?:[,;]|\b(?:and|or|but)) (?:(?:what|which|who|whose|where|when|why|how)\b[^,]*?"
@@ -153,8 +155,8 @@ def _core(subject: list[str]) -> set[str]:
     return set(subject[: ends[0]] if ends else subject)
 
 
-def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str:
-    """Put the auxiliary behind the subject, or its ending on the verb."""
+def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str | None:
+    """Put the auxiliary behind the subject, or its ending on the verb; None where no verb is to be found for it."""
     subject, rest = tokens[at + 1 : end], tokens[end:]
     auxiliary = tokens[at] if at else tokens[at].lower()
     if bare[at] not in ("do", "does", "did") or bare[end : end + 1] == ["not"]:
@@ -162,6 +164,8 @@ def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: i
     verb = next((place for place, word in enumerate(bare[end:]) if not is_adverb(word)), None)
     if verb is None:
         return " ".join([*lead, *subject, auxiliary, *rest])
+    if bare[end + verb] in _NO_VERBS:  # "does this by"
+        return None
     form = {"does": third_person, "did": past}.get(bare[at])
     if form:
         for place in range(verb, len(rest)):

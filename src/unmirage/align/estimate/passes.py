@@ -201,10 +201,11 @@ class Costs:
                     saved += widths.arithmetic * shape.width * made
                 numbers = 4.0 * shape.head.outputs * count  # log-softmax, in float32
                 kl = "logits" in wants
-                saved += numbers * (3 if kl else 1)  # the policy's again, and the reference's probabilities
+                saved += numbers * (2 if kl else 1)  # and the difference of the two distributions
                 logits = widths.arithmetic * shape.head.outputs * made
-                # Going back, the gradient of the log-softmax and that of the logits exist beside what is saved.
-                passing += logits + (logits + numbers if kl else 0.0) + 2 * numbers
+                # Going back, the gradient of the log-softmax and that of the logits exist beside what is saved; the
+                # divergence peaks on its way forward, with six rows of its own and the reference's logits.
+                passing += logits + (logits + 6 * numbers if kl else 2 * numbers)
         return saved, passing
 
 
