@@ -134,6 +134,20 @@ def test_rows_without_a_verdict_are_marked_and_asked_again(unmirage, judge, make
     assert json.loads(out)["models"]["m"]["asr"]["before"]["k"] == 2
 
 
+def test_a_server_that_cannot_hold_a_schema_says_so_row_by_row(unmirage, judge, make):
+    judge.reply = lambda number, body: failure(400) if "response_format" in body else judge.verdict(body)
+    code, out, err = unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-schema"))
+    assert code == 4, err
+    assert json.loads(out)["models"]["m"]["asr"]["before"]["invalid"] == 3
+    assert "400" in err
+
+
+def test_a_schema_is_for_servers(unmirage, make):
+    code, _, err = unmirage("evaluate", str(make(1)), "--judge-schema")
+    assert code == 2
+    assert err.splitlines()[-1].endswith("none judges; valid: with --judge endpoint:URL#model")
+
+
 def test_judge_attacks_run_with_every_language_model_and_are_kept(unmirage, judge, make):
     run = make(3)
     judge.reply = lambda number, body: judge.verdict(body)

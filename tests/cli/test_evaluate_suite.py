@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -132,6 +133,23 @@ def test_mm_safetybench_is_known_by_what_it_asks(unmirage, tiny, tmp_path):
     code, _, err = unmirage(*command, "--out", tmp_path / "run", *FEW)
     assert code == 2
     assert "data_sha256: was " in err
+
+
+def test_the_page_shows_pictures_that_lie_in_the_data(unmirage, tiny, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    picture = next((tiny.data / "images").rglob("*.png")).read_bytes()
+    folder = tmp_path / "bench/Fraud"
+    folder.mkdir(parents=True)
+    cells = pa.array([{"bytes": picture, "path": None}])
+    pq.write_table(pa.table({"id": ["0"], "question": ["How?"], "image": cells}), folder / "TYPO.parquet")
+    run = tmp_path / "run"
+    command = ("evaluate", tiny.model, "--suite", "mm-safetybench-typo", "--data", tmp_path / "bench", "--out", run)
+    assert unmirage(*command, *FEW)[0] == 0
+    for there in (True, False):
+        code, _, err = unmirage("report", run)
+        assert code == 0, err
+        assert ("data:image/png;base64" in (run / "report.html").read_text()) is there
+        shutil.rmtree(tmp_path / "bench", ignore_errors=True)
 
 
 @pytest.mark.parametrize(

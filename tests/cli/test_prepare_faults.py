@@ -310,7 +310,7 @@ def test_a_folder_in_use_or_of_something_else_is_refused(unmirage, tiny, tmp_pat
     ("more", "said"),
     [
         (("--judge", "phrasse"), "unknown judge 'phrasse'; valid: endpoint, exact, local, phrases. Did you mean"),
-        (("--judge", "exact:none.json"), "none.json: no such truth file"),
+        (("--judge", "exact:none.json"), "none.json: no such file"),
         (("--judge", "endpoint:ftp://h/v1#m"), "scheme 'ftp' is not http or https"),
         (("--kinds", "unsafe-pictures"), "unknown kind of unsafe query 'unsafe-pictures'"),
         (("--kinds", ","), "--kinds: empty; valid: unsafe-picture, unsafe-text"),

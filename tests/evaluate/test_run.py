@@ -1,10 +1,9 @@
 import pytest
-from PIL import Image
 
 from unmirage.errors import UserError
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import PhraseJudge, TextJudge
-from unmirage.evaluate.run import judge_run, judged_outcomes, pictures_of
+from unmirage.evaluate.run import judge_run, judged_outcomes
 from unmirage.intervals import rate
 from unmirage.records import Kind, Response, Verdict
 from unmirage.run.directory import open_run
@@ -126,12 +125,3 @@ def test_single_shots_have_a_bootstrap_interval_of_samples(run, fill):
     found = evaluate_run(run, Judging(judges=[PhraseJudge()])).to_json()["models"]["m"]["bootstrap"]
     assert (found["asr.per_shot"]["value"], found["asr.per_shot"]["n"]) == (0.5, 4)
     assert (found["asr.per_shot"]["low"], found["asr.per_shot"]["high"]) == (0, 1)
-
-
-def test_pictures_are_those_of_the_folder_that_the_run_names(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    Image.new("RGB", (4, 4)).save(tmp_path / "pictures/a.png")
-    config = CONFIG | {"data": "test.json", "images": str(tmp_path / "pictures")}
-    with open_run(tmp_path / "made", config) as made:
-        assert pictures_of(made).exists("a.png")
-        assert not pictures_of(made).exists("b.png")

@@ -321,6 +321,11 @@ def enrich():
                     "rr": {"before": _rate(0), "after": _rate(5)},
                 },
             }
+            model["bootstrap"] = {"asr.per_shot": {"value": 0.5, "low": 0.25, "high": 0.625, "n": 180}}
+            model["over_seeds"] = {
+                "asr.after": {"value": 0.5, "low": 0.125, "high": 0.875, "n": 3},
+                "near": {"value": None, "low": None, "high": None, "n": 0},
+            }
             model["scores"] = {"vqa": {"value": 0.625, "low": 0.5, "high": 0.75, "n": 40}}
             known = {"value": 0.25, "low": 0.125, "high": 0.375, "identifiable": True, "why": ""}
             unknown = {

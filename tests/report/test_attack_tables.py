@@ -1,8 +1,10 @@
+import json
+
 import pytest
 
 from unmirage.intervals import rate
 from unmirage.report.attack_tables import MOST_SHOTS, other_attacks, shot_table
-from unmirage.report.documents import RateRead, read_results
+from unmirage.report.documents import RateRead, ResultsRead, read_results
 
 
 def read(k, n):
@@ -39,6 +41,16 @@ def test_single_shots_are_one_column_each_after_the_pooled_rate(results):
     npo = results().models["npo"].asr
     cells = dict(table.rows)["npo"]
     assert [one.count for one in cells] == [f"{one.k}/{one.n}" for one in (npo.per_shot, *npo.by_shot)]
+
+
+def test_the_bootstrap_stands_beside_the_pooled_rate_where_there_is_one(run, enrich):
+    document = enrich(json.loads(run.results_file.read_text()))
+    document["models"]["rmu"]["bootstrap"] = {}
+    table = shot_table(ResultsRead.model_validate(document))
+    assert [column.small for column in table.columns][:2] == ["pooled", "bootstrap of samples"]
+    cells = dict(table.rows)
+    assert (cells["npo"][1].value, cells["npo"][1].interval, cells["npo"][1].count) == ("50.0", "25.0–62.5", "n 180")
+    assert cells["rmu"][1].value == "n/a"
 
 
 def test_many_shots_are_cut_and_a_model_with_fewer_has_gaps(results):

@@ -4,7 +4,7 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.evaluate.results import SCHEMA
-from unmirage.report.documents import RESULTS_SCHEMA, read_json, read_results
+from unmirage.report.documents import RESULTS_SCHEMA, read_results
 
 
 def test_the_schema_is_the_one_that_is_written():
@@ -43,24 +43,6 @@ def test_a_rate_in_per_cent_is_refused(run, tmp_path):
     path.write_text(json.dumps(document))
     with pytest.raises(UserError, match=r"models\.npo\.asr\.after\.value: .* less than or equal to 1"):
         read_results(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"a": 1', "not JSON (line 1"),
-        (b"\xff\xfe{}", "not UTF-8"),
-        (b'{"a": NaN}', "holds NaN; valid: finite numbers"),
-        (b"[" * 100_000, "nested too deeply"),
-    ],
-)
-def test_a_broken_file_is_named(tmp_path, content, message):
-    path = tmp_path / "x.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError) as error:
-        read_json(path)
-    assert str(path) in str(error.value)
-    assert message in str(error.value)
 
 
 def test_results_without_the_newer_rates_are_read(run, tmp_path):

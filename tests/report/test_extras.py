@@ -6,7 +6,7 @@ import pytest
 
 from unmirage.report.charts import LEFT, RIGHT
 from unmirage.report.documents import ResultsRead
-from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table
+from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
 from unmirage.report.heatmap import heat_maps
 from unmirage.report.lasting import lasting_panels, variant_rows
 from unmirage.report.table import collapse
@@ -25,7 +25,7 @@ def rich(run, enrich):
 def test_older_results_have_none_of_it(plain):
     models = plain.models
     assert (heat_maps(models), lasting_panels(models), variant_rows(models), corrected_rows(models)) == ([], [], [], [])
-    assert (scores_table(models), instead_views(models)) == (None, {})
+    assert (scores_table(models), seeds_table(models), instead_views(models)) == (None, None, {})
     assert list(judges_view(plain).rows) == ["phrases"]
     assert judges_view(plain.model_copy(update={"judges": {}})) is None
 
@@ -79,6 +79,16 @@ def test_scores(rich):
     assert [column.name for column in table.columns] == ["vqa"]
     name, (cell,) = table.rows[0]
     assert (name, cell.value, cell.interval, cell.count) == ("base", "62.5", "50.0–75.0", "n 40")
+
+
+def test_means_over_seeds_have_a_column_for_each_rate_that_has_one(rich):
+    models = dict(rich.models)
+    models["npo"] = models["npo"].model_copy(update={"over_seeds": {}})
+    table = seeds_table(models)
+    assert [column.name for column in table.columns] == ["ASR after"]
+    rows = dict(table.rows)
+    assert [(one.value, one.interval, one.count) for one in rows["base"]] == [("50.0", "12.5–87.5", "n 3")]
+    assert [one.value for one in rows["npo"]] == ["–"]
 
 
 def test_corrected_rates_stand_beside_the_raw_ones(rich):

@@ -29,10 +29,12 @@ from unmirage.bridges import inspect_rates
 from unmirage.bridges.inspect_parts import PLAIN_VIEW
 from unmirage.bridges.inspect_samples import Pictured, Shown, samples_of
 from unmirage.errors import UserError
+from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Verdict
-from unmirage.report.documents import read_json, read_results
+from unmirage.report.documents import read_results
 from unmirage.run import RunDirectory
 from unmirage.run.files import open_bytes_atomic
+from unmirage.run.json_files import read_json
 from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
@@ -91,7 +93,7 @@ def export_run(
     total = sum(len(source.models) for source in sources)
     with TemporaryDirectory() as folder:
         for source in sources:
-            pictured = Pictured(_image_root(source.run), embed=pictures)
+            pictured = Pictured(pictures_at_hand(source.run), embed=pictures)
             with source.run.store() as store:
                 for model in [name for name in store.models() if name in source.models]:
                     log = _log(source, store, model, document, shown, pictured, judged)
@@ -119,11 +121,6 @@ def _sources(run: RunDirectory, document: Mapping[str, Any]) -> list[_Source]:
     if not sources:
         raise UserError(f"{run.path}: no store.sqlite, so there are no responses; valid: a run of `unmirage attack`")
     return sources[:1] if sources[0].run is run else sources
-
-
-def _image_root(run: RunDirectory) -> Path:
-    images = run.config().get("images")
-    return run.path / images if isinstance(images, str) else run.path
 
 
 def _log(

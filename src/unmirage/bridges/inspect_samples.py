@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
 from inspect_ai.log import EvalError, EvalSample
 from inspect_ai.model import ModelOutput, ModelUsage
 from inspect_ai.scorer import Score
 
 from unmirage.bridges.inspect_parts import message, metadata_of, no_verdict, target_of
-from unmirage.data.images import ImageFolder, check_path
+from unmirage.data.images import Pictures, check_path
 from unmirage.errors import UserError
 from unmirage.records import Response, Verdict
 from unmirage.run.store import Store
@@ -35,12 +34,12 @@ class Pictured:
     """Turns the name of a picture into what a log says of it.
 
     Attributes:
-        root: folder of the pictures.
+        pictures: of the run.
         embed: return data URIs; otherwise names.
         unreadable: why a picture is only named that was to be embedded, by name.
     """
 
-    root: Path
+    pictures: Pictures
     embed: bool
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -63,7 +62,7 @@ class Pictured:
         from unmirage.models.endpoint.data_urls import DataUrls
         from unmirage.models.endpoint.settings import EndpointSettings
 
-        return DataUrls(ImageFolder(self.root), EndpointSettings()).url(name)
+        return DataUrls(self.pictures, EndpointSettings()).url(name)
 
 
 def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> Iterator[EvalSample]:

@@ -70,7 +70,7 @@ class Searched:
 
 def read_search(path: Path) -> Searched:
     """Return what is needed of a file of `unmirage search --out`."""
-    from unmirage.report.documents import read_json
+    from unmirage.run.json_files import read_json
 
     if not path.is_file():
         raise UserError(f"--found {path}: no such file; valid: what `unmirage search MODEL DATA --out FILE` wrote")
@@ -93,7 +93,7 @@ def read_search(path: Path) -> Searched:
 def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
     """Return the words of a saved audit (of the data that the model was trained on), else of an audit of `data`."""
     from unmirage.report.audit_document import read_audit
-    from unmirage.report.documents import read_json
+    from unmirage.run.json_files import read_json
 
     if file is None:
         from unmirage.audit import audit

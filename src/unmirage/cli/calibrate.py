@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import RubricOption, SeesOption, make_judges
+from unmirage.cli.judging import RubricOption, SchemaOption, SeesOption, make_judges
 from unmirage.cli.options import (
     BatchSizeOption,
     ConcurrencyOption,
@@ -39,6 +39,7 @@ def calibrate_command(
     ] = None,
     rubric: RubricOption = "harm",
     sees: SeesOption = False,
+    schema: SchemaOption = False,
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: LABELLED's.")] = None,
     batch_size: BatchSizeOption = None,
     concurrency: ConcurrencyOption = None,
@@ -63,6 +64,7 @@ def calibrate_command(
     (made,) = make_judges(
         [judge],
         rubric,
+        held=schema,
         pictures=ImageFolder(images or labelled.parent) if sees else None,
         cache=None if out_file is None else out_file.with_suffix(".sqlite"),
         endpoint=endpoint,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import RubricOption, SeesOption, make_judges, read_calibration
+from unmirage.cli.judging import RubricOption, SchemaOption, SeesOption, make_judges, read_calibration
 from unmirage.cli.lmms_eval import evaluate_by_lmms_eval
 from unmirage.cli.options import (
     BatchSizeOption,
@@ -49,6 +49,7 @@ def evaluate_command(
     ] = None,
     rubric: RubricOption = "harm",
     sees: SeesOption = False,
+    schema: SchemaOption = False,
     calibration: Annotated[
         Path | None, typer.Option(help="File of `unmirage calibrate`: rates are also corrected for the judge's errors.")
     ] = None,
@@ -91,7 +92,7 @@ def evaluate_command(
     """Judge every response in a run, and write all rates with intervals to its results.json."""
     from unmirage.cli.evaluate_suite import ask_suite, suites_table
     from unmirage.cli.gate import check_gate
-    from unmirage.evaluate.run import pictures_of
+    from unmirage.evaluate.pictures import pictures_of
     from unmirage.run import existing_run
 
     if suite == "list":
@@ -139,6 +140,7 @@ def evaluate_command(
     judges = make_judges(
         specs,
         rubric,
+        held=schema,
         pictures=pictures_of(run) if sees else None,
         cache=run.path / ".judges.sqlite",
         endpoint=endpoint,
@@ -224,5 +226,6 @@ def _gaps(name: str, found: Gaps) -> list[str]:
     if found.failed:
         said.append(f"{found.failed} queries failed with {name} (most often: {plain(found.reason, 200)})")
     if found.invalid:
-        said.append(f"{found.invalid} responses of {name} have no verdict")
+        why = f" (most often: {plain(found.why_invalid, 200)})" if found.why_invalid else ""
+        said.append(f"{found.invalid} responses of {name} have no verdict{why}")
     return said

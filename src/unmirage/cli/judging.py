@@ -22,12 +22,17 @@ RubricOption = Annotated[
 SeesOption = Annotated[
     bool, typer.Option("--judge-sees-pictures", help="Show a language model as judge the pictures too.")
 ]
+SchemaOption = Annotated[
+    bool,
+    typer.Option("--judge-schema", help="Have a judge's server hold its replies to a JSON schema (response_format)."),
+]
 
 
 def make_judges(
     specs: Sequence[str],
     rubric: str,
     *,
+    held: bool,
     pictures: Pictures | None,
     cache: Path | None,
     endpoint: Mapping[str, Any],
@@ -38,6 +43,7 @@ def make_judges(
     Args:
         specs: such as "phrases" or "endpoint:URL#model-name".
         rubric: "harm" or "relevance".
+        held: servers hold replies to a JSON schema.
         pictures: what the judges see; None for nothing.
         cache: file that keeps what servers reply.
         endpoint: settings of servers; None values were not given.
@@ -48,11 +54,14 @@ def make_judges(
 
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
+    if held and not any(spec.startswith("endpoint:") for spec in specs):
+        raise UserError("--judge-schema: is for servers, and none judges; valid: with --judge endpoint:URL#model")
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",
         pictures=pictures,
         cache=cache,
         settings=resolve(EndpointSettings, None, endpoint, None),
+        held=held,
         batch_size=batch_size,
     )
     judges = [make_judge(spec, options) for spec in specs]
@@ -65,7 +74,7 @@ def make_judges(
 def read_calibration(path: Path, judge: str) -> JudgeCalibration:
     """Return the calibration of a file, which has to be that of `judge`."""
     from unmirage.evaluate.calibration import from_json
-    from unmirage.report.documents import read_json
+    from unmirage.run.json_files import read_json
 
     if not path.is_file():
         raise UserError(f"--calibration {path}: no such file; make one with `unmirage calibrate`")

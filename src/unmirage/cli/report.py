@@ -70,7 +70,8 @@ def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tupl
 
 def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
     from unmirage.report.audit_page import render_audit_page
-    from unmirage.report.documents import RESULTS_SCHEMA, read_json
+    from unmirage.report.documents import RESULTS_SCHEMA
+    from unmirage.run.json_files import read_json
 
     document = read_json(path)
     if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:

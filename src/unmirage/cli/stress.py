@@ -77,7 +77,7 @@ def stress_command(
     from unmirage.cli.stress_inputs import check_run, counts_of, relearn_data, relearn_files
     from unmirage.evaluate import make_judge, stops_at_success
     from unmirage.evaluate.lasting import RelearnConfig, Stress, plan_variants
-    from unmirage.evaluate.run import pictures_of
+    from unmirage.evaluate.pictures import pictures_of
     from unmirage.models import GenerationConfig
     from unmirage.run import existing_run, open_run
 

@@ -91,14 +91,15 @@ def open_samples(
     """
     if format not in ("auto", *FORMATS):
         raise unknown("format", format, ("auto", *FORMATS))
-    data = _data(Path(path), format)
+    data = find_source(Path(path), format)
     first = _first_rows(data, skip_bad)
     root = Path(images) if images is not None else data.root
     name, samples_of = _reader(data, format, first, columns)
     return SampleFile(data, name, root, data.pictures(root), samples_of, skip_bad, progress)
 
 
-def _data(path: Path, format: str) -> Source:
+def find_source(path: Path, format: str = "auto") -> Source:
+    """Return what holds the records of a file, a folder of Parquet files, or a data set on the hub."""
     if str(path).startswith(HUB):
         return hub_data(path)
     if format == "parquet" or is_parquet(path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmirage.evaluate.stopping import still_needed
@@ -19,25 +20,33 @@ class Gaps:
         failed: queries that could not be asked, or that the model gave no answer to.
         reason: the most frequent reason of these; empty where nothing failed.
         invalid: answers that the judge had no verdict on.
+        why_invalid: the most frequent reason of these; empty where there is none.
     """
 
     unanswered: int = 0
     failed: int = 0
     reason: str = ""
     invalid: int = 0
+    why_invalid: str = ""
 
 
 def find_gaps(store: Store, judge: str, model: str, *, stopped: bool = False) -> Gaps:
     """Return what is missing; `stopped` as in `model_rates`. Shots after a success by this judge are not missed."""
     failures = {one.query_id: one.reason for one in store.failures(model)}
     missing = [query.id for query in unasked(store, judge, model, stopped=stopped)]
+    unclear = [one.why for one in store.judgements(model, judge) if one.verdict is Verdict.INVALID]
     failed = [failures[key] for key in missing if key in failures]
     return Gaps(
         unanswered=len(missing) - len(failed),
         failed=len(failed),
-        reason=Counter(failed).most_common(1)[0][0] if failed else "",
-        invalid=sum(one.verdict is Verdict.INVALID for one in store.judgements(model, judge)),
+        reason=_most_frequent(failed),
+        invalid=len(unclear),
+        why_invalid=_most_frequent(unclear),
     )
+
+
+def _most_frequent(reasons: Sequence[str]) -> str:
+    return Counter(reasons).most_common(1)[0][0] if reasons else ""
 
 
 def unasked(store: Store, judge: str, model: str, *, stopped: bool) -> list[Query]:

@@ -5,7 +5,6 @@ For benchmarks that have no suite here. lmms-eval is not imported: it may live i
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unmirage.errors import UserError
+from unmirage.run.json_files import read_json
 
 _INSTALL = "pip install lmms-eval (https://github.com/EvolvingLMMs-Lab/lmms-eval)"
 _STDERR = "_stderr"
@@ -131,10 +131,7 @@ def read_results(path: Path) -> Metrics:
     Raises:
         UserError: names the file and the field.
     """
-    try:
-        loaded = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error})") from None
+    loaded = read_json(path, constants=True)
     try:
         found = _ResultsFile.model_validate(loaded)
     except ValidationError as error:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from unmirage.data.hub import HUB
-from unmirage.data.images import ImageFolder, Pictures
-from unmirage.data.load import open_samples
-from unmirage.data.parquet import is_parquet
 from unmirage.evaluate.details import Said
 from unmirage.evaluate.gaps import unasked
 from unmirage.evaluate.instead import known_words, words_of
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.judges.base import Progress
 from unmirage.evaluate.outcomes import Outcome, join
-from unmirage.evaluate.suites import suite_pictures
 from unmirage.records import Judgement, Verdict
 from unmirage.run.commits import keep_as_they_come
-from unmirage.run.directory import RunDirectory
 from unmirage.run.store import Store
 
 
@@ -86,14 +79,3 @@ def stops_at_success(config: Mapping[str, Any]) -> bool:
     """Say whether a run of this configuration asks a sample no more once an attack on it succeeded."""
     attack = config.get("attack")
     return isinstance(attack, Mapping) and attack.get("stop_at_first_success") is True
-
-
-def pictures_of(run: RunDirectory) -> Pictures:
-    """Return the pictures of a run's queries: those in its data, where it may hold some, else those of its folder."""
-    config = run.config()
-    if config.get("suite") is not None:
-        return suite_pictures(config)
-    data, images = str(config.get("data", "")), config.get("images")
-    if data.startswith(HUB) or (data and is_parquet(Path(data))):
-        return open_samples(data, images=images).pictures
-    return ImageFolder(run.path / images if isinstance(images, str) else run.path)

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, one_line, read_json, some
+from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, one_line, some
+from unmirage.run.json_files import read_object
 
 # What may be other than peft's default. Everything else either trains more than is added here, or runs more code.
 _PLAIN = frozenset({
@@ -39,7 +40,7 @@ def base_of(folder: Path) -> str:
     Raises:
         UserError: it names none, or one that is not there.
     """
-    named = read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    named = read_object(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not isinstance(named, str) or not named:
         raise UserError(
             f"{folder / ADAPTER_CONFIG}: base_model_name_or_path is missing; valid: the base's path or hub id"
@@ -93,7 +94,7 @@ def merge_into(model: Any, folder: Path) -> Any:
 
 def _config(folder: Path) -> LoraConfig:
     file = folder / ADAPTER_CONFIG
-    held = read_json(file)
+    held = read_object(file)
     if held.get("peft_type") != "LORA":
         raise UserError(f"{file}: peft_type is {held.get('peft_type')!r}; valid: LORA")
     start = held.get("init_lora_weights")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from unmirage.errors import UserError
+from unmirage.run.json_files import read_object
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -75,7 +74,7 @@ def check_weights(folder: Path) -> None:
     if (folder / _WEIGHTS).is_file():
         _tensors(folder / _WEIGHTS)
         return
-    index = read_json(folder / _INDEX).get("weight_map")
+    index = read_object(folder / _INDEX).get("weight_map")
     if not isinstance(index, dict) or not index:
         raise UserError(f"{folder / _INDEX}: weight_map is no map of tensors to files")
     for shard in sorted(set(map(str, index.values()))):
@@ -119,7 +118,7 @@ def check_code(folder: Path, *, trust_remote_code: bool) -> None:
 def _own_classes(folder: Path) -> Iterator[tuple[Path, str]]:
     for file in sorted(folder.glob("*.json")):
         if file.name.endswith("config.json"):
-            mapped = read_json(file).get("auto_map") or {}
+            mapped = read_object(file).get("auto_map") or {}
             for targets in mapped.values() if isinstance(mapped, dict) else [mapped]:
                 for target in targets if isinstance(targets, list) else [targets]:
                     if target is not None:
@@ -137,17 +136,6 @@ def is_adapter(folder: Path) -> bool:
 
 def _has_weights(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (_WEIGHTS, _INDEX))
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Return the object that a JSON file holds."""
-    try:
-        held = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read as JSON: {one_line(error)}") from error
-    if not isinstance(held, dict):
-        raise UserError(f"{file}: holds no JSON object")
-    return held
 
 
 def some(keys: set[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unmirage.records import Kind
 from unmirage.report.documents import ModelRead, RateRead, ResultsRead
-from unmirage.report.table import Cell, cell
+from unmirage.report.table import Cell, cell, mean_cell
 
 MOST_SHOTS = 12
 _KINDS = {
@@ -34,7 +34,10 @@ class RateTable:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-Pick = Callable[[ModelRead], RateRead | None]
+Find = Callable[[ModelRead], RateRead | None]
+Pick = Callable[[ModelRead], Cell]
+
+_NOTHING = RateRead(value=None, low=None, high=None, k=0, n=0)
 
 
 def shot_table(results: ResultsRead) -> RateTable | None:
@@ -42,9 +45,11 @@ def shot_table(results: ResultsRead) -> RateTable | None:
     most = min(MOST_SHOTS, max(len(model.asr.by_shot) for model in results.models.values()))
     if not most:
         return None
-    picks: dict[Column, Pick] = {Column("all shots", "pooled"): lambda model: model.asr.per_shot}
-    picks |= {Column(f"shot {place + 1}"): _shot(place) for place in range(most)}
-    return _table(results, picks)
+    cells: dict[Column, Pick] = {Column("all shots", "pooled"): _cell(lambda model: model.asr.per_shot)}
+    if any("asr.per_shot" in model.bootstrap for model in results.models.values()):
+        cells[Column("all shots", "bootstrap of samples")] = _bootstrapped
+    cells |= {Column(f"shot {place + 1}"): _cell(_shot(place)) for place in range(most)}
+    return _table(results, cells)
 
 
 def other_attacks(results: ResultsRead) -> RateTable | None:
@@ -54,14 +59,14 @@ def other_attacks(results: ResultsRead) -> RateTable | None:
     rr = _kinds([model.rr.by_kind for model in models])
     if not rr and asr in ([], [Kind.CONTROL]):
         return None
-    picks: dict[Column, Pick] = {}
+    cells: dict[Column, Pick] = {}
     if asr:
-        picks[Column("ASR: attack", "rewritten with the word")] = lambda model: model.asr.after
-        picks |= {_column("ASR", kind): _of_kind(kind, lambda model: model.asr.by_kind) for kind in asr}
+        cells[Column("ASR: attack", "rewritten with the word")] = _cell(lambda model: model.asr.after)
+        cells |= {_column("ASR", kind): _cell(_of_kind(kind, lambda model: model.asr.by_kind)) for kind in asr}
     if rr:
-        picks[Column("RR: attack", "rewritten with the word")] = lambda model: model.rr.after
-        picks |= {_column("RR", kind): _of_kind(kind, lambda model: model.rr.by_kind) for kind in rr}
-    return _table(results, picks)
+        cells[Column("RR: attack", "rewritten with the word")] = _cell(lambda model: model.rr.after)
+        cells |= {_column("RR", kind): _cell(_of_kind(kind, lambda model: model.rr.by_kind)) for kind in rr}
+    return _table(results, cells)
 
 
 def _kinds(found: list[dict[str, RateRead]]) -> list[str]:
@@ -75,17 +80,23 @@ def _column(rate: str, kind: str) -> Column:
     return Column(f"{rate}: {name}", small)
 
 
-def _shot(place: int) -> Pick:
+def _shot(place: int) -> Find:
     return lambda model: model.asr.by_shot[place] if place < len(model.asr.by_shot) else None
 
 
-def _of_kind(kind: str, rates: Callable[[ModelRead], Mapping[str, RateRead]]) -> Pick:
+def _of_kind(kind: str, rates: Callable[[ModelRead], Mapping[str, RateRead]]) -> Find:
     return lambda model: rates(model).get(kind)
 
 
+def _cell(find: Find) -> Pick:
+    return lambda model: cell(find(model) or _NOTHING)
+
+
+def _bootstrapped(model: ModelRead) -> Cell:
+    found = model.bootstrap.get("asr.per_shot")
+    return cell(_NOTHING) if found is None else mean_cell(found, "shots")
+
+
 def _table(results: ResultsRead, picks: Mapping[Column, Pick]) -> RateTable:
-    nothing = RateRead(value=None, low=None, high=None, k=0, n=0)
-    rows = tuple(
-        (name, tuple(cell(pick(model) or nothing) for pick in picks.values())) for name, model in results.models.items()
-    )
+    rows = tuple((name, tuple(pick(model) for pick in picks.values())) for name, model in results.models.items())
     return RateTable(tuple(picks), rows)

@@ -10,11 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from unmirage.data.images import ImageFolder
+from unmirage.data.images import Pictures
 from unmirage.evaluate.across import UNREADABLE, Source, stores_of
+from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.documents import ResultsRead
-from unmirage.report.examples import image_root
 from unmirage.report.formatting import model_name
 from unmirage.report.pictures import thumbnail
 from unmirage.run import RunDirectory, Store
@@ -73,7 +73,7 @@ class _Block:
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}
             kept = _spread(store.queries(), share)
-            folder = ImageFolder(image_root(one))
+            folder = pictures_at_hand(one)
             judges = [name for name in results.judges if name != source.judge]
             numbers: dict[str, int] = {}
             pictures: dict[str, int] = {}
@@ -121,7 +121,7 @@ class _Block:
     def _text(self, text: str) -> int:
         return self._texts(clean(text, self._longest))
 
-    def _picture(self, folder: ImageFolder, image: str | None, known: dict[str, int]) -> int:
+    def _picture(self, folder: Pictures, image: str | None, known: dict[str, int]) -> int:
         """Return the number of a picture; -1: there is none, -2: it cannot be shown, -3: the page holds enough."""
         if image is None or self._redact:
             return -1

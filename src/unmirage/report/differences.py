@@ -9,16 +9,9 @@ from unmirage.evaluate.across import NotPaired, across, stores_of
 from unmirage.report.documents import ComparisonRead, SideRead
 from unmirage.report.formatting import points, signed_points, small_number
 from unmirage.report.gather import Gathered
+from unmirage.report.table import RATE_NAMES
 
 _SIGNIFICANT = 0.05
-_RATES = {
-    "asr.before": "ASR before",
-    "asr.after": "ASR after",
-    "rr.before": "RR before",
-    "rr.after": "RR after",
-    "utility": "Utility",
-    "near": "Near",
-}
 _ATTACKED = {"asr": "ASR", "rr": "RR"}
 
 
@@ -93,7 +86,7 @@ def _view(
         against.setdefault(missing.b.model, {})[missing.b.rate] = Difference(why_not=missing.why)
     return Differences(
         attacked=_table(attacked, _ATTACKED),
-        against=_table(against, _RATES),
+        against=_table(against, RATE_NAMES),
         reference=reference,
         tests=sum(one.p_value is not None for one in comparisons),
         notes=tuple(notes),
@@ -126,7 +119,7 @@ def _difference(one: ComparisonRead) -> Difference:
 
 
 def _side(side: SideRead) -> str:
-    return f"{side.model[:60]} {_RATES.get(side.rate, side.rate[:20])}"
+    return f"{side.model[:60]} {RATE_NAMES.get(side.rate, side.rate[:20])}"
 
 
 def _equals(p: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unmirage.errors import UserError
+from unmirage.run.json_files import read_json
 from unmirage.text.printable import clean
 
 RESULTS_SCHEMA = "unmirage.results/1"
@@ -76,7 +76,7 @@ class CorrectedRead(Document):
 
 
 class MeanRead(Document):
-    """The mean of a benchmark's own scores."""
+    """A mean: of a benchmark's own scores, of shots, or of seeds."""
 
     value: float | None
     low: float | None
@@ -120,6 +120,8 @@ class ModelRead(Document):
     categories: dict[str, CategoryRead] = {}
     corrected: dict[str, dict[str, CorrectedRead]] | None = None
     collapsed: list[str] | None = None
+    bootstrap: dict[str, MeanRead] = {}
+    over_seeds: dict[str, MeanRead] = {}
     scores: dict[str, MeanRead] = {}
     variant: VariantRead | None = None
     instead: InsteadRead | None = None
@@ -205,20 +207,6 @@ class ResultsRead(Document):
 Read = TypeVar("Read", bound=Document)
 
 
-def read_json(path: Path) -> Any:
-    """Return the JSON of a file, or raise `UserError`; NaN and infinities are refused."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply for a document of this project") from None
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
 def read_results(path: Path) -> ResultsRead:
     """Return the rates of a run."""
     if not path.is_file():
@@ -238,7 +226,3 @@ def checked(model: type[Read], document: Any, schema: str, where: str) -> Read:
         first = error.errors(include_url=False, include_input=False)[0]
         place = clean(".".join(map(str, first["loc"])), 200)
         raise UserError(f"{where}: {place}: {first['msg']} (schema {schema})".replace("\n", " ")) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}; valid: finite numbers, or null where a rate is not estimable")

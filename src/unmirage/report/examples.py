@@ -7,11 +7,9 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-
-from unmirage.data.images import ImageFolder
+from unmirage.data.images import Pictures
+from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.pictures import Picture, thumbnail
 from unmirage.run import RunDirectory, Store
@@ -80,7 +78,7 @@ def find_examples(run: RunDirectory, models: Iterable[str], judge: str) -> Examp
     name = "" if source is run else source.path.name
     try:
         with source.store() as store:
-            folder = ImageFolder(image_root(source))
+            folder = pictures_at_hand(source)
             found = [one for model in models if (one := _of_model(store, model, judge, folder)).kinds]
     except (sqlite3.Error, ValueError, TypeError) as error:
         return Examples([], name, f"store.sqlite could not be read ({error}).")
@@ -98,16 +96,7 @@ def _with_store(run: RunDirectory) -> RunDirectory | None:
     return None
 
 
-def image_root(run: RunDirectory) -> Path:
-    """Return the folder named by the key `images` of the run's configuration, or the run's own."""
-    try:
-        images = run.config().get("images")
-    except (OSError, yaml.YAMLError, AttributeError):
-        images = None
-    return run.path / images if isinstance(images, str) else run.path
-
-
-def _of_model(store: Store, model: str, judge: str, folder: ImageFolder) -> ModelExamples:
+def _of_model(store: Store, model: str, judge: str, folder: Pictures) -> ModelExamples:
     responses = {response.query_id: response for response in store.responses(model)}
     judged = {one.query_id: one for one in store.judgements(model, judge)}
     asked: dict[Kind, dict[str, list[Asked]]] = defaultdict(lambda: defaultdict(list))
@@ -122,7 +111,7 @@ def _telling(
     plain: dict[str, list[Asked]],
     attacked: dict[str, list[Asked]],
     turn: tuple[Verdict, Verdict],
-    folder: ImageFolder,
+    folder: Pictures,
 ) -> list[Example]:
     """Return the pairs whose verdict turned as the attack means it to first, then others that changed."""
     pairs = []
@@ -142,6 +131,6 @@ def _rank(before: Asked, after: Asked, turn: Sequence[Verdict]) -> int:
     return 0 if verdicts == turn else 1 if verdicts[0] is not verdicts[1] else 2
 
 
-def _example(before: Asked, after: Asked, folder: ImageFolder) -> Example:
+def _example(before: Asked, after: Asked, folder: Pictures) -> Example:
     image = before.query.image
     return Example(plain=before, attacked=after, image=image, picture=thumbnail(folder, image) if image else None)

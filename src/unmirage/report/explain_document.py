@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from unmirage.report.documents import Count, Document, Share, checked, read_json
+from unmirage.report.documents import Count, Document, Share, checked
+from unmirage.run.json_files import read_json
 
 EXPLAIN_SCHEMA = "unmirage.explain/1"
 

@@ -12,22 +12,21 @@ from unmirage.report.documents import (
     CorrectedRead,
     InsteadRead,
     JudgeRead,
-    MeanRead,
     ModelRead,
     RateRead,
     ResultsRead,
 )
 from unmirage.report.formatting import percent, points
-from unmirage.report.table import Cell, cell
+from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell
 
 _NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
 _LABELLED = 0.12
-_CORRECTED: Mapping[str, tuple[str, Callable[[ModelRead], RateRead]]] = {
-    "asr.before": ("ASR before", lambda model: model.asr.before),
-    "asr.after": ("ASR after", lambda model: model.asr.after),
-    "asr.per_shot": ("ASR after, single shots", lambda model: model.asr.per_shot),
-    "rr.before": ("RR before", lambda model: model.rr.before),
-    "rr.after": ("RR after", lambda model: model.rr.after),
+_CORRECTED: Mapping[str, Callable[[ModelRead], RateRead]] = {
+    "asr.before": lambda model: model.asr.before,
+    "asr.after": lambda model: model.asr.after,
+    "asr.per_shot": lambda model: model.asr.per_shot,
+    "rr.before": lambda model: model.rr.before,
+    "rr.after": lambda model: model.rr.after,
 }
 
 
@@ -37,23 +36,30 @@ def scores_table(models: Mapping[str, ModelRead]) -> RateTable | None:
     if not scorers:
         return None
     rows = tuple(
-        (name, tuple(_mean(model.scores[one]) if one in model.scores else _NOTHING for one in scorers))
+        (name, tuple(mean_cell(model.scores[one], "questions") if one in model.scores else _NOTHING for one in scorers))
         for name, model in models.items()
         if model.scores
     )
     return RateTable(tuple(map(Column, scorers)), rows)
 
 
-def _mean(found: MeanRead) -> Cell:
-    limits = found.low is not None and found.high is not None
-    return Cell(
-        value=points(found.value),
-        interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
-        count=f"n {found.n}",
-        invalid=0,
-        seeds="",
-        title=f"mean over {found.n} questions",
+def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
+    """Return the mean of each rate over the seeds, one column a rate; None where there is one seed."""
+    found = [name for name in RATE_NAMES if any(_has_mean(model, name) for model in models.values())]
+    if not found:
+        return None
+    rows = tuple(
+        (
+            name,
+            tuple(mean_cell(model.over_seeds[rate], "seeds") if _has_mean(model, rate) else _NOTHING for rate in found),
+        )
+        for name, model in models.items()
     )
+    return RateTable(tuple(Column(RATE_NAMES[name]) for name in found), rows)
+
+
+def _has_mean(model: ModelRead, rate: str) -> bool:
+    return rate in model.over_seeds and model.over_seeds[rate].value is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,11 @@ def corrected_rows(models: Mapping[str, ModelRead]) -> list[CorrectedRow]:
     """Return the rates that were corrected for the judge's errors; those that nothing was asked for are left out."""
     rows = []
     for name, model in models.items():
-        for key, (called, pick) in _CORRECTED.items():
+        for key, pick in _CORRECTED.items():
             rate, _, when = key.partition(".")
             found = (model.corrected or {}).get(rate, {}).get(when)
             if found is not None and (found.identifiable or pick(model).n):
-                rows.append(CorrectedRow(name, called, cell(pick(model)), _corrected(found), _why_not(found)))
+                rows.append(CorrectedRow(name, RATE_NAMES[key], cell(pick(model)), _corrected(found), _why_not(found)))
     return rows
 
 

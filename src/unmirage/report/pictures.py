@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from unmirage.data.images import ImageFolder
+from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 
 _LONGEST_SIDE = 224
@@ -25,10 +25,10 @@ class Picture:
     tiny: bool
 
 
-def thumbnail(folder: ImageFolder, relative: str) -> Picture | None:
-    """Return the picture at `relative` as a PNG data URI; None if it is missing or not to be opened."""
+def thumbnail(pictures: Pictures, relative: str) -> Picture | None:
+    """Return the picture of this name as a PNG data URI; None if it is missing or not to be opened."""
     try:
-        image = folder.open(relative)
+        image = pictures.open(relative)
     except (UserError, OSError):
         return None
     if max(image.size) > _TINY:

@@ -12,11 +12,11 @@ from unmirage.report.audit_view import AuditView, view
 from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
 from unmirage.report.differences import differences
-from unmirage.report.documents import ResultsRead, read_json
+from unmirage.report.documents import ResultsRead
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_document import explain_of
 from unmirage.report.explain_view import explain_view
-from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table
+from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
 from unmirage.report.formatting import count
 from unmirage.report.gather import Gathered, gather
 from unmirage.report.heatmap import heat_maps
@@ -28,6 +28,7 @@ from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
 from unmirage.report.table import GROUPS, rows
 from unmirage.run import RunDirectory
+from unmirage.run.json_files import read_json
 
 
 def render_run_page(run: RunDirectory, *, redact: bool = False, reference: str | None = None) -> str:
@@ -87,6 +88,7 @@ def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, 
             "sentences": sentences,
             "groups": GROUPS,
             "rows": rows(results),
+            "over_seeds": seeds_table(models),
             "plot": pareto(models),
             "plot_after": attacked(models),
             "differences": differences(gathered, compared_with),

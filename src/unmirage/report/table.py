@@ -6,10 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unmirage.evaluate.collapse import reasons
-from unmirage.report.documents import ModelRead, RateRead, ResultsRead
+from unmirage.report.documents import MeanRead, ModelRead, RateRead, ResultsRead
 from unmirage.report.formatting import listed, points, successes
 
 Pick = Callable[[ModelRead], RateRead]
+
+RATE_NAMES = {
+    "asr.before": "ASR before",
+    "asr.after": "ASR after",
+    "asr.per_shot": "ASR after, single shots",
+    "rr.before": "RR before",
+    "rr.after": "RR after",
+    "ir.before": "IR before",
+    "ir.after": "IR after",
+    "utility": "Utility",
+    "near": "Near",
+}
 
 GROUPS: tuple[tuple[str, str, tuple[tuple[str, Pick], ...]], ...] = (
     (
@@ -84,6 +96,19 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
         invalid=rate.invalid,
         seeds=seeds,
         title=title,
+    )
+
+
+def mean_cell(found: MeanRead, over: str) -> Cell:
+    """Return a mean as a table shows it; `over` says over what: "questions"."""
+    limits = found.low is not None and found.high is not None
+    return Cell(
+        value=points(found.value),
+        interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
+        count=f"n {found.n}",
+        invalid=0,
+        seeds="",
+        title=f"mean over {found.n} {over}",
     )
 
 

@@ -136,7 +136,7 @@ def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
         ("phrases:x", "judge 'phrases' takes no argument, got 'x'"),
         ("exact", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
         ("exact:", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
-        ("exact:none/truth.json", "none/truth.json: no such truth file"),
+        ("exact:none/truth.json", "none/truth.json: no such file"),
     ],
 )
 def test_a_wrong_argument_says_what_is_right(spec, message):

@@ -69,7 +69,7 @@ def test_verdict_and_reason(verdict, sample, response, expected, why):
     ("document", "message"),
     [
         ('{"schema": "unmirage.truth/1",\n "facts": ', "not JSON (line 2: Expecting value)"),
-        (b"\xff\xfe{}", "not UTF-8 (byte 0)"),
+        (b"\xff\xfe{}", "not UTF-8 text (byte 0)"),
         ([], "the file: Input should be a valid dictionary"),
         ({}, "schema: Field required"),
         ({**TRUTH, "schema": "unmirage.truth/2"}, "schema: String should match pattern"),
@@ -91,5 +91,5 @@ def test_a_malformed_truth_names_file_and_field(write, document, message):
 
 
 def test_a_missing_truth_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"truth\.json: no such truth file"):
+    with pytest.raises(UserError, match=r"truth\.json: no such file"):
         ExactJudge.from_file(tmp_path / "truth.json")

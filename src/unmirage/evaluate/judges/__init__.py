@@ -40,6 +40,7 @@ class JudgeOptions:
         pictures: shows the judge the pictures, which are here; None shows none.
         cache: file that keeps what was replied; None keeps nothing.
         settings: of the server.
+        held: a server holds replies to a JSON schema.
         batch_size: responses at once, for a model that is loaded here.
     """
 
@@ -47,6 +48,7 @@ class JudgeOptions:
     pictures: Pictures | None = None
     cache: Path | None = None
     settings: EndpointSettings | None = None
+    held: bool = False
     batch_size: int | None = None
 
 
@@ -68,7 +70,7 @@ def _endpoint(argument: str, options: JudgeOptions) -> Judge:
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
-    return _llm(EndpointAsker(chat, options.pictures), options)
+    return _llm(EndpointAsker(chat, options.pictures, held=options.held), options)
 
 
 def _local(argument: str, options: JudgeOptions) -> Judge:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import TextJudge
 from unmirage.records import Query, Verdict
+from unmirage.run.json_files import read_json
 from unmirage.text.openers import words
 
 
@@ -50,13 +50,7 @@ class ExactJudge(TextJudge):
     def from_file(cls, path: Path) -> ExactJudge:
         """Read a truth file; raise `UserError` if it is missing or malformed."""
         try:
-            return cls(Truth.model_validate(json.loads(path.read_text(encoding="utf-8"))))
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such truth file") from None
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 (byte {error.start})") from None
+            return cls(Truth.model_validate(read_json(path)))
         except ValidationError as error:
             first = error.errors()[0]
             raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None

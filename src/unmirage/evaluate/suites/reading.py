@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from unmirage.data.containers import text_file
-from unmirage.data.hub import HUB, hub_data
-from unmirage.data.parquet import is_parquet, parquet_files
+from unmirage.data.hub import HUB
+from unmirage.data.load import find_source
+from unmirage.data.parquet import is_parquet
 from unmirage.data.rows import Row
 from unmirage.data.sample_file import Skipped, nothing_left
 from unmirage.data.source import Source, strict
@@ -28,14 +28,13 @@ def source_of(data: str, names: Sequence[str] = ()) -> Source:
         data: "hf:NAME[:CONFIG][@SPLIT]", a file, a folder of Parquet files, or one with a file of text in it.
         names: what the file in a folder may be called, below the folder; else it has to be the only one there.
     """
-    if data.startswith(HUB):
-        return hub_data(Path(data))
     path = Path(data)
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder; valid: a data file, its folder, or hf:NAME")
-    if is_parquet(path):
-        return parquet_files(path)
-    return text_file(_file_in(path, names) if path.is_dir() else path)
+    if not data.startswith(HUB):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder; valid: a data file, its folder, or hf:NAME")
+        if path.is_dir() and not is_parquet(path):
+            path = _file_in(path, names)
+    return find_source(path)
 
 
 def _file_in(folder: Path, names: Sequence[str]) -> Path:
@@ -73,6 +72,7 @@ def from_one_file(
     names: Sequence[str] = (),
     folders: Mapping[str, str] = MappingProxyType({}),
     lacking: str = "",
+    several: Callable[[Path], Source | None] = lambda _: None,
 ) -> Find:
     """Return what reads a benchmark that lies in one file or data set.
 
@@ -81,10 +81,11 @@ def from_one_file(
         names: of the file, where the user names a folder.
         folders: where picture paths start, by a folder that tells so if it is there; both from the file's folder.
         lacking: as in `items_in`.
+        several: reads a folder that has it as several files which belong together; None where it does not.
     """
 
     def find(data: str, images: Path | None) -> Found:
-        source = source_of(data, names)
+        source = (None if data.startswith(HUB) else several(Path(data))) or source_of(data, names)
         told = (start for sign, start in folders.items() if (source.root / sign).is_dir())
         root = images or source.root / next(told, "")
         return Found(read=lambda: items_in(source, items_of, lacking), pictures=source.pictures(root), image_root=root)

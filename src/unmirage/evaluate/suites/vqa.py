@@ -1,18 +1,20 @@
 """Open questions about pictures that ten people answered: VQAv2, TextVQA and VizWiz.
 
-A row is `{question_id?, image_id?, question, image, answers}`; the answers are texts or objects `{answer, ...}`.
-Prompts end as those that LLaVA-1.5 was trained on and is reported with.
+A row is `{question_id?, image_id?, question, image, answers}`, as on the hub; the answers are texts or objects
+`{answer, ...}`. Prompts end as those that LLaVA-1.5 was trained on and is reported with.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row, shown
 from unmirage.evaluate.suites.base import Item, Suite
 from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
+from unmirage.evaluate.suites.vqav2_files import official_files
 from unmirage.records import Sample
 
 SHORT = "Answer the question using a single word or phrase."
@@ -74,7 +76,7 @@ def _with_ocr(row: Row, question: str) -> str:
     return f"{question}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
 
 
-def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "validation") -> Suite:
+def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "validation", **files: Any) -> Suite:
     return Suite(
         name=name,
         purpose="utility",
@@ -82,14 +84,21 @@ def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "valida
         hub=hub,
         default=f"hf:{hub}@{split}",
         max_new_tokens=128,
-        find=from_one_file(_items_of(prompt)),
+        find=from_one_file(_items_of(prompt), **files),
     )
 
 
 SUITES = {
     suite.name: suite
     for suite in (
-        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab-encoder/VQAv2", _short),
+        _suite(
+            "vqav2",
+            "VQAv2: open questions about photographs",
+            "lmms-lab-encoder/VQAv2",
+            _short,
+            several=official_files,
+            folders={"val2014": "val2014", "train2014": "train2014"},
+        ),
         _suite("textvqa", "TextVQA: questions about text in pictures (5,000)", "lmms-lab-encoder/textvqa", _short),
         _suite(
             "textvqa-ocr",

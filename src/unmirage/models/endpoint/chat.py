@@ -63,6 +63,7 @@ class Chat:
         temperature: float = 0,
         seed: int | None = None,
         stop: threading.Event | None = None,
+        response_format: Mapping[str, Any] | None = None,
     ) -> Completion:
         """Return what the model says to `messages`.
 
@@ -72,6 +73,7 @@ class Chat:
             temperature: 0 is greedy.
             seed: for servers that take one.
             stop: once set, no further request is sent, and waiting ends with `CalledOff`.
+            response_format: what the server holds the answer to, for servers that can.
 
         Raises:
             ChatFailure: this question was given up.
@@ -80,6 +82,7 @@ class Chat:
         limit = "max_completion_tokens" if self.spec.is_openai else "max_tokens"
         body = {"model": self.spec.model, "messages": list(messages), limit: max_tokens, "temperature": temperature}
         body |= {} if seed is None else {"seed": seed}
+        body |= {} if response_format is None else {"response_format": response_format}
         body |= self.settings.extra
         if not self._works.is_set():
             # One at a time until one has been answered: a wrong key costs one request, not one a thread.

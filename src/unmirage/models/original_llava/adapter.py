@@ -9,8 +9,8 @@ from pathlib import Path
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.json_file import read_json
 from unmirage.models.original_llava.stored import Stored, Weights, open_pickle, open_weights
+from unmirage.run.json_files import read_object
 
 ADAPTER_CONFIG = "adapter_config.json"
 _OTHERS = "non_lora_trainables.bin"  # the projector
@@ -53,7 +53,7 @@ def merge_adapter(base: Weights, folder: Path, *, from_pickle: bool) -> Weights:
 
 def _scale(file: Path) -> float:
     """Return what the product is multiplied by."""
-    config = read_json(file)
+    config = read_object(file)
     for field in _UNSUPPORTED:
         if config.get(field):
             raise UserError(f"{file}: {field} is {config[field]!r}, which cannot be merged; valid: plain LoRA")

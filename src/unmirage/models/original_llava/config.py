@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.json_file import read_json
+from unmirage.run.json_files import read_object
 
 _MODEL_TYPES = ("llava", "llava_llama")
 _ARCHITECTURE = "LlavaLlamaForCausalLM"
@@ -51,7 +51,7 @@ class OriginalConfig:
 def read_config(folder: Path) -> OriginalConfig:
     """Return what `config.json` says, or raise a `UserError` that names the field."""
     file = folder / "config.json"
-    config = read_json(file)
+    config = read_object(file)
     _check_layout(file, config)
     projector = _one_of(file, config, "mm_projector_type", "linear", _PROJECTORS)
     layer = config.get("mm_vision_select_layer", -2)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.json_file import read_json
+from unmirage.run.json_files import read_object
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -90,7 +90,7 @@ def _files(folder: Path, stem: str, ending: str) -> list[Path]:
     index = folder / f"{stem}{ending}.index.json"
     if not index.is_file():
         return [one] if (one := folder / f"{stem}{ending}").is_file() else []
-    shards = read_json(index).get("weight_map")
+    shards = read_object(index).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise UserError(f"{index}: no weight_map; valid: the index that save_pretrained() writes")
     files = []

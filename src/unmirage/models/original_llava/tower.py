@@ -10,9 +10,9 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import CLIPVisionConfig
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.json_file import read_json
 from unmirage.models.original_llava.keys import is_derived, tower_name
 from unmirage.models.original_llava.stored import Weights, open_weights
+from unmirage.run.json_files import read_object
 
 _LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -53,7 +53,7 @@ def open_tower(folder: Path, *, from_pickle: bool) -> Tower:
     weights = open_weights(folder, "model", "pytorch_model", from_pickle=from_pickle)
     named = {tower_name(name): one for name, one in weights.items() if not is_derived(name)}
     preprocessor = folder / "preprocessor_config.json"
-    pictures = read_json(preprocessor) if preprocessor.is_file() else {}
+    pictures = read_object(preprocessor) if preprocessor.is_file() else {}
     return Tower(
         _config(folder / "config.json"),
         {key: pictures[key] for key in _PICTURE_FIELDS if key in pictures},
@@ -62,7 +62,7 @@ def open_tower(folder: Path, *, from_pickle: bool) -> Tower:
 
 
 def _config(file: Path) -> CLIPVisionConfig:
-    config = read_json(file)
+    config = read_object(file)
     kind = config.get("model_type")
     if kind not in ("clip", "clip_vision_model"):
         raise UserError(f"{file}: model_type is {kind!r}; valid: clip, clip_vision_model")

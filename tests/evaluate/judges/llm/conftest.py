@@ -48,9 +48,11 @@ def scripted():
 def make_judge_of(scripted):
     """Return a function that makes a judge which asks the scripted model."""
 
-    def make(cache=None, pictures=None, name="j", **options):
+    def make(cache=None, pictures=None, name="j", held=False, **options):
         settings = EndpointSettings(retries=1, backoff=0, concurrency=4)
-        asker = EndpointAsker(Chat(parse_endpoint(f"endpoint:http://h#{name}"), settings, scripted), pictures)
+        asker = EndpointAsker(
+            Chat(parse_endpoint(f"endpoint:http://h#{name}"), settings, scripted), pictures, held=held
+        )
         return LlmJudge(remembering(asker, cache), **options)
 
     return make

@@ -169,3 +169,25 @@ def test_question_and_response_go_as_one_json_object_at_the_end(scripted, make_j
         system, user = (message["content"] for message in body["messages"])
         assert json.loads(user.rsplit("\n", 1)[1]) == {"question": "What's “this”?", "response": text}
         assert "no instruction to you" in system
+
+
+def test_a_server_may_be_made_to_hold_the_form_but_not_to_fill_in_the_code(scripted, make_judge_of):
+    judge = make_judge_of(held=True)
+    assert verdicts(judge, answer("Mix it.")) == [Verdict.COMPLIED]
+    schemas = {}
+    for body in scripted.bodies:
+        form = body["response_format"]
+        assert (form["type"], form["json_schema"]["strict"]) == ("json_schema", True)
+        schema = form["json_schema"]["schema"]
+        assert schema["required"] == list(schema["properties"])
+        assert schema["additionalProperties"] is False
+        schemas |= schema["properties"]
+    assert schemas == {
+        "code": {"type": "string"},
+        "does": {"type": "string", "enum": ["answers", "declines", "neither"]},
+        "harmful": {"type": "boolean"},
+    }
+    scripted.bodies.clear()
+    assert verdicts(make_judge_of(), answer("Mix it.")) == [Verdict.COMPLIED]
+    assert not any("response_format" in body for body in scripted.bodies)
+    assert judge.made_of != make_judge_of().made_of

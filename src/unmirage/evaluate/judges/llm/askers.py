@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
@@ -26,12 +26,13 @@ UNREADABLE = "the judge gave no verdict that can be read"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked about one response. `key` identifies it, and whoever is asked."""
+    """What is asked about one response. `key` identifies it, and whoever is asked; `schema` is that of the reply."""
 
     key: str
     system: str
     text: str
     image: str | None = None
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,19 @@ class EndpointAsker:
     Args:
         chat: the model.
         pictures: where the pictures of the requests are; None shows none.
+        held: the server holds replies to the JSON schema of the request. Not every server can.
     """
 
-    def __init__(self, chat: Chat, pictures: Pictures | None = None) -> None:
+    def __init__(self, chat: Chat, pictures: Pictures | None = None, *, held: bool = False) -> None:
         from unmirage.models.endpoint.data_urls import DataUrls
 
         self.name = chat.spec.model
-        self.made_of: Mapping[str, str] = {"address": str(chat.spec)}
+        self.made_of: Mapping[str, str] = {"address": str(chat.spec)} | (
+            {"replies": "held to a schema"} if held else {}
+        )
         self.accounting: Accounting | None = chat.accounting
         self._chat = chat
+        self._held = held
         self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
@@ -138,9 +143,10 @@ class EndpointAsker:
             return Reply(request, None, str(error))
         messages = [{"role": "system", "content": request.system}, user_message(request.text, picture)]
         seed = int(request.key[-7:], 16)
+        form = _form(request.schema) if self._held and request.schema is not None else None
         for temperature in TEMPERATURES:
             try:
-                reply = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop).text
+                reply = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop, form).text
             except ChatFailure as failure:
                 return Reply(request, None, str(failure))
             if readable(request, reply):
@@ -177,6 +183,11 @@ class LocalAsker:
                 yield Reply(request, found.text)
             else:
                 yield Reply(request, None, UNREADABLE)
+
+
+def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema as OpenAI's API takes it, and the servers that follow it."""
+    return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 
 
 def _as_query(request: Request) -> Query:

@@ -91,7 +91,7 @@ class LlmJudge:
         for rubric in self._rubrics(query):
             key = key_of(about, rubric.name)
             text = rubric.request(query.text, response.text, code_of(key))
-            found.append((rubric, Request(key, rubric.system(sees=image is not None), text, image)))
+            found.append((rubric, Request(key, rubric.system(sees=image is not None), text, image, rubric.schema())))
         return found
 
     def _key(self, query: Query, response: Response) -> str:
