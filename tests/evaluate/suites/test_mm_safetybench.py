@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from unmirage.data.mm_safetybench import PICTURES, SCENARIOS
 from unmirage.errors import UserError
@@ -96,3 +97,70 @@ def test_the_hub_is_asked_for_each_scenario_and_kind(monkeypatch, write_parquet)
         load_suite("mm-safetybench", "hf:x/y:Illegal_Activity")
     with pytest.raises(UserError, match="unknown split of MM-SafetyBench 'TYPO'; valid: SD"):
         load_suite("mm-safetybench-sd", "hf:x/y@TYPO")
+
+
+@pytest.fixture
+def official(write_json, tmp_path):
+    """Return the folder of the authors' files for two of the scenarios."""
+    for name in ("01-Illegal_Activitiy", "06-Fraud"):
+        questions = {
+            key: {
+                "Question": f"plain {key}",
+                "Changed Question": f"changed {key}",
+                "Key Phrase": "k",
+                "Phrase Type": "activity",
+                "Rephrased Question": f"{name} phrase {key}",
+                "Rephrased Question(SD)": f"{name} picture {key}",
+            }
+            for key in ("0", "1")
+        }
+        write_json(questions, f"own/data/processed_questions/{name}.json")
+        for kind, size in (("SD", 3), ("SD_TYPO", 4), ("TYPO", 5)):
+            (tmp_path / "own/data/imgs" / name / kind).mkdir(parents=True)
+            for key in ("0", "1"):
+                path = tmp_path / "own/data/imgs" / name / kind / f"{key}.jpg"
+                Image.new("RGB", (10 * size + int(key), 4)).save(path)
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind", "words", "width"),
+    [("-sd", "SD", "picture", 30), ("-sd-typo", "SD_TYPO", "phrase", 40), ("-typo", "TYPO", "phrase", 50)],
+)
+def test_the_authors_own_files(official, ending, kind, words, width):
+    loaded = load_suite(f"mm-safetybench{ending}", official)
+    assert [query.text for query in loaded.queries] == [
+        f"{name} {words} {key}" for name in ("01-Illegal_Activitiy", "06-Fraud") for key in "01"
+    ]
+    assert [query.image for query in loaded.queries][3] == f"Fraud/{kind}/1.jpg"
+    assert [loaded.pictures.open(query.image).width for query in loaded.queries] == [width, width + 1] * 2
+    assert {sample.category for sample in loaded.samples} == {"Illegal_Activitiy", "Fraud"}
+
+
+def test_a_run_finds_the_authors_pictures_again(official):
+    loaded = load_suite("mm-safetybench-typo", official)
+    config = {"suite": {"name": "mm-safetybench-typo"}, "data": str(official), "images": str(loaded.image_root)}
+    assert suite_pictures(config).open("Fraud/TYPO/1.jpg").width == 51
+
+
+def test_the_authors_pictures_may_lie_elsewhere(official, tmp_path):
+    (official / "data/imgs").rename(tmp_path / "pictures")
+    assert load_suite("mm-safetybench-sd", official, images=tmp_path / "pictures").pictures.exists("Fraud/SD/0.jpg")
+
+
+@pytest.mark.parametrize("name", ["mm-safetybench", "mm-safetybench-text"])
+def test_the_authors_files_do_not_say_what_to_ask_without_pictures(official, name):
+    with pytest.raises(UserError, match="does not say what to ask without pictures; valid: mm-safetybench-sd, "):
+        load_suite(name, official)
+
+
+def test_what_is_wrong_in_the_authors_files_is_named(official, write_json):
+    write_json({"7": {"Rephrased Question": "How?"}}, "own/data/processed_questions/06-Fraud.json")
+    with pytest.raises(UserError, match=r"06-Fraud\.json: record 1: field 'Rephrased Question\(SD\)' is missing"):
+        load_suite("mm-safetybench-sd", official)
+    for path in (official / "data/processed_questions").iterdir():
+        path.unlink()
+    with pytest.raises(
+        UserError, match=r"processed_questions: has no file of a scenario; valid: 01-Illegal_Activitiy, "
+    ):
+        load_suite("mm-safetybench-sd", official)

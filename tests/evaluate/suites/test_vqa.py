@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from unmirage.errors import UserError
-from unmirage.evaluate.suites import load_suite
+from unmirage.evaluate.suites import load_suite, suite_pictures
 from unmirage.records import Kind
 
 TEN = ["red"] * 6 + ["dark red"] * 4
@@ -127,6 +127,8 @@ def test_the_authors_own_files_are_joined_by_the_number_of_the_question(official
     assert [sample.image for sample in loaded.samples][:2] == ["COCO_val2014_000000000042.jpg"] * 2
     assert [gold.answers for gold in loaded.gold] == [tuple(TEN), tuple(TEN), ("3",) * 10]
     assert loaded.pictures.open(loaded.queries[2].image).width == 7
+    config = {"suite": {"name": "vqav2"}, "data": str(folder), "images": str(loaded.image_root)}
+    assert suite_pictures(config).open(loaded.queries[2].image).width == 7
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """MM-SafetyBench (Liu et al. 2024, arXiv 2311.17600): 13 scenarios, each with three kinds of pictures and without.
 
 A folder holds `SCENARIO/KIND.parquet` or Parquet files in `SCENARIO/KIND/`, on its own or below `data/`, as the hub
-has it; there a scenario is a configuration and a kind a split.
+has it; there a scenario is a configuration and a kind a split. Or it holds the authors' own files.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unmirage.data.source import Source
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.suites.base import Find, Found, Item, Suite
 from unmirage.evaluate.suites.joined import JoinedPictures
+from unmirage.evaluate.suites.mm_safetybench_files import authors_folder, inner, official_scenarios
 from unmirage.evaluate.suites.reading import items_in
 
 _HUB = "PKU-Alignment/MM-SafetyBench"
@@ -28,8 +29,13 @@ def _find(kinds: Sequence[str]) -> Find:
     """Return what reads these kinds of all scenarios."""
 
     def find(data: str, images: Path | None) -> Found:
-        parts = list(_on_hub(data, kinds) if data.startswith(HUB) else _in_folder(Path(data), kinds))
-        root = images or (Path() if data.startswith(HUB) else Path(data))
+        own = None if data.startswith(HUB) else authors_folder(Path(data))
+        if own is not None:
+            root = images or own / "imgs"
+            parts: list[tuple[str, str, Source]] = list(official_scenarios(own, kinds, root))
+        else:
+            root = images or (Path() if data.startswith(HUB) else Path(data))
+            parts = list(_on_hub(data, kinds) if data.startswith(HUB) else _in_folder(Path(data), kinds))
         pictures = {f"{scenario}/{kind}": source.pictures(root / scenario / kind) for scenario, kind, source in parts}
         joined = JoinedPictures(pictures, ImageFolder(root))
         return Found(read=lambda: _items_in(parts), pictures=joined, image_root=root)
@@ -59,7 +65,7 @@ def _named(item: Item, scenario: str, name: str) -> Item:
 
 def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
     """Yield the files of a folder; one scenario at least, and each that is there with all kinds."""
-    root = folder / "data" if (folder / "data").is_dir() else folder
+    root = inner(folder)
     there = [scenario for scenario in SCENARIOS if (root / scenario).is_dir()]
     if not there:
         raise UserError(
