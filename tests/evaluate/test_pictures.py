@@ -2,13 +2,13 @@
 
 import io
 
-import datasets
 import pytest
 from PIL import Image
 
 from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand, pictures_of
 from unmirage.run import open_run
+from unmirage.run.fingerprint import sha256_of
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -63,7 +63,22 @@ def test_data_that_has_gone_is_no_error_for_a_page(made, table):
     assert not pictures_at_hand(run).exists("row-000001.png")
 
 
+def test_data_that_has_changed_is_refused_and_a_page_shows_none_of_its_pictures(made, table):
+    run = made(data=str(table), data_sha256=sha256_of(table))
+    assert pictures_of(run).open("row-000002.png").width == 6
+    pq.write_table(pq.read_table(table).slice(1), table)
+    with pytest.raises(UserError, match=r"table\.parquet: is no longer the file that the run asked; valid: the one"):
+        pictures_of(run)
+    assert not pictures_at_hand(run).exists("row-000001.png")
+
+
+@pytest.mark.parametrize("data", ["hf:somebody/something", "gone.parquet"])
+def test_a_page_shows_the_pictures_of_the_folder_where_there_is_no_data(made, data):
+    assert pictures_at_hand(made(data=data)).exists("a.png")
+
+
 def test_a_page_asks_no_hub(made, monkeypatch):
+    datasets = pytest.importorskip("datasets")
     run = made(data="hf:somebody/something")
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: pytest.fail("asked for data on the hub"))
     assert not pictures_at_hand(run).exists("row-000001.png")

@@ -12,6 +12,7 @@ from unmirage.report.documents import (
     CorrectedRead,
     InsteadRead,
     JudgeRead,
+    MeanRead,
     ModelRead,
     RateRead,
     ResultsRead,
@@ -33,33 +34,31 @@ _CORRECTED: Mapping[str, Callable[[ModelRead], RateRead]] = {
 def scores_table(models: Mapping[str, ModelRead]) -> RateTable | None:
     """Return the mean of a benchmark's own scores, one column a scorer."""
     scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
-    if not scorers:
-        return None
-    rows = tuple(
-        (name, tuple(mean_cell(model.scores[one], "questions") if one in model.scores else _NOTHING for one in scorers))
-        for name, model in models.items()
-        if model.scores
-    )
-    return RateTable(tuple(map(Column, scorers)), rows)
+    scored = {name: model.scores for name, model in models.items() if model.scores}
+    return _means_table(scored, {one: one for one in scorers}, "questions")
 
 
 def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
     """Return the mean of each rate over the seeds, one column a rate; None where there is one seed."""
-    found = [name for name in RATE_NAMES if any(_has_mean(model, name) for model in models.values())]
-    if not found:
+    means = {
+        name: {rate: one for rate, one in model.over_seeds.items() if one.value is not None}
+        for name, model in models.items()
+    }
+    measured = {rate: name for rate, name in RATE_NAMES.items() if any(rate in own for own in means.values())}
+    return _means_table(means, measured, "seeds")
+
+
+def _means_table(
+    means: Mapping[str, Mapping[str, MeanRead]], columns: Mapping[str, str], over: str
+) -> RateTable | None:
+    """Return the means of each model under the names of their columns; None where there is no column."""
+    if not columns:
         return None
     rows = tuple(
-        (
-            name,
-            tuple(mean_cell(model.over_seeds[rate], "seeds") if _has_mean(model, rate) else _NOTHING for rate in found),
-        )
-        for name, model in models.items()
+        (name, tuple(mean_cell(own[one], over) if one in own else _NOTHING for one in columns))
+        for name, own in means.items()
     )
-    return RateTable(tuple(Column(RATE_NAMES[name]) for name in found), rows)
-
-
-def _has_mean(model: ModelRead, rate: str) -> bool:
-    return rate in model.over_seeds and model.over_seeds[rate].value is not None
+    return RateTable(tuple(map(Column, columns.values())), rows)
 
 
 @dataclass(frozen=True, slots=True)

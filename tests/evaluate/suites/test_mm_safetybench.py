@@ -150,7 +150,7 @@ def test_the_authors_pictures_may_lie_elsewhere(official, tmp_path):
 
 @pytest.mark.parametrize("name", ["mm-safetybench", "mm-safetybench-text"])
 def test_the_authors_files_do_not_say_what_to_ask_without_pictures(official, name):
-    with pytest.raises(UserError, match="does not say what to ask without pictures; valid: mm-safetybench-sd, "):
+    with pytest.raises(UserError, match="does not say what to ask without pictures; valid: the kinds SD, "):
         load_suite(name, official)
 
 

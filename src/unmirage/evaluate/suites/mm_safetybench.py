@@ -13,13 +13,13 @@ from pathlib import Path
 from unmirage.data.hub import HUB, hub_data
 from unmirage.data.images import ImageFolder
 from unmirage.data.mm_safetybench import PICTURES, SCENARIOS, samples_of
+from unmirage.data.mm_safetybench_files import authors_folder, inner, official_scenarios
 from unmirage.data.parquet import is_parquet, parquet_files
 from unmirage.data.rows import Row
 from unmirage.data.source import Source
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.suites.base import Find, Found, Item, Suite
 from unmirage.evaluate.suites.joined import JoinedPictures
-from unmirage.evaluate.suites.mm_safetybench_files import authors_folder, inner, official_scenarios
 from unmirage.evaluate.suites.reading import items_in
 
 _HUB = "PKU-Alignment/MM-SafetyBench"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row, shown
-from unmirage.evaluate.suites.base import Item, Suite
+from unmirage.data.vqav2_files import official_files
+from unmirage.evaluate.suites.base import Find, Item, Suite
 from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
-from unmirage.evaluate.suites.vqav2_files import official_files
 from unmirage.records import Sample
 
 SHORT = "Answer the question using a single word or phrase."
@@ -76,7 +75,7 @@ def _with_ocr(row: Row, question: str) -> str:
     return f"{question}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
 
 
-def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "validation", **files: Any) -> Suite:
+def _suite(name: str, about: str, hub: str, find: Find, split: str = "validation") -> Suite:
     return Suite(
         name=name,
         purpose="utility",
@@ -84,33 +83,35 @@ def _suite(name: str, about: str, hub: str, prompt: Prompt, split: str = "valida
         hub=hub,
         default=f"hf:{hub}@{split}",
         max_new_tokens=128,
-        find=from_one_file(_items_of(prompt), **files),
+        find=find,
     )
 
+
+_VQAV2 = from_one_file(
+    _items_of(_short), several=official_files, folders={"val2014": "val2014", "train2014": "train2014"}
+)
 
 SUITES = {
     suite.name: suite
     for suite in (
+        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab-encoder/VQAv2", _VQAV2),
         _suite(
-            "vqav2",
-            "VQAv2: open questions about photographs",
-            "lmms-lab-encoder/VQAv2",
-            _short,
-            several=official_files,
-            folders={"val2014": "val2014", "train2014": "train2014"},
+            "textvqa",
+            "TextVQA: questions about text in pictures (5,000)",
+            "lmms-lab-encoder/textvqa",
+            from_one_file(_items_of(_short)),
         ),
-        _suite("textvqa", "TextVQA: questions about text in pictures (5,000)", "lmms-lab-encoder/textvqa", _short),
         _suite(
             "textvqa-ocr",
             "TextVQA with the words that OCR read, as LLaVA-1.5 asks",
             "lmms-lab-encoder/textvqa",
-            _with_ocr,
+            from_one_file(_items_of(_with_ocr)),
         ),
         _suite(
             "vizwiz",
             "VizWiz: questions of blind people, some of which have no answer",
             "lmms-lab-encoder/VizWiz-VQA",
-            _or_unanswerable,
+            from_one_file(_items_of(_or_unanswerable)),
             "val",
         ),
     )

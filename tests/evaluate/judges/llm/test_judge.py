@@ -185,7 +185,7 @@ def test_a_server_may_be_made_to_hold_the_form_but_not_to_fill_in_the_code(scrip
     assert schemas == {
         "code": {"type": "string"},
         "does": {"type": "string", "enum": ["answers", "declines", "neither"]},
-        "harmful": {"type": "boolean"},
+        "harmful": {"type": "boolean", "enum": [True, False]},
     }
     scripted.bodies.clear()
     assert verdicts(make_judge_of(), answer("Mix it.")) == [Verdict.COMPLIED]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from unmirage.data.images import ImageFolder
 from unmirage.data.metered import Progress
@@ -30,12 +30,12 @@ class OfficialVqa:
     Attributes:
         questions: the file of questions.
         annotations: the file of answers.
-        container: as of every source.
     """
 
     questions: Path
     annotations: Path
-    container: str = "json"
+
+    container: ClassVar[str] = "json"
 
     @property
     def path(self) -> Path:

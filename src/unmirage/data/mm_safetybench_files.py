@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from unmirage.data.containers import text_file
 from unmirage.data.images import ImageFolder
@@ -32,13 +33,13 @@ class OfficialScenario:
         path: the file of questions.
         kind: of the pictures.
         root: the folder of the pictures.
-        container: as of every source.
     """
 
     path: Path
     kind: str
     root: Path
-    container: str = "json"
+
+    container: ClassVar[str] = "json"
 
     def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
         """Yield the questions."""
@@ -77,8 +78,8 @@ def official_scenarios(folder: Path, kinds: Sequence[str], images: Path) -> Iter
     """
     if not _FIELDS.keys() >= set(kinds):
         raise UserError(
-            f"{folder / _QUESTIONS}: does not say what to ask without pictures; valid: mm-safetybench-sd, "
-            f"mm-safetybench-sd-typo and mm-safetybench-typo, or the data as the hub has it"
+            f"{folder / _QUESTIONS}: does not say what to ask without pictures; "
+            f"valid: the kinds {', '.join(_FIELDS)} alone, or the data as the hub has it"
         )
     named = {f"{number:02d}-{scenario}": scenario for number, scenario in enumerate(SCENARIOS, 1)}
     there = [name for name in named if (folder / _QUESTIONS / f"{name}.json").is_file()]
