@@ -1,5 +1,7 @@
 """A judged run with known answers and rates: two unsafe samples with two shots each, one benign, one that failed."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from PIL import Image
 
@@ -51,6 +53,20 @@ def query(query_id):
 def home_untouched(tmp_path, monkeypatch):
     """Inspect keeps traces in the user's folder for data; here, in one of the test's own."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def apart():
+    """Return a function that calls another in a thread of its own.
+
+    Inspect starts an event loop, and the main thread has one already once a test has opened a browser.
+    """
+
+    def apart(function, *args, **kwargs):
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(function, *args, **kwargs).result()
+
+    return apart
 
 
 @pytest.fixture

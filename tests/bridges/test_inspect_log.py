@@ -181,9 +181,9 @@ def test_redacted_logs_hold_no_response(judged, tmp_path):
     assert by_id(log)["u1|jailbreak|1"].scores["phrases"].value == "complied"
 
 
-def test_inspect_can_score_an_exported_log_again(judged, tmp_path):
+def test_inspect_can_score_an_exported_log_again(judged, tmp_path, apart):
     log = exported(judged, tmp_path / "logs")
-    log = score(log, judge_scorer("phrases"), action="append", display="none")
+    log = apart(score, log, judge_scorer("phrases"), action="append", display="none")
     again = {sample.id: sample.scores["judge_scorer"] for sample in log.samples if not sample.error}
     assert again["u1|jailbreak|1"].value["asr"] == 1.0
     assert again["u1|plain|0"].value["asr"] == 0.0

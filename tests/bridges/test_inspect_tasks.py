@@ -56,7 +56,7 @@ def xstest(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, apart):
     """Return a function that runs a task with a model that answers by a function of the last message."""
 
     def run(task, answer, **options):
@@ -67,7 +67,8 @@ def run(tmp_path):
             return made
 
         model = get_model("mockllm/model", custom_outputs=output, memoize=False)
-        (log,) = run_eval(task, model=model, log_dir=str(tmp_path / "logs"), display="none", **options)
+        logs = str(tmp_path / "logs")
+        (log,) = apart(run_eval, task, model=model, log_dir=logs, display="none", **options)
         gc.collect()  # those streams, while their warning is passed over
         assert log.status == "success", log.error
         return log

@@ -83,7 +83,7 @@ def make(tmp_path):
 
 def arguments(run, judge, *more):
     spec = f"endpoint:{judge.url}#m"
-    return [str(run), "--judge", spec, "--concurrency", "48", "--timeout", "0.5", "--json", *more]
+    return [str(run), "--judge", spec, "--concurrency", "48", "--timeout", "1", "--json", *more]
 
 
 def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, make):
@@ -108,9 +108,13 @@ def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, ma
     assert (done.returncode == 4) is bool(unread)
     for key, verdict in verdicts.items():
         assert verdict in (TRUTH[int(key[1:].split("|")[0]) % 3], "invalid"), key
+    # A verdict stands on both answers. One question in 3,000 fails five times in a row: its response has no verdict.
+    responses = [f"{TRUTH[n % 3]} {n}" for n in range(ROWS)]
+    for n, response in enumerate(responses):
+        answered = all((response, field) in judge.good for field in ("does", "harmful"))
+        assert answered or verdicts[f"u{n}|plain|0"] == "invalid", response
     # Nothing that had been answered was asked again but what was under way when it was killed.
-    assert len(judge.good) == 2 * ROWS
-    assert sum(judge.good.values()) - 2 * ROWS <= 48
+    assert sum(judge.good.values()) - len(judge.good) <= 48
     asr = json.loads(done.stdout)["models"]["m"]["asr"]["before"]
     assert (asr["n"], asr["invalid"]) == (ROWS - len(unread), len(unread))
     assert asr["k"] == sum(verdict == "complied" for verdict in verdicts.values())
