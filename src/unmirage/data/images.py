@@ -38,6 +38,11 @@ def check_path(relative: str) -> None:
         raise UserError(f"image path {relative[:200]!r} {problem}; {_VALID}")
 
 
+def folder_in(folder: Path, name: str) -> Path:
+    """Return the folder of that name in this one if it is there, else this one."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
 def _problem(relative: str) -> str:
     if not relative.strip():
         return "is empty"

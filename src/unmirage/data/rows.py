@@ -109,6 +109,26 @@ class Row(NamedTuple):
         raise self.error(f"field '{field}' must be text, not {shown(value)}")
 
 
+def rows_in(document: Mapping[str, object], field: str, source: str) -> Iterator[Row]:
+    """Yield the records that a document, such as the whole of a file, has as a list in one of its fields.
+
+    Args:
+        document: what the file holds.
+        field: the list.
+        source: the file.
+
+    Raises:
+        UserError: the field is no list of objects.
+    """
+    values = document.get(field)
+    if not isinstance(values, list):
+        raise UserError(f"{source}: field '{field}' is {shown(values)}; valid: a list of objects")
+    for number, value in enumerate(values, 1):
+        if not isinstance(value, dict):
+            raise UserError(f"{source}: {field}[{number - 1}] is {shown(value)}; valid: an object")
+        yield Row(value, number, source, "record", number)
+
+
 def shown(value: object, longest: int = 60) -> str:
     """Return `value` as an error message may print it: on one line, without control characters, cut short."""
     text = repr(value)

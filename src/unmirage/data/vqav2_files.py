@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from unmirage.data.images import ImageFolder
+from unmirage.data.images import ImageFolder, folder_in
 from unmirage.data.metered import Progress
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, rows_in, shown
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.run.json_files import read_object
 
-_QUESTIONS = "*_questions.json"
-_ANNOTATIONS = "*_annotations.json"
+_QUESTIONS = "_questions.json"
+_ANNOTATIONS = "_annotations.json"
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class OfficialVqa:
 
     @property
     def root(self) -> Path:
-        """The folder of the files."""
-        return self.questions.parent
+        """The folder of the split's pictures where it lies beside the files, else that of the files."""
+        return folder_in(self.questions.parent, _split(self.questions))
 
     def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
         """Yield the questions with their answers; one that nobody answered is a row without."""
         document = read_object(self.questions)
-        annotated = _listed(read_object(self.annotations), "annotations", self.annotations)
+        annotated = rows_in(read_object(self.annotations), "annotations", str(self.annotations))
         answers = {_number(row): row.fields for row in annotated}
-        for row in _listed(document, "questions", self.questions):
+        for row in rows_in(document, "questions", str(self.questions)):
             own = answers.get(_number(row), {})
             image = _picture(row, document.get("data_subtype"))
             yield row._replace(fields={**row.fields, **own, "image": image})
@@ -62,31 +62,32 @@ class OfficialVqa:
         return ImageFolder(root)
 
 
-def official_files(folder: Path) -> OfficialVqa | None:
-    """Return the two files in a folder; None where it has no file of questions.
+def official_files(path: Path) -> OfficialVqa | None:
+    """Return the two files of a split; None where there is no file of questions.
+
+    Args:
+        path: the file of questions, or a folder with one split in it.
 
     Raises:
-        UserError: the folder has several, or one without the answers to it.
+        UserError: the folder has several splits, or there are no answers to the questions.
     """
-    questions, annotations = sorted(folder.glob(_QUESTIONS)), sorted(folder.glob(_ANNOTATIONS))
+    named = path.name.endswith(_QUESTIONS) and path.is_file()
+    folder, split = (path.parent, _split(path)) if named else (path, "")
+    questions = [path] if named else sorted(folder.glob(f"*{_QUESTIONS}"))
+    annotations = sorted(folder.glob(f"*{split}{_ANNOTATIONS}"))
     if not questions:
         return None
     if len(questions) != 1 or len(annotations) != 1:
         raise UserError(
-            f"{folder}: has {len(questions)} files {_QUESTIONS} and {len(annotations)} {_ANNOTATIONS}; "
-            "valid: one of each, of the same split"
+            f"{folder}: has {len(questions)} files *{split}{_QUESTIONS} and {len(annotations)} *{split}{_ANNOTATIONS}; "
+            "valid: one of each, or the name of a file of questions with that of its split beside it"
         )
     return OfficialVqa(questions[0], annotations[0])
 
 
-def _listed(document: dict[str, Any], field: str, path: Path) -> Generator[Row, None, None]:
-    values = document.get(field)
-    if not isinstance(values, list):
-        raise UserError(f"{path}: field '{field}' is {shown(values)}; valid: a list, as VQAv2's file has it")
-    for number, value in enumerate(values, 1):
-        if not isinstance(value, dict):
-            raise UserError(f"{path}: {field}[{number - 1}] is {shown(value)}; valid: an object")
-        yield Row(value, number, str(path), "record", number)
+def _split(questions: Path) -> str:
+    """Return "val2014" of "v2_OpenEnded_mscoco_val2014_questions.json"; its answers' file ends in that name as well."""
+    return questions.name.removesuffix(_QUESTIONS).rpartition("_")[2]
 
 
 def _number(row: Row) -> str:

@@ -62,6 +62,21 @@ def test_vizwiz_may_be_unanswerable(write_json):
     assert loaded.gold[0].answers == ("unanswerable",) * 10
 
 
+@pytest.mark.parametrize("place", ["", "Annotations/"])
+def test_vizwizs_own_files(write_json, tmp_path, place):
+    answers = [{"answer_confidence": "yes", "answer": text} for text in TEN]
+    row = {"image": "VizWiz_val_00000007.jpg", "question": "What is it?", "answers": answers, "answerable": 1}
+    file = write_json([row | {"answer_type": "other"}], f"own/{place}val.json")
+    write_json([row], f"own/{place}train.json")
+    (tmp_path / "own/val").mkdir()
+    Image.new("RGB", (7, 4)).save(tmp_path / "own/val/VizWiz_val_00000007.jpg")
+    for data in (tmp_path / "own", file):
+        loaded = load_suite("vizwiz", data)
+        assert loaded.gold[0].answers == tuple(TEN)
+        assert loaded.samples[0].category == "other"
+        assert loaded.pictures.open(loaded.queries[0].image).width == 7
+
+
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
@@ -159,3 +174,99 @@ def test_both_files_have_to_be_there_once(official):
     (folder / "v2_mscoco_val2014_annotations.json").unlink()
     with pytest.raises(UserError, match=r"vqa: has 1 files \*_questions.json and 0 \*_annotations.json; valid: one of"):
         load_suite("vqav2", folder)
+
+
+def test_of_several_splits_the_one_is_read_whose_questions_are_named(official):
+    folder = official()
+    for name in ("v2_OpenEnded_mscoco_{}_questions.json", "v2_mscoco_{}_annotations.json"):
+        text = (folder / name.format("val2014")).read_text()
+        (folder / name.format("train2014")).write_text(text.replace("val2014", "train2014").replace("What", "Which"))
+    with pytest.raises(UserError, match=r"has 2 files \*_questions.json and 2 \*_annot.*; valid: one of each, or"):
+        load_suite("vqav2", folder)
+    for split, width in (("val2014", 5), ("train2014", 6)):
+        (folder / split).mkdir()
+        Image.new("RGB", (width, 4)).save(folder / split / f"COCO_{split}_000000000042.jpg")
+    for split, width, word in (("val2014", 5, "What"), ("train2014", 6, "Which")):
+        loaded = load_suite("vqav2", folder / f"v2_OpenEnded_mscoco_{split}_questions.json")
+        assert loaded.samples[0].query == f"{word} colour is it?"
+        assert loaded.image_root == folder / split
+        assert loaded.pictures.open(loaded.queries[0].image).width == width
+
+
+@pytest.fixture
+def textvqa(write_json, tmp_path):
+    """Return the folder of TextVQA's own files, after `change` was made to the questions and to what OCR read."""
+
+    def write(change=lambda asked, read: None, split="val"):
+        asked = [
+            {
+                "question": text,
+                "image_id": image,
+                "image_classes": ["Phone"],
+                "flickr_original_url": "https://example.org/1.jpg",
+                "image_width": 4,
+                "answers": TEN,
+                "question_id": key,
+                "set_name": split,
+            }
+            for key, image, text in ((34602, "003a8ae2", "What is the brand?"), (34603, "0054c91a", "Who made it?"))
+        ]
+        read = [{"image_id": "0054c91a", "ocr_tokens": ["NOKIA", "N70"], "ocr_info": []}]
+        change(asked, read)
+        head = {"dataset_type": split, "dataset_name": "textvqa"}
+        write_json(head | {"data": asked}, f"own/TextVQA_0.5.1_{split}.json")
+        write_json(head | {"data": read}, f"own/TextVQA_Rosetta_OCR_v0.2_{split}.json")
+        return tmp_path / "own"
+
+    return write
+
+
+def test_textvqas_own_files(textvqa):
+    folder = textvqa()
+    (folder / "train_images").mkdir()
+    Image.new("RGB", (7, 4)).save(folder / "train_images/0054c91a.jpg")
+    for data in (folder, folder / "TextVQA_0.5.1_val.json"):
+        loaded = load_suite("textvqa", data)
+        assert [sample.id for sample in loaded.samples] == ["34602", "34603"]
+        assert [sample.record for sample in loaded.samples] == ["003a8ae2", "0054c91a"]
+        assert [sample.image for sample in loaded.samples] == ["003a8ae2.jpg", "0054c91a.jpg"]
+        assert loaded.queries[1].text.startswith("Who made it?\nAnswer")
+        assert loaded.gold[1].answers == tuple(TEN)
+        assert loaded.pictures.open(loaded.queries[1].image).width == 7
+
+
+def test_what_ocr_read_is_joined_by_picture(textvqa):
+    folder = textvqa(lambda asked, read: read.insert(0, {"image_id": "003a8ae2", "ocr_tokens": []}))
+    first, second = load_suite("textvqa-ocr", folder).queries
+    assert "\nReference OCR token: \n" in first.text
+    assert "\nReference OCR token: NOKIA, N70\n" in second.text
+
+
+def test_the_validation_split_is_taken_unless_the_other_is_named(textvqa):
+    textvqa(lambda asked, read: asked.pop(), split="train")
+    folder = textvqa()
+    assert len(load_suite("textvqa", folder).samples) == 2
+    assert len(load_suite("textvqa", folder / "TextVQA_0.5.1_train.json").samples) == 1
+
+
+@pytest.mark.parametrize(
+    ("suite", "change", "problem"),
+    [
+        ("textvqa", lambda a, r: a[1].pop("image_id"), r"_val.json: record 2: field 'image_id' is missing"),
+        ("textvqa", lambda a, r: a[0].pop("answers"), r"TextVQA_0.5.1_val.json: record 1: field 'answers' is None"),
+        ("textvqa", lambda a, r: a.append(3), r"TextVQA_0.5.1_val.json: data\[2\] is 3; valid: an object"),
+        ("textvqa", lambda a, r: a[0].update(image_id="../x"), r"record 1: field 'image': .*leads upwards"),
+        ("textvqa-ocr", lambda a, r: None, r"val.json: record 1: field 'ocr_tokens' is None; valid: a list of texts"),
+        ("textvqa-ocr", lambda a, r: r[0].pop("image_id"), r"OCR_v0.2_val.json: record 1: field 'image_id' is missing"),
+    ],
+)
+def test_textvqas_files_of_another_shape_are_named_by_field(textvqa, suite, change, problem):
+    with pytest.raises(UserError, match=problem):
+        load_suite(suite, textvqa(change))
+
+
+def test_two_versions_of_textvqa_are_too_many(textvqa):
+    folder = textvqa()
+    (folder / "TextVQA_0.5_val.json").write_text("{}")
+    with pytest.raises(UserError, match=r"own: has 2 files TextVQA_\[0-9\]\*_val.json; valid: one of them"):
+        load_suite("textvqa", folder)

@@ -81,7 +81,8 @@ def from_one_file(
         names: of the file, where the user names a folder.
         folders: where picture paths start, by a folder that tells so if it is there; both from the file's folder.
         lacking: as in `items_in`.
-        several: reads a folder that has it as several files which belong together; None where it does not.
+        several: reads the files of its authors, several that belong together, in a folder or by the name of the first;
+            None where there are none.
     """
 
     def find(data: str, images: Path | None) -> Found:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from unmirage.data import textvqa_files, vqav2_files
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row, shown
-from unmirage.data.vqav2_files import official_files
 from unmirage.evaluate.suites.base import Find, Item, Suite
 from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
 from unmirage.records import Sample
@@ -87,31 +87,36 @@ def _suite(name: str, about: str, hub: str, find: Find, split: str = "validation
     )
 
 
-_VQAV2 = from_one_file(
-    _items_of(_short), several=official_files, folders={"val2014": "val2014", "train2014": "train2014"}
-)
-
 SUITES = {
     suite.name: suite
     for suite in (
-        _suite("vqav2", "VQAv2: open questions about photographs", "lmms-lab-encoder/VQAv2", _VQAV2),
+        _suite(
+            "vqav2",
+            "VQAv2: open questions about photographs",
+            "lmms-lab-encoder/VQAv2",
+            from_one_file(_items_of(_short), several=vqav2_files.official_files),
+        ),
         _suite(
             "textvqa",
             "TextVQA: questions about text in pictures (5,000)",
             "lmms-lab-encoder/textvqa",
-            from_one_file(_items_of(_short)),
+            from_one_file(_items_of(_short), several=textvqa_files.official_files),
         ),
         _suite(
             "textvqa-ocr",
             "TextVQA with the words that OCR read, as LLaVA-1.5 asks",
             "lmms-lab-encoder/textvqa",
-            from_one_file(_items_of(_with_ocr)),
+            from_one_file(_items_of(_with_ocr), several=textvqa_files.official_files),
         ),
         _suite(
             "vizwiz",
             "VizWiz: questions of blind people, some of which have no answer",
             "lmms-lab-encoder/VizWiz-VQA",
-            from_one_file(_items_of(_or_unanswerable)),
+            from_one_file(
+                _items_of(_or_unanswerable),
+                names=("val.json", "Annotations/val.json"),
+                folders={"val": "val", "../val": "../val"},
+            ),
             "val",
         ),
     )
