@@ -18,7 +18,7 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, tmp_path)
     assert document == json.loads((tmp_path / "out" / "results.json").read_text())
     assert list(document["models"]) == ["base", "sft-posthoc", "npo", "rmu"]
     assert document["models"]["base"]["asr"]["before"]["n"] == 20
-    assert "sft-posthoc: 4 steps in" in err
+    assert "sft-posthoc: align: 4 steps in" in err
     assert str(tmp_path / "out" / "report.html") in err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "default-src 'none'" in page
@@ -26,7 +26,7 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, tmp_path)
     code, out, err = demo("--seeds", "2")
     assert code == 0, err
     assert "seed 0: " not in err  # finished before
-    assert "seed 1: sft-posthoc: 4 steps in" in err
+    assert "seed 1: sft-posthoc: align: 4 steps in" in err
     assert "seeds: 0, 1" in out
     pooled = json.loads((tmp_path / "out" / "results.json").read_text())
     assert pooled["seeds"] == [0, 1]

@@ -64,9 +64,7 @@ def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) 
     from unmirage.testbed.world import make_world
 
     steps: list[int] = []
-    vlm = base_model(
-        make_world(0), finished.run.data, small_study, lambda *_: steps.append(1), lambda *_: steps.append(1)
-    )
+    vlm = base_model(make_world(0), finished.run.data, small_study, lambda *_: steps.append(1))
     assert steps == []
     assert vlm.name == "base"
 

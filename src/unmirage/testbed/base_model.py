@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from unmirage.align import AlignConfig, AlignData, align
+from unmirage.align.run import Progress
 from unmirage.data import ImageFolder, load_samples
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import new_folder
@@ -20,8 +21,6 @@ from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.vision import pretrain_vision
 from unmirage.testbed.vlm import make_model, make_processor
 from unmirage.testbed.world import World
-
-StepProgress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
@@ -35,8 +34,7 @@ def base_model(
     world: World,
     data: Path,
     settings: StudySettings,
-    see: StepProgress | None = None,
-    learn: StepProgress | None = None,
+    progress: Progress | None = None,
 ) -> HuggingFaceVLM:
     """Return the base model that these data and settings give, from the cache if it was trained before.
 
@@ -44,7 +42,7 @@ def base_model(
         world: whose devices it is to know.
         data: folder of `write_corpus`; `base.json` is the training set.
         settings: of vision pretraining and language training.
-        see, learn: called after each step of the two stages.
+        progress: called after each step; the first stage is "see", the others are those of `align`.
     """
     samples = load_samples(data / "base.json")
     processor = make_processor(text for sample in samples for text in (sample.query, sample.answer))
@@ -52,14 +50,11 @@ def base_model(
     key = _content_hash(data, model, processor, settings.vision, _seeded(settings.base, world.seed))
     folder = cache_folder() / f"base-{key}"
     if not folder.is_dir():
+        see = None if progress is None else partial(progress, "see")
         pretrain_vision(model, processor, world, settings.vision, see)
         vlm = HuggingFaceVLM(BASE, model, processor)
-        align(
-            vlm,
-            AlignData(retain=samples.samples, images=ImageFolder(data)),
-            _seeded(settings.base, world.seed),
-            None if learn is None else lambda _, done, total: learn(done, total),
-        )
+        learned = AlignData(retain=samples.samples, images=ImageFolder(data))
+        align(vlm, learned, _seeded(settings.base, world.seed), progress)
         with new_folder(folder) as new:
             vlm.save(new)
     return HuggingFaceVLM.load(folder, BASE)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from unmirage.align import METHODS, AlignConfig, AlignData, AlignResult, align
 from unmirage.align.guards import DivergenceError
 from unmirage.align.methods import make_method
+from unmirage.align.run import Progress
 from unmirage.data import load_samples
 from unmirage.data.sample import draw_stratified
 from unmirage.errors import UserError, unknown
@@ -33,7 +35,7 @@ from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.methods_sets import RATIONALES, write_more_sets
 from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
-from unmirage.testbed.study import Progress, Study
+from unmirage.testbed.study import Study
 
 EXACT = "exact"
 _ENDS = 10  # steps that are averaged for the losses at the start and at the end
@@ -143,7 +145,7 @@ class MethodsStudy:
         data = self._data(row, config)
         started = time.perf_counter()
         try:
-            result = align(vlm, data, seeded, lambda stage, *steps: self.study.progress(f"{name}: {stage}", *steps))
+            result = align(vlm, data, seeded, self.study.stages(name))
         except DivergenceError as error:  # a result of the comparison, not a failure of it
             seconds = time.perf_counter() - started
             document = {"steps": error.step, "seconds": round(seconds, 1), "stopped": str(error), "losses": {}}
@@ -173,7 +175,7 @@ class MethodsStudy:
                 store,
                 self.study.images,
                 self.settings.study.generation,
-                lambda *steps: self.study.progress(f"{name}: ask", *steps),
+                partial(self.study.stages(name), "ask"),
                 queries=questions,
             )
             judge_run(store, self.judge(), name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from unmirage.align.run import Progress
 from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import judge_run
@@ -23,7 +24,6 @@ from unmirage.testbed.relearn_settings import BENIGN, FORGET, SAME_SYNTAX, Relea
 from unmirage.testbed.sets import FORGET as FORGET_SET
 from unmirage.testbed.sets import read_set
 from unmirage.testbed.settings import BASE
-from unmirage.testbed.study import Progress
 from unmirage.text.openers import opener
 
 

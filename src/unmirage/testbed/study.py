@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from unmirage.align import METHODS, AlignConfig, AlignData, align
+from unmirage.align.run import Progress
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.audit import AuditOptions, audit
 from unmirage.data import ImageFolder, load_samples, open_samples
@@ -27,8 +29,6 @@ from unmirage.testbed.corpus import write_corpus
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.world import make_world
-
-Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
 
 
 class Study:
@@ -50,9 +50,7 @@ class Study:
                 write_corpus(world, self.settings.corpus, self.run.data)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
-                base = base_model(
-                    world, self.run.data, self.settings, self._steps("base: see"), self._steps("base: learn")
-                )
+                base = base_model(world, self.run.data, self.settings, self.stages(BASE))
                 made_with = self.seeded(self.settings.base).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
@@ -135,19 +133,20 @@ class Study:
         )
         vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
         seeded = self.seeded(config)
-        result = align(vlm, data, seeded, lambda _, done, total: self.progress(name, done, total))
+        result = align(vlm, data, seeded, self.stages(name))
         save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
     def _attack(self, store: Store, name: str) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
-        ask(vlm, store, self.images, self.settings.generation, self._steps(f"attack {name}"))
+        ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings with the seed of this study."""
         return config.model_copy(update={"seed": self.seed})
 
-    def _steps(self, stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.progress(stage, done, total)
+    def stages(self, name: str) -> Progress:
+        """Return what to report the stages of one model to."""
+        return lambda stage, done, total: self.progress(f"{name}: {stage}", done, total)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -8,17 +8,16 @@ et al. 2024, arXiv 2406.13356); as a test of unlearning it is one of eight in Ly
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from unmirage.align import AlignConfig, AlignData, SftConfig, align
+from unmirage.align.run import Progress
 from unmirage.data.images import Pictures
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
-
-Progress = Callable[[str, int, int], None]  # (stage, done, in all)
 
 
 class RelearnConfig(AlignConfig):

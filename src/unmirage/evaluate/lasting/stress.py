@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unmirage.align.run import Progress
 from unmirage.data.images import Pictures
 from unmirage.evaluate.gaps import unasked
 from unmirage.evaluate.judges import Judge
@@ -23,8 +24,6 @@ from unmirage.models import VLM, GenerationConfig, HuggingFaceVLM, ask
 from unmirage.records import Query, Sample, Variant
 from unmirage.run.model import save_model
 from unmirage.run.store import Store
-
-Progress = Callable[[str, int, int], None]  # (stage, done, in all)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
