@@ -124,16 +124,19 @@ class Study:
         answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
         write_sets(self.run.data, self.sets, answers, self.seed)
 
-    def _align(self, name: str, config: AlignConfig) -> None:
-        forgets = METHODS[config.method.name][1].forgets
-        data = AlignData(
+    def learned_by(self, name: str) -> AlignData:
+        """Return what an aligned model is trained on."""
+        forgets = METHODS[self.settings.models[name].method.name][1].forgets
+        return AlignData(
             retain=read_set(self.sets, RETAIN if forgets else name, self.run.data),
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
+
+    def _align(self, name: str, config: AlignConfig) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
         seeded = self.seeded(config)
-        result = align(vlm, data, seeded, self.stages(name))
+        result = align(vlm, self.learned_by(name), seeded, self.stages(name))
         save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
     def _attack(self, store: Store, name: str) -> None:
