@@ -5,8 +5,8 @@
 
 Each aligned model of the demo's first world is trained again from the same base, with the demo's settings, and nothing
 changed but the seed, which orders the samples (and draws RMU's direction). Every one is asked the plain queries and
-those of the attacks, and judged exactly. `over_orders` holds the least, the mean and the greatest rate, and the standard
-deviation.
+those of the attacks, and judged exactly. `over_orders` holds the least, the mean and the greatest rate, and the
+standard deviation.
 """
 
 from __future__ import annotations

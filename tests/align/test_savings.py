@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
-from tests.align.runs import ADAPTERS, OFF, Ran, assert_close, loaded, method_config, run, weights_of
+from tests.align.runs import ADAPTERS, OFF, Ran, assert_close, data_for, loaded, method_config, run, weights_of
 
-from unmirage.align import METHODS, AlignConfig
+from unmirage.align import METHODS, AlignConfig, align
 from unmirage.align.config import Savings
 from unmirage.align.methods import make_method
 from unmirage.align.plan import looks_inside
@@ -112,3 +113,34 @@ def test_dropout_of_the_adapter_leaves_the_reference_alone(tiny) -> None:
         [step["forget"] for step in cached.parts], rel=1e-4
     )
     assert abs(plain.parts[2]["forget"] / cached.parts[2]["forget"] - 1) > 1e-3
+
+
+def test_a_picture_that_several_samples_show_is_looked_at_once(tiny) -> None:
+    config = AlignConfig(method=method_config("sft"), micro_batch_size=2, **SETTINGS)
+    data = data_for(tiny, config.method, ROWS)
+    first, second = data.retain[0], data.retain[1]
+    assert None not in (first.image, second.image)
+    assert first.image != second.image
+    shared = tuple(
+        replace(sample, image=(first.image, second.image, None)[number % 3])
+        for number, sample in enumerate(data.retain)
+    )
+    data = replace(data, retain=shared)
+
+    def trained(savings: Savings) -> tuple[Ran, list[int]]:
+        vlm = loaded(tiny)
+        looks: list[int] = []
+        vlm.model.model.vision_tower.embeddings.patch_embedding.register_forward_pre_hook(
+            lambda _module, given: looks.append(len(given[0]))
+        )
+        told: list[tuple[str, int, int]] = []
+        result = align(vlm, data, config.model_copy(update={"savings": savings}), lambda *step: told.append(step))
+        if savings.cache_images:
+            assert [step for step in told if step[0] == "look ahead"] == [("look ahead", 1, 2), ("look ahead", 2, 2)]
+        return Ran(result, weights_of(vlm.model)), looks
+
+    kept, looks = trained(Savings())
+    looked_again, all_looks = trained(Savings(cache_images=False))
+    assert looks == [1, 1]
+    assert sum(all_looks) > 2
+    assert_close(kept, looked_again, weights_of(loaded(tiny).model))

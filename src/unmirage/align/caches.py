@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +66,20 @@ class TensorCache:
         shape = (self._starts[-1], *index["shape"])
         self._rows = np.memmap(self._data, dtype=_BITS[self._dtype], mode="r", shape=shape)
         self._slots = {sample: slot for slot, sample in enumerate(index["samples"])}
+
+
+class Shared:
+    """A cache in which several samples have one tensor.
+
+    Args:
+        cache: holds it under one of them.
+        held_as: that one, by sample.
+    """
+
+    def __init__(self, cache: TensorCache, held_as: Mapping[int, int]) -> None:
+        self._cache = cache
+        self._held_as = held_as
+
+    def __getitem__(self, sample: int) -> Tensor:
+        """Return the tensor of a sample."""
+        return self._cache[self._held_as[sample]]

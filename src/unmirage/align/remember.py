@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unmirage.align.caches import TensorCache
+from unmirage.align.caches import Shared, TensorCache
 from unmirage.align.config import AlignConfig
 from unmirage.align.features import can_be_kept, look, shown
 from unmirage.align.forward import PassBatch, Raw, raw_outputs, spoken
@@ -67,11 +67,11 @@ class Memory:
         for name, stream in rows.items():
             samples = drawn.drawn(name)
             if self._config.savings.cache_images and can_be_kept(self._model):
-                pictured = [sample for sample in samples if "pixel_values" in stream.samples[sample].extras]
-                if pictured:
-                    stream.features = self._kept(
-                        f"{name}-features", name, stream, pictured, self._features, progress, write
-                    )
+                first = stream.samples.first_shown(samples)
+                if first:
+                    looked_at = sorted(set(first.values()))
+                    kept = self._kept(f"{name}-features", name, stream, looked_at, self._features, progress, write)
+                    stream.features = Shared(kept, first)
             for need in sorted(method.needs(name)) if keeps_reference(method, self._config) else ():
                 ask = self._said(need)
                 stream.cached[KEPT[need]] = self._kept(f"{name}-{need}", name, stream, samples, ask, progress, write)

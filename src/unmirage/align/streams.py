@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,16 @@ class EncodedSamples:
             self._cache[index] = example
             self._cached_bytes += example.bytes
         return example
+
+    def first_shown(self, indices: Iterable[int]) -> dict[int, int]:
+        """Return the first sample that shows the same picture, by sample; those without a picture are left out.
+
+        Args:
+            indices: the samples to look at.
+        """
+        first: dict[str, int] = {}
+        named = ((index, self._samples[index].image) for index in indices)
+        return {index: first.setdefault(name, index) for index, name in named if name is not None}
 
     def length(self, index: int) -> int:
         """Return about how long a sample is, in characters, without encoding it."""

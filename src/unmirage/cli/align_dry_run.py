@@ -108,7 +108,7 @@ def _sizes(row: Memory) -> list[str]:
 
 
 def _disk(estimate: Estimate) -> Table:
-    table = _table("Caches on disk, GB", "stream", "what", "samples", "size")
+    table = _table("Caches on disk, GB", "stream", "what", "samples or pictures", "size")
     for one in estimate.disk:
         table.add_row(one.stream, one.what, f"{one.samples:,}", _gigabytes(one.bytes))
     return table

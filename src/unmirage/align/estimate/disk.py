@@ -34,7 +34,8 @@ def caches(
     work = 0.0
     for name, stream in rows.items():
         drawn = [stream.sizes[index] for index in dataset.drawn(name)]
-        pictured = [size for size in drawn if size.tiles]
+        first = stream.samples.first_shown(dataset.drawn(name))  # a picture is looked at once
+        pictured = [stream.sizes[index] for index in sorted(set(first.values()))]
         if costs.features and pictured:
             taken = sum(_features(size, costs.shape) for size in pictured)
             found.append(Disk(name, "image features", len(pictured), taken))

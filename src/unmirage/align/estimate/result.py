@@ -70,7 +70,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One cache on disk: of which stream, of what, of how many samples, in bytes."""
+    """One cache on disk: of which stream, of what, of how many samples (image features: pictures), in bytes."""
 
     stream: str
     what: str
