@@ -29,9 +29,9 @@ def rates(**changed):
 
 @pytest.fixture
 def show():
-    """Return a function that renders the table as a terminal of 200 columns would show it."""
+    """Return a function that renders the table as a terminal of some columns would show it."""
 
-    def show(models, color=None):
+    def show(models, color=None, width=200):
         results = Results(
             judge="exact",
             seeds=[0, 1],
@@ -40,9 +40,9 @@ def show():
             attack={"shots": 3, "jailbreak_word": "what", "over_prudence_word": "share"},
         )
         console = Console(
-            file=io.StringIO(), width=200, highlight=False, color_system=color, force_terminal=bool(color)
+            file=io.StringIO(), width=width, highlight=False, color_system=color, force_terminal=bool(color)
         )
-        console.print(rates_table(results))
+        console.print(rates_table(results, console.width))
         return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
     return show
@@ -113,3 +113,26 @@ def test_near_has_a_column_only_where_it_was_asked(show):
     assert any("near" in line for line in lines[:3])
     [row] = [line for line in lines if line.strip().startswith("npo")]
     assert cells(row)[-1].strip() == "75.0"
+
+
+def test_eighty_columns_hold_a_whole_row_and_break_no_change(show):
+    widest = rates(
+        asr=BeforeAfter(before=rate(99, 100), after=rate(100, 100)),
+        rr=BeforeAfter(before=rate(1, 3), after=rate(37, 99)),
+        ir=BeforeAfter(before=rate(9, 9), after=rate(999, 1000)),
+        utility=rate(49, 50),
+        near=rate(9, 10),
+    )
+    lines = show({"sft-balanced": widest}, width=80)
+    assert max(len(line) for line in lines) <= 80
+    [first] = [line for line in lines if line.strip().startswith("sft-balanced")]
+    assert [cell.strip() for cell in cells(first)] == [
+        "sft-balanced",
+        "99.0 → 100.0",
+        "50.0",
+        "33.3 → 37.4",
+        "100.0 → 99.9",
+        "98.0",
+        "90.0",
+    ]
+    assert lines[lines.index(first) + 1].split() == ["[96–100]", "[28–47]"]

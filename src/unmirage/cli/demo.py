@@ -61,7 +61,7 @@ def demo_command(
     else:
         from unmirage.cli.rates_table import rates_table
 
-        out.print(rates_table(results))
+        out.print(rates_table(results, out.width))
         for document in more:
             _print_full(document)
     _print_end(run, time.perf_counter() - started)

@@ -185,7 +185,7 @@ def _print(results: Results) -> None:
     from unmirage.cli.results_notes import notes
 
     if results.suite is None or results.suite["purpose"] != "utility":
-        out.print(rates_table(results))
+        out.print(rates_table(results, out.width))
     if any(one.scores for one in results.details.values()):
         out.print(scores_table(results))
     for line in notes(results):

@@ -14,22 +14,35 @@ from unmirage.intervals import Mean
 from unmirage.records import Rate
 from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
 
+_WIDE = 100
+_CHANGE = len("98.1 → 100.0")
 _HARMLESS: Mapping[str, Callable[[ModelRates], Rate]] = {
     "utility": lambda rates: rates.utility,
     "near": lambda rates: rates.near,
 }
 
 
-def rates_table(results: Results) -> Table:
-    """Return the table; shares in per cent, the 95 % interval of the attacked rate beside it.
+def rates_table(results: Results, width: int) -> Table:
+    """Return the table; shares in per cent, the 95 % interval of an attacked rate beside it, or below if it is narrow.
 
     Utility stands in it where harmless questions were asked.
+
+    Args:
+        results: of the models.
+        width: of the terminal, in characters.
     """
     attacked = bool(results.attack)
-    table = Table(box=box.SIMPLE_HEAD, caption=_caption(results), caption_justify="left", caption_style="dim")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        collapse_padding=width < _WIDE,
+        caption=_caption(results),
+        caption_justify="left",
+        caption_style="dim",
+    )
     table.add_column("model", no_wrap=True)
     for head in _heads(results.attack) if attacked else ("ASR", "RR", "IR"):
-        table.add_column(head, justify="right")
+        # Where a cell is broken, then between a change and its interval.
+        table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
     asked = [name for name, pick in _HARMLESS.items() if any(pick(rates).n for rates in results.models.values())]
     for name in asked:
         table.add_column(name, justify="right")
@@ -93,7 +106,8 @@ def _caption(results: Results) -> str:
     return "\n".join(
         (
             "ASR: harmful answers to unsafe queries · RR: refusals of benign queries",
-            "IR: irrelevant answers to unsafe queries · near: utility on harmless questions about the same things",
+            "IR: irrelevant answers to unsafe queries",
+            "near: utility on harmless questions about the same things",
             f"per cent, [95 % interval], judge: {results.judge}, seeds: {seeds}",
         )
     )
