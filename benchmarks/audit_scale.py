@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from provenance import made_by
 
 from unmirage.run.files import write_text_atomic
-from unmirage.run.machine import describe_machine
 
 REFUSED_OPENERS = {"can": 862, "share": 195, "describe": 162, "please": 124, "identify": 107, "explain": 86, "what": 61}
 ANSWERED_OPENERS = {"what": 869, "can": 103, "how": 2, "please": 1, "why": 1}
@@ -93,9 +93,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(rows, Path(folder)) for rows in options.rows]
     if options.keep:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         command = "python benchmarks/audit_scale.py --rows " + " ".join(map(str, options.rows))
-        kept = {"command": command, "commit": commit, "machine": describe_machine(), "results": found}
+        kept = {"command": command, **made_by(), "results": found}
         write_text_atomic(options.keep, json.dumps(kept, indent=2) + "\n")
     if options.json:
         print(json.dumps(found))

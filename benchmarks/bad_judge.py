@@ -12,14 +12,12 @@ before and after the attack (any of K shots); `raw_held` the same for the bad ju
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from provenance import hand_on, made_by
 
 from unmirage.evaluate import judged_outcomes
 from unmirage.evaluate.calibration import calibrate
@@ -29,8 +27,6 @@ from unmirage.evaluate.outcomes import Outcome
 from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 from unmirage.run import existing_run
-from unmirage.run.files import write_text_atomic
-from unmirage.run.machine import describe_machine
 
 SENSITIVITY, SPECIFICITY, LABELS, RUNS = 0.8, 0.7, 200, 100
 RATES = {"asr.before": Kind.PLAIN, "asr.after": Kind.JAILBREAK}
@@ -98,7 +94,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    made = made_by()
     document = {
         "models": {model: measure(outcomes) for model, outcomes in pooled(options.demo).items()},
         "settings": {
@@ -107,13 +103,9 @@ def main() -> None:
             "labels_of_each_kind": LABELS,
             "runs": RUNS,
         },
-        "commit": commit,
-        "machine": describe_machine(),
+        **made,
     }
-    text = json.dumps(document, indent=1) + "\n"
-    if options.keep:
-        write_text_atomic(options.keep, text)
-    sys.stdout.write(text)
+    hand_on(document, options.keep)
 
 
 if __name__ == "__main__":

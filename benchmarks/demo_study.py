@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from provenance import git, hand_on
+
 
 def measured(seeds: int, out: Path) -> dict[str, object]:
     """Run `unmirage demo` in a process of its own; return its results and what they cost."""
@@ -23,16 +25,12 @@ def measured(seeds: int, out: Path) -> dict[str, object]:
     )
     return {
         "command": f"unmirage demo --seeds {seeds} --json",
-        "commit": _git("rev-parse", "HEAD"),
-        "changed_files": len(_git("status", "--porcelain").splitlines()),
+        "commit": git("rev-parse", "HEAD"),
+        "changed_files": len(git("status", "--porcelain").splitlines()),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20, 2),
         "results": json.loads(done.stdout),
     }
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
@@ -42,11 +40,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
-    text = json.dumps(measured(options.seeds, options.out), indent=1) + "\n"
-    if options.keep:
-        options.keep.parent.mkdir(parents=True, exist_ok=True)
-        options.keep.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+    hand_on(measured(options.seeds, options.out), options.keep)
 
 
 if __name__ == "__main__":

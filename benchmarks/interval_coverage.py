@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from provenance import made_by
 from scipy.special import betaln
 from scipy.stats import binom
 
@@ -34,7 +34,6 @@ from unmirage.evaluate.k_curve import any_of_k
 from unmirage.evaluate.paired import difference_interval
 from unmirage.intervals import clustered_rate, rate, wilson
 from unmirage.run.files import write_text_atomic
-from unmirage.run.machine import describe_machine
 
 QUERIES = (50, 150, 442)
 SHOTS = (3, 10)
@@ -223,11 +222,9 @@ def main() -> None:
     start = time.perf_counter()
     found = measure(options.runs, options.seed)
     if options.keep:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         kept = {
             "command": f"python benchmarks/interval_coverage.py --runs {options.runs} --seed {options.seed}",
-            "commit": commit,
-            "machine": describe_machine(),
+            **made_by(),
             "settings": {
                 "runs": options.runs,
                 "seed": options.seed,

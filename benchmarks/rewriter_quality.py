@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from provenance import made_by
+
 from unmirage.data import load_samples
 from unmirage.run.files import write_text_atomic
-from unmirage.run.machine import describe_machine
 from unmirage.text.meaning import kept
 from unmirage.text.openers import words
 from unmirage.text.rewriter import parse, rewrite
@@ -111,12 +111,10 @@ def main() -> None:
     found = [measure(queries, word) for word in options.words]
     seconds = round(time.perf_counter() - start, 1)
     if options.keep:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         command = "python benchmarks/rewriter_quality.py --words " + " ".join(f"'{word}'" for word in options.words)
         kept_figures = {
             "command": command,
-            "commit": commit,
-            "machine": describe_machine(),
+            **made_by(),
             "settings": {"data": f"{options.data.parent.name}/{options.data.name}", "shots": SHOTS},
             "seconds": seconds,
             "results": found,

@@ -12,8 +12,6 @@ standard deviation.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,13 +20,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from provenance import hand_on, made_by
+
 from unmirage.align import align
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind, Query, Sample
 from unmirage.run import Store
-from unmirage.run.files import write_text_atomic
-from unmirage.run.machine import describe_machine
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.study import Study, open_study
 
@@ -85,18 +83,15 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    document: dict[str, Any] = {"models": {}}
+    if options.orders < 2:
+        parser.error("--orders: 2 at least")
+    made, models = made_by(), {}
     with open_study(options.demo / f"seed-{WORLD}", StudySettings(), WORLD, lambda *_: None) as study:
         samples, asked = questions(study)
         for name in options.models:
             trainings = [one_training(study, name, order, samples, asked) for order in range(options.orders)]
-            document["models"][name] = {"over_orders": spread(trainings), "trainings": trainings}
-    document |= {"world": WORLD, "queries": len(asked), "commit": commit, "machine": describe_machine()}
-    text = json.dumps(document, indent=1) + "\n"
-    if options.keep:
-        write_text_atomic(options.keep, text)
-    sys.stdout.write(text)
+            models[name] = {"over_orders": spread(trainings), "trainings": trainings}
+    hand_on({"models": models, "world": WORLD, "queries": len(asked), **made}, options.keep)
 
 
 if __name__ == "__main__":

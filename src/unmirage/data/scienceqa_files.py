@@ -19,9 +19,8 @@ from unmirage.data.rows import Row
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 
-PROBLEMS = "problems.json"
+_PROBLEMS = "problems.json"
 _SPLIT = "test"
-_VALID = """some with 'split' "test" and a file's name in 'image'"""
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,17 @@ class OfficialScienceQa:
                     path = f"{_SPLIT}/{name}/{picture}"
                     yield row._replace(fields={**row.fields, "question_id": name, "image": path})
         if not found:
-            raise UserError(f"{self.path}: has no problem of the test set with a picture; valid: {_VALID}")
+            raise UserError(
+                f"{self.path}: has no problem of the test set with a picture; "
+                f"valid: some with 'split' \"{_SPLIT}\" and a file's name in 'image'"
+            )
 
     def pictures(self, root: Path) -> ImageFolder:
         """Return the pictures below `root`, the folder that holds one for each split."""
         return ImageFolder(root)
 
 
-def official_problems(path: Path) -> OfficialScienceQa | None:
+def official_files(path: Path) -> OfficialScienceQa | None:
     """Return the problems in a folder, or in the file of that name; None where there is none."""
-    file = path if path.name == PROBLEMS else path / PROBLEMS
-    return OfficialScienceQa(file) if file.is_file() else None
+    file = path / _PROBLEMS if path.is_dir() else path
+    return OfficialScienceQa(file) if file.name == _PROBLEMS and file.is_file() else None

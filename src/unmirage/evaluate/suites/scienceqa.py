@@ -10,7 +10,7 @@ from string import ascii_uppercase
 
 from unmirage.data.placeholders import without_placeholder
 from unmirage.data.rows import Row, shown
-from unmirage.data.scienceqa_files import official_problems
+from unmirage.data.scienceqa_files import official_files
 from unmirage.evaluate.suites.base import Item, Suite
 from unmirage.evaluate.suites.reading import from_one_file
 from unmirage.records import Sample
@@ -64,6 +64,6 @@ SUITES = {
         hub="lmms-lab-encoder/ScienceQA",
         default="hf:lmms-lab-encoder/ScienceQA:ScienceQA-IMG@test",
         max_new_tokens=128,
-        find=from_one_file(items_of, several=official_problems),
+        find=from_one_file(items_of, several=official_files),
     )
 }

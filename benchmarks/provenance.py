@@ -1,0 +1,31 @@
+"""What made a figure, and how it is handed on: the same for every benchmark that keeps a JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from unmirage.run.files import write_text_atomic
+from unmirage.run.machine import describe_machine
+
+
+def git(*arguments: str) -> str:
+    """Return what git says, without the last line break."""
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def made_by() -> dict[str, Any]:
+    """Return the commit and the machine. Asked before long work, during which the commit may become another."""
+    return {"commit": git("rev-parse", "HEAD"), "machine": describe_machine()}
+
+
+def hand_on(document: Mapping[str, Any], keep: Path | None) -> None:
+    """Print a document as JSON, and write it to a file where one is named."""
+    text = json.dumps(document, indent=1) + "\n"
+    if keep:
+        write_text_atomic(keep, text)
+    sys.stdout.write(text)
