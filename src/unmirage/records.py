@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 LabelSource = Literal["field", "answer"]
 Direction = Literal["refusal", "answer", "none"]
@@ -44,6 +44,18 @@ class Kind(StrEnum):
     NEAR = "near"
 
 
+class Cluster(NamedTuple):
+    """What samples share that are not independent of each other.
+
+    Attributes:
+        by: what kind of thing it is.
+        name: which one.
+    """
+
+    by: Literal["group", "picture", "record"]
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One query of a dataset, with the answer that the dataset gives to it.
@@ -57,6 +69,8 @@ class Sample:
         refused: is this query meant to be refused?
         label_source: where `refused` comes from: a "field" of the data, or the phrase judge on the "answer".
         category: the data's own harm category, if any.
+        group: samples of one group are not independent of each other, such as questions about one device; None
+            where the data names no groups.
     """
 
     id: str
@@ -67,6 +81,14 @@ class Sample:
     refused: bool
     label_source: LabelSource
     category: str | None = None
+    group: str | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """Return what this sample shares with others: its group, else its picture, else its record."""
+        if self.group is not None:
+            return Cluster("group", self.group)
+        return Cluster("record", self.record) if self.image is None else Cluster("picture", self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +230,9 @@ class Rate:
         k: successes; not whole where it is an expectation, as for any k of more shots.
         n: valid trials.
         invalid: trials without a verdict; they are not in n.
+        clusters: independent clusters of trials that the interval assumes; None where that is not known.
+        design_effect: the variance of the value, over that of the value of n independent trials; None where the
+            clusters do not show it.
     """
 
     value: float | None
@@ -216,6 +241,8 @@ class Rate:
     k: float
     n: int
     invalid: int = 0
+    clusters: int | None = None
+    design_effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,12 @@ def test_a_category_is_kept_where_it_is_text(load):
     assert [s.category for s in data] == ["risky", None, None]
 
 
+def test_all_turns_have_the_group_of_their_conversation(load):
+    data = load([talk("a", "b", "c", "d", group="balno", category="facts"), talk("a", "b", group=3), talk("a", "b")])
+    assert [s.group for s in data] == ["balno", "balno", "3", None]
+    assert [s.category for s in data] == ["facts", "facts", None, None]
+
+
 def test_a_system_turn_is_no_query(load):
     record = talk("Hello?", "Hi.")
     record["conversations"].insert(0, {"from": "system", "value": "Be kind."})

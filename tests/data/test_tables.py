@@ -8,14 +8,16 @@ ROW = {"query": "What is it?", "answer": "A cat.", "refused": False}
 
 
 def test_usual_names_are_found_and_the_rest_stays_empty(load):
-    (sample,) = load([{"prompt": "What is it?", "output": "A cat.", "unsafe": 1, "category": 3, "id": 5}])
+    (sample,) = load([{"prompt": "What is it?", "output": "A cat.", "unsafe": 1, "category": 3, "id": 5, "group": 2}])
     assert (sample.query, sample.answer, sample.refused) == ("What is it?", "A cat.", True)
     assert (sample.id, sample.record, sample.category, sample.image) == ("5", "5", "3", None)
+    assert (sample.group, load([ROW]).samples[0].group) == ("2", None)
 
 
 def test_columns_can_be_named_in_every_container(load):
-    columns = {"query": "q", "answer": "a", "refused": "ok", "image": "pic", "id": "key", "category": "sort"}
-    records = [{"q": "Why?", "a": "So.", "ok": "refused", "pic": "1.png", "key": "k", "sort": "s"}]
+    columns = {"query": "q", "answer": "a", "refused": "ok", "image": "pic", "id": "key"}
+    columns |= {"category": "sort", "group": "of"}
+    records = [{"q": "Why?", "a": "So.", "ok": "refused", "pic": "1.png", "key": "k", "sort": "s", "of": "balno"}]
     as_csv = ",".join(records[0]) + "\n" + ",".join(records[0].values()) + "\n"
     loaded = [
         load(records, columns=columns),
@@ -25,6 +27,7 @@ def test_columns_can_be_named_in_every_container(load):
     assert [data.format for data in loaded] == ["json", "jsonl", "csv"]
     assert loaded[0].samples == loaded[1].samples == loaded[2].samples
     assert (loaded[0].samples[0].id, loaded[0].samples[0].refused) == ("k", True)
+    assert loaded[0].samples[0].group == "balno"
 
 
 def test_named_columns_win_over_guessed_ones_and_over_other_formats(load):

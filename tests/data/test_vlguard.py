@@ -39,6 +39,17 @@ def test_each_instruction_becomes_a_sample_labelled_by_its_field(load):
     assert [s.image for s in data] == ["ads/1.png", "ads/2.png", "ads/2.png"]
 
 
+def test_the_group_of_a_pair_wins_over_that_of_its_record(load):
+    pairs = [GOOD["instr-resp"][0] | {"group": 7}, GOOD["instr-resp"][1]]
+    grouped = GOOD | {"group": "balno", "instr-resp": pairs}
+    assert [s.group for s in load([BAD, grouped])] == [None, "7", "balno"]
+
+
+def test_a_group_that_is_no_name_is_refused(load):
+    with pytest.raises(UserError, match=r"record 1: field 'group' must be text, not \['x'\]"):
+        load([BAD | {"group": ["x"]}])
+
+
 def test_a_frozen_attack_set_repeats_ids_and_mixes_the_order_of_keys(load):
     shots = [
         dict(reversed(BAD.items())) | {"instr-resp": [{"response": "", "instruction": f"What {n}?"}]} for n in "123"

@@ -23,6 +23,7 @@ SAMPLES = st.builds(
     refused=st.booleans(),
     label_source=st.just("field"),
     category=st.none() | NAMES,
+    group=st.none() | NAMES,
 )
 
 
@@ -44,7 +45,7 @@ def kept(samples, *names):
 def test_vlguards_shape_is_read_back_but_for_ids(tmp_path_factory, samples):
     path = tmp_path_factory.getbasetemp() / "vlguard.json"
     write_vlguard(samples, path)
-    names = ("record", "query", "answer", "image", "refused", "category")
+    names = ("record", "query", "answer", "image", "refused", "category", "group")
     assert kept(load_samples(path), *names) == kept(samples, *names)
     assert path.read_text() == json.dumps(json.loads(path.read_text()), indent=1) + "\n"
 
@@ -54,13 +55,19 @@ def test_llavas_shape_is_read_back_but_for_labels_and_outer_space(tmp_path_facto
     path = tmp_path_factory.getbasetemp() / "llava.json"
     write_llava(samples, path)
     data = load_samples(path)
-    names = ("id", "answer", "image", "category")
+    names = ("id", "answer", "image", "category", "group")
     assert kept(data, *names) == kept(samples, *names)
     assert [s.query for s in data] == [s.query.strip() if s.image else s.query for s in samples]
 
 
 def sample(name, **fields):
     return Sample(**{"id": name, "record": name, "query": "What?", "refused": False, "label_source": "answer"} | fields)
+
+
+def test_a_group_is_written_where_there_is_one(tmp_path):
+    write_samples([sample("a"), sample("b", group="balno")], tmp_path / "s.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [line.get("group", "absent") for line in lines] == ["absent", "balno"]
 
 
 def test_the_source_of_the_label_is_kept(tmp_path):

@@ -25,6 +25,7 @@ SAMPLES = st.builds(
     refused=st.booleans(),
     label_source=st.sampled_from(("field", "answer")),
     category=st.none() | CLEAN,
+    group=st.none() | CLEAN,
 )
 QUERIES = st.builds(
     Query,
@@ -235,6 +236,24 @@ def test_what_is_committed_survives_a_kill_and_the_rest_is_gone(tmp_path):
         assert store.responses("m") == [response("a"), response("b")]
         store.add_responses([response("c")])
         assert [r.query_id for r in store.responses("m")] == ["a", "b", "c"]
+
+
+def test_a_store_of_before_there_were_groups_is_read_and_written(tmp_path):
+    path = tmp_path / "store.sqlite"
+    old = sqlite3.connect(path)
+    old.execute(
+        "CREATE TABLE samples (id TEXT PRIMARY KEY, record TEXT NOT NULL, query TEXT NOT NULL, answer TEXT NOT NULL, "
+        "image TEXT, refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT)"
+    )
+    old.execute("INSERT INTO samples VALUES ('a', 'r', 'Why?', '', NULL, 1, 'field', 'privacy')")
+    old.commit()
+    old.close()
+    earlier = Sample(id="a", record="r", query="Why?", refused=True, label_source="field", category="privacy")
+    later = Sample(id="b", record="r", query="How?", refused=False, label_source="answer", group="balno")
+    for _ in range(2):  # the second time there is nothing to add
+        with Store(path) as store:
+            store.add_samples([later])
+            assert store.samples() == [earlier, later]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path):

@@ -1,7 +1,7 @@
 """LLaVA conversations become samples: one for each human turn, judged by the answer that follows it.
 
-A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`; `category` is
-our own addition.
+A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`; `category` and
+`group` are our own additions.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def samples_of(row: Row) -> list[Sample]:
     record = row.identity()
     image = row.image()
     category = row.fields.get("category")
+    group = row.group()
     return [
         Sample(
             id=f"{record}/{number}" if len(exchanges) > 1 else record,
@@ -38,6 +39,7 @@ def samples_of(row: Row) -> list[Sample]:
             refused=is_refusal(answer),
             label_source="answer",
             category=category if isinstance(category, str) and category else None,
+            group=group,
         )
         for number, (query, answer) in enumerate(exchanges, 1)
     ]

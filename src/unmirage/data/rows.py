@@ -91,6 +91,10 @@ class Row(NamedTuple):
                 return intern(name)
         return None
 
+    def group(self, field: str = "group") -> str | None:
+        """Return what the record's samples are grouped by; rows of one group share one string."""
+        return self.category(field)
+
     def identity(self, field: str = "id") -> str:
         """Return the record's id; its number in the file where it has none."""
         return self.optional_name(field) or str(self.number)

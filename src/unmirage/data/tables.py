@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "record": ("record", "record_id"),
     "category": ("category", "harmful_subcategory", "harmful_category"),
     "label_source": ("label_source",),
+    "group": ("group",),
 }
 
 _SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer"}
@@ -37,6 +38,7 @@ class _Names(NamedTuple):
     record: str
     category: str
     label_source: str
+    group: str
 
 
 def matches(record: Mapping[str, object]) -> bool:
@@ -87,6 +89,7 @@ def _sample(row: Row, names: _Names) -> Sample:
         refused=refused,
         label_source=source,
         category=row.category(names.category),
+        group=row.group(names.group),
     )
 
 

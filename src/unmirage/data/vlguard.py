@@ -1,7 +1,8 @@
 """VLGuard records, and the frozen attack sets of the same shape, become samples: one for each instruction.
 
 A record is `{id, image, safe, harmful_category?, harmful_subcategory?, "instr-resp": [...]}`; see `_SUFFIX`
-for the keys that its pairs of query and response have.
+for the keys that its pairs of query and response have. `group` is our own addition, of a pair or of a record; that of
+the pair wins.
 """
 
 from __future__ import annotations
@@ -43,4 +44,5 @@ def _sample(row: Row, pair: Row, safe: bool) -> Sample:
         refused=key == "unsafe_instruction" or (key == "instruction" and not safe),
         label_source="field",
         category=row.category("harmful_subcategory", "harmful_category"),
+        group=pair.group() or row.group(),
     )

@@ -21,7 +21,7 @@ _FIELDS = tuple(field.name for field in fields(Sample))
 def write_samples(
     samples: Iterable[Sample], path: str | Path, provenance: Mapping[str, Mapping[str, object]] | None = None
 ) -> None:
-    """Write one JSON object a line: id, record, query, answer, image, refused, label_source, category.
+    """Write one JSON object a line, with the fields of `Sample`; `group` is left out where there is none.
 
     Args:
         samples: what to write.
@@ -44,7 +44,7 @@ def write_vlguard(samples: Iterable[Sample], path: str | Path) -> None:
     """Write VLGuard's shape, one record a sample, for tools that read nothing else.
 
     A refused sample becomes an `instruction`, an answered one a `safe_instruction`. Record ids, texts,
-    pictures, labels and categories are kept; the sample's own id and the source of its label are not.
+    pictures, labels, categories and groups are kept; the sample's own id and the source of its label are not.
     """
     _write_list((_indented(_vlguard_record(sample)) for sample in samples), path)
 
@@ -52,7 +52,7 @@ def write_vlguard(samples: Iterable[Sample], path: str | Path) -> None:
 def write_llava(samples: Iterable[Sample], path: str | Path) -> None:
     """Write LLaVA's shape, one conversation of one turn a sample.
 
-    Ids, texts, pictures and categories are kept, but for white space around a query that has a picture. The
+    Ids, texts, pictures, categories and groups are kept, but for white space around a query that has a picture. The
     shape has no place for a label: it is read from the answer again, which may say otherwise than a field did.
     """
     _write_list((_indented(_llava_record(sample)) for sample in samples), path)
@@ -92,7 +92,10 @@ def _indented(record: dict[str, object]) -> str:
 
 
 def _flat_record(sample: Sample) -> dict[str, object]:
-    return {name: getattr(sample, name) for name in _FIELDS}
+    record = {name: getattr(sample, name) for name in _FIELDS}
+    if sample.group is None:
+        del record["group"]
+    return record
 
 
 def _vlguard_record(sample: Sample) -> dict[str, object]:
@@ -103,7 +106,8 @@ def _vlguard_record(sample: Sample) -> dict[str, object]:
         "safe": not sample.refused,
         "instr-resp": [{query: sample.query, "response": sample.answer}],
     }
-    return record | ({"harmful_category": sample.category} if sample.category else {})
+    optional = {"harmful_category": sample.category, "group": sample.group}
+    return record | {name: value for name, value in optional.items() if value}
 
 
 def _llava_record(sample: Sample) -> dict[str, object]:
@@ -112,5 +116,5 @@ def _llava_record(sample: Sample) -> dict[str, object]:
         {"from": "human", "value": placeholder + sample.query},
         {"from": "gpt", "value": sample.answer},
     ]
-    optional = {"image": sample.image, "category": sample.category}
+    optional = {"image": sample.image, "category": sample.category, "group": sample.group}
     return {"id": sample.id, **{name: value for name, value in optional.items() if value}, "conversations": turns}

@@ -17,7 +17,7 @@ from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sa
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (
     id TEXT PRIMARY KEY, record TEXT NOT NULL, query TEXT NOT NULL, answer TEXT NOT NULL, image TEXT,
-    refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT);
+    refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT, "group" TEXT);
 CREATE TABLE IF NOT EXISTS queries (
     id TEXT PRIMARY KEY, sample_id TEXT NOT NULL, kind TEXT NOT NULL, shot INTEGER NOT NULL, text TEXT NOT NULL,
     image TEXT, unsafe INTEGER NOT NULL, word TEXT);
@@ -49,6 +49,7 @@ class Store:
             self._db = sqlite3.connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
+            self._add_missing_columns()
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +191,13 @@ class Store:
         answered = {response.query_id for response in self.responses(model)}
         return [query for query in self.queries() if query.id not in answered]
 
+    def _add_missing_columns(self) -> None:
+        """Add the columns that stores of earlier versions lack; their samples have no group."""
+        found = {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}
+        if "group" not in found:
+            with self._db:
+                self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
+
     def _add(self, table: str, record: type, items: Iterable[object]) -> None:
         with self._errors_named(), self._db:
             self._insert(table, record, items)
@@ -201,9 +209,9 @@ class Store:
         self._db.executemany(statement, (_storable(item) for item in items))
 
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
-        names = _columns(record)
-        statement = f"SELECT {', '.join(names)} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
+        statement = f"SELECT {', '.join(_columns(record))} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
         with self._errors_named():
+            names = [field.name for field in fields(record)]
             return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
 
     @contextmanager
@@ -218,7 +226,8 @@ class Store:
 
 
 def _columns(record: type) -> list[str]:
-    return [field.name for field in fields(record)]
+    """Return the names of the columns as SQL takes them: "group" is a keyword of it."""
+    return [f'"{field.name}"' for field in fields(record)]
 
 
 def _storable(item: object) -> tuple[object, ...]:

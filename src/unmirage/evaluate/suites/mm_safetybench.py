@@ -59,7 +59,8 @@ def _named(item: Item, scenario: str, name: str) -> Item:
     """Return the item with names that are its own among all files."""
     old = item.sample
     image = None if old.image is None else f"{name}/{old.image}"
-    sample = replace(old, id=f"{name}/{old.id}", record=f"{scenario}/{old.record}", image=image, category=scenario)
+    record = f"{scenario}/{old.record}"  # the same question with each kind of picture
+    sample = replace(old, id=f"{name}/{old.id}", record=record, image=image, category=scenario, group=record)
     return replace(item, sample=sample)
 
 
