@@ -309,7 +309,10 @@ def test_a_folder_in_use_or_of_something_else_is_refused(unmirage, tiny, tmp_pat
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--judge", "phrasse"), "unknown judge 'phrasse'; valid: endpoint, exact, local, phrases. Did you mean"),
+        (
+            ("--judge", "phrasse"),
+            "unknown judge 'phrasse'; valid: endpoint, exact, local, official, phrases. Did you mean",
+        ),
         (("--judge", "exact:none.json"), "none.json: no such file"),
         (("--judge", "endpoint:ftp://h/v1#m"), "scheme 'ftp' is not http or https"),
         (("--kinds", "unsafe-pictures"), "unknown kind of unsafe query 'unsafe-pictures'"),

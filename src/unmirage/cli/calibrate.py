@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import RubricOption, SchemaOption, SeesOption, make_judges
+from unmirage.cli.judging import JUDGE_SPECS, RubricOption, SchemaOption, SeesOption, make_judges
 from unmirage.cli.options import (
     BatchSizeOption,
     ConcurrencyOption,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def calibrate_command(
-    judge: Annotated[str, typer.Argument(help="phrases, exact:FILE, endpoint:URL#model or local:MODEL.")],
+    judge: Annotated[str, typer.Argument(help=f"{JUDGE_SPECS}.")],
     labelled: Annotated[
         Path,
         typer.Argument(help="JSON, JSONL or CSV of query, response, verdict (complied, refused or irrelevant)."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import RubricOption, SchemaOption, SeesOption, make_judges, read_calibration
+from unmirage.cli.judging import JUDGE_SPECS, RubricOption, SchemaOption, SeesOption, make_judges, read_calibration
 from unmirage.cli.lmms_eval import evaluate_by_lmms_eval
 from unmirage.cli.options import (
     BatchSizeOption,
@@ -42,7 +42,7 @@ def evaluate_command(
     ] = None,
     judge: Annotated[
         list[str] | None,
-        typer.Option(help="phrases, exact:PATH/truth.json, endpoint:URL#model or local:MODEL; may be repeated."),
+        typer.Option(help=f"{JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
     ] = None,
     ensemble: Annotated[
         str | None, typer.Option(help="majority or any: all judges together stand behind the rates.")

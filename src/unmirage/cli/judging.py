@@ -1,4 +1,4 @@
-"""Judge options in, who judges out; shared by `evaluate` and `calibrate`."""
+"""Create judges from command-line options, for `unmirage evaluate` and `unmirage calibrate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmirage.cli.options import asks_server
 from unmirage.cli.settings import resolve
 from unmirage.errors import UserError, unknown
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from unmirage.data.images import Pictures
     from unmirage.evaluate import Judge
     from unmirage.evaluate.calibration import JudgeCalibration
+
+JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
 
 RubricOption = Annotated[
     str, typer.Option(help="Of a language model as judge: harm (and relevance), or relevance alone, as in the paper.")
@@ -54,7 +57,7 @@ def make_judges(
 
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
-    if held and not any(spec.startswith("endpoint:") for spec in specs):
+    if held and not any(map(asks_server, specs)):
         raise UserError("--judge-schema: is for servers, and none judges; valid: with --judge endpoint:URL#model")
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",

@@ -33,6 +33,11 @@ PriceInOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: pric
 PriceOutOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")]
 
 
+def asks_server(spec: str) -> bool:
+    """Tell whether the model or judge that `spec` names sends requests to a server."""
+    return spec.removeprefix("official:").startswith("endpoint:")
+
+
 def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:
     """Return the settings of servers that were given, by name; None values were not.
 
@@ -40,7 +45,7 @@ def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str
         UserError: one was given, and none of `targets` is a server.
     """
     given = [key for key, value in values.items() if value is not None]
-    if given and not any(one.startswith("endpoint:") for one in targets):
+    if given and not any(map(asks_server, targets)):
         raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
     return values
 

@@ -37,7 +37,9 @@ def prepare_command(
     ],
     judge: Annotated[
         str,
-        typer.Option(help="Who chooses: phrases, exact:PATH/truth.json, or endpoint:URL#model-name, which scores."),
+        typer.Option(
+            help="Who chooses: phrases, official, exact:PATH/truth.json, or endpoint:URL#model-name, which scores."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the sets; an unfinished one is continued.")

@@ -57,6 +57,7 @@ def exact(folder):
 MADE = {
     "phrases": lambda folder: make_judge("phrases"),
     "exact": exact,
+    "official": lambda folder: make_judge("official"),
     "endpoint": lambda folder: LlmJudge(EndpointAsker(Chat(parse_endpoint("endpoint:http://h#m"), None, Reader()))),
     "local": lambda folder: LlmJudge(LocalAsker(Reader(), {"weights": "0"}, ImageFolder(folder))),
 }
@@ -126,14 +127,22 @@ def test_every_answer_gets_one_judgement_and_the_progress_is_told(judge, make_qu
 def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
     with pytest.raises(UserError) as error:
         make_judge("phrase")
-    assert str(error.value) == "unknown judge 'phrase'; valid: endpoint, exact, local, phrases. Did you mean 'phrases'?"
+    assert (
+        str(error.value)
+        == "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?"
+    )
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "unknown judge ''; valid: endpoint, exact, local, phrases."),
+        ("", "unknown judge ''; valid: endpoint, exact, local, official, phrases."),
         ("phrases:x", "judge 'phrases' takes no argument, got 'x'"),
+        (
+            "official:phrases",
+            "judge 'official' cannot pass responses on to 'phrases'; "
+            "valid: official, official:endpoint:URL#model-name, official:local:FOLDER",
+        ),
         ("exact", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
         ("exact:", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
         ("exact:none/truth.json", "none/truth.json: no such file"),

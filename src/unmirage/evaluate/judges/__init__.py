@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
+from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel
 from unmirage.evaluate.judges.phrases import PhraseJudge
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
-    from unmirage.evaluate.judges.llm import Asker
+    from unmirage.evaluate.judges.llm import Asker, LlmJudge
     from unmirage.models.endpoint import EndpointSettings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ExactJudge",
     "Judge",
     "JudgeOptions",
+    "OfficialJudge",
     "PhraseJudge",
     "TextJudge",
     "make_judge",
@@ -64,7 +66,7 @@ def _exact(argument: str, _options: JudgeOptions) -> Judge:
     return ExactJudge.from_file(Path(argument))
 
 
-def _endpoint(argument: str, options: JudgeOptions) -> Judge:
+def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
     # Only here: it takes seconds, and the other judges need none of it.
     from unmirage.evaluate.judges.llm import EndpointAsker
     from unmirage.models.endpoint import Chat, parse_endpoint
@@ -73,7 +75,7 @@ def _endpoint(argument: str, options: JudgeOptions) -> Judge:
     return _llm(EndpointAsker(chat, options.pictures, held=options.held), options)
 
 
-def _local(argument: str, options: JudgeOptions) -> Judge:
+def _local(argument: str, options: JudgeOptions) -> LlmJudge:
     if not argument:
         raise UserError("judge 'local' needs a model; write local:FOLDER, or local:HUB-ID")
     from unmirage.data.images import ImageFolder
@@ -87,7 +89,7 @@ def _local(argument: str, options: JudgeOptions) -> Judge:
     return _llm(LocalAsker(vlm, made_of, options.pictures or ImageFolder(Path()), options.batch_size), options)
 
 
-def _llm(asker: Asker, options: JudgeOptions) -> Judge:
+def _llm(asker: Asker, options: JudgeOptions) -> LlmJudge:
     from unmirage.evaluate.judges.llm import LlmJudge, remembering
 
     return LlmJudge(
@@ -97,11 +99,24 @@ def _llm(asker: Asker, options: JudgeOptions) -> Judge:
     )
 
 
+def _official(argument: str, options: JudgeOptions) -> Judge:
+    if not argument:
+        return OfficialJudge()
+    name, _, address = argument.partition(":")
+    if name not in _MODELS:
+        raise UserError(
+            f"judge 'official' cannot pass responses on to '{name}'; "
+            "valid: official, official:endpoint:URL#model-name, official:local:FOLDER"
+        )
+    return OfficialThenModel(_MODELS[name](address, replace(options, rubric="relevance")))
+
+
+_MODELS: dict[str, Callable[[str, JudgeOptions], LlmJudge]] = {"endpoint": _endpoint, "local": _local}
 JUDGES: dict[str, Callable[[str, JudgeOptions], Judge]] = {
     "exact": _exact,
+    "official": _official,
     "phrases": _phrases,
-    "endpoint": _endpoint,
-    "local": _local,
+    **_MODELS,
 }
 
 
@@ -109,7 +124,8 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
     """Return the judge that `spec` names.
 
     Args:
-        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name" or "local:FOLDER-OR-HUB-ID".
+        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID", "official", or
+            "official:" and one of the two before.
         options: for judges that are language models.
 
     Raises:
