@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmirage.cli.align_inputs import made_of, read_data
+from unmirage.cli.align_inputs import FORGET, RETAIN, TRAIN, compare_data, made_of, read_data
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.options import ColumnsOption, RevisionOption, TrustOption
 from unmirage.cli.progress import StageProgress
@@ -19,6 +19,7 @@ from unmirage.errors import UserError
 
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig, AlignData
+    from unmirage.cli.overlaps import Compared
 
 
 def align_command(
@@ -38,6 +39,10 @@ def align_command(
     ] = None,
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train an adapter of this rank, with alpha twice that.")
+    ] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="A test file: count the samples that are in the training data too. Repeatable."),
     ] = None,
     format: Annotated[str, typer.Option(help="Format of the data files.")] = "auto",
     columns: ColumnsOption = "",
@@ -99,18 +104,21 @@ def align_command(
     data = read_data(retain or (), forget or (), format, columns, images)
     quiet_libraries()
     if dry_run:
-        _say_what_would_be(model, data, resolved, json_output)
+        _say_what_would_be(model, data, resolved, compare_data(data, test or (), format, columns, images), json_output)
         return
     assert out is not None
-    from unmirage.align.processes import processes
+    from unmirage.align.processes import is_main_process, processes
     from unmirage.models import HuggingFaceVLM
 
     processes()  # before the model is loaded: each process has a device of its own
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
     parts = made_of(model, vlm, files)
+    compared = compare_data(data, test or (), format, columns, images) if is_main_process() else None
+    for line in compared.lines() if compared else ():
+        err.print(line, markup=False, soft_wrap=True)
     folder = work or out.with_name(f"{out.name}.work")
     with _claimed(folder, {"model": parts["model"], "data": parts["data"], **resolved.model_dump(mode="json")}):
-        _run(vlm, data, resolved, out, folder, model, parts, save, json_output)
+        _run(vlm, data, resolved, out, folder, model, parts, compared, save, json_output)
 
 
 def _run(
@@ -121,6 +129,7 @@ def _run(
     work: Path,
     base: str,
     parts: dict[str, dict[str, str]],
+    compared: Compared | None,
     save: str,
     json_output: bool,
 ) -> None:
@@ -135,6 +144,7 @@ def _run(
         err.print(f"{work}: checkpoint '{name}' was not written to its end, and is ignored", markup=False)
     if not result.writes:
         return
+    assert compared is not None  # the process that writes is the main one
     save_model(
         out,
         vlm,
@@ -144,6 +154,7 @@ def _run(
         adapter_only=save == "adapter",
         base=base,
         card=model_card(out.name, base, config, result, parts),
+        training=compared.training_record((FORGET, RETAIN, TRAIN), base),
     )
     Work(work, config.keep_last).checkpoints.clear()
     if json_output:
@@ -155,6 +166,7 @@ def _run(
                 "seconds": result.seconds,
                 "stopped": result.stopped,
                 "loss": result.parts,
+                "overlap": compared.to_json(),
             }
         )
     err.print(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}", markup=False, soft_wrap=True)
@@ -176,12 +188,13 @@ def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
         yield
 
 
-def _say_what_would_be(model: str, data: AlignData, config: AlignConfig, json_output: bool) -> None:
+def _say_what_would_be(model: str, data: AlignData, config: AlignConfig, compared: Compared, json_output: bool) -> None:
     from unmirage.align.estimate import estimate
-    from unmirage.cli.align_dry_run import print_estimate
+    from unmirage.cli.align_dry_run import print_estimate, print_overlaps
 
     found = estimate(model, data, config)
     if json_output:
-        print_json(found.to_json())
+        print_json(found.to_json() | {"overlap": compared.to_json()})
     else:
         print_estimate(found)
+        print_overlaps(compared)

@@ -1,4 +1,4 @@
-"""`unmirage align --dry-run`: a plan of a run in, tables of what it needs and rows as the model sees them out."""
+"""Print the plan of `unmirage align --dry-run`: its cost, rows as the model sees them, and overlaps of its data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 from unmirage.align.estimate import Estimate
 from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
 from unmirage.cli.console import err, out
+from unmirage.cli.overlaps import Compared
 
 _STYLES: dict[Kind, str] = {"text": "", "loss": "bold black on green", "image": "dim"}
 _GB = 1e9
@@ -37,6 +38,15 @@ def print_estimate(estimate: Estimate, console: Console = out) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def print_overlaps(compared: Compared, console: Console = out) -> None:
+    """Print what the sets of samples have in common, a line for each pair."""
+    lines = list(compared.lines())
+    if lines:
+        console.print("\nOverlap of the data:")
+    for line in lines:
+        console.print(f"- {line}", markup=False, soft_wrap=True)
 
 
 def rendered(sample: RenderedSample, *, marks: bool) -> Text:

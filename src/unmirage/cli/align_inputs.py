@@ -1,4 +1,4 @@
-"""Data files of `unmirage align` in, samples out; and what identifies them and the model."""
+"""Read the data files of `unmirage align`, compare them, and identify them and the model by hashes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from unmirage.errors import UserError
 
 if TYPE_CHECKING:
     from unmirage.align import AlignData
+    from unmirage.cli.overlaps import Compared
     from unmirage.models import HuggingFaceVLM
+
+
+FORGET, RETAIN, TRAIN = "forget", "retain", "train"
 
 
 def read_data(
@@ -40,6 +44,28 @@ def read_data(
         forget=with_unique_ids(sample for file in forget for sample in sets[file]),
         images=ImageFolder(roots.pop()),
     )
+
+
+def compare_data(data: AlignData, tests: Sequence[Path], format: str, columns: str, images: Path | None) -> Compared:
+    """Return what the training data has in common with itself (forget and retain set) and with each test file.
+
+    Args:
+        data: the training data.
+        tests: files that the model is going to be tested on.
+        format, columns: of the test files.
+        images: folder of their pictures; None for where each file has them.
+
+    Raises:
+        UserError: a test file cannot be read.
+    """
+    from unmirage.cli.overlaps import Compared
+    from unmirage.data import open_samples
+
+    lists = {FORGET: (data.forget, data.images), RETAIN if data.forget else TRAIN: (data.retain, data.images)}
+    for path in tests:
+        file = open_samples(path, format, columns=parse_columns(columns), images=images)
+        lists[str(path)] = (list(file), file.pictures)
+    return Compared.of(lists)
 
 
 def made_of(model: str, vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:

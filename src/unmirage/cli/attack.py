@@ -104,6 +104,7 @@ def attack_command(
     """
     from unmirage.cli.attack_plan import Asked, files_by_kind, kinds_of, plan
     from unmirage.cli.attack_words import read_search
+    from unmirage.cli.overlaps import TrainedOn, add_overlap, training_record_of
     from unmirage.data import open_samples
     from unmirage.evaluate import make_judge
 
@@ -144,9 +145,13 @@ def attack_command(
         )
     )
     planned.write(targets)
+    record = training_record_of(model)
+    trained_on = None if record is None else TrainedOn.of(record, planned.samples, planned.queries, file.pictures)
+    for line in trained_on.lines(data.name, name or Path(model).name) if trained_on else ():
+        err.print(line, markup=False, soft_wrap=True)
     if dry_run:
         asked = [{"id": q.id, "kind": q.kind, "text": q.text, "image": q.image} for q in planned.queries]
-        print_json({"queries": asked})
+        print_json({"queries": asked, "overlap": trained_on.to_json() if trained_on else None})
     if out is None or dry_run:
         return
     from unmirage.models import GenerationConfig
@@ -161,6 +166,8 @@ def attack_command(
         store.add_queries(planned.queries)
         if found:
             run.write_json(run.path / "search.json", read_search(found).document)
+        if trained_on:
+            add_overlap(run, vlm.name, trained_on)
         generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
         _ask(vlm, store, file.pictures, generation, judge, lambda n, total: progress(f"ask {vlm.name}", n, total))
         failures = store.failures(vlm.name)

@@ -33,6 +33,14 @@ class Saves(Protocol):
         ...
 
 
+class Record(Protocol):
+    """Anything that can write itself into a model directory beside the model."""
+
+    def save(self, folder: Path, /) -> None:
+        """Write the file."""
+        ...
+
+
 def save_model(
     folder: Path,
     model: Saves,
@@ -43,6 +51,7 @@ def save_model(
     adapter_only: bool = False,
     base: str = "",
     card: str = "",
+    training: Record | None = None,
 ) -> None:
     """Write `model` to `folder` with the settings that made it and the method's own tensors.
 
@@ -55,6 +64,7 @@ def save_model(
         adapter_only: write the adapter in place of the model: `folder` is then a directory of peft's own kind.
         base: the model that the adapter was trained on, as the user gave it.
         card: text of a README.md.
+        training: record of the training data.
 
     Raises:
         UserError: the adapter alone is asked for, and there is none.
@@ -74,6 +84,8 @@ def save_model(
             save_file(dict(state), new / STATE_FILE)
         document = {"settings": dict(settings), "machine": describe_machine()}
         (new / ALIGN_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        if training is not None:
+            training.save(new)
         if card:
             (new / "README.md").write_text(card, encoding="utf-8")
 

@@ -1,0 +1,152 @@
+"""Tell the user which samples are both trained on and tested on, or both to be forgotten and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unmirage.data.images import Pictures
+from unmirage.data.overlap import Count, Fingerprints, Overlap, Way, counts_to_json, fingerprints_of, overlaps
+from unmirage.data.training_record import TrainingRecord, read_training_record
+from unmirage.records import Kind, Query, Sample
+from unmirage.run import RunDirectory
+from unmirage.run.json_files import read_object
+
+SCHEMA = "unmirage.overlap/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Lists of samples by name, compared with one another.
+
+    Attributes:
+        lists: their hashes.
+        pairs: what each two of them have in common.
+    """
+
+    lists: Mapping[str, Fingerprints]
+    pairs: Mapping[tuple[str, str], Overlap]
+
+    @classmethod
+    def of(cls, lists: Mapping[str, tuple[Sequence[Sample], Pictures]]) -> Compared:
+        """Compare all lists that have samples."""
+        prints = {name: fingerprints_of(samples, pictures) for name, (samples, pictures) in lists.items() if samples}
+        return cls(prints, overlaps(prints))
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each pair, and one for each list with unreadable pictures."""
+        for (first, second), found in self.pairs.items():
+            yield _pair(first, second, found, self.lists)
+        yield from _unread(self.lists)
+
+    def training_record(self, names: Iterable[str], base: str) -> TrainingRecord:
+        """Return the record of a model that is trained on the lists of these names, starting from the model `base`."""
+        return TrainingRecord.of([self.lists[name] for name in names if name in self.lists], training_record_of(base))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the counts of each pair."""
+        return [
+            {"first": first, "second": second}
+            | {
+                way: {"first": of_first, "second": counts_to_json(found.second)[way]}
+                for way, of_first in counts_to_json(found.first).items()
+            }
+            for (first, second), found in self.pairs.items()
+        ]
+
+
+def _pair(first: str, second: str, found: Overlap, lists: Mapping[str, Fingerprints]) -> str:
+    sizes = f"{first} ({len(lists[first]):,} samples) and {second} ({len(lists[second]):,} samples)"
+    if not found.any:
+        return f"{sizes} have no picture, query or group in common"
+    shared = [
+        f"same {way.text}: {_of(count)} and {_of(found.second[way])}"
+        for way, count in found.first.items()
+        if count.shared
+    ]
+    return f"{sizes} overlap: {'; '.join(shared)}"
+
+
+def _of(count: Count) -> str:
+    return f"{count.shared:,} of {count.total:,}"
+
+
+def _unread(lists: Mapping[str, Fingerprints]) -> Iterator[str]:
+    for name, prints in lists.items():
+        if prints.unread:
+            yield f"{name}: {prints.unread:,} pictures cannot be read; they were compared by path"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """The test data of an attack, compared with the training data of the model.
+
+    Attributes:
+        parts: counts by what is compared: "unsafe" and "benign" samples as the data has them, then the rewritten
+            queries of each attack.
+        unread: pictures of the test data that cannot be read.
+        complete: the record has all hashes of the training data.
+    """
+
+    parts: Mapping[str, Mapping[Way, Count]]
+    unread: int
+    complete: bool
+
+    @classmethod
+    def of(
+        cls, record: TrainingRecord, samples: Sequence[Sample], queries: Iterable[Query], pictures: Pictures
+    ) -> TrainedOn:
+        """Count the samples of a test set, and their rewritten queries, that the model was trained on."""
+        known = {sample.id: sample for sample in samples}
+        lists: dict[str, list[Sample]] = {}
+        for sample in samples:
+            lists.setdefault("unsafe" if sample.refused else "benign", []).append(sample)
+        for query in queries:
+            if query.kind is not Kind.PLAIN:
+                lists.setdefault(query.kind.value, []).append(replace(known[query.sample_id], query=query.text))
+        prints = {name: fingerprints_of(own, pictures) for name, own in lists.items()}
+        parts = {name: record.count(one) for name, one in prints.items()}
+        return cls(parts, sum(prints[name].unread for name in ("unsafe", "benign") if name in prints), record.complete)
+
+    def lines(self, data: str, model: str) -> Iterator[str]:
+        """Yield a warning for each part of the test data that the model was trained on."""
+        for part, counts in self.parts.items():
+            if part in ("unsafe", "benign"):
+                shared = {way: count for way, count in counts.items() if count.shared}
+                what = f"{part} samples"
+            else:
+                shared = {way: counts[way] for way in (Way.QUERY, Way.PICTURE_AND_QUERY) if counts[way].shared}
+                what = f"rewritten queries ({part})"
+            if shared:
+                said = "; ".join(f"same {way.text}: {_of(count)}" for way, count in shared.items())
+                yield (
+                    f"{data}: {what} also occur in the training data of {model} ({said}). "
+                    "Rates on them measure memory, not generalization"
+                )
+        if self.unread:
+            yield f"{data}: {self.unread:,} pictures cannot be read; they were compared by path"
+        if not self.complete:
+            yield f"{model}: the record of its training data is partial; totals are the samples that it can check"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all counts."""
+        return {
+            "complete": self.complete,
+            "unread_pictures": self.unread,
+            "parts": {part: counts_to_json(counts) for part, counts in self.parts.items()},
+        }
+
+
+def training_record_of(model: str) -> TrainingRecord | None:
+    """Return the training record of the model that the user named; None for servers, hub ids and other models."""
+    folder = Path(model)
+    return read_training_record(folder) if folder.is_dir() else None
+
+
+def add_overlap(run: RunDirectory, model: str, found: TrainedOn) -> None:
+    """Write the counts of a model to the run's overlap.json, beside those of other models."""
+    path = run.path / "overlap.json"
+    models = read_object(path)["models"] if path.is_file() else {}
+    run.write_json(path, {"schema": SCHEMA, "models": models | {model: found.to_json()}})
