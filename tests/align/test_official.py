@@ -163,13 +163,19 @@ def test_without_compat_both_are_other_numbers(tiny, npo: Case, rmu: Case) -> No
     assert abs(ours["retain"] / theirs["retain"] - 1) > 0.01
 
 
-def test_rmu_without_compat_is_a_mean_over_words(tiny) -> None:
-    """The same loss by definition: text positions only, from the same hidden states."""
+def test_rmu_without_compat_is_a_mean_over_query_and_answer(tiny) -> None:
+    """The same loss by definition, from the same hidden states: what stands around the words of a row is known."""
     case = _case(tiny, RmuConfig(**RMU | {"compat": "none"}), "separate")
     vector = torch.rand(128, generator=torch.Generator().manual_seed(0))
     control = 10 * vector / vector.norm()
     (batch,) = (one for one in case.passes if "forget" in one.rows)
-    ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"].bool()
-    words = mask & (ids != case.module.model.config.image_token_id)
+    words = batch.inputs["attention_mask"].bool()
+    head, tail = ["<s>", "USER", ":", "Ġ", *["<image>"] * 16, "Ċ"], ["ĠASSISTANT", ":"]
+    for row, ids in enumerate(batch.inputs["input_ids"].tolist()):
+        tokens = loaded(tiny).processor.tokenizer.convert_ids_to_tokens(ids)
+        assert tokens[: len(head)] == head
+        words[row, : len(head)] = False
+        (at,) = (at for at in range(len(tokens)) if tokens[at : at + len(tail)] == tail)
+        words[row, at : at + len(tail)] = False
     hidden = case.policy["forget"].hidden[words]
     assert case.losses()["forget"] == pytest.approx(F.mse_loss(hidden, control.expand_as(hidden)).item(), rel=1e-5)

@@ -63,8 +63,8 @@ FORGET = [_row([1, IMAGE, IMAGE, 4, 5, 6], 4, (3, 4)), _row([1, 4, 5], 2, (1, 2)
 RETAIN = [_row([1, 4, 4, 5, 6, 7, 7, 8], 6, (1, 5)), _row([1, 4, 7], 1)]
 
 
-def _collator(tokens: str = "answer", places: str = "text", image: int | None = IMAGE) -> PassCollator:
-    return PassCollator(PAD, image, (("forget", "retain"),), {"forget": tokens, "retain": "answer"}, places)
+def _collator(tokens: str = "answer", places: str = "content") -> PassCollator:
+    return PassCollator(PAD, IMAGE, (("forget", "retain"),), {"forget": tokens, "retain": "answer"}, places)
 
 
 def _columns(mask: torch.Tensor) -> list[list[int]]:
@@ -97,10 +97,11 @@ def test_loss_tokens_are_exact_and_the_retain_side_keeps_to_answers(tokens: str,
     assert batch.loss_rows("retain").tolist() == [0, 0, 1, 1]
 
 
-def test_places_leave_out_padding_and_the_picture() -> None:
-    batch = _collator().batch({"forget": FORGET, "retain": RETAIN})
-    assert _columns(batch.places) == [[0, 3, 4, 5], [0, 1, 2], [*range(8)], [0, 1, 2]]
-    assert _columns(_collator(image=None).batch({"forget": FORGET}).places) == [[*range(6)], [0, 1, 2]]
+@pytest.mark.parametrize("tokens", ["answer", "query", "all"])
+def test_places_are_the_query_and_the_answer_whatever_carries_loss(tokens: str) -> None:
+    """The start token, the picture, the template around the query (column 5 of the third row) and padding are not."""
+    batch = _collator(tokens).batch({"forget": FORGET, "retain": RETAIN})
+    assert _columns(batch.places) == [[3, 4, 5], [1, 2], [1, 2, 3, 4, 6, 7], [1, 2]]
 
 
 def test_all_places_end_with_the_longest_row_of_the_stream() -> None:
@@ -134,13 +135,13 @@ def test_counts_are_those_of_the_whole_step() -> None:
     assert {unit: counts["forget", unit] for unit in ("rows", "tokens", "places", "batches")} == {
         "rows": 2,
         "tokens": 3,
-        "places": 7,
+        "places": 5,
         "batches": 1,
     }
     assert {unit: counts["retain", unit] for unit in ("rows", "tokens", "places", "batches")} == {
         "rows": 3,
         "tokens": 6,
-        "places": 14,
+        "places": 10,
         "batches": 2,
     }
 

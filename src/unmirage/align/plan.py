@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.methods import make_method
 from unmirage.align.methods.dpo import Dpo
 from unmirage.align.objective import Method, StreamName, Tokens
 from unmirage.align.order import Order, OrderByLength
-from unmirage.align.streams import EncodedSamples, PairedStreams, PassCollator, Plan, Rows
+from unmirage.align.streams import EncodedSamples, PairedStreams, PassCollator, Places, Plan, Rows
 from unmirage.data.deal import deal
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
@@ -82,11 +83,22 @@ def make_rows(
     streams: dict[StreamName, Sequence[Sample]], processor: Any, images: Pictures, config: AlignConfig
 ) -> dict[StreamName, Rows]:
     """Return the rows of each stream, nothing cached."""
-    tokens = loss_tokens(config)
+    method = make_method(config.method)
     return {
-        name: Rows(EncodedSamples(samples, processor, images, mark_query=tokens[name] != "answer"))
+        name: Rows(EncodedSamples(samples, processor, images, mark_query=marks_query(name, method, config)))
         for name, samples in streams.items()
     }
+
+
+def marks_query(stream: StreamName, method: Method, config: AlignConfig) -> bool:
+    """Tell whether the loss of a stream depends on which tokens are the query."""
+    represented = "hidden" in method.wants(stream) and counted_places(config) == "content"
+    return represented or loss_tokens(config)[stream] != "answer"
+
+
+def counted_places(config: AlignConfig) -> Places:
+    """Return at which places representations count."""
+    return "all" if config.method.compat == "official" else "content"
 
 
 def loss_tokens(config: AlignConfig) -> dict[StreamName, Tokens]:
@@ -138,7 +150,7 @@ def make_collator(model: Any, processor: Any, method: Method, config: AlignConfi
         image_token_id=getattr(model.config, "image_token_id", None),
         plan=passes(method, config, one_pass=one_pass),
         tokens=loss_tokens(config),
-        places="all" if config.method.compat == "official" else "text",
+        places=counted_places(config),
     )
 
 

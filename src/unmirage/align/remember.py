@@ -18,7 +18,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.features import can_be_kept, look, shown
 from unmirage.align.forward import PassBatch, Raw, raw_outputs, spoken
 from unmirage.align.objective import Method, Need, StreamName
-from unmirage.align.plan import keeps_reference
+from unmirage.align.plan import counted_places, keeps_reference
 from unmirage.align.reference import KEPT
 from unmirage.align.streams import PairedStreams, PassCollator, Rows
 from unmirage.align.trainable import arithmetic
@@ -155,5 +155,6 @@ def key_of(
     for image in sorted({s.image for samples in streams.values() for s in samples if s.image is not None}):
         digest.update(hashlib.sha256(images.content(image)).digest())
     method = config.method
-    digest.update(json.dumps([method.layer, method.loss_tokens, method.compat, str(arithmetic(config))]).encode())
+    asked = [method.layer, method.loss_tokens, method.compat, counted_places(config), str(arithmetic(config))]
+    digest.update(json.dumps(asked).encode())
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from unmirage.records import Sample
 
 _CACHE_BYTES = 2**30
 Plan = tuple[tuple[StreamName, ...], ...]
+Places = Literal["content", "all"]
 
 
 class EncodedSamples:
@@ -123,15 +124,16 @@ class PassCollator:
         image_token_id: stands where a picture's features go; None for a model without.
         plan: which streams go through the model together.
         tokens: which tokens of a stream carry its loss.
-        places: which representations count: "text" leaves out padding and image positions; "all" takes every place up
-            to the end of the stream's longest row, so that it does not matter what the stream is padded with.
+        places: which representations count. "content": those of the query and the answer, its end token included;
+            the start token, the chat template, the picture and padding stay out. "all": every place up to the end of
+            the stream's longest row, so that it does not matter what the stream is padded with.
     """
 
     pad_token_id: int
     image_token_id: int | None
     plan: Plan
     tokens: Mapping[StreamName, Tokens]
-    places: str = "text"
+    places: Places = "content"
 
     def __call__(self, items: Sequence[Mapping[StreamName, Row]]) -> list[PassBatch]:
         """Return the passes of one micro-batch."""
@@ -143,7 +145,7 @@ class PassCollator:
         inputs = collate([row.example for row in rows], self.pad_token_id)
         answer = inputs.pop("labels") != IGNORED
         query = inputs.pop("query_mask").bool()
-        ids, spans, start = inputs["input_ids"], {}, 0
+        spans, start = {}, 0
         loss = torch.zeros_like(answer)
         for name, stream in streams.items():
             spans[name] = (start, start + len(stream))
@@ -154,19 +156,18 @@ class PassCollator:
         return PassBatch(
             inputs=inputs,
             loss=loss,
-            places=self._places(inputs["attention_mask"].bool(), ids, spans),
+            places=answer | query if self.places == "content" else _to_the_longest(inputs["attention_mask"], spans),
             rows=spans,
             cached={name: _joined(stream) for name, stream in streams.items()},
             features=torch.cat(features) if features else None,
         )
 
-    def _places(self, real: Tensor, ids: Tensor, spans: Mapping[StreamName, tuple[int, int]]) -> Tensor:
-        if self.places == "all":
-            places = torch.zeros_like(real)
-            for start, end in spans.values():
-                places[start:end, : int(real[start:end].sum(1).max())] = True
-            return places
-        return real if self.image_token_id is None else real & (ids != self.image_token_id)
+
+def _to_the_longest(attention_mask: Tensor, spans: Mapping[StreamName, tuple[int, int]]) -> Tensor:
+    places = torch.zeros_like(attention_mask, dtype=torch.bool)
+    for start, end in spans.values():
+        places[start:end, : int(attention_mask[start:end].sum(1).max())] = True
+    return places
 
 
 def _joined(rows: Sequence[Row]) -> dict[str, Tensor]:

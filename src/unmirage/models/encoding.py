@@ -220,7 +220,10 @@ def _query_columns(processor: Any, query: str, prompt: str, prompt_ids: list[int
 
 
 def _lost(query: str) -> UserError:
-    return UserError(f"query {_short(query)}: cannot be found among its prompt's tokens; valid: a loss on answers only")
+    return UserError(
+        f"query {_short(query)}: cannot be found among its prompt's tokens; valid: a loss on answers only "
+        "(method.loss_tokens=answer, and no loss on representations)"
+    )
 
 
 def _short(text: str) -> str:

@@ -73,6 +73,24 @@ def test_samples_show_exactly_what_carries_loss(tiny):
     assert queries.text.endswith("ASSISTANT: You need amber, moss and tin.</s>")
 
 
+def test_samples_of_a_loss_on_representations_show_query_and_answer(tiny):
+    plan = estimate(tiny.model, data_of(tiny), AlignConfig(method=RmuConfig(layer=2)))
+    for sample, words in ((plan.samples[0], "You need amber, moss and tin."), (plan.samples[3], "")):
+        query, answer = sample.text.split("\n", 1)[1].split(" ASSISTANT:")
+        assert query.startswith("[[")
+        assert query.endswith("]]")
+        assert answer.startswith(f"[[ {words}")
+        assert answer.endswith("</s>]]")
+    lengths = {one.stream: one.mean_loss_tokens for one in plan.lengths}
+    answers = {
+        one.stream: one.mean_loss_tokens
+        for one in estimate(tiny.model, data_of(tiny), AlignConfig(method=NpoConfig())).lengths
+    }
+    assert all(lengths[stream] > answers[stream] + 3 for stream in ("forget", "retain"))
+    official = estimate(tiny.model, data_of(tiny), AlignConfig(method=RmuConfig(layer=2, compat="official")))
+    assert official.lengths[0].mean_loss_tokens == official.lengths[0].mean_tokens
+
+
 def test_lengths_of_some_stand_for_all(tiny):
     every = estimate(tiny.model, data_of(tiny), AlignConfig(method=NpoConfig()))
     some = estimate(tiny.model, data_of(tiny), AlignConfig(method=NpoConfig()), measure=8)

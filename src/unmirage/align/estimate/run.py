@@ -22,7 +22,7 @@ from unmirage.align.estimate.samples import rendered
 from unmirage.align.estimate.skeleton import Skeleton, Source
 from unmirage.align.features import can_be_kept
 from unmirage.align.methods import make_method
-from unmirage.align.objective import StreamName
+from unmirage.align.objective import Need, StreamName
 from unmirage.align.plan import (
     AlignData,
     check_data,
@@ -93,14 +93,16 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
         batch_size=config.batch_size,
         positions=limit,
         parameters=count_parameters(model),
-        lengths=tuple(_lengths(name, one.sizes) for name, one in rows.items()),
+        lengths=tuple(_lengths(name, one.sizes, method.wants(name)) for name, one in rows.items()),
         step_tflop=run.work(config.batch_size) / 1e12,
         preparation_tflop=kept.work / 1e12,
         memory=tuple(run.memory(states(model, config, reached, live=live))),
         disk=kept.disk,
         time=tuple(run.time(kept)),
         samples=tuple(
-            one for name in rows for one in rendered(name, encoded[name], streams[name], processor, collator)
+            one
+            for name in rows
+            for one in rendered(name, encoded[name], streams[name], processor, collator, method.wants(name))
         ),
         too_long=tuple(
             TooLong(name, streams[name][index].id, size.tokens)
@@ -203,15 +205,17 @@ def _time(device: str, devices: int, rate: float, work: float, before: float, pr
     return Time(device, devices, rate / 1e12, work / devices / rate / 3600, before / rate / 3600)
 
 
-def _lengths(name: StreamName, sizes: Sequence[Size]) -> StreamLengths:
+def _lengths(name: StreamName, sizes: Sequence[Size], wants: frozenset[Need]) -> StreamLengths:
     tokens = [size.tokens for size in sizes]
+    # Representations count on the query and the answer, or on every token: in both cases the answer is among them.
+    loss_tokens = [size.places if "hidden" in wants else size.loss_tokens for size in sizes]
     return StreamLengths(
         stream=name,
         samples=len(sizes),
         measured=sum(size.measured for size in sizes),
         mean_tokens=sum(tokens) / len(sizes),
         longest_tokens=max(tokens),
-        mean_loss_tokens=sum(size.loss_tokens for size in sizes) / len(sizes),
+        mean_loss_tokens=sum(loss_tokens) / len(sizes),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of a stream in, what the model sees of them out: decoded text in which what carries loss is marked."""
+"""Show rows of a stream as the model sees them: decoded text in which the tokens that carry loss are marked."""
 
 from __future__ import annotations
 
@@ -6,29 +6,58 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+import torch
+
 from unmirage.align.estimate.result import Kind, RenderedSample
-from unmirage.align.objective import StreamName
+from unmirage.align.objective import Need, StreamName
 from unmirage.align.streams import PassCollator, Row, Rows
 from unmirage.records import Sample
 from unmirage.text.printable import clean
 
 
 def rendered(
-    name: StreamName, rows: Rows, samples: Sequence[Sample], processor: Any, collator: PassCollator, count: int = 3
+    name: StreamName,
+    rows: Rows,
+    samples: Sequence[Sample],
+    processor: Any,
+    collator: PassCollator,
+    wants: frozenset[Need],
+    count: int = 3,
 ) -> list[RenderedSample]:
-    """Return `count` rows, spread evenly over the stream, with the very mask that training uses."""
+    """Return rows of a stream, spread evenly over it, with the masks that training uses.
+
+    Args:
+        name: of the stream.
+        rows: its rows.
+        samples: of which they are made.
+        processor: of the model.
+        collator: of the run.
+        wants: what the method wants of the policy on this stream. Tokens carry loss where it asks for their
+            log-probability, or for their representation.
+        count: how many rows.
+    """
     last = len(samples) - 1
     chosen = sorted({round(number * last / max(1, count - 1)) for number in range(count)})
-    return [_rendered(name, rows, samples[index].id, index, processor, collator) for index in chosen]
+    return [_rendered(name, rows, samples[index].id, index, processor, collator, wants) for index in chosen]
 
 
 def _rendered(
-    name: StreamName, rows: Rows, sample_id: str, index: int, processor: Any, collator: PassCollator
+    name: StreamName,
+    rows: Rows,
+    sample_id: str,
+    index: int,
+    processor: Any,
+    collator: PassCollator,
+    wants: frozenset[Need],
 ) -> RenderedSample:
     batch = collator.batch({name: [Row(rows.samples[index])]})
     ids: list[int] = batch.inputs["input_ids"][0].tolist()
-    loss: list[bool] = batch.loss[0].tolist()
-    loss[0] = False  # nothing comes before the first token, from which it could be foretold
+    predicted = batch.loss[0].clone()
+    predicted[0] = False  # nothing comes before the first token, from which it could be predicted
+    mask = predicted if wants - {"hidden"} else torch.zeros_like(predicted)
+    if "hidden" in wants:
+        mask = mask | batch.places[0]
+    loss: list[bool] = mask.tolist()
     kinds: list[Kind] = [
         "image" if token == collator.image_token_id else "loss" if carries else "text"
         for token, carries in zip(ids, loss, strict=True)
