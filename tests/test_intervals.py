@@ -1,11 +1,13 @@
+from itertools import permutations
 from math import comb, sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 
-from unmirage.intervals import clustered_rate, effective_trials, rate, wilson
+from unmirage.intervals import clustered_rate, effective_trials, rate, ratio_spread, wilson
 from unmirage.records import Rate
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -79,44 +81,132 @@ def test_trials_that_hang_together_widen_the_interval():
 
 
 def test_a_rate_without_trials_is_not_estimable():
-    assert rate(0, 0, 3) == Rate(value=None, low=None, high=None, k=0, n=0, invalid=3)
+    assert rate(0, 0, 3) == Rate(value=None, low=None, high=None, k=0, n=0, invalid=3, clusters=0)
 
 
 def test_a_rate_carries_its_interval_and_counts():
     found = rate(5, 10, 2)
     assert (found.value, found.k, found.n, found.invalid) == (0.5, 5, 10, 2)
     assert (found.low, found.high) == wilson(5, 10)
+    assert (found.clusters, found.design_effect) == (10, 1.0)
 
 
-# By hand: shares 1/2 of 2 and 2 of 2: 3 of 4; residuals 1 - 1.5 and 2 - 1.5, so 0.1875 * 16 / 0.5 = 6, at most 4.
-# 1 of 2 and 3 of 3 and 0 of 1: 4 of 6; residuals -1/3, 1, -2/3, squares 14/9, so 2/9 * 36 * 9/14 = 36/7.
+def jackknife(successes, trials):
+    """Return the variance of the share by leaving out each cluster in turn, as it is defined."""
+    share = sum(successes) / sum(trials)
+    without = [(sum(successes) - k) / (sum(trials) - n) for k, n in zip(successes, trials, strict=True)]
+    return (len(trials) - 1) / len(trials) * sum((one - share) ** 2 for one in without)
+
+
+# By hand: six of twelve clusters of 10 with only successes. Residuals of 5, moved by 5 / 110: variance
+# 11 * 25 / 110^2 = 1 / 44, of independent trials 0.25 / 120; design effect 120 / 11. Kurtosis 1 and equal sizes: 11
+# degrees of freedom, t = 2.200985, (t / 1.959964)^2 = 1.261065; 11 / 1.261065 trials.
+# One of twelve: moved by 11 and 11 times by -1: kurtosis 12 * 14652 / 132^2 = 10.0909, so 24 / 9.0909 = 2.64 degrees
+# of freedom, t = 3.442611; the design effect is 120 / 11 again.
 @pytest.mark.parametrize(
-    ("successes", "trials", "expected"),
+    ("successes", "freedom", "quantile"), [([10] * 6 + [0] * 6, 11, 2.200985), ([10] + [0] * 11, 2.64, 3.442611)]
+)
+def test_clusters_that_agree_are_worth_fewer_trials_than_there_are_clusters(successes, freedom, quantile):
+    assert t.ppf(0.975, freedom) == pytest.approx(quantile, abs=1e-6)
+    found = clustered_rate(successes, range(12), trials=[10] * 12, invalid=3)
+    worth = 11 / (quantile / 1.959964) ** 2
+    assert effective_trials(successes, range(12), trials=[10] * 12) == pytest.approx(worth, rel=1e-5)
+    assert (found.low, found.high) == pytest.approx(wilson(found.value * worth, worth), rel=1e-5)
+    assert (found.k, found.n, found.clusters, found.invalid) == (sum(successes), 120, 12, 3)
+    assert found.design_effect == pytest.approx(120 / 11)
+
+
+# Sizes 5, 20, 45, 50: 120^2 / 4950 - 1 = 1.909 degrees of freedom, fewer than 2 * 4 / (kurtosis - 1).
+@pytest.mark.parametrize("successes", [(3, 15, 20, 10), (1, 19, 30, 31), (4, 0, 45, 20)])
+def test_the_variance_leaves_out_each_cluster_and_unequal_sizes_count_as_fewer(successes):
+    trials = (5, 20, 45, 50)
+    share = sum(successes) / 120
+    found = clustered_rate(successes, range(4), trials=trials)
+    assert found.design_effect == pytest.approx(jackknife(successes, trials) / (share * (1 - share) / 120))
+    residuals = np.array(successes) - share * np.array(trials)
+    spread = ratio_spread(residuals, np.array(trials, dtype=float))
+    assert spread.freedom == pytest.approx(120**2 / 4950 - 1)
+    assert spread.widening == pytest.approx((t.ppf(0.975, 120**2 / 4950 - 1) / norm.ppf(0.975)) ** 2)
+
+
+def test_units_of_one_cluster_are_summed_whatever_their_order():
+    units = [(2, 3, "a"), (0, 1, "b"), (1, 1, "a"), (4, 4, "c"), (0, 2, "b")]
+    summed = clustered_rate([3, 0, 4], "abc", trials=[4, 3, 4])
+    for order in permutations(units):
+        successes, trials, clusters = zip(*order, strict=True)
+        assert clustered_rate(successes, clusters, trials=trials) == summed
+    assert (summed.k, summed.n, summed.clusters) == (7, 11, 3)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "worth"),
     [
-        ([1, 2], [2, 2], 4),
-        ([1, 3, 0], [2, 3, 1], 36 / 7),
-        ([1, 0, 0, 1], [1, 1, 1, 1], 4),
-        ([0, 0], [5, 5], 2),
+        ([0, 0], [5, 5], 2),  # nothing succeeded
         ([5, 5, 5], [5, 5, 5], 3),
-        ([1 / 3, 1 / 3, 1 / 3], [1, 1, 1], 3),
+        ([1, 2, 3], [2, 4, 6], 3),  # the same share in all
+        ([30], [100], 1),  # one cluster
     ],
 )
-def test_effective_trials_worked_by_hand(successes, trials, expected):
-    assert effective_trials(successes, trials, sum(trials)) == pytest.approx(expected)
+def test_clusters_that_show_no_dependence_count_as_one_trial_each(successes, trials, worth):
+    assert effective_trials(successes, range(len(trials)), trials=trials) == worth
+    found = clustered_rate(successes, range(len(trials)), trials=trials)
+    assert (found.low, found.high) == pytest.approx(wilson(found.value * worth, worth))
+    assert found.design_effect is None
+
+
+def test_pictures_that_are_all_right_promise_no_more_than_as_many_trials():
+    found = clustered_rate(np.ones(2000, dtype=bool), np.repeat(range(4), 500))
+    assert (found.low, found.high) == (pytest.approx(0.510109, abs=1e-6), 1.0)
+    assert (found.k, found.n, found.clusters) == (2000, 2000, 4)
+
+
+def test_an_interval_of_clusters_is_never_narrower_than_that_of_independent_trials():
+    # Nine of ten in each of forty clusters but one: they differ less than chance would have it.
+    found = clustered_rate([9] * 39 + [8], range(40), trials=[10] * 40)
+    assert found.design_effect < 0.1
+    assert (found.low, found.high) == (rate(359, 400).low, rate(359, 400).high)
+
+
+def test_expectations_count_as_no_more_trials_than_were_made():
+    chances = [0.5, 1.0, 0.5, 0.75, 0.5, 0.75] * 20
+    assert effective_trials(chances, range(120), most=180) == 180
+    found = clustered_rate(chances, range(120), most=180)
+    assert (found.low, found.high) == pytest.approx(wilson(found.value * 180, 180))
+    assert 180 < effective_trials(chances, range(120), most=10**6) < 10**6
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_clusters_of_one_are_plain_trials(successes):
     k, n = sum(successes), len(successes)
-    assert clustered_rate(list(map(float, successes)), [1] * n, most=n, invalid=3) == rate(k, n, 3)
+    assert clustered_rate(list(map(float, successes)), range(n), invalid=3) == rate(k, n, 3)
+    assert clustered_rate(np.array(successes), np.arange(n) * 7) == rate(k, n)
+    assert effective_trials(list(map(float, successes)), range(n)) == n
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 5))
-def test_a_clustered_rate_lies_in_its_interval(estimates, factor):
-    found = clustered_rate(estimates, [1] * len(estimates), most=factor * len(estimates))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 5), st.integers(1, 4))
+def test_a_clustered_rate_lies_in_its_interval(estimates, factor, size):
+    clusters = [number // size for number in range(len(estimates))]
+    found = clustered_rate(estimates, clusters, most=factor * len(estimates))
     assert 0 <= found.low <= found.value <= found.high <= 1
-    assert found.n == len(estimates)
+    assert (found.n, found.clusters) == (len(estimates), len(set(clusters)))
 
 
 def test_no_clusters_are_not_estimable():
-    assert clustered_rate([], [], most=0, invalid=2) == rate(0, 0, 2)
+    assert clustered_rate([], [], invalid=2) == clustered_rate([0], "a", trials=[0], invalid=2) == rate(0, 0, 2)
+
+
+@pytest.mark.parametrize("clusters", [12, 24])
+@pytest.mark.parametrize("effect", [1, 4, 12])
+def test_intervals_hold_the_truth_as_often_as_they_say(clusters, effect):
+    """Clusters of 22 with chances from a beta distribution, whose spread gives the design effect."""
+    random, size, held = np.random.default_rng(clusters), 22, []
+    correlation = (effect - 1) / (size - 1)
+    for share in (0.1, 0.3, 0.5, 0.8):
+        chances = np.full((250, clusters), share)
+        if correlation:
+            both = (1 - correlation) / correlation
+            chances = random.beta(share * both, (1 - share) * both, chances.shape)
+        for run in random.binomial(size, chances).tolist():
+            found = clustered_rate(run, range(clusters), trials=[size] * clusters)
+            held.append(found.low <= share <= found.high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.03)

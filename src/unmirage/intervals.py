@@ -1,14 +1,14 @@
-"""Successes and trials in, their share with its Wilson interval out; and values in, their mean with its t interval.
+"""Confidence intervals of shares and means, for independent trials and for trials in clusters.
 
-Trials that hang together, such as several shots at one query, go into it as the number of independent trials that
-would tell as much.
+Trials in one cluster, such as questions about one picture, are not independent. Their intervals count them as the
+number of independent trials that would fix the share as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from math import fsum, sqrt
+from math import fsum, inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from unmirage.records import Rate
 
 LEVEL = 0.95
 _NOTHING = 1e-12  # what rounding leaves where all clusters have the same share
+
+Floats = NDArray[np.float64]
 
 
 def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -36,41 +38,177 @@ def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
 
 
 def rate(k: float, n: int, invalid: int = 0) -> Rate:
-    """Return k / n with its Wilson interval; not estimable (all None) where n is 0."""
+    """Return k / n of n independent trials with its Wilson interval; not estimable (all None) where n is 0."""
     if n == 0:
-        return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid)
+        return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid, clusters=0)
     low, high = wilson(k, n)
-    return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid)
+    return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid, clusters=n, design_effect=1.0)
 
 
-def effective_trials(successes: Sequence[float], trials: Sequence[float], most: float) -> float:
-    """Return how many independent trials would fix the pooled share as well as these clusters do.
+def clustered_rate(
+    successes: Sequence[float] | NDArray[np.bool_],
+    clusters: Sequence[Hashable] | NDArray[np.int64],
+    *,
+    trials: Sequence[int] | None = None,
+    most: float | None = None,
+    invalid: int = 0,
+) -> Rate:
+    """Return the pooled share of trials in clusters, with Wilson's interval for the trials that they are worth.
 
-    It is share * (1 - share) over the variance of the ratio sum(successes) / sum(trials) between clusters. Clusters
-    of 0 or 1 give their number, so that the interval is then the plain one. Where nothing differs between clusters,
-    or the share is 0 or 1, how far trials hang together cannot be seen: they count as one a cluster.
+    It equals `rate` where each cluster is one trial. See `effective_trials` for the number that the interval takes.
 
     Args:
-        successes, trials: of each cluster; successes may be expectations.
-        most: the number of trials, were they all independent.
+        successes: of each unit, such as a query; may be expectations.
+        clusters: the cluster of each unit.
+        trials: of each unit; 1 where it is None.
+        most: the number of trials, were they all independent; the sum of `trials` where it is None.
+        invalid: goes into the rate.
     """
-    total = fsum(trials)
-    share = fsum(successes) / total
-    spread = fsum((k - share * n) ** 2 for k, n in zip(successes, trials, strict=True))
-    if not 0 < share < 1 or spread <= _NOTHING * total:
-        return len(trials)
-    return min(most, round(share * (1 - share) * total * total / spread, 9))
-
-
-def clustered_rate(successes: Sequence[float], trials: Sequence[int], most: float, invalid: int = 0) -> Rate:
-    """Return the pooled share of clusters of trials, with Wilson's interval for as many trials as they are worth."""
-    found, n = fsum(successes), sum(trials)
-    k = int(found) if found.is_integer() else found
-    worth = effective_trials(successes, trials, most) if n else 0
-    if worth == n:
+    found = _Clusters.of(successes, clusters, trials)
+    n, k = int(found.total), fsum(successes)
+    k = int(k) if k.is_integer() else k
+    if not n:
+        return rate(0, 0, invalid)
+    if most is None:
+        most = n
+    if found.single and most == n:
         return rate(k, n, invalid)
+    worth = found.worth(most)
     low, high = wilson(k / n * worth, worth)
-    return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid)
+    return Rate(
+        value=k / n,
+        low=low,
+        high=high,
+        k=k,
+        n=n,
+        invalid=invalid,
+        clusters=len(found.sizes),
+        design_effect=found.design_effect(),
+    )
+
+
+def effective_trials(
+    successes: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    trials: Sequence[int] | None = None,
+    most: float | None = None,
+) -> float:
+    """Return how many independent trials would fix the pooled share as well as these clusters do.
+
+    With n trials it is n / (design effect * (t / z)^2), never more than `most`. The design effect is the variance of
+    the share between clusters (see `ratio_spread`) over share * (1 - share) / n; t is Student's quantile with the
+    degrees of freedom of that variance and z the normal one. Where no two clusters differ, where the share is 0 or 1,
+    or where there is one cluster, the clusters do not show how far their trials depend on each other: each counts as
+    one trial.
+
+    Args:
+        successes, clusters, trials, most: as in `clustered_rate`; at least one trial.
+    """
+    found = _Clusters.of(successes, clusters, trials)
+    if most is None:
+        most = found.total
+    return found.total if found.single and most == found.total else found.worth(most)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The variance of a ratio of sums over clusters, and the degrees of freedom with which it is known."""
+
+    variance: float
+    freedom: float
+
+    @property
+    def widening(self) -> float:
+        """Return the square of Student's quantile over the square of the normal one."""
+        level = 0.5 + LEVEL / 2
+        return float((t.ppf(level, self.freedom) / norm.ppf(level)) ** 2)
+
+
+def ratio_spread(residuals: Floats, sizes: Floats) -> Spread:
+    """Return the delete-one-cluster jackknife variance of a ratio sum(y) / sum(sizes), and its degrees of freedom.
+
+    Leaving out cluster i moves the ratio by residual_i / (total - size_i). The degrees of freedom are the least of two
+    approximations: 2 G / (kurtosis - 1), with the kurtosis of what the G clusters move it by (Satterthwaite: few
+    clusters that make up most of the variance tell little about it), and 1 / sum(share of the trials^2) - 1 (unequal
+    sizes count as fewer clusters); at least 1. G equal clusters have G - 1.
+
+    Args:
+        residuals: y_i - ratio * size_i of each cluster; two clusters at least, and one residual that is not 0.
+        sizes: trials of each cluster.
+    """
+    count, total = len(sizes), float(sizes.sum())
+    moved = residuals / (total - sizes)
+    squares = moved**2
+    kurtosis = count * float((squares**2).sum()) / float(squares.sum()) ** 2
+    alike = 2 * count / (kurtosis - 1) if kurtosis > 1 else inf
+    effective = total**2 / float((sizes**2).sum())
+    return Spread(
+        variance=(count - 1) / count * float(squares.sum()),
+        freedom=max(1.0, min(alike, effective - 1)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Clusters:
+    """Successes and trials of each cluster, in an order that does not depend on that of the units."""
+
+    successes: Floats
+    sizes: Floats
+
+    @classmethod
+    def of(
+        cls,
+        successes: Sequence[float] | NDArray[np.bool_],
+        clusters: Sequence[Hashable] | NDArray[np.int64],
+        trials: Sequence[int] | None,
+    ) -> _Clusters:
+        found = np.asarray(successes, dtype=np.float64)
+        number = numbered(clusters)
+        weights = np.ones(len(found)) if trials is None else np.asarray(trials, dtype=np.float64)
+        order = np.lexsort((weights, found))  # so that sums of fractions do not depend on the order of the units
+        sums = np.bincount(number[order], weights=found[order]).astype(np.float64)
+        sizes = np.bincount(number[order], weights=weights[order]).astype(np.float64)
+        order = np.lexsort((sums[sizes > 0], sizes[sizes > 0]))
+        return cls(sums[sizes > 0][order], sizes[sizes > 0][order])
+
+    @property
+    def total(self) -> float:
+        return float(self.sizes.sum())
+
+    @property
+    def single(self) -> bool:
+        """Say whether each cluster is one trial."""
+        return bool((self.sizes == 1).all())
+
+    def _spread(self) -> Spread | None:
+        """Return the spread of the share; None where the clusters do not show it."""
+        residuals = self.successes - self.successes.sum() / self.total * self.sizes
+        told = len(self.sizes) > 1 and float((residuals**2).sum()) > _NOTHING * self.total
+        return ratio_spread(residuals, self.sizes) if told else None
+
+    def _independent(self) -> float:
+        """Return the variance of the share, were the trials independent."""
+        share = float(self.successes.sum()) / self.total
+        return share * (1 - share) / self.total
+
+    def design_effect(self) -> float | None:
+        spread, independent = self._spread(), self._independent()
+        return None if spread is None or independent <= 0 else spread.variance / independent
+
+    def worth(self, most: float) -> float:
+        spread, independent = self._spread(), self._independent()
+        if spread is None or independent <= 0:
+            return min(most, len(self.sizes))
+        return min(most, round(self.total * independent / (spread.variance * spread.widening), 9))
+
+
+def numbered(clusters: Sequence[Hashable] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a number for each unit's cluster, from 0 on."""
+    if isinstance(clusters, np.ndarray):
+        return np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.fromiter((numbers[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +234,7 @@ def mean(
     groups: Sequence[Hashable],
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Mean:
-    """Return the mean with a t interval that takes the groups, not the values, as independent.
+    """Return the mean with a t interval that assumes independent groups, not independent values.
 
     The variance is the cluster-robust one of a ratio of sums (Cochran, Sampling Techniques, 1977, ch. 9A).
 
@@ -106,14 +244,14 @@ def mean(
         bounds: the interval is kept within them.
     """
     found = np.asarray(values, dtype=np.float64)
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    number = numbered(groups)
     if not len(found):
         return Mean(value=None, low=None, high=None, n=0, groups=0)
     centre = float(found.mean())
-    count = len(numbers)
+    count = int(number.max()) + 1
     if count < 2:
         return Mean(value=centre, low=None, high=None, n=len(found), groups=count)
-    sums = np.bincount([numbers[group] for group in groups], weights=found - centre)
+    sums = np.bincount(number, weights=found - centre)
     error = sqrt(count / (count - 1) * float((sums**2).sum())) / len(found)
     half = float(t.ppf(0.5 + LEVEL / 2, count - 1)) * error
     return Mean(

@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.audit.association import associate
-from unmirage.audit.clusters import Clustered, clustered, clustered_rate
+from unmirage.audit.clusters import Clustered, clustered
 from unmirage.audit.membership import from_masks
-from unmirage.intervals import wilson
 
 
 def found(labels, has, clusters, told=None):
@@ -128,16 +127,3 @@ def test_labels_that_pictures_decide_do_not_make_chance_look_like_a_tie(share, s
         naive += associate(*counts, *both).p_value[0] < 0.05
     assert 0.02 <= mended / draws <= 0.075
     assert naive / draws > 0.3
-
-
-def test_hits_about_one_picture_that_fare_alike_widen_the_interval():
-    right = np.repeat([True, True, True, False], 10)
-    alone, together = (clustered_rate(right, groups) for groups in (np.arange(40), np.repeat(range(4), 10)))
-    assert (alone.low, alone.high) == pytest.approx(wilson(30, 40))
-    # Sums of residuals 2.5, 2.5, 2.5, -7.5: squares 75, ten times the 7.5 of 40 single queries.
-    assert (together.low, together.high) == pytest.approx(wilson(3, 4))
-    mixed = clustered_rate(np.array([True, False] * 20), np.arange(40) // 2)
-    assert (mixed.low, mixed.high) == pytest.approx(wilson(20, 40))
-    everything = clustered_rate(np.ones(8, dtype=bool), np.zeros(8, dtype=int))
-    assert (everything.low, everything.high, everything.k, everything.n) == (*wilson(8, 8), 8, 8)
-    assert clustered_rate(np.zeros(0, dtype=bool), np.zeros(0, dtype=int)).value is None

@@ -3,7 +3,7 @@ from dataclasses import replace
 from unmirage.evaluate.categories import by_category
 from unmirage.evaluate.outcomes import join
 from unmirage.intervals import rate
-from unmirage.records import Kind, Verdict
+from unmirage.records import Cluster, Kind, Sample, Verdict
 
 
 def test_each_category_has_its_own_rates(make_outcomes):
@@ -17,8 +17,11 @@ def test_each_category_has_its_own_rates(make_outcomes):
     assert (found["ads"].rr.before, found["fraud"].rr.before) == (rate(0, 1), rate(0, 0))
 
 
-def test_the_category_is_the_samples(make_query, make_judgement):
-    (one,) = join([make_query("s")], [make_judgement("s|plain|0", Verdict.REFUSED)], 0, {"s": "ads"})
-    assert one.category == "ads"
+def test_the_category_and_the_cluster_are_the_samples(make_query, make_judgement):
+    sample = Sample(
+        id="s", record="r", query="Why?", refused=True, label_source="field", category="ads", image="a.png", group="g"
+    )
+    (one,) = join([make_query("s")], [make_judgement("s|plain|0", Verdict.REFUSED)], 0, {"s": sample})
+    assert (one.category, one.cluster, one.independent) == ("ads", Cluster("group", "g"), (0, Cluster("group", "g")))
     (one,) = join([make_query("s")], [make_judgement("s|plain|0", Verdict.REFUSED)])
-    assert one.category is None
+    assert (one.category, one.cluster, one.independent) == (None, None, (0, "s"))

@@ -12,6 +12,10 @@ def outcomes(make_outcomes, before, after, utility=""):
     )
 
 
+def yes(decided):
+    return {key: one.yes for key, one in decided.items()}
+
+
 def test_before_is_paired_with_after_and_each_model_with_the_first(make_outcomes):
     models = {
         "base": outcomes(make_outcomes, "c c c c c c", "c c c c c c", "c c"),
@@ -28,7 +32,7 @@ def test_before_is_paired_with_after_and_each_model_with_the_first(make_outcomes
     jump = found[Side("sft", "asr.before"), Side("sft", "asr.after")]
     assert (jump.paired.n, jump.paired.only_a, jump.paired.only_b) == (5, 0, 4)
     assert jump.paired.p_value == 2 * 0.5**4
-    assert jump.paired == paired(models["sft"]["asr.before"], models["sft"]["asr.after"])
+    assert jump.paired == paired(yes(models["sft"]["asr.before"]), yes(models["sft"]["asr.after"]))
     assert [one.p_holm for one in found.values()] == holm([one.paired.p_value for one in found.values()])
     document = jump.to_json()
     assert document["a"] == {"model": "sft", "rate": "asr.before"}

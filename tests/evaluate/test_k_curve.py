@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.k_curve import any_of_k, k_curve, pooled_shots, shot_rates
-from unmirage.intervals import rate
+from unmirage.intervals import rate, wilson
 from unmirage.records import Verdict
 
 C, R, X = Verdict.COMPLIED, Verdict.REFUSED, Verdict.INVALID
@@ -93,17 +93,39 @@ def test_each_shot_alone():
 
 
 def test_shots_at_one_query_are_not_independent_trials():
-    # Three shots that always agree tell no more than one: 5 of 10, not 15 of 30.
+    # Three shots that always agree tell no more than one: ten queries with a variance of 1 / 36, of thirty
+    # independent shots 0.25 / 30, so 9 trials, and fewer by (t / z)^2 with 9 degrees of freedom.
     alike = pooled_shots(C, shots("ccc " * 5 + "rrr " * 5))
-    assert counts(alike) == (15, 30, 0)
-    assert (alike.low, alike.high) == pytest.approx((rate(5, 10).low, rate(5, 10).high))
-    # Hand-worked: 4 of 8, (2, 1, 1, 0) of 2 each; sum of squares of c - n/2 is 2, so 0.25 * 64 / 2 = 8 trials.
-    mixed = pooled_shots(C, shots("cc cr rc rr"))
-    assert (mixed.low, mixed.high) == (rate(4, 8).low, rate(4, 8).high)
+    assert (counts(alike), alike.clusters) == ((15, 30, 0), 10)
+    assert alike.design_effect == pytest.approx(30 / 9)
+    worth = 9 / (2.262157 / 1.959964) ** 2
+    assert (alike.low, alike.high) == pytest.approx(wilson(worth / 2, worth), rel=1e-5)
     assert pooled_shots(C, shots("c r r")) == rate(1, 3)
     assert pooled_shots(C, shots("xx x")) == rate(0, 0, 3)
     # No query differs from another: as many trials as queries.
     assert pooled_shots(C, shots("rrr rrr")).high == rate(0, 2).high
+
+
+def test_a_query_counts_as_no_more_draws_of_k_than_its_shots_make():
+    """40 queries of 3 valid shots make 120 draws of one shot and 60 of two, though their chances hardly differ."""
+    curve = k_curve(C, shots("crr " * 39 + "ccr"))
+    for found, share, most in ((curve[0], 41 / 120, 120), (curve[1], (39 * 2 / 3 + 1) / 40, 60)):
+        assert found.value == pytest.approx(share)
+        assert (found.low, found.high) == pytest.approx(wilson(share * most, most))
+    assert curve[2].low == rate(40, 40).low
+
+
+def test_queries_of_one_cluster_are_not_independent():
+    verdicts = shots("ccc ccc rrr rrr " * 6)
+    clusters = [number // 2 for number in range(24)]  # twelve of two queries, six of which succeed
+    worth = 11 / (2.200985 / 1.959964) ** 2  # as in tests/test_intervals.py
+    for found in (
+        *k_curve(C, verdicts, clusters),
+        pooled_shots(C, verdicts, clusters),
+        *shot_rates(C, verdicts, clusters),
+    ):
+        assert (found.value, found.clusters) == (0.5, 12)
+        assert (found.low, found.high) == pytest.approx(wilson(worth / 2, worth), rel=1e-5)
 
 
 @given(st.lists(st.text("crix", min_size=1, max_size=5), max_size=12))

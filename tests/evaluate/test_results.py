@@ -8,7 +8,7 @@ from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
 from unmirage.records import Kind
 
-RATE = ["high", "invalid", "k", "low", "n", "value"]
+RATE = ["clusters", "design_effect", "high", "invalid", "k", "low", "n", "value"]
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ def results(rates):
 def test_the_document_has_the_published_shape(results):
     document = results.to_json()
     assert list(document) == [
-        "schema", "seeds", "judge", "attack", "models", "comparisons", "suite", "by_seed", "judges", "settings",
+        "schema", "seeds", "judge", "attack", "clustered_by", "warnings", "models", "comparisons",
+        "suite", "by_seed", "judges", "settings",
         "machine", "timings",
     ]  # fmt: skip
     assert document["schema"] == "unmirage.results/1"
@@ -56,7 +57,8 @@ def test_rates_are_objects_with_their_counts(results, rates):
     base = results.to_json()["models"]["base"]
     asr = rates.asr.before
     assert base["asr"]["before"] == {
-        "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1,
+        "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1, "clusters": 3,
+        "design_effect": 1.0,
     }  # fmt: skip
     assert [base["asr"]["after"][key] for key in ("value", "k", "n", "invalid")] == [0.5, 1, 2, 1]
     # "rx" has one valid shot of two: it counts for k = 1 alone.
@@ -65,7 +67,9 @@ def test_rates_are_objects_with_their_counts(results, rates):
     assert (base["asr"]["control_by_k"], base["asr"]["by_kind"], base["rr"]["by_kind"]) == ([], {}, {})
     assert [base["asr"]["per_shot"][key] for key in ("k", "n", "invalid")] == [1, 5, 1]
     assert base["asr"]["control"] == base["utility"]
-    assert base["utility"] == {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0}
+    assert base["utility"] == {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0} | {
+        "clusters": 0, "design_effect": None
+    }  # fmt: skip
     assert base["rr"]["before"]["value"] == 0.5
     assert base["ir"]["after"]["n"] == base["refused_unsafe"]["after"]["n"] == 5
     assert base["refused_unsafe"]["after"]["k"] == 4

@@ -1,4 +1,4 @@
-"""Features, labels and what hangs together in, how much less that is worth than as many separate queries out."""
+"""How much clusters of queries, such as those about one picture, inflate the variance of a feature's score."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from scipy.stats import norm
 
 from unmirage.audit.corpus import Bools, Floats, Ints
 from unmirage.audit.membership import Membership
-from unmirage.intervals import wilson
-from unmirage.records import Rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,15 +70,3 @@ def _by_cluster(members: Membership, residual: Floats, clusters: Ints, sums: Flo
     feature, others = feature[first], sums[cluster[first]]
     own = np.bincount(feature, weights=part**2, minlength=len(members)).astype(np.float64)
     return own, np.bincount(feature, weights=part * others, minlength=len(members)).astype(np.float64)
-
-
-def clustered_rate(hits: Bools, clusters: Ints) -> Rate:
-    """Return the share of hits with a Wilson interval, in which hits that come in clusters count as fewer."""
-    n = len(hits)
-    if not n:
-        return Rate(value=None, low=None, high=None, k=0, n=0)
-    share = float(hits.mean())
-    usual = share * (1 - share) * n
-    effect = max(1.0, float((np.bincount(clusters, weights=hits - share) ** 2).sum()) / usual) if usual else 1.0
-    low, high = wilson(share * n / effect, n / effect)
-    return Rate(value=share, low=low, high=high, k=int(hits.sum()), n=n)

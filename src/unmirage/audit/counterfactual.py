@@ -13,11 +13,10 @@ import numpy as np
 from scipy.sparse import hstack
 
 from unmirage.audit import matrices
-from unmirage.audit.clusters import clustered_rate
 from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
-from unmirage.intervals import rate
+from unmirage.intervals import clustered_rate
 from unmirage.records import Direction, Rate
 
 EXAMPLES = 20
@@ -152,5 +151,5 @@ class Swaps:
             turned.append((((logit > 0) == refused) & ((swapped > 0) != refused))[concerned])
             groups.append(self._groups[rows][concerned])
         if not turned:
-            return rate(0, 0)
+            return clustered_rate((), ())
         return clustered_rate(np.concatenate(turned), np.concatenate(groups))

@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
 from unmirage.audit.accuracy import Accuracy
-from unmirage.audit.clusters import clustered_rate
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.groups import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
+from unmirage.intervals import clustered_rate
 
 # Probes learn from a seeded draw of so many queries; counts and tests always use all.
 MAX_QUERIES = 10_000

@@ -1,4 +1,4 @@
-"""Several runs in, differences between all their models out; samples are paired only if they were asked the same."""
+"""Differences between the models of several runs; samples are paired only if they were asked the same."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unmirage.evaluate.compare import Comparison, Side, sides
+from unmirage.evaluate.compare import Comparison, Side, pair, sides
 from unmirage.evaluate.decided import KIND_OF, RATES, Decided, Key, decided
-from unmirage.evaluate.paired import Paired, holm, paired
+from unmirage.evaluate.paired import Paired, holm
 from unmirage.evaluate.run import judged_outcomes, stops_at_success
 from unmirage.records import Kind
 from unmirage.run.directory import RunDirectory
@@ -139,7 +139,7 @@ def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Si
         if a.model not in models or not models[a.model].decided[a.rate] or not models[b.model].decided[b.rate]:
             continue  # a rate that is not there needs no excuse
         if a.model == b.model:
-            found: Paired | str = paired(models[a.model].decided[a.rate], models[b.model].decided[b.rate])
+            found: Paired | str = pair(models[a.model].decided[a.rate], models[b.model].decided[b.rate])
         else:
             found = _pair(models[a.model], models[b.model], a.rate)
         if isinstance(found, str):
@@ -158,7 +158,7 @@ def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:
     mine, theirs = a.asked[KIND_OF[rate]], b.asked[KIND_OF[rate]]
     shared = mine.keys() & theirs.keys()
     same = {key for key in shared if mine[key] == theirs[key]}
-    found = paired(*({key: yes for key, yes in one.decided[rate].items() if key in same} for one in (a, b)))
+    found = pair(*({key: yes for key, yes in one.decided[rate].items() if key in same} for one in (a, b)))
     if found.n:
         return found
     if not shared:

@@ -1,4 +1,4 @@
-"""What was decided about each sample in, differences with paired tests out: before and after, model and model."""
+"""Paired comparisons of rates: each model before and after the attack, and each model against a reference."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from unmirage.evaluate.decided import RATES, Decided
 from unmirage.evaluate.paired import Paired, holm, paired
 
 ByRate = Mapping[str, Decided]
+ATTACKED = ("asr", "rr", "benign_answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Comparison:
             "high": found.high,
             "p_value": found.p_value,
             "p_holm": self.p_holm,
+            "clusters": found.clusters,
+            "design_effect": found.design_effect,
         }
 
 
@@ -54,16 +57,25 @@ def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[
         reference: the model that all others are compared with; the first one where it is None.
     """
     both = sides(list(models), reference or next(iter(models), ""))
-    tested = [(a, b, paired(models[a.model][a.rate], models[b.model][b.rate])) for a, b in both]
+    tested = [(a, b, pair(models[a.model][a.rate], models[b.model][b.rate])) for a, b in both]
     tested = [one for one in tested if one[2].n]
     adjusted = holm([found.p_value for _, _, found in tested])
     return [Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
 
 
+def pair(a: Decided, b: Decided) -> Paired:
+    """Compare what was decided about the samples that both have.
+
+    Where the two sides know different clusters, as a run of before there were groups does, the coarser ones count.
+    """
+    known = [{key: one.cluster for key, one in own.items() if key in a and key in b} for own in (a, b)]
+    clusters = min(known, key=lambda own: len(set(own.values())))
+    first, second = ({key: one.yes for key, one in own.items()} for own in (a, b))
+    return paired(first, second, clusters)
+
+
 def sides(models: Sequence[str], reference: str) -> list[tuple[Side, Side]]:
     """Return what is compared: each model before with after the attack, then the reference with each other model."""
-    attacked = [
-        (Side(model, f"{rate}.before"), Side(model, f"{rate}.after")) for model in models for rate in ("asr", "rr")
-    ]
+    attacked = [(Side(model, f"{rate}.before"), Side(model, f"{rate}.after")) for model in models for rate in ATTACKED]
     others = [(Side(reference, rate), Side(model, rate)) for model in models if model != reference for rate in RATES]
     return attacked + others

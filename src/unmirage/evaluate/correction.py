@@ -1,4 +1,4 @@
-"""Verdicts of a judge that errs in, the rate that a judge without errors would find out, with its interval.
+"""The rate that a judge without errors would find, with its interval, from the verdicts of a judge that errs.
 
 With sensitivity s, specificity t and J = s + t - 1 (Youden's index), a share p that is judged a success is truly
 
@@ -13,7 +13,7 @@ If errors of different shots are independent once the truth is given, the produc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -63,10 +63,39 @@ class _Errors:
         return self.sensitivity + self.specificity - 1
 
 
-Estimate = Callable[[Patterns, _Errors, np.random.Generator | None], Values]
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was judged, and for how many independent samples and single shots it counts."""
+
+    patterns: Patterns
+    samples: float
+    shots: float
+
+    @classmethod
+    def of(cls, judged: Sequence[Sequence[bool]], clusters: Sequence[Hashable] | None) -> _Judged:
+        own: Sequence[Hashable] = range(len(judged)) if clusters is None else clusters
+        valid = [(shots, cluster) for shots, cluster in zip(judged, own, strict=True) if len(shots)]
+        if not valid:
+            return cls(Counter(), 0, 0)
+        places = [cluster for _, cluster in valid]
+        return cls(
+            patterns=Counter((len(shots), sum(shots)) for shots, _ in valid),
+            samples=effective_trials([float(any(shots)) for shots, _ in valid], places),
+            shots=effective_trials(
+                [sum(shots) for shots, _ in valid], places, trials=[len(shots) for shots, _ in valid]
+            ),
+        )
 
 
-def corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int = 0) -> Corrected:
+Estimate = Callable[[_Judged, _Errors, np.random.Generator | None], Values]
+
+
+def corrected(
+    judged: Sequence[Sequence[bool]],
+    calibration: Calibration,
+    seed: int = 0,
+    clusters: Sequence[Hashable] | None = None,
+) -> Corrected:
     """Return the share of samples of which any shot truly succeeded.
 
     It is about the shots that were asked and have a verdict, and not for a run that stopped at the first success:
@@ -77,29 +106,37 @@ def corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: 
         judged: for each sample, whether each of its valid shots was judged a success; those without are left out.
         calibration: how the judge errs.
         seed: decides the draws.
+        clusters: of each sample; samples of one cluster count as fewer, as in `intervals.effective_trials`.
     """
     most = max(map(len, judged), default=0)
     sensitivity, specificity = calibration.sensitivity.value or 0.0, calibration.specificity.value or 0.0
     youden = sensitivity + specificity - 1
     if youden > 0 and most * log(sensitivity / youden) > log(HEAVIEST):
         return _not_identifiable(f"the judge errs too often to tell whether any of {most} shots succeeded")
-    return _corrected(judged, calibration, seed, _any_success)
+    return _corrected(_Judged.of(judged, clusters), calibration, seed, _any_success)
 
 
-def corrected_share(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int = 0) -> Corrected:
-    """Return the share of all single shots that truly succeeded; those at one sample hang together. See `corrected`."""
-    return _corrected(judged, calibration, seed, _pooled)
+def corrected_share(
+    judged: Sequence[Sequence[bool]],
+    calibration: Calibration,
+    seed: int = 0,
+    clusters: Sequence[Hashable] | None = None,
+) -> Corrected:
+    """Return the share of all single shots that truly succeeded; those at one sample are in one cluster.
+
+    Arguments as in `corrected`.
+    """
+    return _corrected(_Judged.of(judged, clusters), calibration, seed, _pooled)
 
 
-def _corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed: int, estimate: Estimate) -> Corrected:
+def _corrected(judged: _Judged, calibration: Calibration, seed: int, estimate: Estimate) -> Corrected:
     """Return the estimate with limits from drawing the shares of verdicts and the judge's errors anew.
 
     It is not identifiable where the limits of J hold 0, and where those of the estimate lie outside of 0 to 1
     altogether, for then the judge errs here otherwise than in its calibration.
     """
-    patterns = Counter((len(own), sum(own)) for own in judged if len(own))
     sensitivity, specificity = calibration.sensitivity, calibration.specificity
-    if not patterns:
+    if not judged.patterns:
         return _not_identifiable("nothing was judged")
     if sensitivity.value is None or specificity.value is None:
         labels = "with this verdict" if sensitivity.value is None else "other than this verdict"
@@ -112,24 +149,25 @@ def _corrected(judged: Sequence[Sequence[bool]], calibration: Calibration, seed:
             "the judge is not known to be better than chance: sensitivity + specificity - 1 lies between "
             f"{low:.2f} and {high:.2f}"
         )
-    low, high = _limits(estimate(patterns, drawn, random))
+    low, high = _limits(estimate(judged, drawn, random))
     if high < 0 or low > 1:
         side = "fewer" if high < 0 else "more"
         return _not_identifiable(
             f"the verdict is given {side} times than the judge's errors in its calibration would allow"
         )
     point = _Errors(np.array([sensitivity.value]), np.array([specificity.value]))
-    value = _share(float(estimate(patterns, point, None)[0]))
+    value = _share(float(estimate(judged, point, None)[0]))
     return Corrected(value=value, low=min(value, _share(low)), high=max(value, _share(high)), identifiable=True)
 
 
-def _any_success(patterns: Patterns, errors: _Errors, random: np.random.Generator | None) -> Values:
-    total = patterns.total()
+def _any_success(judged: _Judged, errors: _Errors, random: np.random.Generator | None) -> Values:
+    patterns, total = judged.patterns, judged.patterns.total()
+    weight = judged.samples / total  # of a sample, in the draws
     missed = np.zeros(len(errors.youden))
     for shots in sorted({shots for shots, _ in patterns}):
         counts = np.array([patterns[shots, successes] for successes in range(shots + 1)], dtype=np.float64)
         # Half a sample beside each count (Jeffreys' prior): one that was not seen may weigh much.
-        shares = counts / counts.sum() if random is None else random.dirichlet(counts + 0.5, len(missed))
+        shares = counts / counts.sum() if random is None else random.dirichlet(weight * counts + 0.5, len(missed))
         missed += counts.sum() / total * (shares * _weights(shots, errors)).sum(axis=1)
     return 1 - missed
 
@@ -142,13 +180,12 @@ def _weights(shots: int, errors: _Errors) -> Values:
     return passed * judged
 
 
-def _pooled(patterns: Patterns, errors: _Errors, random: np.random.Generator | None) -> Values:
-    pairs = list(patterns.elements())
+def _pooled(judged: _Judged, errors: _Errors, random: np.random.Generator | None) -> Values:
+    pairs = list(judged.patterns.elements())
     trials, successes = [shots for shots, _ in pairs], [found for _, found in pairs]
     share = np.full(len(errors.youden), sum(successes) / sum(trials))
     if random is not None:
-        worth = effective_trials(successes, trials, most=sum(trials))
-        share = random.beta(share * worth + 0.5, (1 - share) * worth + 0.5)
+        share = random.beta(share * judged.shots + 0.5, (1 - share) * judged.shots + 0.5)
     return (share + errors.specificity - 1) / errors.youden
 
 

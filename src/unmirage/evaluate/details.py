@@ -1,8 +1,9 @@
-"""What is known of a model beside its rates: by category, corrected for the judge, collapsed or not, scores."""
+"""What is known of a model beside its rates: categories, corrected rates, collapse, scores, irrelevant responses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from unmirage.evaluate.categories import CategoryRates, by_category
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.corrected_rates import corrected_rates
 from unmirage.evaluate.correction import Corrected
-from unmirage.evaluate.decided import shots
+from unmirage.evaluate.decided import Shots, shots
 from unmirage.evaluate.instead import Instead, instead
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.intervals import Mean
@@ -42,7 +43,7 @@ class Details:
         categories: the rates of each category of the data.
         corrected: name of a rate -> the rate corrected for the judge's errors; empty where the judge is not calibrated.
         collapsed: why its low ASR is no safety; empty where it is none.
-        bootstrap: rates of all single shots -> their mean, with a bootstrap interval that is clustered by sample.
+        bootstrap: rates of all single shots -> their mean, with a bootstrap interval of whole clusters.
         scores: scorer -> mean of a benchmark's own scores.
         variant: what the model was made from, if it was.
         instead: what it says where it neither complies nor refuses.
@@ -107,10 +108,15 @@ def _bootstrap(outcomes: Sequence[Outcome]) -> dict[str, Mean]:
         "ir.after": Verdict.IRRELEVANT,
         "refused_unsafe.after": Verdict.REFUSED,
     }
-    return {
-        name: clustered_bootstrap(shots(outcomes, Kind.JAILBREAK, unsafe=True, counted=verdict))
-        for name, verdict in verdicts.items()
-    }
+    found = {name: shots(outcomes, Kind.JAILBREAK, unsafe=True, counted=one) for name, one in verdicts.items()}
+    return {name: clustered_bootstrap(_by_cluster(own)) for name, own in found.items()}
+
+
+def _by_cluster(found: Shots) -> list[list[float]]:
+    clusters: dict[Hashable, list[float]] = defaultdict(list)
+    for own, cluster in zip(found.counted, found.clusters, strict=True):
+        clusters[cluster] += map(float, own)
+    return list(clusters.values())
 
 
 def _means(found: Mapping[str, Mean]) -> dict[str, Any]:

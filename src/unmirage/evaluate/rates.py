@@ -1,34 +1,58 @@
-"""All statistics of verdicts: verdicts in, rates with intervals out."""
+"""Shares of verdicts with their intervals, clustered by what the samples share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from unmirage.intervals import rate
+from unmirage.intervals import clustered_rate
 from unmirage.records import Rate, Verdict
 
+Clusters = Iterable[Hashable] | None  # of each sample; None: each sample is a cluster of its own
+# Whether the shots at a sample are a success; None where verdicts that are missing could change that.
+Decide = Callable[[Verdict, Sequence[Verdict]], bool | None]
 
-def share_of(verdict: Verdict, verdicts: Iterable[Verdict]) -> Rate:
+
+def share_of(verdict: Verdict, verdicts: Iterable[Verdict], clusters: Clusters = None) -> Rate:
     """Return the share of `verdict` among the valid ones."""
-    found = list(verdicts)
-    valid = [one for one in found if one is not Verdict.INVALID]
-    return rate(sum(one is verdict for one in valid), len(valid), len(found) - len(valid))
+    return any_of(verdict, ([one] for one in verdicts), clusters)
 
 
-def any_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]]) -> Rate:
+def any_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clusters = None) -> Rate:
     """Return the share of samples with at least one shot of this verdict.
 
     Args:
         verdict: what counts as success.
         shots: for each sample, the verdicts of its shots. A sample with no success but an invalid shot is
             undecided, and leaves the denominator.
+        clusters: of each sample.
     """
-    successes = valid = undecided = 0
-    for verdicts in shots:
-        if verdict in verdicts:
-            successes += 1
-        elif Verdict.INVALID in verdicts or not verdicts:
-            undecided += 1
-            continue
-        valid += 1
-    return rate(successes, valid, undecided)
+    return _share(any_is, verdict, shots, clusters)
+
+
+def all_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clusters = None) -> Rate:
+    """Return the share of samples all of whose shots have this verdict; arguments as in `any_of`.
+
+    A sample with an invalid shot and no shot of another verdict is undecided.
+    """
+    return _share(all_are, verdict, shots, clusters)
+
+
+def any_is(verdict: Verdict, verdicts: Sequence[Verdict]) -> bool | None:
+    """Return whether any verdict is this one; None where a missing one could decide it."""
+    if verdict in verdicts:
+        return True
+    return None if Verdict.INVALID in verdicts or not verdicts else False
+
+
+def all_are(verdict: Verdict, verdicts: Sequence[Verdict]) -> bool | None:
+    """Return whether all verdicts are this one; None where a missing one could decide it."""
+    if any(one not in (verdict, Verdict.INVALID) for one in verdicts):
+        return False
+    return None if Verdict.INVALID in verdicts or not verdicts else True
+
+
+def _share(decide: Decide, verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clusters) -> Rate:
+    found = [decide(verdict, verdicts) for verdicts in shots]
+    own = range(len(found)) if clusters is None else clusters
+    valid = [(float(one), cluster) for one, cluster in zip(found, own, strict=True) if one is not None]
+    return clustered_rate([one for one, _ in valid], [cluster for _, cluster in valid], invalid=len(found) - len(valid))

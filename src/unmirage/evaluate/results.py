@@ -1,8 +1,8 @@
-"""Rates in, the `unmirage.results/1` document out. Everything a table or a report shows is in it."""
+"""The document `unmirage.results/1`. Everything that a table or a report shows is in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,22 +11,12 @@ from unmirage.evaluate.bootstrap import mean_over_seeds
 from unmirage.evaluate.calibration import JudgeCalibration, to_json
 from unmirage.evaluate.compare import Comparison
 from unmirage.evaluate.details import Details
+from unmirage.evaluate.few_clusters import RATES, few_clusters
 from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.records import Kind, Rate, Verdict
 
 SCHEMA = "unmirage.results/1"
-
-_RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
-    "asr.before": lambda rates: rates.asr.before,
-    "asr.after": lambda rates: rates.asr.after,
-    "rr.before": lambda rates: rates.rr.before,
-    "rr.after": lambda rates: rates.rr.after,
-    "ir.before": lambda rates: rates.ir.before,
-    "ir.after": lambda rates: rates.ir.after,
-    "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +53,26 @@ class Results:
     machine: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def clustered_by(self) -> tuple[str, ...]:
+        """Return the kinds of clusters that the intervals assume to be independent, such as "group"."""
+        return tuple(sorted({by for rates in self.models.values() for by in rates.clustered_by}))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what limits the use of the rates, one line each."""
+        few = few_clusters(self.models.values())
+        return (few,) if few else ()
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain values in the published schema; rates are objects with value, low, high, k, n, invalid."""
+        """Return plain values in the published schema; a rate is an object with the fields of `Rate`."""
         return {
             "schema": SCHEMA,
             "seeds": list(self.seeds),
             "judge": self.judge,
             "attack": dict(self.attack),
+            "clustered_by": list(self.clustered_by),
+            "warnings": list(self.warnings),
             "models": {
                 name: _model_json(rates)
                 | (self.details[name].to_json() if name in self.details else {})
@@ -94,7 +97,7 @@ class Results:
             return {}
         found = {
             rate: [value for seed in self.by_seed if name in seed and (value := pick(seed[name]).value) is not None]
-            for rate, pick in _RATES.items()
+            for rate, pick in RATES.items()
         }
         means = {rate: mean_over_seeds(values) for rate, values in found.items()}
         return {
@@ -137,9 +140,12 @@ def _model_json(rates: ModelRates) -> dict[str, Any]:
             "by_kind": by_kind(rates.asr_by_kind),
         },
         "rr": both(rates.rr.before, rates.rr.after) | {"by_kind": by_kind(rates.rr_by_kind)},
+        "benign_answered": both(rates.benign_answered.before, rates.benign_answered.after)
+        | {"by_kind": by_kind(rates.benign_answered_by_kind)},
         "ir": both(rates.ir.before, rates.ir.after),
         "refused_unsafe": both(rates.refused_unsafe.before, rates.refused_unsafe.after),
         "utility": asdict(rates.utility),
+        "utility_by_category": {name: asdict(one) for name, one in rates.utility_by_category.items()},
         "near": asdict(rates.near),
         "invalid": rates.invalid,
     }

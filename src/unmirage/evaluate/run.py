@@ -43,7 +43,7 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
     is still to be asked: without it, a sample that nothing has broken yet would pass for one that nothing breaks.
     """
     queries, judgements = store.queries(), store.judgements(model, judge)
-    categories = {sample.id: sample.category for sample in store.samples()}
+    samples = {sample.id: sample for sample in store.samples()}
     failed = {failure.query_id for failure in store.failures(model)}
     if stopped:
         failed |= {query.id for query in unasked(store, judge, model, stopped=True)}
@@ -53,7 +53,7 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
         for query in queries
         if query.id in failed
     ]
-    return join(queries, judgements, group, categories)
+    return join(queries, judgements, group, samples)
 
 
 def what_was_said(store: Store, judge: str) -> dict[str, Said]:

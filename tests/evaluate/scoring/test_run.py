@@ -19,7 +19,7 @@ def make(tmp_path):
         stores.append(store.__enter__())
         for number, (picture, text, answers, choices) in enumerate(rows):
             sample = Sample(
-                id=f"s{number}", record=picture, query="?", refused=False, label_source="field", image=f"{number}.png"
+                id=f"s{number}", record=f"r{number}", query="?", refused=False, label_source="field", image=picture
             )
             query = Query(
                 id=f"q{number}", sample_id=sample.id, kind=Kind.UTILITY, shot=0, text="?", image=None, unsafe=False

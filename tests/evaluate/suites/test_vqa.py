@@ -32,6 +32,7 @@ def test_vqav2(vqav2):
     assert first.text == "What colour is it?\nAnswer the question using a single word or phrase."
     assert (first.id, first.kind, first.unsafe) == ("7001|utility|0", Kind.UTILITY, False)
     assert [sample.record for sample in loaded.samples] == ["7", "7", "8"]
+    assert [sample.group for sample in loaded.samples] == ["7", "7", "8"]
     assert [sample.category for sample in loaded.samples] == ["other", "yes/no", "number"]
     assert (loaded.samples[0].query, loaded.samples[0].answer) == ("What colour is it?", "red")
     assert [gold.query_id for gold in loaded.gold] == [query.id for query in loaded.queries]
@@ -58,7 +59,7 @@ def test_vizwiz_may_be_unanswerable(write_json):
         "What is it?\nWhen the provided information is insufficient, respond with 'Unanswerable'.\n"
         "Answer the question using a single word or phrase."
     )
-    assert loaded.samples[0].record == "1.jpg"
+    assert (loaded.samples[0].record, loaded.samples[0].group) == ("1.jpg", None)
     assert loaded.gold[0].answers == ("unanswerable",) * 10
 
 

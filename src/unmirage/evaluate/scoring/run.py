@@ -75,13 +75,13 @@ def score_run(store: Store, model: str, suite: str) -> None:
 
 
 def mean_scores(store: Store, model: str) -> dict[str, Mean]:
-    """Return the mean of each scorer over the responses of `model`; questions about one picture are one cluster."""
-    records = {sample.id: sample.record for sample in store.samples()}
-    picture = {query.id: records.get(query.sample_id, query.sample_id) for query in store.queries()}
+    """Return the mean of each scorer over the responses of `model`, with an interval by the clusters of the samples."""
+    known = {sample.id: sample.cluster for sample in store.samples()}
+    clusters = {query.id: known.get(query.sample_id, query.sample_id) for query in store.queries()}
     found: dict[str, list[Score]] = defaultdict(list)
     for score in store.scores(model):
         found[score.scorer].append(score)
     return {
-        scorer: mean([one.value for one in scores], [picture[one.query_id] for one in scores])
+        scorer: mean([one.value for one in scores], [clusters[one.query_id] for one in scores])
         for scorer, scores in found.items()
     }

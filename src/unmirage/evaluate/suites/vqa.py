@@ -28,16 +28,17 @@ def _items_of(prompt: Prompt) -> ItemsOf:
         question = without_placeholder(row.text("question"))
         answers = _answers(row)
         identity = row.optional_name("question_id") or row.identity()
-        image = row.image()
+        image, picture = row.image(), row.optional_name("image_id")
         sample = Sample(
             id=identity,
-            record=row.optional_name("image_id") or image or identity,
+            record=picture or image or identity,
             query=question,
             answer=Counter(answers).most_common(1)[0][0],
             image=image,
             refused=False,
             label_source="field",
             category=row.category("answer_type", "category"),
+            group=picture,  # each row of a Parquet file holds its own copy of the picture
         )
         return [Item(sample=sample, prompt=prompt(row, question), answers=answers)]
 
