@@ -12,6 +12,9 @@ from unmirage.align.processes import by_fsdp, processes
 from unmirage.align.trainable import arithmetic
 from unmirage.errors import UserError
 
+# The Trainer's names. Its "constant" would ignore the warm-up.
+_SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
 
 def cut(config: AlignConfig, processes: int) -> tuple[int, int]:
     """Return rows of each stream in a micro-batch, and micro-batches in a step, for each of `processes`.
@@ -52,7 +55,7 @@ def training_arguments(
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=accumulation,
         learning_rate=config.learning_rate,
-        lr_scheduler_type=config.schedule,
+        lr_scheduler_type=_SCHEDULERS[config.schedule],
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
