@@ -41,6 +41,16 @@ def test_balancing_by_hand(make_dataset):
     assert (made.dropped, made.changed, made.unchanged_wording) == (70 - 48, 0, 0)
 
 
+def test_an_opener_of_which_no_refused_query_can_stay_is_dropped_whole(make_dataset):
+    # One refused query to four answered ones keeps (40 + 1)^2 / 4 = 420 pairs, one to one (10 + 1)^2 = 121. At one to
+    # four, the answered query with "b" asks for a quarter of a refused one, which is none; kept alone, "b" would mean
+    # "answered".
+    rows = [("a x", n < 10) for n in range(50)] + [("b x", True), ("b x", False)]
+    made, kept = mended(balance, make_dataset(*rows))
+    assert by_opener(kept) == {"a": (10, 40)}
+    assert made.dropped == 2
+
+
 @given(counts=COUNTS, seed=st.integers(0, 3))
 def test_balanced_openers_have_one_ratio_of_refused_to_answered_within_one_query(make_dataset, counts, seed):
     rows = [
