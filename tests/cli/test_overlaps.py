@@ -148,6 +148,10 @@ def test_the_model_remembers_and_attack_warns_with_counts(unmirage, tiny, files,
     assert "training data of mine (" in err
     found = json.loads((tmp_path / "run" / "overlap.json").read_text())
     assert found == {"schema": "unmirage.overlap/1", "models": {"mine": overlap}}
+    code, _, err = unmirage(*attack, "--out", tmp_path / "run", "--max-new-tokens", "2", "--name", "other")
+    assert code == 0, err
+    found = json.loads((tmp_path / "run" / "overlap.json").read_text())
+    assert found["models"] == {"mine": overlap, "other": overlap}
 
 
 def test_rewritten_queries_that_were_trained_on_are_counted_too(unmirage, tiny, files, tmp_path):

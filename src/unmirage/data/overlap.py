@@ -140,7 +140,7 @@ def _picture(relative: str, pictures: Pictures) -> tuple[int, bool]:
     try:
         content = pictures.content(relative)
     except UserError:
-        return _hash("path", relative), False
+        return _hash(relative), False
     return int.from_bytes(blake2b(content, digest_size=8).digest()), True
 
 
