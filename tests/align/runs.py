@@ -98,11 +98,14 @@ def assert_same(one: Ran, other: Ran) -> None:
 
 
 def assert_close(one: Ran, other: Ran, start: dict[str, Tensor]) -> None:
-    """Assert that two runs are equal but for rounding: losses to 6 digits, weights to 0.5 % of how far they went."""
+    """Assert that two runs are equal but for rounding: losses to 5 digits, weights to 0.5 % of how far they went.
+
+    A part of the loss near 0 may differ by 1e-6, the rounding in float32 of the whole loss, of which Adam makes steps.
+    """
     for mine, theirs in zip(one.parts, other.parts, strict=True):
         assert mine.keys() == theirs.keys()
         for name, value in mine.items():
-            assert abs(value - theirs[name]) <= 1e-5 * abs(value) + 2e-7, name
+            assert abs(value - theirs[name]) <= 1e-5 * abs(value) + 1e-6, name
     # Over all weights together: Adam makes a step of the usual length out of what rounding left of a zero gradient, so
     # a single weight may be anywhere.
     went = sum(float((one.weights[name] - start[name]).square().sum()) for name in start) ** 0.5
