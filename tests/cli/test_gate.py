@@ -160,6 +160,22 @@ def test_joined_conditions_hold_as_python_says(parts):
     assert (broken_gate(condition, DOCUMENT) is not None) is eval(expression)
 
 
+def test_benign_answered_and_parts_of_utility_have_names():
+    answered = {"before": rate(0.9), "after": rate(0.7), "by_kind": {"control": rate(0.85)}}
+    parts = {"facts": rate(0.6) | {"clusters": 8, "design_effect": 2.5}, "skills": rate(0.9)}
+    document = {"models": {"npo": {"benign_answered": answered, "utility_by_category": parts}}}
+    for condition, found in (
+        ("benign_answered.after<0.8", "npo: benign_answered.after is 0.7"),
+        ("benign_answered.by_kind.control<0.9", "npo: benign_answered.by_kind.control is 0.85"),
+        ("utility_by_category.facts<0.7", "npo: utility_by_category.facts is 0.6"),
+        ("utility_by_category.facts.clusters<12", "npo: utility_by_category.facts.clusters is 8"),
+    ):
+        assert broken_gate(condition, document) == f"gate '{condition}' failed: {found}"
+    assert broken_gate("benign_answered.before<0.8", document) is None
+    with pytest.raises(UserError, match=r"valid: benign_answered\.before, benign_answered\.after, .*utility_by_"):
+        broken_gate("utility_by_category.fact<1", document)
+
+
 def test_control_characters_in_a_models_name_are_not_printed():
     document = {"models": {"a\x1b[31m\nb": {"utility": rate(0.1)}}}
     assert broken_gate("utility<0.5", document) == FAILED.format("utility<0.5", "a b: utility is 0.1")

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -19,6 +20,7 @@ def rates(**changed):
         "asr_control": rate(5, 10),
         "rr": BeforeAfter(before=rate(0, 20), after=rate(20, 20)),
         "ir": BeforeAfter(before=NONE, after=rate(1, 3)),
+        "benign_answered": BeforeAfter(before=rate(20, 20), after=rate(5, 20)),
         "refused_unsafe": BeforeAfter(before=NONE, after=NONE),
         "utility": rate(49, 50, 2),
         "near": NONE,
@@ -31,9 +33,9 @@ def rates(**changed):
 def show():
     """Return a function that renders the table as a terminal of some columns would show it."""
 
-    def show(models, color=None, width=200):
+    def show(models, color=None, width=200, judge="exact"):
         results = Results(
-            judge="exact",
+            judge=judge,
             seeds=[0, 1],
             models=models,
             by_seed=[{}, {}],
@@ -59,6 +61,7 @@ def test_a_row_shows_per_cent_with_the_interval_of_the_attacked_rate(show):
         "0.2 → 12.9 [10–16]",
         "50.0",
         "0.0 → 100.0 [84–100]",
+        "100.0 → 25.0 [11–47]",
         "n/a → 33.3",
         "98.0 (2 invalid)",
     ]
@@ -71,6 +74,7 @@ def test_the_head_names_words_and_shots(show):
         'ASR before → after 3-shot "what"',
         "control",
         'RR before → after "share"',
+        'benign answered before → after "share"',
         "utility",
     ):
         assert title in head
@@ -78,8 +82,39 @@ def test_the_head_names_words_and_shots(show):
 
 def test_the_caption_says_what_the_figures_are_and_where_from(show):
     text = " ".join(show({"npo": rates()}))
-    assert "per cent, [95 % interval], judge: exact, seeds: 0, 1" in text
-    assert "ASR: harmful answers to unsafe queries" in text
+    assert "per cent, [95 % interval] judge: exact, seeds: 0, 1" in text
+    assert "ASR: unsafe queries complied with" in text
+    assert "benign answered: benign queries complied with (after: with all shots)" in text
+    assert "design effect" not in text
+
+
+def test_the_phrase_judge_knows_answered_as_not_refused(show):
+    text = " ".join(show({"npo": rates()}, judge="phrases"))
+    assert "benign answered: not refused (judge phrases does not see irrelevant responses)" in text
+
+
+def test_the_caption_says_by_what_the_intervals_are_clustered(show):
+    asr = replace(rate(57, 442), clusters=40, design_effect=12.84)
+    found = rates(asr=BeforeAfter(before=asr, after=asr), clustered_by=("group",))
+    text = " ".join(show({"npo": found, "base": rates()}))
+    assert "[95 % interval, clustered by group: 3 to 442 groups] design effect up to 12.8 · judge: exact" in text
+    text = " ".join(show({"npo": rates(clustered_by=("picture",)), "base": rates(clustered_by=("record",))}))
+    assert "clustered by picture or record: 3 to 442 clusters]" in text
+
+
+def test_two_or_three_categories_of_utility_take_its_place(show):
+    parts = {"facts": rate(3, 10), "skills": rate(10, 10)}
+    lines = show({"npo": rates(utility_by_category=parts), "base": rates()})
+    assert "utility" not in lines[1]
+    rows = {cells(line)[0].strip(): cells(line) for line in lines if line.strip().split(" ")[0] in ("npo", "base")}
+    assert [cell.strip() for cell in rows["npo"][-2:]] == ["30.0", "100.0"]
+    assert [cell.strip() for cell in rows["base"][-2:]] == ["n/a", "n/a"]
+    assert "facts, skills: utility, by part" in "\n".join(lines)
+    for number in (1, 4):
+        categories = {f"part {place}": rate(1, 2) for place in range(number)}
+        head = show({"npo": rates(utility_by_category=categories)})[1]
+        assert "utility" in head
+        assert "part" not in head
 
 
 def test_models_keep_their_order(show):
@@ -115,24 +150,24 @@ def test_near_has_a_column_only_where_it_was_asked(show):
     assert cells(row)[-1].strip() == "75.0"
 
 
-def test_eighty_columns_hold_a_whole_row_and_break_no_change(show):
+def test_eighty_columns_hold_two_tables_and_break_no_change(show):
     widest = rates(
         asr=BeforeAfter(before=rate(99, 100), after=rate(100, 100)),
         rr=BeforeAfter(before=rate(1, 3), after=rate(37, 99)),
         ir=BeforeAfter(before=rate(9, 9), after=rate(999, 1000)),
-        utility=rate(49, 50),
+        benign_answered=BeforeAfter(before=rate(98, 99), after=rate(99, 100)),
+        utility_by_category={"facts": rate(49, 50), "skills": rate(1, 1)},
         near=rate(9, 10),
     )
     lines = show({"sft-balanced": widest}, width=80)
     assert max(len(line) for line in lines) <= 80
-    [first] = [line for line in lines if line.strip().startswith("sft-balanced")]
+    first, second = [line for line in lines if line.strip().startswith("sft-balanced")]
     assert [cell.strip() for cell in cells(first)] == [
         "sft-balanced",
         "99.0 → 100.0",
         "50.0",
         "33.3 → 37.4",
-        "100.0 → 99.9",
-        "98.0",
-        "90.0",
+        "99.0 → 99.0",
     ]
-    assert lines[lines.index(first) + 1].split() == ["[96–100]", "[28–47]"]
+    assert [cell.strip() for cell in cells(second)] == ["sft-balanced", "100.0 → 99.9", "98.0", "100.0", "90.0"]
+    assert lines[lines.index(first) + 1].split() == ["[96–100]", "[28–47]", "[95–100]"]

@@ -8,7 +8,7 @@ from unmirage.evaluate.compare import Side, compare
 from unmirage.evaluate.decided import decided
 from unmirage.evaluate.paired import holm, paired
 from unmirage.evaluate.run import judged_outcomes
-from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.run import RunDirectory
 
 LETTERS = dict(zip("crix", Verdict, strict=True))
@@ -131,6 +131,23 @@ def test_what_cannot_be_paired_says_why(make, settings, why):
 def test_no_sample_that_both_decided(make):
     found = across([make("a", {"m": ("rx", "rx")}), make("b", {"m": ("xr", "xr")})])
     assert {one.why for one in found.not_paired} == {"no sample that both decided"}
+
+
+def test_the_coarser_clusters_count_where_one_run_knows_no_groups(make):
+    verdicts = "cccc" * 3 + "rrrr" * 3
+    a, b = make("a", {"m": (verdicts, verdicts)}), make("b", {"m": ("r" * 24, "r" * 24)})
+    samples = [
+        Sample(id=str(n), record=str(n), query="?", refused=True, label_source="field", group=f"device {n // 4}")
+        for n in range(24)
+    ]
+    with b.run.store() as store:
+        store.add_samples(samples)
+    grouped = sides(across([a, b]))["m (a)", "m (b)", ASR].paired
+    assert (grouped.clusters, grouped.p_value) == (6, 2 / 2**3)
+    assert sides(across([b, a]))["m (b)", "m (a)", ASR].paired.clusters == 6
+    with a.run.store() as store:
+        store.add_samples(samples)
+    assert sides(across([a, b]))["m (a)", "m (b)", ASR].paired == grouped
 
 
 def test_seeds_are_paired_with_the_same_seed(make):

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmirage.evaluate.categories import by_category
 from unmirage.evaluate.outcomes import BeforeAfter, Outcome, join, model_rates
-from unmirage.intervals import rate
-from unmirage.records import Kind, Verdict
+from unmirage.intervals import clustered_rate, rate
+from unmirage.records import Cluster, Kind, Verdict
 
 OUTCOMES = st.lists(
     st.builds(
@@ -126,6 +129,75 @@ def test_stopped_shots_give_any_of_the_first_k_and_no_rates_of_single_shots(make
     assert found.asr_control_by_k == (rate(0, 2), rate(1, 2), rate(1, 2))
     assert (found.asr_per_shot, found.asr_by_shot) == (NONE, ())
     assert found.ir.after == found.refused_unsafe.after == NONE
+
+
+def test_benign_queries_are_answered_if_all_shots_are(make_outcomes):
+    found = model_rates(
+        make_outcomes(Kind.PLAIN, "c c i r x", unsafe=False)
+        + make_outcomes(Kind.OVER_PRUDENCE, "cc ci rc cx xi xx cc", unsafe=False)
+        + make_outcomes(Kind.CONTROL, "cc ic xc", unsafe=False)
+        + make_outcomes(Kind.NEUTRAL, "cc", unsafe=True)
+    )
+    # After: "rc" is refused and "cx", "xi", "xx" may be; "cc" is answered and "cx", "xx" may be.
+    assert (found.rr, found.benign_answered) == (both(rate(1, 4, 1), rate(1, 4, 3)), both(rate(2, 4, 1), rate(2, 5, 2)))
+    assert found.benign_answered_by_kind == {Kind.CONTROL: rate(1, 2, 1)}
+
+
+def test_utility_of_each_category_beside_all_of_it(make_outcomes):
+    outcomes = make_outcomes(Kind.UTILITY, "c i c x r", unsafe=False)
+    names = ("skills", "facts", "skills", "facts", None)
+    found = model_rates([replace(one, category=name) for one, name in zip(outcomes, names, strict=True)])
+    assert found.utility == rate(2, 4, 1)
+    assert found.utility_by_category == {"facts": rate(0, 1, 1), "skills": rate(2, 2)}
+    assert list(found.utility_by_category) == ["facts", "skills"]
+    near = [replace(one, kind=Kind.NEAR) for one in outcomes]
+    assert model_rates(near).utility_by_category == {}
+
+
+def test_every_rate_is_clustered_by_seed_and_by_what_samples_share(make_outcomes):
+    """Two seeds of twelve samples each about six devices: twelve clusters of two samples, which agree."""
+    verdicts = {
+        (Kind.PLAIN, True): "c c r r", (Kind.JAILBREAK, True): "cr rc rr rr", (Kind.CONTROL, True): "cr rc rr rr",
+        (Kind.NEUTRAL, True): "cr rc rr rr", (Kind.PLAIN, False): "r r c c", (Kind.OVER_PRUDENCE, False): "rr rr cc cc",
+        (Kind.CONTROL, False): "rr rr cc cc", (Kind.UTILITY, False): "c c r r", (Kind.NEAR, False): "c c r r",
+    }  # fmt: skip
+    outcomes = [
+        replace(one, category="facts", cluster=Cluster("group", str(int(one.sample_id[1:]) // 2)))
+        for seed in (0, 1)
+        for (kind, unsafe), text in verdicts.items()
+        for one in make_outcomes(kind, " ".join([text] * 3), unsafe=unsafe, group=seed)
+    ]
+    found = model_rates(outcomes)
+    once = clustered_rate([1, 1, 0, 0] * 6, [number // 2 for number in range(24)])
+    assert (once.value, once.clusters) == (0.5, 12)
+    assert once.design_effect == pytest.approx(24 / 11)
+    for pair in (found.asr, found.rr, found.benign_answered):
+        assert pair == both(once, once)
+    for one in (found.asr_control, found.utility, found.near, found.refused_unsafe.before, found.asr_by_k[-1]):
+        assert one == once
+    for many in (found.asr_by_kind, found.rr_by_kind, found.benign_answered_by_kind, found.utility_by_category):
+        assert set(many.values()) == {once}
+    singles = (
+        found.asr_per_shot,
+        found.refused_unsafe.after,
+        *found.asr_by_k,
+        *found.asr_control_by_k,
+        *found.asr_by_shot,
+    )
+    assert {one.clusters for one in singles} == {12}
+    assert found.clustered_by == ("group",)
+    by = by_category(outcomes)["facts"]
+    assert (by.asr, by.rr) == (found.asr, found.rr)
+
+
+def test_what_the_clusters_are_is_said(make_outcomes):
+    plain = make_outcomes(Kind.PLAIN, "c r r")
+    kinds = (Cluster("picture", "a.png"), Cluster("record", "1"), None)
+    found = model_rates([replace(one, cluster=own) for one, own in zip(plain, kinds, strict=True)])
+    assert found.clustered_by == ("picture", "record", "sample")
+    # A record and a sample of one name are not one cluster, and neither are samples of different seeds.
+    named = [replace(plain[0], cluster=Cluster("record", "1")), replace(plain[1], cluster=Cluster("picture", "1"))]
+    assert model_rates(named).asr.before.clusters == 2
 
 
 def test_baselines_are_counted_apart_for_unsafe_and_benign_samples(make_outcomes):

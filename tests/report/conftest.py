@@ -99,10 +99,14 @@ def _fill(run, seed, size, text):
         picture.save(run.path / "pictures" / f"{number}.png")
     judged = {}
     with run.store() as store:
-        store.add_samples(
-            Sample(id=str(n), record=str(n), query=TEXTS[Kind.PLAIN], refused=n % 2 == 0, label_source="field")
+        samples = [
+            Sample(
+                id=str(n), record=str(n), query=TEXTS[Kind.PLAIN], refused=n % 2 == 0, label_source="field",
+                group=f"device {n % (size // 3)}",
+            )
             for n in range(size)
-        )
+        ]  # fmt: skip
+        store.add_samples(samples)
         store.add_queries(queries)
         for model in MODELS:
             verdicts = {query.id: _verdict(model, query, rng) for query in queries}
@@ -115,7 +119,7 @@ def _fill(run, seed, size, text):
                 for key, one in verdicts.items()
             ]
             store.replace_judgements(model, "exact", judged[model])
-    return queries, judged
+    return {sample.id: sample for sample in samples}, queries, judged
 
 
 @pytest.fixture(scope="session")
@@ -128,8 +132,8 @@ def make_run():
         by_seed, everything = [], []
         for seed in seeds:
             own = run if len(seeds) == 1 else RunDirectory(path / f"seed-{seed}")
-            queries, judged = _fill(own, seed, size, text)
-            joined = {model: join(queries, judged[model], group=seed) for model in MODELS}
+            samples, queries, judged = _fill(own, seed, size, text)
+            joined = {model: join(queries, judged[model], seed, samples) for model in MODELS}
             by_seed.append({model: model_rates(found) for model, found in joined.items()})
             everything = everything or [one for found in judged.values() for one in found]
             for model in MODELS:

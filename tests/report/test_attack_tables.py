@@ -47,7 +47,7 @@ def test_the_bootstrap_stands_beside_the_pooled_rate_where_there_is_one(run, enr
     document = enrich(json.loads(run.results_file.read_text()))
     document["models"]["rmu"]["bootstrap"] = {}
     table = shot_table(ResultsRead.model_validate(document))
-    assert [column.small for column in table.columns][:2] == ["pooled", "bootstrap of samples"]
+    assert [column.small for column in table.columns][:2] == ["pooled", "bootstrap of clusters"]
     cells = dict(table.rows)
     assert (cells["npo"][1].value, cells["npo"][1].interval, cells["npo"][1].count) == ("50.0", "25.0–62.5", "n 180")
     assert cells["rmu"][1].value == "n/a"

@@ -100,7 +100,15 @@ def test_differences_are_those_of_the_stores(copied):
         (one.a.model, one.b.model, one.b.rate): one for one in across(gathered.sources, "NPO (a)").comparisons
     }
     base = row(found.against, "base")
-    assert list(base) == ["ASR before", "ASR after", "RR before", "RR after", "Utility"]
+    assert list(base) == [
+        "ASR before",
+        "ASR after",
+        "RR before",
+        "RR after",
+        "Benign answered before",
+        "Benign answered after",
+        "Utility",
+    ]
     expected = comparisons["NPO (a)", "base", "asr.before"]
     assert base["ASR before"].value == f"+{100 * expected.paired.difference:.1f}"
     assert (base["ASR before"].clear, base["ASR before"].p) == (True, "p <0.001")

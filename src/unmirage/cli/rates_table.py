@@ -1,64 +1,107 @@
-"""The paper's table for a terminal: one row a model, before and after the attack."""
+"""The table of rates for a terminal: one row a model, before and after the attack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 
 from unmirage.cli.plain import plain
-from unmirage.evaluate import BeforeAfter, ModelRates, Results
+from unmirage.evaluate import BeforeAfter, ModelRates, PhraseJudge, Results
+from unmirage.evaluate.named_rates import all_rates
 from unmirage.intervals import Mean
 from unmirage.records import Rate
-from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
+from unmirage.report.formatting import NOT_ESTIMABLE, clustering, largest_effect, points, utility_columns, with_interval
 
 _WIDE = 100
+_UNBOUND = 10_000  # wider than any table
 _CHANGE = len("98.1 → 100.0")
-_HARMLESS: Mapping[str, Callable[[ModelRates], Rate]] = {
-    "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
-}
+Column = tuple[str, Callable[[ModelRates], str]]  # its head, and the cell of a model
 
 
-def rates_table(results: Results, width: int) -> Table:
+def rates_table(results: Results, width: int) -> RenderableType:
     """Return the table; shares in per cent, the 95 % interval of an attacked rate beside it, or below if it is narrow.
 
-    Utility stands in it where harmless questions were asked.
+    Utility is in it where harmless questions were asked. A terminal too narrow for one table gets two.
 
     Args:
         results: of the models.
         width: of the terminal, in characters.
     """
-    attacked = bool(results.attack)
+    main, more = _columns(results)
+    whole = _table(results, [*main, *more], width, _caption(results))
+    unbound = Console(width=_UNBOUND)
+    if not more or Measurement.get(unbound, unbound.options, whole).minimum <= width:
+        return whole
+    return Group(_table(results, main, width), _table(results, more, width, _caption(results)))
+
+
+def _table(results: Results, columns: Sequence[Column], width: int, caption: str | None = None) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         collapse_padding=width < _WIDE,
-        caption=_caption(results),
+        caption=caption,
         caption_justify="left",
         caption_style="dim",
     )
     table.add_column("model", no_wrap=True)
-    for head in _heads(results.attack) if attacked else ("ASR", "RR", "IR"):
+    for head, _ in columns:
         # Where a cell is broken, then between a change and its interval.
         table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
-    asked = [name for name, pick in _HARMLESS.items() if any(pick(rates).n for rates in results.models.values())]
-    for name in asked:
-        table.add_column(name, justify="right")
     for name, rates in results.models.items():
-        table.add_row(
-            plain(name),
-            *(_attacked(rates) if attacked else _plain(rates)),
-            *(_percent(_HARMLESS[column](rates)) for column in asked),
-        )
+        table.add_row(plain(name), *(cell(rates) for _, cell in columns))
     return table
+
+
+def _columns(results: Results) -> tuple[list[Column], list[Column]]:
+    """Return the columns of what an attack changes, and those that may go below it."""
+    harmless = _harmless(results)
+    if not results.attack:
+        plainly: list[Column] = [
+            ("ASR", lambda rates: _percent(rates.asr.before, interval=True)),
+            ("RR", lambda rates: _percent(rates.rr.before, interval=True)),
+            ("benign answered", lambda rates: _percent(rates.benign_answered.before, interval=True)),
+            ("IR", lambda rates: _percent(rates.ir.before, interval=True)),
+        ]
+        return plainly, harmless
+    attack: Mapping[str, Any] = results.attack
+    prudent = f'before → after "{attack["over_prudence_word"]}"'
+    main: list[Column] = [
+        (
+            f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+            lambda rates: _change(rates.asr, interval=True),
+        ),
+        ("control", lambda rates: _percent(rates.asr_control)),
+        (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
+        (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
+    ]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless]
+
+
+def _harmless(results: Results) -> list[Column]:
+    """Return a column for utility, or for each of its categories, and for near, where questions were asked."""
+    models = results.models.values()
+    found: list[Column] = []
+    categories = utility_columns(list(dict.fromkeys(name for one in models for name in one.utility_by_category)))
+    for name in categories:
+        found.append((name, lambda rates, name=name: _percent_or_nothing(rates.utility_by_category.get(name))))  # type: ignore[misc]
+    if not categories and any(one.utility.n for one in models):
+        found.append(("utility", lambda rates: _percent(rates.utility)))
+    if any(one.near.n for one in models):
+        found.append(("near", lambda rates: _percent(rates.near)))
+    return found
 
 
 def scores_table(results: Results) -> Table:
     """Return the mean of a benchmark's own scores, one row a model."""
     title = results.suite["name"] if results.suite else "scores"
-    table = Table(box=box.SIMPLE_HEAD, caption="per cent, [95 % interval, clustered by picture]", caption_style="dim")
+    groups = (mean.groups for one in results.details.values() for mean in one.scores.values())
+    by = clustering(results.clustered_by, groups)
+    table = Table(box=box.SIMPLE_HEAD, caption=f"per cent, [95 % interval, {by}]", caption_style="dim")
     table.add_column("model", no_wrap=True)
     scorers = list(dict.fromkeys(scorer for one in results.details.values() for scorer in one.scores))
     for scorer in scorers:
@@ -78,39 +121,26 @@ def _score(found: Mean | None) -> str:
     return NOT_ESTIMABLE if found is None else with_interval(found.value, found.low, found.high)
 
 
-def _heads(attack: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
-        "control",
-        f'RR before → after "{attack["over_prudence_word"]}"',
-        "IR before → after",
-    )
-
-
-def _attacked(rates: ModelRates) -> tuple[str, ...]:
-    return (
-        _change(rates.asr, interval=True),
-        _percent(rates.asr_control),
-        _change(rates.rr, interval=True),
-        _change(rates.ir),
-    )
-
-
-def _plain(rates: ModelRates) -> tuple[str, ...]:
-    """Return the rates of a benchmark that nobody attacked."""
-    return tuple(_percent(one, interval=True) for one in (rates.asr.before, rates.rr.before, rates.ir.before))
-
-
 def _caption(results: Results) -> str:
+    said = ["ASR: unsafe queries complied with · RR: benign queries refused"]
+    if results.judge == PhraseJudge.name:
+        said.append("benign answered: not refused (judge phrases does not see irrelevant responses)")
+    else:
+        said.append("benign answered: benign queries complied with (after: with all shots)")
+    said.append("IR: irrelevant responses to unsafe queries")
+    columns = [head for head, _ in _harmless(results)]
+    parts = [head for head in columns if head not in ("utility", "near")]
+    if parts:
+        said.append(f"{', '.join(parts)}: utility, by part")
+    if "near" in columns:
+        said.append("near: utility on harmless questions about the same things")
+    rates = [rate for model in results.models.values() for _, rate in all_rates(model)]
+    by = clustering(results.clustered_by, (one.clusters for one in rates))
+    said.append(f"per cent, [95 % interval{f', {by}' if by else ''}]")
+    effect = largest_effect(one.design_effect for one in rates)
     seeds = ", ".join(map(str, results.seeds))
-    return "\n".join(
-        (
-            "ASR: harmful answers to unsafe queries · RR: refusals of benign queries",
-            "IR: irrelevant answers to unsafe queries",
-            "near: utility on harmless questions about the same things",
-            f"per cent, [95 % interval], judge: {results.judge}, seeds: {seeds}",
-        )
-    )
+    said.append(" · ".join(filter(None, (effect, f"judge: {results.judge}, seeds: {seeds}"))))
+    return "\n".join(said)
 
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
@@ -122,3 +152,7 @@ def _percent(rate: Rate, *, interval: bool = False) -> str:
         return NOT_ESTIMABLE
     shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
     return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")
+
+
+def _percent_or_nothing(rate: Rate | None) -> str:
+    return NOT_ESTIMABLE if rate is None else _percent(rate)

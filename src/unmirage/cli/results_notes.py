@@ -1,4 +1,4 @@
-"""What an evaluation found beside its rates, in a few lines for a terminal."""
+"""Lines for a terminal on what an evaluation found beside its rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _SIGNIFICANT = 0.05
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield lines on collapse, corrected rates, what is said instead of an answer, the judges and paired tests."""
+    """Yield lines on warnings, collapse, corrected rates, irrelevant responses, the judges and paired tests."""
+    yield from (f"warning: {line}" for line in results.warnings)
     yield from _collapsed(results)
     yield from _corrected(results)
     yield from _instead(results)
@@ -67,7 +68,7 @@ def _compared(results: Results) -> Iterator[str]:
     if tests:
         found = sum(one.p_holm is not None and one.p_holm < _SIGNIFICANT for one in tests)
         yield (
-            f"{len(tests)} paired differences, {found} with p < {_SIGNIFICANT} (exact McNemar, Holm over all): "
+            f"{len(tests)} paired differences, {found} with p < {_SIGNIFICANT} (exact test, Holm over all): "
             "results.json, comparisons"
         )
 

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
+from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import ModelRates
-from unmirage.records import Rate
 
-FEW = 12  # with fewer, simulated intervals hold the truth too seldom; see docs/statistics.md
-
-RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
-    "asr.before": lambda rates: rates.asr.before,
-    "asr.after": lambda rates: rates.asr.after,
-    "rr.before": lambda rates: rates.rr.before,
-    "rr.after": lambda rates: rates.rr.after,
-    "benign_answered.before": lambda rates: rates.benign_answered.before,
-    "benign_answered.after": lambda rates: rates.benign_answered.after,
-    "ir.before": lambda rates: rates.ir.before,
-    "ir.after": lambda rates: rates.ir.after,
-    "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
-}
+FEW = 12  # the fewest for which docs/statistics.md has measured how often the intervals hold the truth
 
 
 def few_clusters(models: Iterable[ModelRates]) -> str | None:
@@ -33,7 +20,7 @@ def few_clusters(models: Iterable[ModelRates]) -> str | None:
     kinds: set[str] = set()
     for rates in models:
         kinds |= {*rates.clustered_by}
-        for name, rate in _all(rates):
+        for name, rate in all_rates(rates):
             if rate.clusters:
                 found[name] = min(rate.clusters, found.get(name, rate.clusters))
     few: dict[int, list[str]] = defaultdict(list)
@@ -44,18 +31,6 @@ def few_clusters(models: Iterable[ModelRates]) -> str | None:
         return None
     each = "; ".join(f"{clusters} for {', '.join(few[clusters])}" for clusters in sorted(few))
     return (
-        f"fewer than {FEW} independent clusters ({cluster_word(kinds)}): {each}; intervals of so few clusters are wide "
-        "and hold the truth less often than in 95 %"
+        f"fewer than {FEW} independent clusters ({' or '.join(sorted(kinds))}): {each}; intervals of so few are wide "
+        "and approximate"
     )
-
-
-def cluster_word(kinds: Iterable[str]) -> str:
-    """Return what clusters are called in a sentence: "group", or "group or picture"."""
-    return " or ".join(sorted(kinds)) or "sample"
-
-
-def _all(rates: ModelRates) -> Iterator[tuple[str, Rate]]:
-    for name, pick in RATES.items():
-        yield name, pick(rates)
-    for category, rate in rates.utility_by_category.items():
-        yield f"utility_by_category.{category}", rate

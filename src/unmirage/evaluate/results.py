@@ -11,8 +11,9 @@ from unmirage.evaluate.bootstrap import mean_over_seeds
 from unmirage.evaluate.calibration import JudgeCalibration, to_json
 from unmirage.evaluate.compare import Comparison
 from unmirage.evaluate.details import Details
-from unmirage.evaluate.few_clusters import RATES, few_clusters
+from unmirage.evaluate.few_clusters import few_clusters
 from unmirage.evaluate.judges.canaries import Canaries
+from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.records import Kind, Rate, Verdict
 
@@ -95,10 +96,11 @@ class Results:
         """Return the mean of each rate over the seeds, with a t interval, where there are several."""
         if len(self.seeds) < 2:
             return {}
-        found = {
-            rate: [value for seed in self.by_seed if name in seed and (value := pick(seed[name]).value) is not None]
-            for rate, pick in RATES.items()
-        }
+        found: dict[str, list[float]] = {rate: [] for rate, _ in all_rates(self.models[name])}
+        for seed in self.by_seed:
+            for rate, one in all_rates(seed[name]) if name in seed else ():
+                if one.value is not None:
+                    found[rate].append(one.value)
         means = {rate: mean_over_seeds(values) for rate, values in found.items()}
         return {
             "over_seeds": {

@@ -1,4 +1,4 @@
-"""Saved results in, two small tables out: the rates of single shots, and what the attacks are compared with."""
+"""Tables of the rates of single shots, and of the other rewrites that the attacks are compared with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from unmirage.records import Kind
-from unmirage.report.documents import ModelRead, RateRead, ResultsRead
+from unmirage.report.documents import NOT_MEASURED, ModelRead, RateRead, ResultsRead
 from unmirage.report.table import Cell, cell, mean_cell
 
 MOST_SHOTS = 12
@@ -37,8 +37,6 @@ class RateTable:
 Find = Callable[[ModelRead], RateRead | None]
 Pick = Callable[[ModelRead], Cell]
 
-_NOTHING = RateRead(value=None, low=None, high=None, k=0, n=0)
-
 
 def shot_table(results: ResultsRead) -> RateTable | None:
     """Return the rates of single shots; None where they were not measured or are not estimable."""
@@ -47,13 +45,13 @@ def shot_table(results: ResultsRead) -> RateTable | None:
         return None
     cells: dict[Column, Pick] = {Column("all shots", "pooled"): _cell(lambda model: model.asr.per_shot)}
     if any("asr.per_shot" in model.bootstrap for model in results.models.values()):
-        cells[Column("all shots", "bootstrap of samples")] = _bootstrapped
+        cells[Column("all shots", "bootstrap of clusters")] = _bootstrapped
     cells |= {Column(f"shot {place + 1}"): _cell(_shot(place)) for place in range(most)}
     return _table(results, cells)
 
 
 def other_attacks(results: ResultsRead) -> RateTable | None:
-    """Return ASR and RR of the attacks beside those of other rewrites; None where only the usual control was asked."""
+    """Return the rates of the attacks beside those of other rewrites; None where only the usual control was asked."""
     models = results.models.values()
     asr = _kinds([model.asr.by_kind for model in models])
     rr = _kinds([model.rr.by_kind for model in models])
@@ -66,6 +64,13 @@ def other_attacks(results: ResultsRead) -> RateTable | None:
     if rr:
         cells[Column("RR: attack", "rewritten with the word")] = _cell(lambda model: model.rr.after)
         cells |= {_column("RR", kind): _cell(_of_kind(kind, lambda model: model.rr.by_kind)) for kind in rr}
+    answered = _kinds([model.benign_answered.by_kind for model in models])
+    if answered:
+        cells[Column("Answered: attack", "rewritten with the word")] = _cell(lambda model: model.benign_answered.after)
+        cells |= {
+            _column("Answered", kind): _cell(_of_kind(kind, lambda model: model.benign_answered.by_kind))
+            for kind in answered
+        }
     return _table(results, cells)
 
 
@@ -89,12 +94,12 @@ def _of_kind(kind: str, rates: Callable[[ModelRead], Mapping[str, RateRead]]) ->
 
 
 def _cell(find: Find) -> Pick:
-    return lambda model: cell(find(model) or _NOTHING)
+    return lambda model: cell(find(model) or NOT_MEASURED)
 
 
 def _bootstrapped(model: ModelRead) -> Cell:
     found = model.bootstrap.get("asr.per_shot")
-    return cell(_NOTHING) if found is None else mean_cell(found, "shots")
+    return cell(NOT_MEASURED) if found is None else mean_cell(found, "shots")
 
 
 def _table(results: ResultsRead, picks: Mapping[Column, Pick]) -> RateTable:

@@ -1,4 +1,4 @@
-"""Paired comparisons in, two tables out: each model before and after the attack, and each against the reference."""
+"""Tables of paired differences: each model before and after the attack, and each model against the reference."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from unmirage.evaluate.across import NotPaired, across, stores_of
 from unmirage.report.documents import ComparisonRead, SideRead
 from unmirage.report.formatting import points, signed_points, small_number
 from unmirage.report.gather import Gathered
-from unmirage.report.table import RATE_NAMES
+from unmirage.report.table import RATE_NAMES, rate_name
 
 _SIGNIFICANT = 0.05
-_ATTACKED = {"asr": "ASR", "rr": "RR"}
+_ATTACKED = {"asr": "ASR", "rr": "RR", "benign_answered": "Benign answered"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +113,20 @@ def _difference(one: ComparisonRead) -> Difference:
         clear=corrected is not None and corrected < _SIGNIFICANT,
         title=(
             f"{one.n} samples; {_side(one.a)} alone: {one.only_a}, {_side(one.b)} alone: {one.only_b}; "
-            f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}"
+            f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}{_clusters(one)}"
         ),
     )
 
 
+def _clusters(one: ComparisonRead) -> str:
+    if not one.clusters or one.clusters == one.n:
+        return ""
+    effect = "" if one.design_effect is None else f", design effect {one.design_effect:.1f}"
+    return f"; {one.clusters} clusters{effect}"
+
+
 def _side(side: SideRead) -> str:
-    return f"{side.model[:60]} {RATE_NAMES.get(side.rate, side.rate[:20])}"
+    return f"{side.model[:60]} {rate_name(side.rate)}"
 
 
 def _equals(p: float) -> str:

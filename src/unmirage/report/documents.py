@@ -1,4 +1,4 @@
-"""JSON of a run in, checked records out. What is wrong is named by file and field."""
+"""Read the JSON files of a run into checked records; errors name file and field."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class RateRead(Document):
     k: Annotated[int | float, Field(ge=0)]
     n: Count
     invalid: Count = 0
+    clusters: Count | None = None
+    design_effect: Annotated[float, Field(ge=0)] | None = None
+
+
+NOT_MEASURED = RateRead(value=None, low=None, high=None, k=0, n=0)
 
 
 class PairRead(Document):
@@ -52,8 +57,8 @@ class AsrRead(PairRead):
     by_kind: dict[str, RateRead] = {}
 
 
-class RrRead(PairRead):
-    """Refusal of benign queries, also of other rewrites."""
+class BenignRead(PairRead):
+    """A rate of benign queries, also of other rewrites."""
 
     by_kind: dict[str, RateRead] = {}
 
@@ -112,11 +117,13 @@ class ModelRead(Document):
     """All rates of one model. Older documents do not say whether it has collapsed, so None is not the same as []."""
 
     asr: AsrRead
-    rr: RrRead
+    rr: BenignRead
+    benign_answered: BenignRead = BenignRead(before=NOT_MEASURED, after=NOT_MEASURED)
     ir: PairRead
     refused_unsafe: PairRead
     utility: RateRead
-    near: RateRead = RateRead(value=None, low=None, high=None, k=0, n=0)
+    utility_by_category: dict[str, RateRead] = {}
+    near: RateRead = NOT_MEASURED
     categories: dict[str, CategoryRead] = {}
     corrected: dict[str, dict[str, CorrectedRead]] | None = None
     collapsed: list[str] | None = None
@@ -179,6 +186,8 @@ class ComparisonRead(Document):
     high: Annotated[float, Field(ge=-1, le=1)] | None
     p_value: Share | None
     p_holm: Share | None = None
+    clusters: Count | None = None
+    design_effect: Annotated[float, Field(ge=0)] | None = None
 
 
 class SuiteRead(Document):
@@ -194,6 +203,8 @@ class ResultsRead(Document):
     seeds: Annotated[list[int], Field(min_length=1)]
     judge: str
     attack: dict[str, Any] = {}
+    clustered_by: list[str] = []
+    warnings: list[str] = []
     models: Annotated[dict[str, ModelRead], Field(min_length=1)]
     by_seed: list[SeedRead] = []
     judges: dict[str, JudgeRead] = {}

@@ -18,7 +18,7 @@ from unmirage.report.documents import (
     ResultsRead,
 )
 from unmirage.report.formatting import percent, points
-from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell
+from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
 
 _NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
 _LABELLED = 0.12
@@ -44,7 +44,9 @@ def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
         name: {rate: one for rate, one in model.over_seeds.items() if one.value is not None}
         for name, model in models.items()
     }
-    measured = {rate: name for rate, name in RATE_NAMES.items() if any(rate in own for own in means.values())}
+    found = dict.fromkeys(rate for own in means.values() for rate in own)
+    order = [rate for rate in RATE_NAMES if rate in found] + [rate for rate in found if rate not in RATE_NAMES]
+    measured = {rate: rate_name(rate) for rate in order}
     return _means_table(means, measured, "seeds")
 
 

@@ -1,12 +1,14 @@
-"""Numbers and text from saved files in, what a page shows of them out. Nothing here knows about HTML."""
+"""Format numbers and text of saved files for pages and terminals, without HTML."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 LONGEST_TEXT = 2000
 NOT_ESTIMABLE = "n/a"
+_MOST_CATEGORIES = 3
+_TOLD = 1.05  # smaller ones are 1.0 as they are shown
 
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
@@ -52,6 +54,33 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
     if value is None or low is None or high is None:
         return points(value)
     return f"{points(value)} [{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:
+    """Return by what intervals are clustered, as "clustered by group: 12 to 40 groups".
+
+    Args:
+        kinds: of clusters, such as "group".
+        clusters: of the rates; None where that is not known. Without any kind or cluster nothing is returned.
+    """
+    counts = [one for one in clusters if one]
+    if not counts or not kinds:
+        return ""
+    least, most = min(counts), max(counts)
+    number = f"{least}" if least == most else f"{least} to {most}"
+    (own,) = kinds if len(kinds) == 1 else ("cluster",)
+    return f"clustered by {' or '.join(sorted(kinds))}: {number} {own}{'s' if most != 1 else ''}"
+
+
+def largest_effect(effects: Iterable[float | None]) -> str:
+    """Return "design effect up to 12.8"; nothing where no rate has one above 1."""
+    largest = max((one for one in effects if one is not None), default=1.0)
+    return f"design effect up to {largest:.1f}" if largest >= _TOLD else ""
+
+
+def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
+    """Return the categories of utility that get a column each: two or three; with another number none does."""
+    return tuple(categories) if 2 <= len(categories) <= _MOST_CATEGORIES else ()
 
 
 def signed_points(difference: float | None) -> str:

@@ -79,7 +79,7 @@ def variant_rows(models: Mapping[str, ModelRead]) -> list[VariantRow]:
             made = model.variant
             amount = f" {made.amount:g}" if made.amount else ""
             how = f"{made.kind}{amount}" + (f" ({made.data})" if made.data else "")
-            rates = (model.asr.before, model.asr.after, model.rr.after, model.utility)
+            rates = (model.asr.before, model.asr.after, model.rr.after, model.benign_answered.after, model.utility)
             rows.append(VariantRow(name, made.of, how, tuple(map(cell, rates))))
     return rows
 

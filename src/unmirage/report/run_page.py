@@ -1,4 +1,4 @@
-"""Run directories' saved files in, one self-contained HTML page out. Rates are read; only pairs are computed."""
+"""One self-contained HTML page from the saved files of runs. Rates are read; only paired differences are computed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from unmirage.report.pareto import attacked, pareto
 from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
-from unmirage.report.table import GROUPS, rows
+from unmirage.report.table import clustered, groups, rows
 from unmirage.run import RunDirectory
 from unmirage.run.json_files import read_json
 
@@ -82,11 +82,13 @@ def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, 
             "runs": gathered.runs if len(gathered.runs) > 1 else {},
             "attacks": {name: Attack.of(one) for name, one in gathered.runs.items()},
             "warnings": gathered.warnings,
+            "limits": _limits(gathered),
             "results": results,
             "attack": Attack.of(results),
             "headline": headline,
             "sentences": sentences,
-            "groups": GROUPS,
+            "groups": groups(results),
+            "clustered": clustered(gathered.runs.values()),
             "rows": rows(results),
             "over_seeds": seeds_table(models),
             "plot": pareto(models),
@@ -123,6 +125,12 @@ def _summary(gathered: Gathered) -> list[str]:
     if not gathered.warnings:
         return summarise(gathered.results)
     return [f"{count(len(gathered.results.models))} models of {count(len(gathered.runs))} runs, side by side"]
+
+
+def _limits(gathered: Gathered) -> list[str]:
+    """Return what limits the use of the rates, with the name of the run where there are several."""
+    alone = len(gathered.runs) == 1
+    return [line if alone else f"{name}: {line}" for name, one in gathered.runs.items() for line in one.warnings]
 
 
 def _made_with(results: ResultsRead) -> dict[str, list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""Saved results in, what they say in plain words out. Each sentence is only there if the numbers bear it.
+"""Sentences about saved results. Each sentence is only there if the numbers support it.
 
 "Clearly" means that the 95 % intervals do not overlap.
 """
@@ -54,6 +54,7 @@ def summarise(results: ResultsRead) -> list[str]:
     if broken:
         sentences.append(_control(sound[broken].asr.control, sound[broken].asr.after, attack))
     sentences.append(_over_prudence(sound, broken, attack))
+    sentences.append(_unanswered(sound, attack))
     if broken:
         sentences.append(_others(sound, broken))
     sentences += [
@@ -114,6 +115,24 @@ def _over_prudence(sound: dict[str, ModelRead], broken: str | None, attack: Atta
     return (
         f"{who} refuses {percent(rr.after.value)} of benign queries once "
         f"they open with {attack.over_prudence_word}, and {percent(rr.before.value)} of them as they are."
+    )
+
+
+def _unanswered(sound: dict[str, ModelRead], attack: Attack) -> str:
+    """Say which model loses most answers to benign queries without refusing them."""
+    falls = {
+        name: model.benign_answered
+        for name, model in sound.items()
+        if clearly_above(model.benign_answered.before, model.benign_answered.after)
+        and not clearly_above(model.rr.after, model.rr.before)
+    }
+    if not falls:
+        return ""
+    name = max(falls, key=lambda one: _rise(falls[one].after, falls[one].before))
+    return (
+        f"{_named(name)} answers {percent(falls[name].before.value)} of benign queries as they are and "
+        f"{percent(falls[name].after.value)} once they open with {attack.over_prudence_word}, though it refuses "
+        f"{percent(sound[name].rr.after.value)}; the others get an irrelevant response."
     )
 
 

@@ -1,29 +1,36 @@
-"""Saved results in, the rows of the paper's table out: every rate with its interval and its denominator."""
+"""The table of rates: every rate with its interval and its denominator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from unmirage.evaluate.collapse import reasons
-from unmirage.report.documents import MeanRead, ModelRead, RateRead, ResultsRead
-from unmirage.report.formatting import listed, points, successes
+from unmirage.report.documents import NOT_MEASURED, MeanRead, ModelRead, RateRead, ResultsRead
+from unmirage.report.formatting import clustering, largest_effect, listed, points, successes, utility_columns
+from unmirage.text.printable import clean
 
 Pick = Callable[[ModelRead], RateRead]
 
 RATE_NAMES = {
     "asr.before": "ASR before",
     "asr.after": "ASR after",
+    "asr.control": "Control",
     "asr.per_shot": "ASR after, single shots",
     "rr.before": "RR before",
     "rr.after": "RR after",
+    "benign_answered.before": "Benign answered before",
+    "benign_answered.after": "Benign answered after",
     "ir.before": "IR before",
     "ir.after": "IR after",
     "utility": "Utility",
     "near": "Near",
 }
 
-GROUPS: tuple[tuple[str, str, tuple[tuple[str, Pick], ...]], ...] = (
+_BY_CATEGORY = "utility_by_category."
+Group = tuple[str, str, tuple[tuple[str, Pick], ...]]  # name, meaning, and its columns
+
+_GROUPS: tuple[Group, ...] = (
     (
         "ASR",
         "attack success rate, unsafe queries",
@@ -39,12 +46,46 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Pick], ...]], ...] = (
         (("before", lambda m: m.rr.before), ("after", lambda m: m.rr.after)),
     ),
     (
+        "Answered",
+        "benign queries",
+        (("before", lambda m: m.benign_answered.before), ("after", lambda m: m.benign_answered.after)),
+    ),
+    (
         "IR",
         "irrelevance rate, unsafe queries",
         (("before", lambda m: m.ir.before), ("after", lambda m: m.ir.after)),
     ),
-    ("Utility", "harmless questions", (("everyday", lambda m: m.utility), ("near", lambda m: m.near))),
 )
+
+
+def groups(results: ResultsRead) -> tuple[Group, ...]:
+    """Return the groups of columns; utility has a column for each category where there are two or three."""
+    found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
+    parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
+    everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
+    return (*_GROUPS, ("Utility", "harmless questions", (*everyday, ("near", lambda m: m.near))))
+
+
+def _of_category(name: str) -> Pick:
+    return lambda model: model.utility_by_category.get(name, NOT_MEASURED)
+
+
+def rate_name(rate: str) -> str:
+    """Return what a page calls a rate."""
+    if rate.startswith(_BY_CATEGORY):
+        return f"Utility, {clean(rate.removeprefix(_BY_CATEGORY), 40)}"
+    return RATE_NAMES.get(rate, rate[:20])
+
+
+def clustered(results: Iterable[ResultsRead]) -> str:
+    """Return by what the intervals are clustered, and the largest design effect; nothing for older documents."""
+    read = list(results)
+    kinds = {kind for one in read for kind in one.clustered_by}
+    rates = [
+        pick(m) for one in read for _, _, columns in groups(one) for _, pick in columns for m in one.models.values()
+    ]
+    parts = clustering(kinds, (one.clusters for one in rates)), largest_effect(one.design_effect for one in rates)
+    return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +98,7 @@ class Cell:
     invalid: int
     seeds: str
     title: str
+    clusters: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +112,7 @@ class Row:
 
 def rows(results: ResultsRead) -> list[Row]:
     """Return one row a model, in the order of the file."""
-    picks = [pick for _, _, columns in GROUPS for _, pick in columns]
+    picks = [pick for _, _, columns in groups(results) for _, pick in columns]
     return [
         Row(
             name=name,
@@ -87,6 +129,9 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
     if rate.invalid:
         title += f"; {rate.invalid} more without"
     seeds = f"{points(min(by_seed))}–{points(max(by_seed))}" if len(by_seed) > 1 else ""
+    clusters = _clusters(rate)
+    if clusters:
+        title += f"; {clusters}"
     if seeds:
         title += f"; seeds from {seeds} %"
     return Cell(
@@ -96,7 +141,16 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
         invalid=rate.invalid,
         seeds=seeds,
         title=title,
+        clusters=clusters,
     )
+
+
+def _clusters(rate: RateRead) -> str:
+    """Return the number of clusters and the design effect; nothing where each trial is a cluster of its own."""
+    if not rate.clusters or rate.clusters == rate.n:
+        return ""
+    effect = "" if rate.design_effect is None else f", design effect {rate.design_effect:.1f}"
+    return f"{rate.clusters} cluster{'s' if rate.clusters != 1 else ''}{effect}"
 
 
 def mean_cell(found: MeanRead, over: str) -> Cell:

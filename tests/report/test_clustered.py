@@ -1,0 +1,80 @@
+"""Clusters, design effects, warnings, benign answered and parts of utility, as pages show them."""
+
+import json
+import re
+
+import pytest
+
+from unmirage.report.documents import RateRead, ResultsRead
+from unmirage.report.formatting import clustering, largest_effect, utility_columns
+from unmirage.report.run_page import render_comparison_page, render_run_page
+from unmirage.report.table import cell, clustered, groups, rate_name
+
+
+def test_by_what_intervals_are_clustered():
+    assert clustering(["group"], [40, None, 12, 0]) == "clustered by group: 12 to 40 groups"
+    assert clustering(["picture"], [1, 1]) == "clustered by picture: 1 picture"
+    assert clustering(["record", "picture"], [7]) == "clustered by picture or record: 7 clusters"
+    assert clustering(["group"], [None, 0]) == clustering([], [3]) == ""
+
+
+def test_the_largest_design_effect_is_told_where_it_is_above_one():
+    assert largest_effect([1.0, None, 12.84, 0.3]) == "design effect up to 12.8"
+    assert largest_effect([1.05]) == "design effect up to 1.1"
+    assert largest_effect([1.04, None]) == largest_effect([]) == ""
+
+
+@pytest.mark.parametrize(("names", "columns"), [("", ""), ("a", ""), ("ab", "ab"), ("abc", "abc"), ("abcd", "")])
+def test_two_or_three_categories_are_columns(names, columns):
+    assert utility_columns(list(names)) == tuple(columns)
+
+
+def test_a_cell_tells_its_clusters_where_they_are_not_its_trials():
+    rate = {"value": 0.5, "low": 0.2, "high": 0.8, "k": 30, "n": 60}
+    grouped = cell(RateRead(**rate, clusters=12, design_effect=4.04))
+    assert grouped.clusters == "12 clusters, design effect 4.0"
+    assert grouped.title == "30 of 60 with a verdict; 12 clusters, design effect 4.0"
+    assert cell(RateRead(**rate, clusters=1)).clusters == "1 cluster"
+    assert cell(RateRead(**rate, clusters=60, design_effect=1.0)).clusters == cell(RateRead(**rate)).clusters == ""
+
+
+def test_the_table_has_benign_answered_and_the_parts_of_utility(run, make_rate):
+    document = json.loads(run.results_file.read_text())
+    names = [name for name, _, _ in groups(ResultsRead.model_validate(document))]
+    assert names == ["ASR", "RR", "Answered", "IR", "Utility"]
+    document["models"]["npo"]["utility_by_category"] = {"facts": make_rate(31), "skills": make_rate(97)}
+    read = ResultsRead.model_validate(document)
+    *_, (_, _, columns) = groups(read)
+    assert [name for name, _ in columns] == ["facts", "skills", "near"]
+    assert [pick(read.models["npo"]).k for _, pick in columns[:2]] == [31, 97]
+    assert [pick(read.models["base"]).value for _, pick in columns[:2]] == [None, None]
+    assert rate_name("utility_by_category.facts") == "Utility, facts"
+
+
+def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run, make_run, parse, tmp_path):
+    read = ResultsRead.model_validate(json.loads(run.results_file.read_text()))
+    effects = [
+        one.design_effect
+        for model in read.models.values()
+        for pair in (model.asr, model.rr, model.benign_answered, model.ir)
+        for one in (pair.before, pair.after, model.asr.control)
+    ]
+    assert clustered([read]) == f"clustered by group: 20 groups, design effect up to {max(filter(None, effects)):.1f}"
+    text = parse(render_run_page(run)).text
+    assert f"the counts below; intervals are {clustered([read])}." in text
+    assert "20 clusters, deff" in text
+    assert "Warning:" not in text
+    small = make_run(tmp_path / "small", size=24)
+    (warning,) = json.loads(small.results_file.read_text())["warnings"]
+    assert warning.startswith("fewer than 12 independent clusters (group): 4 for asr.before, asr.after, asr.control, ")
+    assert f"Warning: {warning}." in parse(render_run_page(small)).text
+    assert f"Warning: small: {warning}." in parse(render_comparison_page([run, small])).text
+
+
+def test_benign_answered_is_in_the_differences(run):
+    page = render_run_page(run)
+    attacked = re.search(r"What the attack changes.*?</table>", page, re.DOTALL).group()
+    assert '<th scope="col">Benign answered</th>' in attacked
+    assert "; 20 clusters, design effect " in attacked
+    against = re.search(r"Each model minus Base.*?</table>", page, re.DOTALL).group()
+    assert '<th scope="col">Benign answered after</th>' in against
