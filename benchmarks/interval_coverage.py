@@ -1,15 +1,20 @@
-"""How often the 95 % intervals hold the truth, where the truth is known: in runs that are drawn from it.
+"""Measure how often the 95 % intervals hold the truth, in runs that are drawn from a known truth.
 
     python benchmarks/interval_coverage.py --json [--runs 120] [--keep benchmarks/results/interval_coverage.json]
 
 - wilson: one yes or no a query. Exact: the chances of all outcomes in which the interval holds the share are summed.
+- grouped: 12, 24 or 48 clusters of about 22 queries, whose chances of success are drawn from a beta distribution, so
+  that the design effect is 1, 4 or 12. `grouped` is the interval that the rates have, `independent` is Wilson's for
+  as many independent queries.
+- grouped, paired: the difference of two outcomes of the queries in such clusters, and how often the exact test finds
+  one where there is none.
 - clustered, bootstrap: K shots a query, whose chances of success are drawn from a beta distribution, so that shots
-  at one query hang together (rho is their correlation). `pooled` is the share of all single shots, `any` the rate of
-  "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the alternative.
+  at one query are not independent (rho is their correlation). `pooled` is the share of all single shots, `any` the
+  rate of "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the alternative.
 - corrected: such shots judged by a judge that errs, corrected with a calibration that is drawn anew in each run.
 - paired: the difference of two outcomes of the same queries, and how often the exact test finds one where none is.
 
-It takes about two minutes on one core.
+It takes about five minutes on one core.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from provenance import made_by
 from scipy.special import betaln
 from scipy.stats import binom
@@ -31,7 +37,7 @@ from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import Calibration
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
 from unmirage.evaluate.k_curve import any_of_k
-from unmirage.evaluate.paired import difference_interval
+from unmirage.evaluate.paired import difference_interval, paired
 from unmirage.intervals import clustered_rate, rate, wilson
 from unmirage.run.files import write_text_atomic
 
@@ -46,8 +52,16 @@ JUDGES = ((0.8, 0.7, 200), (0.95, 0.95, 100), (0.99, 0.9, 50))
 CORRECTED = {"shots": (1, 3, 10), "truths": ((0.05, 0.5), (0.3, 0.2), (0.8, 0.5))}
 # chance of a yes in a only, and in b only
 PAIRS = ((0.02, 0.02), (0.1, 0.1), (0.3, 0.3), (0.02, 0.1), (0.05, 0.4), (0.0, 0.3))
+GROUPED = {"clusters": (12, 24, 48), "effects": (1, 4, 12), "shares": (0.05, 0.1, 0.3, 0.5, 0.8)}
+GROUP_SIZE = 22  # queries of a cluster; with unequal sizes from 4 to 40
+# Expected sum of squared sizes over the sum of sizes, of sizes drawn evenly from 4 to 40.
+UNEQUAL = sum(size**2 for size in range(4, 41)) / sum(range(4, 41))
+# share of yes on both sides without, and with, a difference
+GROUPED_PAIRS = ((0.3, 0.3), (0.1, 0.4), (0.5, 0.8))
 # Runs of these are quick: so many for each of --runs.
-CLUSTERED_RUNS, PAIRED_RUNS = 3, 40
+CLUSTERED_RUNS, PAIRED_RUNS, GROUPED_RUNS, GROUPED_PAIRED_RUNS = 3, 40, 10, 5
+
+_LONG = ("grouped", "cells")
 
 Cell = dict[str, Any]
 Random = np.random.Generator
@@ -87,8 +101,8 @@ def clustered_cells(random: Random, runs: int) -> Iterator[Cell]:
             found = random.binomial(shots, random.beta(*beta_of(share, correlation), n)).tolist()
             chances = [curve[one] for one in found]
             intervals = {
-                ("pooled", "clustered"): clustered_rate(found, [shots] * n, n * shots),
-                ("any", "clustered"): clustered_rate(chances, [1] * n, n * shots / k),
+                ("pooled", "clustered"): clustered_rate(found, range(n), trials=[shots] * n),
+                ("any", "clustered"): clustered_rate(chances, range(n), most=n * shots / k),
                 ("pooled", "bootstrap"): clustered_bootstrap(
                     [[1.0] * one + [0.0] * (shots - one) for one in found], run, BOOTSTRAP_DRAWS
                 ),
@@ -109,6 +123,76 @@ def clustered_cells(random: Random, runs: int) -> Iterator[Cell]:
                 "told": round(told[which, interval] / runs, 4),
                 "coverage": share_of(times, told[which, interval]),
             }
+
+
+def sizes_of(random: Random, clusters: int, *, equal: bool) -> NDArray[np.int64]:
+    """Return the number of queries in each cluster."""
+    return np.full(clusters, GROUP_SIZE) if equal else random.integers(4, 2 * GROUP_SIZE - 3, clusters)
+
+
+def chances_of(random: Random, share: float, effect: float, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a chance of success for each cluster, such that a rate has this design effect on average.
+
+    A rate over clusters of sizes m has the design effect 1 + rho (sum m^2 / sum m - 1).
+    """
+    mean = GROUP_SIZE if np.ptp(sizes) == 0 else UNEQUAL
+    correlation = (effect - 1) / (mean - 1)
+    return random.beta(*beta_of(share, correlation), len(sizes)) if correlation else np.full(len(sizes), share)
+
+
+def grouped_cells(random: Random, runs: int) -> Iterator[Cell]:
+    """Yield the coverage of the rates' interval, and of the one for independent queries."""
+    for equal, clusters, effect, share in product((True, False), *GROUPED.values()):
+        held = {"grouped": 0, "independent": 0}
+        for _ in range(runs):
+            sizes = sizes_of(random, clusters, equal=equal)
+            found = random.binomial(sizes, chances_of(random, share, effect, sizes)).tolist()
+            intervals = {
+                "grouped": clustered_rate(found, range(clusters), trials=sizes.tolist()),
+                "independent": rate(sum(found), int(sizes.sum())),
+            }
+            for name, one in intervals.items():
+                held[name] += one.low <= share <= one.high
+        for name, times in held.items():
+            yield {
+                "interval": name,
+                "clusters": clusters,
+                "design_effect": effect,
+                "sizes": "equal" if equal else "unequal",
+                "share": share,
+                "coverage": share_of(times, runs),
+            }
+
+
+def grouped_paired_cells(random: Random, runs: int) -> Iterator[Cell]:
+    """Yield the coverage of the paired interval in clusters, and the size of the exact test where nothing differs."""
+    for equal, clusters, effect, (a, b) in product(
+        (True, False), GROUPED["clusters"], GROUPED["effects"], GROUPED_PAIRS
+    ):
+        held = alarms = naive = 0
+        for _ in range(runs):
+            sizes = sizes_of(random, clusters, equal=equal)
+            of = np.repeat(np.arange(clusters), sizes)
+            both = [
+                dict(enumerate((random.random(len(of)) < chances_of(random, share, effect, sizes)[of]).tolist()))
+                for share in (a, b)
+            ]
+            found = paired(*both, dict(enumerate(of.tolist())))
+            held += found.low <= b - a <= found.high
+            if a == b:
+                alarms += found.p_value < 0.05
+                naive += paired(*both).p_value < 0.05
+        cell = {
+            "clusters": clusters,
+            "design_effect": effect,
+            "sizes": "equal" if equal else "unequal",
+            "a": a,
+            "b": b,
+            "coverage": share_of(held, runs),
+        }
+        yield cell | (
+            {"false_alarms": share_of(alarms, runs), "mcnemar_false_alarms": share_of(naive, runs)} if a == b else {}
+        )
 
 
 def corrected_cells(random: Random, runs: int) -> Iterator[Cell]:
@@ -188,11 +272,33 @@ def summary(cells: list[Cell]) -> Cell:
     }
 
 
+def by_setting(cells: list[Cell]) -> list[Cell]:
+    """Return the mean coverage over the shares, for each interval, sizes, number of clusters and design effect."""
+    found: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        key = cell.get("interval", "paired"), cell["sizes"], cell["clusters"], cell["design_effect"]
+        found.setdefault(key, []).append(cell)
+    return [
+        {
+            "interval": interval,
+            "sizes": sizes,
+            "clusters": clusters,
+            "design_effect": effect,
+            "mean": round(float(np.mean([cell["coverage"] for cell in own])), 4),
+            "least": min(cell["coverage"] for cell in own),
+        }
+        | {name: cell[name] for cell in own for name in ("false_alarms", "mcnemar_false_alarms") if name in cell}
+        for (interval, sizes, clusters, effect), own in found.items()
+    ]
+
+
 def measure(runs: int, seed: int) -> Cell:
     """Return all coverages and their means."""
     random = np.random.default_rng(seed)
     cells = {
         "wilson": list(wilson_cells()),
+        "grouped": list(grouped_cells(random, runs * GROUPED_RUNS)),
+        "grouped, paired": list(grouped_paired_cells(random, runs * GROUPED_PAIRED_RUNS)),
         "clustered and bootstrap": list(clustered_cells(random, runs * CLUSTERED_RUNS)),
         "corrected": list(corrected_cells(random, runs)),
         "paired": list(paired_cells(random, runs * PAIRED_RUNS)),
@@ -203,7 +309,11 @@ def measure(runs: int, seed: int) -> Cell:
         groups[f"{interval}, {which}"] = [c for c in of_shots if (c["interval"], c["rate"]) == (interval, which)]
     for shots in CORRECTED["shots"]:
         groups[f"corrected, {shots} shots"] = [c for c in cells["corrected"] if c["shots"] == shots]
-    return {"summary": {name: summary(own) for name, own in groups.items()}, "cells": cells}
+    return {
+        "summary": {name: summary(own) for name, own in groups.items()},
+        "grouped": by_setting(cells["grouped"]) + by_setting(cells["grouped, paired"]),
+        "cells": cells,
+    }
 
 
 def main() -> None:
@@ -230,6 +340,8 @@ def main() -> None:
                 "seed": options.seed,
                 "runs_clustered": options.runs * CLUSTERED_RUNS,
                 "runs_paired": options.runs * PAIRED_RUNS,
+                "runs_grouped": options.runs * GROUPED_RUNS,
+                "runs_grouped_paired": options.runs * GROUPED_PAIRED_RUNS,
                 "bootstrap_draws": BOOTSTRAP_DRAWS,
             },
             "seconds": round(time.perf_counter() - start, 1),
@@ -241,13 +353,25 @@ def main() -> None:
     else:
         for name, one in found["summary"].items():
             print(
-                f"{name:<22} {one['settings']:>4} settings {one['mean']:>8.1%} on average {one['least']:>8.1%} at least"
+                f"{name:<26} {one['settings']:>4} settings {one['mean']:>8.1%} on average {one['least']:>8.1%} at least"
             )
+        print_grouped(found["grouped"])
+
+
+def print_grouped(cells: list[Cell]) -> None:
+    """Print the coverage in clusters by setting."""
+    for one in cells:
+        alarms = f" {one['false_alarms']:>7.1%} false alarms" if "false_alarms" in one else ""
+        print(
+            f"{one['interval']:<12} {one['sizes']:<8} {one['clusters']:>3} clusters, design effect "
+            f"{one['design_effect']:>2} {one['mean']:>7.1%} on average {one['least']:>7.1%} at least{alarms}"
+        )
 
 
 def rows_on_lines(kept: Cell) -> str:
     """Return JSON with each setting on one line: there are hundreds."""
-    head = json.dumps({key: value for key, value in kept.items() if key != "cells"}, indent=2).removesuffix("\n}")
+    head = json.dumps({key: value for key, value in kept.items() if key not in _LONG}, indent=2).removesuffix("\n}")
+    head += ',\n  "grouped": [\n' + ",\n".join(f"    {json.dumps(cell)}" for cell in kept["grouped"]) + "\n  ]"
     parts = [
         f'    "{name}": [\n' + ",\n".join(f"      {json.dumps(cell)}" for cell in own) + "\n    ]"
         for name, own in kept["cells"].items()
