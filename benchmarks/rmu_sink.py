@@ -18,7 +18,7 @@ For each set of places the JSON has `loss`, `gradient_norm`, `first_token_share`
 all rows) and the tokens with the largest shares of the loss: each is one position of one row, with the norm of the
 gradient that it alone causes. `largest_share` is that of the first of them, `largest_share_of_its_row` the largest
 share that one token has of the loss of its own row. `outliers` counts the places whose loss is above 20 times the
-median of all places, with their share of the loss.
+median of all places, with their share of the loss. The first entry of the JSON sums `largest_share` up by layer.
 """
 
 from __future__ import annotations
@@ -199,8 +199,11 @@ def main() -> None:
         "new_tokens": options.new_tokens,
         "scale": options.scale,
     }
-    largest = max(one["content"]["largest_share"] for one in layers)
-    hand_on({"layers": layers, "largest_share": largest, "settings": settings, **made}, options.keep)
+    shares = {
+        places: {str(one["layer"]): one[places]["largest_share"] for one in layers}
+        for places in ("official", "text", "content")
+    }
+    hand_on({"largest_share": shares, "layers": layers, "settings": settings, **made}, options.keep)
 
 
 if __name__ == "__main__":

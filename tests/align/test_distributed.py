@@ -109,7 +109,7 @@ def _same(tiny, first: Path, second: Path, name: str) -> None:
     weights = [load_file(folder / f"{name}.safetensors") for folder in (first, second)]
     assert [sorted(step) for step in parts[0]] == [sorted(step) for step in parts[1]]
     for expected, found in zip(*parts, strict=True):
-        assert found == pytest.approx(expected, rel=1e-5, abs=1e-8)
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)  # the rounding of a loss of some tens
     assert weights[0].keys() == weights[1].keys()
     before = tiny.load().model.state_dict()
     moved = sum((weights[0][key] - one).square().sum() for key, one in before.items()).sqrt()
