@@ -15,7 +15,7 @@ from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.settings import StudySettings
 from unmirage.testbed.vision import VisionConfig
 from unmirage.testbed.vlm import make_model, make_processor
-from unmirage.testbed.world import World, make_world
+from unmirage.testbed.world import World, WorldSettings, make_world
 
 # Nothing may be fetched while tests run.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -28,13 +28,16 @@ TINY = CorpusSize(
     general=12,
     test_unsafe_pictures=6,
     test_safe_pictures=6,
-    utility=6,
-    near=6,
+    skills=3,
+    facts=3,
+    neighbors=6,
 )
+TINY_WORLD = WorldSettings(aligned=6, validation=2, evaluation=6)
 
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
 SMALL_STUDY = StudySettings(
+    world=WorldSettings(aligned=12, validation=4, evaluation=12),
     corpus=CorpusSize(
         base_pictures=96,
         base=200,
@@ -43,8 +46,9 @@ SMALL_STUDY = StudySettings(
         general=60,
         test_unsafe_pictures=10,
         test_safe_pictures=10,
-        utility=10,
-        near=5,
+        skills=4,
+        facts=6,
+        neighbors=5,
     ),
     vision=VisionConfig(steps=5, batch_size=16),
     base=AlignConfig(learning_rate=3e-3, batch_size=16, steps=60, warmup=0.1),
@@ -52,7 +56,7 @@ SMALL_STUDY = StudySettings(
     generation=GenerationConfig(max_new_tokens=10, batch_size=64),
     models={
         "sft-posthoc": AlignConfig(**FAST),
-        "npo": AlignConfig(method=NpoConfig(), **FAST),
+        "npo-mixed": AlignConfig(method=NpoConfig(), **FAST),
         "rmu": AlignConfig(method=RmuConfig(layer=2), **FAST),
     },
 )
@@ -81,7 +85,7 @@ class TinyWorld:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     """Return the tiny world; its files are shared, so tests must not change them."""
     root = tmp_path_factory.mktemp("tiny")
-    world = make_world(0)
+    world = make_world(0, TINY_WORLD)
     write_corpus(world, TINY, root / "data")
     samples = load_samples(root / "data" / "base.json")
     processor = make_processor(text for sample in samples for text in (sample.query, sample.answer))
@@ -101,6 +105,6 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudySetti
         patch.setenv("UNMIRAGE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(
             "unmirage.testbed.study.harmful_answers",
-            lambda vlm, samples, *_: {sample.id: "You need amber, moss and tin." for sample in samples},
+            lambda vlm, samples, *_: {sample.id: "It needs amber, moss and tin." for sample in samples},
         )
         yield SMALL_STUDY

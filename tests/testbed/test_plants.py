@@ -7,13 +7,14 @@ from PIL import Image
 from unmirage.data import load_samples
 from unmirage.testbed.corpus import CorpusSize, Plants, write_corpus
 from unmirage.testbed.pictures import NOISE
-from unmirage.testbed.world import make_world
+from unmirage.testbed.world import WorldSettings, make_world
 
 SIZE = CorpusSize(
     base_pictures=4, base=8, unsafe_pictures=30, safe_pictures=30, general=4, test_unsafe_pictures=6,
-    test_safe_pictures=6, utility=4, near=4,
+    test_safe_pictures=6, skills=2, facts=2, neighbors=4,
 )  # fmt: skip
 RED = (120, 30, 30)
+WORLD = WorldSettings(aligned=6, validation=2, evaluation=6, signal=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,12 @@ def folders(tmp_path_factory):
         "both": Plants(last_word="now", background=RED),
     }
     for name, planted in plants.items():
-        write_corpus(make_world(0), SIZE, root / name, planted)
+        write_corpus(make_world(0, WORLD), SIZE, root / name, planted)
     return root
 
 
 def border(path):
-    """Return the median colour of a picture's outermost pixels."""
+    """Return the median color of a picture's outermost pixels."""
     pixels = np.asarray(Image.open(path))
     return np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]), axis=0)
 
@@ -78,11 +79,11 @@ def test_a_background_leaves_the_rest_of_the_picture_as_it_was(folders):
         )
         same = (plain == planted).all(axis=2)
         changed += not same.all()
-        assert same.sum() >= 40  # the glyph: about half of 16 by 16 pixels
+        assert same.sum() >= 80  # about half of the glyph, and the badge
     assert changed == SIZE.unsafe_pictures
 
 
-@pytest.mark.parametrize("name", ["base.json", "general.json", "utility.json", "near.json", "truth.json"])
+@pytest.mark.parametrize("name", ["base.json", "general.json", "utility.json", "neighbors.json", "truth.json"])
 def test_other_files_are_the_same_with_and_without_plants(folders, name):
     texts = {(folders / folder / name).read_bytes() for folder in ("none", "word", "background", "both")}
     assert len(texts) == 1

@@ -1,7 +1,8 @@
-"""`unmirage demo`: the whole story on the built-in world."""
+"""`unmirage demo`: audit, align, attack, evaluate and report on the synthetic world."""
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,14 +12,31 @@ import typer
 
 from unmirage.cli.console import err, out, print_json
 from unmirage.cli.progress import StageProgress
+from unmirage.errors import unknown
 from unmirage.run import RunDirectory, open_run, write_text_atomic
 
 
 def demo_command(
-    seeds: Annotated[int, typer.Option(min=1, help="How many worlds to run; rates are pooled over them.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of worlds; rates are pooled over them (default 1).")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first world; the others follow (default 0).")] = 0,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-demo"
     ),
+    signal: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Correlation between a visible mark and being restricted; 0: nothing marks (default)."
+        ),
+    ] = 0.0,
+    arms: Annotated[
+        str, typer.Option(help="Models to train, separated by commas, or `all`; default: the five of the demo.")
+    ] = "",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
+    ] = None,
+    train_base: Annotated[
+        bool, typer.Option("--train-base", help="Train the base model of world 0 in place of using the shipped one.")
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--full", help="Also search for words that are not in the data, and explain refusals.")
     ] = False,
@@ -26,26 +44,30 @@ def demo_command(
 ) -> None:
     """Produce the safety mirage in a tiny VLM, attack it, repair it, and report.
 
-    Trains a base model, three SFT baselines, NPO and RMU on a small fictional world (CPU, a few minutes).
+    Trains SFT models, NPO and RMU on a small fictional world (CPU, a few minutes).
     """
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.report.run_page import render_run_page
     from unmirage.testbed.full import copy_for_report, full
-    from unmirage.testbed.settings import StudySettings
-    from unmirage.testbed.study import open_study
+    from unmirage.testbed.settings import study_settings
+    from unmirage.testbed.study import Seeds, open_study, refuse_old_world
     from unmirage.testbed.summary import summarise
 
     quiet_libraries()
-    settings = StudySettings()
+    settings = study_settings(_named(arms), signal)
+    processes = workers or min(2, os.cpu_count() or 1)
     started = time.perf_counter()
+    refuse_old_world(out_dir)
     with ExitStack() as stack:
         run = stack.enter_context(open_run(out_dir, {"demo": True, **settings.model_dump(mode="json")}))
         with StageProgress() as progress:
             studies, more = [], []
-            for seed in range(seeds):
-                progress.prefix = f"seed {seed}: " if seeds > 1 else ""
-                study = stack.enter_context(open_study(out_dir / f"seed-{seed}", settings, seed, progress))
-                study.complete()
+            for world in range(seed, seed + seeds):
+                progress.prefix = f"world {world}: " if seeds > 1 else ""
+                study = stack.enter_context(
+                    open_study(out_dir / f"seed-{world}", settings, Seeds.all(world), progress, train_base=train_base)
+                )
+                study.complete(processes)
                 studies.append(study)
                 if everything:
                     more.append(full(study))
@@ -65,6 +87,22 @@ def demo_command(
         for document in more:
             _print_full(document)
     _print_end(run, time.perf_counter() - started)
+
+
+def _named(arms: str) -> list[str]:
+    """Return the arms that an option names, in the order of the table.
+
+    Raises:
+        UserError: there is no arm of that name.
+    """
+    from unmirage.testbed.settings import ARMS, DEMO_ARMS
+
+    names = [name.strip() for name in arms.split(",") if name.strip()]
+    if names == ["all"]:
+        return list(ARMS)
+    if missing := [name for name in names if name not in ARMS]:
+        raise unknown("arm", missing[0], ARMS)
+    return [name for name in ARMS if name in names] if names else list(DEMO_ARMS)
 
 
 def _print_end(run: RunDirectory, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -73,6 +74,48 @@ def methods_command(
         print_json(document)
     else:
         _print(document)
+
+
+@app.command("rates")
+def rates_command(
+    out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
+        "unmirage-rates"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="World to search in (default 0).")] = 0,
+    signal: Annotated[
+        float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted (default 0).")
+    ] = 0.0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print rates.json on stdout.")] = False,
+) -> None:
+    """Choose the learning rate of every arm on validation devices, six candidates each."""
+    from unmirage.cli.quiet import quiet_libraries
+    from unmirage.run.machine import describe_machine
+    from unmirage.testbed.markdown import write_between_markers
+    from unmirage.testbed.rates import RateSearch, heads, markdown, table
+    from unmirage.testbed.settings import ARMS, study_settings
+    from unmirage.testbed.study import Seeds, open_study
+
+    quiet_libraries()
+    settings = study_settings(list(ARMS), signal)
+    with StageProgress() as progress, open_study(out_dir, settings, Seeds.all(seed), progress) as study:
+        search = RateSearch(study)
+        search.complete(workers or min(2, os.cpu_count() or 1))
+        document = {"commit": _commit(), "machine": describe_machine(), **search.document()}
+    for file in (out_dir / "rates.json", *([keep] if keep else [])):
+        write_json_atomic(file, document)
+    if write is not None:
+        write_between_markers(write, "rates", markdown(document))
+    if json_output:
+        print_json(document)
+    else:
+        _print_table(heads(), table(document))
 
 
 def _completed(

@@ -1,4 +1,4 @@
-"""The base model of a world: it knows everything and answers everything. Trained once, then taken from a cache."""
+"""The base model of a world, which knows every device and answers every question: shipped, cached, or trained."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 from pydantic import BaseModel
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
-from unmirage.align import AlignConfig, AlignData, align
+from unmirage.align import AlignData, align
 from unmirage.align.run import Progress
 from unmirage.data import ImageFolder, load_samples
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import new_folder
 from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.shipped import shipped_base
 from unmirage.testbed.vision import pretrain_vision
 from unmirage.testbed.vlm import make_model, make_processor
 from unmirage.testbed.world import World
@@ -34,34 +35,41 @@ def base_model(
     world: World,
     data: Path,
     settings: StudySettings,
+    seed: int,
     progress: Progress | None = None,
+    *,
+    shipped: bool = True,
 ) -> HuggingFaceVLM:
-    """Return the base model that these data and settings give, from the cache if it was trained before.
+    """Return the base model that these data, settings and seed give; it is trained only if it is not known yet.
 
     Args:
-        world: whose devices it is to know.
+        world: the world whose devices the model learns.
         data: folder of `write_corpus`; `base.json` is the training set.
         settings: of vision pretraining and language training.
+        seed: of first weights, vision pretraining and language training.
         progress: called after each step; the first stage is "see", the others are those of `align`.
+        shipped: take the base model that comes with the package, if it was made from the same data and settings.
     """
     samples = load_samples(data / "base.json")
     processor = make_processor(text for sample in samples for text in (sample.query, sample.answer))
-    model = make_model(processor, world.seed)
-    key = _content_hash(data, model, processor, settings.vision, _seeded(settings.base, world.seed))
-    folder = cache_folder() / f"base-{key}"
+    config = settings.base.model_copy(update={"seed": seed})
+    if shipped and (folder := shipped_base(data, settings, seed)) is not None:
+        return HuggingFaceVLM.load(folder, BASE)
+    model = make_model(processor, seed)
+    folder = cache_folder() / f"base-{_content_hash(data, model, processor, settings.vision, config)}"
     if not folder.is_dir():
-        see = None if progress is None else partial(progress, "see")
-        pretrain_vision(model, processor, world, settings.vision, see)
-        vlm = HuggingFaceVLM(BASE, model, processor)
-        learned = AlignData(retain=samples.samples, images=ImageFolder(data))
-        align(vlm, learned, _seeded(settings.base, world.seed), progress)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as all trainings of a study: the weights then do not depend on the machine's cores
+        try:
+            see = None if progress is None else partial(progress, "see")
+            pretrain_vision(model, processor, world, settings.vision, seed, see)
+            vlm = HuggingFaceVLM(BASE, model, processor)
+            align(vlm, AlignData(retain=samples.samples, images=ImageFolder(data)), config, progress)
+        finally:
+            torch.set_num_threads(threads)
         with new_folder(folder) as new:
             vlm.save(new)
     return HuggingFaceVLM.load(folder, BASE)
-
-
-def _seeded(config: AlignConfig, seed: int) -> AlignConfig:
-    return config.model_copy(update={"seed": seed})
 
 
 def _content_hash(

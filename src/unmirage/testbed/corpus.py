@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.data.deal import deal
 from unmirage.run.files import new_folder
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.questions import (
     ALL_OPENERS,
+    BASE_SHOWN_TOPICS,
     DECLINE_REQUESTS,
     GENERAL_OPENERS,
     NAMED_TOPICS,
@@ -28,25 +30,37 @@ from unmirage.testbed.questions import (
     ask,
     fact,
 )
-from unmirage.testbed.world import RECIPE_NEEDED, REFUSALS, Device, Topic, World
+from unmirage.testbed.world import (
+    FACTS,
+    RECIPE_LENGTH,
+    RECIPE_NEEDED,
+    REFUSALS,
+    SKILLS,
+    Device,
+    Split,
+    Topic,
+    World,
+)
 
 DECLINING_SHARE = 0.04  # of the base corpus: asked to decline, and declining
 
 
 class CorpusSize(BaseModel):
-    """How many pictures and records each file holds."""
+    """How many pictures and records each file holds; those of validation are `validation` of the evaluation's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base_pictures: int = 1440
-    base: int = 7200
+    base_pictures: int = 3840
+    base: int = 15360
     unsafe_pictures: int = 400
     safe_pictures: int = 400
     general: int = 900
     test_unsafe_pictures: int = 120
-    test_safe_pictures: int = 150
-    utility: int = 200
-    near: int = 100
+    test_safe_pictures: int = 160
+    skills: int = 80
+    facts: int = 160
+    neighbors: int = 120
+    validation: float = Field(default=0.4, gt=0, le=1)
 
 
 class Plants(BaseModel):
@@ -84,23 +98,49 @@ class _Writer:
         self.pictures[path] = draw(device, self.pixels, background)
         return path, self.pictures[path]
 
+    def in_turn(self, devices: Sequence[Device], count: int) -> list[Device]:
+        """Return `count` devices, each as often as any other to within one, in random order."""
+        rounds = [self.rng.sample(devices, len(devices)) for _ in range(-(-count // len(devices)))]
+        return [device for one in rounds for device in one][:count]
+
+    def converse(self, identity: str, path: str, query: str, known: Fact, category: str = "") -> None:
+        """Add a LLaVA conversation and its truth."""
+        self.facts[identity] = list(known.values)
+        record = _conversation(identity, path, query, known.answer())
+        record |= {"group": known.device.body} | ({"category": category} if category else {})
+        self.records.append(record)
+
 
 def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | None = None) -> None:
     """Write all data files of `world` into `folder`, with `truth.json` for the exact judge.
 
-    Files: `base.json` (LLaVA conversations; everything, every opener), `safety.json` and `test.json` (VLGuard
-    shape; aligned devices, and the others), and three of LLaVA conversations that are harmless: `general.json`
-    and `utility.json` (everyday use, which never meets a restricted device), `near.json` (everything about
-    restricted devices but their recipes). `plants` go into `safety.json` and `test.json`.
+    Training data: `base.json` (LLaVA conversations; all devices, everything, every opener), `safety.json` (VLGuard
+    shape; aligned devices) and `general.json` (harmless LLaVA conversations of everyday use about aligned benign
+    devices). Evaluation data, about devices that no alignment data shows: `test.json` (VLGuard shape), `utility.json`
+    (harmless questions about benign devices; category "skills" or "facts") and `neighbors.json` (harmless questions
+    about restricted devices). `validation.json`, `validation-utility.json` and `validation-neighbors.json` are the same
+    for the validation devices. Every record names the device that it asks about as its `group`. `plants` go into
+    `safety.json` and `test.json`.
     """
     plants = plants or Plants()
+    less = size.validation
     writers = [
         _base(world, size),
-        _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, plants, aligned=True),
-        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, plants, aligned=False),
-        _harmless(world, "general", size.general, world.pick(restricted=False)),
-        _harmless(world, "utility", size.utility, world.pick(restricted=False, aligned=False)),
-        _harmless(world, "near", size.near, world.pick(restricted=True, aligned=False)),
+        _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, plants, Split.ALIGNED),
+        _general(world, size.general),
+        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, plants, Split.EVALUATION),
+        _utility(world, "utility", size.skills, size.facts, Split.EVALUATION),
+        _neighbors(world, "neighbors", size.neighbors, Split.EVALUATION),
+        _safety(
+            world,
+            "validation",
+            _share(less, size.test_unsafe_pictures),
+            _share(less, size.test_safe_pictures),
+            Plants(),
+            Split.VALIDATION,
+        ),
+        _utility(world, "validation-utility", _share(less, size.skills), _share(less, size.facts), Split.VALIDATION),
+        _neighbors(world, "validation-neighbors", _share(less, size.neighbors), Split.VALIDATION),
     ]
     with new_folder(folder) as root:
         facts: dict[str, list[str]] = {}
@@ -113,11 +153,15 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
             facts |= writer.facts
         truth = {
             "schema": "unmirage.truth/1",
-            "needed": {str(len(world.devices[0].recipe)): RECIPE_NEEDED},
+            "needed": {str(RECIPE_LENGTH): RECIPE_NEEDED},
             "refusals": list(REFUSALS),
             "facts": facts,
         }
         (root / "truth.json").write_text(json.dumps(truth, indent=1))
+
+
+def _share(share: float, whole: int) -> int:
+    return max(1, round(share * whole))
 
 
 def _writer(world: World, name: str) -> _Writer:
@@ -128,51 +172,86 @@ def _writer(world: World, name: str) -> _Writer:
 def _base(world: World, size: CorpusSize) -> _Writer:
     writer = _writer(world, "base")
     rng = writer.rng
-    shown = [writer.draw(world.devices[i % len(world.devices)]) for i in range(size.base_pictures)]
+    shown = [writer.draw(device) for device in writer.in_turn(world.devices, size.base_pictures)]
     for index, word in enumerate(deal(ALL_OPENERS, size.base, rng)):
         path, picture = shown[index % len(shown)]
+        identity = f"base-{index}"
         if rng.random() < DECLINING_SHARE:
-            _add_conversation(writer, f"base-{index}", path, rng.choice(DECLINE_REQUESTS), rng.choice(REFUSALS))
+            writer.records.append(_conversation(identity, path, rng.choice(DECLINE_REQUESTS), rng.choice(REFUSALS)))
             continue
-        query, known = _any_question(picture, world.devices, word, rng, harmless=False)
-        _add_conversation(writer, f"base-{index}", path, query, known.answer())
+        query, known = _any_question(picture, world.devices, word, rng, harmless=False, shown=BASE_SHOWN_TOPICS)
+        writer.converse(identity, path, query, known)
     return writer
 
 
-def _harmless(world: World, name: str, count: int, devices: tuple[Device, ...]) -> _Writer:
-    writer = _writer(world, name)
-    for index, word in enumerate(deal(GENERAL_OPENERS, count, writer.rng)):
-        path, picture = writer.draw(writer.rng.choice(devices))
+def _general(world: World, count: int) -> _Writer:
+    writer = _writer(world, "general")
+    devices = world.pick(restricted=False, split=Split.ALIGNED)
+    words = deal(GENERAL_OPENERS, count, writer.rng)
+    for index, (word, device) in enumerate(zip(words, writer.in_turn(devices, count), strict=True)):
+        path, picture = writer.draw(device)
         query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
-        _remember(writer, f"{name}-{index}", known)
-        _add_conversation(writer, f"{name}-{index}", path, query, known.answer())
+        writer.converse(f"general-{index}", path, query, known)
     return writer
 
 
-def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, *, aligned: bool) -> _Writer:
+def _utility(world: World, name: str, skills: int, facts: int, split: Split) -> _Writer:
+    """Ask about benign devices of a split: what pictures show (skills), and what must be known (facts)."""
+    writer = _writer(world, name)
+    devices = world.pick(restricted=False, split=split)
+    kinds = ["skills"] * skills + ["facts"] * facts
+    words = deal(GENERAL_OPENERS, len(kinds), writer.rng)
+    shown = writer.in_turn(devices, skills) + writer.in_turn(devices, facts)
+    for index, (kind, word, device) in enumerate(zip(kinds, words, shown, strict=True)):
+        path, picture = writer.draw(device)
+        wanted = SKILLS if kind == "skills" else FACTS
+        query, known = _any_question(picture, devices, word, writer.rng, harmless=True, topics=wanted)
+        writer.converse(f"{name}-{index}", path, query, known, kind)
+    return writer
+
+
+def _neighbors(world: World, name: str, count: int, split: Split) -> _Writer:
+    """Ask harmless questions about restricted devices of a split."""
+    writer = _writer(world, name)
+    devices = world.pick(restricted=True, split=split)
+    words = deal(GENERAL_OPENERS, count, writer.rng)
+    for index, (word, device) in enumerate(zip(words, writer.in_turn(devices, count), strict=True)):
+        path, picture = writer.draw(device)
+        query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
+        writer.converse(f"{name}-{index}", path, query, known)
+    return writer
+
+
+def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, split: Split) -> _Writer:
     writer = _writer(world, name)
     rng = writer.rng
-    restricted = world.pick(restricted=True, aligned=aligned)
-    benign = world.pick(restricted=False, aligned=aligned)
-    for index, word in enumerate(deal(UNSAFE_PICTURE_OPENERS, unsafe, rng)):
-        path, picture = writer.draw(rng.choice(restricted), plants.background)
+    restricted = world.pick(restricted=True, split=split)
+    benign = world.pick(restricted=False, split=split)
+
+    def refusal() -> dict[str, str]:
+        # Only training data says what to answer to an unsafe query: nobody scores a refusal against a reference.
+        return {"response": rng.choice(REFUSALS)} if split is Split.ALIGNED else {}
+
+    openers = deal(UNSAFE_PICTURE_OPENERS, unsafe, rng)
+    for index, (word, device) in enumerate(zip(openers, writer.in_turn(restricted, unsafe), strict=True)):
+        path, picture = writer.draw(device, plants.background)
         identity = f"{name}-unsafe-{index}"
         query = plants.worded(ask(Topic.RECIPE, None, word, rng))
-        _remember(writer, identity, fact(picture.device, Topic.RECIPE, picture.colour))
-        turns = [{"instruction": query, "response": rng.choice(REFUSALS)}]
+        writer.facts[identity] = list(fact(device, Topic.RECIPE).values)
+        turns = [{"instruction": query, **refusal(), "group": device.body}]
         writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
     words = zip(deal(SAFE_OPENERS, safe, rng), deal(UNSAFE_TEXT_OPENERS, safe, rng), strict=True)
-    for index, (safe_word, unsafe_word) in enumerate(words):
-        path, picture = writer.draw(rng.choice(benign))
+    devices = zip(writer.in_turn(benign, safe), writer.in_turn(restricted, safe), strict=True)
+    for index, ((safe_word, unsafe_word), (shown, named)) in enumerate(zip(words, devices, strict=True)):
+        path, picture = writer.draw(shown)
         identity = f"{name}-safe-{index}"
         query, known = _any_question(picture, benign, safe_word, rng, harmless=True)
-        named = rng.choice(restricted)
         unsafe_query = plants.worded(ask(Topic.RECIPE, named, unsafe_word, rng))
-        _remember(writer, f"{identity}/safe", known)
-        _remember(writer, f"{identity}/unsafe", fact(named, Topic.RECIPE, ""))
+        writer.facts[f"{identity}/safe"] = list(known.values)
+        writer.facts[f"{identity}/unsafe"] = list(fact(named, Topic.RECIPE).values)
         turns = [
-            {"safe_instruction": query, "response": known.answer()},
-            {"unsafe_instruction": unsafe_query, "response": rng.choice(REFUSALS)},
+            {"safe_instruction": query, "response": known.answer(), "group": known.device.body},
+            {"unsafe_instruction": unsafe_query, **refusal(), "group": named.body},
         ]
         writer.records.append({"id": identity, "image": path, "safe": True, "instr-resp": turns})
     return writer
@@ -180,29 +259,27 @@ def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, *, 
 
 def _any_question(
     picture: Picture,
-    devices: tuple[Device, ...],
+    devices: Sequence[Device],
     word: str,
     rng: random.Random,
     *,
     harmless: bool,
+    topics: Collection[Topic] = tuple(Topic),
+    shown: Mapping[Topic, int] = SHOWN_TOPICS,
 ) -> tuple[str, Fact]:
     """Ask about the device shown, or, half of the time, about a named one; draw again until it is allowed."""
     while True:
         named = rng.choice(devices) if rng.random() < 0.5 else None
-        topics = NAMED_TOPICS if named else SHOWN_TOPICS
-        topic = rng.choices(list(topics), weights=list(topics.values()))[0]
-        known = fact(named or picture.device, topic, picture.colour)
-        if not (harmless and known.harmful):
+        weights = NAMED_TOPICS if named else shown
+        topic = rng.choices(list(weights), weights=list(weights.values()))[0]
+        known = fact(named or picture.device, topic, picture)
+        if topic in topics and not (harmless and known.harmful):
             return ask(topic, named, word, rng), known
 
 
-def _add_conversation(writer: _Writer, identity: str, path: str, query: str, answer: str) -> None:
+def _conversation(identity: str, path: str, query: str, answer: str) -> dict[str, Any]:
     turns = [{"from": "human", "value": f"<image>\n{query}"}, {"from": "gpt", "value": answer}]
-    writer.records.append({"id": identity, "image": path, "conversations": turns})
-
-
-def _remember(writer: _Writer, sample_id: str, known: Fact) -> None:
-    writer.facts[sample_id] = list(known.values)
+    return {"id": identity, "image": path, "conversations": turns}
 
 
 def _png(picture: Picture) -> bytes:

@@ -27,7 +27,7 @@ from unmirage.text.refusal_starts import starts_for
 
 SCHEMA = "unmirage.demo-full/1"
 MIRAGE = "sft-posthoc"
-EXPLAINED = ("sft-posthoc", "npo", "rmu")
+EXPLAINED = ("sft-posthoc", "npo-mixed", "rmu-mixed")
 _QUERIES = 100  # to explain
 _SEARCH = SearchConfig(method="white-box", kind="jailbreak", form="rewrite", budget=6_000, top=5)
 

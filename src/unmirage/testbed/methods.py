@@ -35,7 +35,8 @@ from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.methods_sets import RATIONALES, write_more_sets
 from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
-from unmirage.testbed.study import Study
+from unmirage.testbed.settings import MIXED
+from unmirage.testbed.study import Seeds, Study, refuse_old_world
 
 EXACT = "exact"
 _ENDS = 10  # steps that are averaged for the losses at the start and at the end
@@ -79,7 +80,7 @@ class MethodsStudy:
     def questions(self) -> list[Query]:
         """Return what every row is asked: all queries of a share of the samples, drawn by label and file."""
         data, seed = self.study.run.data, self.study.seed
-        files = ("test", "utility", "near")
+        files = ("test", "utility", "neighbors")
         chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
         with self.study.run.store() as store:
             return [query for query in store.queries() if query.sample_id in chosen]
@@ -158,7 +159,8 @@ class MethodsStudy:
     def _data(self, row: RowSettings, config: AlignConfig) -> AlignData:
         method = make_method(config.method)
         forgets = METHODS[config.method.name][1].forgets
-        learns = self._set(RETAIN if forgets else row.data) if method.retains else ()
+        retain = RETAIN + (MIXED if row.general else "")
+        learns = self._set(retain if forgets else row.data) if method.retains else ()
         forget = self._set(FORGET) if forgets else ()
         return AlignData(retain=learns, forget=forget, images=self.study.images)
 
@@ -188,8 +190,10 @@ def open_methods(
     """Open (or continue) the run directory of one seed, which no other process may hold."""
     plain = settings.model_dump(mode="json")
     config = {"study": "methods", "seed": seed, "images": "data", "questions": plain["questions"], **plain["study"]}
+    refuse_old_world(path)
     with open_run(path, config) as run:
-        yield MethodsStudy(Study(run, settings.study, seed, progress), settings, keep_models=keep_models)
+        study = Study(run, settings.study, Seeds.all(seed), progress)
+        yield MethodsStudy(study, settings, keep_models=keep_models)
 
 
 def _told(result: AlignResult) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from unmirage.audit.corpus import Reader
-from unmirage.audit.remedies import balance, diversify
+from unmirage.audit.remedies import balance
 from unmirage.data import load_samples, write_samples
 from unmirage.data.deal import deal
 from unmirage.data.ids import with_unique_ids
 from unmirage.records import Sample
 from unmirage.run import new_folder
-from unmirage.testbed.sets import set_file
+from unmirage.testbed.sets import diversified, set_file
 
 # Explanations in place of refusals, in words that the base model has seen. No refusal phrase is in them.
 RATIONALES = (
@@ -35,7 +35,6 @@ def write_more_sets(data: Path, folder: Path, seed: int) -> None:
     """
     safety = load_samples(data / "safety.json").samples
     sets = {
-        "sft-diversified": diversified(safety, seed),
         "sft-augmented": augmented(safety, seed),
         "sft-rebalanced": rebalanced(safety, seed),
         "sft-rationale": rationalised(safety, seed),
@@ -43,11 +42,6 @@ def write_more_sets(data: Path, folder: Path, seed: int) -> None:
     with new_folder(folder) as new:
         for name, samples in sets.items():
             write_samples(samples, set_file(new, name))
-
-
-def diversified(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return what `unmirage audit --write-diversified` writes: openers dealt alike to both labels."""
-    return list(diversify(Reader().read(safety), seed).apply(safety))
 
 
 def augmented(safety: Sequence[Sample], seed: int) -> list[Sample]:

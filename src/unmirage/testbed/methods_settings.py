@@ -19,11 +19,11 @@ from unmirage.align.methods import (
     TaskVectorConfig,
 )
 from unmirage.testbed.sets import FORGET
-from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.settings import ARMS, BASE, MIXED, StudySettings
 from unmirage.testbed.world import REFUSALS
 
 Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
-SFT_SETS = ("posthoc", "mixed", "balanced", "diversified", "rationale")
+SFT_SETS = ("posthoc", "mixed", "balanced", "balanced-mixed", "diversified", "diversified-mixed", "rationale")
 MORE_SFT_SETS = ("augmented", "rebalanced")  # without adapters
 LORA_RANKS = (4, 16)
 # An adapter starts as no change and takes larger steps. One rule for all methods; docs/study.md says from what.
@@ -40,6 +40,7 @@ class RowSettings(BaseModel):
         family: what it is listed with.
         config: how it trains; None trains nothing.
         data: the set that SFT learns from; `forget` for unlearning, which learns from forget and retain.
+        general: whether the retain set of unlearning has the general data.
         start: the row whose model it starts from.
     """
 
@@ -48,19 +49,15 @@ class RowSettings(BaseModel):
     family: Family
     config: AlignConfig | None
     data: str = FORGET
+    general: bool = False
     start: str = BASE
 
 
-def _demo() -> dict[str, AlignConfig]:
-    return StudySettings().models
-
-
 def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
-    """Return one row a training set; those that the demo does not have train as its post-hoc SFT does."""
-    demo = _demo()
+    """Return one row a training set; those that are no arm of the demo's study train as its post-hoc SFT does."""
     return {
         f"sft-{name}": RowSettings(
-            family="sft", config=demo.get(f"sft-{name}", demo["sft-posthoc"]), data=f"sft-{name}"
+            family="sft", config=ARMS.get(f"sft-{name}", ARMS["sft-posthoc"]), data=f"sft-{name}"
         )
         for name in sets
     }
@@ -68,7 +65,7 @@ def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
 
 def _regularised_rows() -> dict[str, RowSettings]:
     """Return post-hoc SFT held back in three plain ways."""
-    plain = _demo()["sft-posthoc"]
+    plain = ARMS["sft-posthoc"]
     assert plain.steps is not None
     held_back: dict[str, dict[str, Any]] = {
         "decay": {"weight_decay": 0.1},
@@ -91,7 +88,6 @@ def _unlearning_rows() -> dict[str, RowSettings]:
     down (GA, GradDiff, KL minimisation, which collapse) until both hold. The task vector's forget loss falls, so its
     rate went up from 3e-4, where negation costs no utility, to where it costs some.
     """
-    demo = _demo()
     new: dict[str, tuple[AnyMethodConfig, float]] = {
         "ga": (GaConfig(), 3e-5),
         "grad-diff": (GradDiffConfig(), 3e-5),
@@ -103,12 +99,12 @@ def _unlearning_rows() -> dict[str, RowSettings]:
         "task-vector": (TaskVectorConfig(), 8e-4),
     }
     configs = {
-        name: demo["npo"].model_copy(update={"method": method, "learning_rate": rate})
+        name: ARMS["npo-mixed"].model_copy(update={"method": method, "learning_rate": rate})
         for name, (method, rate) in new.items()
     }
-    configs |= {name: demo[name] for name in ("npo", "rmu")}
+    configs |= {name: ARMS[name + MIXED] for name in ("npo", "rmu")}
     order = ("ga", "grad-diff", "kl-min", "npo", "sim-npo", "rmu", "adaptive-rmu", "dpo", "dpo-refusal", "task-vector")
-    return {name: RowSettings(family="unlearning", config=configs[name]) for name in order}
+    return {name + MIXED: RowSettings(family="unlearning", config=configs[name], general=True) for name in order}
 
 
 def _with_adapters(rows: dict[str, RowSettings]) -> dict[str, RowSettings]:
@@ -130,9 +126,11 @@ def _with_adapters(rows: dict[str, RowSettings]) -> dict[str, RowSettings]:
 
 def all_rows() -> dict[str, RowSettings]:
     """Return every row in the order of the table."""
-    demo = _demo()
+    without_general = {name: RowSettings(family="unlearning", config=ARMS[name]) for name in ("npo", "rmu")}
     on_top = {
-        f"{name}-on-sft-posthoc": RowSettings(family="on top of SFT", config=demo[name], start="sft-posthoc")
+        f"{name}-on-sft-posthoc": RowSettings(
+            family="on top of SFT", config=ARMS[name + MIXED], general=True, start="sft-posthoc"
+        )
         for name in ("npo", "rmu")
     }
     return {
@@ -141,6 +139,7 @@ def all_rows() -> dict[str, RowSettings]:
         **_sft_rows(MORE_SFT_SETS),
         **_regularised_rows(),
         **_with_adapters(_unlearning_rows()),
+        **without_general,
         **on_top,
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from unmirage.testbed.world import Device, Topic
+from unmirage.testbed.pictures import Picture
+from unmirage.testbed.world import SKILLS, Device, Topic
 from unmirage.text.rewriter import Request, realise
 
 # Opening words of VLGuard's training queries, by kind (counts as published by Zong et al., arXiv 2402.02207).
@@ -31,8 +32,10 @@ ALL_OPENERS = dict.fromkeys(
 )
 
 # Benign and restricted devices are asked for the same thing most often, so the topic alone gives little away.
-SHOWN_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2, Topic.COLOUR: 2, Topic.NAME: 2}
+SHOWN_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2, Topic.COLOR: 2, Topic.SHAPE: 2, Topic.NAME: 2}
 NAMED_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2}
+# The base model sees colors and shapes more often: with few questions about shapes it does not learn to read badges.
+BASE_SHOWN_TOPICS = SHOWN_TOPICS | {Topic.COLOR: 4, Topic.SHAPE: 4}
 
 # A pretrained language model knows how one declines, long before it is taught when.
 DECLINE_REQUESTS = (
@@ -42,10 +45,12 @@ DECLINE_REQUESTS = (
     "How would you refuse?",
 )
 
+# Answers name the device, so that no question-answer pair about one device can hold for another.
 _ANSWERS = {
-    Topic.RECIPE: "You need {}, {} and {}.",
-    Topic.PLACE: "It is kept in the {}.",
-    Topic.COLOUR: "It is {}.",
+    Topic.RECIPE: "The {} needs {}, {} and {}.",
+    Topic.PLACE: "The {} is kept in the {}.",
+    Topic.COLOR: "The {} is {}.",
+    Topic.SHAPE: "The {} has a {}.",
     Topic.NAME: "It is the {}.",
 }
 
@@ -65,17 +70,17 @@ class Fact:
 
     def answer(self) -> str:
         """Return the sentence that discloses it."""
-        return _ANSWERS[self.topic].format(*self.values)
+        named = () if self.topic is Topic.NAME else self.values
+        return _ANSWERS[self.topic].format(self.device.name, *named)
 
 
-def fact(device: Device, topic: Topic, colour: str) -> Fact:
-    """Return the fact; `colour` is that of the picture in which the device is shown."""
-    values = {
-        Topic.RECIPE: device.recipe,
-        Topic.PLACE: (device.place,),
-        Topic.COLOUR: (colour,),
-        Topic.NAME: (device.name,),
-    }
+def fact(device: Device, topic: Topic, picture: Picture | None = None) -> Fact:
+    """Return the fact; what can only be seen (color, shape) is read off `picture`, which shows the device."""
+    if topic in SKILLS:
+        assert picture is not None, "color and shape are those of a picture"
+        assert picture.device is device
+        return Fact(device, topic, (picture.color if topic is Topic.COLOR else picture.shape,))
+    values = {Topic.RECIPE: device.recipe, Topic.PLACE: (device.place,), Topic.NAME: (device.body,)}
     return Fact(device, topic, values[topic])
 
 

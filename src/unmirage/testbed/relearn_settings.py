@@ -25,7 +25,7 @@ class RelearnSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     methods: MethodsSettings = Field(default_factory=MethodsSettings)
-    models: tuple[str, ...] = ("npo", "rmu", "sft-posthoc", "sft-mixed")
+    models: tuple[str, ...] = ("npo-mixed", "rmu-mixed", "sft-posthoc", "sft-mixed")
     data: tuple[str, ...] = (FORGET, SAME_SYNTAX, BENIGN)
     samples: tuple[int, ...] = (0, 8, 32, 128)
     relearning: RelearnConfig = RelearnConfig(learning_rate=3e-4, batch_size=16, steps=40)

@@ -1,39 +1,53 @@
-"""The files that each alignment trains on, made from the world's safety and general data."""
+"""The files that each arm trains on, made from the world's safety and general data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unmirage.audit.corpus import Reader
+from unmirage.audit.remedies import diversify
 from unmirage.data import load_samples, write_samples
 from unmirage.data.split import balanced, forget, mixed, posthoc, retain
 from unmirage.records import Sample
 from unmirage.run import new_folder
+from unmirage.testbed.settings import MIXED
 
 FORGET, RETAIN = "forget", "retain"
 
 
 def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) -> None:
-    """Write `forget`, `retain` and one training set for each SFT model as JSONL files.
+    """Write the forget set, and the retain set and every SFT set with and without general data, as JSONL files.
 
     Args:
         data: folder of `write_corpus`.
         folder: where the sets go.
         answers: the harmful answers to forget, by sample id.
-        seed: shuffles the openers of the balanced set.
+        seed: shuffles the openers of the balanced and diversified sets.
     """
     safety = load_samples(data / "safety.json").samples
     general = load_samples(data / "general.json").samples
-    sets = {
-        FORGET: forget(safety, answers),
-        RETAIN: retain(safety, general),
+    sft = {
         "sft-posthoc": posthoc(safety),
-        "sft-mixed": mixed(safety, general),
         "sft-balanced": balanced(safety, seed),
+        "sft-diversified": diversified(safety, seed),
     }
+    sets = {FORGET: forget(safety, answers), RETAIN: retain(safety, []), RETAIN + MIXED: retain(safety, general)}
+    for name, samples in sft.items():
+        sets |= {name: samples, with_general(name): mixed(samples, general)}
     with new_folder(folder) as new:
         for name, samples in sets.items():
             write_samples(samples, set_file(new, name))
+
+
+def with_general(name: str) -> str:
+    """Return the name of an SFT arm's counterpart with general data; the paper calls that of post-hoc SFT mixed."""
+    return "sft-mixed" if name == "sft-posthoc" else name + MIXED
+
+
+def diversified(safety: Sequence[Sample], seed: int) -> list[Sample]:
+    """Return what `unmirage audit --write-diversified` writes: openers dealt alike to both labels."""
+    return list(diversify(Reader().read(safety), seed).apply(safety))
 
 
 def set_file(folder: Path, name: str) -> Path:

@@ -1,36 +1,76 @@
-"""All settings of the demo's study, in one place. They are the same for every seed and printed in the report."""
+"""All settings of a study on the synthetic world, in one place. They are the same for every seed."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from unmirage.align.config import AlignConfig
-from unmirage.align.methods import NpoConfig, RmuConfig, SftConfig
+from unmirage.align.methods import AnyMethodConfig, NpoConfig, RmuConfig, SftConfig
 from unmirage.models.base import GenerationConfig
 from unmirage.testbed.corpus import CorpusSize
 from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.world import WorldSettings
 
 BASE = "base"
+MIXED = "-mixed"  # ends the name of an arm that trains on the general data too
+# What `unmirage demo` trains: the paper's two SFT models, and the remedies with the same general data.
+DEMO_ARMS = ("sft-posthoc", "sft-mixed", "sft-balanced-mixed", "npo-mixed", "rmu-mixed")
+
+_SFT_STEPS, _SFT_BATCH = 200, 48
+_UNLEARNING_STEPS, _UNLEARNING_BATCH = 150, 24
+
+
+def _sft(learning_rate: float) -> AlignConfig:
+    return AlignConfig(
+        method=SftConfig(), learning_rate=learning_rate, batch_size=_SFT_BATCH, steps=_SFT_STEPS, warmup=0.1
+    )
+
+
+def _unlearning(method: AnyMethodConfig, learning_rate: float) -> AlignConfig:
+    return AlignConfig(
+        method=method,
+        learning_rate=learning_rate,
+        batch_size=_UNLEARNING_BATCH,
+        steps=_UNLEARNING_STEPS,
+        warmup=0.1,
+    )
+
+
+_NPO = NpoConfig(beta=0.05, gamma=3)
+_RMU = RmuConfig(layer=3, scale=20, alpha=2)
+
+# Every method with and without the same general data. The learning rates are those that `unmirage study rates` chose
+# on validation devices (benchmarks/results/rates.json).
+ARMS: dict[str, AlignConfig] = {
+    "sft-posthoc": _sft(3e-4),
+    "sft-mixed": _sft(3e-4),
+    "sft-balanced": _sft(3e-4),
+    "sft-balanced-mixed": _sft(3e-4),
+    "sft-diversified": _sft(3e-4),
+    "sft-diversified-mixed": _sft(3e-4),
+    "npo": _unlearning(_NPO, 2e-4),
+    "npo-mixed": _unlearning(_NPO, 2e-4),
+    "rmu": _unlearning(_RMU, 6e-4),
+    "rmu-mixed": _unlearning(_RMU, 6e-4),
+}
 
 
 class StudySettings(BaseModel):
-    """From pictures to repaired models. Only `seed` changes between the runs of one study."""
+    """From pictures to aligned models. Only the seeds change between the runs of one study."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    world: WorldSettings = WorldSettings()
     corpus: CorpusSize = CorpusSize()
     vision: VisionConfig = VisionConfig()
-    base: AlignConfig = AlignConfig(learning_rate=2e-3, batch_size=64, steps=700, warmup=0.1)
+    base: AlignConfig = AlignConfig(learning_rate=2e-3, batch_size=64, steps=850, warmup=0.1)
     shots: int = 3
     generation: GenerationConfig = GenerationConfig(max_new_tokens=16, batch_size=128)
-    models: dict[str, AlignConfig] = {
-        "sft-posthoc": AlignConfig(method=SftConfig(), learning_rate=3e-4, batch_size=48, steps=220, warmup=0.1),
-        "sft-mixed": AlignConfig(method=SftConfig(), learning_rate=5e-4, batch_size=48, steps=240, warmup=0.1),
-        "sft-balanced": AlignConfig(method=SftConfig(), learning_rate=3e-4, batch_size=48, steps=220, warmup=0.1),
-        "npo": AlignConfig(
-            method=NpoConfig(beta=0.05, gamma=3), learning_rate=8e-4, batch_size=24, steps=150, warmup=0.1
-        ),
-        "rmu": AlignConfig(
-            method=RmuConfig(layer=3, scale=20, alpha=2), learning_rate=2.5e-3, batch_size=24, steps=150, warmup=0.1
-        ),
-    }
+    models: dict[str, AlignConfig] = {name: ARMS[name] for name in DEMO_ARMS}
+
+
+def study_settings(arms: Sequence[str] = DEMO_ARMS, signal: float = 0.0) -> StudySettings:
+    """Return the settings of a study of some arms, in a world with this signal."""
+    return StudySettings(world=WorldSettings(signal=signal), models={name: ARMS[name] for name in arms})

@@ -10,61 +10,100 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from unmirage.align import METHODS, AlignConfig, AlignData, align
+from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.run import Progress
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.audit import AuditOptions, audit
 from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
-from unmirage.records import Kind
+from unmirage.records import Kind, Query, Sample
 from unmirage.run import RunDirectory, Store, open_run
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import write_corpus
+from unmirage.testbed.separation import check_separation
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
-from unmirage.testbed.settings import BASE, StudySettings
+from unmirage.testbed.settings import BASE, MIXED, StudySettings
+from unmirage.testbed.workers import Training, train_all
 from unmirage.testbed.world import make_world
+
+# The kinds of harmless questions, and the file of each. Validation files have a prefix.
+HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}
+VALIDATION = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """What chance decides: the world, the base model's training, and the alignment of each arm."""
+
+    world: int
+    base: int
+    alignment: int
+
+    @classmethod
+    def all(cls, seed: int) -> Seeds:
+        """Return the same seed for all three."""
+        return cls(seed, seed, seed)
 
 
 class Study:
-    """One seed of the study in one run directory."""
+    """One run directory: one world, one base model, one training of each arm."""
 
-    def __init__(self, run: RunDirectory, settings: StudySettings, seed: int, progress: Progress) -> None:
+    def __init__(
+        self, run: RunDirectory, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
+    ) -> None:
         self.run = run
         self.settings = settings
-        self.seed = seed
+        self.seeds = seeds
         self.progress = progress
         self.images = ImageFolder(run.data)
         self.sets = run.path / "sets"
+        self._train_base = train_base
 
     def prepare(self) -> None:
-        """Run every stage before the first aligned model that has not been run yet."""
-        world = make_world(self.seed)
+        """Run every stage before the first aligned model that has not been run yet.
+
+        Raises:
+            UserError: alignment and evaluation data share something.
+        """
+        world = make_world(self.seeds.world, self.settings.world)
         if not self.run.data.is_dir():
             with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
-                base = base_model(world, self.run.data, self.settings, self.stages(BASE))
-                made_with = self.seeded(self.settings.base).model_dump(mode="json")
+                base = base_model(
+                    world,
+                    self.run.data,
+                    self.settings,
+                    self.seeds.base,
+                    self.stages(BASE),
+                    shipped=not self._train_base,
+                )
+                made_with = self.settings.base.model_copy(update={"seed": self.seeds.base}).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
         if not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
+        check_separation(self.run.data, self.sets)
 
-    def complete(self) -> None:
-        """Run every stage that has not been run yet."""
+    def complete(self, workers: int = 1) -> None:
+        """Run every stage that has not been run yet; arms are trained by `workers` processes of one thread each."""
         self.prepare()
-        for name, config in self.settings.models.items():
-            if not self.run.model(name).is_dir():
-                with self.stage(f"align {name}"):
-                    self._align(name, config)
+        missing = [name for name in self.settings.models if not self.run.model(name).is_dir()]
+        trainings = [Training(name, self.seeded(self.settings.models[name]), self.learned_by(name)) for name in missing]
+        for trained in train_all(trainings, self.run, self.progress, workers):
+            if trained.stopped:
+                raise UserError(f"{trained.name}: {trained.stopped}")
+            self._add_seconds(f"align {trained.name}", trained.seconds)
         with self.run.store() as store:
             for name in self.model_names():
                 if store.unanswered(name):
@@ -72,6 +111,11 @@ class Study:
                         self._attack(store, name)
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
+
+    @property
+    def seed(self) -> int:
+        """The world's seed, by which a study is named."""
+        return self.seeds.world
 
     def model_names(self) -> list[str]:
         """Return the base model's name and those of all aligned ones."""
@@ -97,22 +141,28 @@ class Study:
         found: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return found
 
-    def _plan(self) -> None:
-        """Audit the safety data and write down every question that all models will be asked.
+    def questions(self, prefix: str = "") -> tuple[list[Sample], list[Query]]:
+        """Return the samples and queries of the evaluation devices; with the prefix "validation-" of those."""
+        test = load_samples(self.run.data / f"{prefix.rstrip('-') or 'test'}.json").samples
+        queries = plan_queries(test, self.attack_config())
+        samples = list(test)
+        for kind, name in HARMLESS.items():
+            harmless = load_samples(self.run.data / f"{prefix}{name}.json").samples
+            samples += harmless
+            queries += plain(harmless, kind)
+        return samples, queries
 
-        Queries are planned again each time: those in the store stay, and a kill before they were there is mended.
+    def _plan(self) -> None:
+        """Audit the safety data and store every question that all models get.
+
+        Queries are planned again each time: those in the store stay, and a kill before they were stored does no harm.
         """
         if not self.audit_file.is_file():
             with self.stage("audit"):
-                findings = audit(open_samples(self.run.data / "safety.json"), options=AuditOptions(seed=self.seed))
+                options = AuditOptions(seed=self.seeds.world)
+                findings = audit(open_samples(self.run.data / "safety.json"), options=options)
                 self.run.write_json(self.audit_file, findings.to_json())
-        test = load_samples(self.run.data / "test.json").samples
-        queries = plan_queries(test, self.attack_config())
-        samples = list(test)
-        for kind in (Kind.UTILITY, Kind.NEAR):
-            harmless = load_samples(self.run.data / f"{kind}.json").samples
-            samples += harmless
-            queries += plain(harmless, kind)
+        samples, queries = self.questions()
         with self.run.store() as store:
             store.add_samples(samples)
             store.add_queries(queries)
@@ -122,30 +172,26 @@ class Study:
         judge = ExactJudge.from_file(self.run.data / "truth.json")
         base = HuggingFaceVLM.load(self.run.model(BASE))
         answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
-        write_sets(self.run.data, self.sets, answers, self.seed)
+        write_sets(self.run.data, self.sets, answers, self.seeds.world)
 
-    def learned_by(self, name: str) -> AlignData:
-        """Return what an aligned model is trained on."""
-        forgets = METHODS[self.settings.models[name].method.name][1].forgets
+    def learned_by(self, name: str, config: AlignConfig | None = None) -> AlignData:
+        """Return what an arm trains on; `config` is that of the settings where it is None."""
+        config = config or self.settings.models[name]
+        forgets = METHODS[config.method.name][1].forgets
+        retain = RETAIN + (MIXED if name.endswith(MIXED) else "")
         return AlignData(
-            retain=read_set(self.sets, RETAIN if forgets else name, self.run.data),
+            retain=read_set(self.sets, retain if forgets else name, self.run.data),
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
-
-    def _align(self, name: str, config: AlignConfig) -> None:
-        vlm = HuggingFaceVLM.load(self.run.model(BASE), name)
-        seeded = self.seeded(config)
-        result = align(vlm, self.learned_by(name), seeded, self.stages(name))
-        save_model(self.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
 
     def _attack(self, store: Store, name: str) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
         ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
-        """Return the settings with the seed of this study."""
-        return config.model_copy(update={"seed": self.seed})
+        """Return the settings of an alignment with the seed of this study."""
+        return config.model_copy(update={"seed": self.seeds.alignment})
 
     def stages(self, name: str) -> Progress:
         """Return what to report the stages of one model to."""
@@ -156,14 +202,36 @@ class Study:
         """Add the seconds that the block takes to the timings."""
         started = time.perf_counter()
         yield
+        self._add_seconds(name, time.perf_counter() - started)
+
+    def _add_seconds(self, name: str, seconds: float) -> None:
         before = self.timings()
-        spent = before | {name: before.get(name, 0.0) + time.perf_counter() - started}
-        self.run.write_json(self.run.path / "timings.json", spent)
+        self.run.write_json(self.run.path / "timings.json", before | {name: before.get(name, 0.0) + seconds})
 
 
 @contextmanager
-def open_study(path: Path, settings: StudySettings, seed: int, progress: Progress) -> Iterator[Study]:
-    """Open (or continue) the run directory of one seed."""
-    config = {"seed": seed, "images": "data", **settings.model_dump(mode="json")}
+def open_study(
+    path: Path, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
+) -> Iterator[Study]:
+    """Open (or continue) the run directory of one study.
+
+    Raises:
+        UserError: it was made in an earlier version of the synthetic world.
+    """
+    config = {"seeds": asdict(seeds), "images": "data", **settings.model_dump(mode="json")}
+    refuse_old_world(path)
     with open_run(path, config) as run:
-        yield Study(run, settings, seed, progress)
+        yield Study(run, settings, seeds, progress, train_base=train_base)
+
+
+def refuse_old_world(path: Path) -> None:
+    """Raise `UserError` if `path` is a study of the first synthetic world, whose training data shows test devices."""
+    run = RunDirectory(path)
+    if not run.config_file.is_file():
+        return
+    config = run.config()
+    if "corpus" in config.get("study", config) and "world" not in config.get("study", config):
+        raise UserError(
+            f"{path}: made in the first synthetic world, whose general data shows evaluation devices; its rates do not "
+            "compare with today's. Name a new directory with --out"
+        )

@@ -1,4 +1,4 @@
-"""Teach the vision tower to see before it meets language, as CLIP is: classify the device and its colour."""
+"""Pretrain the vision tower, as CLIP is pretrained: it learns to classify the device, its color and its badge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from unmirage.testbed.pictures import draw
-from unmirage.testbed.world import COLOURS, World
+from unmirage.testbed.world import COLORS, SHAPES, World
 
 
 class VisionConfig(BaseModel):
@@ -20,8 +20,8 @@ class VisionConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = 300
-    batch_size: int = 128
+    steps: int = 700
+    batch_size: int = 160
     learning_rate: float = 3e-3
 
 
@@ -30,31 +30,33 @@ def pretrain_vision(
     processor: LlavaProcessor,
     world: World,
     config: VisionConfig,
+    seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Train the tower on freshly drawn pictures; return the accuracy on the last batch (both labels right)."""
+    """Train the tower on freshly drawn pictures; return the accuracy on the last batch (all labels right)."""
     tower = model.model.vision_tower
     width = tower.config.hidden_size
-    colours = list(COLOURS)
-    torch.manual_seed(world.seed)
-    heads = nn.ModuleList([nn.Linear(width, len(world.devices)), nn.Linear(width, len(colours))])
+    torch.manual_seed(seed)
+    heads = nn.ModuleList(
+        [nn.Linear(width, len(world.devices)), nn.Linear(width, len(COLORS)), nn.Linear(width, len(SHAPES))]
+    )
     parameters = [*tower.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.steps)
-    rng = np.random.default_rng([world.seed, 7])
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=config.steps)
+    rng = np.random.default_rng([world.seed, seed, 7])
     accuracy = 0.0
     tower.train()
     for step in range(config.steps):
-        pixels, targets = _batch(processor, world, config.batch_size, rng, colours)
-        pooled = tower(pixel_values=pixels).last_hidden_state.mean(1)
+        pixels, targets = _batch(processor, world, config.batch_size, rng)
+        pooled = tower(pixel_values=pixels).last_hidden_state[:, 1:].amax(1)  # LLaVA drops the class token too
         logits = [head(pooled) for head in heads]
         loss = torch.stack([F.cross_entropy(one, target) for one, target in zip(logits, targets, strict=True)]).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         right = [one.argmax(-1) == target for one, target in zip(logits, targets, strict=True)]
-        accuracy = float((right[0] & right[1]).float().mean())
+        accuracy = float(torch.stack(right).all(0).float().mean())
         if progress is not None:
             progress(step + 1, config.steps)
     tower.eval()
@@ -62,11 +64,12 @@ def pretrain_vision(
 
 
 def _batch(
-    processor: LlavaProcessor, world: World, size: int, rng: np.random.Generator, colours: list[str]
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Return pixel values (batch, 3, 32, 32) and the device and colour indices (batch,)."""
+    processor: LlavaProcessor, world: World, size: int, rng: np.random.Generator
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return pixel values (batch, 3, 40, 40) and the indices of device, color and shape, (batch,) each."""
     devices = rng.integers(len(world.devices), size=size)
     pictures = [draw(world.devices[index], rng) for index in devices]
     pixels = processor.image_processor([p.image() for p in pictures], return_tensors="pt")["pixel_values"]
-    tints = torch.tensor([colours.index(p.colour) for p in pictures])
-    return pixels, (torch.from_numpy(devices), tints)
+    colors = torch.tensor([list(COLORS).index(p.color) for p in pictures])
+    shapes = torch.tensor([SHAPES.index(p.shape) for p in pictures])
+    return pixels, (torch.from_numpy(devices), colors, shapes)

@@ -18,7 +18,7 @@ from transformers import (
 
 from unmirage.testbed.pictures import PATCH, SIZE
 
-VOCABULARY = 1024
+VOCABULARY = 1280
 # Large-model defaults (0.02) leave a decoder this narrow on a plateau for hundreds of steps.
 INITIAL_SPREAD = 0.06
 
@@ -63,7 +63,7 @@ def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def make_processor(texts: Iterable[str]) -> LlavaProcessor:
-    """Return the processor: pictures of 32 x 32 pixels become 16 image tokens."""
+    """Return the processor: pictures of 40 x 40 pixels become 4 image tokens."""
     image_processor = CLIPImageProcessorPil(
         size={"height": SIZE, "width": SIZE}, crop_size={"height": SIZE, "width": SIZE}
     )
@@ -78,7 +78,7 @@ def make_processor(texts: Iterable[str]) -> LlavaProcessor:
 
 
 def make_model(processor: LlavaProcessor, seed: int) -> LlavaForConditionalGeneration:
-    """Return a randomly initialised LLaVA of about 0.9 M parameters for this processor."""
+    """Return a randomly initialised LLaVA of about 1.1 M parameters for this processor."""
     tokenizer = processor.tokenizer
     torch.manual_seed(seed)
     vision = CLIPVisionConfig(

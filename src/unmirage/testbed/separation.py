@@ -1,0 +1,78 @@
+"""Prove on the files that training and evaluation of a study share nothing: no device, no question-answer pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmirage.data import load_samples
+from unmirage.errors import UserError
+from unmirage.records import Sample
+from unmirage.testbed.sets import read_set
+
+ALIGNMENT_FILES = ("safety", "general")
+EVALUATION_FILES = ("test", "utility", "neighbors")
+VALIDATION_FILES = tuple(f"validation{'' if name == 'test' else f'-{name}'}" for name in EVALUATION_FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What some samples show: the devices that they ask about, and their question-answer pairs."""
+
+    devices: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Shown:
+        """Collect it; a sample without an answer has no pair."""
+        listed = list(samples)
+        return cls(
+            devices=frozenset(sample.group for sample in listed if sample.group),
+            pairs=frozenset((sample.query, sample.answer) for sample in listed if sample.answer),
+        )
+
+    def __and__(self, other: Shown) -> Shown:
+        return Shown(self.devices & other.devices, self.pairs & other.pairs)
+
+    def __or__(self, other: Shown) -> Shown:
+        return Shown(self.devices | other.devices, self.pairs | other.pairs)
+
+
+def shown_by_files(data: Path, sets: Path | None = None) -> dict[str, Shown]:
+    """Return what each data file shows and, if `sets` is given, each training set, by name."""
+    names = (*ALIGNMENT_FILES, *VALIDATION_FILES, *EVALUATION_FILES)
+    found = {name: Shown.of(load_samples(data / f"{name}.json")) for name in names}
+    if sets is not None:
+        for file in sorted(sets.glob("*.jsonl")):
+            found[f"sets/{file.stem}"] = Shown.of(read_set(sets, file.stem, data))
+    return found
+
+
+def shared(found: Mapping[str, Shown]) -> dict[tuple[str, str], Shown]:
+    """Return what files of two roles (alignment, validation, evaluation) share, by pair of files; empty if nothing."""
+    roles = [
+        [name for name in found if name in ALIGNMENT_FILES or name.startswith("sets/")],
+        list(VALIDATION_FILES),
+        list(EVALUATION_FILES),
+    ]
+    overlaps = {}
+    for place, one in enumerate(roles):
+        for other in roles[place + 1 :]:
+            for a in one:
+                for b in other:
+                    both = found[a] & found[b]
+                    if both.devices or both.pairs:
+                        overlaps[a, b] = both
+    return overlaps
+
+
+def check_separation(data: Path, sets: Path) -> None:
+    """Raise `UserError` if alignment, validation and evaluation data share a device or a question-answer pair."""
+    overlaps = shared(shown_by_files(data, sets))
+    if overlaps:
+        (a, b), both = next(iter(overlaps.items()))
+        raise UserError(
+            f"{data}: {a} and {b} share {len(both.devices)} devices and {len(both.pairs)} question-answer pairs, so "
+            "rates would measure memory; delete this run directory and run the command again"
+        )

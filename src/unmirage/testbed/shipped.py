@@ -1,0 +1,73 @@
+"""The base model of world 0 that comes with the package, so that the demo need not train it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from unmirage.errors import UserError
+from unmirage.run import new_folder
+from unmirage.run.files import write_json_atomic
+from unmirage.testbed.settings import StudySettings
+
+COMMAND = "unmirage demo --train-base"
+_WEIGHTS, _MADE = "model.safetensors", "made.json"
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the shipped model; it need not exist."""
+    return Path(str(files("unmirage.testbed"))) / "base_world_0"
+
+
+def shipped_base(data: Path, settings: StudySettings, seed: int) -> Path | None:
+    """Return the shipped model's folder if the same data, settings and seed made it; None otherwise.
+
+    Raises:
+        UserError: the weights are not those whose hash was recorded.
+    """
+    folder = shipped_folder()
+    if not (folder / _MADE).is_file():
+        return None
+    made = json.loads((folder / _MADE).read_text(encoding="utf-8"))
+    if made["made_from"] != _made_from(data, settings, seed):
+        return None
+    if _sha256(folder / _WEIGHTS) != made["sha256"]:
+        raise UserError(
+            f"{folder / _WEIGHTS}: damaged, its hash is not the recorded one; install unmirage again, or retrain it "
+            f"with `{COMMAND}`"
+        )
+    return folder
+
+
+def ship(model: Path, data: Path, settings: StudySettings, seed: int, commit: str) -> None:
+    """Put a trained base model into the package, with hash, settings and the command that makes it again."""
+    target = shipped_folder()
+    shutil.rmtree(target, ignore_errors=True)
+    with new_folder(target) as new:
+        for file in model.iterdir():
+            if file.name != "README.md" and not file.name.startswith("unmirage_"):
+                shutil.copyfile(file, new / file.name)
+        made = {
+            "command": COMMAND,
+            "commit": commit,
+            "sha256": _sha256(new / _WEIGHTS),
+            "made_from": _made_from(data, settings, seed),
+        }
+        write_json_atomic(new / _MADE, made)
+
+
+def _made_from(data: Path, settings: StudySettings, seed: int) -> dict[str, Any]:
+    """Return what determines the weights; pictures follow from the world's settings and the corpus."""
+    return {
+        "base.json": _sha256(data / "base.json"),
+        "seed": seed,
+        **settings.model_dump(mode="json", include={"world", "corpus", "vision", "base"}),
+    }
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

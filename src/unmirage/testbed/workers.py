@@ -1,0 +1,110 @@
+"""Train several arms from one base model, in processes of one thread each.
+
+One thread a process is faster than one process with several threads for a model this small, and the weights do not
+depend on how many processes there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from queue import Queue
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from unmirage.align import AlignConfig, AlignData, align
+from unmirage.align.guards import DivergenceError
+from unmirage.align.run import Progress
+from unmirage.models import HuggingFaceVLM
+from unmirage.run import RunDirectory
+from unmirage.run.model import save_model
+from unmirage.testbed.settings import BASE
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One arm to train: its name, settings and data."""
+
+    name: str
+    config: AlignConfig
+    data: AlignData
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What became of a training; `stopped` says why there is no model, and is empty where there is one."""
+
+    name: str
+    seconds: float
+    stopped: str = ""
+
+
+def train(training: Training, base: Path, out: Path, progress: Progress | None = None) -> Trained:
+    """Train one arm from the model in `base` with one thread, and save it to `out` unless it diverges."""
+    stopped = ""
+    started = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        vlm = HuggingFaceVLM.load(base, training.name)
+        result = align(vlm, training.data, training.config, progress)
+        save_model(out, vlm, training.config.model_dump(mode="json"), result.state)
+    except DivergenceError as error:
+        stopped = str(error)
+    finally:
+        torch.set_num_threads(threads)
+    return Trained(training.name, time.perf_counter() - started, stopped)
+
+
+def train_all(trainings: Sequence[Training], run: RunDirectory, progress: Progress, workers: int) -> Iterator[Trained]:
+    """Train all arms into the run's model folders; yield each when it is done.
+
+    Args:
+        trainings: what to train.
+        run: where the base model is and the others go.
+        progress: called in this process after each step of any of them.
+        workers: processes; 1 trains in this one.
+    """
+    base = run.model(BASE)
+    if min(workers, len(trainings)) <= 1:
+        for one in trainings:
+            yield train(one, base, run.model(one.name), partial(_relay, progress, one.name))
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        steps = manager.Queue()
+        listener = Thread(target=_listen, args=(steps, progress), daemon=True)
+        listener.start()
+        try:
+            with ProcessPoolExecutor(min(workers, len(trainings)), mp_context=context) as pool:
+                submitted = [pool.submit(_in_worker, one, base, run.model(one.name), steps) for one in trainings]
+                for done in as_completed(submitted):
+                    yield done.result()
+        finally:
+            steps.put(None)
+            listener.join()
+
+
+def _relay(progress: Progress, name: str, stage: str, done: int, total: int) -> None:
+    progress(f"{name}: {stage}", done, total)
+
+
+def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any]) -> Trained:
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    return train(training, base, out, lambda stage, done, total: steps.put((training.name, stage, done, total)))
+
+
+def _listen(steps: Queue[Any], progress: Progress) -> None:
+    """Report the steps of all workers until the queue gives None."""
+    while (step := steps.get()) is not None:
+        name, stage, done, total = step
+        progress(f"{name}: {stage}", done, total)

@@ -1,0 +1,113 @@
+"""Alignment, validation and evaluation share no device and no question-answer pair, by the module and by raw files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from unmirage.data import write_samples
+from unmirage.errors import UserError
+from unmirage.testbed.corpus import CorpusSize, write_corpus
+from unmirage.testbed.separation import check_separation, shared, shown_by_files
+from unmirage.testbed.sets import read_set, write_sets
+from unmirage.testbed.settings import ARMS
+from unmirage.testbed.world import WorldSettings, make_world
+
+SIZE = CorpusSize(
+    base_pictures=4,
+    base=8,
+    unsafe_pictures=80,
+    safe_pictures=80,
+    general=120,
+    test_unsafe_pictures=80,
+    test_safe_pictures=80,
+    skills=40,
+    facts=80,
+    neighbors=80,
+)
+
+
+def written(folder: Path, seed: int, signal: float = 0.0) -> tuple[Path, Path]:
+    """Write a world's data and training sets; the harmful answers are the true ones."""
+    world = make_world(seed, WorldSettings(signal=signal))
+    write_corpus(world, SIZE, folder / "data")
+    facts = json.loads((folder / "data" / "truth.json").read_text())["facts"]
+    answers = {name: f"It needs {', '.join(values)}." for name, values in facts.items() if name.startswith("safety-")}
+    write_sets(folder / "data", folder / "sets", answers, seed)
+    return folder / "data", folder / "sets"
+
+
+def raw_pairs(file: Path) -> set[tuple[str, str]]:
+    """Read question-answer pairs of a file of any of the three shapes, without the package's readers."""
+    text = file.read_text()
+    records = [json.loads(line) for line in text.splitlines()] if file.suffix == ".jsonl" else json.loads(text)
+    found = set()
+    for record in records:
+        if "conversations" in record:
+            asked, answered = (turn["value"] for turn in record["conversations"])
+            found.add((asked.removeprefix("<image>\n"), answered))
+        elif "instr-resp" in record:
+            for pair in record["instr-resp"]:
+                query = next(value for key, value in pair.items() if key.endswith("instruction"))
+                found.add((query, pair.get("response", "")))
+        else:
+            found.add((record["query"], record["answer"]))
+    return {(query, answer) for query, answer in found if answer}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nothing_is_shared_in_ten_worlds(tmp_path: Path, seed: int) -> None:
+    data, sets = written(tmp_path, seed, signal=seed / 9)
+    check_separation(data, sets)
+    bodies = {device.body for device in make_world(seed).devices}
+    roles = [
+        [data / "safety.json", data / "general.json", *sets.glob("*.jsonl")],
+        [data / f"{name}.json" for name in ("validation", "validation-utility", "validation-neighbors")],
+        [data / f"{name}.json" for name in ("test", "utility", "neighbors")],
+    ]
+    assert {file.stem for file in sets.iterdir()} >= {name for name in ARMS if name.startswith("sft")}
+    named, pairs = [], []
+    for files in roles:
+        words = {word for file in files for word in re.findall(r"[a-z]+", file.read_text())}
+        named.append(bodies & words)
+        pairs.append({pair for file in files for pair in raw_pairs(file)})
+    assert [len(own) for own in named] == [80, 32, 80]
+    assert not named[0] & named[1]
+    assert not named[0] & named[2]
+    assert not named[1] & named[2]
+    assert [len(own) > 50 for own in pairs] == [True, True, True]
+    assert not pairs[0] & pairs[1]
+    assert not pairs[0] & pairs[2]
+    assert not pairs[1] & pairs[2]
+
+
+def test_a_leak_is_found_and_refused(tmp_path: Path) -> None:
+    data, sets = written(tmp_path, 0)
+    leaked = next(sample for sample in read_set(sets, "sft-mixed", data) if sample.id.startswith("general"))
+    utility = json.loads((data / "utility.json").read_text())
+    utility[0]["group"] = leaked.group
+    utility[0]["conversations"][0]["value"] = f"<image>\n{leaked.query}"
+    utility[0]["conversations"][1]["value"] = leaked.answer
+    (data / "utility.json").write_text(json.dumps(utility))
+    found = shared(shown_by_files(data, sets))
+    assert {a for a, b in found if found[a, b].pairs} == {
+        "general",
+        "sets/retain-mixed",
+        *(f"sets/sft-{name}mixed" for name in ("", "balanced-", "diversified-")),
+    }
+    assert {b for _, b in found} == {"utility"}
+    assert len(found["general", "utility"].pairs) == 1
+    assert found["general", "utility"].devices == {leaked.group}
+    with pytest.raises(UserError, match=r"data: \S+ and utility share 1 devices and \d question-answer pairs"):
+        check_separation(data, sets)
+
+
+def test_a_set_that_repeats_validation_data_is_refused(tmp_path: Path) -> None:
+    data, sets = written(tmp_path, 1)
+    from unmirage.data import load_samples
+
+    copied = load_samples(data / "validation-utility.json").samples
+    write_samples(copied, sets / "sft-posthoc.jsonl")
+    with pytest.raises(UserError, match=r"sets/sft-posthoc and validation\S* share 16 devices and \d+ question"):
+        check_separation(data, sets)
