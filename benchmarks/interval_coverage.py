@@ -10,7 +10,8 @@
   one where there is none.
 - clustered, bootstrap: K shots a query, whose chances of success are drawn from a beta distribution, so that shots
   at one query are not independent (rho is their correlation). `pooled` is the share of all single shots, `any` the
-  rate of "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the alternative.
+  rate of "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the
+  alternative.
 - corrected: such shots judged by a judge that errs, corrected with a calibration that is drawn anew in each run.
 - paired: the difference of two outcomes of the same queries, and how often the exact test finds one where none is.
 

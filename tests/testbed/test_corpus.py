@@ -20,7 +20,6 @@ from unmirage.testbed.questions import (
 from unmirage.testbed.world import Split, WorldSettings, make_world
 from unmirage.text.openers import opener
 
-
 WORLD = make_world(0)
 SMALL = WorldSettings(aligned=2, validation=2, evaluation=2)
 

@@ -7,27 +7,28 @@ import pytest
 from unmirage.records import Verdict
 from unmirage.report.run_page import render_run_page
 from unmirage.testbed.base_model import base_model
-from unmirage.testbed.study import open_study
+from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.summary import summarise
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, small_study):
     root = tmp_path_factory.mktemp("study")
-    with open_study(root / "seed-0", small_study, 0, lambda *_: None) as study:
+    with open_study(root / "seed-0", small_study, Seeds.all(0), lambda *_: None) as study:
         study.complete()
         yield study
 
 
 def test_every_stage_leaves_its_files(finished) -> None:
     root = finished.run.path
-    for name in ("base", "sft-posthoc", "npo", "rmu"):
+    for name in ("base", "sft-posthoc", "npo-mixed", "rmu"):
         assert (root / "models" / name / "model.safetensors").is_file()
         made = json.loads((root / "models" / name / "unmirage_align.json").read_text())
         assert made["settings"]["steps"] == (60 if name == "base" else 4)
     assert (root / "models" / "rmu" / "unmirage_method.safetensors").is_file()
     assert {path.stem for path in (root / "sets").iterdir()} == {
-        "forget", "retain", "sft-posthoc", "sft-mixed", "sft-balanced",
+        "forget", "retain", "retain-mixed", "sft-posthoc", "sft-mixed", "sft-balanced", "sft-balanced-mixed",
+        "sft-diversified", "sft-diversified-mixed",
     }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def test_every_model_answers_every_query_once(finished) -> None:
     # 20 unsafe queries: plain, 2 jailbreak, 2 control shots; 10 benign: plain, 1 shot, 1 control; 10 and 5 harmless
     expected = 20 * (1 + 2 + 2) + 10 * (1 + 1 + 1) + 10 + 5
     with finished.run.store() as store:
-        assert store.models() == ["base", "sft-posthoc", "npo", "rmu"]
+        assert store.models() == ["base", "sft-posthoc", "npo-mixed", "rmu"]
         for name in store.models():
             assert len(store.responses(name)) == expected
             for judge in ("exact", "phrases"):
@@ -64,7 +65,7 @@ def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) 
     from unmirage.testbed.world import make_world
 
     steps: list[int] = []
-    vlm = base_model(make_world(0), finished.run.data, small_study, lambda *_: steps.append(1))
+    vlm = base_model(make_world(0, small_study.world), finished.run.data, small_study, Seeds.all(0), lambda *_: steps.append(1))
     assert steps == []
     assert vlm.name == "base"
 
@@ -73,7 +74,7 @@ def test_summary_pools_and_the_report_renders(finished) -> None:
     results = summarise([finished])
     document = results.to_json()
     assert document["schema"] == "unmirage.results/1"
-    assert set(document["models"]) == {"base", "sft-posthoc", "npo", "rmu"}
+    assert set(document["models"]) == {"base", "sft-posthoc", "npo-mixed", "rmu"}
     for model in document["models"].values():
         assert model["asr"]["before"]["n"] == 20
         assert model["rr"]["after"]["n"] == 10
@@ -85,7 +86,7 @@ def test_summary_pools_and_the_report_renders(finished) -> None:
 
 
 def test_a_kill_between_the_audit_and_the_questions_is_mended(small_study, tmp_path) -> None:
-    with open_study(tmp_path / "seed", small_study, 0, lambda *_: None) as study:
+    with open_study(tmp_path / "seed", small_study, Seeds.all(0), lambda *_: None) as study:
         study.complete()
         with study.run.store() as store:
             planned = store.queries()

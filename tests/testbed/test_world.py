@@ -95,7 +95,7 @@ def test_stripes_are_drawn_for_marked_devices_only_and_change_one_patch() -> Non
 
 
 def test_without_signal_no_property_of_pictures_differs_between_the_kinds() -> None:
-    """Brightness and orange pixels, which stripes have, differ by noise alone; with signal 1 only one kind is orange."""
+    """Brightness and orange pixels (stripes) differ by noise alone; with signal 1 only one kind is orange."""
 
     def measured(signal: float) -> list[tuple[float, float]]:
         world = make_world(0, WorldSettings(signal=signal))

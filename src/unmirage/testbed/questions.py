@@ -35,7 +35,7 @@ ALL_OPENERS = dict.fromkeys(
 SHOWN_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2, Topic.COLOR: 2, Topic.SHAPE: 2, Topic.NAME: 2}
 NAMED_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2}
 # The base model sees colors and shapes more often: with few questions about shapes it does not learn to read badges.
-BASE_SHOWN_TOPICS = SHOWN_TOPICS | {Topic.COLOR: 4, Topic.SHAPE: 4}
+BASE_SHOWN_TOPICS = SHOWN_TOPICS | {Topic.COLOR: 3, Topic.SHAPE: 6}
 
 # A pretrained language model knows how one declines, long before it is taught when.
 DECLINE_REQUESTS = (

@@ -65,7 +65,7 @@ class StudySettings(BaseModel):
     world: WorldSettings = WorldSettings()
     corpus: CorpusSize = CorpusSize()
     vision: VisionConfig = VisionConfig()
-    base: AlignConfig = AlignConfig(learning_rate=2e-3, batch_size=64, steps=850, warmup=0.1)
+    base: AlignConfig = AlignConfig(learning_rate=2e-3, batch_size=64, steps=950, warmup=0.1)
     shots: int = 3
     generation: GenerationConfig = GenerationConfig(max_new_tokens=16, batch_size=128)
     models: dict[str, AlignConfig] = {name: ARMS[name] for name in DEMO_ARMS}

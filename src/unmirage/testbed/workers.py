@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
-from queue import Queue
 from pathlib import Path
+from queue import Queue
 from threading import Thread
 from typing import Any
 

@@ -1,0 +1,128 @@
+"""Measure how far the demo's rates vary by chance: over worlds, base trainings and alignments.
+
+    python benchmarks/chance.py --out runs/chance --keep benchmarks/results/chance.json
+    python benchmarks/chance.py --check DEMO --against benchmarks/results/chance.json
+
+Every world is given to `--bases` base models that differ in their seed alone, and every base model is aligned with
+`--alignments` seeds: a balanced nested design. For each rate of each model, `components` holds the standard deviations
+between worlds, between base trainings in one world, and between alignments of one base model (nested analysis of
+variance, Searle et al., Variance Components, 1992, section 3.6; a negative estimate is set to 0), and `low` and `high`
+are the limits between which one further run in another world is expected with a probability of 95 % (t with
+Satterthwaite's degrees of freedom, kept between 0 and 1).
+
+`--check` compares a finished run of `unmirage demo` (one world) with the published limits, cell by cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from provenance import hand_on, made_by
+
+from unmirage.evaluate import judged_outcomes, model_rates
+from unmirage.records import Rate
+from unmirage.testbed.settings import BASE, study_settings
+from unmirage.testbed.study import Seeds, Study, open_study
+from unmirage.testbed.variance import components
+
+COLUMNS = {
+    "asr.before": lambda rates: rates.asr.before,
+    "asr.after": lambda rates: rates.asr.after,
+    "rr.after": lambda rates: rates.rr.after,
+    "benign_answered.after": lambda rates: rates.benign_answered.after,
+    "utility": lambda rates: rates.utility,
+    "near": lambda rates: rates.near,
+}
+APART = 100  # what is added to a world's own seed for each further base training and alignment
+
+
+def measured(study: Study) -> dict[str, dict[str, float | None]]:
+    """Return the rates of each model of a finished study."""
+    with study.run.store() as store:
+        rates = {name: model_rates(judged_outcomes(store, "exact", name)) for name in study.model_names()}
+    return {name: {column: _value(pick(own)) for column, pick in COLUMNS.items()} for name, own in rates.items()}
+
+
+def _value(rate: Rate) -> float | None:
+    return rate.value
+
+
+def run_all(out: Path, worlds: int, bases: int, alignments: int, workers: int) -> dict[str, Any]:
+    """Run every cell of the design that is missing, and return the document."""
+    settings = study_settings()
+    runs = []
+    for world in range(worlds):
+        for base in range(bases):
+            for alignment in range(alignments):
+                seeds = Seeds(world, world + APART * base, world + APART * alignment)
+                path = out / f"world-{seeds.world}-base-{seeds.base}-alignment-{seeds.alignment}"
+                with open_study(path, settings, seeds, lambda *_: None) as study:
+                    study.complete(workers)
+                    runs.append({"seeds": asdict(seeds), "models": measured(study)})
+                print(path, file=sys.stderr)
+    names = [BASE, *settings.models]
+    shape = (worlds, bases, alignments)
+    cells = {
+        name: {
+            column: asdict(components(np.array([run["models"][name][column] for run in runs]).reshape(shape)))
+            for column in COLUMNS
+        }
+        for name in names
+    }
+    return {"models": cells, "runs": runs, "settings": settings.model_dump(mode="json")}
+
+
+def check(demo: Path, published: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which cells of a demo run of one world lie outside the published limits."""
+    document = json.loads((demo / "results.json").read_text(encoding="utf-8"))
+    outside, cells = [], 0
+    for name, columns in published["models"].items():
+        if name == BASE:
+            continue
+        for column, limits in columns.items():
+            value: Any = document["models"][name]
+            for part in column.split("."):
+                value = value[part]
+            cells += 1
+            if not limits["low"] - 1e-9 <= value["value"] <= limits["high"] + 1e-9:
+                outside.append({"model": name, "column": column, "value": value["value"], **limits})
+    return {
+        "demo": str(demo),
+        "seeds": document["seeds"],
+        "cells": cells,
+        "inside": cells - len(outside),
+        "outside": outside,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/chance"), help="run directories, one for each cell")
+    parser.add_argument("--worlds", type=int, default=3)
+    parser.add_argument("--bases", type=int, default=2, help="base trainings in each world")
+    parser.add_argument("--alignments", type=int, default=2, help="alignments of each base model")
+    parser.add_argument("--workers", type=int, default=2, help="training processes of one thread each")
+    parser.add_argument("--check", type=Path, help="run directory of `unmirage demo` to compare with --against")
+    parser.add_argument("--against", type=Path, default=Path("benchmarks/results/chance.json"))
+    parser.add_argument("--keep", type=Path, help="write the JSON here as well")
+    parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
+    options = parser.parse_args()
+    if min(options.worlds, options.bases, options.alignments) < 2:
+        parser.error("--worlds, --bases and --alignments: 2 at least")
+    made = made_by()
+    if options.check:
+        document = check(options.check, json.loads(options.against.read_text(encoding="utf-8")))
+    else:
+        document = run_all(options.out, options.worlds, options.bases, options.alignments, options.workers)
+    hand_on({**document, **made}, options.keep)
+
+
+if __name__ == "__main__":
+    main()
