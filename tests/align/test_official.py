@@ -22,6 +22,7 @@ from unmirage.models.encoding import IGNORED
 from unmirage.records import Sample
 
 LAYER = 2
+SHIFT = 2
 NPO = {"beta": 0.7, "alpha": 0.4, "ce": 0.9, "gamma": 1.0, "retain_term": "npo", "compat": "official"}
 RMU = {"scale": 10, "alpha": 0.3, "ce": 0.9, "gamma": 1.0, "layer": LAYER, "compat": "official"}
 
@@ -83,12 +84,14 @@ def _case(tiny, method_config: Any, passes: str) -> Case:
     vlm = loaded(tiny)
     config = AlignConfig(method=method_config, savings=Savings(cache_reference=False, passes=passes))
     method = make_method(method_config)
-    plain = data_for(tiny, method_config, 4)
+    plain = data_for(tiny, method_config, 4 + SHIFT)
     data = replace(plain, forget=_of_all_lengths(plain.forget), retain=_of_all_lengths(plain.retain))
     rows = make_rows(stream_samples(method, data, 0), vlm.processor, data.images, config)
     collator = make_collator(vlm.model, vlm.processor, method, config, one_pass=False)
-    batches = collator([{name: stream[at] for name, stream in rows.items()} for at in range(4)])
-    whole = collator.batch({name: [stream[at] for at in range(4)] for name, stream in rows.items()})
+    # The own retain term, where it has a stream of its own, sees other samples than the cross-entropy.
+    items = [{name: stream[at + SHIFT * (name == "retain_term")] for name, stream in rows.items()} for at in range(4)]
+    batches = collator(items)
+    whole = collator.batch({name: [item[name] for item in items] for name in rows})
     before = _said(vlm.model, whole)
     reference = Reference(vlm.model, LAYER, config.savings, adapted=False, cached=False)
     torch.manual_seed(1)
@@ -107,6 +110,26 @@ def npo(request, tiny) -> Case:
 @pytest.fixture(scope="module", params=["joint", "separate"])
 def rmu(request, tiny) -> Case:
     return _case(tiny, RmuConfig(**RMU), request.param)
+
+
+@pytest.mark.parametrize("passes", ["joint", "separate"])
+def test_npo_with_retain_batches_apart(tiny, passes: str) -> None:
+    case = _case(tiny, NpoConfig(**NPO | {"separate_retain": True}), passes)
+    own, own_ref = (said["retain_term"].cross_entropy for said in (case.policy, case.reference))
+    losses, beta = case.losses(), NPO["beta"]
+    log_sigmoid = F.logsigmoid(torch.tensor(beta * (own - own_ref), dtype=torch.float64)).item()
+    assert losses["retain"] == pytest.approx(0.4 * (2 / beta) * log_sigmoid, rel=1e-5)
+    assert losses["cross_entropy"] == pytest.approx(0.9 * case.policy["retain"].cross_entropy, rel=1e-5)
+    assert abs(own - case.policy["retain"].cross_entropy) > 0.01
+
+
+@pytest.mark.parametrize("passes", ["joint", "separate"])
+def test_rmu_with_retain_batches_apart(tiny, passes: str) -> None:
+    case = _case(tiny, RmuConfig(**RMU | {"separate_retain": True}), passes)
+    own, own_ref = (said["retain_term"].hidden for said in (case.policy, case.reference))
+    losses = case.losses()
+    assert losses["retain"] == pytest.approx(0.3 * F.mse_loss(own, own_ref).item(), rel=1e-5)
+    assert losses["cross_entropy"] == pytest.approx(0.9 * case.policy["retain"].cross_entropy, rel=1e-5)
 
 
 def test_the_batch_has_what_the_official_means_are_wrong_about(rmu: Case) -> None:

@@ -16,6 +16,7 @@ from unmirage.align.methods import make_method
 from unmirage.align.plan import (
     check_data,
     keeps_reference,
+    looks_inside,
     loss_tokens,
     make_dataset,
     make_rows,
@@ -128,9 +129,43 @@ def test_dpo_sees_each_query_with_both_answers_side_by_side(tiny) -> None:
         assert answers[0] != answers[1]
 
 
+APART = {"retain_term": "npo", "compat": "official", "separate_retain": True}
+
+
+def test_retain_batches_apart_are_two_orders_of_one_set(tiny) -> None:
+    config = AlignConfig(method=method_config("npo", **APART), batch_size=5)
+    data = data_for(tiny, config.method, 5)
+    streams = stream_samples(make_method(config.method), data, 0)
+    assert list(streams) == ["forget", "retain", "retain_term"]
+    assert streams["retain"] == streams["retain_term"] == data.retain
+    dataset = make_dataset(make_rows(streams, loaded(tiny).processor, data.images, config), 4, config)
+    drawn = {
+        name: [tuple(dataset[at][name].example.input_ids.tolist()) for at in range(20)]
+        for name in ("retain", "retain_term")
+    }
+    for start in range(0, 20, 5):  # each goes through the whole set by itself
+        first, second = (drawn[name][start : start + 5] for name in drawn)
+        assert sorted(first) == sorted(second)
+        assert first != second
+
+
+@pytest.mark.parametrize("settings", [{"separate_retain": False}, {"alpha": 0}, {"ce": 0}, {"gamma": 0}])
+def test_retain_batches_are_one_where_one_term_is_off(settings: dict) -> None:
+    method = make_method(method_config("npo", **APART | settings))
+    assert not method.separates
+    assert method.wants("retain_term") == method.needs("retain_term") == frozenset()
+
+
+def test_each_retain_batch_is_asked_for_its_own_term_alone() -> None:
+    method = make_method(method_config("npo", **APART | {"retain_term": "representation"}))
+    assert (method.wants("retain"), method.needs("retain")) == ({"log_probs"}, frozenset())
+    assert method.wants("retain_term") == method.needs("retain_term") == {"hidden"}
+    assert looks_inside(method)
+
+
 def test_only_the_forget_loss_covers_other_tokens() -> None:
     config = AlignConfig(method=method_config("dpo", loss_tokens="all"))
-    assert loss_tokens(config) == {"forget": "all", "prefer": "answer", "retain": "answer"}
+    assert loss_tokens(config) == {"forget": "all", "prefer": "answer", "retain": "answer", "retain_term": "answer"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -174,6 +209,15 @@ def test_representations_of_padding_are_not_kept() -> None:
 def test_which_streams_go_together(name: str, savings: dict, one_pass: bool, expected: tuple) -> None:
     config = AlignConfig(method=method_config(name), savings=savings)
     assert passes(make_method(config.method), config, one_pass=one_pass) == expected
+
+
+def test_retain_batches_apart_go_through_the_model_as_the_plan_says() -> None:
+    def plan(**savings: str) -> tuple:
+        config = AlignConfig(method=method_config("npo", **APART), savings=savings)
+        return passes(make_method(config.method), config, one_pass=False)
+
+    assert plan() == (("forget", "retain", "retain_term"),)
+    assert plan(passes="separate") == (("forget",), ("retain",), ("retain_term",))
 
 
 def test_separate_passes_are_refused_where_there_can_be_only_one() -> None:

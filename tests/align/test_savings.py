@@ -79,7 +79,16 @@ def test_work_saved_or_cut_up_changes_nothing(tiny, as_it_comes, name: str, adap
     assert_close(as_it_comes(name, adapter), run(tiny, config, rows=ROWS), weights_of(loaded(tiny).model))
 
 
-@pytest.mark.parametrize(("name", "settings"), [("npo", {"retain_term": "npo"}), ("rmu", {}), ("adaptive-rmu", {})])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("npo", {"retain_term": "npo"}),
+        ("npo", {"retain_term": "npo", "separate_retain": True}),
+        ("rmu", {}),
+        ("rmu", {"separate_retain": True}),
+        ("adaptive-rmu", {}),
+    ],
+)
 @pytest.mark.parametrize("variant", ["all", "joint", "separate", "half the layers again"])
 def test_saving_changes_nothing_of_the_official_losses(tiny, name: str, settings: dict, variant: str) -> None:
     """Padding counts in the means of the paper's code, so what a stream is padded with must not."""

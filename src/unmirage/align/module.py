@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unmirage.align.config import Savings
 from unmirage.align.features import shown
 from unmirage.align.forward import PassBatch, raw_outputs, spoken
-from unmirage.align.objective import Method, Outputs, Parts, Stream, StreamName, Unit
+from unmirage.align.objective import RETAINING, Method, Outputs, Parts, Stream, StreamName, Unit
 from unmirage.align.reference import Reference
 from unmirage.models.families import decoder_layers
 
@@ -43,8 +43,9 @@ class AlignModule(nn.Module):
         parts: Parts = {}
         if "forget" in streams:
             parts |= self._method.forget(replace(streams["forget"], prefer=streams.get("prefer")))
-        if "retain" in streams:
-            parts |= self._method.retain(streams["retain"])
+        for name in RETAINING:
+            if name in streams:
+                parts |= self._method.retain(streams[name], name)
         return {name: part.total / max(counts[part.stream, part.per], 1) for name, part in parts.items()}
 
     def _streams(self, batch: PassBatch) -> dict[StreamName, Stream]:

@@ -10,11 +10,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-StreamName = Literal["forget", "prefer", "retain"]
+StreamName = Literal["forget", "prefer", "retain", "retain_term"]
 Tokens = Literal["answer", "query", "all"]
 Unit = Literal["rows", "tokens", "places", "batches"]
 Need = Literal["log_probs", "logits", "hidden"]
 RetainTerm = Literal["none", "kl", "representation", "npo"]
+RETAINING: tuple[StreamName, ...] = ("retain", "retain_term")
 
 
 class MethodConfig(BaseModel):
@@ -30,6 +31,9 @@ class MethodConfig(BaseModel):
     ce: float = Field(default=1.0, ge=0, description="weight of the cross-entropy inside it")
     alpha: float = Field(default=1.0, ge=0, description="weight of the own retain term inside it")
     retain_term: RetainTerm = "none"
+    separate_retain: bool = Field(
+        default=False, description="draw other retain samples for the own retain term than for the cross-entropy"
+    )
     layer: int = Field(default=7, ge=1, description="1-based decoder layer of representations; unused without them")
     loss_tokens: Tokens = Field(default="answer", description="tokens that the forget loss covers")
     compat: Literal["none", "official"] = Field(
@@ -63,7 +67,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of a batch (forget, prefer or retain), through the policy and, where needed, the reference.
+    """One stream of a batch, through the policy and, where needed, the reference.
 
     Attributes:
         rows: number of sequences.
@@ -136,16 +140,28 @@ class Method(ABC):
         """Whether it learns from a retain set."""
         return self.config.gamma > 0
 
+    @property
+    def separates(self) -> bool:
+        """Whether the own retain term has a stream of its own, "retain_term", beside the cross-entropy's "retain"."""
+        return self.config.separate_retain and self.config.ce > 0 and self._term != "none"
+
     def needs(self, stream: StreamName) -> frozenset[Need]:
         """Return what the method wants of the reference on a stream."""
-        return _RETAIN_NEEDS[self._term] if stream == "retain" else self.forget_needs()
+        return self._own_needs(stream) if stream in RETAINING else self.forget_needs()
 
     def wants(self, stream: StreamName) -> frozenset[Need]:
         """Return what the method wants of the policy on a stream."""
-        if stream != "retain":
+        if stream not in RETAINING:
             return self.forget_wants()
-        learns = frozenset[Need]({"log_probs"} if self.config.ce else ())
-        return learns | _RETAIN_NEEDS[self._term]
+        learns = frozenset[Need]({"log_probs"} if self.config.ce and stream == "retain" else ())
+        return learns | self._own_needs(stream)
+
+    def _own_needs(self, stream: StreamName) -> frozenset[Need]:
+        return _RETAIN_NEEDS[self._term] if stream == self._own_stream else frozenset()
+
+    @property
+    def _own_stream(self) -> StreamName:
+        return "retain_term" if self.separates else "retain"
 
     def forget_needs(self) -> frozenset[Need]:
         """Return what the forget loss wants of the reference."""
@@ -159,17 +175,22 @@ class Method(ABC):
     def forget(self, forget: Stream) -> Parts:
         """Return the forget loss, weighted, in parts, on unsafe queries with harmful answers."""
 
-    def retain(self, retain: Stream) -> Parts:
-        """Return the composite retain loss: gamma * (ce * cross-entropy + alpha * own term)."""
+    def retain(self, retain: Stream, name: StreamName = "retain") -> Parts:
+        """Return what a retain stream has of the composite loss: gamma * (ce * cross-entropy + alpha * own term).
+
+        Args:
+            retain: the stream.
+            name: which of the two it is. "retain" has both terms, or the first alone where the method `separates`.
+        """
         config = self.config
         parts: Parts = {}
-        if config.ce:
+        if config.ce and name == "retain":
             total = -retain.policy.log_probs.sum()
-            parts["cross_entropy"] = Part(config.gamma * config.ce * total, "tokens", "retain")
-        if self._term != "none":
+            parts["cross_entropy"] = Part(config.gamma * config.ce * total, "tokens", name)
+        if self._term != "none" and name == self._own_stream:
             weight = config.gamma * config.alpha
             own = self.own_term(retain)
-            parts["retain"] = Part(weight * own.total, own.per, "retain")
+            parts["retain"] = Part(weight * own.total, own.per, name)
         return parts
 
     def own_term(self, retain: Stream) -> Part:

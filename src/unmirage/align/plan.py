@@ -51,7 +51,7 @@ def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig)
 
 def looks_inside(method: Method) -> bool:
     """Tell whether a method uses representations of a decoder layer."""
-    return "hidden" in method.wants("forget") | method.wants("retain")
+    return "hidden" in method.wants("forget") | method.wants("retain") | method.wants("retain_term")
 
 
 def step_count(data: AlignData, config: AlignConfig) -> int:
@@ -70,6 +70,8 @@ def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamNam
         streams["prefer"] = preferred(data.forget, method.preferred(), seed)
     if method.retains:
         streams["retain"] = data.retain
+    if method.separates:
+        streams["retain_term"] = data.retain
     return streams
 
 
@@ -103,7 +105,7 @@ def counted_places(config: AlignConfig) -> Places:
 
 def loss_tokens(config: AlignConfig) -> dict[StreamName, Tokens]:
     """Return which tokens of each stream carry its loss."""
-    return {"forget": config.method.loss_tokens, "prefer": "answer", "retain": "answer"}
+    return {"forget": config.method.loss_tokens, "prefer": "answer", "retain": "answer", "retain_term": "answer"}
 
 
 def needs_reference(method: Method, streams: Iterable[StreamName]) -> bool:
@@ -163,6 +165,7 @@ def passes(method: Method, config: AlignConfig, *, one_pass: bool) -> Plan:
     forgetting: tuple[StreamName, ...] = ("forget", "prefer") if method.prefers else ("forget",)
     groups: list[tuple[StreamName, ...]] = [forgetting] if method.forgets else []
     groups += [("retain",)] if method.retains else []
+    groups += [("retain_term",)] if method.separates else []
     early = config.savings.stop_early and method.wants("forget") == {"hidden"}
     wish = config.savings.passes
     if one_pass and wish == "separate":

@@ -91,6 +91,16 @@ def test_samples_of_a_loss_on_representations_show_query_and_answer(tiny):
     assert official.lengths[0].mean_loss_tokens == official.lengths[0].mean_tokens
 
 
+def test_retain_batches_apart_cost_another_forward_and_backward(tiny):
+    def plan(**settings):
+        method = NpoConfig(compat="official", retain_term="npo", **settings)
+        return estimate(tiny.model, data_of(tiny), AlignConfig(method=method, order="by-length"))
+
+    together, apart = plan(), plan(separate_retain=True)
+    assert [one.stream for one in apart.lengths] == ["forget", "retain", "retain_term"]
+    assert apart.step_tflop / together.step_tflop == pytest.approx(1.5, abs=0.1)
+
+
 def test_lengths_of_some_stand_for_all(tiny):
     every = estimate(tiny.model, data_of(tiny), AlignConfig(method=NpoConfig()))
     some = estimate(tiny.model, data_of(tiny), AlignConfig(method=NpoConfig()), measure=8)
