@@ -1,6 +1,7 @@
 """Run the demo over several seeds and keep its results with wall time, peak memory, machine and commit.
 
-python benchmarks/demo_study.py --seeds 3 --out runs/study --keep benchmarks/results/demo.json
+    python benchmarks/demo_study.py --seeds 3 --arms all --keep benchmarks/results/demo.json
+    python benchmarks/demo_study.py --seeds 3 --arms all --signal 1 --keep benchmarks/results/demo_signal_1.json
 """
 
 from __future__ import annotations
@@ -11,20 +12,19 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from provenance import git, hand_on
 
 
-def measured(seeds: int, out: Path) -> dict[str, object]:
+def measured(options: Sequence[str]) -> dict[str, object]:
     """Run `unmirage demo` in a process of its own; return its results and what they cost."""
     started = time.perf_counter()
     command = [sys.executable, "-c", "from unmirage.cli.main import run; run()"]
-    done = subprocess.run(
-        [*command, "demo", "--seeds", str(seeds), "--out", str(out), "--json"], stdout=subprocess.PIPE, check=True
-    )
+    done = subprocess.run([*command, "demo", *options, "--json"], stdout=subprocess.PIPE, check=True)
     return {
-        "command": f"unmirage demo --seeds {seeds} --json",
+        "command": f"unmirage demo {' '.join(options)} --json",
         "commit": git("rev-parse", "HEAD"),
         "changed_files": len(git("status", "--porcelain").splitlines()),
         "seconds": round(time.perf_counter() - started, 1),
@@ -35,12 +35,17 @@ def measured(seeds: int, out: Path) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("runs/bench-demo"))
+    parser.add_argument("--seeds", default="1")
+    parser.add_argument("--seed", default="0", help="of the first world")
+    parser.add_argument("--arms", default="", help="as for `unmirage demo`")
+    parser.add_argument("--signal", default="0")
+    parser.add_argument("--workers", default="2")
+    parser.add_argument("--out", default="runs/bench-demo")
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
-    hand_on(measured(options.seeds, options.out), options.keep)
+    passed = [f"--{name}={getattr(options, name)}" for name in ("seeds", "seed", "arms", "signal", "workers", "out")]
+    hand_on(measured(passed), options.keep)
 
 
 if __name__ == "__main__":
