@@ -1,6 +1,7 @@
 """Recipes load as the command line loads them and train; the commands of the page that uses them are commands."""
 
 import dataclasses
+import math
 import re
 import shlex
 from pathlib import Path
@@ -61,11 +62,53 @@ def test_a_recipe_is_what_its_name_says(recipe: Path) -> None:
 def test_every_value_says_where_it_comes_from(recipe: Path) -> None:
     text = recipe.read_text(encoding="utf-8")
     assert all(len(line) <= 120 for line in text.splitlines())
-    tags = "paper|code|near|ours|vlguard|llava|Zhang"
+    tags = "paper|code|ours|vlguard|llava|Zhang"
     for line in text.splitlines():
         named = re.match(r"\s*(\w+): \S", line)
         if named and named[1] not in ("name", "compat") and not line.startswith("#"):
             assert re.search(rf"# ({tags})\b", line), f"{recipe.name}: {line}"
+
+
+RETAIN_SAMPLES, GPUS = 2000, 8
+# The authors' scripts in scripts/v1_5, commit 1f89239, as they name things; layers from 0.
+SCRIPTS: dict[str, dict[str, float]] = {
+    "npo-full": {  # finetune_unlearn_npo.sh
+        "learning_rate": 5e-7, "epochs": 1, "rows": 1, "beta": 0.9, "weight": 1.0, "retain_alpha": 1.0,
+    },
+    "npo-lora": {  # finetune_unlearn_lora.sh, with the default of npo_retain_alpha
+        "learning_rate": 1.1e-5, "epochs": 10, "rows": 8, "beta": 0.7, "weight": 1.0, "retain_alpha": 0.0,
+        "lora_r": 128, "lora_alpha": 256,
+    },
+    "rmu-full": {  # finetune_unlearn.sh
+        "learning_rate": 10e-7, "epochs": 10, "rows": 1, "coeff": 10, "layer": 7, "weight": 1.0, "retain_alpha": 1.0,
+    },
+    "rmu-lora": {  # finetune_unlearn_lora.sh
+        "learning_rate": 1.1e-5, "epochs": 10, "rows": 8, "coeff": 10, "layer": 15, "weight": 1.2, "retain_alpha": 0.0,
+        "lora_r": 128, "lora_alpha": 256,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_official_recipes_hold_the_values_of_the_authors_scripts(name: str) -> None:
+    config, script = _load(ROOT / "recipes" / f"{name}-7b-official.yaml"), SCRIPTS[name]
+    rows = script["rows"] * GPUS
+    assert config.learning_rate == pytest.approx(script["learning_rate"])
+    assert (config.micro_batch_size, config.batch_size) == (script["rows"], rows)
+    assert config.steps == math.ceil(script["epochs"] * RETAIN_SAMPLES / rows)
+    assert (config.schedule, config.warmup, config.weight_decay) == ("cosine", 0.03, 0)
+    method = config.method
+    assert (method.gamma, method.ce, method.alpha) == (1, script["weight"], script["retain_alpha"])
+    assert method.separate_retain == (script["retain_alpha"] > 0)
+    if "beta" in script:
+        assert method.beta == script["beta"]
+        assert method.retain_term == "npo"
+    else:
+        assert (method.scale, method.layer) == (script["coeff"], script["layer"] + 1)
+    if config.lora is not None:
+        assert (config.lora.rank, config.lora.alpha) == (script["lora_r"], script["lora_alpha"])
+    expected = {"projector", "down_proj:6-8"} if name == "rmu-full" else {"language", "projector"}
+    assert set(config.trainable) == expected
 
 
 def test_layers_of_the_rmu_recipes_count_from_one() -> None:
