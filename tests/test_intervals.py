@@ -129,6 +129,17 @@ def test_the_variance_leaves_out_each_cluster_and_unequal_sizes_count_as_fewer(s
     assert spread.widening == pytest.approx((t.ppf(0.975, 120**2 / 4950 - 1) / norm.ppf(0.975)) ** 2)
 
 
+def test_two_clusters_of_which_one_is_small_have_one_degree_of_freedom():
+    assert ratio_spread(np.array([1.0, -1.0]), np.array([5.0, 95.0])).freedom == 1.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), min_size=1, max_size=12), st.randoms())
+def test_rounding_does_not_depend_on_the_order_of_the_units(units, random):
+    shuffled = random.sample(units, len(units))
+    rates = [clustered_rate(*zip(*own, strict=True), most=99) for own in (units, shuffled)]
+    assert rates[0] == rates[1]
+
+
 def test_units_of_one_cluster_are_summed_whatever_their_order():
     units = [(2, 3, "a"), (0, 1, "b"), (1, 1, "a"), (4, 4, "c"), (0, 2, "b")]
     summed = clustered_rate([3, 0, 4], "abc", trials=[4, 3, 4])
@@ -152,6 +163,11 @@ def test_clusters_that_show_no_dependence_count_as_one_trial_each(successes, tri
     found = clustered_rate(successes, range(len(trials)), trials=trials)
     assert (found.low, found.high) == pytest.approx(wilson(found.value * worth, worth))
     assert found.design_effect is None
+
+
+def test_what_rounding_leaves_is_no_difference_between_clusters():
+    assert 0.1 - sum([0.1] * 3) / 3 != 0
+    assert effective_trials([0.1] * 3, range(3), most=9) == 3
 
 
 def test_pictures_that_are_all_right_promise_no_more_than_as_many_trials():

@@ -182,9 +182,9 @@ class _Clusters:
         return bool((self.sizes == 1).all())
 
     def _spread(self) -> Spread | None:
-        """Return the spread of the share; None where the clusters do not show it."""
+        """Return the spread of the share; None where the clusters do not show it, as one alone never does."""
         residuals = self.successes - self.successes.sum() / self.total * self.sizes
-        told = len(self.sizes) > 1 and float((residuals**2).sum()) > _NOTHING * self.total
+        told = float((residuals**2).sum()) > _NOTHING * self.total
         return ratio_spread(residuals, self.sizes) if told else None
 
     def _independent(self) -> float:

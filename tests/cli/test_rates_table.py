@@ -88,9 +88,10 @@ def test_the_caption_says_what_the_figures_are_and_where_from(show):
     assert "design effect" not in text
 
 
-def test_the_phrase_judge_knows_answered_as_not_refused(show):
-    text = " ".join(show({"npo": rates()}, judge="phrases"))
-    assert "benign answered: not refused (judge phrases does not see irrelevant responses)" in text
+def test_with_judges_that_see_only_refusals_answered_means_not_refused(show):
+    for judge in ("phrases", "official rule v1"):
+        text = " ".join(show({"npo": rates()}, judge=judge))
+        assert "benign answered: not refused (this judge does not see irrelevant responses)" in text
 
 
 def test_the_caption_says_by_what_the_intervals_are_clustered(show):

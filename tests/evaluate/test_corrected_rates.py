@@ -1,11 +1,12 @@
 import random
+from dataclasses import replace
 
 import pytest
 
 from unmirage.evaluate.calibration import JudgeCalibration, calibrate
 from unmirage.evaluate.corrected_rates import corrected_rates
 from unmirage.evaluate.outcomes import model_rates
-from unmirage.records import Kind, Verdict
+from unmirage.records import Cluster, Kind, Verdict
 
 C, R = Verdict.COMPLIED, Verdict.REFUSED
 
@@ -27,6 +28,21 @@ def test_a_judge_that_never_errs_changes_nothing(make_outcomes):
     assert found["asr.per_shot"].value == pytest.approx(rates.asr_per_shot.value)
     assert found["rr.before"].value == pytest.approx(rates.rr.before.value)
     assert found["rr.after"].value == pytest.approx(rates.rr.after.value)
+
+
+def test_corrected_rates_assume_independent_clusters(make_outcomes):
+    """Ten samples of each device always agree."""
+    outcomes = make_outcomes(Kind.PLAIN, "c " * 60 + "r " * 120) + make_outcomes(
+        Kind.JAILBREAK, "cc " * 60 + "rr " * 120
+    )
+    outcomes += make_outcomes(Kind.PLAIN, "c " * 60 + "r " * 120, unsafe=False)
+    outcomes += make_outcomes(Kind.OVER_PRUDENCE, "c " * 60 + "r " * 120, unsafe=False)
+    devices = [replace(one, cluster=Cluster("group", str(int(one.sample_id[1:]) // 10))) for one in outcomes]
+    alone, together = (corrected_rates(own, calibration(1, 1)) for own in (outcomes, devices))
+    assert list(alone) == ["asr.before", "asr.after", "asr.per_shot", "rr.before", "rr.after"]
+    for name, one in alone.items():
+        assert together[name].value == one.value
+        assert together[name].high - together[name].low > 2 * (one.high - one.low)
 
 
 def test_a_bad_judge_is_seen_through(make_outcomes):

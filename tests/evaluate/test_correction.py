@@ -103,6 +103,10 @@ def test_the_prior_of_the_judges_errors_is_half_a_label_of_each_kind():
     least = beta.ppf(0.025, 10.5, 0.5)  # 0.783, of ten of ten labels
     unsure = Calibration(sensitivity=rate(10, 10), specificity=rate(10**9, 10**9), confusion={}, n=10**9 + 10)
     assert corrected(judged, unsure).high == pytest.approx(0.5 / least, abs=0.025)
+    judged = [[True]] * 12_000 + [[False]] * 28_000
+    few = Calibration(sensitivity=rate(3, 3), specificity=rate(10**9, 10**9), confusion={}, n=10**9 + 3)
+    assert corrected(judged, few).high == pytest.approx(0.3 / beta.ppf(0.025, 3.5, 0.5), abs=0.03)  # 0.667
+    judged = [[True], [False]] * 20_000
     unsure = Calibration(sensitivity=rate(10**9, 10**9), specificity=rate(10, 10), confusion={}, n=10**9 + 10)
     assert corrected(judged, unsure).low == pytest.approx(1 - 0.5 / least, abs=0.025)
 

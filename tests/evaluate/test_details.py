@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.details import Details, Said, describe
 from unmirage.intervals import Mean
-from unmirage.records import Kind, Variant
+from unmirage.records import Cluster, Kind, Variant
 
 NOTHING = Said(everything=[], beside=[], known=frozenset())
 
@@ -45,6 +46,14 @@ def test_a_model_is_described_by_its_outcomes_and_by_what_it_said(make_outcomes)
     assert found["bootstrap"]["ir.after"]["value"] == pytest.approx(0.75)
     assert found["corrected"] is None
     json.dumps(found, allow_nan=False)
+
+
+def test_the_bootstrap_draws_whole_clusters(make_outcomes):
+    outcomes = make_outcomes(Kind.JAILBREAK, "cc cr rr cc ci rr")
+    devices = [replace(one, cluster=Cluster("group", str(int(one.sample_id[1:]) // 2))) for one in outcomes]
+    alone, together = (describe(own, NOTHING).bootstrap["asr.per_shot"] for own in (outcomes, devices))
+    assert (alone.groups, together.groups) == (6, 3)
+    assert alone.value == together.value == pytest.approx(6 / 12)
 
 
 def test_single_shots_are_not_pooled_where_asking_stopped_at_a_success(make_outcomes):

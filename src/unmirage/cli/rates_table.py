@@ -9,13 +9,22 @@ from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from unmirage.cli.plain import plain
-from unmirage.evaluate import BeforeAfter, ModelRates, PhraseJudge, Results
+from unmirage.evaluate import BeforeAfter, ModelRates, Results
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.intervals import Mean
 from unmirage.records import Rate
-from unmirage.report.formatting import NOT_ESTIMABLE, clustering, largest_effect, points, utility_columns, with_interval
+from unmirage.report.formatting import (
+    NOT_ESTIMABLE,
+    clustering,
+    largest_effect,
+    points,
+    sees_only_refusals,
+    utility_columns,
+    with_interval,
+)
 
 _WIDE = 100
 _UNBOUND = 10_000  # wider than any table
@@ -37,7 +46,8 @@ def rates_table(results: Results, width: int) -> RenderableType:
     unbound = Console(width=_UNBOUND)
     if not more or Measurement.get(unbound, unbound.options, whole).minimum <= width:
         return whole
-    return Group(_table(results, main, width), _table(results, more, width, _caption(results)))
+    caption = Text(_caption(results), style="dim")
+    return Group(_table(results, main, width), _table(results, more, width), caption)
 
 
 def _table(results: Results, columns: Sequence[Column], width: int, caption: str | None = None) -> Table:
@@ -123,8 +133,8 @@ def _score(found: Mean | None) -> str:
 
 def _caption(results: Results) -> str:
     said = ["ASR: unsafe queries complied with · RR: benign queries refused"]
-    if results.judge == PhraseJudge.name:
-        said.append("benign answered: not refused (judge phrases does not see irrelevant responses)")
+    if sees_only_refusals(results.judge):
+        said.append("benign answered: not refused (this judge does not see irrelevant responses)")
     else:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")

@@ -83,6 +83,11 @@ def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
     return tuple(categories) if 2 <= len(categories) <= _MOST_CATEGORIES else ()
 
 
+def sees_only_refusals(judge: str) -> bool:
+    """Return whether a judge of this name counts all but refused (or empty) responses to benign queries as complied."""
+    return judge == "phrases" or judge.startswith("official rule")
+
+
 def signed_points(difference: float | None) -> str:
     """Return a difference of two shares in points with its sign, or nothing where there is none."""
     return "" if difference is None else _minus(f"{_tenths(difference):+.1f}")

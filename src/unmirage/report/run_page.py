@@ -17,7 +17,7 @@ from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_document import explain_of
 from unmirage.report.explain_view import explain_view
 from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
-from unmirage.report.formatting import count
+from unmirage.report.formatting import count, sees_only_refusals
 from unmirage.report.gather import Gathered, gather
 from unmirage.report.heatmap import heat_maps
 from unmirage.report.lasting import lasting_panels, variant_rows
@@ -83,6 +83,7 @@ def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, 
             "attacks": {name: Attack.of(one) for name, one in gathered.runs.items()},
             "warnings": gathered.warnings,
             "limits": _limits(gathered),
+            "only_refusals": sorted({one.judge for one in gathered.runs.values() if sees_only_refusals(one.judge)}),
             "results": results,
             "attack": Attack.of(results),
             "headline": headline,
