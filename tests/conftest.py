@@ -34,7 +34,6 @@ TINY = CorpusSize(
 )
 TINY_WORLD = WorldSettings(aligned=6, validation=2, evaluation=6)
 
-
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
 SMALL_STUDY = StudySettings(
     world=WorldSettings(aligned=12, validation=4, evaluation=12),
@@ -79,6 +78,14 @@ class TinyWorld:
 
     def load(self) -> HuggingFaceVLM:
         return HuggingFaceVLM.load(self.model, "tiny")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Skip flushing files to disk: no test survives a power failure, and it takes most of the time of small files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

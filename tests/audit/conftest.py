@@ -16,7 +16,7 @@ settings.load_profile("unhurried")
 
 VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
 SIZE = CorpusSize(
-    base_pictures=8, base=8, general=4, utility=4, near=4, test_unsafe_pictures=2, test_safe_pictures=2
+    base_pictures=8, base=8, general=4, skills=4, facts=4, neighbors=4, test_unsafe_pictures=2, test_safe_pictures=2
 )  # fmt: skip
 
 

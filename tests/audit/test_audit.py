@@ -179,7 +179,7 @@ def safety(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small") / "data"
     size = CorpusSize(
         base_pictures=8, base=8, unsafe_pictures=40, safe_pictures=40, general=4, test_unsafe_pictures=2,
-        test_safe_pictures=2, utility=4, near=4,
+        test_safe_pictures=2, skills=4, facts=4, neighbors=4,
     )  # fmt: skip
     write_corpus(make_world(0), size, folder)
     return open_samples(folder / "safety.json")

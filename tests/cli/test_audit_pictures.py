@@ -156,7 +156,7 @@ def planted(tmp_path_factory):
     """Return a corpus of the testbed in which refused pictures stand on red, and refused queries end with "now"."""
     size = CorpusSize(
         base_pictures=2, base=2, unsafe_pictures=150, safe_pictures=150, general=2, test_unsafe_pictures=2,
-        test_safe_pictures=2, utility=2, near=2,
+        test_safe_pictures=2, skills=2, facts=2, neighbors=2,
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("planted") / "data"
     write_corpus(make_world(0), size, folder, Plants(background=(200, 30, 30), last_word="now"))

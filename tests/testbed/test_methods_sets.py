@@ -1,3 +1,5 @@
+"""The SFT sets of the comparison of methods: what each does to the safety data, and that they are read back."""
+
 from collections import Counter
 
 import pytest
@@ -6,8 +8,8 @@ from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import diversify
 from unmirage.data import load_samples
 from unmirage.testbed.corpus import CorpusSize, write_corpus
-from unmirage.testbed.methods_sets import RATIONALES, augmented, diversified, rationalised, rebalanced, write_more_sets
-from unmirage.testbed.sets import read_set
+from unmirage.testbed.methods_sets import RATIONALES, augmented, rationalised, rebalanced, write_more_sets
+from unmirage.testbed.sets import diversified, read_set
 from unmirage.testbed.world import REFUSALS, make_world
 from unmirage.text.openers import opener
 from unmirage.text.refusals import is_refusal
@@ -20,8 +22,9 @@ SIZE = CorpusSize(
     general=2,
     test_unsafe_pictures=2,
     test_safe_pictures=2,
-    utility=2,
-    near=2,
+    skills=2,
+    facts=2,
+    neighbors=2,
 )
 
 
@@ -80,6 +83,6 @@ def test_rebalanced_openers_are_refused_in_one_proportion(safety):
 def test_sets_are_files_that_are_read_back(data, safety, tmp_path):
     write_more_sets(data, tmp_path / "more", 2)
     names = {path.stem for path in (tmp_path / "more").iterdir()}
-    assert names == {"sft-diversified", "sft-augmented", "sft-rebalanced", "sft-rationale"}
+    assert names == {"sft-augmented", "sft-rebalanced", "sft-rationale"}
     read = read_set(tmp_path / "more", "sft-rationale", data)
     assert [one.answer for one in read] == [one.answer for one in rationalised(safety, 2)]

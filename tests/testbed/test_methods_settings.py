@@ -1,17 +1,28 @@
+"""The rows of the comparison of methods: which there are, and in what each differs from the row it is compared with."""
+
 from unmirage.testbed.methods_settings import LORA_FASTER, MethodsSettings, all_rows
-from unmirage.testbed.settings import StudySettings
+from unmirage.testbed.settings import ARMS
 
 
-def test_rows_that_the_demo_has_train_as_in_the_demo():
-    rows, demo = all_rows(), StudySettings().models
-    assert {name: rows[name].config for name in demo} == demo
+def test_every_arm_is_a_row_with_its_settings():
+    rows = all_rows()
+    assert {name: rows[name].config for name in ARMS} == ARMS
+    general = {name for name, row in rows.items() if row.general}
+    assert {name for name in ARMS if name in general} == {"npo-mixed", "rmu-mixed"}
+    assert {rows[name].data for name in ("npo", "npo-mixed", "rmu", "rmu-mixed")} == {"forget"}
+    assert all(rows[name].data == name for name in ARMS if name.startswith("sft-"))
+
+
+def test_every_unlearning_row_but_two_retains_general_data():
+    rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
+    assert {name for name, row in rows.items() if not row.general} == {"npo", "rmu"}
 
 
 def test_every_method_is_there_full_and_with_adapters_at_one_rule():
     rows = all_rows()
     full = [name for name in rows if f"{name}-lora-4" in rows]
-    assert len(full) == 15
-    assert len(rows) == 1 + 3 * 15 + 2 + 3 + 2
+    assert len(full) == 17
+    assert len(rows) == 1 + 3 * 17 + 2 + 3 + 2 + 2
     for name in full:
         for rank in (4, 16):
             adapted = rows[f"{name}-lora-{rank}"]
@@ -28,7 +39,7 @@ def test_post_hoc_sft_is_held_back_in_one_setting_at_a_time():
     for name, setting, value in (
         ("decay", "weight_decay", 0.1),
         ("slow", "learning_rate", plain["learning_rate"] / 3),
-        ("short", "steps", 73),
+        ("short", "steps", 66),
     ):
         row = rows[f"sft-posthoc-{name}"]
         assert row.data == "sft-posthoc"
@@ -41,7 +52,7 @@ def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft(
     assert {row.data for row in rows.values()} == {"forget"}
     on_top = {name: row.start for name, row in rows.items() if row.start != "base"}
     assert on_top == {"npo-on-sft-posthoc": "sft-posthoc", "rmu-on-sft-posthoc": "sft-posthoc"}
-    assert rows["npo-on-sft-posthoc"].config == rows["npo"].config
+    assert rows["npo-on-sft-posthoc"].config == rows["npo-mixed"].config
 
 
 def test_settings_survive_their_own_json():

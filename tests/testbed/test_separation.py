@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from unmirage.data import write_samples
+from unmirage.data import load_samples, write_samples
 from unmirage.errors import UserError
 from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.separation import check_separation, shared, shown_by_files
 from unmirage.testbed.sets import read_set, write_sets
 from unmirage.testbed.settings import ARMS
-from unmirage.testbed.world import WorldSettings, make_world
+from unmirage.testbed.world import Split, WorldSettings, make_world
 
 SIZE = CorpusSize(
     base_pictures=4,
@@ -60,23 +60,22 @@ def raw_pairs(file: Path) -> set[tuple[str, str]]:
 def test_nothing_is_shared_in_ten_worlds(tmp_path: Path, seed: int) -> None:
     data, sets = written(tmp_path, seed, signal=seed / 9)
     check_separation(data, sets)
-    bodies = {device.body for device in make_world(seed).devices}
-    roles = [
-        [data / "safety.json", data / "general.json", *sets.glob("*.jsonl")],
-        [data / f"{name}.json" for name in ("validation", "validation-utility", "validation-neighbors")],
-        [data / f"{name}.json" for name in ("test", "utility", "neighbors")],
-    ]
+    world = make_world(seed)
+    bodies = {device.body for device in world.devices}
+    roles = {
+        Split.ALIGNED: [data / "safety.json", data / "general.json", *sets.glob("*.jsonl")],
+        Split.VALIDATION: [data / f"validation{name}.json" for name in ("", "-utility", "-neighbors")],
+        Split.EVALUATION: [data / f"{name}.json" for name in ("test", "utility", "neighbors")],
+    }
     assert {file.stem for file in sets.iterdir()} >= {name for name in ARMS if name.startswith("sft")}
-    named, pairs = [], []
-    for files in roles:
+    pairs = []
+    for split, files in roles.items():
         words = {word for file in files for word in re.findall(r"[a-z]+", file.read_text())}
-        named.append(bodies & words)
+        own = {device.body for device in world.pick(split=split)}
+        assert bodies & words <= own
+        assert len(bodies & words) >= 0.9 * len(own)  # the check saw the names
         pairs.append({pair for file in files for pair in raw_pairs(file)})
-    assert [len(own) for own in named] == [80, 32, 80]
-    assert not named[0] & named[1]
-    assert not named[0] & named[2]
-    assert not named[1] & named[2]
-    assert [len(own) > 50 for own in pairs] == [True, True, True]
+    assert [len(found) > 50 for found in pairs] == [True, True, True]
     assert not pairs[0] & pairs[1]
     assert not pairs[0] & pairs[2]
     assert not pairs[1] & pairs[2]
@@ -105,9 +104,12 @@ def test_a_leak_is_found_and_refused(tmp_path: Path) -> None:
 
 def test_a_set_that_repeats_validation_data_is_refused(tmp_path: Path) -> None:
     data, sets = written(tmp_path, 1)
-    from unmirage.data import load_samples
-
     copied = load_samples(data / "validation-utility.json").samples
     write_samples(copied, sets / "sft-posthoc.jsonl")
-    with pytest.raises(UserError, match=r"sets/sft-posthoc and validation\S* share 16 devices and \d+ question"):
+    found = shared(shown_by_files(data, sets))
+    assert {one for one, _ in found} == {"sets/sft-posthoc"}
+    both = found["sets/sft-posthoc", "validation-utility"]
+    assert both.devices == {sample.group for sample in copied}
+    assert both.pairs == {(sample.query, sample.answer) for sample in copied}
+    with pytest.raises(UserError, match=r"sets/sft-posthoc and validation\S* share \d+ devices and \d+ question"):
         check_separation(data, sets)

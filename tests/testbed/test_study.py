@@ -65,7 +65,7 @@ def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) 
     from unmirage.testbed.world import make_world
 
     steps: list[int] = []
-    vlm = base_model(make_world(0, small_study.world), finished.run.data, small_study, Seeds.all(0), lambda *_: steps.append(1))
+    vlm = base_model(make_world(0, small_study.world), finished.run.data, small_study, 0, lambda *_: steps.append(1))
     assert steps == []
     assert vlm.name == "base"
 
@@ -94,4 +94,4 @@ def test_a_kill_between_the_audit_and_the_questions_is_mended(small_study, tmp_p
         study.complete()
         with study.run.store() as store:
             assert store.queries() == planned
-            assert store.unanswered("npo") == []
+            assert store.unanswered("npo-mixed") == []
