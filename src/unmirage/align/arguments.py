@@ -1,4 +1,4 @@
-"""Our settings in, those of the Trainer out: how a step is cut over processes and micro-batches."""
+"""Translate our settings into those of the Trainer, and cut a step over processes and micro-batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step's forward as one module, so that whatever distributes a model sees a single call: batch in, losses out."""
+"""Compute the losses of a micro-batch in one module call, which distributed wrappers need."""
 
 from __future__ import annotations
 

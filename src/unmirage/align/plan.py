@@ -1,4 +1,4 @@
-"""A method, its data and the settings in, the dataset and the way each step goes through the model out."""
+"""Check that method and data fit, and make the dataset and the forward passes of each step."""
 
 from __future__ import annotations
 

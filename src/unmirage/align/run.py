@@ -1,4 +1,4 @@
-"""One alignment run: a model and its data in, the trained model and what happened on the way out."""
+"""Run one alignment: train a model on its data, and report what happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model whose weights are about to be cut into shards in; the same model, whole again, on the main process out."""
+"""Gather a sharded model on the main process."""
 
 from __future__ import annotations
 

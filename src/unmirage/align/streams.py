@@ -1,4 +1,4 @@
-"""Samples in, batches out: encoded once, drawn by a schedule that is a pure function of seed and position."""
+"""Encode samples once, draw them in a reproducible order, and collate them into batches."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class PairedStreams(Dataset[dict[StreamName, Row]]):
 
 @dataclass(frozen=True, slots=True)
 class PassCollator:
-    """Rows in, one batch for each forward pass out.
+    """Collate rows into one batch for each forward pass.
 
     Attributes:
         pad_token_id: what fills the ends of short rows.

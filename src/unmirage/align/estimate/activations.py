@@ -1,4 +1,4 @@
-"""Layers and tokens in, bytes that a forward pass holds for the backward pass out.
+"""Estimate the bytes that a forward pass holds for the backward pass, by layers and tokens.
 
 What autograd saves in the layers of Hugging Face's models, operation by operation; it is checked against
 `torch.autograd.graph.saved_tensors_hooks`. Under bfloat16 arithmetic normalisations stay in float32, and each matrix

@@ -1,4 +1,4 @@
-"""A model in, the sizes that memory and work depend on out: its layers as widths, and which of them train."""
+"""Read the sizes that memory and work depend on from a model: widths of its layers, and which of them train."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers and tokens in, floating-point operations out: a product of matrices counts two for each multiplication.
+"""Count floating-point operations by layers and tokens: a matrix product counts two for each multiplication.
 
 Counted as in Kaplan et al. (arXiv 2001.08361, section 2.1): 2 x weights x tokens forward, and attention's two products
 with the tokens it looks at; what is not a product of matrices is left out. Backward, each product is done once more

@@ -1,4 +1,4 @@
-"""Samples in, what each costs out: tokens, tokens with loss, tiles; and the refusal of those that do not fit."""
+"""Measure what each sample costs (tokens, tokens with loss, tiles), and refuse samples that do not fit."""
 
 from __future__ import annotations
 

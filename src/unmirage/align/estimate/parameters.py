@@ -1,4 +1,4 @@
-"""A skeleton in, parameters and the bytes of everything that goes with them out."""
+"""Count parameters, and the bytes of weights, gradients and optimizer states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a micro-batch in, its work and its memory out: which layers each pass runs, holds and goes back through."""
+"""Estimate work and memory of a micro-batch: which layers each pass runs, holds and goes back through."""
 
 from __future__ import annotations
 

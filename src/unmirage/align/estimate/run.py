@@ -1,4 +1,4 @@
-"""A model, its data and the settings of a run in; what it will need, before anything is spent, out."""
+"""Estimate memory, time and disk of a run before it starts."""
 
 from __future__ import annotations
 

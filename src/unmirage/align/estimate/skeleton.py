@@ -1,4 +1,4 @@
-"""A model's name in, its shape without its weights out: no numbers are read, and what trains is chosen already."""
+"""Load the shape of a model without its weights, with the trainable parts chosen."""
 
 from __future__ import annotations
 
