@@ -18,8 +18,8 @@ MIXED = "-mixed"  # ends the name of an arm that trains on the general data too
 # What `unmirage demo` trains: the paper's two SFT models, and the remedies with the same general data.
 DEMO_ARMS = ("sft-posthoc", "sft-mixed", "sft-balanced-mixed", "npo-mixed", "rmu-mixed")
 
-_SFT_STEPS, _SFT_BATCH = 200, 48
-_UNLEARNING_STEPS, _UNLEARNING_BATCH = 150, 24
+_SFT_STEPS, _SFT_BATCH = 120, 32
+_UNLEARNING_STEPS, _UNLEARNING_BATCH = 100, 16
 
 
 def _sft(learning_rate: float) -> AlignConfig:
