@@ -7,6 +7,7 @@ depend on how many processes there are.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -85,7 +86,9 @@ def train_all(trainings: Sequence[Training], run: RunDirectory, progress: Progre
         listener.start()
         try:
             with ProcessPoolExecutor(min(workers, len(trainings)), mp_context=context) as pool:
-                submitted = [pool.submit(_in_worker, one, base, run.model(one.name), steps) for one in trainings]
+                submitted = [
+                    pool.submit(_in_worker, one, base, run.model(one.name), steps, os.getpid()) for one in trainings
+                ]
                 for done in as_completed(submitted):
                     yield done.result()
         finally:
@@ -97,10 +100,17 @@ def _relay(progress: Progress, name: str, stage: str, done: int, total: int) -> 
     progress(f"{name}: {stage}", done, total)
 
 
-def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any]) -> Trained:
+def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any], parent: int) -> Trained:
+    """Train in this process; it ends with its parent, which may be killed."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        if os.getppid() != parent:
+            os._exit(1)  # nobody waits for the result any more
+        steps.put((training.name, stage, done, total))
+
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    return train(training, base, out, lambda stage, done, total: steps.put((training.name, stage, done, total)))
+    return train(training, base, out, report)
 
 
 def _listen(steps: Queue[Any], progress: Progress) -> None:
