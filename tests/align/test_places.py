@@ -60,7 +60,7 @@ def test_places_of_the_tiny_model_by_hand(tiny) -> None:
         assert "".join(found[1][3:]) == "ĠThat</s>"
         out = [tokens_at(batch, vlm.processor, start + row, ~batch.places) for row in (0, 1)]
         padding = int((~batch.inputs["attention_mask"][start + 1].bool()).sum())
-        assert out[0] == ["<s>", "USER", ":", "Ġ", *["<image>"] * 16, "Ċ", "ĠASSISTANT", ":"]
+        assert out[0] == ["<s>", "USER", ":", "Ġ", *["<image>"] * 4, "Ċ", "ĠASSISTANT", ":"]
         assert out[1] == ["<s>", "USER", ":", "Ġ", "ĠASSISTANT", ":", *[vlm.processor.tokenizer.pad_token] * padding]
 
 

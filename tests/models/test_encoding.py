@@ -34,8 +34,8 @@ def test_example_decodes_to_the_chat_and_masks_the_prompt(tiny) -> None:
     decode = processor.tokenizer.decode
     assert decode(prompt).replace("<image>", "") == f"<s>USER: \n{sample.query} ASSISTANT:"
     assert decode(answer) == f" {sample.answer}</s>"
-    assert int((example.input_ids == processor.image_token_id).sum()) == 16
-    assert example.extras["pixel_values"].shape == (1, 3, 32, 32)
+    assert int((example.input_ids == processor.image_token_id).sum()) == 4
+    assert example.extras["pixel_values"].shape == (1, 3, 40, 40)
 
 
 def test_text_only_example_has_no_picture(tiny) -> None:
@@ -58,7 +58,7 @@ def test_collate_pads_on_the_right_and_labels_only_answers(tiny) -> None:
     for row, example in enumerate((short, long)):
         labels = batch["labels"][row]
         assert labels[labels != IGNORED].tolist() == example.input_ids[example.prompt_length :].tolist()
-    assert batch["pixel_values"].shape == (2, 3, 32, 32)
+    assert batch["pixel_values"].shape == (2, 3, 40, 40)
 
 
 def test_prompts_are_padded_on_the_left(tiny) -> None:

@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from unmirage.models import HuggingFaceVLM
+from unmirage.testbed.pictures import PATCH, SIZE
 from unmirage.testbed.vlm import CHAT_TEMPLATE
 
 
@@ -25,8 +26,8 @@ def wide(tiny):
         intermediate_size=256,
         num_hidden_layers=2,
         num_attention_heads=4,
-        image_size=32,
-        patch_size=8,
+        image_size=SIZE,
+        patch_size=PATCH,
         projection_dim=96,
     )
     text = LlamaConfig(
@@ -45,7 +46,7 @@ def wide(tiny):
         text_config=text,
         image_token_index=processor.tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-1,
-        image_seq_length=16,
+        image_seq_length=(SIZE // PATCH) ** 2,
     )
     return HuggingFaceVLM("wide", LlavaForConditionalGeneration(config), processor)
 

@@ -66,7 +66,7 @@ def test_samples_show_exactly_what_carries_loss(tiny):
     assert [sample.stream for sample in plan.samples] == ["forget"] * 3 + ["retain"] * 3
     first = plan.samples[0]
     assert first.text.endswith("ASSISTANT:[[ You need amber, moss and tin.</s>]]")
-    assert "<image ×16>" in first.text
+    assert "<image ×4>" in first.text
     assert first.loss_tokens < first.tokens
     queries = estimate(tiny.model, few(tiny), AlignConfig(method=NpoConfig(loss_tokens="query"))).samples[0]
     assert "[[" in queries.text
