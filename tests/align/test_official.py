@@ -139,7 +139,7 @@ def test_the_batch_has_what_the_official_means_are_wrong_about(rmu: Case) -> Non
             real, ids = batch.inputs["attention_mask"][start:end], batch.inputs["input_ids"][start:end]
             assert batch.places[start:end].sum() > 1.15 * real.sum()
             assert len(set(batch.loss[start:end].sum(1).tolist())) == 4
-            assert (ids == rmu.module.model.config.image_token_id).sum() == 4 * 16
+            assert (ids == rmu.module.model.config.image_token_id).sum() == 4 * rmu.module.model.config.image_seq_length
     assert abs(rmu.policy["forget"].cross_entropy / rmu.reference["forget"].cross_entropy - 1) > 1e-3
 
 
@@ -193,7 +193,8 @@ def test_rmu_without_compat_is_a_mean_over_query_and_answer(tiny) -> None:
     control = 10 * vector / vector.norm()
     (batch,) = (one for one in case.passes if "forget" in one.rows)
     words = batch.inputs["attention_mask"].bool()
-    head, tail = ["<s>", "USER", ":", "Ġ", *["<image>"] * 16, "Ċ"], ["ĠASSISTANT", ":"]
+    picture = ["<image>"] * case.module.model.config.image_seq_length
+    head, tail = ["<s>", "USER", ":", "Ġ", *picture, "Ċ"], ["ĠASSISTANT", ":"]
     for row, ids in enumerate(batch.inputs["input_ids"].tolist()):
         tokens = loaded(tiny).processor.tokenizer.convert_ids_to_tokens(ids)
         assert tokens[: len(head)] == head
