@@ -168,9 +168,10 @@ def test_rewritten_queries_that_were_trained_on_are_counted_too(unmirage, tiny, 
                             "--word", "jailbreak=what", "--word", "over-prudence=share", "--dry-run")  # fmt: skip
     assert code == 0, err
     assert (
-        "test.jsonl: rewritten queries (jailbreak) also occur in the training data of sft (same query: 1 of 2). "
-        "Rates on them" in err
+        "test.jsonl: rewritten queries (jailbreak): 1 of 2 have the text of a query in the training data of sft, with "
+        "another picture or none\n" in err
     )
+    assert "measure memory" not in err
 
 
 def test_a_model_aligned_twice_remembers_both_data_sets(unmirage, tiny, files, tmp_path):

@@ -111,7 +111,10 @@ class TrainedOn:
         return cls(parts, sum(prints[name].unread for name in ("unsafe", "benign") if name in prints), record.complete)
 
     def lines(self, data: str, model: str) -> Iterator[str]:
-        """Yield a warning for each part of the test data that the model was trained on."""
+        """Yield a warning for each part of the test data that the model was trained on.
+
+        The same query about another picture is another sample, so it is reported without a warning.
+        """
         for part, counts in self.parts.items():
             if part in ("unsafe", "benign"):
                 shared = {way: count for way, count in counts.items() if count.shared}
@@ -119,7 +122,12 @@ class TrainedOn:
             else:
                 shared = {way: counts[way] for way in (Way.QUERY, Way.PICTURE_AND_QUERY) if counts[way].shared}
                 what = f"rewritten queries ({part})"
-            if shared:
+            if set(shared) == {Way.QUERY}:
+                yield (
+                    f"{data}: {what}: {_of(shared[Way.QUERY])} have the text of a query in the training data of "
+                    f"{model}, with another picture or none"
+                )
+            elif shared:
                 said = "; ".join(f"same {way.text}: {_of(count)}" for way, count in shared.items())
                 yield (
                     f"{data}: {what} also occur in the training data of {model} ({said}). "
