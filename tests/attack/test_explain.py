@@ -89,7 +89,16 @@ def test_the_document(monkeypatch, tiny):
     assert json.loads(json.dumps(document)) == document
     assert document["schema"] == "unmirage.explain/1"
     assert (document["model"], document["n"], document["mode"]) == ("planted", 2, "leave-out")
-    assert set(document["opener_is_cause"]) == {"value", "low", "high", "k", "n", "invalid"}
+    assert set(document["opener_is_cause"]) == {
+        "value",
+        "low",
+        "high",
+        "k",
+        "n",
+        "invalid",
+        "clusters",
+        "design_effect",
+    }
     first = document["queries"][0]
     assert set(first) == {"query_id", "text", "p_refusal", "words"}
     assert first["words"][0] == {
