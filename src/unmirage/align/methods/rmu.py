@@ -12,7 +12,7 @@ from unmirage.align.objective import Method, MethodConfig, Need, Part, Parts, Re
 
 
 class RmuConfig(MethodConfig):
-    """Settings of RMU. With `compat: official` the means also cover padding and image positions."""
+    """Settings of RMU. With `compat: official` the means cover all positions, padding and picture included."""
 
     name: Literal["rmu"] = "rmu"
     retain_term: RetainTerm = "representation"
@@ -26,8 +26,8 @@ def rmu_loss(hidden: Tensor, target: Tensor) -> Tensor:
     The loss of arXiv 2403.03218, up to the constant width.
 
     Args:
-        hidden: (places, width) activations of the model being trained, on query and answer tokens. Padding says
-            nothing, and image positions would outnumber the words: both stay out.
+        hidden: (places, width) activations of the model being trained, on query and answer tokens. The first token
+            and the chat template would outweigh them, and image positions would outnumber them.
         target: (width,) c * v with v a fixed random unit vector; or (places, width), one for each.
     """
     return (hidden.float() - target).square().mean(-1)
