@@ -39,7 +39,7 @@ def test_post_hoc_sft_is_held_back_in_one_setting_at_a_time():
     for name, setting, value in (
         ("decay", "weight_decay", 0.1),
         ("slow", "learning_rate", plain["learning_rate"] / 3),
-        ("short", "steps", 66),
+        ("short", "steps", plain["steps"] // 3),
     ):
         row = rows[f"sft-posthoc-{name}"]
         assert row.data == "sft-posthoc"
@@ -48,7 +48,7 @@ def test_post_hoc_sft_is_held_back_in_one_setting_at_a_time():
 
 def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft():
     rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
-    assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(150, 24)}
+    assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(ARMS["npo"].steps, ARMS["npo"].batch_size)}
     assert {row.data for row in rows.values()} == {"forget"}
     on_top = {name: row.start for name, row in rows.items() if row.start != "base"}
     assert on_top == {"npo-on-sft-posthoc": "sft-posthoc", "rmu-on-sft-posthoc": "sft-posthoc"}

@@ -12,7 +12,7 @@ import typer
 
 from unmirage.cli.console import err, out, print_json
 from unmirage.cli.progress import StageProgress
-from unmirage.errors import unknown
+from unmirage.errors import UserError, unknown
 from unmirage.run import RunDirectory, open_run, write_text_atomic
 
 
@@ -48,13 +48,15 @@ def demo_command(
     """
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.report.run_page import render_run_page
-    from unmirage.testbed.full import copy_for_report, full
+    from unmirage.testbed.full import MIRAGE, copy_for_report, full
     from unmirage.testbed.settings import study_settings
     from unmirage.testbed.study import Seeds, open_study, refuse_old_world
     from unmirage.testbed.summary import summarise
 
     quiet_libraries()
     settings = study_settings(_named(arms), signal)
+    if everything and MIRAGE not in settings.models:
+        raise UserError(f"--full: works on '{MIRAGE}', which --arms leaves out; add it to --arms")
     processes = workers or min(2, os.cpu_count() or 1)
     started = time.perf_counter()
     refuse_old_world(out_dir)

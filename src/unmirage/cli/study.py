@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,9 +131,8 @@ def _completed(
 
     studies = []
     with StageProgress() as progress:
-        for seed in seeds:
+        for seed, path in _folders(folder, seeds).items():
             progress.prefix = f"seed {seed}: "
-            path = folder / f"seed-{seed}"
             study = stack.enter_context(open_methods(path, settings, seed, progress, keep_models=keep_models))
             study.complete(names)
             studies.append(study)
@@ -202,12 +201,26 @@ def _attacked(
 
     studies = []
     with StageProgress() as progress:
-        for seed in seeds:
+        for seed, path in _folders(folder, seeds).items():
             progress.prefix = f"seed {seed}: "
-            study = stack.enter_context(open_relearn(folder / f"seed-{seed}", settings, seed, progress))
+            study = stack.enter_context(open_relearn(path, settings, seed, progress))
             study.complete()
             studies.append(study)
     return studies
+
+
+def _folders(folder: Path, seeds: Iterable[int]) -> dict[int, Path]:
+    """Return the run directory of every seed.
+
+    Raises:
+        UserError: one of them was made with an earlier version of the synthetic world; no seed has been run yet.
+    """
+    from unmirage.testbed.study import refuse_old_world
+
+    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+    for path in folders.values():
+        refuse_old_world(path)
+    return folders
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

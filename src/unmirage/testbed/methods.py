@@ -37,6 +37,7 @@ from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
 from unmirage.testbed.settings import MIXED
 from unmirage.testbed.study import Seeds, Study, refuse_old_world
+from unmirage.testbed.workers import training_record
 
 EXACT = "exact"
 _ENDS = 10  # steps that are averaged for the losses at the start and at the end
@@ -151,7 +152,8 @@ class MethodsStudy:
             seconds = time.perf_counter() - started
             document = {"steps": error.step, "seconds": round(seconds, 1), "stopped": str(error), "losses": {}}
         else:
-            save_model(self.study.run.model(name), vlm, seeded.model_dump(mode="json"), result.state)
+            made_with = seeded.model_dump(mode="json")
+            save_model(self.study.run.model(name), vlm, made_with, result.state, training=training_record(data))
             document = _told(result)
         self.study.run.write_json(file, document)
         return document

@@ -159,10 +159,6 @@ def table(document: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _percent(rate: Mapping[str, Any] | None) -> str:
-    return "diverged" if rate is None else f"{100 * rate['value']:.0f}"
-
-
 def markdown(document: Mapping[str, Any]) -> str:
     """Return the table in Markdown."""
     lines = [heads(), ["---", *["---:"] * (len(heads()) - 1)], *table(document)]

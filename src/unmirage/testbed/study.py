@@ -230,8 +230,8 @@ def refuse_old_world(path: Path) -> None:
     if not run.config_file.is_file():
         return
     config = run.config()
-    if "corpus" in config.get("study", config) and "world" not in config.get("study", config):
+    if "corpus" in config and "world" not in config:
         raise UserError(
-            f"{path}: made in the first synthetic world, whose general data shows evaluation devices; its rates do not "
-            "compare with today's. Name a new directory with --out"
+            f"{path}: made with an earlier version of the synthetic world, whose general data shows evaluation "
+            "devices. Its rates cannot be compared with current ones. Name a new directory with --out"
         )

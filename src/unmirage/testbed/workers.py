@@ -24,6 +24,8 @@ from transformers.utils import logging as transformers_logging
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.align.guards import DivergenceError
 from unmirage.align.run import Progress
+from unmirage.data.overlap import fingerprints_of
+from unmirage.data.training_record import TrainingRecord
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import RunDirectory
 from unmirage.run.model import save_model
@@ -57,12 +59,19 @@ def train(training: Training, base: Path, out: Path, progress: Progress | None =
     try:
         vlm = HuggingFaceVLM.load(base, training.name)
         result = align(vlm, training.data, training.config, progress)
-        save_model(out, vlm, training.config.model_dump(mode="json"), result.state)
+        save_model(
+            out, vlm, training.config.model_dump(mode="json"), result.state, training=training_record(training.data)
+        )
     except DivergenceError as error:
         stopped = str(error)
     finally:
         torch.set_num_threads(threads)
     return Trained(training.name, time.perf_counter() - started, stopped)
+
+
+def training_record(data: AlignData) -> TrainingRecord:
+    """Return the record of an alignment's data. That of the base model, which shows all devices, is not part of it."""
+    return TrainingRecord.of([fingerprints_of((*data.forget, *data.retain), data.images)])
 
 
 def train_all(trainings: Sequence[Training], run: RunDirectory, progress: Progress, workers: int) -> Iterator[Trained]:
