@@ -1,32 +1,68 @@
-"""The demo command on a small study: JSON alone on stdout, a report, and nothing done twice."""
+"""The demo command on a small study: JSON alone on stdout, a report, nothing done twice, and what its options do."""
 
 import json
 
 import pytest
+import yaml
+
+from unmirage.cli.demo import _named
+from unmirage.testbed.settings import ARMS, DEMO_ARMS
+
+FAST = {"batch_size": 8, "steps": 4}
+
+
+def small(study, arms, signal):
+    """Return the settings of a small study in the place of those of the demo."""
+    models = {name: study.models.get(name, ARMS[name].model_copy(update=FAST)) for name in arms}
+    world = study.world.model_copy(update={"signal": signal})
+    return study.model_copy(update={"models": models, "world": world})
 
 
 @pytest.fixture
 def demo(unmirage, small_study, monkeypatch, tmp_path):
-    monkeypatch.setattr("unmirage.testbed.settings.StudySettings", lambda: small_study)
+    monkeypatch.setattr(
+        "unmirage.testbed.settings.study_settings",
+        lambda arms=DEMO_ARMS, signal=0.0: small(small_study, arms, signal),
+    )
     return lambda *args: unmirage("demo", "--out", tmp_path / "out", *args)
 
 
-def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, tmp_path):
-    code, out, err = demo("--json")
+def overlap(unmirage, model, data):
+    """Return which ways of overlap `unmirage attack` counts for the samples of a file, and what it says."""
+    words = ("--kind", "jailbreak", "--word", "jailbreak=what", "--word", "over-prudence=share")
+    code, out, err = unmirage("attack", model, data, *words, "--dry-run")
+    assert code == 0, err
+    parts = json.loads(out)["overlap"]["parts"]
+    ways = {way for part in ("unsafe", "benign") for way, count in parts[part].items() if count["shared"]}
+    return ways, err
+
+
+def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage, tmp_path):
+    arms = ("--arms", "sft-posthoc,npo-mixed,rmu", "--workers", "1")
+    code, out, err = demo("--json", *arms)
     assert code == 0, err
     document = json.loads(out)
     assert document == json.loads((tmp_path / "out" / "results.json").read_text())
-    assert list(document["models"]) == ["base", "sft-posthoc", "npo", "rmu"]
+    assert list(document["models"]) == ["base", "sft-posthoc", "npo-mixed", "rmu"]
     assert document["models"]["base"]["asr"]["before"]["n"] == 20
     assert "sft-posthoc: align: 4 steps in" in err
     assert str(tmp_path / "out" / "report.html") in err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "default-src 'none'" in page
 
-    code, out, err = demo("--seeds", "2")
+    folder = tmp_path / "out" / "seed-0"
+    for name in ("sft-posthoc", "npo-mixed"):
+        ways, err = overlap(unmirage, folder / "models" / name, folder / "data" / "test.json")
+        assert ways == {"query"}
+        assert "measure memory" not in err
+        ways, err = overlap(unmirage, folder / "models" / name, folder / "data" / "safety.json")
+        assert ways >= {"picture", "query", "picture_and_query", "group"}
+        assert f"unsafe samples also occur in the training data of {name} (" in err
+
+    code, out, err = demo("--seeds", "2", *arms)
     assert code == 0, err
-    assert "seed 0: " not in err  # finished before
-    assert "seed 1: sft-posthoc: align: 4 steps in" in err
+    assert "world 0: " not in err  # finished before
+    assert "world 1: sft-posthoc: align: 4 steps in" in err
     assert "seeds: 0, 1" in out
     pooled = json.loads((tmp_path / "out" / "results.json").read_text())
     assert pooled["seeds"] == [0, 1]
@@ -34,6 +70,66 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, tmp_path)
     for name, rates in pooled["by_seed"][0]["models"].items():
         assert rates.items() <= document["models"][name].items()
     assert pooled["models"]["base"]["over_seeds"]["asr.before"]["n"] == 2
+
+
+def test_options_choose_world_signal_arms_and_processes(demo, tmp_path, monkeypatch):
+    from unmirage.testbed import study
+
+    told = {}
+    train_all, base_model = study.train_all, study.base_model
+
+    def trained(trainings, run, progress, workers):
+        told["workers"] = workers
+        return train_all(trainings, run, progress, 1)
+
+    def base(*args, shipped):
+        told["shipped"] = shipped
+        return base_model(*args, shipped=shipped)
+
+    monkeypatch.setattr(study, "train_all", trained)
+    monkeypatch.setattr(study, "base_model", base)
+    code, out, err = demo(
+        "--json", "--seed", "3", "--signal", "0.5", "--arms", "sft-balanced,sft-posthoc", "--workers", "5",
+        "--train-base",
+    )  # fmt: skip
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["seeds"] == [3]
+    assert list(document["models"]) == ["base", "sft-posthoc", "sft-balanced"]
+    assert document["settings"]["world"]["signal"] == 0.5
+    assert told == {"workers": 5, "shipped": False}
+    assert [path.name for path in (tmp_path / "out").glob("seed-*")] == ["seed-3"]
+    config = yaml.safe_load((tmp_path / "out" / "seed-3" / "config.yaml").read_text())
+    assert config["seeds"] == {"world": 3, "base": 3, "alignment": 3}
+    assert config["world"]["signal"] == 0.5
+
+    code, _, err = demo("--seed", "3", "--arms", "sft-balanced,sft-posthoc")
+    assert code == 2
+    assert "world" in err  # another signal is another run
+
+
+def test_arms_are_listed_in_the_order_of_the_table():
+    assert _named("") == list(DEMO_ARMS)
+    assert _named("all") == list(ARMS)
+    assert _named(" rmu, sft-posthoc ,npo-mixed,") == ["sft-posthoc", "npo-mixed", "rmu"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--arms", "sft-posthoc,npo-mixd"), "unknown arm 'npo-mixd'; valid: npo, npo-mixed, rmu, rmu-mixed,"),
+        (("--arms", "npo-mixd"), "Did you mean 'npo-mixed'?"),
+        (("--arms", "npo-mixed", "--full"), "--full: works on 'sft-posthoc', which --arms leaves out"),
+        (("--signal", "1.5"), "--signal"),
+        (("--workers", "0"), "--workers"),
+        (("--seed", "-1"), "--seed"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_anything_is_written(demo, tmp_path, options, said):
+    code, out, err = demo(*options)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(demo, tmp_path):

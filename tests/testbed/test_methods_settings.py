@@ -48,7 +48,8 @@ def test_post_hoc_sft_is_held_back_in_one_setting_at_a_time():
 
 def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft():
     rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
-    assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(ARMS["npo"].steps, ARMS["npo"].batch_size)}
+    npo = ARMS["npo"]
+    assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(npo.steps, npo.batch_size)}
     assert {row.data for row in rows.values()} == {"forget"}
     on_top = {name: row.start for name, row in rows.items() if row.start != "base"}
     assert on_top == {"npo-on-sft-posthoc": "sft-posthoc", "rmu-on-sft-posthoc": "sft-posthoc"}
