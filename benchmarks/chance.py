@@ -8,7 +8,7 @@ Every world is given to `--bases` base models that differ in their seed alone, a
 between worlds, between base trainings in one world, and between alignments of one base model (nested analysis of
 variance, Searle et al., Variance Components, 1992, section 3.6; a negative estimate is set to 0), and `low` and `high`
 are the limits between which one further run in another world is expected with a probability of 95 % (t with
-Satterthwaite's degrees of freedom, kept between 0 and 1).
+Satterthwaite's degrees of freedom, cut at 0 and 1).
 
 `--check` compares a finished run of `unmirage demo` (one world) with the published limits, cell by cell.
 """
@@ -28,6 +28,7 @@ from provenance import hand_on, made_by
 
 from unmirage.evaluate import judged_outcomes, model_rates
 from unmirage.records import Rate
+from unmirage.testbed.markdown import write_between_markers
 from unmirage.testbed.settings import BASE, study_settings
 from unmirage.testbed.study import Seeds, Study, open_study
 from unmirage.testbed.variance import components
@@ -79,6 +80,19 @@ def run_all(out: Path, worlds: int, bases: int, alignments: int, workers: int) -
     return {"models": cells, "runs": runs, "settings": settings.model_dump(mode="json")}
 
 
+def markdown(document: Mapping[str, Any]) -> str:
+    """Return a table with a row for each model and rate, in percent."""
+    heads = ("model", "rate", "mean", "observed", "expected of a further run", "world", "base", "alignment")
+    lines = [heads, ("---", "---", *["---:"] * (len(heads) - 2))]
+    for name, columns in document["models"].items():
+        for column, found in columns.items():
+            one = {key: f"{100 * value:.1f}" for key, value in found.items()}
+            ranges = (f"{one['least']} to {one['greatest']}", f"{one['low']} to {one['high']}")
+            spreads = (one["sd_world"], one["sd_base"], one["sd_alignment"])
+            lines.append((name, column, one["mean"], *ranges, *spreads))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def check(demo: Path, published: Mapping[str, Any]) -> dict[str, Any]:
     """Return which cells of a demo run of one world lie outside the published limits."""
     document = json.loads((demo / "results.json").read_text(encoding="utf-8"))
@@ -111,6 +125,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="training processes of one thread each")
     parser.add_argument("--check", type=Path, help="run directory of `unmirage demo` to compare with --against")
     parser.add_argument("--against", type=Path, default=Path("benchmarks/results/chance.json"))
+    parser.add_argument("--write", type=Path, help="Markdown file; the table goes between its two markers")
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
@@ -121,6 +136,8 @@ def main() -> None:
         document = check(options.check, json.loads(options.against.read_text(encoding="utf-8")))
     else:
         document = run_all(options.out, options.worlds, options.bases, options.alignments, options.workers)
+    if options.write and not options.check:
+        write_between_markers(options.write, "chance", markdown(document))
     hand_on({**document, **made}, options.keep)
 
 

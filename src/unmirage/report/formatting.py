@@ -17,8 +17,13 @@ _NAMES = {
     "sft-posthoc": "SFT post-hoc",
     "sft-mixed": "SFT mixed",
     "sft-balanced": "SFT balanced",
+    "sft-balanced-mixed": "SFT balanced, mixed",
+    "sft-diversified": "SFT diversified",
+    "sft-diversified-mixed": "SFT diversified, mixed",
     "npo": "NPO",
+    "npo-mixed": "NPO, mixed",
     "rmu": "RMU",
+    "rmu-mixed": "RMU, mixed",
 }
 
 

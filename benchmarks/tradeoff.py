@@ -1,0 +1,56 @@
+"""Plot the trade-off curve of every arm: ASR after the attack against benign queries that are still answered.
+
+    python benchmarks/tradeoff.py benchmarks/results/rates.json --out docs/tradeoff.svg
+
+Each point is a learning rate that `unmirage study rates` tried, measured on validation devices; the chosen one is
+filled. The attack had no part in the choice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#cc8800")  # one for each method; dashes for general data
+_METHODS = ("sft-posthoc", "sft-balanced", "sft-diversified", "npo", "rmu")
+
+
+def method(arm: str) -> str:
+    """Return an arm's name without the suffix of general data."""
+    return "sft-posthoc" if arm == "sft-mixed" else arm.removesuffix("-mixed")
+
+
+def plot(document: dict[str, Any], out: Path) -> None:
+    mpl.rcParams.update({"svg.hashsalt": "unmirage", "svg.fonttype": "none", "font.size": 9})
+    figure, panels = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True, layout="constrained")
+    for panel, mixed, title in zip(panels, (False, True), ("without general data", "with general data"), strict=True):
+        for arm, candidates in document["arms"].items():
+            if arm.endswith("-mixed") is not mixed:
+                continue
+            known = [one for one in candidates if "asr_after" in one]
+            points = [(100 * one["asr_after"]["value"], 100 * one["benign_answered_after"]["value"]) for one in known]
+            color = _COLORS[_METHODS.index(method(arm))]
+            panel.plot(*zip(*points, strict=True), marker="o", mfc="white", color=color, lw=1, label=arm)
+            chosen = [one["learning_rate"] == document["chosen"][arm] for one in known].index(True)
+            panel.plot(*points[chosen], marker="o", ms=9, color=color)
+        panel.set(title=title, xlabel="ASR after the attack, any of 3 shots (%)", xlim=(-3, 103), ylim=(-3, 103))
+        panel.legend(fontsize=8, loc="lower left", framealpha=0.9)
+    panels[0].set_ylabel('benign queries answered after "share" (%)')
+    figure.savefig(out, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rates", type=Path, help="rates.json of `unmirage study rates`")
+    parser.add_argument("--out", type=Path, default=Path("docs/tradeoff.svg"))
+    options = parser.parse_args()
+    plot(json.loads(options.rates.read_text(encoding="utf-8")), options.out)
+
+
+if __name__ == "__main__":
+    main()
