@@ -224,7 +224,7 @@ def _folders(folder: Path, seeds: Iterable[int]) -> dict[int, Path]:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # for 80 columns
     for number, head in enumerate(heads):
         table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
     for row in rows:

@@ -132,12 +132,10 @@ def chosen(candidates: Sequence[Mapping[str, Any]]) -> float:
 
 
 _COLUMNS = {
-    "ASR before": "asr_before",
-    "ASR after": "asr_after",
-    "benign answered before": "benign_answered_before",
-    "benign answered after": "benign_answered_after",
-    "utility": "utility",
-    "neighbor utility": "neighbor_utility",
+    "ASR before → after": ("asr_before", "asr_after"),
+    "benign answered before → after": ("benign_answered_before", "benign_answered_after"),
+    "utility": ("utility",),
+    "neighbor utility": ("neighbor_utility",),
 }
 
 
@@ -152,11 +150,14 @@ def table(document: Mapping[str, Any]) -> list[list[str]]:
     for arm, candidates in document["arms"].items():
         for one in candidates:
             star = " *" if one["learning_rate"] == document["chosen"][arm] else ""
-            cells = [
-                f"{100 * one[column]['value']:.0f}" if column in one else "diverged" for column in _COLUMNS.values()
-            ]
-            rows.append([arm, f"{one['learning_rate']:g}{star}", f"{one['score']:.3f}", *cells])
+            rows.append([arm, f"{one['learning_rate']:g}{star}", f"{one['score']:.3f}", *_cells(one)])
     return rows
+
+
+def _cells(candidate: Mapping[str, Any]) -> list[str]:
+    if "stopped" in candidate:
+        return ["diverged", *[""] * (len(_COLUMNS) - 1)]
+    return [" → ".join(f"{100 * candidate[name]['value']:.0f}" for name in names) for names in _COLUMNS.values()]
 
 
 def markdown(document: Mapping[str, Any]) -> str:
