@@ -98,22 +98,38 @@ def jackknife(successes, trials):
     return (len(trials) - 1) / len(trials) * sum((one - share) ** 2 for one in without)
 
 
-# By hand: six of twelve clusters of 10 with only successes. Residuals of 5, moved by 5 / 110: variance
-# 11 * 25 / 110^2 = 1 / 44, of independent trials 0.25 / 120; design effect 120 / 11. Kurtosis 1 and equal sizes: 11
-# degrees of freedom, t = 2.200985, (t / 1.959964)^2 = 1.261065; 11 / 1.261065 trials.
-# One of twelve: moved by 11 and 11 times by -1: kurtosis 12 * 14652 / 132^2 = 10.0909, so 24 / 9.0909 = 2.64 degrees
-# of freedom, t = 3.442611; the design effect is 120 / 11 again.
+# By hand: twelve clusters of 10, six with 8 successes and six with 2. Residuals of 3, moved by 3 / 110: variance
+# 11 * 9 / 110^2 = 9 / 1100, of independent trials 0.25 / 120; design effect 43.2 / 11. Kurtosis 1 and equal sizes: 11
+# degrees of freedom, t = 2.200985.
+# One with 2 and eleven without any: moved as 11 and 11 times -1: kurtosis 12 * 14652 / 132^2 = 10.0909, so
+# 24 / 9.0909 = 2.64 degrees of freedom, t = 3.442611. Variance 11 / 12 * (11^2 + 11) * (1/6)^2 / 110^2 = 1 / 3600, of
+# independent trials 59 / 3600 / 120; design effect 120 / 59.
 @pytest.mark.parametrize(
-    ("successes", "freedom", "quantile"), [([10] * 6 + [0] * 6, 11, 2.200985), ([10] + [0] * 11, 2.64, 3.442611)]
+    ("successes", "effect", "freedom", "quantile"),
+    [([8] * 6 + [2] * 6, 43.2 / 11, 11, 2.200985), ([2] + [0] * 11, 120 / 59, 2.64, 3.442611)],
 )
-def test_clusters_that_agree_are_worth_fewer_trials_than_there_are_clusters(successes, freedom, quantile):
+def test_clusters_are_worth_fewer_trials_than_they_have(successes, effect, freedom, quantile):
     assert t.ppf(0.975, freedom) == pytest.approx(quantile, abs=1e-6)
     found = clustered_rate(successes, range(12), trials=[10] * 12, invalid=3)
-    worth = 11 / (quantile / 1.959964) ** 2
+    worth = 120 / effect / (quantile / 1.959964) ** 2
+    assert worth > 12
     assert effective_trials(successes, range(12), trials=[10] * 12) == pytest.approx(worth, rel=1e-5)
     assert (found.low, found.high) == pytest.approx(wilson(found.value * worth, worth), rel=1e-5)
     assert (found.k, found.n, found.clusters, found.invalid) == (sum(successes), 120, 12, 3)
-    assert found.design_effect == pytest.approx(120 / 11)
+    assert found.design_effect == pytest.approx(effect)
+
+
+def test_clusters_are_worth_no_fewer_trials_than_there_are_clusters():
+    """Where all trials of a cluster agree, they are one trial, and the interval is Wilson's of the clusters."""
+    for right in (1, 5, 6, 11):
+        found = clustered_rate([10] * right + [0] * (12 - right), range(12), trials=[10] * 12)
+        assert (found.low, found.high) == pytest.approx((rate(right, 12).low, rate(right, 12).high))
+        assert found.design_effect == pytest.approx(120 / 11)
+    # Of unequal sizes, as many as equal ones that tell as much: 60^2 / (40^2 + 2 * 10^2) = 2.
+    found = clustered_rate([40, 10, 0], range(3), trials=[40, 10, 10])
+    assert (found.low, found.high) == pytest.approx(wilson(2 * 5 / 6, 2))
+    # But no more than there are trials.
+    assert effective_trials([0.0, 1.0, 0.5, 0.0], "abcd", most=2) == 2
 
 
 # Sizes 5, 20, 45, 50: 120^2 / 4950 - 1 = 1.909 degrees of freedom, fewer than 2 * 4 / (kurtosis - 1).
@@ -154,12 +170,12 @@ def test_units_of_one_cluster_are_summed_whatever_their_order():
     [
         ([0, 0], [5, 5], 2),  # nothing succeeded
         ([5, 5, 5], [5, 5, 5], 3),
-        ([1, 2, 3], [2, 4, 6], 3),  # the same share in all
+        ([1, 2, 3], [2, 4, 6], 12**2 / 56),  # the same share in all
         ([30], [100], 1),  # one cluster
     ],
 )
 def test_clusters_that_show_no_dependence_count_as_one_trial_each(successes, trials, worth):
-    assert effective_trials(successes, range(len(trials)), trials=trials) == worth
+    assert effective_trials(successes, range(len(trials)), trials=trials) == pytest.approx(worth)
     found = clustered_rate(successes, range(len(trials)), trials=trials)
     assert (found.low, found.high) == pytest.approx(wilson(found.value * worth, worth))
     assert found.design_effect is None

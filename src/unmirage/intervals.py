@@ -12,7 +12,7 @@ from math import fsum, inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from unmirage.records import Rate
 
@@ -30,7 +30,7 @@ def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"wilson needs 0 <= k <= n and n > 0, got k={k}, n={n}")
-    z = float(norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     share = k / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -98,9 +98,10 @@ def effective_trials(
 
     With n trials it is n / (design effect * (t / z)^2), never more than `most`. The design effect is the variance of
     the share between clusters (see `ratio_spread`) over share * (1 - share) / n; t is Student's quantile with the
-    degrees of freedom of that variance and z the normal one. Where no two clusters differ, where the share is 0 or 1,
-    or where there is one cluster, the clusters do not show how far their trials depend on each other: each counts as
-    one trial.
+    degrees of freedom of that variance and z the normal one. It is never less than the number of clusters, or for
+    unequal sizes the number of equal clusters that tell as much (`equal_clusters`): that is what they are worth if all
+    trials of a cluster agree. So many it is where no two clusters differ, where the share is 0 or 1, or where there is
+    one cluster, for these do not show how far their trials depend on each other.
 
     Args:
         successes, clusters, trials, most: as in `clustered_rate`; at least one trial.
@@ -122,7 +123,7 @@ class Spread:
     def widening(self) -> float:
         """Return the square of Student's quantile over the square of the normal one."""
         level = 0.5 + LEVEL / 2
-        return float((t.ppf(level, self.freedom) / norm.ppf(level)) ** 2)
+        return float((stdtrit(self.freedom, level) / ndtri(level)) ** 2)
 
 
 def ratio_spread(residuals: Floats, sizes: Floats) -> Spread:
@@ -142,11 +143,15 @@ def ratio_spread(residuals: Floats, sizes: Floats) -> Spread:
     squares = moved**2
     kurtosis = count * float((squares**2).sum()) / float(squares.sum()) ** 2
     alike = 2 * count / (kurtosis - 1) if kurtosis > 1 else inf
-    effective = total**2 / float((sizes**2).sum())
     return Spread(
         variance=(count - 1) / count * float(squares.sum()),
-        freedom=max(1.0, min(alike, effective - 1)),
+        freedom=max(1.0, min(alike, equal_clusters(sizes) - 1)),
     )
+
+
+def equal_clusters(sizes: Floats) -> float:
+    """Return how many clusters of equal sizes tell as much as these: 1 / sum(share of the trials^2)."""
+    return float(sizes.sum()) ** 2 / float((sizes**2).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,9 +203,10 @@ class _Clusters:
 
     def worth(self, most: float) -> float:
         spread, independent = self._spread(), self._independent()
+        least = equal_clusters(self.sizes)
         if spread is None or independent <= 0:
-            return min(most, len(self.sizes))
-        return min(most, round(self.total * independent / (spread.variance * spread.widening), 9))
+            return min(most, least)
+        return min(most, max(least, round(self.total * independent / (spread.variance * spread.widening), 9)))
 
 
 def numbered(clusters: Sequence[Hashable] | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -253,7 +259,7 @@ def mean(
         return Mean(value=centre, low=None, high=None, n=len(found), groups=count)
     sums = np.bincount(number, weights=found - centre)
     error = sqrt(count / (count - 1) * float((sums**2).sum())) / len(found)
-    half = float(t.ppf(0.5 + LEVEL / 2, count - 1)) * error
+    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * error
     return Mean(
         value=centre, low=max(bounds[0], centre - half), high=min(bounds[1], centre + half), n=len(found), groups=count
     )

@@ -93,13 +93,11 @@ def test_each_shot_alone():
 
 
 def test_shots_at_one_query_are_not_independent_trials():
-    # Three shots that always agree tell no more than one: ten queries with a variance of 1 / 36, of thirty
-    # independent shots 0.25 / 30, so 9 trials, and fewer by (t / z)^2 with 9 degrees of freedom.
+    # Three shots that always agree tell no more than one: 5 of 10, not 15 of 30.
     alike = pooled_shots(C, shots("ccc " * 5 + "rrr " * 5))
     assert (counts(alike), alike.clusters) == ((15, 30, 0), 10)
     assert alike.design_effect == pytest.approx(30 / 9)
-    worth = 9 / (2.262157 / 1.959964) ** 2
-    assert (alike.low, alike.high) == pytest.approx(wilson(worth / 2, worth), rel=1e-5)
+    assert (alike.low, alike.high) == pytest.approx((rate(5, 10).low, rate(5, 10).high))
     assert pooled_shots(C, shots("c r r")) == rate(1, 3)
     assert pooled_shots(C, shots("xx x")) == rate(0, 0, 3)
     # No query differs from another: as many trials as queries.
@@ -118,14 +116,13 @@ def test_a_query_counts_as_no_more_draws_of_k_than_its_shots_make():
 def test_queries_of_one_cluster_are_not_independent():
     verdicts = shots("ccc ccc rrr rrr " * 6)
     clusters = [number // 2 for number in range(24)]  # twelve of two queries, six of which succeed
-    worth = 11 / (2.200985 / 1.959964) ** 2  # as in tests/test_intervals.py
     for found in (
         *k_curve(C, verdicts, clusters),
         pooled_shots(C, verdicts, clusters),
         *shot_rates(C, verdicts, clusters),
     ):
         assert (found.value, found.clusters) == (0.5, 12)
-        assert (found.low, found.high) == pytest.approx(wilson(worth / 2, worth), rel=1e-5)
+        assert (found.low, found.high) == pytest.approx(wilson(6, 12))
 
 
 @given(st.lists(st.text("crix", min_size=1, max_size=5), max_size=12))

@@ -171,19 +171,25 @@ def test_single_samples_have_tangos_interval_and_mcnemars_test(counts):
     assert paired(*outcomes(*counts), {key: ("own", key) for key in range(sum(counts))}) == alone
 
 
-# By hand: of twelve clusters of 6, six gain 6 samples and six none: difference 0.5, residuals of 3, moved by 3 / 66:
-# variance 11 * 9 / 66^2 = 1 / 44; of independent samples 0.25 / 72; design effect 72 / 11; 11 degrees of freedom.
+# By hand: of twelve clusters of 6, six gain 5 samples and six gain 1: difference 0.5, residuals of 2, moved by 2 / 66:
+# variance 11 * 4 / 66^2 = 1 / 99; of independent samples 0.25 / 72; design effect 288 / 99; 11 degrees of freedom.
 def test_an_interval_of_clusters_worked_by_hand():
-    found = paired(*clustered([(6, 0)] * 6 + [(0, 0)] * 6))
+    found = paired(*clustered([(5, 0)] * 6 + [(1, 0)] * 6))
     assert (found.n, found.only_a, found.only_b, found.clusters) == (72, 0, 36, 12)
-    assert found.design_effect == pytest.approx(72 / 11)
-    worth = 11 / (2.200985 / 1.959964) ** 2
+    assert found.design_effect == pytest.approx(288 / 99)
+    worth = 72 * 99 / 288 / (2.200985 / 1.959964) ** 2
     assert (found.low, found.high) == pytest.approx(difference_interval(0, worth / 2, worth), rel=1e-5)
-    assert found.p_value == pytest.approx(2 / 2**6)
-    # Each sample alone would tell far more.
-    alone = paired(*clustered([(6, 0)] * 6 + [(0, 0)] * 6)[:2])
+    assert found.p_value == pytest.approx(2 / 2**12)
+    # Each sample alone would tell more.
+    alone = paired(*clustered([(5, 0)] * 6 + [(1, 0)] * 6)[:2])
     assert (alone.low, alone.high) == difference_interval(0, 36, 72)
     assert alone.high - alone.low < 0.6 * (found.high - found.low)
+
+
+def test_clusters_whose_samples_all_agree_count_as_one_sample_each():
+    found = paired(*clustered([(6, 0)] * 6 + [(0, 6)] + [(0, 0)] * 5))
+    assert (found.low, found.high) == pytest.approx(difference_interval(1, 6, 12))
+    assert found.p_value == pytest.approx(binomtest(1, 7).pvalue)
 
 
 def test_clusters_that_show_no_dependence_count_as_one_sample_each():

@@ -33,10 +33,12 @@ def test_two_or_three_categories_are_columns(names, columns):
 def test_a_cell_tells_its_clusters_where_they_are_not_its_trials():
     rate = {"value": 0.5, "low": 0.2, "high": 0.8, "k": 30, "n": 60}
     grouped = cell(RateRead(**rate, clusters=12, design_effect=4.04))
-    assert grouped.clusters == "12 clusters, design effect 4.0"
+    assert grouped.effect == "deff 4.0"
     assert grouped.title == "30 of 60 with a verdict; 12 clusters, design effect 4.0"
-    assert cell(RateRead(**rate, clusters=1)).clusters == "1 cluster"
-    assert cell(RateRead(**rate, clusters=60, design_effect=1.0)).clusters == cell(RateRead(**rate)).clusters == ""
+    alone = cell(RateRead(**rate, clusters=1))
+    assert (alone.effect, alone.title) == ("", "30 of 60 with a verdict; 1 cluster")
+    for one in (cell(RateRead(**rate, clusters=60, design_effect=1.0)), cell(RateRead(**rate))):
+        assert (one.effect, one.title) == ("", "30 of 60 with a verdict")
 
 
 def test_the_table_has_benign_answered_and_the_parts_of_utility(run, make_rate):
@@ -63,7 +65,7 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
     assert clustered([read]) == f"clustered by group: 20 groups, design effect up to {max(filter(None, effects)):.1f}"
     text = parse(render_run_page(run)).text
     assert f"the counts below; intervals are {clustered([read])}." in text
-    assert "20 clusters, deff" in text
+    assert f"deff {max(filter(None, effects)):.1f}" in text
     assert "Warning:" not in text
     small = make_run(tmp_path / "small", size=24)
     (warning,) = json.loads(small.results_file.read_text())["warnings"]

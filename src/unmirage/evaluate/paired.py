@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.signal import convolve
 from scipy.stats import binom, norm
 
-from unmirage.intervals import LEVEL, Floats, numbered, ratio_spread
+from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
 
 Key = TypeVar("Key", bound=Hashable)
 _NOTHING = 1e-9  # what rounding leaves of a residual
@@ -54,8 +54,7 @@ def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, 
 
     The interval is Tango's score interval (`difference_interval`) for as many samples as the clusters are worth, found
     as for a share (`intervals.effective_trials`): it has a width where no sample differs, stays within -1 and 1, and
-    is never narrower than that of independent samples, which it equals where each cluster is one sample. Where the
-    clusters do not show how far their samples depend on each other, each counts as one sample.
+    is never narrower than that of independent samples, which it equals where each cluster is one sample.
 
     Args:
         a, b: yes or no by sample.
@@ -87,17 +86,18 @@ def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, 
 
 def _inflation(gained: Floats, sizes: Floats, only_a: int, only_b: int) -> tuple[float | None, float]:
     """Return the design effect, and by how much the number of samples exceeds that of independent ones."""
-    n, count = float(sizes.sum()), len(sizes)
-    if count == n:
+    n = float(sizes.sum())
+    if len(sizes) == n:
         return 1.0, 1.0
     difference = (only_b - only_a) / n
     independent = ((only_a + only_b) / n - difference**2) / n
     residuals = gained - difference * sizes
-    if count < 2 or independent <= 0 or not np.any(np.abs(residuals) > _NOTHING):
-        return None, n / count
+    most = n / equal_clusters(sizes)
+    if independent <= 0 or not np.any(np.abs(residuals) > _NOTHING):
+        return None, most
     spread = ratio_spread(residuals, sizes)
     effect = spread.variance / independent
-    return effect, max(1.0, effect * spread.widening)
+    return effect, min(most, max(1.0, effect * spread.widening))
 
 
 def sign_flip_test(gained: Sequence[int]) -> float:

@@ -98,7 +98,7 @@ class Cell:
     invalid: int
     seeds: str
     title: str
-    clusters: str = ""
+    effect: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
         invalid=rate.invalid,
         seeds=seeds,
         title=title,
-        clusters=clusters,
+        effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
     )
 
 
