@@ -15,7 +15,8 @@ def small(study, arms, signal):
     """Return the settings of a small study in the place of those of the demo."""
     models = {name: study.models.get(name, ARMS[name].model_copy(update=FAST)) for name in arms}
     world = study.world.model_copy(update={"signal": signal})
-    return study.model_copy(update={"models": models, "world": world})
+    base, vision = study.base.model_copy(update=FAST), study.vision.model_copy(update={"steps": 1})
+    return study.model_copy(update={"models": models, "world": world, "base": base, "vision": vision})
 
 
 @pytest.fixture

@@ -4,11 +4,16 @@ import json
 
 import pytest
 
+from unmirage.align import AlignConfig
+from unmirage.align.methods import GradDiffConfig
+from unmirage.errors import UserError
 from unmirage.records import Verdict
 from unmirage.report.run_page import render_run_page
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.summary import summarise
+from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.world import make_world
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +67,6 @@ def test_a_finished_study_does_nothing_when_run_again(finished) -> None:
 
 
 def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) -> None:
-    from unmirage.testbed.world import make_world
-
     steps: list[int] = []
     vlm = base_model(make_world(0, small_study.world), finished.run.data, small_study, 0, lambda *_: steps.append(1))
     assert steps == []
@@ -85,8 +88,9 @@ def test_summary_pools_and_the_report_renders(finished) -> None:
     assert page.count("<script") == 2  # the block of responses, and what reads it
 
 
-def test_a_kill_between_the_audit_and_the_questions_is_mended(small_study, tmp_path) -> None:
-    with open_study(tmp_path / "seed", small_study, Seeds.all(0), lambda *_: None) as study:
+def test_a_kill_between_the_audit_and_the_questions_is_repaired(small_study, tmp_path) -> None:
+    settings = small_study.model_copy(update={"models": {}})
+    with open_study(tmp_path / "seed", settings, Seeds.all(0), lambda *_: None) as study:
         study.complete()
         with study.run.store() as store:
             planned = store.queries()
@@ -94,4 +98,44 @@ def test_a_kill_between_the_audit_and_the_questions_is_mended(small_study, tmp_p
         study.complete()
         with study.run.store() as store:
             assert store.queries() == planned
-            assert store.unanswered("npo-mixed") == []
+            assert store.unanswered("base") == []
+
+
+def test_a_study_does_not_train_on_data_that_share_a_device_with_the_evaluation(small_study, tmp_path) -> None:
+    with open_study(tmp_path / "seed", small_study, Seeds.all(0), lambda *_: None) as study:
+        study.prepare()
+        general, utility = (
+            json.loads((study.run.data / f"{name}.json").read_text()) for name in ("general", "utility")
+        )
+        utility[0]["group"] = general[0]["group"]
+        (study.run.data / "utility.json").write_text(json.dumps(utility))
+        with pytest.raises(UserError, match=r"and utility share 1 devices and 0 question-answer pairs"):
+            study.complete()
+        assert [path.name for path in (study.run.path / "models").iterdir()] == ["base"]
+
+
+def test_an_arm_that_diverges_stops_the_study_by_name(small_study, tmp_path) -> None:
+    wild = AlignConfig(method=GradDiffConfig(), learning_rate=0.3, batch_size=8, steps=60, collapse_nats=0.01)
+    settings = small_study.model_copy(update={"models": {"wild": wild}})
+    with (
+        open_study(tmp_path / "seed", settings, Seeds.all(0), lambda *_: None) as study,
+        pytest.raises(UserError, match=r"^wild: training diverged at step \d+"),
+    ):
+        study.complete()
+
+
+def test_seeds_of_world_base_and_alignment_are_apart(small_study, tmp_path) -> None:
+    """One world with two base trainings: the data are the same, the base models are not; arms have their own seed."""
+    quick = {"base": AlignConfig(learning_rate=1e-3, batch_size=8, steps=1), "vision": VisionConfig(steps=1)}
+    settings = small_study.model_copy(update={"models": {}, **quick})
+    weights, data = [], []
+    for base in (0, 100):
+        with open_study(tmp_path / str(base), settings, Seeds(0, base, 7), lambda *_: None) as study:
+            study.prepare()
+            data.append({file.name: file.read_bytes() for file in study.run.data.glob("*.json")})
+            weights.append((study.run.model("base") / "model.safetensors").read_bytes())
+            assert study.seeded(AlignConfig(seed=1)).seed == 7
+            made = json.loads((study.run.model("base") / "unmirage_align.json").read_text())
+            assert made["settings"]["seed"] == base
+    assert data[0] == data[1]
+    assert weights[0] != weights[1]

@@ -14,7 +14,7 @@ from unmirage.data.overlap import Way, fingerprints_of
 from unmirage.data.training_record import read_training_record
 from unmirage.run import RunDirectory
 from unmirage.testbed.study import Seeds, open_study
-from unmirage.testbed.workers import Training, train, train_all
+from unmirage.testbed.workers import Training, train_all
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 4}
 ARMS = {
@@ -39,14 +39,29 @@ def trainings(study):
 
 
 @pytest.fixture(scope="module")
-def trained(study, trainings, tmp_path_factory):
+def threads():
+    """Return the numbers of threads that trainings in this process ran with; the process itself has two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield set()
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def trained(study, trainings, threads, tmp_path_factory):
     """Return, by number of processes: the run, what became of each arm, and every report of progress."""
     found = {}
     for workers in (1, 2):
         run = RunDirectory(tmp_path_factory.mktemp(f"workers-{workers}"))
         shutil.copytree(study.run.model("base"), run.model("base"))
         steps = []
-        done = list(train_all(trainings, run, lambda *step, to=steps: to.append(step), workers))
+
+        def report(*step, to=steps, here=workers == 1):
+            to.append(step)
+            if here:
+                threads.add(torch.get_num_threads())
+
+        done = list(train_all(trainings, run, report, workers))
         found[workers] = (run, {one.name: one for one in done}, steps)
     return found
 
@@ -81,16 +96,9 @@ def test_progress_of_every_training_arrives_in_order(trained, workers):
     assert diverged - 1 <= len(seen) <= diverged
 
 
-def test_a_training_runs_with_one_thread_and_leaves_the_number_as_it_was(study, trainings, tmp_path):
-    before, during = torch.get_num_threads(), set()
-    torch.set_num_threads(2)
-    try:
-        for one in (trainings[0], trainings[2]):
-            train(one, study.run.model("base"), tmp_path / one.name, lambda *_: during.add(torch.get_num_threads()))
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert during == {1}
+def test_a_training_runs_with_one_thread_and_leaves_the_number_as_it_was(trained, threads):
+    assert threads == {1}
+    assert torch.get_num_threads() == 2  # the last training in this process diverged
 
 
 def test_models_remember_what_they_were_aligned_on_and_no_more(study, trained):
