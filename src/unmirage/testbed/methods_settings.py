@@ -81,12 +81,10 @@ def _regularised_rows() -> dict[str, RowSettings]:
 
 
 def _unlearning_rows() -> dict[str, RowSettings]:
-    """Return one row a method. Steps and batch are those of the demo's NPO and RMU, whose settings are kept.
+    """Return one row for each method, all with general data.
 
-    The other learning rates were picked by hand on seed 0 by losses and utility alone. NPO's rate first (for adaptive
-    RMU, RMU's): it stays if the forget loss has moved and utility is within 10 points of the base model's. Else it goes
-    down (GA, GradDiff, KL minimisation, which collapse) until both hold. The task vector's forget loss falls, so its
-    rate went up from 3e-4, where negation costs no utility, to where it costs some.
+    NPO and RMU are the arms of that name. The other methods have the steps and the batch size of the NPO arm. Their
+    learning rates were picked by hand in an earlier version of the synthetic world, by losses and utility.
     """
     new: dict[str, tuple[AnyMethodConfig, float]] = {
         "ga": (GaConfig(), 3e-5),
