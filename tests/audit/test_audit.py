@@ -39,16 +39,9 @@ def test_the_document_has_the_agreed_shape(tied):
     assert document["openers"][0] == {"opener": "can", "refused": 40, "answered": 40}
     assert document["suggested"] == {"jailbreak": ["what"], "over_prudence": ["share"]}
     assert document["attack_words"]["jailbreak"][0]["word"] == "what"
-    assert set(document["attack_words"]["jailbreak"][0]["flips"]) == {
-        "value",
-        "low",
-        "high",
-        "k",
-        "n",
-        "clusters",
-        "design_effect",
-    }
-    assert set(document["decided_by_opener"]) == {"value", "low", "high", "k", "n", "openers", "examples"}
+    rate = {"value", "low", "high", "k", "n", "clusters", "design_effect"}
+    assert set(document["attack_words"]["jailbreak"][0]["flips"]) == rate
+    assert set(document["decided_by_opener"]) == rate | {"openers", "examples"}
     assert (document["pictures"], document["label_quality"], document["compare"]) == (None, None, None)
     assert (document["skipped"], document["remedies"]) == ({"count": 0, "examples": []}, {})
 
