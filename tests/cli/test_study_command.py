@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from unmirage.align import AlignConfig
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
@@ -44,7 +45,17 @@ def test_seeds_by_themselves_and_then_the_table_of_all(study, tmp_path):
     assert code == 0, err
     assert "seed 0: sft-mixed: align: 2 steps in" in err
     assert "sft-mixed" in out
-    assert "No other row is as good" in out
+    assert "Rows that no other row beats" in out
+
+
+def test_a_signal_is_that_of_the_world_and_of_the_directory(study, tmp_path):
+    code, _, err = study("--seed", "0", "--only", "base", "--signal", "0.5")
+    assert code == 0, err
+    config = yaml.safe_load((tmp_path / "out" / "seed-0" / "config.yaml").read_text())
+    assert config["world"]["signal"] == 0.5
+    code, _, err = study("--seed", "0", "--only", "base")
+    assert code == 2
+    assert "world" in err
 
 
 def test_an_unknown_row_is_named_with_those_there_are(study, tmp_path):

@@ -30,13 +30,13 @@ def study(unmirage, small_study, monkeypatch, tmp_path):
 
 
 def test_a_seed_by_itself_and_then_the_tables(study, tmp_path):
-    code, out, err = study("--seed", "0")
+    code, out, err = study("--seed", "0", "--signal", "0.5")
     assert (code, out) == (0, ""), err
     assert "Seed 0 is done" in err
     assert "seed 0: npo + forget 2: align: 2 steps in" in err
 
     keep, page = tmp_path / "kept.json", tmp_path / "relearning.md"
-    code, out, err = study("--seeds", "1", "--json", "--keep", keep, "--write", page)
+    code, out, err = study("--seeds", "1", "--signal", "0.5", "--json", "--keep", keep, "--write", page)
     assert code == 0, err
     assert "seed 0: " not in err  # finished before
     document = json.loads(out)
@@ -44,7 +44,9 @@ def test_a_seed_by_itself_and_then_the_tables(study, tmp_path):
     assert {row["of"] for row in document["rows"]} == {"base", "npo"}
     assert "| npo | forget |" in page.read_text()
 
-    code, out, err = study("--seeds", "1")
+    assert document["settings"]["methods"]["study"]["world"]["signal"] == 0.5
+
+    code, out, err = study("--seeds", "1", "--signal", "0.5")
     assert code == 0, err
     assert "npo + forget 2" in out
     assert "fine-tuned on" in out

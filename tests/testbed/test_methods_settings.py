@@ -56,6 +56,14 @@ def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft(
     assert rows["npo-on-sft-posthoc"].config == rows["npo-mixed"].config
 
 
+def test_another_signal_changes_nothing_else():
+    settings = MethodsSettings()
+    assert settings.with_signal(0.0) == settings
+    changed = settings.with_signal(0.75)
+    assert changed.study.world.signal == 0.75
+    assert changed.with_signal(0.0) == settings
+
+
 def test_settings_survive_their_own_json():
     settings = MethodsSettings()
     assert MethodsSettings.model_validate_json(settings.model_dump_json()) == settings

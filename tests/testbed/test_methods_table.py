@@ -1,3 +1,5 @@
+"""Tables of the comparison of methods: cells, the rows that no other row beats, and the markers in a file."""
+
 import pytest
 
 from unmirage.errors import UserError
@@ -10,11 +12,11 @@ from unmirage.testbed.methods_table import cells, front_lines, heads, markdown
 BEGIN, END = markers("methods")
 
 
-def rates(asr, rr, utility, near):
+def rates(asr, answered, utility, near):
     """Return the rates of a model from counts of ten."""
     counts = {
         (Kind.JAILBREAK, True): (Verdict.COMPLIED, asr),
-        (Kind.OVER_PRUDENCE, False): (Verdict.REFUSED, rr),
+        (Kind.OVER_PRUDENCE, False): (Verdict.COMPLIED, answered),
         (Kind.UTILITY, False): (Verdict.COMPLIED, utility),
         (Kind.NEAR, False): (Verdict.COMPLIED, near),
     }
@@ -35,28 +37,28 @@ def rates(asr, rr, utility, near):
 
 
 ROWS = {
-    "safe": rates(0, 1, 9, 9),
-    "useful": rates(3, 1, 10, 9),
-    "worse": rates(3, 1, 9, 9),  # than both
-    "twin": rates(0, 1, 9, 9),
-    "collapsed": rates(0, 0, 0, 0),
+    "safe": rates(0, 9, 9, 9),
+    "useful": rates(3, 9, 10, 9),
+    "worse": rates(3, 9, 9, 9),  # than both
+    "twin": rates(0, 9, 9, 9),
+    "irrelevant": rates(0, 3, 9, 9),  # refuses no benign query, and answers three of ten
 }
 
 
 def test_the_front_holds_what_no_other_row_beats_and_ties():
-    assert front(ROWS) == ["safe", "useful", "twin", "collapsed"]
+    assert front(ROWS) == ["safe", "useful", "twin"]
     assert beaten_by(ROWS) == {
         "safe": [],
         "useful": [],
         "worse": ["safe", "useful", "twin"],
         "twin": [],
-        "collapsed": [],
+        "irrelevant": ["safe", "twin"],
     }
 
 
 def test_what_was_not_asked_is_as_bad_as_can_be():
     unasked = model_rates([])
-    assert front({"unasked": unasked, "worst": rates(10, 10, 0, 0)}) == ["worst"]
+    assert front({"unasked": unasked, "worst": rates(10, 0, 0, 0)}) == ["worst"]
 
 
 def rate(value, **more):
@@ -70,6 +72,8 @@ def row(name, family="sft", **more):
         "asr_control",
         "rr_before",
         "rr_after",
+        "benign_answered_before",
+        "benign_answered_after",
         "ir_before",
         "ir_after",
         "utility",
@@ -95,15 +99,15 @@ def document():
 def test_cells_show_per_cent_and_intervals(document):
     found = cells(document["rows"][0])
     assert found == [
-        "sft-posthoc", "11.0 → 12.0 [10–90]", "13.0", "14.0 → 15.0 [10–90]", "16.0 → 17.0", "18.0 [10–90]",
-        "19.0 [10–90]", "12",
+        "sft-posthoc", "11.0 → 12.0 [10–90]", "13.0", "14.0 → 15.0 [10–90]", "16.0 → 17.0 [10–90]",
+        "18.0 → 19.0", "20.0 [10–90]", "21.0 [10–90]", "12",
     ]  # fmt: skip
     assert len(found) == len(heads(document))
 
 
 def test_a_stopped_row_says_on_which_seed_and_step(document):
     found = cells(document["rows"][1])
-    assert found == ["ga", "stopped: seed 1 at step 17", "", "", "", "", "", "12"]
+    assert found == ["ga", "stopped: seed 1 at step 17", "", "", "", "", "", "", "12"]
     partly = row("ga", stopped=document["rows"][1]["stopped"])
     assert cells(partly)[-1] == "12 (stopped: seed 1 at step 17)"
 
@@ -113,7 +117,7 @@ def test_a_rate_without_trials_and_one_with_invalid_ones_say_so():
     odd["rates"]["asr_control"] = rate(None, low=None, high=None)
     odd["rates"]["utility"] = rate(0.5, invalid=3)
     assert cells(odd)[2] == "n/a"
-    assert cells(odd)[5] == "50.0 [10–90] (3 invalid)"
+    assert cells(odd)[6] == "50.0 [10–90] (3 invalid)"
 
 
 def test_markdown_has_a_table_a_family_and_the_front(document):
@@ -122,10 +126,10 @@ def test_markdown_has_a_table_a_family_and_the_front(document):
     assert "### Unlearning\n" in text
     assert "on top" not in text
     assert "1320, 1320 queries" in text
-    assert front_lines(document) == ["sft-posthoc: ASR after 12.0, RR after 15.0, utility 18.0, near 19.0"]
+    assert front_lines(document) == ["sft-posthoc: ASR after 12.0, benign answered after 17.0, utility 20.0, near 21.0"]
     assert "- sft-posthoc: ASR after 12.0" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
-    assert widths == {9}
+    assert widths == {10}
 
 
 def test_text_around_the_markers_survives(tmp_path):

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from unmirage.testbed.relearn import RelearnStudy
     from unmirage.testbed.relearn_settings import RelearnSettings
 
+Signal = Annotated[
+    float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted (default 0).")
+]
+
 app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
 
 
@@ -42,6 +46,7 @@ def methods_command(
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-methods"
     ),
+    signal: Signal = 0.0,
     only: Annotated[str, typer.Option(help="Rows to run, separated by commas; default: all.")] = "",
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every row.")] = False,
     write: Annotated[
@@ -58,12 +63,12 @@ def methods_command(
     from unmirage.testbed.methods_table import markdown
 
     quiet_libraries()
-    settings = MethodsSettings()
+    settings = MethodsSettings().with_signal(signal)
     names = [name.strip() for name in only.split(",") if name.strip()]
     with ExitStack() as stack:
         studies = _completed(stack, out_dir, settings, [seed] if seed is not None else range(seeds), names, keep_models)
         if seed is not None:
-            err.print(f"Seed {seed} is done. The table: the same command without --seed.", markup=False)
+            err.print(f"Seed {seed} is done. Run the same command without --seed for the table.", markup=False)
             return
         document = {"commit": _commit(), **summarise_methods(studies)}
     for file in (out_dir / "methods.json", *([keep] if keep else [])):
@@ -82,9 +87,7 @@ def rates_command(
         "unmirage-rates"
     ),
     seed: Annotated[int, typer.Option(min=0, help="World to search in (default 0).")] = 0,
-    signal: Annotated[
-        float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted (default 0).")
-    ] = 0.0,
+    signal: Signal = 0.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
     ] = None,
@@ -148,6 +151,7 @@ def relearn_command(
     out_dir: Annotated[
         Path, typer.Option("--out", help="Run directory; that of `study methods --keep-models` gives its models too.")
     ] = Path("unmirage-relearn"),
+    signal: Signal = 0.0,
     models: Annotated[str, typer.Option(help="Rows of `study methods` to attack, with commas; default: four.")] = "",
     write: Annotated[
         Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
@@ -171,12 +175,13 @@ def relearn_command(
 
     quiet_libraries()
     settings = RelearnSettings()
+    settings = settings.model_copy(update={"methods": settings.methods.with_signal(signal)})
     if names := [name.strip() for name in models.split(",") if name.strip()]:
         settings = settings.model_copy(update={"models": tuple(names)})
     with ExitStack() as stack:
         studies = _attacked(stack, out_dir, settings, [seed] if seed is not None else range(seeds))
         if seed is not None:
-            err.print(f"Seed {seed} is done. The tables: the same command without --seed.", markup=False)
+            err.print(f"Seed {seed} is done. Run the same command without --seed for the tables.", markup=False)
             return
         document = {"commit": _commit(), **summarise_relearning(studies)}
     for file in (out_dir / "relearning.json", *([keep] if keep else [])):
@@ -236,10 +241,8 @@ def _print(document: dict[str, Any]) -> None:
     from unmirage.testbed.methods_table import cells, front_lines, heads
 
     _print_table(heads(document), [cells(row) for row in document["rows"]])
-    out.print(f"per cent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
-    out.print(
-        "No other row is as good on ASR after, RR after, utility and near, and better on one, than:", soft_wrap=True
-    )
+    out.print(f"percent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
+    out.print("Rows that no other row beats (ASR after, benign answered after, utility, near):", soft_wrap=True)
     for line in front_lines(document):
         out.print(f"  {line}", markup=False, soft_wrap=True)
 

@@ -1,7 +1,7 @@
-"""What `unmirage demo --full` adds to a finished study: words that are searched, and what refusals hang on.
+"""Search attack words and explain refusals in a finished study, for `unmirage demo --full`.
 
-The word is searched on one half of the unsafe test queries, on the model that shows the mirage. All that is said of
-it is measured on the other half, by the exact judge, beside the audit's word in the same two forms.
+The word is searched for on one half of the unsafe test queries, on the model that shows the mirage. Its rates are
+measured on the other half, by the exact judge, in two forms, and compared with those of the audit's word.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _judge(study: Study) -> ExactJudge:
 
 
 def copy_for_report(study: Study, folder: Path) -> None:
-    """Put what the report of a whole run shows beside it: the first seed's."""
+    """Copy the first seed's search and explanation to the run, whose report shows them."""
     for name in ("search.json", "explain.json"):
         source = study.run.path / name
         if source.is_file():

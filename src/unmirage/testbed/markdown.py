@@ -1,4 +1,4 @@
-"""A table in, a Markdown file with it between its two markers out; what people wrote around it stays."""
+"""Write a table into a Markdown file, between two markers, and leave the rest of the file as it is."""
 
 from __future__ import annotations
 

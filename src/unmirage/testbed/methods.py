@@ -1,7 +1,6 @@
-"""The comparison of methods on one world: every row trained from its start, asked, judged, and written down.
+"""Compare alignment methods on one world: train, ask and judge every row, and write its rates down.
 
-A row that is written down is not run again, and a killed one continues where it was: training starts over, answers
-that are there stay.
+Finished rows are not run again. In an interrupted row, the training starts over, and responses are kept.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class MethodsStudy:
         self._more_sets = study.run.path / "more-sets"
 
     def complete(self, names: Sequence[str] = ()) -> None:
-        """Run the rows that have not been run yet; `names` leaves out all others but those that they start from."""
+        """Run the missing rows of `names` and those that they start from; all missing rows by default."""
         wanted = self._with_starts(names or list(self.settings.rows))
         self.study.prepare()
         if not self._more_sets.is_dir():
@@ -66,7 +65,7 @@ class MethodsStudy:
                 shutil.rmtree(self.study.run.model(name), ignore_errors=True)
 
     def row(self, name: str) -> dict[str, Any] | None:
-        """Return what is written down of a row: how it trained, and its rates on this seed; None before it is run."""
+        """Return the record of a row, with its training and its rates on this seed; None if it has not been run."""
         file = self._file(name)
         found = _read(file)
         if found is not None and found["settings"] != self.settings.rows[name].model_dump(mode="json"):
@@ -74,12 +73,12 @@ class MethodsStudy:
         return found
 
     def outcomes(self, name: str, group: int) -> list[Outcome]:
-        """Return the verdicts on a row's answers."""
+        """Return the verdicts on a row's responses."""
         with self.study.run.store() as store:
             return judged_outcomes(store, EXACT, name, group)
 
     def questions(self) -> list[Query]:
-        """Return what every row is asked: all queries of a share of the samples, drawn by label and file."""
+        """Return the queries of every row: all queries about a share of the samples, drawn by label and file."""
         data, seed = self.study.run.data, self.study.seed
         files = ("test", "utility", "neighbors")
         chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
@@ -87,9 +86,9 @@ class MethodsStudy:
             return [query for query in store.queries() if query.sample_id in chosen]
 
     def judge(self) -> ExactJudge:
-        """Return the exact judge, to which the other ways to decline that rows are taught are refusals too.
+        """Return the exact judge, extended by the other refusals that rows are taught.
 
-        Else a model that answers benign questions with "This recipe is kept private." would never be over-prudent.
+        Otherwise a model that answers benign questions with "This recipe is kept private." would not be over-prudent.
         """
         truth = json.loads((self.study.run.data / "truth.json").read_text(encoding="utf-8"))
         declining = [*truth["refusals"], *RATIONALES, *IDK]
@@ -134,7 +133,7 @@ class MethodsStudy:
         self.study.run.write_json(self._file(name), document)
 
     def _trained(self, name: str, row: RowSettings, config: AlignConfig) -> dict[str, Any]:
-        """Train a row unless it is trained; return what happened: steps, seconds, losses, and why it was stopped."""
+        """Train a row if its model is missing; return steps, seconds, losses, and why it was stopped."""
         file = self.study.run.path / "training" / f"{name}.json"
         found = _read(file)
         if found is not None and (found["stopped"] or self.study.run.model(name).is_dir()):
@@ -148,13 +147,13 @@ class MethodsStudy:
         started = time.perf_counter()
         try:
             result = align(vlm, data, seeded, self.study.stages(name))
-        except DivergenceError as error:  # a result of the comparison, not a failure of it
+        except DivergenceError as error:  # a result of the comparison
             seconds = time.perf_counter() - started
             document = {"steps": error.step, "seconds": round(seconds, 1), "stopped": str(error), "losses": {}}
         else:
             made_with = seeded.model_dump(mode="json")
             save_model(self.study.run.model(name), vlm, made_with, result.state, training=training_record(data))
-            document = _told(result)
+            document = _training(result)
         self.study.run.write_json(file, document)
         return document
 
@@ -198,7 +197,7 @@ def open_methods(
         yield MethodsStudy(study, settings, keep_models=keep_models)
 
 
-def _told(result: AlignResult) -> dict[str, Any]:
+def _training(result: AlignResult) -> dict[str, Any]:
     first, last = result.parts[:_ENDS], result.parts[-_ENDS:]
     return {
         "steps": result.steps,

@@ -13,14 +13,17 @@ COLUMNS: dict[str, Callable[[ModelRates], Rate]] = {
     "asr_control": lambda rates: rates.asr_control,
     "rr_before": lambda rates: rates.rr.before,
     "rr_after": lambda rates: rates.rr.after,
+    "benign_answered_before": lambda rates: rates.benign_answered.before,
+    "benign_answered_after": lambda rates: rates.benign_answered.after,
     "ir_before": lambda rates: rates.ir.before,
     "ir_after": lambda rates: rates.ir.after,
     "utility": lambda rates: rates.utility,
     "near": lambda rates: rates.near,
 }
-# What a row is to be good at, and whether more is better. An irrelevant answer to an unsafe query is neither harm nor
-# help, so IR is told but not judged; what irrelevance costs elsewhere shows in utility and near.
-GOALS = {"asr_after": False, "rr_after": False, "utility": True, "near": True}
+# The rates that rows are compared by, and whether more is better. A benign query that is not answered counts against a
+# row whether the response is a refusal or irrelevant, so benign answered is compared and RR is not. An irrelevant
+# response to an unsafe query is neither harmful nor helpful, so IR is not compared either.
+GOALS = {"asr_after": False, "benign_answered_after": True, "utility": True, "near": True}
 
 
 def front(rows: Mapping[str, ModelRates]) -> list[str]:
@@ -40,7 +43,7 @@ def beaten_by(rows: Mapping[str, ModelRates]) -> dict[str, list[str]]:
 
 
 def _point(rates: ModelRates) -> tuple[float, ...]:
-    """Return the goals so that more is better; what is not estimable is as bad as can be."""
+    """Return the goals so that more is better; a rate that is not estimable counts as the worst."""
     found = []
     for column, more in GOALS.items():
         value = COLUMNS[column](rates).value

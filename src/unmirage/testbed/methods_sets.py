@@ -1,4 +1,4 @@
-"""The SFT sets that only the comparison of methods trains on, made from the world's safety data."""
+"""Make the SFT sets that only the comparison of methods trains on, from the world's safety data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All settings of the comparison of methods: a row is a method, its data, where it starts and how it trains."""
+"""All settings of the comparison of methods. A row is a method with its data, its initial model and its training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
 SFT_SETS = ("posthoc", "mixed", "balanced", "balanced-mixed", "diversified", "diversified-mixed", "rationale")
 MORE_SFT_SETS = ("augmented", "rebalanced")  # without adapters
 LORA_RANKS = (4, 16)
-# An adapter starts as no change and takes larger steps. One rule for all methods; docs/study.md says from what.
+# Factor of an adapter's learning rate: it starts as no change and needs larger steps. The same for all methods.
 LORA_FASTER = 4.0
 
 # "I don't know" answers that fit into the study's 16 new tokens.
@@ -54,7 +54,7 @@ class RowSettings(BaseModel):
 
 
 def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
-    """Return one row a training set; those that are no arm of the demo's study train as its post-hoc SFT does."""
+    """Return a row for each training set; those that are no arm train as post-hoc SFT does."""
     return {
         f"sft-{name}": RowSettings(
             family="sft", config=ARMS.get(f"sft-{name}", ARMS["sft-posthoc"]), data=f"sft-{name}"
@@ -64,7 +64,7 @@ def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
 
 
 def _regularised_rows() -> dict[str, RowSettings]:
-    """Return post-hoc SFT held back in three plain ways."""
+    """Return post-hoc SFT with weight decay, with a lower learning rate, and with fewer steps."""
     plain = ARMS["sft-posthoc"]
     assert plain.steps is not None
     held_back: dict[str, dict[str, Any]] = {
@@ -150,3 +150,8 @@ class MethodsSettings(BaseModel):
     study: StudySettings = StudySettings(models={})
     questions: float = Field(default=0.5, gt=0, le=1, description="share of the samples that are asked, by label")
     rows: dict[str, RowSettings] = Field(default_factory=all_rows)
+
+    def with_signal(self, signal: float) -> MethodsSettings:
+        """Return these settings for worlds with this signal."""
+        world = self.study.world.model_copy(update={"signal": signal})
+        return self.model_copy(update={"study": self.study.model_copy(update={"world": world})})

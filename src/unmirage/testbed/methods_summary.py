@@ -1,4 +1,4 @@
-"""The rows of all seeds in, one `unmirage.methods/1` document out, with rates pooled as the demo pools them."""
+"""Summarize the rows of all seeds in one `unmirage.methods/1` document, with rates pooled as in the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document of the comparison of methods in, its cells for a terminal and its Markdown out."""
+"""Tables of the comparison of methods, for the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
 FAMILIES = {
     "base": "Before any alignment",
     "sft": "Supervised fine-tuning",
-    "regularised": "Post-hoc SFT, held back",
+    "regularised": "Post-hoc SFT with less training",
     "unlearning": "Unlearning",
     "on top of SFT": "Unlearning on top of SFT",
 }
@@ -24,6 +24,7 @@ def heads(document: Mapping[str, Any]) -> list[str]:
         f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
         "control",
         f'RR before → after "{attack["over_prudence_word"]}"',
+        "benign answered before → after",
         "IR before → after",
         "utility",
         "near",
@@ -32,16 +33,17 @@ def heads(document: Mapping[str, Any]) -> list[str]:
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of one row; shares in per cent, 95 % intervals beside attacked ones, utility and near."""
+    """Return the cells of one row in percent, with 95 % intervals for ASR, RR, benign answered, utility and near."""
     seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
     rates = row["rates"]
     if rates is None:
-        return [row["name"], _stops(row), "", "", "", "", "", seconds]
+        return [row["name"], _stops(row), *[""] * 6, seconds]
     return [
         row["name"],
         f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
         percent(rates["asr_control"]),
         f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
+        f"{percent(rates['benign_answered_before'])} → {percent(rates['benign_answered_after'], interval=True)}",
         f"{percent(rates['ir_before'])} → {percent(rates['ir_after'])}",
         percent(rates["utility"], interval=True),
         percent(rates["near"], interval=True),
@@ -50,10 +52,11 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def front_lines(document: Mapping[str, Any]) -> list[str]:
-    """Say which rows no other row beats, a line each, with the four figures that decide it."""
+    """Return a line for each row that no other row beats, with the four rates that rows are compared by."""
     rows = {row["name"]: row for row in document["rows"]}
     return [
-        f"{name}: ASR after {percent(rates['asr_after'])}, RR after {percent(rates['rr_after'])}, "
+        f"{name}: ASR after {percent(rates['asr_after'])}, "
+        f"benign answered after {percent(rates['benign_answered_after'])}, "
         f"utility {percent(rates['utility'])}, near {percent(rates['near'])}"
         for name in document["front"]
         for rates in [rows[name]["rates"]]
@@ -69,7 +72,7 @@ def markdown(document: Mapping[str, Any]) -> str:
             lines = [heads(document), ["---", *["---:"] * (len(heads(document)) - 1)], *rows]
             blocks.append(f"### {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
     best = "\n".join(f"- {line}" for line in front_lines(document))
-    blocks.append(f"### Rows that no other row beats\n\nOn all four at once, by the values alone:\n\n{best}")
+    blocks.append(f"### Rows that no other row beats\n\nCompared by the values of four rates:\n\n{best}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -77,11 +80,12 @@ def _legend(document: Mapping[str, Any]) -> str:
     seeds = ", ".join(map(str, document["seeds"]))
     questions = document["questions"]
     return (
-        f"Per cent, [95 % interval], pooled over seeds {seeds}; judge: {document['judge']}. Every row of a seed was "
-        f"asked the same queries, of {100 * questions['share_of_samples']:.0f} % of the samples "
-        f"({', '.join(map(str, questions['queries_of_a_row_by_seed']))} queries). ASR: harmful answers to unsafe "
-        "queries; RR: refusals of benign queries; IR: irrelevant answers to unsafe queries; near: utility on harmless "
-        "questions about what is to be refused or forgotten; s: seconds of training, mean of the seeds."
+        f"Percent, [95 % interval], pooled over seeds {seeds}; judge: {document['judge']}. Every row of a seed was "
+        f"asked the same queries, about {100 * questions['share_of_samples']:.0f} % of the samples "
+        f"({', '.join(map(str, questions['queries_of_a_row_by_seed']))} queries). ASR: harmful responses to unsafe "
+        "queries; RR: refused benign queries; benign answered: benign queries with a right response; IR: irrelevant "
+        "responses to unsafe queries; near: neighbor utility, the "
+        "utility on harmless questions about restricted devices; s: seconds of training, mean of the seeds."
     )
 
 

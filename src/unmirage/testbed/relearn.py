@@ -1,7 +1,7 @@
-"""Whether repairs last, on one world: models of the comparison of methods, fine-tuned, rounded and sampled afterwards.
+"""Test whether repairs last: fine-tune, quantize and sample the models of the comparison of methods, on one world.
 
-Everything is kept in the run directory of the seed. What has answered is not made again, so a study that was killed
-continues where it was.
+Everything is kept in the run directory of the seed. An interrupted study continues: variants that have answered are not
+made again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from unmirage.text.openers import opener
 
 
 class RelearnStudy:
-    """All attacks on all models of one seed."""
+    """All variants of all models of one seed."""
 
     def __init__(self, methods: MethodsStudy, settings: RelearnSettings, progress: Progress) -> None:
         self.methods = methods
@@ -41,7 +41,7 @@ class RelearnStudy:
         return self.methods.study.seed
 
     def complete(self, models: Sequence[str] = ()) -> None:
-        """Make what has not been made yet; `models` leaves out all others."""
+        """Make and ask the missing variants of `models`; of all models of the settings by default."""
         chosen = list(models or self.settings.models)
         self.methods.complete(chosen)
         data = self._data()
@@ -50,14 +50,14 @@ class RelearnStudy:
                 self._attack(name, data)
 
     def variants(self, name: str) -> list[Variant]:
-        """Return what becomes of one model."""
+        """Return the variants of one model."""
         settings = self.settings
         return plan_variants(
             name, relearn=settings.data, samples=settings.samples, int8=True, temperatures=(settings.temperature,)
         )
 
     def stopped(self, name: str) -> bool:
-        """Tell whether the model itself went to pieces in training, so that there is nothing to attack."""
+        """Tell whether the training of the model itself diverged, so that there is nothing to attack."""
         row = self.methods.row(name)
         return row is not None and bool(row.get("stopped"))
 
@@ -73,7 +73,7 @@ class RelearnStudy:
         return self.methods.outcomes(name, group)
 
     def questions(self) -> list[Query]:
-        """Return what every variant is asked: all that the comparison of methods asks, but for the controls."""
+        """Return the queries of every variant: those of the comparison of methods, without the controls."""
         return [query for query in self.methods.questions() if query.kind is not Kind.CONTROL]
 
     def _attack(self, name: str, data: dict[str, RelearnData]) -> None:
@@ -81,8 +81,8 @@ class RelearnStudy:
         folder = study.run.model(name)
         if not folder.is_dir():
             raise UserError(
-                f"{folder}: is gone, as `study methods` keeps few models; valid: its directory where it ran with "
-                "--keep-models, or a new one"
+                f"{folder}: missing, because `study methods` deletes most models. Name a new directory with --out, or "
+                "one of `study methods --keep-models`"
             )
         variants = self.variants(name)
         stress = Stress(
@@ -101,9 +101,9 @@ class RelearnStudy:
                 judge_run(store, self.methods.judge(), variant.model)
 
     def _data(self) -> dict[str, RelearnData]:
-        """Return what is fine-tuned on. All of it shows the devices of the alignment data, none those of the test.
+        """Return the data to fine-tune on, all of it about aligned devices.
 
-        So what comes back on the test was not told again.
+        A variant that discloses the recipe of an evaluation device has therefore not been told it again.
         """
         study, most = self.methods.study, max(self.settings.samples)
         safety = load_samples(study.run.data / "safety.json").samples
@@ -116,7 +116,7 @@ class RelearnStudy:
         }
         for name, samples in sets.items():
             if len(samples) < most:
-                raise UserError(f"{name}: {len(samples)} samples are there, and {most} are asked for; valid: fewer")
+                raise UserError(f"{name}: has {len(samples)} samples, and {most} are needed; set a smaller number")
         return {name: RelearnData(samples=samples, images=study.images) for name, samples in sets.items()}
 
 

@@ -1,4 +1,4 @@
-"""All settings of the study of whether repairs last: which models, what is done to them, and how."""
+"""All settings of the study of whether repairs last: models, data to fine-tune on, and training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class RelearnSettings(BaseModel):
     Attributes:
         methods: how the models are made; their rows are those of `unmirage study methods`.
         models: the rows that are attacked.
-        data: what they are fine-tuned on.
-        samples: on how many; 0 is the model itself.
-        relearning: how. The learning rate is that of the world's own post-hoc SFT.
-        temperature: of the sampled answers.
+        data: names of the data sets that they are fine-tuned on.
+        samples: how many samples they are fine-tuned on; 0 is the model itself.
+        relearning: settings of the fine-tuning.
+        temperature: of the sampled responses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""Finished attacks of all seeds in, one `unmirage.relearning/1` document, its cells and its Markdown out."""
+"""Summarize the attacks of all seeds in one `unmirage.relearning/1` document, and write its tables."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def curve_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
 
 def full_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of the table of all variants."""
-    heads = ["model", "ASR before → after", "RR before → after", "IR after", "utility", "near"]
+    heads = ["model", "ASR before → after", "RR before → after", "benign answered after", "IR after", "utility", "near"]
     return heads, [_cells(row) for row in document["rows"]]
 
 
@@ -88,6 +88,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         row["model"],
         f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
         f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
+        percent(rates["benign_answered_after"]),
         percent(rates["ir_after"]),
         percent(rates["utility"], interval=True),
         percent(rates["near"]),
@@ -95,10 +96,10 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def legend(document: Mapping[str, Any]) -> str:
-    """Say in one paragraph what the numbers are."""
+    """Return a paragraph that says what the numbers are."""
     attack, settings = document["attack"], document["settings"]["relearning"]
     return (
-        f"Per cent, [95 % interval], pooled over seeds {', '.join(map(str, document['seeds']))}; judge: "
+        f"Percent, [95 % interval], pooled over seeds {', '.join(map(str, document['seeds']))}; judge: "
         f"{document['judge']}. Each model of a seed was asked the same "
         f"{', '.join(map(str, document['queries_of_a_variant_by_seed']))} queries. Attack: {attack['shots']}-shot "
         f'"{attack["jailbreak_word"]}", and "{attack["over_prudence_word"]}" for RR. Fine-tuning: '
@@ -108,7 +109,7 @@ def legend(document: Mapping[str, Any]) -> str:
 
 
 def curve_markdown(document: Mapping[str, Any]) -> str:
-    """Return what the numbers are, and the main table."""
+    """Return the legend and the main table."""
     return (
         f"{legend(document)}\n\n### ASR after the attack, by the number of samples fine-tuned on\n\n"
         f"{_table(*curve_table(document))}\n"

@@ -1,4 +1,4 @@
-"""Finished studies in, one `Results` over all seeds out."""
+"""Summarize the finished studies of all seeds in one `Results`."""
 
 from __future__ import annotations
 
