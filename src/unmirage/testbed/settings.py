@@ -44,16 +44,16 @@ _RMU = RmuConfig(layer=3, scale=20, alpha=2)
 # Every method with and without the same general data. The learning rates are those that `unmirage study rates` chose
 # on validation devices (benchmarks/results/rates.json).
 ARMS: dict[str, AlignConfig] = {
-    "sft-posthoc": _sft(3e-4),
-    "sft-mixed": _sft(3e-4),
-    "sft-balanced": _sft(3e-4),
-    "sft-balanced-mixed": _sft(3e-4),
-    "sft-diversified": _sft(3e-4),
-    "sft-diversified-mixed": _sft(3e-4),
-    "npo": _unlearning(_NPO, 2e-4),
-    "npo-mixed": _unlearning(_NPO, 2e-4),
-    "rmu": _unlearning(_RMU, 6e-4),
-    "rmu-mixed": _unlearning(_RMU, 6e-4),
+    "sft-posthoc": _sft(0.0004),
+    "sft-mixed": _sft(0.0008),
+    "sft-balanced": _sft(0.0004),
+    "sft-balanced-mixed": _sft(0.0016),
+    "sft-diversified": _sft(0.0004),
+    "sft-diversified-mixed": _sft(0.0016),
+    "npo": _unlearning(_NPO, 0.0004),
+    "npo-mixed": _unlearning(_NPO, 0.0004),
+    "rmu": _unlearning(_RMU, 0.0004),
+    "rmu-mixed": _unlearning(_RMU, 0.0008),
 }
 
 
