@@ -3,16 +3,23 @@
 import hashlib
 import json
 import shutil
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from unmirage.align import AlignConfig
 from unmirage.errors import UserError
+from unmirage.models import HuggingFaceVLM
 from unmirage.testbed import shipped
 from unmirage.testbed.base_model import base_model
+from unmirage.testbed.corpus import write_corpus
 from unmirage.testbed.settings import StudySettings
 from unmirage.testbed.shipped import ship, shipped_base
 from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.world import make_world
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -115,3 +122,16 @@ def test_the_base_model_is_the_shipped_one_unless_it_is_to_be_trained(package, t
     stages.clear()
     assert not equal(made(seed=1))
     assert stages >= {"see", "align"}
+
+
+def test_the_package_ships_the_base_model_of_todays_world_0(tmp_path):
+    """Its data, settings and hash are today's, so that the demo need not train it; else ship it again."""
+    settings = StudySettings()
+    data = tmp_path / "data"
+    write_corpus(make_world(0, settings.world), settings.corpus, data)
+    folder = shipped_base(data, settings, 0)
+    assert folder == shipped.shipped_folder()
+    vlm = HuggingFaceVLM.load(folder, "base")
+    assert sum(parameter.numel() for parameter in vlm.model.parameters()) == 1_201_408
+    package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "testbed/base_world_0/*" in package_data["unmirage"]
