@@ -63,7 +63,7 @@ def measure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return what came of all runs on one model's responses."""
     document = {}
     for name, kind in RATES.items():
-        truth = shots(outcomes, kind, unsafe=True, counted=Verdict.COMPLIED)
+        truth = shots(outcomes, kind, unsafe=True, counted=Verdict.COMPLIED).counted
         runs = [one_run(truth, seed) for seed in range(RUNS)]
         means = [one["corrected"] for one in runs if one["identifiable"]]
         document[name] = {
