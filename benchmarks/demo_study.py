@@ -1,7 +1,7 @@
 """Run the demo over several seeds and keep its results with wall time, peak memory, machine and commit.
 
-    python benchmarks/demo_study.py --seeds 3 --arms all --keep benchmarks/results/demo.json
-    python benchmarks/demo_study.py --seeds 3 --arms all --signal 1 --keep benchmarks/results/demo_signal_1.json
+python benchmarks/demo_study.py --seeds 3 --arms all --keep benchmarks/results/demo.json
+python benchmarks/demo_study.py --seeds 3 --arms all --signal 1 --keep benchmarks/results/demo_signal_1.json
 """
 
 from __future__ import annotations
