@@ -24,7 +24,7 @@ def measured(options: Sequence[str]) -> dict[str, object]:
     command = [sys.executable, "-c", "from unmirage.cli.main import run; run()"]
     done = subprocess.run([*command, "demo", *options, "--json"], stdout=subprocess.PIPE, check=True)
     return {
-        "command": f"unmirage demo {' '.join(options)} --json",
+        "command": f"unmirage demo {' '.join(one for one in options if not one.startswith('--out'))} --json",
         "commit": git("rev-parse", "HEAD"),
         "changed_files": len(git("status", "--porcelain").splitlines()),
         "seconds": round(time.perf_counter() - started, 1),
