@@ -11,6 +11,7 @@ from unmirage.evaluate import Outcome, model_rates
 from unmirage.records import Kind, Verdict
 from unmirage.run import Store
 from unmirage.testbed import rates
+from unmirage.testbed.methods_settings import OTHER_METHODS
 from unmirage.testbed.rates import LOWEST, RateSearch, chosen, grid, heads, markdown, score, table
 from unmirage.testbed.settings import ARMS
 from unmirage.testbed.study import Seeds, open_study
@@ -23,8 +24,9 @@ NAMES = ["sft-posthoc@3e-05", "sft-posthoc@6e-05", "npo-mixed@1e-05", "npo-mixed
 
 
 def test_every_arm_has_six_rates_each_twice_the_one_before():
-    assert {config.method.name for config in ARMS.values()} == set(LOWEST)
-    for config in ARMS.values():
+    searched = [*ARMS.values(), *OTHER_METHODS.values()]
+    assert {config.method.name for config in searched} == set(LOWEST)
+    for config in searched:
         lowest = LOWEST[config.method.name]
         assert grid(config) == pytest.approx([lowest * factor for factor in (1, 2, 4, 8, 16, 32)])
 

@@ -88,6 +88,10 @@ def rates_command(
     ),
     seed: Annotated[int, typer.Option(min=0, help="World to search in (default 0).")] = 0,
     signal: Signal = 0.0,
+    methods: Annotated[
+        bool,
+        typer.Option("--methods", help="Search for the other unlearning methods of `study methods`, not the arms."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
     ] = None,
@@ -101,12 +105,15 @@ def rates_command(
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.run.machine import describe_machine
     from unmirage.testbed.markdown import write_between_markers
+    from unmirage.testbed.methods_settings import OTHER_METHODS
     from unmirage.testbed.rates import RateSearch, heads, markdown, table
     from unmirage.testbed.settings import ARMS, study_settings
     from unmirage.testbed.study import Seeds, open_study
 
     quiet_libraries()
     settings = study_settings(list(ARMS), signal)
+    if methods:
+        settings = settings.model_copy(update={"models": OTHER_METHODS})
     with StageProgress() as progress, open_study(out_dir, settings, Seeds.all(seed), progress) as study:
         search = RateSearch(study)
         search.complete(workers or min(2, os.cpu_count() or 1))

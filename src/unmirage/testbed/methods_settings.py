@@ -33,6 +33,31 @@ LORA_FASTER = 4.0
 IDK = ("I don't know.", "I'm not sure about that.", "I do not know the answer to that.")
 
 
+def _other_methods() -> dict[str, AlignConfig]:
+    """Return the unlearning methods that are no arms of the study, with the steps and the batch size of the NPO arm.
+
+    Their learning rates are those that `unmirage study rates --methods` chose on validation devices
+    (benchmarks/results/rates_methods.json).
+    """
+    methods: dict[str, tuple[AnyMethodConfig, float]] = {
+        "ga": (GaConfig(), 3e-5),
+        "grad-diff": (GradDiffConfig(), 3e-5),
+        "kl-min": (KlMinConfig(), 3e-5),
+        "sim-npo": (SimNpoConfig(), 8e-4),
+        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 8e-4),
+        "dpo": (DpoConfig(prefer_texts=IDK), 8e-4),
+        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 8e-4),
+        "task-vector": (TaskVectorConfig(), 8e-4),
+    }
+    return {
+        name + MIXED: ARMS["npo-mixed"].model_copy(update={"method": method, "learning_rate": rate})
+        for name, (method, rate) in methods.items()
+    }
+
+
+OTHER_METHODS = _other_methods()
+
+
 class RowSettings(BaseModel):
     """One row of the table.
 
@@ -83,26 +108,13 @@ def _regularised_rows() -> dict[str, RowSettings]:
 def _unlearning_rows() -> dict[str, RowSettings]:
     """Return one row for each method, all with general data.
 
-    NPO and RMU are the arms of that name. The other methods have the steps and the batch size of the NPO arm. Their
-    learning rates were picked by hand in an earlier version of the synthetic world, by losses and utility.
+    NPO and RMU are the arms of that name; the others are `OTHER_METHODS`.
     """
-    new: dict[str, tuple[AnyMethodConfig, float]] = {
-        "ga": (GaConfig(), 3e-5),
-        "grad-diff": (GradDiffConfig(), 3e-5),
-        "kl-min": (KlMinConfig(), 3e-5),
-        "sim-npo": (SimNpoConfig(), 8e-4),
-        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 2.5e-3),
-        "dpo": (DpoConfig(prefer_texts=IDK), 8e-4),
-        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 8e-4),
-        "task-vector": (TaskVectorConfig(), 8e-4),
-    }
-    configs = {
-        name: ARMS["npo-mixed"].model_copy(update={"method": method, "learning_rate": rate})
-        for name, (method, rate) in new.items()
-    }
-    configs |= {name: ARMS[name + MIXED] for name in ("npo", "rmu")}
+    configs = {name + MIXED: ARMS[name + MIXED] for name in ("npo", "rmu")} | OTHER_METHODS
     order = ("ga", "grad-diff", "kl-min", "npo", "sim-npo", "rmu", "adaptive-rmu", "dpo", "dpo-refusal", "task-vector")
-    return {name + MIXED: RowSettings(family="unlearning", config=configs[name], general=True) for name in order}
+    return {
+        name + MIXED: RowSettings(family="unlearning", config=configs[name + MIXED], general=True) for name in order
+    }
 
 
 def _with_adapters(rows: dict[str, RowSettings]) -> dict[str, RowSettings]:

@@ -27,7 +27,18 @@ from unmirage.testbed.workers import Trained, Training, train_all
 SCHEMA = "unmirage.rates/1"
 BUDGET = 6  # learning rates for every arm, each twice the one before
 # The lowest learning rate of the grid by method.
-LOWEST = {"sft": 1e-4, "npo": 5e-5, "rmu": 1e-4}
+LOWEST = {
+    "sft": 1e-4,
+    "npo": 5e-5,
+    "rmu": 1e-4,
+    "ga": 5e-6,
+    "grad-diff": 1e-5,
+    "kl-min": 1e-5,
+    "sim-npo": 5e-5,
+    "adaptive-rmu": 1e-4,
+    "dpo": 5e-5,
+    "task-vector": 1e-4,
+}
 
 
 def grid(config: AlignConfig) -> list[float]:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from unmirage.align import METHODS, AlignConfig, AlignData
+from unmirage.align.methods import make_method
 from unmirage.align.run import Progress
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.audit import AuditOptions, audit
@@ -177,10 +178,11 @@ class Study:
     def learned_by(self, name: str, config: AlignConfig | None = None) -> AlignData:
         """Return what an arm trains on; `config` is that of the settings where it is None."""
         config = config or self.settings.models[name]
+        method = make_method(config.method)
         forgets = METHODS[config.method.name][1].forgets
-        retain = RETAIN + (MIXED if name.endswith(MIXED) else "")
+        learned = RETAIN + (MIXED if name.endswith(MIXED) else "") if forgets else name
         return AlignData(
-            retain=read_set(self.sets, retain if forgets else name, self.run.data),
+            retain=read_set(self.sets, learned, self.run.data) if method.retains else (),
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
