@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.evaluate.lasting.relearning import RelearnConfig
 from unmirage.testbed.methods_settings import MethodsSettings
+from unmirage.testbed.settings import ARMS
 
 FORGET, SAME_SYNTAX, BENIGN = "forget", "same-syntax", "benign"
 
@@ -28,5 +29,5 @@ class RelearnSettings(BaseModel):
     models: tuple[str, ...] = ("npo-mixed", "rmu-mixed", "sft-posthoc", "sft-mixed")
     data: tuple[str, ...] = (FORGET, SAME_SYNTAX, BENIGN)
     samples: tuple[int, ...] = (0, 8, 32, 128)
-    relearning: RelearnConfig = RelearnConfig(learning_rate=3e-4, batch_size=16, steps=40)
+    relearning: RelearnConfig = RelearnConfig(learning_rate=ARMS["sft-posthoc"].learning_rate, batch_size=16, steps=40)
     temperature: float = 1.0
