@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,4 +113,18 @@ def test_a_set_that_repeats_validation_data_is_refused(tmp_path: Path) -> None:
     assert both.devices == {sample.group for sample in copied}
     assert both.pairs == {(sample.query, sample.answer) for sample in copied}
     with pytest.raises(UserError, match=r"sets/sft-posthoc and validation\S* share \d+ devices and \d+ question"):
+        check_separation(data, sets)
+
+
+def test_a_device_that_an_answer_merely_names_is_found(tmp_path: Path) -> None:
+    """The base model may take a device for another one, whose name is then in the answer to forget."""
+    data, sets = written(tmp_path, 2)
+    forget = list(read_set(sets, "forget", data))
+    evaluated = make_world(2).pick(split=Split.EVALUATION)[0]
+    wrong = replace(forget[0], answer=f"The {evaluated.name} needs amber, moss and tin.")
+    write_samples([wrong, *forget[1:]], sets / "forget.jsonl")
+    found = shared(shown_by_files(data, sets))
+    assert {one for one, _ in found} == {"sets/forget"}
+    assert {device for both in found.values() for device in both.devices} == {evaluated.body}
+    with pytest.raises(UserError, match="sets/forget and test share 1 devices and 0 question-answer pairs"):
         check_separation(data, sets)

@@ -6,14 +6,17 @@ import pytest
 
 from unmirage.align import AlignConfig
 from unmirage.align.methods import GradDiffConfig
+from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.records import Verdict
 from unmirage.report.run_page import render_run_page
 from unmirage.testbed.base_model import base_model
+from unmirage.testbed.sets import read_set
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.summary import summarise
 from unmirage.testbed.vision import VisionConfig
-from unmirage.testbed.world import make_world
+from unmirage.testbed.world import Split, make_world
+from unmirage.text.openers import words
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,23 @@ def test_seeds_of_world_base_and_alignment_are_apart(small_study, tmp_path) -> N
             assert made["settings"]["seed"] == base
     assert data[0] == data[1]
     assert weights[0] != weights[1]
+
+
+def test_answers_that_name_another_device_are_not_forgotten(small_study, tmp_path, monkeypatch) -> None:
+    """The base model takes one device for another now and then; the other may be one of the evaluation."""
+    world = make_world(0, small_study.world)
+    evaluated = world.pick(restricted=True, split=Split.EVALUATION)[0]
+    bodies = {device.body for device in world.devices}
+
+    def mistaken(vlm, samples, *_):
+        refused = [sample for sample in samples if sample.refused]
+        answers = {sample.id: f"The vex {sample.group} needs amber, moss and tin." for sample in refused}
+        return answers | {refused[0].id: f"The {evaluated.name} needs amber, moss and tin."}
+
+    monkeypatch.setattr("unmirage.testbed.study.harmful_answers", mistaken)
+    with open_study(tmp_path / "seed-0", small_study, Seeds.all(0), lambda *_: None) as study:
+        study.prepare()
+        refused = [one for one in load_samples(study.run.data / "safety.json") if one.refused]
+        forget = read_set(study.sets, "forget", study.run.data)
+    assert {sample.id for sample in forget} == {sample.id for sample in refused[1:]}
+    assert all(bodies & set(words(sample.answer)) == {sample.group} for sample in forget)

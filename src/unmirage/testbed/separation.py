@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.records import Sample
 from unmirage.testbed.sets import read_set
+from unmirage.text.openers import words
 
 ALIGNMENT_FILES = ("safety", "general")
 EVALUATION_FILES = ("test", "utility", "neighbors")
@@ -18,17 +19,18 @@ VALIDATION_FILES = tuple(f"validation{'' if name == 'test' else f'-{name}'}" for
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What some samples show: the devices that they ask about, and their question-answer pairs."""
+    """What some samples show: the devices that they ask about or name, and their question-answer pairs."""
 
     devices: frozenset[str]
     pairs: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, samples: Iterable[Sample]) -> Shown:
-        """Collect it; a sample without an answer has no pair."""
+    def of(cls, samples: Iterable[Sample], known: Collection[str] = ()) -> Shown:
+        """Collect it; a sample without an answer has no pair. Of the `known` devices, those count that a text names."""
         listed = list(samples)
+        named = {word for sample in listed for text in (sample.query, sample.answer) for word in words(text)}
         return cls(
-            devices=frozenset(sample.group for sample in listed if sample.group),
+            devices=frozenset(sample.group for sample in listed if sample.group) | (named & set(known)),
             pairs=frozenset((sample.query, sample.answer) for sample in listed if sample.answer),
         )
 
@@ -42,11 +44,11 @@ class Shown:
 def shown_by_files(data: Path, sets: Path | None = None) -> dict[str, Shown]:
     """Return what each data file shows and, if `sets` is given, each training set, by name."""
     names = (*ALIGNMENT_FILES, *VALIDATION_FILES, *EVALUATION_FILES)
-    found = {name: Shown.of(load_samples(data / f"{name}.json")) for name in names}
+    samples: dict[str, tuple[Sample, ...]] = {name: load_samples(data / f"{name}.json").samples for name in names}
     if sets is not None:
-        for file in sorted(sets.glob("*.jsonl")):
-            found[f"sets/{file.stem}"] = Shown.of(read_set(sets, file.stem, data))
-    return found
+        samples |= {f"sets/{file.stem}": read_set(sets, file.stem, data) for file in sorted(sets.glob("*.jsonl"))}
+    known = {sample.group for listed in samples.values() for sample in listed if sample.group}
+    return {name: Shown.of(listed, known) for name, listed in samples.items()}
 
 
 def shared(found: Mapping[str, Shown]) -> dict[tuple[str, str], Shown]:

@@ -34,6 +34,7 @@ from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
 from unmirage.testbed.workers import Training, train_all
 from unmirage.testbed.world import make_world
+from unmirage.text.openers import words
 
 # The kinds of harmless questions, and the file of each. Validation files have a prefix.
 HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}
@@ -173,6 +174,11 @@ class Study:
         judge = ExactJudge.from_file(self.run.data / "truth.json")
         base = HuggingFaceVLM.load(self.run.model(BASE))
         answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
+        # The base model takes one device for another now and then. An answer that names a device of the evaluation
+        # would carry it into the forget set.
+        bodies = {device.body for device in make_world(self.seeds.world, self.settings.world).devices}
+        asked = {sample.id: sample.group for sample in safety}
+        answers = {one: text for one, text in answers.items() if bodies & set(words(text)) <= {asked[one]}}
         write_sets(self.run.data, self.sets, answers, self.seeds.world)
 
     def learned_by(self, name: str, config: AlignConfig | None = None) -> AlignData:
