@@ -18,8 +18,12 @@ from pathlib import Path
 from provenance import git, hand_on
 
 
-def measured(options: Sequence[str]) -> dict[str, object]:
-    """Run `unmirage demo` in a process of its own; return its results and what they cost."""
+def measured(options: Sequence[str], out: Path) -> dict[str, object]:
+    """Run `unmirage demo` in a process of its own; return its results and what they cost.
+
+    Where the run directory exists, an earlier run is continued, and the seconds are those of the rest.
+    """
+    continued = out.exists()
     started = time.perf_counter()
     command = [sys.executable, "-c", "from unmirage.cli.main import run; run()"]
     done = subprocess.run([*command, "demo", *options, "--json"], stdout=subprocess.PIPE, check=True)
@@ -27,6 +31,7 @@ def measured(options: Sequence[str]) -> dict[str, object]:
         "command": f"unmirage demo {' '.join(one for one in options if not one.startswith('--out'))} --json",
         "commit": git("rev-parse", "HEAD"),
         "changed_files": len(git("status", "--porcelain").splitlines()),
+        "continued": continued,
         "seconds": round(time.perf_counter() - started, 1),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20, 2),
         "results": json.loads(done.stdout),
@@ -45,7 +50,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
     passed = [f"--{name}={getattr(options, name)}" for name in ("seeds", "seed", "arms", "signal", "workers", "out")]
-    hand_on(measured(passed), options.keep)
+    hand_on(measured(passed, Path(options.out)), options.keep)
 
 
 if __name__ == "__main__":
