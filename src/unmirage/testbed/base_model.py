@@ -21,6 +21,7 @@ from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.shipped import shipped_base
 from unmirage.testbed.vision import pretrain_vision
 from unmirage.testbed.vlm import make_model, make_processor
+from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import World
 
 
@@ -58,15 +59,11 @@ def base_model(
     model = make_model(processor, seed)
     folder = cache_folder() / f"base-{_content_hash(data, model, processor, settings.vision, config)}"
     if not folder.is_dir():
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as all trainings of a study: the weights then do not depend on the machine's cores
-        try:
+        with one_thread():
             see = None if progress is None else partial(progress, "see")
             pretrain_vision(model, processor, world, settings.vision, seed, see)
             vlm = HuggingFaceVLM(BASE, model, processor)
             align(vlm, AlignData(retain=samples.samples, images=ImageFolder(data)), config, progress)
-        finally:
-            torch.set_num_threads(threads)
         with new_folder(folder) as new:
             vlm.save(new)
     return HuggingFaceVLM.load(folder, BASE)

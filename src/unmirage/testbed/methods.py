@@ -36,7 +36,7 @@ from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
 from unmirage.testbed.settings import MIXED
 from unmirage.testbed.study import Seeds, Study, refuse_old_world
-from unmirage.testbed.workers import training_record
+from unmirage.testbed.workers import one_thread, training_record
 
 EXACT = "exact"
 _ENDS = 10  # steps that are averaged for the losses at the start and at the end
@@ -146,7 +146,8 @@ class MethodsStudy:
         data = self._data(row, config)
         started = time.perf_counter()
         try:
-            result = align(vlm, data, seeded, self.study.stages(name))
+            with one_thread():
+                result = align(vlm, data, seeded, self.study.stages(name))
         except DivergenceError as error:  # a result of the comparison
             seconds = time.perf_counter() - started
             document = {"steps": error.step, "seconds": round(seconds, 1), "stopped": str(error), "losses": {}}
@@ -173,14 +174,15 @@ class MethodsStudy:
         questions = self.questions()
         with self.study.run.store() as store:
             vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
-            ask(
-                vlm,
-                store,
-                self.study.images,
-                self.settings.study.generation,
-                partial(self.study.stages(name), "ask"),
-                queries=questions,
-            )
+            with one_thread():
+                ask(
+                    vlm,
+                    store,
+                    self.study.images,
+                    self.settings.study.generation,
+                    partial(self.study.stages(name), "ask"),
+                    queries=questions,
+                )
             judge_run(store, self.judge(), name)
 
 

@@ -22,7 +22,7 @@ from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Rate
 from unmirage.run import Store
 from unmirage.testbed.study import VALIDATION, Study
-from unmirage.testbed.workers import Trained, Training, train_all
+from unmirage.testbed.workers import Trained, Training, one_thread, train_all
 
 SCHEMA = "unmirage.rates/1"
 BUDGET = 6  # learning rates for every arm, each twice the one before
@@ -131,7 +131,8 @@ class RateSearch:
         with Store(self._folder / f"{name}.sqlite") as store:
             store.add_samples(samples)
             store.add_queries(queries)
-            ask(HuggingFaceVLM.load(model, name), store, self.study.images, self.study.settings.generation)
+            with one_thread():
+                ask(HuggingFaceVLM.load(model, name), store, self.study.images, self.study.settings.generation)
             judge_run(store, ExactJudge.from_file(self.study.run.data / "truth.json"), name)
             return model_rates(judged_outcomes(store, ExactJudge.name, name))
 

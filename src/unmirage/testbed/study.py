@@ -32,7 +32,7 @@ from unmirage.testbed.corpus import write_corpus
 from unmirage.testbed.separation import check_separation
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
-from unmirage.testbed.workers import Training, train_all
+from unmirage.testbed.workers import Training, one_thread, train_all
 from unmirage.testbed.world import make_world
 from unmirage.text.openers import words
 
@@ -173,7 +173,8 @@ class Study:
         safety = load_samples(self.run.data / "safety.json").samples
         judge = ExactJudge.from_file(self.run.data / "truth.json")
         base = HuggingFaceVLM.load(self.run.model(BASE))
-        answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
+        with one_thread():
+            answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
         # The base model takes one device for another now and then. An answer that names a device of the evaluation
         # would carry it into the forget set.
         bodies = {device.body for device in make_world(self.seeds.world, self.settings.world).devices}
@@ -195,7 +196,8 @@ class Study:
 
     def _attack(self, store: Store, name: str) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
-        ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
+        with one_thread():
+            ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,22 +51,34 @@ class Trained:
     stopped: str = ""
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread.
+
+    A model this small gains nothing from more, and on a busy machine more threads wait for one another. What a study
+    trains and asks then does not depend on the number of cores either.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def train(training: Training, base: Path, out: Path, progress: Progress | None = None) -> Trained:
     """Train one arm from the model in `base` with one thread, and save it to `out` unless it diverges."""
     stopped = ""
     started = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         vlm = HuggingFaceVLM.load(base, training.name)
-        result = align(vlm, training.data, training.config, progress)
-        save_model(
-            out, vlm, training.config.model_dump(mode="json"), result.state, training=training_record(training.data)
-        )
-    except DivergenceError as error:
-        stopped = str(error)
-    finally:
-        torch.set_num_threads(threads)
+        try:
+            result = align(vlm, training.data, training.config, progress)
+        except DivergenceError as error:
+            stopped = str(error)
+        else:
+            record = training_record(training.data)
+            save_model(out, vlm, training.config.model_dump(mode="json"), result.state, training=record)
     return Trained(training.name, time.perf_counter() - started, stopped)
 
 
