@@ -18,7 +18,7 @@ from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.workers import Trained
 from unmirage.testbed.world import Split, make_world
 
-CHOSEN = Path(__file__).parents[2] / "benchmarks" / "results" / "rates.json"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 SEARCHED = {"sft-posthoc": [3e-5, 6e-5], "npo-mixed": [1e-5, 2e-5]}  # arms and candidates of the small search
 NAMES = ["sft-posthoc@3e-05", "sft-posthoc@6e-05", "npo-mixed@1e-05", "npo-mixed@2e-05"]
 
@@ -31,11 +31,12 @@ def test_every_arm_has_six_rates_each_twice_the_one_before():
         assert grid(config) == pytest.approx([lowest * factor for factor in (1, 2, 4, 8, 16, 32)])
 
 
-def test_the_arms_have_the_rates_that_the_committed_search_chose():
-    if not CHOSEN.exists():
-        pytest.skip("benchmarks/results/rates.json is not there")
-    document = json.loads(CHOSEN.read_text())
-    assert {name: config.learning_rate for name, config in ARMS.items()} == pytest.approx(document["chosen"])
+@pytest.mark.parametrize(("file", "configs"), [("rates", ARMS), ("rates_methods", OTHER_METHODS)])
+def test_arms_and_methods_have_the_rates_that_the_committed_searches_chose(file, configs):
+    document = json.loads((RESULTS / f"{file}.json").read_text())
+    assert {name: config.learning_rate for name, config in configs.items()} == pytest.approx(document["chosen"])
+    for name, candidates in document["arms"].items():
+        assert document["chosen"][name] == chosen(candidates)
 
 
 def outcomes(**shares):

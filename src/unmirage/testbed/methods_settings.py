@@ -40,14 +40,14 @@ def _other_methods() -> dict[str, AlignConfig]:
     (benchmarks/results/rates_methods.json).
     """
     methods: dict[str, tuple[AnyMethodConfig, float]] = {
-        "ga": (GaConfig(), 3e-5),
-        "grad-diff": (GradDiffConfig(), 3e-5),
-        "kl-min": (KlMinConfig(), 3e-5),
-        "sim-npo": (SimNpoConfig(), 8e-4),
-        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 8e-4),
-        "dpo": (DpoConfig(prefer_texts=IDK), 8e-4),
-        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 8e-4),
-        "task-vector": (TaskVectorConfig(), 8e-4),
+        "ga": (GaConfig(), 8e-5),
+        "grad-diff": (GradDiffConfig(), 0.00016),
+        "kl-min": (KlMinConfig(), 0.00016),
+        "sim-npo": (SimNpoConfig(), 0.0004),
+        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 0.0008),
+        "dpo": (DpoConfig(prefer_texts=IDK), 0.0016),
+        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 0.0008),
+        "task-vector": (TaskVectorConfig(), 0.0008),
     }
     return {
         name + MIXED: ARMS["npo-mixed"].model_copy(update={"method": method, "learning_rate": rate})
