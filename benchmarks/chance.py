@@ -8,7 +8,7 @@ Every world is given to `--bases` base models that differ in their seed alone, a
 between worlds, between base trainings in one world, and between alignments of one base model (nested analysis of
 variance, Searle et al., Variance Components, 1992, section 3.6; a negative estimate is set to 0), and `low` and `high`
 are the limits between which one further run in another world is expected with a probability of 95 % (t with
-Satterthwaite's degrees of freedom, cut at 0 and 1).
+Satterthwaite's degrees of freedom, widened to what other devices alone would change; see `testbed/variance.py`).
 
 `--check` compares a finished run of `unmirage demo` (one world) with the published limits, cell by cell.
 """
@@ -72,7 +72,11 @@ def run_all(out: Path, worlds: int, bases: int, alignments: int, workers: int) -
     shape = (worlds, bases, alignments)
     cells = {
         name: {
-            column: asdict(components(np.array([run["models"][name][column] for run in runs]).reshape(shape)))
+            column: asdict(
+                components(
+                    np.array([run["models"][name][column] for run in runs]).reshape(shape), settings.world.evaluation
+                )
+            )
             for column in COLUMNS
         }
         for name in names

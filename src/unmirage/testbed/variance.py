@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.stats import betabinom, t
 
 from unmirage.intervals import LEVEL
 
@@ -34,14 +34,17 @@ class Components:
     high: float
 
 
-def components(values: NDArray[np.float64]) -> Components:
+def components(values: NDArray[np.float64], devices: int) -> Components:
     """Return the components by nested analysis of variance (Searle et al., Variance Components, 1992, section 3.6).
 
     A negative estimate of a component is set to 0. The limits are those of a t prediction interval whose variance is
-    the matching combination of mean squares, with Satterthwaite's degrees of freedom, cut at 0 and 1.
+    the matching combination of mean squares, with Satterthwaite's degrees of freedom, cut at 0 and 1. They are widened
+    to `predicted_share`: where a share is 0 or nearly so in all runs, it does not vary, but another world has other
+    devices.
 
     Args:
         values: (worlds, bases, alignments) shares, two or more along each axis.
+        devices: on how many devices each share rests; those of different worlds are independent.
     """
     worlds, bases, alignments = values.shape
     if min(values.shape) < 2:
@@ -70,6 +73,7 @@ def components(values: NDArray[np.float64]) -> Components:
     if variance > 0:
         freedom = variance**2 / float((terms**2 / freedoms).sum())
         half = float(t.ppf(0.5 + LEVEL / 2, freedom)) * sqrt(variance)
+    low, high = predicted_share(grand, devices * worlds, devices)
     return Components(
         mean=grand,
         least=float(values.min()),
@@ -77,6 +81,16 @@ def components(values: NDArray[np.float64]) -> Components:
         sd_world=sqrt(max(0.0, world - base) / (bases * alignments)),
         sd_base=sqrt(max(0.0, base - alignment) / alignments),
         sd_alignment=sqrt(alignment),
-        low=max(0.0, grand - half),
-        high=min(1.0, grand + half),
+        low=min(low, max(0.0, grand - half)),
+        high=max(high, min(1.0, grand + half)),
     )
+
+
+def predicted_share(share: float, seen: int, further: int) -> tuple[float, float]:
+    """Return 95 % prediction limits of a share of `further` units, after `share` of the `seen` ones.
+
+    Those of the beta-binomial distribution with Jeffreys' prior, if each unit succeeds or fails as a whole.
+    """
+    successes, tail = share * seen, (1 - LEVEL) / 2
+    found = betabinom(further, successes + 0.5, seen - successes + 0.5)
+    return float(found.ppf(tail)) / further, float(found.ppf(1 - tail)) / further
