@@ -37,9 +37,6 @@ class Shown:
     def __and__(self, other: Shown) -> Shown:
         return Shown(self.devices & other.devices, self.pairs & other.pairs)
 
-    def __or__(self, other: Shown) -> Shown:
-        return Shown(self.devices | other.devices, self.pairs | other.pairs)
-
 
 def shown_by_files(data: Path, sets: Path | None = None) -> dict[str, Shown]:
     """Return what each data file shows and, if `sets` is given, each training set, by name."""
