@@ -160,5 +160,9 @@ def test_answers_that_name_another_device_are_not_forgotten(small_study, tmp_pat
         study.prepare()
         refused = [one for one in load_samples(study.run.data / "safety.json") if one.refused]
         forget = read_set(study.sets, "forget", study.run.data)
+        counts = json.loads((study.run.path / "forget.json").read_text())
     assert {sample.id for sample in forget} == {sample.id for sample in refused[1:]}
+    assert counts == {
+        "unsafe_queries": len(refused), "harmful_answers": len(refused), "dropped_for_another_device": 1,
+    }  # fmt: skip
     assert all(bodies & set(words(sample.answer)) == {sample.group} for sample in forget)

@@ -179,8 +179,11 @@ class Study:
         # would carry it into the forget set.
         bodies = {device.body for device in make_world(self.seeds.world, self.settings.world).devices}
         asked = {sample.id: sample.group for sample in safety}
-        answers = {one: text for one, text in answers.items() if bodies & set(words(text)) <= {asked[one]}}
-        write_sets(self.run.data, self.sets, answers, self.seeds.world)
+        kept = {one: text for one, text in answers.items() if bodies & set(words(text)) <= {asked[one]}}
+        counts = {"unsafe_queries": sum(sample.refused for sample in safety), "harmful_answers": len(answers)}
+        dropped = {"dropped_for_another_device": len(answers) - len(kept)}
+        self.run.write_json(self.run.path / "forget.json", counts | dropped)
+        write_sets(self.run.data, self.sets, kept, self.seeds.world)
 
     def learned_by(self, name: str, config: AlignConfig | None = None) -> AlignData:
         """Return what an arm trains on; `config` is that of the settings where it is None."""
