@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -23,6 +24,45 @@ def unmirage(capsys, monkeypatch):
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+STOPPING = """
+import os, sys
+from unmirage.align.work import Work
+from unmirage.cli.main import run
+from unmirage.run import Store, commits
+
+commits._SECONDS = 0.0  # every row is kept as it comes, however fast the machine is
+owner, method, calls, number = {"Store": Store, "Work": Work}[sys.argv.pop(1)], *sys.argv[1:4]
+del sys.argv[1:4]
+original, left = getattr(owner, method), int(calls)
+
+def stopping(*args):
+    global left
+    original(*args)
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), int(number))
+
+setattr(owner, method, stopping)
+run()
+"""
+
+
+@pytest.fixture
+def stopped():
+    """Return a function that runs the command line until a method of a class has been called so many times.
+
+    The process then sends itself the signal, so that the place where it stops does not depend on the machine's speed.
+    The function returns the exit status and what was written to stderr.
+    """
+
+    def run(method, calls, number, *args):
+        command = [sys.executable, "-c", STOPPING, *method.split("."), str(calls), str(int(number)), *map(str, args)]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return done.returncode, done.stderr
+
+    return run
 
 
 @pytest.fixture

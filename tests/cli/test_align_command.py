@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -112,21 +111,16 @@ def test_unlearning_goes_on_top_of_an_adapter(unmirage, tiny, sets, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_stopped_is_continued_to_the_same_weights(unmirage, tiny, sets, tmp_path, number):
+def test_a_run_that_was_stopped_is_continued_to_the_same_weights(unmirage, stopped, tiny, sets, tmp_path, number):
     long = ("--steps", "30")
     code, _, err = unmirage(*_unlearn(tiny, sets, tmp_path / "whole", *long))
     assert code == 0, err
     out, log = tmp_path / "stopped", tmp_path / "stopped.work" / "log.jsonl"
-    command = [*COMMAND, *map(str, _unlearn(tiny, sets, out, *long)[1:])]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and (not log.is_file() or log.read_text().count("\n") < 9):
-        time.sleep(0.002)
-    process.send_signal(number)
-    _, said = process.communicate()
-    assert process.returncode == (130 if number is signal.SIGINT else -number)
+    code, said = stopped("Work.record", 9, number, *_unlearn(tiny, sets, out, *long))
+    assert code == (130 if number is signal.SIGINT else -number)
     assert number is not signal.SIGINT or "run the same command again to continue" in said
     assert not out.exists()
-    assert log.read_text().count("\n") < 30
+    assert log.read_text().count("\n") == 9
     code, _, err = unmirage(*_unlearn(tiny, sets, out, *long))
     assert code == 0, err
     assert _same(out, tmp_path / "whole")

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
@@ -46,19 +45,15 @@ def whole(tiny, tmp_path_factory):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_run_that_was_stopped_is_continued_to_the_rows_of_an_uninterrupted_one(
-    unmirage, tiny, tmp_path, whole, number, status
+    unmirage, stopped, tiny, tmp_path, whole, number, status
 ):
     run = tmp_path / "stopped"
-    command = [*COMMAND, str(tiny.model), str(tiny.data / "test.json"), "--out", str(run), *LONG]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while count(run) == 0 and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, said = process.communicate()
-    assert process.returncode == status
+    command = ("attack", tiny.model, tiny.data / "test.json", "--out", run, *LONG)
+    code, said = stopped("Store.add_responses", 2, number, *command)
+    assert code == status
     assert number != signal.SIGINT or "run the same command again to continue" in said
     assert 0 < count(run) < len(whole)
-    code, _, err = unmirage("attack", tiny.model, tiny.data / "test.json", "--out", run, *LONG)
+    code, _, err = unmirage(*command)
     assert code == 0, err
     assert rows_of(run) == whole
 

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -55,15 +54,11 @@ def whole(arguments, tmp_path_factory):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_what_was_stopped_is_continued_to_the_files_of_an_uninterrupted_run(
-    unmirage, arguments, tmp_path, whole, number, status
+    unmirage, stopped, arguments, tmp_path, whole, number, status
 ):
     folder = tmp_path / "sets"
-    process = subprocess.Popen([*COMMAND, *arguments, str(folder)], stderr=subprocess.PIPE, text=True)
-    while count(folder) == 0 and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, said = process.communicate()
-    assert process.returncode == status
+    code, said = stopped("Store.add_responses", 2, number, "prepare", *arguments, folder)
+    assert code == status
     assert number != signal.SIGINT or "run the same command again to continue" in said
     assert 0 < count(folder) < 48  # the first model has answered, the second has not
     assert not (folder / "prepare.json").exists()
