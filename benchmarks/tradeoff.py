@@ -1,9 +1,10 @@
 """Plot the trade-off curve of every arm: ASR after the attack against benign queries that are still answered.
 
-    python benchmarks/tradeoff.py benchmarks/results/rates.json --out docs/tradeoff.svg
+    python benchmarks/tradeoff.py benchmarks/results/settings.json --out docs/tradeoff.svg
 
-Each point is a learning rate that `unmirage study rates` tried, measured on validation devices; the chosen one is
-filled. The attack had no part in the choice.
+Each point is a candidate of `unmirage study settings`, measured on validation devices: circles on a line are the
+learning rates of the first round, crosses the other settings of the second, and the filled circle was chosen. The
+attack had no part in the choice.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#cc8800")  # one for each method; dashes for general data
+_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#cc8800")  # one for each method
 _METHODS = ("sft-posthoc", "sft-balanced", "sft-diversified", "npo", "rmu")
 
 
 def method(arm: str) -> str:
     """Return an arm's name without the suffix of general data."""
     return "sft-posthoc" if arm == "sft-mixed" else arm.removesuffix("-mixed")
+
+
+def point(candidate: dict[str, Any]) -> tuple[float, float]:
+    """Return where a candidate is drawn, in percent."""
+    return 100 * candidate["asr_after"]["value"], 100 * candidate["benign_answered_after"]["value"]
 
 
 def plot(document: dict[str, Any], out: Path) -> None:
@@ -33,11 +39,13 @@ def plot(document: dict[str, Any], out: Path) -> None:
             if arm.endswith("-mixed") is not mixed:
                 continue
             known = [one for one in candidates if "asr_after" in one]
-            points = [(100 * one["asr_after"]["value"], 100 * one["benign_answered_after"]["value"]) for one in known]
             color = _COLORS[_METHODS.index(method(arm))]
-            panel.plot(*zip(*points, strict=True), marker="o", mfc="white", color=color, lw=1, label=arm)
-            chosen = [one["learning_rate"] == document["chosen"][arm] for one in known].index(True)
-            panel.plot(*points[chosen], marker="o", ms=9, color=color)
+            first = [point(one) for one in known if set(one["change"]) == {"learning_rate"}]
+            second = [point(one) for one in known if set(one["change"]) != {"learning_rate"}]
+            panel.plot(*zip(*first, strict=True), marker="o", mfc="white", color=color, lw=1, label=arm)
+            panel.plot(*zip(*second, strict=True), marker="x", color=color, lw=0)
+            (chosen,) = [point(one) for one in known if one["change"] == document["chosen"][arm]]
+            panel.plot(*chosen, marker="o", ms=9, color=color)
         panel.set(title=title, xlabel="ASR after the attack, any of 3 shots (%)", xlim=(-3, 103), ylim=(-3, 103))
         panel.legend(fontsize=8, loc="lower left", framealpha=0.9)
     panels[0].set_ylabel('benign queries answered after "share" (%)')
@@ -46,10 +54,10 @@ def plot(document: dict[str, Any], out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rates", type=Path, help="rates.json of `unmirage study rates`")
+    parser.add_argument("settings", type=Path, help="settings.json of `unmirage study settings`")
     parser.add_argument("--out", type=Path, default=Path("docs/tradeoff.svg"))
     options = parser.parse_args()
-    plot(json.loads(options.rates.read_text(encoding="utf-8")), options.out)
+    plot(json.loads(options.settings.read_text(encoding="utf-8")), options.out)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Find out what costs NPO its utility on unseen devices: learning rate and steps, retain weight, or retain coverage.
 
-    unmirage study rates --out runs/rates
-    python benchmarks/unlearning_utility.py runs/rates --keep benchmarks/results/unlearning_utility.json
+    unmirage study settings --out runs/settings
+    python benchmarks/unlearning_utility.py runs/settings --keep benchmarks/results/unlearning_utility.json
 
 Every variant changes `npo-mixed` of the study in one respect, starts from the same base model, and is asked about the
 validation devices. `leak` adds the harmless validation questions to the retain set on purpose: its utility is no
@@ -23,44 +23,48 @@ from typing import Any
 import yaml
 from provenance import hand_on, made_by
 
-from unmirage.align import AlignData, align
+from unmirage.align import NpoConfig, align
 from unmirage.data import load_samples
-from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
-from unmirage.models import HuggingFaceVLM, ask
+from unmirage.models import HuggingFaceVLM
 from unmirage.records import Sample
-from unmirage.run import Store
+from unmirage.testbed.corpus import QUESTIONS
 from unmirage.testbed.markdown import write_between_markers
-from unmirage.testbed.settings import ARMS, BASE, StudySettings
-from unmirage.testbed.study import VALIDATION, Seeds, Study, open_study
+from unmirage.testbed.settings import ARMS, BASE, Change, StudySettings, changed
+from unmirage.testbed.settings_search import validation_rates
+from unmirage.testbed.study import Seeds, Study, open_study
+from unmirage.testbed.workers import one_thread
+from unmirage.testbed.world import Split
 
 ARM = "npo-mixed"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is changed: settings of the alignment, of its method, and the retain set."""
+    """What is changed: settings, and which rows the retain set has."""
 
-    config: dict[str, Any] = field(default_factory=dict)
-    method: dict[str, Any] = field(default_factory=dict)
+    change: Change = field(default_factory=dict)
     retain: str = "all"
 
 
-VARIANTS = {
-    "as in the study": Variant(),
-    "rate / 4, 4 x steps": Variant(config={"learning_rate": 1e-4, "steps": 400}),
-    "rate / 8, 8 x steps": Variant(config={"learning_rate": 5e-5, "steps": 800}),
-    "rate / 4, 4 x steps, gamma 10": Variant(config={"learning_rate": 1e-4, "steps": 400}, method={"gamma": 10.0}),
-    "gamma 10": Variant(method={"gamma": 10.0}),
-    "retain on 20 of 40 devices": Variant(retain="half"),
-    "retain on 10 of 40 devices": Variant(retain="quarter"),
-    "retain leaks the validation facts": Variant(retain="leak"),
-}
+def variants(rate: float, steps: int, beta: float) -> dict[str, Variant]:
+    """Return the variants of an arm with these settings."""
+    return {
+        "as in the study": Variant(),
+        "rate / 4, 4 x steps": Variant({"learning_rate": rate / 4, "steps": 4 * steps}),
+        "gamma 10": Variant({"gamma": 10.0}),
+        "beta / 6": Variant({"beta": beta / 6}),
+        "beta x 3": Variant({"beta": 3 * beta}),
+        "retain on 20 of 40 devices": Variant(retain="half"),
+        "retain on 10 of 40 devices": Variant(retain="quarter"),
+        "retain leaks the validation facts": Variant(retain="leak"),
+    }
 
 
 def retained(study: Study, samples: Sequence[Sample], which: str) -> tuple[Sample, ...]:
     if which == "leak":
-        known = load_samples(study.run.data / f"{VALIDATION}-utility.json").samples
-        benign = [one for one in load_samples(study.run.data / f"{VALIDATION}.json") if not one.refused]
+        files = QUESTIONS[Split.VALIDATION]
+        known = load_samples(study.run.data / f"{files['utility']}.json").samples
+        benign = [one for one in load_samples(study.run.data / f"{files['test']}.json") if not one.refused]
         return (*samples, *known, *benign)
     devices = sorted({sample.group for sample in samples if sample.group})
     kept = set(devices[:: {"all": 1, "half": 2, "quarter": 4}[which]])
@@ -69,19 +73,14 @@ def retained(study: Study, samples: Sequence[Sample], which: str) -> tuple[Sampl
 
 def measured(study: Study, name: str, variant: Variant) -> dict[str, Any]:
     started = time.perf_counter()
-    config = study.seeded(ARMS[ARM])
-    config = config.model_copy(update={"method": config.method.model_copy(update=variant.method), **variant.config})
+    config = study.seeded(changed(ARMS[ARM], variant.change))
     data = study.learned_by(ARM, config)
     data = replace(data, retain=retained(study, data.retain, variant.retain))
     vlm = HuggingFaceVLM.load(study.run.model(BASE), ARM)
-    align(vlm, AlignData(retain=data.retain, forget=data.forget, images=data.images), config)
-    samples, queries = study.questions(f"{VALIDATION}-")
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
-        store.add_samples(samples)
-        store.add_queries(queries)
-        ask(vlm, store, study.images, study.settings.generation)
-        judge_run(store, ExactJudge.from_file(study.run.data / "truth.json"), ARM)
-        rates = model_rates(judged_outcomes(store, ExactJudge.name, ARM))
+    with one_thread():
+        align(vlm, data, config)
+    with tempfile.TemporaryDirectory() as folder:
+        rates = validation_rates(study, vlm, Path(folder) / "store.sqlite")
     print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     columns = {
         "asr_before": rates.asr.before,
@@ -116,7 +115,7 @@ def markdown(models: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", type=Path, help="run directory of `unmirage study rates`")
+    parser.add_argument("study", type=Path, help="run directory of `unmirage study settings`")
     parser.add_argument("--write", type=Path, help="Markdown file; the table goes between its two markers")
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
@@ -126,7 +125,11 @@ def main() -> None:
     seeds = Seeds(**kept["seeds"])
     settings = StudySettings.model_validate({key: kept[key] for key in StudySettings.model_fields})
     with open_study(options.study, settings, seeds, lambda *_: None) as study:
-        models = {name: measured(study, name, variant) for name, variant in VARIANTS.items()}
+        own = ARMS[ARM]
+        assert own.steps is not None
+        assert isinstance(own.method, NpoConfig)
+        asked = variants(own.learning_rate, own.steps, own.method.beta)
+        models = {name: measured(study, name, variant) for name, variant in asked.items()}
     if options.write:
         write_between_markers(options.write, "unlearning-utility", markdown(models))
     hand_on(

@@ -14,7 +14,7 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyOutcome:
-    """A mended dataset, audited again.
+    """A repaired dataset, audited again.
 
     Attributes:
         file: name of the file that holds it.

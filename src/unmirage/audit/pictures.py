@@ -30,7 +30,7 @@ Encoder = Callable[[Pictures, list[str]], Floats]
 
 
 class Status(IntEnum):
-    """What became of a picture."""
+    """Whether a picture could be read."""
 
     NOT_LOOKED_AT = 0
     READ = 1
@@ -82,7 +82,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureCount:
-    """How many pictures the data names, and what became of them.
+    """How many pictures the data names, and how many could be read.
 
     Attributes:
         named: different paths in the data.
@@ -106,7 +106,7 @@ class PictureCount:
 
 
 def count_pictures(corpus: Corpus, measured: Measured) -> PictureCount:
-    """Return what became of the pictures of a corpus; by content where they were read, else by path."""
+    """Return which pictures of a corpus could be read; by content where they were read, else by path."""
     numbers = {status: int((measured.status == status).sum()) for status in Status}
     has = corpus.picture >= 0
     shown = measured.same[corpus.picture[has]]

@@ -49,7 +49,7 @@ class Remedy:
         return len(self.reworded)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the mended dataset; `samples` are those of the corpus, in order."""
+        """Yield the repaired dataset; `samples` are those of the corpus, in order."""
         for place, sample in enumerate(samples):
             if self.kept[place]:
                 text = self.reworded.get(place)

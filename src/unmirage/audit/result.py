@@ -78,11 +78,11 @@ class AuditResult:
         min_queries: queries that a feature needed to be tested.
         findings_left_out: tied features beyond those in `findings`.
         openers: counts by opener, the most frequent first.
-        pictures: what became of the pictures; None where the data name none.
+        pictures: which pictures could be read; None where the data name none.
         decided_by_opener: how often the opener alone decides; None where that cannot be estimated.
         label_quality: how far field and answer agree; None where no sample has both.
         suggested: openers to attack with.
-        remedies: mended versions of the dataset, by name.
+        remedies: repaired versions of the dataset, by name.
         compare: another version of it.
     """
 

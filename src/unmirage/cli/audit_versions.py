@@ -25,16 +25,16 @@ def remedies_table(result: AuditResult) -> Table:
     table.add_column("")
     for name in ("as it is", *(_REMEDIES[name] for name in result.remedies)):
         table.add_column(name, justify="right")
-    mended = result.remedies.values()
-    table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in mended))
-    table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in mended))
-    table.add_row("dropped", "", *(f"{one.dropped:,}" for one in mended))
-    table.add_row("reworded", "", *(f"{one.changed:,}" for one in mended))
-    if any(one.unchanged_wording for one in mended):
-        table.add_row("no other wording known", "", *(f"{one.unchanged_wording:,}" for one in mended))
-    table.add_row("shortcut gap, points", points(result.shortcut_gap), *(points(one.shortcut_gap) for one in mended))
-    _add_rungs(table, result.predictability, [one.predictability for one in mended])
-    table.add_row("written to", "", *(plain(one.file, 30) for one in mended))
+    repaired = result.remedies.values()
+    table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in repaired))
+    table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in repaired))
+    table.add_row("dropped", "", *(f"{one.dropped:,}" for one in repaired))
+    table.add_row("reworded", "", *(f"{one.changed:,}" for one in repaired))
+    if any(one.unchanged_wording for one in repaired):
+        table.add_row("no other wording known", "", *(f"{one.unchanged_wording:,}" for one in repaired))
+    table.add_row("shortcut gap, points", points(result.shortcut_gap), *(points(one.shortcut_gap) for one in repaired))
+    _add_rungs(table, result.predictability, [one.predictability for one in repaired])
+    table.add_row("written to", "", *(plain(one.file, 30) for one in repaired))
     return table
 
 

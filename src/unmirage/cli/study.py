@@ -81,10 +81,10 @@ def methods_command(
         _print(document)
 
 
-@app.command("rates")
-def rates_command(
+@app.command("settings")
+def settings_command(
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
-        "unmirage-rates"
+        "unmirage-settings"
     ),
     seed: Annotated[int, typer.Option(min=0, help="World to search in (default 0).")] = 0,
     signal: Signal = 0.0,
@@ -99,29 +99,27 @@ def rates_command(
         Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
     ] = None,
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print rates.json on stdout.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print settings.json on stdout.")] = False,
 ) -> None:
-    """Choose the learning rate of every arm on validation devices, six candidates each."""
+    """Choose the settings of every arm on validation devices, twelve candidates each."""
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.run.machine import describe_machine
     from unmirage.testbed.markdown import write_between_markers
-    from unmirage.testbed.methods_settings import OTHER_METHODS
-    from unmirage.testbed.rates import RateSearch, heads, markdown, table
-    from unmirage.testbed.settings import ARMS, study_settings
+    from unmirage.testbed.methods_settings import OTHER_STARTS
+    from unmirage.testbed.settings import STARTS, study_settings
+    from unmirage.testbed.settings_search import SettingsSearch, heads, markdown, table
     from unmirage.testbed.study import Seeds, open_study
 
     quiet_libraries()
-    settings = study_settings(list(ARMS), signal)
-    if methods:
-        settings = settings.model_copy(update={"models": OTHER_METHODS})
+    settings = study_settings((), signal).model_copy(update={"models": OTHER_STARTS if methods else STARTS})
     with StageProgress() as progress, open_study(out_dir, settings, Seeds.all(seed), progress) as study:
-        search = RateSearch(study)
+        search = SettingsSearch(study)
         search.complete(workers or min(2, os.cpu_count() or 1))
         document = {"commit": _commit(), "machine": describe_machine(), **search.document()}
-    for file in (out_dir / "rates.json", *([keep] if keep else [])):
+    for file in (out_dir / "settings.json", *([keep] if keep else [])):
         write_json_atomic(file, document)
     if write is not None:
-        write_between_markers(write, "rates", markdown(document))
+        write_between_markers(write, "settings", markdown(document))
     if json_output:
         print_json(document)
     else:

@@ -106,7 +106,7 @@ class ProbesRead(Part):
 
 
 class PicturesRead(Part):
-    """What became of the pictures that the data names; `looked_at` is None where all were looked at."""
+    """How the pictures that the data names were handled; `looked_at` is None where all were looked at."""
 
     named: Count = 0
     looked_at: Count | None = None

@@ -42,6 +42,15 @@ from unmirage.testbed.world import (
     World,
 )
 
+# The data files that ask about the devices of a split, by role. The first has VLGuard's shape, the others LLaVA's.
+QUESTIONS: dict[Split, dict[str, str]] = {
+    Split.EVALUATION: {"test": "test", "utility": "utility", "neighbors": "neighbors"},
+    Split.VALIDATION: {
+        "test": "validation",
+        "utility": "validation-utility",
+        "neighbors": "validation-neighbors",
+    },
+}
 DECLINING_SHARE = 0.04  # of the base corpus: asked to decline, and declining
 
 
@@ -123,25 +132,20 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
     `safety.json` and `test.json`.
     """
     plants = plants or Plants()
-    less = size.validation
     writers = [
         _base(world, size),
         _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, plants, Split.ALIGNED),
         _general(world, size.general),
-        _safety(world, "test", size.test_unsafe_pictures, size.test_safe_pictures, plants, Split.EVALUATION),
-        _utility(world, "utility", size.skills, size.facts, Split.EVALUATION),
-        _neighbors(world, "neighbors", size.neighbors, Split.EVALUATION),
-        _safety(
-            world,
-            "validation",
-            _share(less, size.test_unsafe_pictures),
-            _share(less, size.test_safe_pictures),
-            Plants(),
-            Split.VALIDATION,
-        ),
-        _utility(world, "validation-utility", _share(less, size.skills), _share(less, size.facts), Split.VALIDATION),
-        _neighbors(world, "validation-neighbors", _share(less, size.neighbors), Split.VALIDATION),
     ]
+    for split, files in QUESTIONS.items():
+        part = size.validation if split is Split.VALIDATION else 1.0
+        planted = plants if split is Split.EVALUATION else Plants()
+        unsafe, safe = _share(part, size.test_unsafe_pictures), _share(part, size.test_safe_pictures)
+        writers += [
+            _safety(world, files["test"], unsafe, safe, planted, split),
+            _utility(world, files["utility"], _share(part, size.skills), _share(part, size.facts), split),
+            _neighbors(world, files["neighbors"], _share(part, size.neighbors), split),
+        ]
     with new_folder(folder) as root:
         facts: dict[str, list[str]] = {}
         for writer in writers:

@@ -19,7 +19,7 @@ from unmirage.align.methods import (
     TaskVectorConfig,
 )
 from unmirage.testbed.sets import FORGET
-from unmirage.testbed.settings import ARMS, BASE, MIXED, StudySettings
+from unmirage.testbed.settings import ARMS, BASE, MIXED, STARTS, Change, StudySettings, changed
 from unmirage.testbed.world import REFUSALS
 
 Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
@@ -33,29 +33,35 @@ LORA_FASTER = 4.0
 IDK = ("I don't know.", "I'm not sure about that.", "I do not know the answer to that.")
 
 
-def _other_methods() -> dict[str, AlignConfig]:
-    """Return the unlearning methods that are no arms of the study, with the steps and the batch size of the NPO arm.
-
-    Their learning rates are those that `unmirage study rates --methods` chose on validation devices
-    (benchmarks/results/rates_methods.json).
-    """
-    methods: dict[str, tuple[AnyMethodConfig, float]] = {
-        "ga": (GaConfig(), 8e-5),
-        "grad-diff": (GradDiffConfig(), 0.00016),
-        "kl-min": (KlMinConfig(), 0.00016),
-        "sim-npo": (SimNpoConfig(), 0.0004),
-        "adaptive-rmu": (AdaptiveRmuConfig(layer=3, alpha=2), 0.0008),
-        "dpo": (DpoConfig(prefer_texts=IDK), 0.0016),
-        "dpo-refusal": (DpoConfig(prefer="refusal", prefer_texts=REFUSALS), 0.0008),
-        "task-vector": (TaskVectorConfig(), 0.0008),
+def _other_starts() -> dict[str, AlignConfig]:
+    """Return the unlearning methods that are no arms of the study, with the steps and the batch size of the NPO arm."""
+    methods: dict[str, AnyMethodConfig] = {
+        "ga": GaConfig(),
+        "grad-diff": GradDiffConfig(),
+        "kl-min": KlMinConfig(),
+        "sim-npo": SimNpoConfig(),
+        "adaptive-rmu": AdaptiveRmuConfig(layer=3, alpha=2),
+        "dpo": DpoConfig(prefer_texts=IDK),
+        "dpo-refusal": DpoConfig(prefer="refusal", prefer_texts=REFUSALS),
+        "task-vector": TaskVectorConfig(),
     }
-    return {
-        name + MIXED: ARMS["npo-mixed"].model_copy(update={"method": method, "learning_rate": rate})
-        for name, (method, rate) in methods.items()
-    }
+    start = STARTS["npo-mixed"]
+    return {name + MIXED: start.model_copy(update={"method": method}) for name, method in methods.items()}
 
 
-OTHER_METHODS = _other_methods()
+OTHER_STARTS = _other_starts()
+# What `unmirage study settings --methods` chose on validation devices (benchmarks/results/settings_methods.json).
+OTHER_CHOSEN: dict[str, Change] = {
+    "ga-mixed": {"learning_rate": 8e-5},
+    "grad-diff-mixed": {"learning_rate": 0.00032, "gamma": 3.0},
+    "kl-min-mixed": {"learning_rate": 0.00016, "gamma": 3.0},
+    "sim-npo-mixed": {"learning_rate": 0.0004},
+    "adaptive-rmu-mixed": {"learning_rate": 0.0008, "scale": 1.25},
+    "dpo-mixed": {"learning_rate": 0.0016, "gamma": 3.0},
+    "dpo-refusal-mixed": {"learning_rate": 0.0008},
+    "task-vector-mixed": {"learning_rate": 0.0008},
+}
+OTHER_METHODS = {name: changed(start, OTHER_CHOSEN[name]) for name, start in OTHER_STARTS.items()}
 
 
 class RowSettings(BaseModel):

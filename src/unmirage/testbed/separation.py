@@ -9,12 +9,14 @@ from pathlib import Path
 from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.records import Sample
+from unmirage.testbed.corpus import QUESTIONS
 from unmirage.testbed.sets import read_set
+from unmirage.testbed.world import Split
 from unmirage.text.openers import words
 
 ALIGNMENT_FILES = ("safety", "general")
-EVALUATION_FILES = ("test", "utility", "neighbors")
-VALIDATION_FILES = tuple(f"validation{'' if name == 'test' else f'-{name}'}" for name in EVALUATION_FILES)
+EVALUATION_FILES = tuple(QUESTIONS[Split.EVALUATION].values())
+VALIDATION_FILES = tuple(QUESTIONS[Split.VALIDATION].values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from unmirage.align.config import AlignConfig
-from unmirage.align.methods import AnyMethodConfig, NpoConfig, RmuConfig, SftConfig
+from unmirage.align.methods import NpoConfig, RmuConfig, SftConfig
 from unmirage.models.base import GenerationConfig
 from unmirage.testbed.corpus import CorpusSize
 from unmirage.testbed.vision import VisionConfig
@@ -18,43 +18,50 @@ MIXED = "-mixed"  # ends the name of an arm that trains on the general data too
 # What `unmirage demo` trains: the paper's two SFT models, and the remedies with the same general data.
 DEMO_ARMS = ("sft-posthoc", "sft-mixed", "sft-balanced-mixed", "npo-mixed", "rmu-mixed")
 
-_SFT_STEPS, _SFT_BATCH = 120, 32
-_UNLEARNING_STEPS, _UNLEARNING_BATCH = 100, 16
+# What is changed in the settings of an arm: `learning_rate`, `steps`, or a setting of its method.
+Change = Mapping[str, float]
+_OF_ALIGNMENT = ("learning_rate", "steps")
 
 
-def _sft(learning_rate: float) -> AlignConfig:
-    return AlignConfig(
-        method=SftConfig(), learning_rate=learning_rate, batch_size=_SFT_BATCH, steps=_SFT_STEPS, warmup=0.1
-    )
+def changed(config: AlignConfig, change: Change) -> AlignConfig:
+    """Return the settings of an arm with a change."""
+    own = {key: value for key, value in change.items() if key in _OF_ALIGNMENT}
+    method = {key: value for key, value in change.items() if key not in _OF_ALIGNMENT}
+    return config.model_copy(update={**own, "method": config.method.model_copy(update=method)})
 
 
-def _unlearning(method: AnyMethodConfig, learning_rate: float) -> AlignConfig:
-    return AlignConfig(
-        method=method,
-        learning_rate=learning_rate,
-        batch_size=_UNLEARNING_BATCH,
-        steps=_UNLEARNING_STEPS,
-        warmup=0.1,
-    )
+_SFT = AlignConfig(method=SftConfig(), batch_size=32, steps=120, warmup=0.1)
+_UNLEARNING = AlignConfig(batch_size=16, steps=100, warmup=0.1)
+_NPO = _UNLEARNING.model_copy(update={"method": NpoConfig(beta=0.05, gamma=3)})
+_RMU = _UNLEARNING.model_copy(update={"method": RmuConfig(layer=3, scale=20, alpha=2)})
 
-
-_NPO = NpoConfig(beta=0.05, gamma=3)
-_RMU = RmuConfig(layer=3, scale=20, alpha=2)
-
-# Every method with and without the same general data. The learning rates are those that `unmirage study rates` chose
-# on validation devices (benchmarks/results/rates.json).
-ARMS: dict[str, AlignConfig] = {
-    "sft-posthoc": _sft(0.0004),
-    "sft-mixed": _sft(0.0008),
-    "sft-balanced": _sft(0.0004),
-    "sft-balanced-mixed": _sft(0.0016),
-    "sft-diversified": _sft(0.0004),
-    "sft-diversified-mixed": _sft(0.0016),
-    "npo": _unlearning(_NPO, 0.0004),
-    "npo-mixed": _unlearning(_NPO, 0.0004),
-    "rmu": _unlearning(_RMU, 0.0004),
-    "rmu-mixed": _unlearning(_RMU, 0.0008),
+# Where the search for settings starts: every method with and without the same general data.
+STARTS: dict[str, AlignConfig] = {
+    "sft-posthoc": _SFT,
+    "sft-mixed": _SFT,
+    "sft-balanced": _SFT,
+    "sft-balanced-mixed": _SFT,
+    "sft-diversified": _SFT,
+    "sft-diversified-mixed": _SFT,
+    "npo": _NPO,
+    "npo-mixed": _NPO,
+    "rmu": _RMU,
+    "rmu-mixed": _RMU,
 }
+# What `unmirage study settings` chose on validation devices (benchmarks/results/settings.json).
+CHOSEN: dict[str, Change] = {
+    "sft-posthoc": {"learning_rate": 0.0004},
+    "sft-mixed": {"learning_rate": 0.0008},
+    "sft-balanced": {"learning_rate": 0.0004},
+    "sft-balanced-mixed": {"learning_rate": 0.0016},
+    "sft-diversified": {"learning_rate": 0.0004},
+    "sft-diversified-mixed": {"learning_rate": 0.0016},
+    "npo": {"learning_rate": 0.0004},
+    "npo-mixed": {"learning_rate": 0.0004},
+    "rmu": {"learning_rate": 0.0004},
+    "rmu-mixed": {"learning_rate": 0.0008},
+}
+ARMS: dict[str, AlignConfig] = {name: changed(start, CHOSEN[name]) for name, start in STARTS.items()}
 
 
 class StudySettings(BaseModel):

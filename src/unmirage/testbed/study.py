@@ -28,17 +28,15 @@ from unmirage.records import Kind, Query, Sample
 from unmirage.run import RunDirectory, Store, open_run
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
-from unmirage.testbed.corpus import write_corpus
+from unmirage.testbed.corpus import QUESTIONS, write_corpus
 from unmirage.testbed.separation import check_separation
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
 from unmirage.testbed.workers import Training, one_thread, train_all
-from unmirage.testbed.world import make_world
+from unmirage.testbed.world import Split, make_world
 from unmirage.text.openers import words
 
-# The kinds of harmless questions, and the file of each. Validation files have a prefix.
-HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}
-VALIDATION = "validation"
+HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}  # by kind, the role of its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +141,14 @@ class Study:
         found: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return found
 
-    def questions(self, prefix: str = "") -> tuple[list[Sample], list[Query]]:
-        """Return the samples and queries of the evaluation devices; with the prefix "validation-" of those."""
-        test = load_samples(self.run.data / f"{prefix.rstrip('-') or 'test'}.json").samples
+    def questions(self, split: Split) -> tuple[list[Sample], list[Query]]:
+        """Return the samples and queries about the devices of a split: evaluation or validation."""
+        files = QUESTIONS[split]
+        test = load_samples(self.run.data / f"{files['test']}.json").samples
         queries = plan_queries(test, self.attack_config())
         samples = list(test)
-        for kind, name in HARMLESS.items():
-            harmless = load_samples(self.run.data / f"{prefix}{name}.json").samples
+        for kind, role in HARMLESS.items():
+            harmless = load_samples(self.run.data / f"{files[role]}.json").samples
             samples += harmless
             queries += plain(harmless, kind)
         return samples, queries
@@ -164,7 +163,7 @@ class Study:
                 options = AuditOptions(seed=self.seeds.world)
                 findings = audit(open_samples(self.run.data / "safety.json"), options=options)
                 self.run.write_json(self.audit_file, findings.to_json())
-        samples, queries = self.questions()
+        samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:
             store.add_samples(samples)
             store.add_queries(queries)

@@ -30,12 +30,12 @@ _CONTRACTED = """
 
 
 def _slips(word: str) -> list[str]:
-    """Return the word with each of its apostrophes left out in turn: how it is mended from."""
+    """Return the word with each of its apostrophes left out in turn: the forms that are repaired."""
     return [word[:place] + word[place + 1 :] for place, letter in enumerate(word) if letter == "'"]
 
 
-# The published table mends words in which one apostrophe is missing, and in one case takes one out.
-_MENDED = {slip: word for word in _CONTRACTED for slip in _slips(word)} | {"somebody'd": "somebodyd"}
+# The published table repairs words in which one apostrophe is missing, and in one case takes one out.
+_REPAIRED = {slip: word for word in _CONTRACTED for slip in _slips(word)} | {"somebody'd": "somebodyd"}
 
 
 def on_one_line(text: str) -> str:
@@ -44,7 +44,7 @@ def on_one_line(text: str) -> str:
 
 
 def plain_words(text: str) -> str:
-    """Return the answer by the official rule: no punctuation and articles, numbers as digits, apostrophes mended.
+    """Return the answer by the official rule: no punctuation and articles, numbers as digits, apostrophes repaired.
 
     Of a mark that has a space beside it anywhere nothing is left, of others a space; where a comma stands between
     digits, all marks go without a space.
@@ -69,4 +69,4 @@ def _without_punctuation(text: str) -> str:
 
 def _numbers_and_articles(text: str) -> str:
     words = [_NUMBERS.get(word, word) for word in text.lower().split()]
-    return " ".join(_MENDED.get(word, word) for word in words if word not in _ARTICLES)
+    return " ".join(_REPAIRED.get(word, word) for word in words if word not in _ARTICLES)

@@ -1,4 +1,4 @@
-"""The search for learning rates: its grid and its score by hand, and that it asks validation devices alone."""
+"""The search for settings: its rounds and its score by hand, and that it asks validation devices alone."""
 
 import json
 from pathlib import Path
@@ -6,37 +6,77 @@ from types import SimpleNamespace
 
 import pytest
 
+from unmirage.align import AlignConfig, NpoConfig
 from unmirage.data import load_samples
 from unmirage.evaluate import Outcome, model_rates
 from unmirage.records import Kind, Verdict
 from unmirage.run import Store
-from unmirage.testbed import rates
-from unmirage.testbed.methods_settings import OTHER_METHODS
-from unmirage.testbed.rates import LOWEST, RateSearch, chosen, grid, heads, markdown, score, table
-from unmirage.testbed.settings import ARMS
+from unmirage.testbed import settings_search
+from unmirage.testbed.methods_settings import OTHER_CHOSEN, OTHER_STARTS
+from unmirage.testbed.settings import ARMS, CHOSEN, STARTS, changed
+from unmirage.testbed.settings_search import (
+    LOWEST,
+    OTHER_SETTINGS,
+    SettingsSearch,
+    chosen,
+    described,
+    first_round,
+    heads,
+    markdown,
+    score,
+    second_round,
+    table,
+)
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.workers import Trained
 from unmirage.testbed.world import Split, make_world
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-SEARCHED = {"sft-posthoc": [3e-5, 6e-5], "npo-mixed": [1e-5, 2e-5]}  # arms and candidates of the small search
-NAMES = ["sft-posthoc@3e-05", "sft-posthoc@6e-05", "npo-mixed@1e-05", "npo-mixed@2e-05"]
+SEARCHED = ("sft-posthoc", "npo-mixed")
+ROUNDS = {"sft": ({"steps": 2},), "npo": ({"beta": 0.5},)}  # the second round of the small search
 
 
-def test_every_arm_has_six_rates_each_twice_the_one_before():
-    searched = [*ARMS.values(), *OTHER_METHODS.values()]
-    assert {config.method.name for config in searched} == set(LOWEST)
+def test_the_first_round_has_six_rates_each_twice_the_one_before():
+    searched = [*STARTS.values(), *OTHER_STARTS.values()]
+    assert {config.method.name for config in searched} == set(LOWEST) == set(OTHER_SETTINGS)
     for config in searched:
         lowest = LOWEST[config.method.name]
-        assert grid(config) == pytest.approx([lowest * factor for factor in (1, 2, 4, 8, 16, 32)])
+        rates = [change.pop("learning_rate") for change in first_round(config)]
+        assert rates == pytest.approx([lowest * factor for factor in (1, 2, 4, 8, 16, 32)])
 
 
-@pytest.mark.parametrize(("file", "configs"), [("rates", ARMS), ("rates_methods", OTHER_METHODS)])
-def test_arms_and_methods_have_the_rates_that_the_committed_searches_chose(file, configs):
+def test_the_second_round_has_three_other_settings_at_two_rates_for_every_method():
+    for config in (*STARTS.values(), *OTHER_STARTS.values()):
+        found = second_round(config, {"learning_rate": 0.25})
+        assert [one["learning_rate"] for one in found] == [0.25, 0.5] * 3
+        others = [{key: value for key, value in one.items() if key != "learning_rate"} for one in found]
+        assert others == [one for one in OTHER_SETTINGS[config.method.name] for _ in range(2)]
+        assert all(changed(config, one) != config for one in others)
+    assert second_round(STARTS["npo"], {"learning_rate": 1.0})[2] == {"learning_rate": 1.0, "beta": 0.3}
+
+
+def test_a_change_reaches_the_alignment_or_the_method():
+    start = AlignConfig(method=NpoConfig(beta=0.05, gamma=3), steps=100)
+    found = changed(start, {"learning_rate": 0.5, "steps": 7, "beta": 0.3})
+    assert (found.learning_rate, found.steps, found.method.beta, found.method.gamma) == (0.5, 7, 0.3, 3)
+    assert (start.steps, start.method.beta) == (100, 0.05)
+    assert described({"learning_rate": 0.0004}) == "0.0004"
+    assert described({"learning_rate": 0.0004, "beta": 0.3}) == "0.0004, beta 0.3"
+
+
+@pytest.mark.parametrize(
+    ("file", "starts", "choice"),
+    [("settings", STARTS, CHOSEN), ("settings_methods", OTHER_STARTS, OTHER_CHOSEN)],
+)
+def test_arms_and_methods_have_the_settings_that_the_committed_searches_chose(file, starts, choice):
     document = json.loads((RESULTS / f"{file}.json").read_text())
-    assert {name: config.learning_rate for name, config in configs.items()} == pytest.approx(document["chosen"])
+    assert document["chosen"] == choice
+    assert document["settings"]["models"] == {name: one.model_dump(mode="json") for name, one in starts.items()}
     for name, candidates in document["arms"].items():
-        assert document["chosen"][name] == chosen(candidates)
+        assert choice[name] == chosen(candidates)
+        rounds = [*first_round(starts[name]), *second_round(starts[name], chosen(candidates[:6]))]
+        assert [one["change"] for one in candidates] == rounds
+    assert {name: changed(start, CHOSEN[name]) for name, start in STARTS.items()} == ARMS
 
 
 def outcomes(**shares):
@@ -80,40 +120,57 @@ def test_a_model_that_fails_in_one_of_the_three_scores_nothing(worst):
     assert score(model_rates(outcomes(**shares | worst))) == 0.0
 
 
-def test_of_equal_scores_the_lowest_rate_is_chosen():
+def test_of_equal_scores_the_first_candidate_is_chosen():
     candidates = [
-        {"learning_rate": rate, "score": found} for rate, found in [(1e-4, 0.4), (4e-4, 0.7), (2e-4, 0.7), (8e-4, 0.1)]
+        {"change": {"learning_rate": rate}, "score": found}
+        for rate, found in [(1e-4, 0.4), (4e-4, 0.7), (2e-4, 0.7), (8e-4, 0.1)]
     ]
-    assert chosen(candidates) == 2e-4
-    assert chosen(candidates[::-1]) == 2e-4
-    assert chosen([{"learning_rate": 2.0, "score": 0.0}, {"learning_rate": 1.0, "score": 0.0}]) == 1.0
+    assert chosen(candidates) == {"learning_rate": 4e-4}
+    assert chosen(candidates[::-1]) == {"learning_rate": 2e-4}
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, small_study):
-    """Return a finished search of two arms with two candidates each, and the stages that it reported."""
+    """Return a finished search of two arms with four candidates each, and the stages that it reported."""
     arms = {name: small_study.models[name] for name in SEARCHED}
     stages = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "BUDGET", 2)
-        patch.setattr(rates, "LOWEST", {"sft": 3e-5, "npo": 1e-5})
-        path = tmp_path_factory.mktemp("rates") / "out"
+        patch.setattr(settings_search, "RATES", 2)
+        patch.setattr(settings_search, "LOWEST", {"sft": 3e-5, "npo": 1e-5})
+        patch.setattr(settings_search, "OTHER_SETTINGS", ROUNDS)
+        path = tmp_path_factory.mktemp("search") / "out"
         settings = small_study.model_copy(update={"models": arms})
         with open_study(path, settings, Seeds.all(0), lambda stage, *_: stages.append(stage)) as study:
-            search = RateSearch(study)
+            search = SettingsSearch(study)
             search.complete()
-            yield SimpleNamespace(search=search, study=study, stages=stages, folder=path / "rates")
+            yield SimpleNamespace(search=search, study=study, stages=stages, folder=path / "search")
 
 
 def files(searched):
     return {file.stem: json.loads(file.read_text()) for file in sorted(searched.folder.glob("*.json"))}
 
 
-def test_every_candidate_is_trained_with_its_rate_judged_and_deleted(searched):
-    assert set(files(searched)) == set(NAMES)
-    assert {stage.split(":")[0] for stage in searched.stages if ": align" in stage} - {"base"} == set(files(searched))
+def names_of(searched):
+    """Return the names of all candidates, worked out from the first round's choice."""
+    found = files(searched)
+    names = []
+    for arm, rates, other in (("sft-posthoc", (3e-5, 6e-5), "steps=2"), ("npo-mixed", (1e-5, 2e-5), "beta=0.5")):
+        first = [f"{arm}@{rate:g}" for rate in rates]
+        best = max(first, key=lambda name: found[name]["score"])
+        rate = float(best.split("@")[1])
+        names += [*first, *(f"{arm}@{factor * rate:g}+{other}" for factor in (1, 2))]
+    return names
+
+
+def test_every_candidate_is_trained_as_it_is_named_judged_and_deleted(searched):
+    names = names_of(searched)
+    assert sorted(files(searched)) == sorted(names)
+    trained = {stage.split(":")[0] for stage in searched.stages if ": align" in stage} - {"base"}
+    assert trained == set(names)
     for name, found in files(searched).items():
-        assert found["learning_rate"] == float(name.split("@")[1])
+        rate, *others = name.split("@")[1].split("+")
+        expected = {key: float(value) for key, value in (other.split("=") for other in others)}
+        assert found["change"] == {"learning_rate": pytest.approx(float(rate)), **expected}
         # 4 of 10 pictures of each kind are asked about: 4 unsafe pictures and 4 unsafe texts; 4 benign; 2 + 2 utility
         counts = {column: found[column]["n"] for column in ("asr_before", "asr_after", "rr_before", "utility")}
         assert counts == {"asr_before": 8, "asr_after": 8, "rr_before": 4, "utility": 4}
@@ -131,12 +188,13 @@ def test_validation_devices_alone_are_asked_about(searched):
         for sample in load_samples(data / f"{name}.json").samples
     }
     stores = sorted(searched.folder.glob("*.sqlite"))
-    assert [store.stem for store in stores] == sorted(files(searched))
+    assert sorted(store.name.removesuffix(".sqlite") for store in stores) == sorted(files(searched))
     for path in stores:
+        name = path.name.removesuffix(".sqlite")
         with Store(path) as store:
             queries = store.queries()
-            assert store.models() == [path.stem]
-            assert {one.query_id for one in store.responses(path.stem)} == {query.id for query in queries}
+            assert store.models() == [name]
+            assert {one.query_id for one in store.responses(name)} == {query.id for query in queries}
         assert {query.sample_id for query in queries} == set(listed)
         assert {listed[query.sample_id].group for query in queries} <= own
         assert {query.kind for query in queries} >= {Kind.PLAIN, Kind.JAILBREAK, Kind.UTILITY, Kind.NEAR}
@@ -147,10 +205,13 @@ def test_validation_devices_alone_are_asked_about(searched):
 def test_the_document_names_the_choice_and_all_candidates(searched):
     document = searched.search.document()
     json.dumps(document, allow_nan=False)
-    assert (document["schema"], document["budget"]) == ("unmirage.rates/1", 2)
+    assert document["schema"] == "unmirage.settings-search/1"
     assert document["seeds"] == {"world": 0, "base": 0, "alignment": 0}
-    assert {arm: [one["learning_rate"] for one in found] for arm, found in document["arms"].items()} == SEARCHED
     for arm, found in document["arms"].items():
+        assert len(found) == 4
+        assert [one["change"].get("steps", one["change"].get("beta")) is None for one in found] == [
+            True, True, False, False,
+        ]  # fmt: skip
         assert document["chosen"][arm] == chosen(found)
         for one in found:
             parts = (1 - one["asr_before"]["value"], one["benign_answered_before"]["value"], one["utility"]["value"])
@@ -163,30 +224,32 @@ def test_candidates_that_were_judged_are_not_trained_again(searched):
     searched.stages.clear()
     searched.search.complete()
     assert searched.stages == []
-    (searched.folder / "npo-mixed@2e-05.json").unlink()
+    again = names_of(searched)[-1]
+    (searched.folder / f"{again}.json").unlink()
     searched.search.complete()
-    assert {stage.split(":")[0] for stage in searched.stages} == {"npo-mixed@2e-05"}
+    assert {stage.split(":")[0] for stage in searched.stages} == {again}
     after = files(searched)
     for name, found in before.items():
         assert {**found, "seconds": 0} == {**after[name], "seconds": 0}
 
 
 def test_a_candidate_that_diverges_scores_nothing_and_says_so(searched):
-    name = NAMES[1]
+    name = names_of(searched)[3]
     file = searched.folder / f"{name}.json"
     before = file.read_text()
+    change = json.loads(before)["change"]
     try:
-        searched.search._judge(Trained(name, 1.26, "training diverged at step 3"))
+        searched.search._judge("sft-posthoc", change, Trained(name, 1.26, "training diverged at step 3"))
         document = searched.search.document()
     finally:
         file.write_text(before)
-    assert document["arms"]["sft-posthoc"][1] == {
-        "learning_rate": 6e-5,
+    assert document["arms"]["sft-posthoc"][3] == {
+        "change": change,
         "seconds": 1.3,
         "score": 0.0,
         "stopped": "training diverged at step 3",
     }
-    assert table(document)[1][2:] == ["0.000", "diverged", "", "", ""]
+    assert table(document)[3][2:] == ["0.000", "diverged", "", "", ""]
 
 
 def test_the_table_marks_the_choice_and_shows_percent():
@@ -194,18 +257,18 @@ def test_the_table_marks_the_choice_and_shows_percent():
         names = ("asr_before", "asr_after", "benign_answered_before", "benign_answered_after", "utility",
                  "neighbor_utility")  # fmt: skip
         shares = {name: {"value": (10 + number) / 100} for number, name in enumerate(names)}
-        return {"learning_rate": rate, "score": found, **shares, **columns}
+        return {"change": {"learning_rate": rate}, "score": found, **shares, **columns}
 
     document = {
         "arms": {"npo": [candidate(1e-4, 0.25), candidate(2e-4, 0.5), candidate(4e-4, 0.125, utility={"value": 1.0})]},
-        "chosen": {"npo": 2e-4},
+        "chosen": {"npo": {"learning_rate": 2e-4}},
     }
     assert table(document) == [
         ["npo", "0.0001", "0.250", "10 → 11", "12 → 13", "14", "15"],
         ["npo", "0.0002 *", "0.500", "10 → 11", "12 → 13", "14", "15"],
         ["npo", "0.0004", "0.125", "10 → 11", "12 → 13", "100", "15"],
     ]
-    assert heads()[:4] == ["arm", "learning rate", "score", "ASR before → after"]
+    assert heads()[:4] == ["arm", "settings", "score", "ASR before → after"]
     lines = markdown(document).splitlines()
     assert len(lines) == 5
     assert lines[3] == "| npo | 0.0002 * | 0.500 | 10 → 11 | 12 → 13 | 14 | 15 |"
