@@ -1,4 +1,4 @@
-"""What stops a run: a loss or a weight that is no number, and a model that goes to pieces."""
+"""What stops a run: a loss or a weight that is no number, and a model that collapses."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def align(
 
     Raises:
         UserError: the data does not fit the method.
-        DivergenceError: the loss stopped being a number, or the model went to pieces, before there was a checkpoint.
+        DivergenceError: the loss stopped being a number, or the model collapsed, before there was a checkpoint.
     """
     started = time.perf_counter()
     method = make_method(config.method)

@@ -51,14 +51,14 @@ STARTS: dict[str, AlignConfig] = {
 # What `unmirage study settings` chose on validation devices (benchmarks/results/settings.json).
 CHOSEN: dict[str, Change] = {
     "sft-posthoc": {"learning_rate": 0.0004},
-    "sft-mixed": {"learning_rate": 0.0008},
-    "sft-balanced": {"learning_rate": 0.0004},
+    "sft-mixed": {"learning_rate": 0.0008, "steps": 240},
+    "sft-balanced": {"learning_rate": 0.0004, "steps": 240},
     "sft-balanced-mixed": {"learning_rate": 0.0016},
-    "sft-diversified": {"learning_rate": 0.0004},
+    "sft-diversified": {"learning_rate": 0.0004, "steps": 240},
     "sft-diversified-mixed": {"learning_rate": 0.0016},
-    "npo": {"learning_rate": 0.0004},
-    "npo-mixed": {"learning_rate": 0.0004},
-    "rmu": {"learning_rate": 0.0004},
+    "npo": {"learning_rate": 0.0004, "beta": 0.3},
+    "npo-mixed": {"learning_rate": 0.0004, "beta": 0.3},
+    "rmu": {"learning_rate": 0.0004, "layer": 2},
     "rmu-mixed": {"learning_rate": 0.0008},
 }
 ARMS: dict[str, AlignConfig] = {name: changed(start, CHOSEN[name]) for name, start in STARTS.items()}
