@@ -47,7 +47,7 @@ def plot(document: dict[str, Any], out: Path) -> None:
             (chosen,) = [point(one) for one in known if one["change"] == document["chosen"][arm]]
             panel.plot(*chosen, marker="o", ms=9, color=color)
         panel.set(title=title, xlabel="ASR after the attack, any of 3 shots (%)", xlim=(-3, 103), ylim=(-3, 103))
-        panel.legend(fontsize=8, loc="lower left", framealpha=0.9)
+        panel.legend(fontsize=8, loc="lower right", framealpha=0.9)
     panels[0].set_ylabel('benign queries answered after "share" (%)')
     figure.savefig(out, metadata={"Date": None})
 
