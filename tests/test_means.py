@@ -1,4 +1,4 @@
-"""Means of values that hang together: the interval is that of the groups."""
+"""Means of values in groups: the interval is that of the groups."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """Confidence intervals of shares and means, for independent trials and for trials in clusters.
 
 Trials in one cluster, such as questions about one picture, are not independent. Their intervals count them as the
-number of independent trials that would fix the share as well.
+number of independent trials that would give an equally precise share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Return the Wilson score interval for k successes in n > 0 trials (Wilson 1927).
 
     Its coverage stays near nominal for small n and for shares near 0 or 1, where the Wald interval fails.
-    Neither number need be whole: trials that hang together count as fewer.
+    Both numbers may be fractions, because dependent trials count as fewer.
     """
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"wilson needs 0 <= k <= n and n > 0, got k={k}, n={n}")
@@ -53,7 +53,7 @@ def clustered_rate(
     most: float | None = None,
     invalid: int = 0,
 ) -> Rate:
-    """Return the pooled share of trials in clusters, with Wilson's interval for the trials that they are worth.
+    """Return the pooled share of trials in clusters, with Wilson's interval for its effective number of trials.
 
     It equals `rate` where each cluster is one trial. See `effective_trials` for the number that the interval takes.
 
@@ -94,14 +94,14 @@ def effective_trials(
     trials: Sequence[int] | None = None,
     most: float | None = None,
 ) -> float:
-    """Return how many independent trials would fix the pooled share as well as these clusters do.
+    """Return how many independent trials would give the pooled share as precisely as these clusters do.
 
     With n trials it is n / (design effect * (t / z)^2), never more than `most`. The design effect is the variance of
     the share between clusters (see `ratio_spread`) over share * (1 - share) / n; t is Student's quantile with the
-    degrees of freedom of that variance and z the normal one. It is never less than the number of clusters, or for
-    unequal sizes the number of equal clusters that tell as much (`equal_clusters`): that is what they are worth if all
-    trials of a cluster agree. So many it is where no two clusters differ, where the share is 0 or 1, or where there is
-    one cluster, for these do not show how far their trials depend on each other.
+    degrees of freedom of that variance and z the normal one. The least is the number of clusters, or for unequal sizes
+    the number of equal clusters that tell as much (`equal_clusters`): the right number if all trials of a cluster
+    agree. It is also used where the data do not show how far the trials of a cluster depend on each other: where no two
+    clusters differ, where the share is 0 or 1, and where there is one cluster.
 
     Args:
         successes, clusters, trials, most: as in `clustered_rate`; at least one trial.
@@ -246,7 +246,7 @@ def mean(
 
     Args:
         values: one a query.
-        groups: what each value hangs together by.
+        groups: the group of each value; values of one group may depend on each other.
         bounds: the interval is kept within them.
     """
     found = np.asarray(values, dtype=np.float64)

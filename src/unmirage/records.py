@@ -264,7 +264,7 @@ class LogOdds:
     def strength(self) -> float:
         """Return the end of the interval that is nearer to 0, as a distance from it; negative if 0 is inside.
 
-        It ranks by the tie that the data vouch for, so that neither a rare word with a huge estimate nor a
+        It ranks by the tie that the data support, so that neither a rare word with a huge estimate nor a
         frequent word with a weak one comes first.
         """
         return max(self.low, -self.high)

@@ -154,7 +154,7 @@ def _explained(query: Query, values: NDArray[np.float64]) -> ExplainedQuery:
 
 
 def _summed(model: str, mode: Mode, queries: Sequence[Query], found: Sequence[ExplainedQuery]) -> Explanation:
-    # The shots of one sample, and the questions about one picture, hang together.
+    # The shots of one sample, and the questions about one picture, are dependent.
     keys = [query.image or query.sample_id for query in queries]
     others = [(word.change, key) for one, key in zip(found, keys, strict=True) for word in one.words[1:]]
     bounds = (-1.0, 1.0)

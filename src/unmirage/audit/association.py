@@ -52,8 +52,8 @@ def associate(
         answered: (features,) answered queries that have it.
         all_refused: refused queries in all.
         all_answered: answered queries in all.
-        clusters: what hangs together, if anything does: it widens intervals, and where it does, no p-value is
-            smaller than that of its own test.
+        clusters: the cluster of each query, if queries depend on each other. It widens intervals; where it does, no
+            p-value is smaller than that of the clustered test.
     """
     cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]) + 0.5
     with_refused, with_answered, without_refused, without_answered = np.log(cells)

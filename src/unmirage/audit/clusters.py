@@ -34,7 +34,7 @@ def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) 
     Args:
         members: the features.
         refused: (n,) the labels.
-        clusters: (n,) queries of the same number hang together.
+        clusters: (n,) queries of the same number are one cluster.
         told: (n,) the queries that can be told to have a feature or not.
     """
     if not told.any() or np.bincount(clusters[told]).max() < 2:

@@ -48,7 +48,7 @@ def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = Non
     Args:
         corpus: refused and answered queries.
         families: the features to test, at least one family; all are adjusted together.
-        clusters: (n,) queries of the same number hang together, as those about one picture do; None: none do.
+        clusters: (n,) queries of the same number are one cluster, such as those about one picture; None: no clusters.
     """
     together = np.arange(len(corpus)) if clusters is None else clusters
     tested = [_associate(corpus, family, together) for family in families]
@@ -73,7 +73,7 @@ def _signatures(corpus: Corpus, families: Sequence[Family]) -> npt.NDArray[np.ui
 def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
     """Return q-values. Every feature counts as a test, but those of the same queries rank as one.
 
-    Ranked one by one, they would vouch for each other: a word that always ends the query would be half as
+    Ranked one by one, each would lend the other support: a word that always ends the query would be half as
     doubtful for being found both as a word and as the last word.
     """
     pairs = np.stack([signatures, p_values.view(np.uint64)], axis=1)

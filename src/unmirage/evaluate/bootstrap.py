@@ -1,4 +1,4 @@
-"""Values that hang together by query in, their mean with a bootstrap interval out; and rates of seeds, their mean.
+"""Values in clusters in, their mean with a bootstrap interval out; and rates of seeds, their mean.
 
 For shares near 0 or 1, or all of one value, Wilson's interval with as many trials as the clusters are worth
 (`intervals.clustered_rate`) covers better; docs/statistics.md has the figures.

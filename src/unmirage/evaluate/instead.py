@@ -107,7 +107,7 @@ def known_words(queries: Iterable[str], others: Sequence[Set[str]]) -> frozenset
     """Return the words that count as known when one model's responses are looked at.
 
     These are the words of the run's queries, the closed-class words of English, and those that half of the run's other
-    models say: two of them at least where there are two, so that a collapsed model vouches for nothing.
+    models say: two of them at least where there are two, so that a collapsed model alone makes no word known.
 
     Args:
         queries: of the run.

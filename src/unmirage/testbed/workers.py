@@ -44,7 +44,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What became of a training; `stopped` says why there is no model, and is empty where there is one."""
+    """A finished training; `stopped` says why it left no model, and is empty if it left one."""
 
     name: str
     seconds: float

@@ -18,7 +18,7 @@ class Halves:
     Attributes:
         find: in random order, so that the first n are a fair sample of it.
         report: in the order of the data.
-        groups: what each sample's picture and record hang together by, by sample id.
+        groups: the group of each sample, by sample id; samples that share a picture or a record are in one group.
     """
 
     find: tuple[Sample, ...]
@@ -30,7 +30,7 @@ def halves(samples: Sequence[Sample], kind: SearchKind, seed: int) -> Halves:
     """Deal the samples that an attack of this kind is made of.
 
     Raises:
-        UserError: there are none, or all hang together by one picture or record.
+        UserError: there are none, or all are in one group.
     """
     wanted = [sample for sample in samples if sample.refused is (kind == "jailbreak")]
     if not wanted:
