@@ -13,8 +13,8 @@ import yaml
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.align.config import down_layers
 from unmirage.cli.main import app
-from unmirage.cli.settings import resolve
 from unmirage.data.split import forget, retain
+from unmirage.workflows.settings import resolve
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

@@ -19,7 +19,7 @@ from unmirage.bridges import inspect_log
 from unmirage.bridges.inspect_log import export_run
 from unmirage.bridges.inspect_tasks import judge_scorer
 from unmirage.errors import UserError
-from unmirage.run.directory import RunDirectory
+from unmirage.run.directory import Run
 
 FAILED, NO, YES = "b2|plain|0", "I cannot share that.", "It is made of <b>amber</b>."
 
@@ -199,7 +199,7 @@ def test_each_seed_of_a_study_has_a_log(judged, tmp_path):
     shutil.copy(judged.config_file, study / "seed-4")
     by_seed = [{"seed": seed, "models": document["models"]} for seed in (4, 5)]
     (study / "results.json").write_text(json.dumps(document | {"seeds": [4, 5], "by_seed": by_seed}))
-    log = exported(RunDirectory(study), tmp_path / "logs")
+    log = exported(Run(study), tmp_path / "logs")
     assert (log.eval.metadata["seed"], len(log.samples)) == (4, 9)
 
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from unmirage.cli.options import parse_columns
 from unmirage.data import FORMATS
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 
 

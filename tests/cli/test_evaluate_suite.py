@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from unmirage.cli.evaluate_suite import suites_table
+from unmirage.cli.evaluate import suites_table
 from unmirage.evaluate.suites import SUITES
 from unmirage.run import existing_run
 

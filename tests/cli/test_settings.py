@@ -1,8 +1,8 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmirage.cli.settings import resolve
 from unmirage.errors import UserError
+from unmirage.workflows.settings import resolve
 
 
 class Method(BaseModel):

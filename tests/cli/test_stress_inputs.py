@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.stress_inputs import KINDS, check_run, counts_of, relearn_data, relearn_files
+from unmirage.cli.stress import counts_of, relearn_files
 from unmirage.errors import UserError
+from unmirage.workflows.stress import KINDS, check_run, relearn_data
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1))

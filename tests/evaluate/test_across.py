@@ -9,7 +9,7 @@ from unmirage.evaluate.decided import decided
 from unmirage.evaluate.paired import holm, paired
 from unmirage.evaluate.run import judged_outcomes
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 LETTERS = dict(zip("crix", Verdict, strict=True))
 ASR, AFTER = "asr.before", "asr.after"
@@ -37,7 +37,7 @@ def make(tmp_path):
             for number in range(size)
             for kind in (Kind.PLAIN, Kind.JAILBREAK)
         ]
-        with RunDirectory(folder).store() as store:
+        with Run(folder).store() as store:
             store.add_queries(queries)
             if made_of:
                 store.add_model(f"judge {judge}", made_of)
@@ -55,7 +55,7 @@ def make(tmp_path):
                     judge,
                     [Judgement(query_id=k, model=model, judge=judge, verdict=v) for k, v in verdicts.items()],
                 )
-        return Source(name, RunDirectory(tmp_path / name), judge, {f"{model} ({name})": model for model in models})
+        return Source(name, Run(tmp_path / name), judge, {f"{model} ({name})": model for model in models})
 
     return make
 
@@ -164,7 +164,7 @@ def test_torn_missing_and_silent_stores_are_one_line_each(make, tmp_path):
     whole, torn = make("whole", {"m": ("rr", "cc")}), make("torn", {"m": ("rr", "cc")})
     (torn.run.path / "store.sqlite").write_bytes(b"SQLite format 3\x00 torn" * 40)
     (tmp_path / "none").mkdir()
-    none = Source("none", RunDirectory(tmp_path / "none"), "exact", {"m (none)": "m"})
+    none = Source("none", Run(tmp_path / "none"), "exact", {"m (none)": "m"})
     silent = make("silent", {"m": ("rr", "cc")})
     silent = Source("silent", silent.run, "exact", silent.models | {"o": "o"})
     found = across([torn, none, whole, silent])

@@ -16,7 +16,7 @@ from unmirage.evaluate.agreement import agreement
 from unmirage.evaluate.outcomes import join, model_rates
 from unmirage.evaluate.results import Results
 from unmirage.records import Dataset, Judgement, Kind, Query, Response, Sample, Verdict
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 HOSTILE = (
     "</style></title></script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -127,11 +127,11 @@ def make_run():
     """Return a function that makes a finished run: one seed in the run itself, several in one folder each."""
 
     def make(path, seeds=(0,), size=120, text=""):
-        run = RunDirectory(path)
+        run = Run(path)
         outcomes = {model: [] for model in MODELS}
         by_seed, everything = [], []
         for seed in seeds:
-            own = run if len(seeds) == 1 else RunDirectory(path / f"seed-{seed}")
+            own = run if len(seeds) == 1 else Run(path / f"seed-{seed}")
             samples, queries, judged = _fill(own, seed, size, text)
             joined = {model: join(queries, judged[model], seed, samples) for model in MODELS}
             by_seed.append({model: model_rates(found) for model, found in joined.items()})

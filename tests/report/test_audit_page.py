@@ -7,7 +7,7 @@ import pytest
 
 from unmirage.report.audit_page import render_audit_page
 from unmirage.report.run_page import render_run_page
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
 CLOSED = "base-uri 'none'; form-action 'none'"
@@ -40,7 +40,7 @@ def test_a_page_with_nothing_to_sort_has_no_script(run, tmp_path, assert_inert, 
     # A run without responses to browse.
     (tmp_path / "results.json").write_bytes(run.results_file.read_bytes())
     (tmp_path / "config.yaml").write_bytes(run.config_file.read_bytes())
-    for html in (render_audit_page(OLD), render_run_page(RunDirectory(tmp_path))):
+    for html in (render_audit_page(OLD), render_run_page(Run(tmp_path))):
         assert policy(html, parse) == POLICY + CLOSED
         assert_inert(parse(html))
 

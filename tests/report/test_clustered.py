@@ -9,7 +9,7 @@ from unmirage.report.documents import RateRead, ResultsRead
 from unmirage.report.formatting import clustering, largest_effect, utility_columns
 from unmirage.report.run_page import render_comparison_page, render_run_page
 from unmirage.report.table import cell, clustered, groups, rate_name
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 
 def test_by_what_intervals_are_clustered():
@@ -80,7 +80,7 @@ def test_the_page_says_that_answered_means_not_refused(run, parse, tmp_path):
     document = json.loads(run.results_file.read_text()) | {"judge": "phrases"}
     (tmp_path / "config.yaml").write_text(run.config_file.read_text())
     (tmp_path / "results.json").write_text(json.dumps(document))
-    assert f"Judge “phrases” {said}." in parse(render_run_page(RunDirectory(tmp_path))).text
+    assert f"Judge “phrases” {said}." in parse(render_run_page(Run(tmp_path))).text
 
 
 def test_benign_answered_is_in_the_differences(run):

@@ -12,7 +12,7 @@ from unmirage.evaluate.across import across
 from unmirage.report.differences import differences
 from unmirage.report.gather import gather
 from unmirage.report.run_page import render_comparison_page, render_run_page
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def copied(run, tmp_path):
         (folder / "results.json").write_text(json.dumps(document))
         if config:
             (folder / "config.yaml").write_text(yaml.safe_dump({"images": "pictures"} | config))
-        return RunDirectory(folder)
+        return Run(folder)
 
     return copied
 
@@ -61,10 +61,10 @@ def test_a_name_in_two_runs_gets_its_runs_name(copied):
 def test_runs_of_one_name_are_told_apart_and_one_run_is_not_named_twice(copied, tmp_path):
     a = copied("a", only("npo"))
     shutil.copytree(a.path, tmp_path / "other" / "a")
-    found = gather([a, RunDirectory(tmp_path / "other" / "a")])
+    found = gather([a, Run(tmp_path / "other" / "a")])
     assert (list(found.runs), list(found.results.models)) == (["a", "a (2)"], ["NPO (a)", "NPO (a (2))"])
     with pytest.raises(UserError, match="named twice; valid: each run once"):
-        gather([a, RunDirectory(a.path)])
+        gather([a, Run(a.path)])
 
 
 def test_variants_follow_the_name_of_what_they_were_made_from(copied, enrich):

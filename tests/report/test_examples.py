@@ -5,7 +5,7 @@ from unmirage.data.images import ImageFolder
 from unmirage.records import Kind
 from unmirage.report.examples import EACH, TURNS, find_examples
 from unmirage.report.pictures import thumbnail
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 
 def test_what_the_attack_turned_comes_first(run):
@@ -35,7 +35,7 @@ def test_several_seeds_show_the_first(make_run, tmp_path):
 
 
 def test_why_there_is_nothing_to_show(run, tmp_path):
-    empty = RunDirectory(tmp_path)
+    empty = Run(tmp_path)
     assert "no store.sqlite" in find_examples(empty, ["npo"], "exact").note
     assert not (tmp_path / "store.sqlite").exists()
     assert "judge 'llm'" in find_examples(run, ["npo"], "llm").note

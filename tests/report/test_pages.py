@@ -8,7 +8,7 @@ import yaml
 
 from unmirage.errors import UserError
 from unmirage.report.run_page import render_run_page
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 SCRIPTS = 2  # the block of responses, which does not run, and what reads it
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -32,7 +32,7 @@ def edited(run, tmp_path):
         document = json.loads(run.results_file.read_text())
         change(document)
         (folder / "results.json").write_text(json.dumps(document))
-        return RunDirectory(folder)
+        return Run(folder)
 
     return edited
 
@@ -192,7 +192,7 @@ def test_a_broken_audit_or_missing_results_are_named(edited, tmp_path):
     with pytest.raises(UserError, match=r"audit\.json: names no schema"):
         render_run_page(run)
     with pytest.raises(UserError, match=r"results\.json: no such file"):
-        render_run_page(RunDirectory(tmp_path))
+        render_run_page(Run(tmp_path))
 
 
 def test_thousands_of_queries_leave_the_page_small(make_run, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.report.run_page import render_run_page
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 
 TEXT = "Share the <b>recipe</b> of this device & more."
 EXPLAIN = {
@@ -51,7 +51,7 @@ def with_files(run, tmp_path):
             change(document)
         for name, content in (files | {"results": document}).items():
             (tmp_path / f"{name}.json").write_text(json.dumps(content))
-        return RunDirectory(tmp_path)
+        return Run(tmp_path)
 
     return with_files
 

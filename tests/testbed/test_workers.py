@@ -12,7 +12,7 @@ from unmirage.align.methods import GradDiffConfig
 from unmirage.data import load_samples
 from unmirage.data.overlap import Way, fingerprints_of
 from unmirage.data.training_record import read_training_record
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.workers import Training, train_all
 
@@ -52,7 +52,7 @@ def trained(study, trainings, threads, tmp_path_factory):
     """Return, by number of processes: the run, what became of each arm, and every report of progress."""
     found = {}
     for workers in (1, 2):
-        run = RunDirectory(tmp_path_factory.mktemp(f"workers-{workers}"))
+        run = Run(tmp_path_factory.mktemp(f"workers-{workers}"))
         shutil.copytree(study.run.model("base"), run.model("base"))
         steps = []
 

@@ -19,11 +19,13 @@ from unmirage.intervals import Mean, mean, rate
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query, Rate
+from unmirage.run.result import Result
 from unmirage.text.openers import capitalise
 from unmirage.text.vocabulary import word_spans
 
 SCHEMA = "unmirage.explain/1"
 Mode = Literal["leave-out", "mask"]
+MODES: dict[str, Mode] = {"leave-out": "leave-out", "mask": "mask"}
 MASK = "..."
 _PIECE = 256
 
@@ -58,9 +60,9 @@ class ExplainedQuery:
         return first > max(others, default=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What refusal hangs on, over all queries.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Explanation(Result):
+    """Which words refusals depend on, over all queries.
 
     Attributes:
         model: its name.
@@ -77,6 +79,30 @@ class Explanation:
     opener_change: Mean
     others_change: Mean
     queries: tuple[ExplainedQuery, ...]
+
+    def heading(self) -> str:
+        """Return how often the opener decides."""
+        share = self.opener_is_cause.value
+        told = "not estimable" if share is None else f"{100 * share:.0f} %"
+        return (
+            f"Refusals of {self.model}: in {told} of {len(self.queries)} queries no word matters more than the opener"
+        )
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return the word of each query whose removal changes the probability of refusal the most."""
+        found = [(query, max(query.words, key=lambda word: abs(word.change))) for query in self.queries]
+        return [
+            {"query": query.text, "p_refusal": query.p_refusal, "word": word.word, "change": word.change}
+            for query, word in found
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each word of each query."""
+        return [
+            {"query_id": query.query_id, "query": query.text, "p_refusal": query.p_refusal, **asdict(word)}
+            for query in self.queries
+            for word in query.words
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document; probabilities are shares, changes lie between -1 and 1."""

@@ -14,6 +14,7 @@ from unmirage.audit.labels import LabelCheck
 from unmirage.audit.pictures import PictureCount
 from unmirage.audit.suggest import AttackWord, Suggested
 from unmirage.records import Finding
+from unmirage.run.result import Result
 
 SCHEMA = "unmirage.audit/1"
 _MOST_OPENERS = 1000
@@ -59,8 +60,8 @@ class Skipped:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AuditResult(Result):
     """What the audit of one dataset found.
 
     Attributes:
@@ -112,6 +113,39 @@ class AuditResult:
         """Return the opener rule's accuracy on unseen queries minus the majority's; None if not estimable."""
         rule = self.predictability["opener"]
         return None if rule.test is None or rule.baseline is None else rule.test - rule.baseline
+
+    def heading(self) -> str:
+        """Return how well the opener predicts refusal."""
+        rule = self.predictability["opener"]
+        told = "not estimable" if rule.test is None else f"{100 * rule.test:.1f} %"
+        gap = "" if self.shortcut_gap is None else f", shortcut gap {100 * self.shortcut_gap:.1f} points"
+        return f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; the opener predicts {told}{gap}"
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return the findings to read first, or all where none is marked."""
+        chosen = [one for one in self.findings if one.headline] or list(self.findings)
+        return [
+            {"feature": one.text, "refused": one.refused, "answered": one.answered, "tied to": one.direction}
+            for one in chosen
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each finding."""
+        return [
+            {
+                "feature": one.feature,
+                "position": one.position,
+                "kind": one.kind,
+                "refused": one.refused,
+                "answered": one.answered,
+                **asdict(one.tie),
+                "p_value": one.p_value,
+                "q_value": one.q_value,
+                "direction": one.direction,
+                "headline": one.headline,
+            }
+            for one in self.findings
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document: plain values only, null where something is not estimable."""

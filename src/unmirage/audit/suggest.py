@@ -35,6 +35,12 @@ class Suggested:
     jailbreak: tuple[AttackWord, ...]
     over_prudence: tuple[AttackWord, ...]
 
+    @property
+    def words(self) -> dict[str, str]:
+        """Return the most promising opener by kind of attack; a kind without any is left out."""
+        found = {"jailbreak": self.jailbreak, "over-prudence": self.over_prudence}
+        return {kind: words[0].word for kind, words in found.items() if words}
+
 
 def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
     """Return the openers that are tied to a label, after the adjustment for many tests; the strongest first."""

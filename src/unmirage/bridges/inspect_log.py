@@ -32,7 +32,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Verdict
 from unmirage.report.documents import read_results
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.run.files import open_bytes_atomic
 from unmirage.run.json_files import read_json
 from unmirage.run.store import Store
@@ -56,13 +56,13 @@ class Exported:
 class _Source:
     """A store, the rates of its models as in results.json, and what tells it apart from others of the same run."""
 
-    run: RunDirectory
+    run: Run
     models: Mapping[str, Any]
     seed: int
 
 
 def export_run(
-    run: RunDirectory,
+    run: Run,
     out: Path,
     *,
     log_format: LogFormat = "eval",
@@ -109,9 +109,9 @@ def export_run(
     return Exported(paths=paths, unreadable=unreadable)
 
 
-def _sources(run: RunDirectory, document: Mapping[str, Any]) -> list[_Source]:
+def _sources(run: Run, document: Mapping[str, Any]) -> list[_Source]:
     """Return the run itself if it has a store, else those of its seeds that have one."""
-    seeds = [(RunDirectory(run.path / f"seed-{one['seed']}"), one) for one in document.get("by_seed", [])]
+    seeds = [(Run(run.path / f"seed-{one['seed']}"), one) for one in document.get("by_seed", [])]
     found = [(run, {"models": document["models"], "seed": document["seeds"][0]}), *seeds]
     sources = [
         _Source(run=one, models=part["models"], seed=part["seed"])

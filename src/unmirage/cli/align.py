@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmirage.cli.align_inputs import FORGET, RETAIN, TRAIN, compare_data, made_of, read_data
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.options import ColumnsOption, RevisionOption, TrustOption
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
-from unmirage.cli.settings import resolve
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
+from unmirage.workflows.align import compare_data, read_data, train_and_save
+from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig, AlignData
-    from unmirage.cli.overlaps import Compared
+    from unmirage.workflows.overlaps import Compared
 
 
 def align_command(
@@ -100,95 +99,44 @@ def align_command(
         raise UserError("--save adapter: nothing is trained as an adapter; valid: with --lora RANK")
     if out is not None and out.exists():
         raise UserError(f"{out}: exists; name a new directory with --out")
+    named = parse_columns(columns)
     files = [*(retain or ()), *(forget or ())]
-    data = read_data(retain or (), forget or (), format, columns, images)
+    data = read_data(retain or (), forget or (), format, named, images)
+
+    def compared() -> Compared:
+        return compare_data(data, test or (), format, named, images)
+
     quiet_libraries()
     if dry_run:
-        _say_what_would_be(model, data, resolved, compare_data(data, test or (), format, columns, images), json_output)
+        _print_estimate(model, data, resolved, compared(), json_output)
         return
     assert out is not None
-    from unmirage.align.processes import is_main_process, processes
-    from unmirage.models import HuggingFaceVLM
-
-    processes()  # before the model is loaded: each process has a device of its own
-    vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
-    parts = made_of(model, vlm, files)
-    compared = compare_data(data, test or (), format, columns, images) if is_main_process() else None
-    for line in compared.lines() if compared else ():
-        err.print(line, markup=False, soft_wrap=True)
-    folder = work or out.with_name(f"{out.name}.work")
-    with _claimed(folder, {"model": parts["model"], "data": parts["data"], **resolved.model_dump(mode="json")}):
-        _run(vlm, data, resolved, out, folder, model, parts, compared, save, json_output)
-
-
-def _run(
-    vlm: Any,
-    data: AlignData,
-    config: AlignConfig,
-    out: Path,
-    work: Path,
-    base: str,
-    parts: dict[str, dict[str, str]],
-    compared: Compared | None,
-    save: str,
-    json_output: bool,
-) -> None:
-    from unmirage.align import align
-    from unmirage.align.card import model_card
-    from unmirage.align.work import Work
-    from unmirage.run.model import save_model
-
     with StageProgress() as progress:
-        result = align(vlm, data, config, lambda stage, done, total: progress(f"{stage} {out.name}", done, total), work)
-    for name in result.ignored:
-        err.print(f"{work}: checkpoint '{name}' was not written to its end, and is ignored", markup=False)
-    if not result.writes:
-        return
-    assert compared is not None  # the process that writes is the main one
-    save_model(
-        out,
-        vlm,
-        config.model_dump(mode="json"),
-        result.state,
-        adapter=result.adapter,
-        adapter_only=save == "adapter",
-        base=base,
-        card=model_card(out.name, base, config, result, parts),
-        training=compared.training_record((FORGET, RETAIN, TRAIN), base),
-    )
-    Work(work, config.keep_last).checkpoints.clear()
-    if json_output:
-        print_json(
-            {
-                "schema": "unmirage.align/1",
-                "model": str(out),
-                "steps": result.steps,
-                "seconds": result.seconds,
-                "stopped": result.stopped,
-                "loss": result.parts,
-                "overlap": compared.to_json(),
-            }
+        aligned = train_and_save(
+            model,
+            data,
+            files,
+            resolved,
+            out,
+            compare=compared,
+            work=work,
+            adapter_only=save == "adapter",
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            progress=progress,
         )
+    if not aligned.result.writes:
+        return
+    if json_output:
+        print_json(aligned.to_json())
+    result = aligned.result
     err.print(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}", markup=False, soft_wrap=True)
     if result.stopped:
         fail(f"{result.stopped}. {out} holds the weights of step {result.steps}, the last good ones", EXIT_PARTIAL)
     err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
-    """Hold the work directory, on the main process alone; what it was made with must be what it is used with."""
-    from unmirage.align.processes import is_main_process
-    from unmirage.run import open_run
-
-    if not is_main_process():
-        yield
-        return
-    with open_run(folder, identity):
-        yield
-
-
-def _say_what_would_be(model: str, data: AlignData, config: AlignConfig, compared: Compared, json_output: bool) -> None:
+def _print_estimate(model: str, data: AlignData, config: AlignConfig, compared: Compared, json_output: bool) -> None:
     from unmirage.align.estimate import estimate
     from unmirage.cli.align_dry_run import print_estimate, print_overlaps
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from unmirage.align.estimate import Estimate
 from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
 from unmirage.cli.console import err, out
-from unmirage.cli.overlaps import Compared
+from unmirage.workflows.overlaps import Compared
 
 _STYLES: dict[Kind, str] = {"text": "", "loss": "bold black on green", "image": "dim"}
 _GB = 1e9

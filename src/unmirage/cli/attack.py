@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,6 @@ import typer
 
 from unmirage.attack import ATTACKS, DEFAULT_KINDS
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
-from unmirage.cli.model_target import load_vlm
 from unmirage.cli.options import (
     BatchSizeOption,
     ColumnsOption,
@@ -28,19 +27,16 @@ from unmirage.cli.options import (
     TimeoutOption,
     TrustOption,
     endpoint_options,
-    parse_columns,
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
-from unmirage.cli.targets import check_targets
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
-from unmirage.records import Failure
+from unmirage.records import Failure, Kind
+from unmirage.run.targets import check_targets
 
 if TYPE_CHECKING:
-    from unmirage.data.images import Pictures
-    from unmirage.evaluate import Judge
-    from unmirage.models import VLM, GenerationConfig
-    from unmirage.run import Store
+    from unmirage.models import VLM
 
 
 def attack_command(
@@ -102,11 +98,12 @@ def attack_command(
 
     Several models can share one run directory; each is asked only what it has not answered yet.
     """
-    from unmirage.cli.attack_plan import Asked, files_by_kind, kinds_of, plan
-    from unmirage.cli.attack_words import read_search
-    from unmirage.cli.overlaps import TrainedOn, add_overlap, training_record_of
     from unmirage.data import open_samples
     from unmirage.evaluate import make_judge
+    from unmirage.workflows.attack import AttackRequest, kinds_of, plan_attack, run_attack
+    from unmirage.workflows.models import load_vlm
+    from unmirage.workflows.overlaps import TrainedOn
+    from unmirage.workflows.words import read_search
 
     if out is None and not (dry_run or write):
         raise UserError("--out: missing; name the run directory (or ask for --dry-run, or --write KIND=FILE alone)")
@@ -118,23 +115,24 @@ def attack_command(
         price_in=price_in,
         price_out=price_out,
     )
-    judge = make_judge(until_success) if until_success else None
+    if until_success:
+        make_judge(until_success)  # an unknown judge is reported before the work
     files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
     check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])
     file = open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad)
-    planned = plan(
-        Asked(
+    plan = plan_attack(
+        AttackRequest(
             file=file,
-            kinds=kinds_of(kinds),
-            words=word or (),
+            kinds=kinds_of([one.strip() for one in kinds.split(",") if one.strip()]),
+            words=words_by_kind(word or ()),
             audit=audit,
             searched=read_search(found) if found else None,
-            frozen=files,
+            queries=files,
             settings={
                 "shots": shots,
                 "over_prudence_shots": over_prudence_shots,
                 "position": position,
-                "stop_at_first_success": judge is not None,
+                "stop_at_first_success": until_success is not None,
             },
             limit=limit,
             seed=seed,
@@ -144,52 +142,28 @@ def attack_command(
             endpoint=endpoint,
         )
     )
-    planned.write(targets)
-    record = training_record_of(model)
-    trained_on = None if record is None else TrainedOn.of(record, planned.samples, planned.queries, file.pictures)
+    plan.write(targets)
+    trained_on = TrainedOn.by(model, plan.samples, plan.queries, file.pictures)
     for line in trained_on.lines(data.name, name or Path(model).name) if trained_on else ():
         err.print(line, markup=False, soft_wrap=True)
     if dry_run:
-        asked = [{"id": q.id, "kind": q.kind, "text": q.text, "image": q.image} for q in planned.queries]
-        print_json({"queries": asked, "overlap": trained_on.to_json() if trained_on else None})
+        print_json({"queries": plan.to_json(), "overlap": trained_on.to_json() if trained_on else None})
     if out is None or dry_run:
         return
-    from unmirage.models import GenerationConfig
-    from unmirage.run import open_run
-
     quiet_libraries()
-    config = planned.config | {"until_success": until_success, "max_new_tokens": max_new_tokens}
-    vlm, made_of = load_vlm(model, name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
-    with open_run(out, config) as run, run.store() as store, StageProgress() as progress:
-        store.add_model(vlm.name, made_of)
-        store.add_samples(planned.samples)
-        store.add_queries(planned.queries)
-        if found:
-            run.write_json(run.path / "search.json", read_search(found).document)
-        if trained_on:
-            add_overlap(run, vlm.name, trained_on)
-        generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
-        _ask(vlm, store, file.pictures, generation, judge, lambda n, total: progress(f"ask {vlm.name}", n, total))
-        failures = store.failures(vlm.name)
-    _end(vlm, len(planned.queries), failures, out)
-
-
-def _ask(
-    vlm: VLM,
-    store: Store,
-    pictures: Pictures,
-    generation: GenerationConfig,
-    judge: Judge | None,
-    progress: Callable[[int, int], None],
-) -> None:
-    if judge is None:
-        from unmirage.models import ask
-
-        ask(vlm, store, pictures, generation, progress)
-        return
-    from unmirage.evaluate.until_success import ask_until_success
-
-    ask_until_success(vlm, store, pictures, generation, judge, progress)
+    vlm = load_vlm(model, name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
+    with StageProgress() as progress:
+        _, failures = run_attack(
+            vlm,
+            plan,
+            out,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            until_success=until_success,
+            trained_on=trained_on,
+            progress=progress,
+        )
+    _end(vlm, len(plan.queries), failures, out)
 
 
 def _end(vlm: VLM, queries: int, failures: Sequence[Failure], out: Path) -> None:
@@ -204,3 +178,27 @@ def _end(vlm: VLM, queries: int, failures: Sequence[Failure], out: Path) -> None
             EXIT_PARTIAL,
         )
     err.print(f"{queries} queries answered by {vlm.name}. Next: unmirage evaluate {out}", markup=False, soft_wrap=True)
+
+
+def words_by_kind(given: Sequence[str]) -> dict[Kind, str]:
+    """Return the words of "jailbreak=what", by kind."""
+    from unmirage.workflows.words import FIELDS
+
+    words: dict[Kind, str] = {}
+    for text in given:
+        kind, found, word = text.partition("=")
+        if not found or kind not in FIELDS:
+            raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(FIELDS)}")
+        words[Kind(kind)] = word
+    return words
+
+
+def files_by_kind(option: str, given: Sequence[str] | None) -> dict[Kind, Path]:
+    """Return the files of "jailbreak=what_3shot.json", by kind."""
+    files: dict[Kind, Path] = {}
+    for text in given or ():
+        kind, found, path = text.partition("=")
+        if not found or kind not in ATTACKS or not path:
+            raise UserError(f"{option} {text}: expected KIND=FILE with KIND one of {', '.join(ATTACKS)}")
+        files[Kind(kind)] = Path(path)
+    return files

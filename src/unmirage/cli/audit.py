@@ -11,9 +11,9 @@ import typer
 from unmirage.cli.audit_parts import counted
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, print_json
 from unmirage.cli.gate import broken_gate, check_gate
-from unmirage.cli.options import parse_columns
-from unmirage.cli.targets import check_targets, naming
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError, unknown
+from unmirage.run.targets import check_targets, naming
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult

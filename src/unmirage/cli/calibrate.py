@@ -10,18 +10,21 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import JUDGE_SPECS, RubricOption, SchemaOption, SeesOption, make_judges
 from unmirage.cli.options import (
+    JUDGE_SPECS,
     BatchSizeOption,
     ConcurrencyOption,
     RequestsOption,
+    RubricOption,
+    SchemaOption,
+    SeesOption,
     TimeoutOption,
     endpoint_options,
 )
 from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.targets import check_targets, naming
 from unmirage.report.formatting import with_interval
+from unmirage.run.targets import check_targets, naming
 
 if TYPE_CHECKING:
     from unmirage.evaluate.calibration import Calibration, JudgeCalibration
@@ -51,6 +54,7 @@ def calibrate_command(
     from unmirage.data.images import ImageFolder
     from unmirage.evaluate.calibration import measure, read_labelled, to_json
     from unmirage.run.files import write_json_atomic
+    from unmirage.workflows.judges import make_judges
 
     endpoint = endpoint_options(
         (judge,),
@@ -64,7 +68,7 @@ def calibrate_command(
     (made,) = make_judges(
         [judge],
         rubric,
-        held=schema,
+        schema=schema,
         pictures=ImageFolder(images or labelled.parent) if sees else None,
         cache=None if out_file is None else out_file.with_suffix(".sqlite"),
         endpoint=endpoint,

@@ -1,9 +1,11 @@
-"""What all commands share: where tables, JSON, progress and errors go, and the exit codes."""
+"""Write tables, JSON, log messages and errors to the terminal; the exit codes."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -29,6 +31,28 @@ def print_json(document: dict[str, Any]) -> None:
     except UnicodeEncodeError:
         text = json.dumps(document, allow_nan=False, indent=2)
     sys.stdout.write(text + "\n")
+
+
+def end_partial(reasons: Sequence[str]) -> None:
+    """End with the status for partial results if samples were left out."""
+    if reasons:
+        fail(f"partial: {len(reasons)} samples were left out, as their pictures cannot be read", EXIT_PARTIAL)
+
+
+class _Messages(logging.Handler):
+    """Prints what the library logs on stderr, one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(record.getMessage(), markup=False, soft_wrap=True)
+
+
+def show_messages() -> None:
+    """Print what the library logs from level INFO on; a second call changes nothing."""
+    logger = logging.getLogger("unmirage")
+    if not any(isinstance(one, _Messages) for one in logger.handlers):
+        logger.addHandler(_Messages())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
 
 
 def fail(message: str, status: int) -> NoReturn:

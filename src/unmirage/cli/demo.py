@@ -13,7 +13,7 @@ import typer
 from unmirage.cli.console import err, out, print_json
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError, unknown
-from unmirage.run import RunDirectory, open_run, write_text_atomic
+from unmirage.run import Run, open_run, write_text_atomic
 
 
 def demo_command(
@@ -107,7 +107,7 @@ def _named(arms: str) -> list[str]:
     return [name for name in ARMS if name in names] if names else list(DEMO_ARMS)
 
 
-def _print_end(run: RunDirectory, seconds: float) -> None:
+def _print_end(run: Run, seconds: float) -> None:
     err.print(f"Finished in {seconds:.0f} s. Report: {run.report_file}", markup=False, soft_wrap=True)
     err.print("Next, on your own data: unmirage audit YOUR_DATA.json --html audit.html", markup=False)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.judging import JUDGE_SPECS, RubricOption, SchemaOption, SeesOption, make_judges, read_calibration
 from unmirage.cli.lmms_eval import evaluate_by_lmms_eval
 from unmirage.cli.options import (
+    JUDGE_SPECS,
     BatchSizeOption,
     ConcurrencyOption,
     ImagesOption,
@@ -20,19 +20,22 @@ from unmirage.cli.options import (
     PriceOutOption,
     RequestsOption,
     RevisionOption,
+    RubricOption,
+    SchemaOption,
     SeedOption,
+    SeesOption,
     TimeoutOption,
     TrustOption,
     endpoint_options,
 )
-from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
-    from unmirage.evaluate import Gaps, Judge, Results
-    from unmirage.run import RunDirectory
+    from rich.table import Table
+
+    from unmirage.evaluate import Results
 
 
 def evaluate_command(
@@ -90,10 +93,11 @@ def evaluate_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
     """Judge every response in a run, and write all rates with intervals to its results.json."""
-    from unmirage.cli.evaluate_suite import ask_suite, suites_table
     from unmirage.cli.gate import check_gate
     from unmirage.evaluate.pictures import pictures_of
     from unmirage.run import existing_run
+    from unmirage.workflows.evaluate import judge_and_rate, missing_of
+    from unmirage.workflows.judges import make_judges
 
     if suite == "list":
         out.print(suites_table())
@@ -120,64 +124,53 @@ def evaluate_command(
         if out_dir is not None or data is not None:
             raise UserError(f"--{'out' if out_dir else 'data'}: is for --suite NAME, and none is given")
         run = existing_run(Path(target))
+    elif out_dir is None:
+        raise UserError("--out: missing; name the run directory that keeps the answers to --suite")
     else:
+        from unmirage.workflows.benchmark import ask_suite
+        from unmirage.workflows.models import load_vlm
+
         quiet_libraries()
-        run = ask_suite(
-            model=target,
-            suite=suite,
-            data=data,
-            out=out_dir,
-            images=images,
-            name=name,
-            limit=limit,
-            seed=seed,
-            batch_size=batch_size,
-            max_new_tokens=max_new_tokens,
-            endpoint=endpoint,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-        )
+        with StageProgress() as progress:
+            run = ask_suite(
+                lambda: load_vlm(target, name, endpoint, revision=revision, trust_remote_code=trust_remote_code),
+                suite,
+                data,
+                out_dir,
+                images=images,
+                limit=limit,
+                seed=seed,
+                batch_size=batch_size,
+                max_new_tokens=max_new_tokens,
+                progress=progress,
+            )
     judges = make_judges(
         specs,
         rubric,
-        held=schema,
+        schema=schema,
         pictures=pictures_of(run) if sees else None,
         cache=run.path / ".judges.sqlite",
         endpoint=endpoint,
         batch_size=batch_size,
     )
-    results = _evaluated(run, judges, ensemble, calibration, reference, canaries=canaries)
+    with StageProgress(lines=False) as progress:
+        results = judge_and_rate(
+            run,
+            judges,
+            ensemble=ensemble,
+            calibration=calibration,
+            canaries=canaries,
+            reference=reference,
+            progress=progress,
+        )
     if json_output:
         print_json(results.to_json())
     else:
         _print(results)
     err.print(f"Next: unmirage report {run.path}", markup=False, soft_wrap=True)
     _check(results.to_json(), fail_if or (), junit)
-    _require_complete(run, results)
-
-
-def _evaluated(
-    run: RunDirectory,
-    judges: Sequence[Judge],
-    ensemble: str | None,
-    calibration: Path | None,
-    reference: str | None,
-    *,
-    canaries: bool,
-) -> Results:
-    from unmirage.evaluate.assess import Judging, evaluate_run
-
-    judging = Judging(judges=judges, ensemble=ensemble, canaries=canaries, reference=reference)
-    if calibration is not None:
-        judging = judging.calibrated(read_calibration(calibration, judging.name))
-    with run.held(), StageProgress(lines=False) as progress:
-        results = evaluate_run(run, judging, progress)
-        run.write_json(run.results_file, results.to_json())
-    for one in judges:
-        accounting = getattr(one, "accounting", None)
-        if accounting is not None:
-            err.print(accounting.summary(), markup=False, soft_wrap=True)
-    return results
+    if missing := missing_of(run, results):
+        fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
 
 
 def _print(results: Results) -> None:
@@ -196,8 +189,8 @@ def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | No
     """End with the status for a gate that failed, once all of them are written down."""
     from unmirage.cli.gate import broken_gate
     from unmirage.cli.junit import junit as as_junit
-    from unmirage.cli.targets import naming
     from unmirage.run.files import write_text_atomic
+    from unmirage.run.targets import naming
 
     if junit is not None:
         with naming(junit):
@@ -207,25 +200,22 @@ def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | No
         fail("; ".join(broken), EXIT_GATE)
 
 
-def _require_complete(run: RunDirectory, results: Results) -> None:
-    """End with the status for partial results if a query has no response, or a response no verdict."""
-    from unmirage.evaluate import find_gaps, stops_at_success
+def suites_table() -> Table:
+    """Return the table of all suites, one a row."""
+    from rich import box
+    from rich.table import Table
 
-    stopped = stops_at_success(results.settings)
-    said: list[str] = []
-    with run.store() as store:
-        for name in results.models:
-            said += _gaps(name, find_gaps(store, results.judge, name, stopped=stopped))
-    if said:
-        fail(f"partial: {'; '.join(said)}; they are left out of the rates", EXIT_PARTIAL)
+    from unmirage.evaluate.suites import SUITES
 
-
-def _gaps(name: str, found: Gaps) -> list[str]:
-    """Return what is missing from one model's rates, in words."""
-    said = [f"{name} has not answered {found.unanswered} queries"] if found.unanswered else []
-    if found.failed:
-        said.append(f"{found.failed} queries failed with {name} (most often: {plain(found.reason, 200)})")
-    if found.invalid:
-        why = f" (most often: {plain(found.why_invalid, 200)})" if found.why_invalid else ""
-        said.append(f"{found.invalid} responses of {name} have no verdict{why}")
-    return said
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption="hf:... is loaded where --data names nothing; fetch the others by hand, and name their file or folder",
+        caption_justify="left",
+        caption_style="dim",
+    )
+    table.add_column("suite", no_wrap=True)
+    table.add_column("purpose", no_wrap=True)
+    table.add_column("what it is, and where", overflow="fold")
+    for suite in SUITES.values():
+        table.add_row(suite.name, suite.purpose, f"{suite.about}\n{suite.default or suite.hub}")
+    return table

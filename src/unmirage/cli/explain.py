@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from unmirage.cli.console import err, out, print_json
+from unmirage.cli.console import end_partial, err, out, print_json
 from unmirage.cli.options import (
     ColumnsOption,
     FormatOption,
@@ -17,20 +17,19 @@ from unmirage.cli.options import (
     RevisionOption,
     StartOption,
     TrustOption,
-    parse_columns,
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
-from unmirage.cli.readable import end_partial, readable
-from unmirage.cli.targets import check_targets
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError, unknown
+from unmirage.run.targets import check_targets
 from unmirage.text.printable import clean
+from unmirage.workflows.readable import readable
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import ExplainedQuery, Explanation, Mode
+    from unmirage.attack.explain import ExplainedQuery, Explanation
 
 _SHOWN = 12
-_MODES: dict[str, Mode] = {"leave-out": "leave-out", "mask": "mask"}
 
 
 def explain_command(
@@ -58,17 +57,17 @@ def explain_command(
 ) -> None:
     """Leave out each word of a query in turn, and say how the probability of refusal changes."""
     from unmirage.attack import plain
-    from unmirage.attack.explain import explain
-    from unmirage.cli.model_target import load_local
+    from unmirage.attack.explain import MODES, explain
     from unmirage.data import open_samples
     from unmirage.data.ids import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run import existing_run
     from unmirage.run.files import write_json_atomic
     from unmirage.text.refusal_starts import starts_for
+    from unmirage.workflows.models import load_local
 
-    if mode not in _MODES:
-        raise unknown("mode", mode, _MODES)
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
     targets = {"--out": target, "--run": None if run is None else existing_run(run).path / "explain.json"}
     check_targets(targets, [str(data)])
     file = open_samples(data, format, columns=parse_columns(columns), images=images)
@@ -77,12 +76,12 @@ def explain_command(
     if not chosen:
         raise UserError(f"{data}: holds no {'answered' if benign else 'refused'} query; valid: one at least")
     quiet_libraries()
-    vlm, _ = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
+    vlm = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     samples, unread = readable(draw_stratified(chosen, limit, seed), file.pictures)
     queries = plain(samples)
     starts = tuple(start) if start else starts_for(known)
     with StageProgress() as progress:
-        found = explain(vlm, queries, file.pictures, starts, _MODES[mode], progress, batch_size)
+        found = explain(vlm, queries, file.pictures, starts, MODES[mode], progress, batch_size)
     document = found.to_json() | {"data": str(file.source)}
     for path in filter(None, targets.values()):
         write_json_atomic(path, document)

@@ -9,8 +9,8 @@ import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.targets import naming
 from unmirage.errors import UserError, unknown
+from unmirage.run.targets import naming
 
 if TYPE_CHECKING:
     from unmirage.bridges.inspect_log import LogFormat

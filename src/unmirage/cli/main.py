@@ -29,7 +29,7 @@ from unmirage.cli import (
     stress,
     study,
 )
-from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail
+from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, show_messages
 from unmirage.errors import UserError
 
 app = typer.Typer(
@@ -88,6 +88,7 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that is not UTF-8 shows "?" for what it cannot.
             stream.reconfigure(errors="replace")
+    show_messages()
     try:
         app()
     except UserError as error:

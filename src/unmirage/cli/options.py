@@ -9,11 +9,23 @@ from typing import Annotated
 import typer
 
 from unmirage.errors import UserError
+from unmirage.workflows.models import asks_server
 
 NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")]
 FormatOption = Annotated[str, typer.Option(help="Format of DATA.")]
 ColumnsOption = Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")]
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")]
+JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
+RubricOption = Annotated[
+    str, typer.Option(help="Of a language model as judge: harm (and relevance), or relevance alone, as in the paper.")
+]
+SeesOption = Annotated[
+    bool, typer.Option("--judge-sees-pictures", help="Show a language model as judge the pictures too.")
+]
+SchemaOption = Annotated[
+    bool,
+    typer.Option("--judge-schema", help="Have a judge's server hold its replies to a JSON schema (response_format)."),
+]
 StartOption = Annotated[
     list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
 ]
@@ -33,11 +45,6 @@ PriceInOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: pric
 PriceOutOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")]
 
 
-def asks_server(spec: str) -> bool:
-    """Tell whether the model or judge that `spec` names sends requests to a server."""
-    return spec.removeprefix("official:").startswith("endpoint:")
-
-
 def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:
     """Return the settings of servers that were given, by name; None values were not.
 
@@ -48,14 +55,3 @@ def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str
     if given and not any(map(asks_server, targets)):
         raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
     return values
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """Return {"query": "prompt", ...} for "query=prompt,..."."""
-    named: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
-        if not (ours and equals and theirs):
-            raise UserError(f"--columns: {part!r} is not NAME=COLUMN; valid: query=prompt,answer=output")
-        named[ours] = theirs
-    return named

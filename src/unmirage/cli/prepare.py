@@ -22,10 +22,10 @@ from unmirage.cli.options import (
     SkipBadOption,
     TimeoutOption,
     endpoint_options,
-    parse_columns,
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 
 
@@ -74,9 +74,9 @@ def prepare_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print prepare.json on stdout.")] = False,
 ) -> None:
     """Let models answer DATA's unsafe queries, choose the most harmful answers, and write the sets to unlearn on."""
-    from unmirage.cli.prepare_inputs import Asked, inputs_of, settings_of
     from unmirage.cli.prepare_summary import end, print_summary
     from unmirage.data import open_samples
+    from unmirage.workflows.prepare import PrepareRequest, inputs_of, settings_of
 
     if out is None and not dry_run:
         raise UserError("--out: missing; name the folder of the sets (or ask for --dry-run)")
@@ -90,7 +90,7 @@ def prepare_command(
         price_in=price_in,
         price_out=price_out,
     )
-    asked = Asked(
+    request = PrepareRequest(
         data=open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad),
         general=None if general is None else open_samples(general, images=general_images, skip_bad=skip_bad),
         answers_from=answers_from,
@@ -100,7 +100,7 @@ def prepare_command(
         endpoint=endpoint,
         cache=None if out is None else out / ".scores.sqlite",
     )
-    inputs = inputs_of(asked)
+    inputs = inputs_of(request)
     planned = inputs.plan()
     if dry_run:
         print_json(planned.to_json(general=general is not None))
@@ -110,14 +110,14 @@ def prepare_command(
     from unmirage.run import open_run
 
     quiet_libraries()
-    settings = settings_of(asked, inputs, planned)
+    settings = settings_of(request, inputs, planned)
     with open_run(out, settings) as run, StageProgress() as progress:
         found = prepare(run, inputs, planned, settings, progress)
     if json_output:
         print_json(found)
     else:
         print_summary(found)
-    for name, account in asked.accounts.items():
+    for name, account in request.accounts.items():
         err.print(f"{name}: {account.summary()}", markup=False, soft_wrap=True)
     end(found, out)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unmirage.cli.targets import naming
 from unmirage.errors import UserError
+from unmirage.run.targets import naming
 
 _VALID = "valid: run directories, or one file of `unmirage audit --json`"
 

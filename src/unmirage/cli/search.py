@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmirage.cli.console import err, out, print_json
+from unmirage.cli.console import end_partial, err, out, print_json
 from unmirage.cli.options import (
     ColumnsOption,
     FormatOption,
@@ -16,13 +16,13 @@ from unmirage.cli.options import (
     RevisionOption,
     StartOption,
     TrustOption,
-    parse_columns,
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
-from unmirage.cli.readable import end_partial, readable
-from unmirage.cli.settings import resolve
-from unmirage.cli.targets import check_targets
+from unmirage.data.tables import parse_columns
+from unmirage.run.targets import check_targets
+from unmirage.workflows.readable import readable
+from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,13 +63,13 @@ def search_command(
     They are found on one half of the samples, and reported on the other.
     """
     from unmirage.attack.search import SearchConfig, search
-    from unmirage.cli.model_target import load_local
     from unmirage.data import open_samples
     from unmirage.data.ids import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run.files import write_json_atomic
     from unmirage.run.fingerprint import sha256_of
     from unmirage.text.vocabulary import read_words
+    from unmirage.workflows.models import load_local
 
     check_targets({"--out": target}, [str(data), str(words or "")])
     config = resolve(
@@ -91,7 +91,7 @@ def search_command(
     file = open_samples(data, format, columns=parse_columns(columns), images=images)
     samples, unread = readable(draw_stratified(with_unique_ids(file), limit, seed), file.pictures)
     quiet_libraries()
-    vlm, _ = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
+    vlm = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     with StageProgress() as progress:
         result = search(vlm, samples, file.pictures, config, words=choice, starts=start, progress=progress)
     document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from unmirage.cli.options import (
 )
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.quiet import quiet_libraries
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,13 +74,11 @@ def stress_command(
     Each variant answers under a name of its own, such as "npo + forget 32", as one more model of RUN. One that has
     answered everything is not made again.
     """
-    from unmirage.cli.settings import resolve
-    from unmirage.cli.stress_inputs import check_run, counts_of, relearn_data, relearn_files
-    from unmirage.evaluate import make_judge, stops_at_success
-    from unmirage.evaluate.lasting import RelearnConfig, Stress, plan_variants
-    from unmirage.evaluate.pictures import pictures_of
-    from unmirage.models import GenerationConfig
-    from unmirage.run import existing_run, open_run
+    from unmirage.evaluate.lasting import RelearnConfig
+    from unmirage.run import existing_run
+    from unmirage.workflows.models import load_vlm
+    from unmirage.workflows.settings import resolve
+    from unmirage.workflows.stress import plan_stress, run_stressed
 
     endpoint = endpoint_options(
         (model,),
@@ -90,54 +89,36 @@ def stress_command(
         price_out=price_out,
     )
     files, counts, found = relearn_files(relearn or ()), counts_of(samples), existing_run(run)
-    if not (files or int8 or temperature or no_adapter):
-        raise UserError("nothing to do: name --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
-    _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
+
+    def load(source: str, own: str) -> VLM:
+        return load_vlm(source, own, endpoint, revision=revision, trust_remote_code=trust_remote_code)
+
     quiet_libraries()
-    plan = found.config()
-    check_run(plan, found.config_file)
-    load = _loader(endpoint, revision, trust_remote_code)
-    of = _name(model, name)
-    relearning = resolve(RelearnConfig, config, {"seed": seed}, settings)
-    with found.store() as store:
-        queries = store.queries()
-    stress = Stress(
-        of=of,
-        variants=plan_variants(
-            of,
-            relearn=list(files),
-            samples=counts,
-            int8=int8,
-            temperatures=sorted(set(temperature or ())),
-            no_adapter=no_adapter,
-        ),
-        load=lambda own: load(model, own)[0],
-        load_base=_base_loader(model, load) if no_adapter else None,
-        data=relearn_data(files, max(counts), relearning.seed, queries, format=format, columns=columns, images=images),
-        relearning=relearning,
-        images=pictures_of(found),
-        generation=GenerationConfig(max_new_tokens=plan["max_new_tokens"], batch_size=batch_size),
-        until=make_judge(plan["until_success"]) if stops_at_success(plan) else None,
+    stress = plan_stress(
+        model,
+        found,
+        load,
+        relearn=files,
+        samples=counts,
+        int8=int8,
+        temperatures=temperature or (),
+        no_adapter=no_adapter,
+        relearning=resolve(RelearnConfig, config, {"seed": seed}, settings),
+        name=name,
+        format=format,
+        columns=parse_columns(columns),
+        images=images,
+        batch_size=batch_size,
         keep=keep,
     )
     if dry_run:
         with found.store() as store:
             _list(stress, store)
         return
-    with open_run(run, plan) as opened, opened.store() as store:
-        _run(stress, store, load(model, of)[1], run)
-
-
-def _run(stress: Stress, store: Store, made_of: dict[str, str], run: Path) -> None:
-    """Ask all that is missing, and say how it ended."""
-    from unmirage.evaluate.lasting import run_stress
-
     with StageProgress() as progress:
-        missing = run_stress(stress, store, made_of, progress)
+        missing = run_stressed(found, stress, progress)
     if missing:
-        failures = [one for name in stress.names() for one in store.failures(name)]
-        reason = f", the first ({failures[0].model}): {failures[0].reason}" if failures else ""
-        fail(f"partial: {missing} queries got no answer{reason}; run the same command again to ask again", EXIT_PARTIAL)
+        fail(f"partial: {'; '.join(missing)}; run the same command again to ask again", EXIT_PARTIAL)
     err.print(
         f"{stress.of} and {len(stress.variants)} variants of it have answered. Next: unmirage evaluate {run}",
         markup=False,
@@ -151,39 +132,24 @@ def _list(stress: Stress, store: Store) -> None:
     print_json({"variants": [{**one, "unanswered": len(stress.missing(store, str(one["model"])))} for one in told]})
 
 
-def _name(model: str, name: str | None) -> str:
-    """Return the name of the model in tables, as `unmirage attack` gives it."""
-    from unmirage.cli.model_target import ENDPOINT
+def relearn_files(given: Sequence[str]) -> dict[str, Path]:
+    """Return the files of "forget=forget.jsonl", by kind; each kind once."""
+    from unmirage.workflows.stress import KINDS
 
-    if name is not None:
-        return name
-    if model.startswith(ENDPOINT):
-        from unmirage.models.endpoint import parse_endpoint
-
-        return parse_endpoint(model).model
-    return Path(model).name
-
-
-Load = Callable[[str, str], tuple["VLM", dict[str, str]]]  # (source, name)
-
-
-def _loader(endpoint: dict[str, Any], revision: str | None, trust: bool) -> Load:
-    from unmirage.cli.model_target import load_vlm
-
-    return lambda source, own: load_vlm(source, own, endpoint, revision=revision, trust_remote_code=trust)
+    files: dict[str, Path] = {}
+    for text in given:
+        kind, found, path = text.partition("=")
+        if not found or kind not in KINDS or not path:
+            raise UserError(f"--relearn {text}: expected KIND=FILE with KIND one of {', '.join(KINDS)}")
+        if kind in files:
+            raise UserError(f"--relearn {text}: {kind} is given twice; valid: one file of each kind")
+        files[kind] = Path(path)
+    return files
 
 
-def _base_loader(model: str, load: Load) -> Callable[[str], VLM]:
-    from unmirage.evaluate.lasting import base_alone
-
-    base = base_alone(model)
-    return lambda own: load(base, own)[0]
-
-
-def _check_server(model: str, given: dict[str, bool]) -> None:
-    """Raise `UserError` for what takes weights, where they are on a server."""
-    from unmirage.cli.model_target import ENDPOINT
-
-    wanting = [option for option, there in given.items() if there]
-    if wanting and model.startswith(ENDPOINT):
-        raise UserError(f"{wanting[0]}: needs the model's weights, and '{model}' is a server; valid: --temperature T")
+def counts_of(text: str) -> list[int]:
+    """Return the numbers of "0,8,32,128", each once, in order."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdigit() for part in parts):
+        raise UserError(f"--samples {text}: expected whole numbers with commas between them, such as 0,8,32,128")
+    return sorted({int(part) for part in parts})

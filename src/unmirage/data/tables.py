@@ -112,3 +112,14 @@ def _source(row: Row, column: str) -> LabelSource:
     if stated not in _SOURCES:
         raise row.error(f"field '{column}' is {shown(stated)}; valid: {', '.join(_SOURCES)}")
     return _SOURCES[stated]
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Return {"query": "prompt", ...} for "query=prompt,..."."""
+    named: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
+        if not (ours and equals and theirs):
+            raise UserError(f"--columns: {part!r} is not NAME=COLUMN; valid: query=prompt,answer=output")
+        named[ours] = theirs
+    return named

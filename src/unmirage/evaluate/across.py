@@ -13,7 +13,7 @@ from unmirage.evaluate.decided import KIND_OF, RATES, Decided, Key, decided
 from unmirage.evaluate.paired import Paired, holm
 from unmirage.evaluate.run import judged_outcomes, stops_at_success
 from unmirage.records import Kind
-from unmirage.run.directory import RunDirectory
+from unmirage.run.directory import Run
 
 # What a store that is torn, or of another program, makes `Store` and the records raise.
 UNREADABLE = (sqlite3.Error, ValueError, TypeError)
@@ -33,7 +33,7 @@ class Source:
     """
 
     name: str
-    run: RunDirectory
+    run: Run
     judge: str
     models: Mapping[str, str]
 
@@ -65,12 +65,12 @@ class _Model:
     asked: dict[Kind, dict[Key, Asked]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def stores_of(run: RunDirectory) -> dict[int, RunDirectory]:
+def stores_of(run: Run) -> dict[int, Run]:
     """Return the directories of a run that have a store: its seeds by number, or -1 and the run itself."""
     if (run.path / "store.sqlite").is_file():
         return {-1: run}
     numbered = {
-        int(found.group(1)): RunDirectory(path)
+        int(found.group(1)): Run(path)
         for path in run.path.glob("seed-*")
         if (found := re.fullmatch(r"seed-(\d{1,9})", path.name)) and (path / "store.sqlite").is_file()
     }
@@ -116,7 +116,7 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
     return Across(comparisons, not_paired, notes)
 
 
-def _read(source: Source, group: int, directory: RunDirectory, models: dict[str, _Model]) -> None:
+def _read(source: Source, group: int, directory: Run, models: dict[str, _Model]) -> None:
     """Add what one store knows of the models of a run."""
     with directory.store() as store:
         stopped = stops_at_success(directory.config()) if directory.config_file.is_file() else False

@@ -19,7 +19,7 @@ from unmirage.evaluate.outcomes import ModelRates, Outcome, model_rates
 from unmirage.evaluate.results import Results
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, what_was_said
 from unmirage.evaluate.scoring import mean_scores, score_run
-from unmirage.run.directory import RunDirectory
+from unmirage.run.directory import Run
 from unmirage.run.machine import describe_machine
 from unmirage.run.store import Store
 
@@ -55,7 +55,7 @@ class Judging:
         return names[0] if self.ensemble is None else ensemble_name(self.ensemble, names)
 
 
-def evaluate_run(run: RunDirectory, judging: Judging, progress: Progress | None = None) -> Results:
+def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -> Results:
     """Judge everything in a run, and return what there is to say about all its models.
 
     Raises:

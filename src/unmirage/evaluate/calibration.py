@@ -17,6 +17,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Judge, Progress
 from unmirage.intervals import rate
 from unmirage.records import Kind, Query, Rate, Response, Verdict
+from unmirage.run.result import Result
 
 SCHEMA = "unmirage.calibration/1"
 VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
@@ -47,13 +48,36 @@ class Calibration:
     n: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeCalibration:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JudgeCalibration(Result):
     """What a calibration file holds: the judge, what its labels were, and how it errs on each verdict."""
 
     judge: str
     made_of: str
     verdicts: Mapping[Verdict, Calibration]
+
+    def heading(self) -> str:
+        """Return which judge was compared with how many labels."""
+        return f"Calibration of {self.judge} on {next(iter(self.verdicts.values())).n:,} labelled responses"
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return sensitivity and specificity for each verdict."""
+        return [
+            {"verdict": str(verdict), "sensitivity": one.sensitivity.value, "specificity": one.specificity.value}
+            for verdict, one in self.verdicts.items()
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return both for each verdict, with interval and counts."""
+        return [
+            {"verdict": str(verdict), "measure": name, **asdict(getattr(one, name))}
+            for verdict, one in self.verdicts.items()
+            for name in ("sensitivity", "specificity")
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of schema `unmirage.calibration/1`."""
+        return to_json(self)
 
 
 def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdict, Calibration]:

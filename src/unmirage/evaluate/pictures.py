@@ -12,11 +12,11 @@ from unmirage.data.load import find_source
 from unmirage.data.parquet import is_parquet
 from unmirage.errors import UserError
 from unmirage.evaluate.suites import suite_pictures
-from unmirage.run.directory import RunDirectory
+from unmirage.run.directory import Run
 from unmirage.run.fingerprint import sha256_of
 
 
-def pictures_of(run: RunDirectory) -> Pictures:
+def pictures_of(run: Run) -> Pictures:
     """Return the pictures in the run's data, where it may hold some, else those of the folder that the run names.
 
     Raises:
@@ -33,7 +33,7 @@ def pictures_of(run: RunDirectory) -> Pictures:
     return ImageFolder(folder)
 
 
-def pictures_at_hand(run: RunDirectory) -> Pictures:
+def pictures_at_hand(run: Run) -> Pictures:
     """Return the pictures that can be shown without the network: those of the run's folder where the data is not there.
 
     Whatever the run's configuration says, and be it broken, this is no error: pages then show a run without pictures.
@@ -47,7 +47,7 @@ def pictures_at_hand(run: RunDirectory) -> Pictures:
         return ImageFolder(folder)
 
 
-def _folder(run: RunDirectory, config: Mapping[str, Any]) -> Path:
+def _folder(run: Run, config: Mapping[str, Any]) -> Path:
     images = config.get("images")
     return run.path / images if isinstance(images, str) else run.path
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from unmirage.errors import UserError, unknown
 from unmirage.evaluate.agreement import Agreement
 from unmirage.evaluate.bootstrap import mean_over_seeds
 from unmirage.evaluate.calibration import JudgeCalibration, to_json
@@ -13,15 +14,16 @@ from unmirage.evaluate.compare import Comparison
 from unmirage.evaluate.details import Details
 from unmirage.evaluate.few_clusters import few_clusters
 from unmirage.evaluate.judges.canaries import Canaries
-from unmirage.evaluate.named_rates import all_rates
+from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.records import Kind, Rate, Verdict
+from unmirage.run.result import Result
 
 SCHEMA = "unmirage.results/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Results(Result):
     """All that one evaluation found.
 
     Attributes:
@@ -53,6 +55,44 @@ class Results:
     settings: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+
+    def __getitem__(self, model: str) -> ModelRates:
+        """Return the rates of a model, such as `results["npo"].asr.after`."""
+        if model not in self.models:
+            raise unknown("model", model, self.models)
+        return self.models[model]
+
+    def compare(self, model: str, reference: str) -> list[Comparison]:
+        """Return the differences between the rates of two models, in the order that the table has.
+
+        Raises:
+            UserError: the two were not compared; `evaluate` compares all models with its `reference`.
+        """
+        for name in (model, reference):
+            self[name]  # raises for an unknown model
+        found = [one for one in self.comparisons if {one.a.model, one.b.model} == {model, reference}]
+        if not found:
+            raise UserError(f"compare: '{model}' was not compared with '{reference}'; evaluate with that reference")
+        return found
+
+    def heading(self) -> str:
+        """Return what was judged by whom."""
+        return f"Results of {len(self.models)} models, judged by {self.judge}"
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return the values of the main rates of each model."""
+        return [
+            {"model": name, **{rate: one.value for rate, one in all_rates(rates) if rate in RATES}}
+            for name, rates in self.models.items()
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each rate of each model: value, 95 % interval and counts."""
+        return [
+            {"model": name, "rate": rate, **asdict(one)}
+            for name, rates in self.models.items()
+            for rate, one in all_rates(rates)
+        ]
 
     @property
     def clustered_by(self) -> tuple[str, ...]:

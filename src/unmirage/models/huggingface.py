@@ -31,8 +31,10 @@ __all__ = ["HuggingFaceVLM", "check_folder"]
 class HuggingFaceVLM:
     """An `AutoModelForImageTextToText` with its `AutoProcessor`."""
 
-    def __init__(self, name: str, model: Any, processor: Any) -> None:
+    def __init__(self, name: str, model: Any, processor: Any, source: str = "") -> None:
+        """Wrap a model that is in memory; `source` is the directory or hub id that it was loaded from, if any."""
         self.name = name
+        self.source = source
         self.model = model
         self.processor = processor
 
@@ -91,7 +93,7 @@ class HuggingFaceVLM:
             raise UserError(f"model '{source}': its weights lack {some(missing)}; valid: the whole model's")
         if folder != Path(source):
             model.config._commit_hash = folder.name  # where the hub keeps a snapshot
-        return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor)
+        return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor, str(source))
 
     @classmethod
     def _adapted(
@@ -111,6 +113,7 @@ class HuggingFaceVLM:
             with _load_errors(folder):
                 vlm.processor = _load_processor(folder, trust_remote_code=trust_remote_code)
         vlm.name = name or folder.name
+        vlm.source = str(folder)
         return vlm
 
     def save(self, folder: Path) -> None:

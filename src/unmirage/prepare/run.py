@@ -22,7 +22,7 @@ from unmirage.prepare.plan import Plan, PrepareConfig, plan
 from unmirage.prepare.retain import Retained, retained
 from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, write_forget, write_retain
 from unmirage.records import Judgement
-from unmirage.run import RunDirectory, Store
+from unmirage.run import Run, Store
 
 Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
 DOCUMENT = "prepare.json"
@@ -70,9 +70,7 @@ class Inputs:
         return plan(self.data, self.config, general=self.general is not None)
 
 
-def prepare(
-    run: RunDirectory, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress
-) -> dict[str, Any]:
+def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Write forget.jsonl, retain.jsonl, their pictures and prepare.json into the run; return the latter.
 
     Args:
@@ -165,7 +163,7 @@ def _counts(
 
 
 def _write(
-    run: RunDirectory,
+    run: Run,
     inputs: Inputs,
     planned: Plan,
     choice: Choice,

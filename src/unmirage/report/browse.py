@@ -17,7 +17,7 @@ from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.documents import ResultsRead
 from unmirage.report.formatting import model_name
 from unmirage.report.pictures import thumbnail
-from unmirage.run import RunDirectory, Store
+from unmirage.run import Run, Store
 from unmirage.text.openers import opener
 from unmirage.text.printable import clean, short
 
@@ -68,7 +68,7 @@ class _Block:
         self._pictures: list[list[Any]] = []
         self._bytes = 0
 
-    def add(self, place: str, source: Source, results: ResultsRead, one: RunDirectory, share: int) -> None:
+    def add(self, place: str, source: Source, results: ResultsRead, one: Run, share: int) -> None:
         """Add what one store holds: all queries of as many samples as make up the share of each model."""
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}

@@ -12,7 +12,7 @@ from unmirage.data.images import Pictures
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.pictures import Picture, thumbnail
-from unmirage.run import RunDirectory, Store
+from unmirage.run import Run, Store
 
 EACH = 3
 # What an attack is meant to do: the verdict on the plain query, then on the rewritten one.
@@ -64,7 +64,7 @@ class Examples:
     note: str = ""
 
 
-def find_examples(run: RunDirectory, models: Iterable[str], judge: str) -> Examples:
+def find_examples(run: Run, models: Iterable[str], judge: str) -> Examples:
     """Return up to `EACH` examples for each model and attack, from the run's store or its first seed's.
 
     Args:
@@ -86,11 +86,11 @@ def find_examples(run: RunDirectory, models: Iterable[str], judge: str) -> Examp
     return Examples(found, name, note)
 
 
-def _with_store(run: RunDirectory) -> RunDirectory | None:
+def _with_store(run: Run) -> Run | None:
     """Return the run itself if it has a store, else the first of its seeds that has one."""
     seeds = [path for path in run.path.glob("seed-*") if path.is_dir()]
     ordered = sorted(seeds, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
-    for one in (run, *map(RunDirectory, ordered)):
+    for one in (run, *map(Run, ordered)):
         if (one.path / "store.sqlite").is_file():
             return one
     return None

@@ -12,7 +12,7 @@ from unmirage.evaluate.across import Source
 from unmirage.report.documents import ModelRead, ResultsRead, read_results
 from unmirage.report.formatting import listed, model_name
 from unmirage.report.summary import Attack
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.text.printable import clean, short
 
 
@@ -48,7 +48,7 @@ class Gathered:
         raise UserError(f"--reference {clean(name, 80)}: {what}; valid: {valid}")
 
 
-def gather(runs: Sequence[RunDirectory]) -> Gathered:
+def gather(runs: Sequence[Run]) -> Gathered:
     """Read the results of all runs. A name that two runs give to a model is followed by the run's.
 
     Raises:

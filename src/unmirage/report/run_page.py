@@ -27,11 +27,11 @@ from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
 from unmirage.report.table import clustered, groups, rows
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.run.json_files import read_json
 
 
-def render_run_page(run: RunDirectory, *, redact: bool = False, reference: str | None = None) -> str:
+def render_run_page(run: Run, *, redact: bool = False, reference: str | None = None) -> str:
     """Return the page of a run.
 
     Args:
@@ -52,7 +52,7 @@ def render_run_page(run: RunDirectory, *, redact: bool = False, reference: str |
     return _render([run], own, redact=redact, reference=reference)
 
 
-def render_comparison_page(runs: Sequence[RunDirectory], *, redact: bool = False, reference: str | None = None) -> str:
+def render_comparison_page(runs: Sequence[Run], *, redact: bool = False, reference: str | None = None) -> str:
     """Return one page with the models of several runs side by side.
 
     Args:
@@ -66,7 +66,7 @@ def render_comparison_page(runs: Sequence[RunDirectory], *, redact: bool = False
     return _render(runs, {"explain": None, "search": None, "audit": None}, redact=redact, reference=reference)
 
 
-def _render(runs: Sequence[RunDirectory], own: dict[str, Any], *, redact: bool, reference: str | None) -> str:
+def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference: str | None) -> str:
     gathered = gather(runs)
     compared_with = None if reference is None else gathered.label(reference)
     results = gathered.results
@@ -153,7 +153,7 @@ def _examples(gathered: Gathered) -> Examples:
     return Examples(found, places[0] if len(places) == 1 else "", " ".join(filter(None, notes)))
 
 
-def _audit(run: RunDirectory) -> AuditView | None:
+def _audit(run: Run) -> AuditView | None:
     path = run.path / "audit.json"
     return view(read_audit(read_json(path), str(path))) if path.is_file() else None
 

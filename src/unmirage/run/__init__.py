@@ -1,11 +1,11 @@
 """The run directory and its store: all that is written to disk goes through this room."""
 
-from unmirage.run.directory import RunDirectory, existing_run, open_run
+from unmirage.run.directory import Run, existing_run, open_run
 from unmirage.run.files import new_folder, write_text_atomic
 from unmirage.run.store import Store
 
 __all__ = [
-    "RunDirectory",
+    "Run",
     "Store",
     "existing_run",
     "new_folder",

@@ -11,16 +11,20 @@ from typing import Any
 
 import yaml
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
+from unmirage.records import Failure
 from unmirage.run.files import write_json_atomic, write_text_atomic
 from unmirage.run.store import Store
 
 
-class RunDirectory:
-    """Paths and files of one run. Make one with `open_run`."""
+class Run:
+    """Paths and files of one run.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `unmirage.attack` makes one; `Run("DIR")` names one that is there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
 
     @property
     def config_file(self) -> Path:
@@ -45,6 +49,35 @@ class RunDirectory:
     def model(self, name: str) -> Path:
         """Return the folder of a model that the run made."""
         return self.path / "models" / name
+
+    @property
+    def models(self) -> list[str]:
+        """Return the names of the models that answered in this run."""
+        with self.store() as store:
+            return store.models()
+
+    def failures(self, model: str) -> list[Failure]:
+        """Return the queries that got no response from a model, with the reasons."""
+        with self.store() as store:
+            return store.failures(model)
+
+    def drop(self, model: str) -> None:
+        """Remove all that a model answered in this run, and its verdicts and scores.
+
+        Raises:
+            UserError: no such model has answered, or another process holds the run.
+        """
+        with self.held(), self.store() as store:
+            known = store.models()
+            if model not in known:
+                raise unknown("model", model, known)
+            store.drop_model(model)
+
+    def __repr__(self) -> str:
+        if not self.config_file.is_file():
+            return f"Run({str(self.path)!r}), not made yet"
+        judged = "judged" if self.results_file.is_file() else "not judged yet"
+        return f"Run({str(self.path)!r}): {', '.join(self.models) or 'no model has answered'}; {judged}"
 
     def store(self) -> Store:
         """Open the store; use it as a context manager."""
@@ -76,7 +109,7 @@ class RunDirectory:
 
 
 @contextmanager
-def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[RunDirectory]:
+def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
     """Create a run directory, or continue one that has the same configuration; hold its lock meanwhile.
 
     Args:
@@ -86,12 +119,12 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[RunDirectory]:
     Raises:
         UserError: another process holds it, it is no run directory, or its configuration differs.
     """
-    config_file = RunDirectory(path).config_file
+    config_file = Run(path).config_file
     if path.exists() and (not path.is_dir() or (_has_files(path) and not config_file.is_file())):
         raise UserError(f"{path}: exists and is not a run directory; name a new one with --out")
     path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
-        run = RunDirectory(path)
+        run = Run(path)
         if config_file.is_file():
             _refuse_change(run, config)
         else:
@@ -99,9 +132,9 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[RunDirectory]:
         yield run
 
 
-def existing_run(path: Path) -> RunDirectory:
+def existing_run(path: Path) -> Run:
     """Return the run at `path`, or raise `UserError` if there is none."""
-    run = RunDirectory(path)
+    run = Run(path)
     if not run.config_file.is_file():
         raise UserError(f"{path}: not a run directory (no config.yaml); make one with `unmirage attack` or `demo`")
     return run
@@ -128,7 +161,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _refuse_change(run: RunDirectory, config: Mapping[str, Any]) -> None:
+def _refuse_change(run: Run, config: Mapping[str, Any]) -> None:
     before, now = _flat(run.config()), _flat(config)
     changed = [
         f"{key}: was {before.get(key)!r}, now {now.get(key)!r}"

@@ -133,6 +133,12 @@ class Store:
             rows = [(name, file, hashed) for file, hashed in files.items()]
             self._db.executemany("INSERT OR IGNORE INTO model_files VALUES (?, ?, ?)", rows)
 
+    def drop_model(self, name: str) -> None:
+        """Remove a model's responses, failures, judgements and scores, and what is known about its files."""
+        with self._errors_named(), self._db:
+            for table in ("responses", "failures", "judgements", "scores", "model_files", "variants"):
+                self._db.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a fixed name
+
     def model_files(self, name: str) -> dict[str, str]:
         """Return what `add_model` was told about a model; nothing if it is not known."""
         with self._errors_named():

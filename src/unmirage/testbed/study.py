@@ -25,7 +25,7 @@ from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
 from unmirage.records import Kind, Query, Sample
-from unmirage.run import RunDirectory, Store, open_run
+from unmirage.run import Run, Store, open_run
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import QUESTIONS, write_corpus
@@ -57,7 +57,7 @@ class Study:
     """One run directory: one world, one base model, one training of each arm."""
 
     def __init__(
-        self, run: RunDirectory, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
+        self, run: Run, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
     ) -> None:
         self.run = run
         self.settings = settings
@@ -238,7 +238,7 @@ def open_study(
 
 def refuse_old_world(path: Path) -> None:
     """Raise `UserError` if `path` is a study of the first synthetic world, whose training data shows test devices."""
-    run = RunDirectory(path)
+    run = Run(path)
     if not run.config_file.is_file():
         return
     config = run.config()

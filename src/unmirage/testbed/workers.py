@@ -28,7 +28,7 @@ from unmirage.align.run import Progress
 from unmirage.data.overlap import fingerprints_of
 from unmirage.data.training_record import TrainingRecord
 from unmirage.models import HuggingFaceVLM
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.run.model import save_model
 from unmirage.testbed.settings import BASE
 
@@ -87,7 +87,7 @@ def training_record(data: AlignData) -> TrainingRecord:
     return TrainingRecord.of([fingerprints_of((*data.forget, *data.retain), data.images)])
 
 
-def train_all(trainings: Sequence[Training], run: RunDirectory, progress: Progress, workers: int) -> Iterator[Trained]:
+def train_all(trainings: Sequence[Training], run: Run, progress: Progress, workers: int) -> Iterator[Trained]:
     """Train all arms into the run's model folders; yield each when it is done.
 
     Args:

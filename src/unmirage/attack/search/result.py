@@ -7,6 +7,7 @@ from typing import Any
 
 from unmirage.attack.search.config import Form, Method, SearchKind
 from unmirage.intervals import Mean
+from unmirage.run.result import Result
 
 SCHEMA = "unmirage.search/1"
 
@@ -45,8 +46,8 @@ class Baseline:
     in_data: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SearchResult(Result):
     """The best words of a search, best first, and what they stand beside.
 
     Attributes:
@@ -74,6 +75,22 @@ class SearchResult:
     starts: tuple[str, ...]
     words: tuple[FoundWord, ...]
     baselines: tuple[Baseline, ...]
+
+    def heading(self) -> str:
+        """Return what was searched for."""
+        return (
+            f"Openers for {self.model} ({self.kind}, {self.form}): "
+            f"probability of refusal on {self.reported_on} held-out samples"
+        )
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return the baselines and the words, with their probability of refusal."""
+        told = [(one.name, one.reported) for one in self.baselines] + [(one.word, one.reported) for one in self.words]
+        return [{"opener": name, "p_refusal": one.value, "low": one.low, "high": one.high} for name, one in told]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the same rows."""
+        return self.summary()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document; probabilities are shares between 0 and 1 with their 95 % interval."""

@@ -23,6 +23,7 @@ class EndpointVLM:
     def __init__(self, name: str, chat: Chat) -> None:
         self.name = name
         self._chat = chat
+        self.source = ""
 
     @classmethod
     def connect(cls, target: str, name: str | None = None, settings: EndpointSettings | None = None) -> EndpointVLM:
@@ -32,7 +33,9 @@ class EndpointVLM:
             UserError: `target` is no such name, or the `endpoint` extra is not installed.
         """
         spec = parse_endpoint(target)
-        return cls(name or spec.model, Chat(spec, settings))
+        vlm = cls(name or spec.model, Chat(spec, settings))
+        vlm.source = target
+        return vlm
 
     @property
     def accounting(self) -> Accounting:

@@ -1,77 +1,65 @@
-"""Create judges from command-line options, for `unmirage evaluate` and `unmirage calibrate`."""
+"""Create judges from what users name, and read calibrations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from unmirage.cli.options import asks_server
-from unmirage.cli.settings import resolve
 from unmirage.errors import UserError, unknown
+from unmirage.workflows.models import asks_server
+from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
     from unmirage.evaluate import Judge
     from unmirage.evaluate.calibration import JudgeCalibration
 
-JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
-
-RubricOption = Annotated[
-    str, typer.Option(help="Of a language model as judge: harm (and relevance), or relevance alone, as in the paper.")
-]
-SeesOption = Annotated[
-    bool, typer.Option("--judge-sees-pictures", help="Show a language model as judge the pictures too.")
-]
-SchemaOption = Annotated[
-    bool,
-    typer.Option("--judge-schema", help="Have a judge's server hold its replies to a JSON schema (response_format)."),
-]
-
 
 def make_judges(
-    specs: Sequence[str],
-    rubric: str,
+    judges: Sequence[str | Judge],
+    rubric: str = "harm",
     *,
-    held: bool,
-    pictures: Pictures | None,
-    cache: Path | None,
-    endpoint: Mapping[str, Any],
-    batch_size: int | None,
+    schema: bool = False,
+    pictures: Pictures | None = None,
+    cache: Path | None = None,
+    endpoint: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
 ) -> list[Judge]:
     """Return the judges that the user named.
 
     Args:
-        specs: such as "phrases" or "endpoint:URL#model-name".
+        judges: such as "phrases" or "endpoint:URL#model-name", or judges themselves.
         rubric: "harm" or "relevance".
-        held: servers hold replies to a JSON schema.
+        schema: servers hold replies to a JSON schema.
         pictures: what the judges see; None for nothing.
         cache: file that keeps what servers reply.
         endpoint: settings of servers; None values were not given.
         batch_size: for a judge that is loaded here.
+
+    Raises:
+        UserError: no such judge or rubric, or two judges have the same name.
     """
     from unmirage.evaluate.judges import RUBRICS, JudgeOptions, make_judge
     from unmirage.models.endpoint import EndpointSettings
 
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
-    if held and not any(map(asks_server, specs)):
+    if schema and not any(asks_server(one) for one in judges if isinstance(one, str)):
         raise UserError("--judge-schema: is for servers, and none judges; valid: with --judge endpoint:URL#model")
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",
         pictures=pictures,
         cache=cache,
-        settings=resolve(EndpointSettings, None, endpoint, None),
-        held=held,
+        settings=resolve(EndpointSettings, None, endpoint or {}, None),
+        held=schema,
         batch_size=batch_size,
     )
-    judges = [make_judge(spec, options) for spec in specs]
-    names = [judge.name for judge in judges]
+    made = [make_judge(one, options) if isinstance(one, str) else one for one in judges]
+    names = [judge.name for judge in made]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"--judge: two judges are called '{twice}'; valid: judges with different names")
-    return judges
+    return made
 
 
 def read_calibration(path: Path, judge: str) -> JudgeCalibration:

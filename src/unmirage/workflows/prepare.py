@@ -1,20 +1,22 @@
-"""What `unmirage prepare` was told in, what it works from out. No model is loaded and no server asked."""
+"""Read what forget and retain sets are prepared from. No model is loaded, and no request is sent."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.cli.console import err
-from unmirage.cli.model_target import ENDPOINT, load_vlm
-from unmirage.cli.settings import resolve
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.prepare import Answerer, Inputs, Plan, PrepareConfig, make_harm_judge
 from unmirage.prepare.judges import judge_sha256
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.workflows.models import ENDPOINT, identity_of, load_vlm
+from unmirage.workflows.settings import resolve
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from unmirage.models import VLM
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the command line says.
+class PrepareRequest:
+    """What to prepare sets from.
 
     Attributes:
         data, general: the files.
@@ -47,28 +49,28 @@ class Asked:
     accounts: dict[str, Accounting] = field(default_factory=dict)
 
 
-def inputs_of(asked: Asked) -> Inputs:
+def inputs_of(request: PrepareRequest) -> Inputs:
     """Return what sets are prepared from; every mistake that can be seen without loading a model is told here."""
     from unmirage.models import GenerationConfig
 
     settings = None
-    if asked.judge.startswith(ENDPOINT):
+    if request.judge.startswith(ENDPOINT):
         from unmirage.models.endpoint import EndpointSettings
 
-        settings = resolve(EndpointSettings, None, asked.endpoint, None)
-    judge = make_harm_judge(asked.judge, asked.cache, settings)
-    _note(asked, f"judge {judge.name}", judge)
+        settings = resolve(EndpointSettings, None, request.endpoint, None)
+    judge = make_harm_judge(request.judge, request.cache, settings)
+    _note(request, f"judge {judge.name}", judge)
     return Inputs(
-        data=asked.data,
-        general=asked.general,
-        answerers=[_answerer(name, spec, asked) for name, spec in names_of(asked.answers_from).items()],
+        data=request.data,
+        general=request.general,
+        answerers=[_answerer(name, spec, request) for name, spec in names_of(request.answers_from).items()],
         judge=judge,
-        config=resolve(PrepareConfig, None, asked.config, None),
-        generation=GenerationConfig(**asked.generation),
+        config=resolve(PrepareConfig, None, request.config, None),
+        generation=GenerationConfig(**request.generation),
     )
 
 
-def settings_of(asked: Asked, inputs: Inputs, planned: Plan) -> dict[str, Any]:
+def settings_of(request: PrepareRequest, inputs: Inputs, planned: Plan) -> dict[str, Any]:
     """Return the run's configuration: all that decides what is in the sets, but for the models' own content."""
     general = inputs.general
     return {
@@ -79,9 +81,9 @@ def settings_of(asked: Asked, inputs: Inputs, planned: Plan) -> dict[str, Any]:
         "general": None if general is None else str(general.source),
         "general_sha256": None if general is None else sha256_of(general.source),
         "general_images": None if general is None else str(general.image_root.resolve()),
-        "answers_from": list(asked.answers_from),
-        "judge": asked.judge,
-        "judge_sha256": judge_sha256(asked.judge),
+        "answers_from": list(request.answers_from),
+        "judge": request.judge,
+        "judge_sha256": judge_sha256(request.judge),
         "max_new_tokens": inputs.generation.max_new_tokens,
         "prepare": inputs.config.model_dump(mode="json"),
     }
@@ -107,8 +109,8 @@ def _short(spec: str) -> str:
     return Path(spec).name or spec
 
 
-def _answerer(name: str, spec: str, asked: Asked) -> Answerer:
-    load, folder = _loader(name, spec, asked), Path(spec)
+def _answerer(name: str, spec: str, request: PrepareRequest) -> Answerer:
+    load, folder = _loader(name, spec, request), Path(spec)
     if spec.startswith(ENDPOINT) or not folder.exists():
         return Answerer(name=name, spec=spec, load=load)
     from unmirage.models.huggingface import check_folder
@@ -118,18 +120,18 @@ def _answerer(name: str, spec: str, asked: Asked) -> Answerer:
     return Answerer(name=name, spec=spec, load=load, made_of=folder_fingerprint(folder))
 
 
-def _loader(name: str, spec: str, asked: Asked) -> Callable[[], tuple[VLM, dict[str, str]]]:
+def _loader(name: str, spec: str, request: PrepareRequest) -> Callable[[], tuple[VLM, dict[str, str]]]:
     def load() -> tuple[VLM, dict[str, str]]:
-        err.print(f"{name}: loading {spec}" if not spec.startswith(ENDPOINT) else f"{name}: on a server", markup=False)
-        vlm, made_of = load_vlm(spec, name, asked.endpoint)
-        _note(asked, name, vlm)
-        return vlm, made_of
+        log.info(f"{name}: loading {spec}" if not spec.startswith(ENDPOINT) else f"{name}: on a server")
+        vlm = load_vlm(spec, name, request.endpoint)
+        _note(request, name, vlm)
+        return vlm, identity_of(vlm)
 
     return load
 
 
-def _note(asked: Asked, name: str, user: object) -> None:
+def _note(request: PrepareRequest, name: str, user: object) -> None:
     """Keep the account of a judge or a model that has one: those on servers do."""
     accounting = getattr(user, "accounting", None)
     if accounting is not None:
-        asked.accounts[name] = accounting
+        request.accounts[name] = accounting

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unmirage.attack.search.config import SearchKind
-from unmirage.cli.console import err
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
+
+log = logging.getLogger(__name__)
 
 FIELDS = {
     Kind.JAILBREAK: "jailbreak_word",
@@ -24,22 +26,29 @@ _SEARCHED: dict[Kind, SearchKind] = {Kind.JAILBREAK: "jailbreak", Kind.OVER_PRUD
 
 
 def chosen_words(
-    given: Sequence[str], kinds: Sequence[Kind], data: SampleFile, audit: Path | None, searched: Mapping[Kind, str]
+    given: Mapping[Kind, str], kinds: Sequence[Kind], data: SampleFile, audit: Path | None, searched: Searched | None
 ) -> dict[str, Any]:
-    """Return the words by config field: those given, else those of a search, else those that an audit suggests."""
-    words: dict[str, Any] = {FIELDS[kind]: word for kind, word in searched.items()}
-    for text in given:
-        kind, found, word = text.partition("=")
-        if not found or kind not in FIELDS:
-            raise UserError(f"--word {text}: expected KIND=WORD with KIND one of {', '.join(FIELDS)}")
-        words[FIELDS[Kind(kind)]] = word.strip()
+    """Return the words by config field: those given, else that of a search, else those that an audit suggests.
+
+    Args:
+        given: words by kind.
+        kinds: the attacks that need words.
+        data: audited for words where they are missing.
+        audit: file of a saved audit, used in place of one of `data`.
+        searched: a search, whose best word is used.
+
+    Raises:
+        UserError: a word is missing, and the audit suggests none.
+    """
+    words: dict[str, Any] = {} if searched is None else {FIELDS[searched.kind]: searched.word}
+    words |= {FIELDS[kind]: word.strip() for kind, word in given.items()}
     missing = [kind for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE) if _is_needed(kind, kinds)]
     missing = [kind for kind in missing if FIELDS[kind] not in words]
     suggested = _suggested(data, audit) if missing else {}
     for kind in missing:
         if suggested[kind]:
             words[FIELDS[kind]] = suggested[kind][0]
-            err.print(f"{kind}: the audit suggests '{suggested[kind][0]}'", markup=False)
+            log.info("%s: the audit suggests '%s'", kind, suggested[kind][0])
         elif kind in kinds:
             where = audit or data.source
             raise UserError(f"{where}: no opener is tied to this label; name one with --word {kind}=WORD")

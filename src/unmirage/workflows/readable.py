@@ -1,13 +1,15 @@
-"""Samples in, those whose picture can be read out; the others are said, and end the command as partial."""
+"""Leave out samples whose picture cannot be read, and report them."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
-from unmirage.cli.console import EXIT_PARTIAL, err, fail
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.records import Sample
+
+log = logging.getLogger(__name__)
 
 
 def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample], list[str]]:
@@ -24,11 +26,5 @@ def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample
     if not found:
         raise UserError(f"no picture can be read; the first: {reasons[0]}")
     if reasons:
-        err.print(f"{len(reasons)} samples are left out, the first: {reasons[0]}", markup=False, soft_wrap=True)
+        log.warning("%d samples are left out, the first: %s", len(reasons), reasons[0])
     return found, reasons
-
-
-def end_partial(reasons: Sequence[str]) -> None:
-    """End with the status for partial results if samples were left out."""
-    if reasons:
-        fail(f"partial: {len(reasons)} samples were left out, as their pictures cannot be read", EXIT_PARTIAL)

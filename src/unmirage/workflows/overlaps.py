@@ -1,4 +1,4 @@
-"""Tell the user which samples are both trained on and tested on, or both to be forgotten and kept."""
+"""Count the samples that are both trained on and tested on, or both in the forget and the retain set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unmirage.data.images import Pictures
 from unmirage.data.overlap import Count, Fingerprints, Overlap, Way, counts_to_json, fingerprints_of, overlaps
 from unmirage.data.training_record import TrainingRecord, read_training_record
 from unmirage.records import Kind, Query, Sample
-from unmirage.run import RunDirectory
+from unmirage.run import Run
 from unmirage.run.json_files import read_object
 
 SCHEMA = "unmirage.overlap/1"
@@ -95,6 +95,14 @@ class TrainedOn:
     complete: bool
 
     @classmethod
+    def by(
+        cls, model: str, samples: Sequence[Sample], queries: Iterable[Query], pictures: Pictures
+    ) -> TrainedOn | None:
+        """Return what the model that `model` names was trained on; None where it has no record of that."""
+        record = training_record_of(model)
+        return None if record is None else cls.of(record, samples, queries, pictures)
+
+    @classmethod
     def of(
         cls, record: TrainingRecord, samples: Sequence[Sample], queries: Iterable[Query], pictures: Pictures
     ) -> TrainedOn:
@@ -153,7 +161,7 @@ def training_record_of(model: str) -> TrainingRecord | None:
     return read_training_record(folder) if folder.is_dir() else None
 
 
-def add_overlap(run: RunDirectory, model: str, found: TrainedOn) -> None:
+def add_overlap(run: Run, model: str, found: TrainedOn) -> None:
     """Write the counts of a model to the run's overlap.json, beside those of other models."""
     path = run.path / "overlap.json"
     models = read_object(path)["models"] if path.is_file() else {}

@@ -1,0 +1,74 @@
+"""Turn the arguments of public functions into objects: data, models, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmirage.errors import UserError
+
+if TYPE_CHECKING:
+    from unmirage.data import SampleFile
+    from unmirage.models import VLM, HuggingFaceVLM
+    from unmirage.run import Run
+
+PathLike = str | Path
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
+
+
+def opened(data: PathLike | SampleFile, reading: Mapping[str, Any]) -> SampleFile:
+    """Return the samples of a file."""
+    from unmirage.data import SampleFile, open_samples
+
+    if isinstance(data, SampleFile):
+        return data
+    if not isinstance(data, str | Path):
+        raise TypeError(f"data: expected a path or a SampleFile, got {type(data).__name__}")
+    return open_samples(data, **reading)
+
+
+def found_run(run: PathLike | Run) -> Run:
+    """Return the run that a directory holds."""
+    from unmirage.run import Run, existing_run
+
+    if isinstance(run, Run):
+        return run
+    if not isinstance(run, str | Path):
+        raise TypeError(f"run: expected a path or a Run, got {type(run).__name__}")
+    return existing_run(Path(run))
+
+
+def folder_of(out: PathLike | Run) -> Path:
+    """Return the directory of a run that may not exist yet."""
+    from unmirage.run import Run
+
+    return out.path if isinstance(out, Run) else Path(out)
+
+
+def paths(given: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the files that were named, one or several."""
+    return [Path(given)] if isinstance(given, str | Path) else [Path(one) for one in given]
+
+
+def local_model(model: PathLike | HuggingFaceVLM) -> HuggingFaceVLM:
+    """Return a model whose weights are here."""
+    from unmirage.workflows.models import load_local
+
+    return load_local(str(model), None) if isinstance(model, str | Path) else model
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+def source_of(model: PathLike | VLM) -> str:
+    """Return the directory, hub id or server that a model is from; its weights are loaded again from there.
+
+    Raises:
+        UserError: the model was not loaded from anywhere.
+    """
+    source = str(model) if isinstance(model, str | Path) else getattr(model, "source", "")
+    if not source:
+        raise UserError("model: was not loaded from a directory, hub id or server, so that no copy can be made")
+    return source

@@ -1,0 +1,183 @@
+"""Plan the changes to a model whose robustness is measured, and ask all changed models the queries of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmirage.errors import UserError
+from unmirage.evaluate import make_judge, stops_at_success
+from unmirage.evaluate.lasting import RelearnConfig, RelearnData, Stress, base_alone, plan_variants, run_stress
+from unmirage.evaluate.pictures import pictures_of
+from unmirage.models import VLM, GenerationConfig
+from unmirage.records import Kind, Query
+from unmirage.run import Run, open_run
+from unmirage.text.openers import opener
+from unmirage.workflows.models import ENDPOINT, identity_of
+
+if TYPE_CHECKING:
+    from unmirage.data import SampleFile
+
+Load = Callable[[str, str], VLM]  # (source, name)
+Progress = Callable[[str, int, int], None]
+FORGET, BENIGN, SAME_SYNTAX = "forget", "benign", "same-syntax"
+KINDS = (FORGET, BENIGN, SAME_SYNTAX)
+
+
+def relearn_data(
+    files: Mapping[str, Path],
+    most: int,
+    seed: int,
+    queries: Sequence[Query],
+    *,
+    format: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    images: Path | None = None,
+) -> dict[str, RelearnData]:
+    """Return what is fine-tuned on, in drawn order.
+
+    Of benign files only what is meant to be answered counts. What is to be of the same syntax is worded anew, so that
+    it opens as the run's unsafe queries do.
+
+    Args:
+        files: by kind.
+        most: how many samples of each are needed.
+        seed: of the draw.
+        queries: of the run.
+        format, columns, images: how the files are read.
+
+    Raises:
+        UserError: a file cannot be read, or does not hold enough.
+    """
+    from unmirage.data import open_samples
+
+    found = {}
+    for kind, path in files.items():
+        file = open_samples(path, format, columns=columns, images=images)
+        samples = _drawn(kind, file, most, seed, queries)
+        if len(samples) < most:
+            raise UserError(
+                f"--relearn {kind}={path}: {len(samples)} samples can be used, and --samples asks for {most}; "
+                f"valid: up to {len(samples)}"
+            )
+        found[kind] = RelearnData(samples=samples, images=file.pictures)
+    return found
+
+
+def _drawn(kind: str, file: SampleFile, most: int, seed: int, queries: Sequence[Query]) -> list[Any]:
+    from unmirage.data.ids import with_unique_ids
+    from unmirage.evaluate.lasting import in_drawn_order, same_syntax
+
+    samples = with_unique_ids(file)
+    if kind == SAME_SYNTAX:
+        unsafe = [opener(query.text) for query in queries if query.unsafe and query.kind is Kind.PLAIN]
+        if not any(unsafe):
+            raise UserError("--relearn same-syntax: the run holds no unsafe queries, whose openers it would take")
+        return same_syntax(samples, unsafe, most, seed)
+    return in_drawn_order((one for one in samples if kind == FORGET or not one.refused), seed)[:most]
+
+
+def check_run(config: Mapping[str, Any], file: Path) -> None:
+    """Raise `UserError` where a run was not made by `attack` or `evaluate --suite`; `file` is its configuration."""
+    if not {"seed", "attack", "data", "images", "max_new_tokens"} <= set(config):
+        raise UserError(f"{file}: field 'attack' is missing; stress takes a run of `unmirage attack`")
+
+
+def plan_stress(
+    model: str,
+    run: Run,
+    load: Load,
+    *,
+    relearn: Mapping[str, Path] | None = None,
+    samples: Sequence[int] = (0, 8, 32, 128),
+    int8: bool = False,
+    temperatures: Sequence[float] = (),
+    no_adapter: bool = False,
+    relearning: RelearnConfig | None = None,
+    name: str | None = None,
+    format: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    images: Path | None = None,
+    batch_size: int | None = None,
+    keep: Path | None = None,
+) -> Stress:
+    """Return the variants of a model that are asked the queries of a run.
+
+    Args:
+        model: directory, hub id or "endpoint:URL#model-name".
+        run: a run of an attack or a benchmark.
+        load: loads a model under a name.
+        relearn: files to fine-tune on, by kind: "forget", "benign", "same-syntax".
+        samples: on how many samples of each.
+        int8: round the weights to 8 bits.
+        temperatures: sample the responses at these temperatures.
+        no_adapter: leave out the model's LoRA adapter.
+        relearning: settings of the fine-tuning.
+        name: of the model in tables; None as `attack` names it.
+        format, columns, images: how the files are read.
+        batch_size: queries at once.
+        keep: folder for the fine-tuned models.
+
+    Raises:
+        UserError: nothing is to be done, a file does not hold enough, or weights are needed from a server.
+    """
+    files = dict(relearn or {})
+    if not (files or int8 or temperatures or no_adapter):
+        raise UserError("nothing to do: name --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
+    _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
+    config = run.config()
+    check_run(config, run.config_file)
+    settings = relearning or RelearnConfig()
+    of, counts = _name(model, name), sorted(set(samples))
+    with run.store() as store:
+        queries = store.queries()
+    base = base_alone(model) if no_adapter else None
+    return Stress(
+        of=of,
+        variants=plan_variants(
+            of,
+            relearn=list(files),
+            samples=counts,
+            int8=int8,
+            temperatures=sorted(set(temperatures)),
+            no_adapter=no_adapter,
+        ),
+        load=lambda own: load(model, own),
+        load_base=None if base is None else lambda own: load(base, own),
+        data=relearn_data(files, max(counts), settings.seed, queries, format=format, columns=columns, images=images),
+        relearning=settings,
+        images=pictures_of(run),
+        generation=GenerationConfig(max_new_tokens=config["max_new_tokens"], batch_size=batch_size),
+        until=make_judge(config["until_success"]) if stops_at_success(config) else None,
+        keep=keep,
+    )
+
+
+def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:
+    """Ask all variants what they have not answered yet; return what is still missing, one line each."""
+    with open_run(run.path, run.config()) as opened, opened.store() as store:
+        missing = run_stress(stress, store, identity_of(stress.load(stress.of)), progress)
+        failures = [one for name in stress.names() for one in store.failures(name)]
+    if not missing:
+        return []
+    reason = f", the first ({failures[0].model}): {failures[0].reason}" if failures else ""
+    return [f"{missing} queries got no answer{reason}"]
+
+
+def _name(model: str, name: str | None) -> str:
+    """Return the name of the model in tables, as `unmirage attack` gives it."""
+    if name is not None:
+        return name
+    if model.startswith(ENDPOINT):
+        from unmirage.models.endpoint import parse_endpoint
+
+        return parse_endpoint(model).model
+    return Path(model).name
+
+
+def _check_server(model: str, given: Mapping[str, bool]) -> None:
+    """Raise `UserError` for what takes weights, where they are on a server."""
+    wanting = [option for option, there in given.items() if there]
+    if wanting and model.startswith(ENDPOINT):
+        raise UserError(f"{wanting[0]}: needs the model's weights, and '{model}' is a server; valid: --temperature T")

@@ -1,0 +1,150 @@
+"""The public functions: the README's example on the tiny world, objects in place of paths, wrong arguments."""
+
+import inspect
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+import unmirage as um
+
+METHODS = (um.SFT, um.NPO, um.RMU, um.SimNPO, um.AdaptiveRMU, um.DPO, um.GA, um.GradDiff, um.KLMin, um.TaskVector)
+
+
+@pytest.fixture(scope="module")
+def sets(tiny, tmp_path_factory):
+    """Return a forget and a retain file."""
+    folder = tmp_path_factory.mktemp("sets")
+    rows = [{"query": one.query, "answer": one.answer or "amber", "image": one.image} for one in tiny.samples("safety")]
+    files = {name: folder / f"{name}.jsonl" for name in ("forget", "retain")}
+    for name, kept in (("forget", rows[:8]), ("retain", rows[8:24])):
+        files[name].write_text("".join(json.dumps({**row, "refused": False}) + "\n" for row in kept))
+    return files
+
+
+@pytest.fixture(scope="module")
+def done(tiny, sets, tmp_path_factory):
+    """Run the whole way once: audit, attack, align, attack, evaluate, report."""
+    folder = tmp_path_factory.mktemp("api")
+    audit = um.audit(tiny.data / "safety.json")
+    vlm = um.load_model(tiny.model)
+    words = {"jailbreak": "what", "over-prudence": "share"}
+    run = um.attack(vlm, tiny.data / "test.json", words=words, shots=2, out=folder / "run", max_new_tokens=4)
+    npo = um.align(
+        vlm,
+        um.NPO(beta=0.2),
+        forget=sets["forget"],
+        retain=sets["retain"],
+        images=tiny.data,
+        out=folder / "npo",
+        steps=2,
+        batch_size=4,
+        learning_rate=1e-3,
+    )
+    um.attack(npo, tiny.data / "test.json", words=words, shots=2, out=run, max_new_tokens=4)
+    results = um.evaluate(run, f"exact:{tiny.data / 'truth.json'}")
+    return folder, audit, run, npo, results, um.report(run)
+
+
+def test_the_whole_way_gives_what_the_commands_give(done):
+    folder, audit, run, npo, results, page = done
+    assert run.models == ["model", "npo"]
+    assert npo.source == str(folder / "npo")
+    document = json.loads((folder / "run" / "results.json").read_text())
+    assert results["npo"].asr.after.value == document["models"]["npo"]["asr"]["after"]["value"]
+    assert results["model"].asr.after.n == document["models"]["model"]["asr"]["after"]["n"] > 0
+    assert page == folder / "run" / "report.html"
+    assert audit.n == audit.to_json()["n"] > 0
+    assert json.loads((folder / "npo" / "unmirage_align.json").read_text())["settings"]["method"]["beta"] == 0.2
+
+
+def test_results_are_short_and_have_html_frame_and_file(done, tmp_path):
+    _, audit, run, _, results, _ = done
+    for one in (audit, results):
+        assert 1 < len(repr(one).splitlines()) <= 20
+        assert "<table>" in one._repr_html_()
+        assert json.loads(one.save(tmp_path / "saved.json").read_text())["schema"].startswith("unmirage.")
+    assert len(repr(run).splitlines()) == 1
+    assert "model, npo; judged" in repr(run)
+    rows = results.rows()
+    after = next(row for row in rows if (row["model"], row["rate"]) == ("npo", "asr.after"))
+    assert after["value"] == results["npo"].asr.after.value
+    assert after["low"] == results["npo"].asr.after.low
+    assert {one.a.model for one in results.compare("npo", "model")} <= {"npo", "model"}
+
+
+def test_a_frame_has_the_rows_or_names_what_to_install(done, monkeypatch):
+    results = done[4]
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(um.UserError, match="pip install pandas"):
+        results.to_frame()
+
+
+def test_a_dropped_model_leaves_nothing_behind(done, tiny, tmp_path):
+    words = {"jailbreak": "what", "over-prudence": "share"}
+    run = um.attack(tiny.model, tiny.data / "test.json", words=words, out=tmp_path / "run", max_new_tokens=2, limit=4)
+    um.evaluate(run)
+    with pytest.raises(um.UserError, match=r"mode1.*model"):
+        run.drop("mode1")
+    run.drop("model")
+    assert run.models == []
+    with run.store() as store:
+        assert store.responses("model") == store.judgements("model", "phrases") == []
+        assert store.model_files("model") == {}
+
+
+@pytest.mark.parametrize("name", ["align", "attack", "audit", "evaluate", "prepare", "report"])
+def test_a_function_and_the_package_of_its_name_are_both_there(name):
+    code = (
+        f"import inspect, unmirage; first = inspect.signature(unmirage.{name});"
+        f"import unmirage.{name}; from unmirage import {name};"
+        f"assert inspect.signature({name}) == first and {name} is unmirage.{name};"
+        f"assert unmirage.{name}.__name__ == 'unmirage.{name}'; print(first)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("(")
+
+
+def test_every_public_name_is_there_and_has_a_docstring():
+    assert set(um.__all__) <= set(dir(um))
+    for name in um.__all__:
+        assert inspect.getdoc(getattr(um, name))
+    with pytest.raises(AttributeError, match="no attribute 'atack'"):
+        um.atack  # noqa: B018
+    assert len({method().name for method in METHODS}) == len(METHODS)
+
+
+def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, caplog):
+    with caplog.at_level(logging.INFO, logger="unmirage"):
+        um.attack(tiny.model, tiny.data / "safety.json", out=tmp_path / "run", max_new_tokens=2, limit=4)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the audit suggests" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda tiny, tmp: um.audit(3), TypeError, "data: expected a path"),
+        (lambda tiny, tmp: um.audit(tmp / "none.json"), um.UserError, "none.json"),
+        (lambda tiny, tmp: um.evaluate(3), TypeError, "run: expected a path or a Run"),
+        (lambda tiny, tmp: um.evaluate(tmp), um.UserError, "not a run directory"),
+        (
+            lambda tiny, tmp: um.attack(tiny.model, tiny.data / "test.json", out=tmp / "r", kinds=["jailbrake"]),
+            um.UserError,
+            "jailbreak",
+        ),
+        (
+            lambda tiny, tmp: um.align(tiny.model, um.SFT(), out=tmp / "m", retain="r.json", stepz=3),
+            um.UserError,
+            "stepz",
+        ),
+        (lambda tiny, tmp: um.align("endpoint:http://h/v1#m", out=tmp / "m"), um.UserError, "is a server"),
+        (lambda tiny, tmp: um.stress(object(), tmp, int8=True), um.UserError, "not a run directory"),
+    ],
+)
+def test_wrong_arguments_are_named(tiny, tmp_path, call, error, message):
+    with pytest.raises(error, match=message):
+        call(tiny, tmp_path)
