@@ -1,6 +1,6 @@
 """Measure how far the demo's rates vary by chance: over worlds, base trainings and alignments.
 
-    python benchmarks/chance.py --out runs/chance --keep benchmarks/results/chance.json
+    python benchmarks/chance.py --out runs/chance --write docs/chance.md --keep benchmarks/results/chance.json
     python benchmarks/chance.py --check DEMO --against benchmarks/results/chance.json
 
 Every world is given to `--bases` base models that differ in their seed alone, and every base model is aligned with
@@ -10,7 +10,8 @@ variance, Searle et al., Variance Components, 1992, section 3.6; a negative esti
 are the limits between which one further run in another world is expected with a probability of 95 % (t with
 Satterthwaite's degrees of freedom, widened to what other devices alone would change; see `testbed/variance.py`).
 
-`--check` compares a finished run of `unmirage demo` (one world) with the published limits, cell by cell.
+`--check` compares a finished run of `unmirage demo` (one world, signal 0) with the published limits, cell by cell. The
+exit code says nothing about the outcome: with limits of 95 %, some cells of a sound run lie outside.
 """
 
 from __future__ import annotations
@@ -97,9 +98,24 @@ def markdown(document: Mapping[str, Any]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def comparable(document: Mapping[str, Any], published: Mapping[str, Any]) -> str:
+    """Return why a result cannot be compared with the published limits; "" if it can."""
+    missing = [name for name in published["models"] if name not in document["models"]]
+    if missing:
+        return f"has no model '{missing[0]}'; valid: a run of `unmirage demo` with the default --arms, or --arms all"
+    signal = document["settings"].get("world", {}).get("signal")
+    if signal != 0:
+        return f"made with --signal {signal}; the limits are those of signal 0"
+    if len(document["seeds"]) != 1:
+        return f"pools {len(document['seeds'])} worlds; the limits are those of one world"
+    return ""
+
+
 def check(demo: Path, published: Mapping[str, Any]) -> dict[str, Any]:
     """Return which cells of a demo run of one world lie outside the published limits."""
     document = json.loads((demo / "results.json").read_text(encoding="utf-8"))
+    if problem := comparable(document, published):
+        raise SystemExit(f"{demo}: {problem}")
     outside, cells = [], 0
     for name, columns in published["models"].items():
         if name == BASE:
@@ -135,12 +151,18 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.worlds, options.bases, options.alignments) < 2:
         parser.error("--worlds, --bases and --alignments: 2 at least")
+    if options.check:
+        for file in (options.check / "results.json", options.against):
+            if not file.is_file():
+                parser.error(f"{file}: no such file; --check takes a run directory of `unmirage demo`")
+        if options.write:
+            parser.error("--write: does nothing with --check; leave it out")
     made = made_by()
     if options.check:
         document = check(options.check, json.loads(options.against.read_text(encoding="utf-8")))
     else:
         document = run_all(options.out, options.worlds, options.bases, options.alignments, options.workers)
-    if options.write and not options.check:
+    if options.write:
         write_between_markers(options.write, "chance", markdown(document))
     hand_on({**document, **made}, options.keep)
 

@@ -3,7 +3,8 @@
     python benchmarks/overlap.py unmirage-demo/seed-0 [MORE STUDIES ...]
 
 For each pair of roles (alignment, validation, evaluation) it prints how many devices both name, in any text of their
-files, and how many question-answer pairs both hold word for word. Exit code 1 if anything is shared.
+files, and how many question-answer pairs both hold word for word. Exit code 1 if anything is shared, 2 if a directory
+is no study of one seed.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def main() -> None:
     options = parser.parse_args()
     found = 0
     for study in options.studies:
+        missing = next((file for files in roles(study).values() for file in files if not file.is_file()), None)
+        if missing is not None or not (study / "data" / "base.json").is_file():
+            parser.error(f"{study}: is no run directory of one seed; valid: one such as unmirage-demo/seed-0")
         devices = {record["group"] for record in records(study / "data" / "base.json") if "group" in record}
         named, held = {}, {}
         for role, files in roles(study).items():

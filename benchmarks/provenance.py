@@ -14,8 +14,12 @@ from unmirage.run.machine import describe_machine
 
 
 def git(*arguments: str) -> str:
-    """Return what git says, without the last line break."""
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    """Return what git says, without the last line break; "" outside a checkout."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def made_by() -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The demo command on a small study: JSON alone on stdout, a report, nothing done twice, and what its options do."""
 
 import json
+import shutil
+import sqlite3
+from pathlib import Path
 
 import pytest
 import yaml
@@ -73,6 +76,79 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage,
     assert pooled["models"]["base"]["over_seeds"]["asr.before"]["n"] == 2
 
 
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _reword(path):
+    path.write_text(path.read_text().replace("device", "gadget"))
+
+
+@pytest.fixture
+def one_arm(demo, tmp_path):
+    """Return a finished demo of one arm as a function that runs it again, and the folder of its world."""
+    arms = ("--arms", "sft-posthoc", "--workers", "1")
+    code, _, err = demo(*arms)
+    assert code == 0, err
+    return lambda *more: demo(*arms, *more), tmp_path / "out" / "seed-0"
+
+
+def test_files_that_were_changed_after_the_study_made_them_are_named(one_arm):
+    again, folder = one_arm
+    faults = {
+        "data/test.json": (_reword, "was changed after the study made it. Delete"),
+        "sets/forget.jsonl": (_cut, "was changed after the study made it. Delete"),
+        "data/truth.json": (Path.unlink, "is missing. Delete"),
+        "models/base/model.safetensors": (_cut, "is not the file of the model that has answered in this run"),
+        "models/sft-posthoc/model.safetensors": (_cut, "is not the file of the model that has answered in this run"),
+        "audit.json": (_cut, "Delete the file to have it made again"),
+        "timings.json": (_cut, "Delete the file to have it made again"),
+        "store.sqlite": (lambda path: path.write_text("prose " * 2000), "is damaged"),
+    }
+    for name, (change, said) in faults.items():
+        before = (folder / name).read_bytes()
+        change(folder / name)
+        code, out, err = again()
+        assert (code, out) == (2, ""), name
+        assert str(folder / name) in err.replace("\n", "")
+        assert said in err, name
+        (folder / name).write_bytes(before)
+    code, _, err = again()
+    assert code == 0, err
+    # Deleting what the message names is enough: the same files are made again.
+    shutil.rmtree(folder / "data")
+    (folder / "timings.json").write_text("{")
+    (folder / "timings.json").unlink()
+    code, _, err = again()
+    assert code == 0, err
+
+
+def test_queries_without_a_response_end_the_demo_as_partial(one_arm):
+    again, folder = one_arm
+    with sqlite3.connect(folder / "store.sqlite") as database:
+        database.execute("DELETE FROM responses WHERE model = 'base'")
+    pictures = folder / "data" / "images" / "test"
+    hidden = pictures.with_name("hidden")
+    pictures.rename(hidden)
+    (folder / "files.json").write_text("{}")
+    code, out, err = again()
+    assert code == 4
+    assert "partial: " in err
+    assert "queries got no response (most often: image" in err
+    assert "base" in out  # the table is printed all the same
+
+
+def test_other_arms_and_another_base_model_are_refused_in_one_short_line(one_arm, demo):
+    _, folder = one_arm
+    code, _, err = demo("--arms", "npo-mixed,rmu")
+    assert code == 2
+    assert "made with --arms sft-posthoc, now npo-mixed,rmu; name a new directory with --out" in err
+    code, _, err = demo("--arms", "sft-posthoc", "--train-base")
+    assert code == 2
+    assert "train_base: was absent, now True" in err
+    assert folder.is_dir()
+
+
 def test_options_choose_world_signal_arms_and_processes(demo, tmp_path, monkeypatch):
     from unmirage.testbed import study
 
@@ -104,9 +180,9 @@ def test_options_choose_world_signal_arms_and_processes(demo, tmp_path, monkeypa
     assert config["seeds"] == {"world": 3, "base": 3, "alignment": 3}
     assert config["world"]["signal"] == 0.5
 
-    code, _, err = demo("--seed", "3", "--arms", "sft-balanced,sft-posthoc")
+    code, _, err = demo("--seed", "3", "--arms", "sft-balanced,sft-posthoc", "--train-base")
     assert code == 2
-    assert "world" in err  # another signal is another run
+    assert "world.signal: was 0.5, now 0.0" in err
 
 
 def test_arms_are_listed_in_the_order_of_the_table():

@@ -64,3 +64,21 @@ def test_an_unknown_row_is_named_with_those_there_are(study, tmp_path):
     assert "unknown row 'npo2'" in err
     assert "sft-mixed" in err
     assert not (tmp_path / "out" / "seed-0" / "data").exists()
+
+
+@pytest.mark.parametrize("option", [("--seeds", "2"), ("--write", "x.md"), ("--keep", "x.json"), ("--json",)])
+def test_what_does_nothing_with_one_seed_alone_is_refused(study, tmp_path, option):
+    code, out, err = study("--seed", "1", *option)
+    assert (code, out) == (2, "")
+    assert f"{option[0]}: does nothing with --seed" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_page_without_markers_is_refused_before_the_work(study, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Mine")
+    code, out, err = study("--seeds", "1", "--write", page)
+    assert (code, out) == (2, "")
+    assert "<!-- methods table: begin -->" in err
+    assert page.read_text() == "# Mine"
+    assert not (tmp_path / "out").exists()

@@ -83,7 +83,7 @@ def test_a_changed_configuration_is_refused_field_by_field(path):
     with pytest.raises(UserError) as error, open_run(path, changed):
         pass
     assert str(error.value) == (
-        f"{path}: made with other settings (attack.shots: was 3, now 5; new: was None, now True; "
+        f"{path}: made with other settings (attack.shots: was 3, now 5; new: was absent, now True; "
         "seed: was 0, now 1); name a new run with --out"
     )
     assert existing_run(path).config() == CONFIG

@@ -112,6 +112,7 @@ def test_a_study_does_not_train_on_data_that_share_a_device_with_the_evaluation(
         )
         utility[0]["group"] = general[0]["group"]
         (study.run.data / "utility.json").write_text(json.dumps(utility))
+        (study.run.path / "files.json").unlink()
         with pytest.raises(UserError, match=r"and utility share 1 devices and 0 question-answer pairs"):
             study.complete()
         assert [path.name for path in (study.run.path / "models").iterdir()] == ["base"]

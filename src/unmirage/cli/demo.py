@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unmirage.cli.console import err, out, print_json
+from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
+from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError, unknown
 from unmirage.run import Run, open_run, write_text_atomic
+from unmirage.run.targets import naming
 
 
 def demo_command(
@@ -50,7 +54,7 @@ def demo_command(
     from unmirage.report.run_page import render_run_page
     from unmirage.testbed.full import MIRAGE, copy_for_report, full
     from unmirage.testbed.settings import study_settings
-    from unmirage.testbed.study import Seeds, open_study, refuse_old_world
+    from unmirage.testbed.study import Seeds, base_choice, open_study, refuse_old_world
     from unmirage.testbed.summary import summarise
 
     quiet_libraries()
@@ -61,7 +65,9 @@ def demo_command(
     started = time.perf_counter()
     refuse_old_world(out_dir)
     with ExitStack() as stack:
-        run = stack.enter_context(open_run(out_dir, {"demo": True, **settings.model_dump(mode="json")}))
+        _refuse_other_arms(out_dir, settings.models)
+        config = {"demo": True, **settings.model_dump(mode="json"), **base_choice(train_base)}
+        run = stack.enter_context(open_run(out_dir, config))
         with StageProgress() as progress:
             studies, more = [], []
             for world in range(seed, seed + seeds):
@@ -73,13 +79,15 @@ def demo_command(
                 studies.append(study)
                 if everything:
                     more.append(full(study))
+        failures = [failure for study in studies for failure in study.failures()]
         results = summarise(studies)
         run.write_json(run.results_file, results.to_json())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
             run.write_json(run.path / "full.json", {"seeds": more})
             copy_for_report(studies[0], run.path)
-        write_text_atomic(run.report_file, render_run_page(run))
+        with naming(run.report_file):
+            write_text_atomic(run.report_file, render_run_page(run))
     if json_output:
         print_json(results.to_json())
     else:
@@ -89,6 +97,13 @@ def demo_command(
         for document in more:
             _print_full(document)
     _print_end(run, time.perf_counter() - started)
+    if failures:
+        reason, times = Counter(failure.reason for failure in failures).most_common(1)[0]
+        fail(
+            f"partial: {len(failures)} queries got no response (most often: {plain(reason, 200)}, {times} times); "
+            "they are left out of the rates",
+            EXIT_PARTIAL,
+        )
 
 
 def _named(arms: str) -> list[str]:
@@ -105,6 +120,16 @@ def _named(arms: str) -> list[str]:
     if missing := [name for name in names if name not in ARMS]:
         raise unknown("arm", missing[0], ARMS)
     return [name for name in ARMS if name in names] if names else list(DEMO_ARMS)
+
+
+def _refuse_other_arms(out_dir: Path, arms: Collection[str]) -> None:
+    """Raise `UserError` if the run directory was made with other arms: its configuration cannot change."""
+    run = Run(out_dir)
+    before = run.config().get("models") if run.config_file.is_file() else None
+    if isinstance(before, dict) and set(before) != set(arms):
+        raise UserError(
+            f"{out_dir}: made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
+        )
 
 
 def _print_end(run: Run, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from rich.table import Table
 from unmirage.cli.console import err, out, print_json
 from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
+from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic
 
 if TYPE_CHECKING:
@@ -25,8 +26,16 @@ if TYPE_CHECKING:
     from unmirage.testbed.relearn import RelearnStudy
     from unmirage.testbed.relearn_settings import RelearnSettings
 
+WORLDS = 3
 Signal = Annotated[
     float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted (default 0).")
+]
+
+SeedsOption = Annotated[
+    int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
+]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
 ]
 
 app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
@@ -39,10 +48,8 @@ def _root() -> None:
 
 @app.command("methods")
 def methods_command(
-    seeds: Annotated[int, typer.Option(min=1, help="How many worlds; rates are pooled over them.")] = 3,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
-    ] = None,
+    seeds: SeedsOption = None,
+    seed: SeedOption = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-methods"
     ),
@@ -57,16 +64,19 @@ def methods_command(
 ) -> None:
     """Train every alignment method from the same base model, ask all the same questions, and compare."""
     from unmirage.cli.quiet import quiet_libraries
-    from unmirage.testbed.markdown import write_between_markers
+    from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.methods_settings import MethodsSettings
     from unmirage.testbed.methods_summary import summarise_methods
     from unmirage.testbed.methods_table import markdown
 
+    chosen = _seeds(seed, {"--seeds": seeds, "--write": write, "--keep": keep, "--json": json_output or None})
+    if write is not None:
+        check_markers(write, "methods")
     quiet_libraries()
     settings = MethodsSettings().with_signal(signal)
     names = [name.strip() for name in only.split(",") if name.strip()]
     with ExitStack() as stack:
-        studies = _completed(stack, out_dir, settings, [seed] if seed is not None else range(seeds), names, keep_models)
+        studies = _completed(stack, out_dir, settings, chosen, names, keep_models)
         if seed is not None:
             err.print(f"Seed {seed} is done. Run the same command without --seed for the table.", markup=False)
             return
@@ -104,12 +114,14 @@ def settings_command(
     """Choose the settings of every arm on validation devices, twelve candidates each."""
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.run.machine import describe_machine
-    from unmirage.testbed.markdown import write_between_markers
+    from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.methods_settings import OTHER_STARTS
     from unmirage.testbed.settings import STARTS, study_settings
     from unmirage.testbed.settings_search import SettingsSearch, heads, markdown, table
     from unmirage.testbed.study import Seeds, open_study
 
+    if write is not None:
+        check_markers(write, "settings")
     quiet_libraries()
     settings = study_settings((), signal).model_copy(update={"models": OTHER_STARTS if methods else STARTS})
     with StageProgress() as progress, open_study(out_dir, settings, Seeds.all(seed), progress) as study:
@@ -130,7 +142,7 @@ def _completed(
     stack: ExitStack,
     folder: Path,
     settings: MethodsSettings,
-    seeds: range | list[int],
+    seeds: Sequence[int],
     names: list[str],
     keep_models: bool,
 ) -> list[MethodsStudy]:
@@ -149,10 +161,8 @@ def _completed(
 
 @app.command("relearn")
 def relearn_command(
-    seeds: Annotated[int, typer.Option(min=1, help="How many worlds; rates are pooled over them.")] = 3,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
-    ] = None,
+    seeds: SeedsOption = None,
+    seed: SeedOption = None,
     out_dir: Annotated[
         Path, typer.Option("--out", help="Run directory; that of `study methods --keep-models` gives its models too.")
     ] = Path("unmirage-relearn"),
@@ -167,7 +177,7 @@ def relearn_command(
 ) -> None:
     """Does the repair last? Fine-tune repaired models on a few samples, round them to 8 bits, and sample answers."""
     from unmirage.cli.quiet import quiet_libraries
-    from unmirage.testbed.markdown import write_between_markers
+    from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.relearn_settings import RelearnSettings
     from unmirage.testbed.relearn_table import (
         curve_markdown,
@@ -178,13 +188,18 @@ def relearn_command(
         summarise_relearning,
     )
 
+    given = {"--seeds": seeds, "--write": write, "--write-curve": write_curve, "--keep": keep}
+    chosen = _seeds(seed, given | {"--json": json_output or None})
+    for file in (write, write_curve):
+        if file is not None:
+            check_markers(file, "relearning")
     quiet_libraries()
     settings = RelearnSettings()
     settings = settings.model_copy(update={"methods": settings.methods.with_signal(signal)})
     if names := [name.strip() for name in models.split(",") if name.strip()]:
         settings = settings.model_copy(update={"models": tuple(names)})
     with ExitStack() as stack:
-        studies = _attacked(stack, out_dir, settings, [seed] if seed is not None else range(seeds))
+        studies = _attacked(stack, out_dir, settings, chosen)
         if seed is not None:
             err.print(f"Seed {seed} is done. Run the same command without --seed for the tables.", markup=False)
             return
@@ -203,9 +218,7 @@ def relearn_command(
     out.print(legend(document), style="dim", markup=False)
 
 
-def _attacked(
-    stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: range | list[int]
-) -> list[RelearnStudy]:
+def _attacked(stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: Sequence[int]) -> list[RelearnStudy]:
     """Attack what has not been attacked of every seed, and return the seeds with their locks held."""
     from unmirage.testbed.relearn import open_relearn
 
@@ -217,6 +230,20 @@ def _attacked(
             study.complete()
             studies.append(study)
     return studies
+
+
+def _seeds(seed: int | None, given: Mapping[str, Any]) -> list[int]:
+    """Return the seeds to run: one alone, or the first ones.
+
+    Args:
+        seed: to run alone.
+        given: options that do nothing with one seed alone; None was not given.
+    """
+    if seed is None:
+        return list(range(given["--seeds"] or WORLDS))
+    if unused := [option for option, value in given.items() if value is not None]:
+        raise UserError(f"{unused[0]}: does nothing with --seed, which runs one seed and writes no table; leave it out")
+    return [seed]
 
 
 def _folders(folder: Path, seeds: Iterable[int]) -> dict[int, Path]:

@@ -16,6 +16,9 @@ from unmirage.records import Failure
 from unmirage.run.files import write_json_atomic, write_text_atomic
 from unmirage.run.store import Store
 
+_TOLD = 8  # differences between two configurations in one message
+_ABSENT = object()
+
 
 class Run:
     """Paths and files of one run.
@@ -162,17 +165,27 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _refuse_change(run: Run, config: Mapping[str, Any]) -> None:
-    before, now = _flat(run.config()), _flat(config)
-    changed = [
-        f"{key}: was {before.get(key)!r}, now {now.get(key)!r}"
-        for key in sorted(before | now)
-        if before.get(key) != now.get(key)
-    ]
+    changed = list(_differences(run.config(), config))
     if changed:
-        raise UserError(f"{run.path}: made with other settings ({'; '.join(changed)}); name a new run with --out")
+        told = "; ".join(changed[:_TOLD]) + (f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else "")
+        raise UserError(f"{run.path}: made with other settings ({told}); name a new run with --out")
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {k: v for key, item in value.items() for k, v in _flat(item, f"{prefix}{key}.").items()}
-    return {prefix.rstrip("."): list(value) if isinstance(value, tuple) else value}
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield each setting that differs; a group of settings that only one side has is one difference."""
+    for key in sorted({*before, *now}):
+        old, new = before.get(key, _ABSENT), now.get(key, _ABSENT)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{prefix}{key}.")
+        elif _plain(old) != _plain(new):
+            yield f"{prefix}{key}: was {_told(old)}, now {_told(new)}"
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _told(value: Any) -> str:
+    if value is _ABSENT:
+        return "absent"
+    return "there" if isinstance(value, Mapping) else repr(_plain(value))

@@ -228,6 +228,10 @@ class Store:
         except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
             raise  # our own mistakes
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise UserError(
+                    f"{self._path}: is damaged ({error}). Restore it, or delete it to ask and judge everything again"
+                ) from error
             raise UserError(f"{self._path}: {error}; rows committed before are kept") from error
 
 

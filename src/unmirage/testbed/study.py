@@ -6,13 +6,13 @@ interrupted and continued.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.methods import make_method
@@ -24,11 +24,13 @@ from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
-from unmirage.records import Kind, Query, Sample
+from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, Store, open_run
+from unmirage.run.json_files import read_object
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import QUESTIONS, write_corpus
+from unmirage.testbed.made_files import check_files, check_model
 from unmirage.testbed.separation import check_separation
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
@@ -77,6 +79,7 @@ class Study:
         if not self.run.data.is_dir():
             with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
+        check_files(self.run.path, self.run.data)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
                 base = base_model(
@@ -93,6 +96,7 @@ class Study:
         if not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
+        check_files(self.run.path, self.sets)
         check_separation(self.run.data, self.sets)
 
     def complete(self, workers: int = 1) -> None:
@@ -106,6 +110,7 @@ class Study:
             self._add_seconds(f"align {trained.name}", trained.seconds)
         with self.run.store() as store:
             for name in self.model_names():
+                check_model(store, name, self.run.model(name))
                 if store.unanswered(name):
                     with self.stage(f"attack {name}"):
                         self._attack(store, name)
@@ -123,7 +128,7 @@ class Study:
 
     def attack_config(self) -> AttackConfig:
         """Return the attack with the words that the audit of the safety data suggests."""
-        document = json.loads(self.audit_file.read_text(encoding="utf-8"))
+        document = _read(self.audit_file)
         return AttackConfig(
             shots=self.settings.shots,
             jailbreak_word=document["suggested"]["jailbreak"][0],
@@ -138,8 +143,12 @@ class Study:
     def timings(self) -> dict[str, float]:
         """Return seconds by stage, over all processes that worked on this run."""
         file = self.run.path / "timings.json"
-        found: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return found
+        return _read(file) if file.is_file() else {}
+
+    def failures(self) -> list[Failure]:
+        """Return the queries that got no response from one of the models, with the reasons."""
+        with self.run.store() as store:
+            return [one for name in self.model_names() for one in store.failures(name)]
 
     def questions(self, split: Split) -> tuple[list[Sample], list[Query]]:
         """Return the samples and queries about the devices of a split: evaluation or validation."""
@@ -230,10 +239,23 @@ def open_study(
     Raises:
         UserError: it was made in an earlier version of the synthetic world.
     """
-    config = {"seeds": asdict(seeds), "images": "data", **settings.model_dump(mode="json")}
+    config = {"seeds": asdict(seeds), "images": "data", **settings.model_dump(mode="json"), **base_choice(train_base)}
     refuse_old_world(path)
     with open_run(path, config) as run:
         yield Study(run, settings, seeds, progress, train_base=train_base)
+
+
+def base_choice(train_base: bool) -> dict[str, Any]:
+    """Return what a run's configuration says about the base model: nothing where the shipped one may be used."""
+    return {"train_base": True} if train_base else {}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return a JSON file that the study makes again where it is missing."""
+    try:
+        return read_object(file)
+    except UserError as error:
+        raise UserError(f"{error}. Delete the file to have it made again") from None
 
 
 def refuse_old_world(path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Notice when files of a study have changed since the study made them.
+
+A study skips every stage whose files are there. Without this check, a data file or a training set that was cut or
+edited in between would be used, and the rates would be attributed to the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from unmirage.errors import UserError
+from unmirage.run.files import write_json_atomic
+from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.run.json_files import read_object
+from unmirage.run.store import Store
+
+FILE = "files.json"
+
+
+def record_files(run: Path, folder: Path) -> None:
+    """Add the SHA-256 of every file in `folder`, which lies in the run directory, to the run's files.json."""
+    found = _hashes(run, folder)
+    write_json_atomic(run / FILE, {**_recorded(run), **found})
+
+
+def check_files(run: Path, folder: Path) -> None:
+    """Compare the files in `folder` with those that were recorded; record them where nothing was.
+
+    Raises:
+        UserError: one is missing or differs.
+    """
+    prefix = f"{folder.relative_to(run).as_posix()}/"
+    recorded = {name: digest for name, digest in _recorded(run).items() if name.startswith(prefix)}
+    if not recorded:
+        record_files(run, folder)
+        return
+    found = _hashes(run, folder)
+    for name, digest in recorded.items():
+        if name not in found:
+            raise UserError(f"{run / name}: is missing. Delete {folder} to have it made again")
+        if found[name] != digest:
+            raise UserError(
+                f"{run / name}: was changed after the study made it. Delete {folder} to have it made again, or name a "
+                "new directory with --out"
+            )
+
+
+def check_model(store: Store, name: str, folder: Path) -> None:
+    """Compare a model directory with the model that has answered in this run under the same name; record a new one.
+
+    Raises:
+        UserError: it is another model, or its files are damaged.
+    """
+    now, before = folder_fingerprint(folder), store.model_files(name)
+    if before and before != now:
+        changed = next(file for file in sorted({*before, *now}) if before.get(file) != now.get(file))
+        raise UserError(
+            f"{folder / changed}: is not the file of the model that has answered in this run. Restore it, or name a "
+            "new directory with --out"
+        )
+    store.add_model(name, now)
+
+
+def _recorded(run: Path) -> Mapping[str, str]:
+    return read_object(run / FILE) if (run / FILE).is_file() else {}
+
+
+def _hashes(run: Path, folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(run).as_posix(): sha256_of(path) for path in files}
