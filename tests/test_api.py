@@ -118,7 +118,8 @@ def test_every_public_name_is_there_and_has_a_docstring():
 
 def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, caplog):
     with caplog.at_level(logging.INFO, logger="unmirage"):
-        um.attack(tiny.model, tiny.data / "safety.json", out=tmp_path / "run", max_new_tokens=2, limit=4)
+        words = {"over-prudence": "share"}
+        um.attack(tiny.model, tiny.data / "safety.json", words=words, out=tmp_path / "run", max_new_tokens=2, limit=4)
     said = capsys.readouterr()
     assert said.out == ""
     assert "the audit suggests" in caplog.text
