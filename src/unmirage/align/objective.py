@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -25,6 +25,8 @@ class MethodConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    if TYPE_CHECKING:
+        name: str  # a subclass has it as a field, with its name as the default
     retain_terms: ClassVar[tuple[RetainTerm, ...]] = ("none", "kl", "representation")
 
     gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss; 0 needs no retain set")
@@ -48,6 +50,10 @@ class MethodConfig(BaseModel):
         if self.gamma and not self.ce and (self.retain_term == "none" or not self.alpha):
             raise ValueError("gamma: weighs nothing, with ce 0 and no own retain term; valid: gamma 0, or ce above 0")
         return self
+
+    def make(self) -> Method:
+        """Return the method that these settings describe. A method of another package overrides this."""
+        raise NotImplementedError(f"{type(self).__name__} does not override make()")
 
 
 @dataclass(frozen=True, slots=True)

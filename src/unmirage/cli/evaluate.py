@@ -216,6 +216,6 @@ def suites_table() -> Table:
     table.add_column("suite", no_wrap=True)
     table.add_column("purpose", no_wrap=True)
     table.add_column("what it is, and where", overflow="fold")
-    for suite in SUITES.values():
+    for _, suite in SUITES.usable():
         table.add_row(suite.name, suite.purpose, f"{suite.about}\n{suite.default or suite.hub}")
     return table

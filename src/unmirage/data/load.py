@@ -19,6 +19,7 @@ from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
 from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Sample
+from unmirage.registry import Registry
 
 _LOOKED_AT = 20
 _COLUMNS_FROM = 1_000
@@ -34,7 +35,7 @@ class Format(Protocol):
         """Return the samples of a row, in order, at least one; ids may repeat."""
 
 
-FORMATS: dict[str, Format] = {
+_BUILTIN: dict[str, Format] = {
     "vlguard": vlguard,
     "llava": llava,
     "spa-vl": spa_vl,
@@ -48,7 +49,8 @@ FORMATS: dict[str, Format] = {
     "csv": tables,
     "parquet": tables,
 }
-_TABLES = tuple(name for name, known in FORMATS.items() if known is tables)
+FORMATS: Registry[Format] = Registry("format", "unmirage.formats", _BUILTIN)
+_TABLES = tuple(name for name, known in _BUILTIN.items() if known is tables)
 
 
 def load_samples(
@@ -89,7 +91,7 @@ def open_samples(
         skip_bad: set records aside that cannot be read, instead of ending with the first.
         progress: called with (done, total) now and then: bytes of a text file, else rows.
     """
-    if format not in ("auto", *FORMATS):
+    if format != "auto" and format not in FORMATS:
         raise unknown("format", format, ("auto", *FORMATS))
     data = find_source(Path(path), format)
     first = _first_rows(data, skip_bad)
@@ -131,7 +133,7 @@ def _reader(
 def _detect(data: Source, first: Sequence[Row]) -> str:
     """Return the first format that one of the first records fits; a table is named after its container."""
     records = [row.fields for row in first[:_LOOKED_AT]]
-    for name, known in FORMATS.items():
+    for name, known in FORMATS.usable():
         if any(known.matches(record) for record in records):
             return data.container if name in _TABLES else name
     raise UserError(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from unmirage.errors import unknown
 from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.prepare.choose import Assessment
 from unmirage.records import Query, Response
@@ -64,8 +63,7 @@ def make_harm_judge(spec: str, cache: Path | None = None, settings: EndpointSett
         from unmirage.prepare.endpoint import EndpointHarmJudge
 
         return EndpointHarmJudge(Chat(parse_endpoint(spec), settings), cache)
-    if name not in JUDGES:
-        raise unknown("judge", name, JUDGES)
+    JUDGES.find(name)  # raises for an unknown one
     return VerdictJudge(make_judge(spec))
 
 

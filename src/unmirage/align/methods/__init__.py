@@ -1,10 +1,11 @@
-"""All alignment methods. A new one is one module here and one line in `METHODS`."""
+"""All alignment methods. A new one is a module here and a line in `METHODS`, or an entry point "unmirage.methods"."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, SerializeAsAny
 
 from unmirage.align.methods.adaptive_rmu import AdaptiveRmu, AdaptiveRmuConfig
 from unmirage.align.methods.dpo import Dpo, DpoConfig
@@ -17,10 +18,11 @@ from unmirage.align.methods.sft import Sft, SftConfig
 from unmirage.align.methods.sim_npo import SimNpo, SimNpoConfig
 from unmirage.align.methods.task_vector import TaskVector, TaskVectorConfig
 from unmirage.align.objective import Method, MethodConfig
-from unmirage.errors import unknown
+from unmirage.registry import Registry
 
 __all__ = [
     "METHODS",
+    "METHOD_CONFIGS",
     "AdaptiveRmuConfig",
     "AnyMethodConfig",
     "DpoConfig",
@@ -49,29 +51,30 @@ METHODS: dict[str, tuple[type[MethodConfig], type[Method]]] = {
     "task-vector": (TaskVectorConfig, TaskVector),
 }
 
-AnyMethodConfig = Annotated[
-    AdaptiveRmuConfig
-    | DpoConfig
-    | GaConfig
-    | GradDiffConfig
-    | KlMinConfig
-    | NpoConfig
-    | RmuConfig
-    | SftConfig
-    | SimNpoConfig
-    | TaskVectorConfig,
-    Field(discriminator="name"),
-]
+METHOD_CONFIGS: Registry[type[MethodConfig]] = Registry(
+    "method", "unmirage.methods", {name: config for name, (config, _) in METHODS.items()}
+)
+
+
+def _validated(value: Any) -> Any:
+    """Return the config of a method: as it is, or of the class that `name` registers."""
+    if not isinstance(value, Mapping):
+        return value
+    name = value.get("name", SftConfig().name)
+    return METHOD_CONFIGS.find(str(name)).model_validate(dict(value))
+
+
+# The config of any registered method, and any other config that is passed as an object.
+AnyMethodConfig = Annotated[SerializeAsAny[MethodConfig], BeforeValidator(_validated)]
 
 
 def method_config_class(name: str) -> type[MethodConfig]:
     """Return the config class of a method, or raise `UserError` with the known names."""
-    if name not in METHODS:
-        raise unknown("method", name, METHODS)
-    return METHODS[name][0]
+    return METHOD_CONFIGS.find(name)
 
 
-def make_method(config: AnyMethodConfig) -> Method:
-    """Return the method that a config describes."""
-    build: type[Method] = METHODS[config.name][1]
-    return build(config)
+def make_method(config: MethodConfig) -> Method:
+    """Return the method that a config describes; that of another package makes it by `MethodConfig.make`."""
+    if config.name in METHODS and isinstance(config, METHODS[config.name][0]):
+        return METHODS[config.name][1](config)
+    return config.make()

@@ -1,4 +1,4 @@
-"""All rewriters. A new one is one module here and one line in `REWRITERS`."""
+"""All rewriters. A new one is a module here and a line in `REWRITERS`, or an entry point "unmirage.rewriters"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.checked import Checked
 from unmirage.attack.rewriters.meaning import MeaningCheck
 from unmirage.attack.rewriters.rules import RuleRewriter
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError
+from unmirage.registry import Registry
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -42,10 +43,10 @@ def _endpoint(spec: str, check: MeaningCheck, cache: Path | None, settings: Endp
     return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache)
 
 
-REWRITERS: dict[str, Callable[[str, MeaningCheck, Path | None, EndpointSettings | None], Rewriter]] = {
-    "rules": _rules,
-    "endpoint": _endpoint,
-}
+# An entry is called with the whole of what the user wrote, the check of meaning, the cache file, and server settings.
+REWRITERS: Registry[Callable[[str, MeaningCheck, Path | None, EndpointSettings | None], Rewriter]] = Registry(
+    "rewriter", "unmirage.rewriters", {"rules": _rules, "endpoint": _endpoint}
+)
 
 
 def make_rewriter(
@@ -67,6 +68,4 @@ def make_rewriter(
         UserError: no such rewriter, or its argument is not valid.
     """
     name = spec.partition(":")[0]
-    if name not in REWRITERS:
-        raise unknown("rewriter", name, REWRITERS)
-    return REWRITERS[name](spec, check or MeaningCheck(), cache, settings)
+    return REWRITERS.find(name)(spec, check or MeaningCheck(), cache, settings)

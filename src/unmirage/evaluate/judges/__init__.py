@@ -1,4 +1,4 @@
-"""All judges. A new one is one module here and one line in `JUDGES`."""
+"""All judges. A new one is a module here and a line in `JUDGES`, or an entry point "unmirage.judges" elsewhere."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
 from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel
 from unmirage.evaluate.judges.phrases import PhraseJudge
+from unmirage.registry import Registry
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
@@ -112,12 +113,12 @@ def _official(argument: str, options: JudgeOptions) -> Judge:
 
 
 _MODELS: dict[str, Callable[[str, JudgeOptions], LlmJudge]] = {"endpoint": _endpoint, "local": _local}
-JUDGES: dict[str, Callable[[str, JudgeOptions], Judge]] = {
-    "exact": _exact,
-    "official": _official,
-    "phrases": _phrases,
-    **_MODELS,
-}
+# An entry is called with what stands behind the colon of "name:argument", and with the options.
+JUDGES: Registry[Callable[[str, JudgeOptions], Judge]] = Registry(
+    "judge",
+    "unmirage.judges",
+    {"exact": _exact, "official": _official, "phrases": _phrases, **_MODELS},
+)
 
 
 def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
@@ -132,6 +133,4 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
         UserError: no such judge, or its argument is not valid.
     """
     name, _, argument = spec.partition(":")
-    if name not in JUDGES:
-        raise unknown("judge", name, JUDGES)
-    return JUDGES[name](argument, options or JudgeOptions())
+    return JUDGES.find(name)(argument, options or JudgeOptions())

@@ -9,27 +9,30 @@ from typing import Any
 from unmirage.attack.one_word import as_query
 from unmirage.data.ids import with_unique_ids
 from unmirage.data.images import Pictures
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError
 from unmirage.evaluate.suites import mm_safetybench, scienceqa, single, spa_vl, vlguard, vqa
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
 from unmirage.evaluate.suites.draw import drawn
 from unmirage.records import Gold, Kind, Query, Sample
+from unmirage.registry import Registry
 
-SUITES: dict[str, Suite] = {
-    **vlguard.SUITES,
-    **spa_vl.SUITES,
-    **mm_safetybench.SUITES,
-    **single.SUITES,
-    **vqa.SUITES,
-    **scienceqa.SUITES,
-}
+SUITES: Registry[Suite] = Registry(
+    "suite",
+    "unmirage.suites",
+    {
+        **vlguard.SUITES,
+        **spa_vl.SUITES,
+        **mm_safetybench.SUITES,
+        **single.SUITES,
+        **vqa.SUITES,
+        **scienceqa.SUITES,
+    },
+)
 
 
 def find_suite(name: str) -> Suite:
     """Return the suite of this name; unknown ones are a `UserError` that lists all."""
-    if name not in SUITES:
-        raise unknown("suite", name, SUITES)
-    return SUITES[name]
+    return SUITES.find(name)
 
 
 def load_suite(
