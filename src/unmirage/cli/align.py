@@ -28,16 +28,17 @@ def align_command(
     ] = None,
     retain: Annotated[
         list[Path] | None,
-        typer.Option("--retain", "--train", help="What to keep; for SFT: what to learn. Repeatable."),
+        typer.Option("--retain", "--train", help="Retain set; for SFT, the training set. Repeatable."),
     ] = None,
     forget: Annotated[
-        list[Path] | None, typer.Option(help="Unsafe queries with harmful answers, for unlearning. Repeatable.")
+        list[Path] | None,
+        typer.Option(help="Forget set: unsafe queries with harmful responses, for unlearning. Repeatable."),
     ] = None,
     method: Annotated[
         str | None, typer.Option(help="sft, npo, rmu, ...; default: the config file's, else sft.", show_default=False)
     ] = None,
     lora: Annotated[
-        int | None, typer.Option(min=1, help="Train an adapter of this rank, with alpha twice that.")
+        int | None, typer.Option(min=1, help="Train a LoRA adapter of this rank, with alpha = 2 x rank.")
     ] = None,
     test: Annotated[
         list[Path] | None,
@@ -48,13 +49,17 @@ def align_command(
     images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: the data's.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, such as method.beta=0.2 or steps=100.")
+        list[str] | None, typer.Option("--set", help="One setting, such as method.beta=0.2 or steps=100. Repeatable.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows of each stream in a step, on all devices.")] = None,
-    steps: Annotated[int | None, typer.Option()] = None,
-    epochs: Annotated[float | None, typer.Option()] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (default 5e-7).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples of each set per step, over all devices.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps (default: --epochs passes).")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the forget set; for SFT, the training set (default 1).")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of data order and first adapter weights (default 0).")
+    ] = None,
     work: Annotated[
         Path | None, typer.Option(help="Directory for caches, checkpoints and log; default: OUT.work.")
     ] = None,
@@ -62,7 +67,7 @@ def align_command(
     revision: RevisionOption = None,
     trust_remote_code: TrustOption = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would train, in which memory and time, and train nothing.")
+        bool, typer.Option("--dry-run", help="Print what would train, with estimated memory and time, and stop.")
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:

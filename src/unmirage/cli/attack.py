@@ -48,33 +48,37 @@ def attack_command(
     kinds: Annotated[str, typer.Option("--kind", help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = ",".join(
         DEFAULT_KINDS
     ),
-    shots: Annotated[int, typer.Option(min=1, help="K: how often each unsafe sample is asked by an attack.")] = 3,
-    over_prudence_shots: Annotated[int, typer.Option(min=1, help="The same for benign samples.")] = 1,
+    shots: Annotated[int, typer.Option(min=1, help="K: attacked queries per unsafe sample.")] = 3,
+    over_prudence_shots: Annotated[int, typer.Option(min=1, help="Attacked queries per benign sample.")] = 1,
     word: Annotated[
         list[str] | None,
-        typer.Option(help="KIND=WORDS, such as jailbreak=what or 'jailbreak=what are'; default: the audit's."),
+        typer.Option(
+            help="KIND=WORDS, such as jailbreak=what or 'jailbreak=what are' (default: the audit's). Repeatable."
+        ),
     ] = None,
     audit: Annotated[
         Path | None,
-        typer.Option(help="Take words from this file of `unmirage audit --json`; default: audit DATA."),
+        typer.Option(help="Use the words that this `unmirage audit --json` file suggests (default: audit DATA)."),
     ] = None,
     found: Annotated[
-        Path | None, typer.Option(help="Take the best word of this file of `unmirage search`, on samples new to it.")
+        Path | None,
+        typer.Option(help="Use the best word of this `unmirage search` file, on samples held out from the search."),
     ] = None,
-    position: Annotated[str, typer.Option(help="Where the attacks' word stands: first, middle or last.")] = "first",
+    position: Annotated[str, typer.Option(help="Position of the attack's word: first, middle or last.")] = "first",
     rewriter: Annotated[str, typer.Option(help="rules, or endpoint:URL#model-name.")] = "rules",
     encoder: Annotated[
-        Path | None, typer.Option(help="Folder of a sentence encoder that checks what rewrites mean.")
+        Path | None, typer.Option(help="Folder of a sentence encoder that checks the meaning of rewrites.")
     ] = None,
     frozen: Annotated[
-        list[str] | None, typer.Option(help="KIND=FILE: ask these queries, made before, for this kind.")
+        list[str] | None, typer.Option(help="KIND=FILE: use these prebuilt queries for this kind. Repeatable.")
     ] = None,
     write: Annotated[
-        list[str] | None, typer.Option(help="KIND=FILE: write the queries of this kind in VLGuard's shape.")
+        list[str] | None,
+        typer.Option(help="KIND=FILE: write the queries of this kind in VLGuard's format. Repeatable."),
     ] = None,
     until_success: Annotated[
         str | None,
-        typer.Option(help="A judge, such as phrases: ask no shot after one that it calls a success. For large K."),
+        typer.Option(help="Judge, such as phrases: stop asking a sample's shots after the first success. For large K."),
     ] = None,
     name: NameOption = None,
     revision: RevisionOption = None,
@@ -83,7 +87,9 @@ def attack_command(
     columns: ColumnsOption = "",
     images: ImagesOption = None,
     skip_bad: SkipBadOption = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Maximum number of samples, drawn by label with --seed (default: all).")
+    ] = None,
     seed: SeedOption = 0,
     batch_size: BatchSizeOption = None,
     max_new_tokens: MaxNewTokensOption = 256,
@@ -92,7 +98,7 @@ def attack_command(
     timeout: TimeoutOption = None,
     price_in: PriceInOption = None,
     price_out: PriceOutOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON and ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON, and stop.")] = False,
 ) -> None:
     """Ask MODEL every query of DATA as it is, and rewritten by one-word attacks and their controls.
 

@@ -49,29 +49,37 @@ def audit_command(
         Path | None, typer.Option(help="Folder of the pictures; default: that of DATA.", show_default=False)
     ] = None,
     encoder: Annotated[
-        Path | None, typer.Option(help="Directory of a vision model, to probe its embeddings.", show_default=False)
+        Path | None,
+        typer.Option(help="Directory of a vision encoder, to probe picture embeddings.", show_default=False),
     ] = None,
     test: Annotated[str, typer.Option(help="Held-out data to measure predictability on.", show_default=False)] = "",
     compare: Annotated[
-        str, typer.Option(help="Another version of the data, to set beside it.", show_default=False)
+        str, typer.Option(help="Another version of the data, to compare with.", show_default=False)
     ] = "",
     write_balanced: Annotated[
         Path | None,
-        typer.Option(help="Write the data with queries dropped so that openers tell nothing.", show_default=False),
+        typer.Option(
+            help="Write a version with queries dropped so that openers do not predict the label.", show_default=False
+        ),
     ] = None,
     write_diversified: Annotated[
         Path | None,
-        typer.Option(help="Write the data with queries reworded so that openers tell nothing.", show_default=False),
+        typer.Option(
+            help="Write a version whose queries are reworded so that openers do not predict the label.",
+            show_default=False,
+        ),
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Set bad records aside, and count them.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write a page to this file.", show_default=False)] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all findings to this file.", show_default=False)] = None,
     fail_if: Annotated[
         str,
         typer.Option(help="End with status 3 if this holds, such as 'shortcut_gap>0.2'.", show_default=False),
     ] = "",
-    seed: Annotated[int, typer.Option(help="Decides folds, draws and rewordings.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of folds, draws and rewordings.")] = 0,
 ) -> None:
     """Find the surface features of queries and pictures that give away which queries are refused."""
     # Imported here because the statistics take a second to import, and `--help` need not wait for them.

@@ -17,13 +17,14 @@ def convert_command(
     source: Annotated[str, typer.Argument(help="Folder or hub id of an original LLaVA checkpoint or LoRA adapter.")],
     out: Annotated[Path, typer.Argument(help="The new model directory; must not exist.")],
     vision_tower: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the CLIP model, where SOURCE holds no tower.")
+        str | None, typer.Option(help="CLIP model, if SOURCE has no vision tower: folder or hub id.")
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Folder or hub id of what a LoRA adapter was trained on.", show_default=False)
+        str | None, typer.Option(help="Base model of a LoRA adapter: folder or hub id.", show_default=False)
     ] = None,
     from_pickle: Annotated[
-        bool, typer.Option("--from-pickle", help="Read .bin files, by the unpickler that runs no code.")
+        bool,
+        typer.Option("--from-pickle", help="Read .bin files with torch's restricted unpickler, which runs no code."),
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
 ) -> None:

@@ -48,29 +48,35 @@ def evaluate_command(
         typer.Option(help=f"{JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
     ] = None,
     ensemble: Annotated[
-        str | None, typer.Option(help="majority or any: all judges together stand behind the rates.")
+        str | None, typer.Option(help="majority or any: all judges together determine the rates.")
     ] = None,
     rubric: RubricOption = "harm",
     sees: SeesOption = False,
     schema: SchemaOption = False,
     calibration: Annotated[
-        Path | None, typer.Option(help="File of `unmirage calibrate`: rates are also corrected for the judge's errors.")
+        Path | None,
+        typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
     ] = None,
-    canaries: Annotated[bool, typer.Option(help="Attack judges that are language models, and say what flips.")] = True,
+    canaries: Annotated[
+        bool, typer.Option(help="Attack judges that are language models, and report flipped verdicts.")
+    ] = True,
     reference: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with; default: the first.")
+        str | None, typer.Option(help="Model that all others are compared with (default: the first).")
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="Benchmark to ask RUN_OR_MODEL first; `list` shows all.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Benchmark to run on RUN_OR_MODEL first; `list` shows all.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Of --suite: its file or folder, or hf:NAME[:CONFIG][@SPLIT].")
+        str | None,
+        typer.Option(help="With --suite: its file or folder, or hf:NAME[:CONFIG][@SPLIT] (default: the hub)."),
     ] = None,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Of --suite: the run directory.")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="With --suite: run directory.")] = None,
     images: ImagesOption = None,
     name: NameOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Of --suite: at most so many queries.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --suite: maximum number of queries (default: all).")
+    ] = None,
     seed: SeedOption = 0,
     max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Of --suite: tokens that an answer may have; default: the suite's.")
+        int | None, typer.Option(min=1, help="With --suite: maximum new tokens per response (default: the suite's).")
     ] = None,
     batch_size: BatchSizeOption = None,
     revision: RevisionOption = None,
@@ -81,7 +87,7 @@ def evaluate_command(
     price_in: PriceInOption = None,
     price_out: PriceOutOption = None,
     lmms_eval: Annotated[
-        str | None, typer.Option("--lmms-eval", help="Leave these tasks to lmms-eval, such as mme,pope; needs --out.")
+        str | None, typer.Option("--lmms-eval", help="Run these tasks with lmms-eval, such as mme,pope; needs --out.")
     ] = None,
     lmms_python: Annotated[
         str, typer.Option("--lmms-python", help="Python of the environment that has lmms-eval.")

@@ -50,9 +50,9 @@ def explain_command(
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many queries, drawn by seed.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of queries, drawn with --seed.")] = 100,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample draw.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Queries per batch.")] = 16,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:
     """Leave out each word of a query in turn, and say how the probability of refusal changes."""

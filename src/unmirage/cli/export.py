@@ -21,12 +21,14 @@ FORMATS: tuple[LogFormat, ...] = ("eval", "json")
 
 def export_command(
     run: Annotated[Path, typer.Argument(help="A run directory with results.json.", show_default=False)],
-    to: Annotated[str, typer.Option(help="Whose logs: inspect.")] = "inspect",
+    to: Annotated[str, typer.Option(help="Format of the logs: inspect.")] = "inspect",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the logs; default: RUN/inspect.", show_default=False)
     ] = None,
     log_format: Annotated[str, typer.Option("--format", help="eval (compressed) or json.")] = "eval",
-    pictures: Annotated[bool, typer.Option("--pictures", help="Embed the pictures; else they are named.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Embed the pictures instead of naming their files.")
+    ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Leave responses and judges' reasons out.")] = False,
 ) -> None:
     """Write RUN as eval logs of Inspect, one for each model. They hold what the models said."""

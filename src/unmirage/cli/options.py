@@ -11,38 +11,52 @@ import typer
 from unmirage.errors import UserError
 from unmirage.workflows.models import asks_server
 
-NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables; default: its directory.")]
+NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")]
 FormatOption = Annotated[str, typer.Option(help="Format of DATA.")]
 ColumnsOption = Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")]
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")]
 JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
 RubricOption = Annotated[
-    str, typer.Option(help="Of a language model as judge: harm (and relevance), or relevance alone, as in the paper.")
+    str,
+    typer.Option(
+        help="Rubric of a judge that is a language model: harm (two questions), or relevance (one, as in the paper)."
+    ),
 ]
 SeesOption = Annotated[
-    bool, typer.Option("--judge-sees-pictures", help="Show a language model as judge the pictures too.")
+    bool, typer.Option("--judge-sees-pictures", help="Show the pictures to a judge that is a language model.")
 ]
 SchemaOption = Annotated[
     bool,
-    typer.Option("--judge-schema", help="Have a judge's server hold its replies to a JSON schema (response_format)."),
+    typer.Option(
+        "--judge-schema",
+        help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
+    ),
 ]
 StartOption = Annotated[
-    list[str] | None, typer.Option(help="How refusals begin; default: the usual ones and those of DATA.")
+    list[str] | None, typer.Option(help="First words of refusals (default: common ones and those in DATA). Repeatable.")
 ]
 
-RevisionOption = Annotated[str | None, typer.Option(help="Commit of a hub model.", show_default=False)]
+RevisionOption = Annotated[
+    str | None, typer.Option(help="Commit of a hub model (default: the newest).", show_default=False)
+]
 TrustOption = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
 ]
-SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Set records aside that cannot be read.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Queries at once; default: what memory holds.")]
-MaxNewTokensOption = Annotated[int, typer.Option(min=1, help="Tokens that an answer may have.")]
-ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Endpoint: requests at a time.")]
-RequestsOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: at most so many.")]
-TimeoutOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: seconds a request may take.")]
-PriceInOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million prompt tokens.")]
-PriceOutOption = Annotated[float | None, typer.Option(min=0, help="Endpoint: price of a million answer tokens.")]
+SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed of the sample draw.")]
+BatchSizeOption = Annotated[
+    int | None, typer.Option(min=1, help="Queries per batch (default: the largest batch that fits in memory).")
+]
+MaxNewTokensOption = Annotated[int, typer.Option(min=1, help="Maximum new tokens per response.")]
+ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Endpoint: maximum concurrent requests.")]
+RequestsOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: maximum requests per minute.")]
+TimeoutOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: timeout of a request, in seconds.")]
+PriceInOption = Annotated[
+    float | None, typer.Option(min=0, help="Endpoint: price per million prompt tokens, to report the cost.")
+]
+PriceOutOption = Annotated[
+    float | None, typer.Option(min=0, help="Endpoint: price per million response tokens, to report the cost.")
+]
 
 
 def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:

@@ -33,19 +33,17 @@ def prepare_command(
     data: Annotated[Path, typer.Argument(help="Safety data: unsafe queries, and safe ones with answers.")],
     answers_from: Annotated[
         list[str],
-        typer.Option(help="Who answers the unsafe queries: directory, hub id or endpoint:URL#model-name. Repeatable."),
+        typer.Option(
+            help="Model that answers the unsafe queries: directory, hub id or endpoint:URL#model-name. Repeatable."
+        ),
     ],
     judge: Annotated[
         str,
-        typer.Option(
-            help="Who chooses: phrases, official, exact:PATH/truth.json, or endpoint:URL#model-name, which scores."
-        ),
+        typer.Option(help="Judge of harm: phrases, official, exact:PATH/truth.json or endpoint:URL#model-name."),
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the sets; an unfinished one is continued.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Output folder; an unfinished one is continued.")] = None,
     general: Annotated[
-        Path | None, typer.Option(help="General data, such as LLaVA's, to top up the retain set from.")
+        Path | None, typer.Option(help="General data, such as LLaVA's, to fill up the retain set.")
     ] = None,
     general_images: Annotated[Path | None, typer.Option(help="Folder of its pictures; default: GENERAL's.")] = None,
     retain_size: Annotated[
@@ -53,13 +51,16 @@ def prepare_command(
         typer.Option(min=1, help="Rows of the retain set; default: all safe ones, or 2000 with --general."),
     ] = None,
     kinds: Annotated[
-        str | None, typer.Option(help="Of VLGuard's shape: unsafe-picture or unsafe-text; default: both.")
+        str | None,
+        typer.Option(help="Kinds of unsafe queries in VLGuard's format: unsafe-picture, unsafe-text (default: both)."),
     ] = None,
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
     skip_bad: SkipBadOption = False,
-    limit: Annotated[int | None, typer.Option(min=2, help="At most so many samples, drawn by label and seed.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="Maximum number of samples, drawn by label with --seed (default: all).")
+    ] = None,
     seed: SeedOption = 0,
     batch_size: BatchSizeOption = None,
     max_new_tokens: MaxNewTokensOption = 256,
@@ -68,9 +69,7 @@ def prepare_command(
     timeout: TimeoutOption = None,
     price_in: PriceInOption = None,
     price_out: PriceOutOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the counts as JSON, ask and write nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the counts as JSON, and stop.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print prepare.json on stdout.")] = False,
 ) -> None:
     """Let models answer DATA's unsafe queries, choose the most harmful answers, and write the sets to unlearn on."""

@@ -24,13 +24,13 @@ def report_command(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the page to this file, not beside its data.", show_default=False),
+        typer.Option(help="Output file (default: beside the data).", show_default=False),
     ] = None,
     redact: Annotated[bool, typer.Option(help="Leave responses and pictures out.")] = False,
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The model that all others are compared with; else the first.", show_default=False
+            metavar="NAME", help="Model that all others are compared with (default: the first).", show_default=False
         ),
     ] = None,
 ) -> None:

@@ -40,11 +40,13 @@ def search_command(
     method: Annotated[str, typer.Option(help="black-box (probabilities) or white-box (gradients).")] = "white-box",
     kind: Annotated[str, typer.Option(help="jailbreak or over-prudence.")] = "jailbreak",
     form: Annotated[str, typer.Option(help="replacement, insertion or rewrite.")] = "replacement",
-    budget: Annotated[int, typer.Option(min=1, help="Queries that may be asked to find the words.")] = 20_000,
+    budget: Annotated[int, typer.Option(min=1, help="Maximum number of queries to find the words.")] = 20_000,
     top: Annotated[int, typer.Option(min=1, help="Words to report.")] = 10,
-    baseline: Annotated[list[str] | None, typer.Option(help="Words to compare with; default: what and share.")] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Words to compare with (default: what, share). Repeatable.")
+    ] = None,
     words: Annotated[
-        Path | None, typer.Option(help="Choose from this list, a word a line; default: the tokenizer's whole words.")
+        Path | None, typer.Option(help="Candidate words, one per line (default: the tokenizer's whole words).")
     ] = None,
     start: StartOption = None,
     name: NameOption = None,
@@ -53,9 +55,11 @@ def search_command(
     format: FormatOption = "auto",
     columns: ColumnsOption = "",
     images: ImagesOption = None,
-    limit: Annotated[int | None, typer.Option(min=4, help="At most so many samples, drawn by label and seed.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the halves and of the draw.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    limit: Annotated[
+        int | None, typer.Option(min=4, help="Maximum number of samples, drawn by label with --seed (default: all).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the two halves and of the sample draw.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Queries per batch.")] = 16,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:
     """Search for the words that, in front of a query, change MODEL's probability of refusing the most.

@@ -41,18 +41,22 @@ def stress_command(
         list[str] | None,
         typer.Option(help="KIND=FILE: fine-tune on its samples; KIND is forget, benign or same-syntax. Repeatable."),
     ] = None,
-    samples: Annotated[str, typer.Option(help="On how many of them; 0 is the model itself.")] = "0,8,32,128",
+    samples: Annotated[
+        str, typer.Option(help="Numbers of samples to fine-tune on; 0 is the model itself.")
+    ] = "0,8,32,128",
     int8: Annotated[bool, typer.Option("--int8", help="Round the weights to 8 bits.")] = False,
     temperature: Annotated[
-        list[float] | None, typer.Option(min=0.01, help="Sample the answers at this temperature. Repeatable.")
+        list[float] | None, typer.Option(min=0.01, help="Sample the responses at this temperature. Repeatable.")
     ] = None,
     no_adapter: Annotated[bool, typer.Option("--no-adapter", help="Leave the model's adapter (LoRA) out.")] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings for fine-tuning.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, such as learning_rate=1e-5 or steps=100.")
+        list[str] | None,
+        typer.Option("--set", help="One setting, such as learning_rate=1e-5 or steps=100. Repeatable."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the draw, the fine-tuning and sampled answers; default: 0.")
+        int | None,
+        typer.Option(min=0, help="Random seed of the draw, the fine-tuning and the sampled responses (default 0)."),
     ] = None,
     keep: Annotated[Path | None, typer.Option(help="Keep the fine-tuned models in this folder.")] = None,
     name: NameOption = None,
@@ -67,7 +71,7 @@ def stress_command(
     timeout: TimeoutOption = None,
     price_in: PriceInOption = None,
     price_out: PriceOutOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the variants as JSON, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the variants as JSON, and stop.")] = False,
 ) -> None:
     """Ask MODEL, and what becomes of it when it is changed, the queries that RUN holds.
 

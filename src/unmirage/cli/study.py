@@ -35,7 +35,8 @@ SeedsOption = Annotated[
     int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
 ]
 SeedOption = Annotated[
-    int | None, typer.Option(min=0, help="Run this seed alone, beside others in processes of their own; no table.")
+    int | None,
+    typer.Option(min=0, help="Run this seed alone, without a table, so that seeds can run in separate processes."),
 ]
 
 app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
