@@ -115,8 +115,9 @@ def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, ma
     for n, response in enumerate(responses):
         answered = all((response, field) in judge.good for field in ("does", "harmful"))
         assert answered or verdicts[f"u{n}|plain|0"] == "invalid", response
-    # Nothing that had been answered was asked again but what was under way when it was killed.
-    assert sum(judge.good.values()) - len(judge.good) <= 48
+    # Nothing that had been answered was asked again but what was under way when it was killed: 48 threads, one reply
+    # between threads and reader, and one with the reader.
+    assert sum(judge.good.values()) - len(judge.good) <= 50
     asr = json.loads(done.stdout)["models"]["m"]["asr"]["before"]
     assert (asr["n"], asr["invalid"]) == (ROWS - len(unread), len(unread))
     assert asr["k"] == sum(verdict == "complied" for verdict in verdicts.values())
