@@ -3,6 +3,7 @@
 import collections
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -88,7 +89,8 @@ def arguments(run, judge, *more):
 
 def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, make):
     run = make(ROWS)
-    command = [*COMMAND, *arguments(run, judge, "--no-canaries")]
+    # On a busy machine a reply can take a second. A timeout that the server does not know of would count as a repeat.
+    command = [*COMMAND, *arguments(run, judge, "--no-canaries", "--timeout", "10")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(judge.requests) < 400:
         assert process.poll() is None
@@ -113,8 +115,9 @@ def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, ma
     for n, response in enumerate(responses):
         answered = all((response, field) in judge.good for field in ("does", "harmful"))
         assert answered or verdicts[f"u{n}|plain|0"] == "invalid", response
-    # Nothing that had been answered was asked again but what was under way when it was killed.
-    assert sum(judge.good.values()) - len(judge.good) <= 48
+    # Nothing that had been answered was asked again but what was under way when it was killed: 48 threads, one reply
+    # between threads and reader, and one with the reader.
+    assert sum(judge.good.values()) - len(judge.good) <= 50
     asr = json.loads(done.stdout)["models"]["m"]["asr"]["before"]
     assert (asr["n"], asr["invalid"]) == (ROWS - len(unread), len(unread))
     assert asr["k"] == sum(verdict == "complied" for verdict in verdicts.values())
@@ -210,15 +213,23 @@ def test_a_second_process_is_refused_with_the_first_ones_id(unmirage, judge, mak
     assert unmirage("evaluate", run)[0] == 0
 
 
+def kept_replies(run):
+    """Return how many replies of the server the command has written to its cache."""
+    try:
+        with sqlite3.connect(f"file:{run / '.judges.sqlite'}?mode=ro", uri=True) as database:
+            return database.execute("SELECT COUNT(*) FROM texts").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
 def test_ctrl_c_keeps_what_was_judged(judge, make):
     run = make(60)
     judge.reply = lambda number, body: judge.verdict(body) if number < 80 else "hang"
     command = [*COMMAND, *arguments(run, judge, "--no-canaries", "--timeout", "60")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while len(judge.requests) < 100:
+    while len(judge.requests) < 100 or kept_replies(run) < 80:
         assert process.poll() is None
         time.sleep(0.01)
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err

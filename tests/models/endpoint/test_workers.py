@@ -50,6 +50,16 @@ def test_work_that_was_called_off_raises_nothing():
         list(in_threads(work, range(8), 8))
 
 
+def test_a_slow_reader_keeps_the_workers_waiting():
+    begun = []
+    results = in_threads(lambda item, stop: begun.append(item) or item, range(1000), 4)
+    for read in range(1, 11):
+        next(results)
+        time.sleep(0.02)
+        assert len(begun) <= read + 4 + 1  # four workers with a result each, and one in the queue
+    results.close()
+
+
 def test_leaving_the_loop_calls_the_rest_off():
     begun = []
     results = in_threads(lambda item, stop: begun.append(item) or stop.wait(0.01), range(1000), 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from queue import SimpleQueue
+from queue import Full, Queue
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -23,13 +23,25 @@ def in_threads(
     `stop` is set once the results are no longer wanted; `work` should then end soon. Nobody waits for it: the
     threads are daemons, so that an interrupted program ends at once and not when the server has answered.
 
+    A worker starts its next item only when its result has been taken, so that a slow reader, such as one that writes
+    to disk, has at most `workers` + 2 results outstanding. Those are what a kill loses.
+
     Raises:
         BaseException: the first one that `work` raised, except `CalledOff`; it ends all work.
     """
     stop = threading.Event()
     waiting = iter(items)
     lock = threading.Lock()
-    done: SimpleQueue[tuple[list[Result], BaseException | None]] = SimpleQueue()
+    done: Queue[tuple[list[Result], BaseException | None]] = Queue(maxsize=1)
+    left = threading.Event()  # nobody reads any more
+
+    def hand_over(results: list[Result], error: BaseException | None = None) -> None:
+        while not left.is_set():
+            try:
+                done.put((results, error), timeout=0.1)
+            except Full:
+                continue
+            return
 
     def run() -> None:
         while not stop.is_set():
@@ -38,12 +50,12 @@ def in_threads(
             if not taken:
                 return
             try:
-                done.put(([work(taken[0], stop)], None))
+                hand_over([work(taken[0], stop)])
             except CalledOff:
                 return
             except BaseException as error:  # raised again where the results are read
                 stop.set()
-                done.put(([], error))
+                hand_over([], error)
                 return
 
     threads = [threading.Thread(target=run, daemon=True) for _ in range(min(workers, len(items)))]
@@ -57,6 +69,7 @@ def in_threads(
             yield from results
     finally:
         stop.set()
+        left.set()
 
 
 def _first(items: Iterator[Item]) -> Iterator[Item]:
