@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Only commands that load a model need these packages.
+MODEL_PACKAGES = ("accelerate", "peft", "tokenizers", "torch", "transformers")
+INSTALL_MODELS = "Install the packages for models: pip install 'unmirage[models]'"
+
 
 class UserError(ValueError):
     """Bad input or usage. The message is one line that names what is wrong and what would be right.

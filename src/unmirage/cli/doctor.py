@@ -18,8 +18,8 @@ def doctor_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Show versions, accelerator, torchvision, disk space and offline state."""
+    from unmirage.run.cache import cache_folder
     from unmirage.run.machine import describe_machine
-    from unmirage.testbed.base_model import cache_folder
 
     torchvision = importlib.util.find_spec("torchvision") is not None
     offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")

@@ -30,7 +30,7 @@ from unmirage.cli import (
     study,
 )
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, show_messages
-from unmirage.errors import UserError
+from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
 app = typer.Typer(
     name="unmirage",
@@ -95,6 +95,10 @@ def run() -> None:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
         fail("interrupted; what was finished is kept: run the same command again to continue", EXIT_INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in MODEL_PACKAGES:
+            raise
+        fail(f"this command needs {error.name}, which is not installed. {INSTALL_MODELS}", EXIT_USAGE)
     except OSError as error:
         fail(f"{error.filename or 'file system'}: {error.strerror or error}", EXIT_USAGE)
     except Exception:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib.util import find_spec
 
 
 def quiet_libraries() -> None:
     """Silence the progress bars and notices of transformers and its kin; errors still show."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if find_spec("transformers") is None:
+        return
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

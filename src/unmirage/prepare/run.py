@@ -7,11 +7,10 @@ files of one that was not.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from unmirage.data.sample_file import SampleFile
 from unmirage.models import VLM, GenerationConfig, ask
@@ -113,7 +112,8 @@ def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> 
     ask(vlm, store, inputs.data.pictures, inputs.generation, lambda n, total: progress(f"ask {one.name}", n, total))
     del vlm
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,13 @@ from types import TracebackType
 from typing import Self
 
 from unmirage.errors import UserError
+
+
+def cache_folder() -> Path:
+    """Return the folder of cached base models: $UNMIRAGE_CACHE, else the user's cache directory."""
+    if "UNMIRAGE_CACHE" in os.environ:
+        return Path(os.environ["UNMIRAGE_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "unmirage"
 
 
 class TextCache:

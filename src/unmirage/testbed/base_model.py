@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,13 @@ from unmirage.align.run import Progress
 from unmirage.data import ImageFolder, load_samples
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import new_folder
+from unmirage.run.cache import cache_folder
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.shipped import shipped_base
 from unmirage.testbed.vision import pretrain_vision
 from unmirage.testbed.vlm import make_model, make_processor
 from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import World
-
-
-def cache_folder() -> Path:
-    """Return where trained base models are kept: $UNMIRAGE_CACHE, else the user's cache directory."""
-    if "UNMIRAGE_CACHE" in os.environ:
-        return Path(os.environ["UNMIRAGE_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "unmirage"
 
 
 def base_model(

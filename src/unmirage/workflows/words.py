@@ -6,13 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unmirage.attack.search.config import SearchKind
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
+
+if TYPE_CHECKING:
+    from unmirage.attack.search.config import SearchKind
 
 log = logging.getLogger(__name__)
 

@@ -174,5 +174,5 @@ def _client(spec: EndpointSpec, settings: EndpointSettings) -> Poster:
     try:
         from unmirage.models.endpoint.client import Client
     except ImportError as error:
-        raise UserError(f"endpoints need the '{error.name}' package: pip install 'unmirage[endpoint]'") from None
+        raise UserError(f"endpoints need the '{error.name}' package. Install it: pip install {error.name}") from None
     return Client(spec, api_key(spec), settings)

@@ -30,7 +30,7 @@ class EndpointVLM:
         """Return the model that `endpoint:URL#model-name` names. Nothing is sent yet.
 
         Raises:
-            UserError: `target` is no such name, or the `endpoint` extra is not installed.
+            UserError: `target` is no such name.
         """
         spec = parse_endpoint(target)
         vlm = cls(name or spec.model, Chat(spec, settings))
