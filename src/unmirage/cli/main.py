@@ -89,7 +89,8 @@ def run() -> None:
             # A terminal that is not UTF-8 shows "?" for what it cannot.
             stream.reconfigure(errors="replace")
     try:
-        app()
+        # Without a name, `python -m unmirage` would name itself differently in usage lines.
+        app(prog_name="unmirage")
     except UserError as error:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
