@@ -20,9 +20,9 @@ from unmirage.testbed.world import World, WorldSettings, make_world
 # Nothing may be fetched while tests run.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# Tests that use one of these run a model, a training, a browser or the whole command line as a process.
+# Tests that use one of these run a model, a training, a browser, a process, or an audit of thousands of queries.
 SLOW_FIXTURES = frozenset(
-    {"browser", "family", "original", "plain_testbed", "small_study", "stopped", "testbed", "tiny"}
+    "browser family original plain_testbed planted small_study stopped testbed tiny vlguard".split()
 )
 
 TINY = CorpusSize(

@@ -175,6 +175,7 @@ def test_queries_without_a_word_are_counted(audited, write):
     assert (code, document["n"], document["openers"]) == (0, 40, [])
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_ends_with_130_and_leaves_nothing(write, rows, tmp_path):
     (tmp_path / "1.png").write_bytes(b"never read")
     data = write([row | {"image": "1.png"} for row in rows])

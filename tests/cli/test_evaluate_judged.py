@@ -86,6 +86,7 @@ def arguments(run, judge, *more):
     return [str(run), "--judge", spec, "--concurrency", "48", "--timeout", "1", "--json", *more]
 
 
+@pytest.mark.slow
 def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, make):
     run = make(ROWS)
     command = [*COMMAND, *arguments(run, judge, "--no-canaries")]
@@ -210,6 +211,7 @@ def test_a_second_process_is_refused_with_the_first_ones_id(unmirage, judge, mak
     assert unmirage("evaluate", run)[0] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_judged(judge, make):
     run = make(60)
     judge.reply = lambda number, body: judge.verdict(body) if number < 80 else "hang"

@@ -43,6 +43,7 @@ def failing(monkeypatch):
     return fail_with
 
 
+@pytest.mark.slow
 def test_a_missing_file_ends_with_2_and_one_line_that_names_it():
     ended = start("audit", "no/such/data.json")
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -58,6 +59,7 @@ def test_an_unknown_command_ends_with_2_and_the_nearest_one():
     assert "'audit'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on():
     ended = start("audit", "data.json", code=INTERRUPTED)
     assert (ended.returncode, ended.stdout) == (130, "")
@@ -111,6 +113,7 @@ def test_the_module_prints_the_version_without_importing_torch():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{metadata.version('unmirage')}\nFalse\n", "")
 
 
+@pytest.mark.slow
 def test_the_module_ends_with_the_exit_codes_of_the_script():
     ended = start("audit", "no/such/data.json", module="unmirage")
     assert (ended.returncode, ended.stdout) == (2, "")
