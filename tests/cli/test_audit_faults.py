@@ -151,6 +151,7 @@ def test_one_label_only_has_no_remedy_but_no_traceback_either(unmirage, write, r
     assert code == 0 or not (tmp_path / "new.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_odd_text_reaches_every_output_whole_and_nowhere_acts(unmirage, write, tmp_path):
     records = [{"query": text, "refused": n < 6, "answer": text} for text in ODD.values() for n in range(12)]
     data, page, table = write(records), tmp_path / "page.html", tmp_path / "findings.csv"
