@@ -20,6 +20,11 @@ from unmirage.testbed.world import World, WorldSettings, make_world
 # Nothing may be fetched while tests run.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Tests that use one of these run a model, a training, a browser, a process, or an audit of thousands of queries.
+SLOW_FIXTURES = frozenset(
+    "browser family original plain_testbed planted small_study stopped testbed tiny vlguard".split()
+)
+
 TINY = CorpusSize(
     base_pictures=48,
     base=96,
@@ -78,6 +83,14 @@ class TinyWorld:
 
     def load(self) -> HuggingFaceVLM:
         return HuggingFaceVLM.load(self.model, "tiny")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow whatever uses a slow fixture, so that `make quick` leaves out new tests of that kind too."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

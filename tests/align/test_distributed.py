@@ -20,7 +20,10 @@ from unmirage.errors import UserError
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
 RECIPES = Path(__file__).parents[2] / "recipes" / "accelerate"
-pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo"),
+]
 
 FAST = {"learning_rate": 1e-3, "batch_size": 4, "steps": 2, "warmup": 0.0}
 UNEVEN = {"name": "npo", "ce": 0, "retain_term": "representation", "layer": 2}

@@ -186,6 +186,7 @@ def safety(tmp_path_factory):
     return open_samples(folder / "safety.json")
 
 
+@pytest.mark.slow
 def test_data_with_pictures_are_audited_from_the_file(safety):
     document = document_of(safety)
     assert (document["n"], document["refused"], document["format"]) == (120, 80, "vlguard")
@@ -197,6 +198,7 @@ def test_data_with_pictures_are_audited_from_the_file(safety):
     assert "image_embedding" not in document["predictability"]
 
 
+@pytest.mark.slow
 def test_an_encoder_that_sees_the_label_is_believed(safety):
     unsafe = {sample.image for sample in safety if "unsafe-" in sample.id}
 

@@ -151,6 +151,7 @@ def test_one_label_only_has_no_remedy_but_no_traceback_either(unmirage, write, r
     assert code == 0 or not (tmp_path / "new.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_odd_text_reaches_every_output_whole_and_nowhere_acts(unmirage, write, tmp_path):
     records = [{"query": text, "refused": n < 6, "answer": text} for text in ODD.values() for n in range(12)]
     data, page, table = write(records), tmp_path / "page.html", tmp_path / "findings.csv"
@@ -175,6 +176,7 @@ def test_queries_without_a_word_are_counted(audited, write):
     assert (code, document["n"], document["openers"]) == (0, 40, [])
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_ends_with_130_and_leaves_nothing(write, rows, tmp_path):
     (tmp_path / "1.png").write_bytes(b"never read")
     data = write([row | {"image": "1.png"} for row in rows])

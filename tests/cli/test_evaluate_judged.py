@@ -87,6 +87,7 @@ def arguments(run, judge, *more):
     return [str(run), "--judge", spec, "--concurrency", "48", "--timeout", "1", "--json", *more]
 
 
+@pytest.mark.slow
 def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, make):
     run = make(ROWS)
     # On a busy machine a reply can take a second. A timeout that the server does not know of would count as a repeat.
@@ -222,6 +223,7 @@ def kept_replies(run):
         return 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_judged(judge, make):
     run = make(60)
     judge.reply = lambda number, body: judge.verdict(body) if number < 80 else "hang"

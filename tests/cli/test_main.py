@@ -23,12 +23,11 @@ run()
 """
 
 
-def start(*args, code=START):
-    """Run the command line as a process of its own."""
+def start(*args, code=START, module=None):
+    """Run the command line as a process of its own: by `code`, or as `python -m module`."""
+    how = ["-c", code] if module is None else ["-m", module]
     environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=False, env=environment
-    )
+    return subprocess.run([sys.executable, *how, *args], capture_output=True, text=True, check=False, env=environment)
 
 
 @pytest.fixture
@@ -44,6 +43,7 @@ def failing(monkeypatch):
     return fail_with
 
 
+@pytest.mark.slow
 def test_a_missing_file_ends_with_2_and_one_line_that_names_it():
     ended = start("audit", "no/such/data.json")
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -59,6 +59,7 @@ def test_an_unknown_command_ends_with_2_and_the_nearest_one():
     assert "'audit'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on():
     ended = start("audit", "data.json", code=INTERRUPTED)
     assert (ended.returncode, ended.stdout) == (130, "")
@@ -91,6 +92,32 @@ def test_usage_errors_end_with_2_and_say_what_is_wrong(unmirage, args, message, 
 
 def test_the_version_is_the_packages(unmirage):
     assert unmirage("--version") == (0, metadata.version("unmirage") + "\n", "")
+
+
+def test_the_module_shows_the_same_help_as_the_script(unmirage, monkeypatch):
+    for name, value in {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = unmirage("--help")
+    ended = start("--help", module="unmirage")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, out, err) == (0, out, "")
+    assert "Usage: unmirage [OPTIONS] COMMAND" in ended.stdout
+
+
+def test_the_module_prints_the_version_without_importing_torch():
+    code = (
+        "import atexit, runpy, sys\n"
+        "atexit.register(lambda: print('torch' in sys.modules))\n"
+        "runpy.run_module('unmirage', run_name='__main__', alter_sys=True)"
+    )
+    ended = start("--version", code=code)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{metadata.version('unmirage')}\nFalse\n", "")
+
+
+@pytest.mark.slow
+def test_the_module_ends_with_the_exit_codes_of_the_script():
+    ended = start("audit", "no/such/data.json", module="unmirage")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("unmirage: no/such/data.json")
 
 
 def test_the_help_names_every_command(unmirage):

@@ -15,6 +15,8 @@ from unmirage.testbed.sets import read_set, write_sets
 from unmirage.testbed.settings import ARMS
 from unmirage.testbed.world import Split, WorldSettings, make_world
 
+pytestmark = pytest.mark.slow
+
 SIZE = CorpusSize(
     base_pictures=4,
     base=8,

@@ -124,6 +124,7 @@ def test_the_base_model_is_the_shipped_one_unless_it_is_to_be_trained(package, t
     assert stages >= {"see", "align"}
 
 
+@pytest.mark.slow
 def test_the_package_ships_the_base_model_of_todays_world_0(tmp_path):
     """Its data, settings and hash are today's, so that the demo need not train it; else ship it again."""
     settings = StudySettings()

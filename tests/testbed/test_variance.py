@@ -36,6 +36,7 @@ def test_a_negative_component_is_zero() -> None:
     assert found.sd_alignment == pytest.approx((8 * 0.04 / 4) ** 0.5)
 
 
+@pytest.mark.slow
 def test_components_and_limits_hold_in_simulation() -> None:
     """Known spreads are found on average, and a further run lies within the limits in 95 of 100 cases."""
     rng = np.random.default_rng(0)
@@ -65,6 +66,7 @@ def test_a_design_without_repeats_is_refused() -> None:
         components(np.zeros((3, 1, 2)), 40)
 
 
+@pytest.mark.slow
 def test_the_share_of_further_devices_is_predicted_as_simulation_says() -> None:
     """With a uniform-like prior truth, 95 of 100 further shares lie within the limits; 0 of 120 leaves room above 0."""
     rng = np.random.default_rng(1)

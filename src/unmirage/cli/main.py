@@ -90,7 +90,8 @@ def run() -> None:
             stream.reconfigure(errors="replace")
     show_messages()
     try:
-        app()
+        # Without a name, `python -m unmirage` would name itself differently in usage lines.
+        app(prog_name="unmirage")
     except UserError as error:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
