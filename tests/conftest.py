@@ -22,7 +22,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 # Tests that use one of these run a model, a training, a browser, a process, or an audit of thousands of queries.
 SLOW_FIXTURES = frozenset(
-    "browser family original plain_testbed planted small_study stopped testbed tiny vlguard".split()
+    "answered browser family original package plain_testbed planted small_study stopped testbed tiny vlguard".split()
 )
 
 TINY = CorpusSize(

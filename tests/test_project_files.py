@@ -50,11 +50,17 @@ def test_the_citation_is_of_this_version_and_license() -> None:
     )  # fmt: skip
 
 
+def test_the_package_names_the_same_version() -> None:
+    source = (ROOT / "src/unmirage/__init__.py").read_text(encoding="utf-8")
+    assert f'__version__ = "{PROJECT["version"]}"' in source
+
+
 def test_the_citation_refers_to_the_paper() -> None:
     (paper,) = load("CITATION.cff")["references"]
     assert paper.keys() >= REFERENCE_REQUIRED
     assert_authors(paper["authors"])
-    assert (paper["type"], paper["title"], paper["year"]) == ("conference-paper", "Safety Mirage", 2026)
+    assert (paper["type"], paper["year"]) == ("conference-paper", 2026)
+    assert paper["title"].startswith("Safety Mirage: ")
     assert paper["conference"] == {"name": "ICLR 2026"}
     assert paper["url"] == "https://arxiv.org/abs/2503.11832"
     assert all(item["type"] in ("doi", "url", "swh", "other") and item["value"] for item in paper["identifiers"])
