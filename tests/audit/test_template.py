@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.audit.template import MASK, template_of, templates
+from unmirage.audit.template import MASK, _hashes, template_of, templates
 from unmirage.text.function_words import FUNCTION_WORDS
 from unmirage.text.openers import words
 
@@ -93,3 +94,8 @@ def test_in_another_language_its_most_frequent_words_stay(make_corpus):
 @pytest.mark.parametrize("rows", [[], [("?", True), ("", False)]])
 def test_queries_without_words_share_the_empty_template(make_corpus, rows):
     assert named(make_corpus(*rows)) == ({"": [0, 1]} if rows else {})
+
+
+def test_the_hash_of_a_template_is_the_same_in_every_version():
+    found = _hashes(np.array([3, 0, 7, 7, 0, 3]), np.array([0, 3, 6]))
+    assert found.tolist() == [6897266636618183351, 1675642450963317253]

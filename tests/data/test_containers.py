@@ -62,6 +62,19 @@ def test_lone_surrogates_that_are_escaped_are_kept(write):
         assert fields(write(content, name)) == [{"a": "\ud800"}]
 
 
+def test_numbers_and_repeated_names_are_read_as_python_reads_them(write):
+    record = '{"a": 1, "a": 1.0, "b": 1e2, "c": -0, "d": -0.0, "e": 12345678901234567890123, "f": 1e400, "a": 2}'
+    for content, name in ((f"[{record}]", "d.json"), (record, "d.jsonl")):
+        (found,) = fields(write(content, name))
+        assert repr(found) == "{'a': 2, 'b': 100.0, 'c': 0, 'd': -0.0, 'e': 12345678901234567890123, 'f': inf}"
+
+
+def test_a_number_with_too_many_digits_costs_one_record(write):
+    rows, errors = kept(write('[{"a": 1}, {"a": ' + "1" * 5_000 + '}, {"a": 2}]'))
+    assert rows == [(1, {"a": 1}), (3, {"a": 2})]
+    assert errors[0].startswith("record 2: not JSON (Exceeds the limit (4300 digits)")
+
+
 def test_an_object_of_records_gives_its_names_as_ids(write):
     document = {"7": {"a": 1}, "8": {"id": None}, "9": {"a": 2, "id": "own"}}
     for text in (json.dumps(document), json.dumps(document, indent=1)):

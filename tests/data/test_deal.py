@@ -1,10 +1,11 @@
 from collections import Counter
+from fractions import Fraction
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.data.deal import deal
+from unmirage.data.deal import deal, largest_remainders
 
 
 def test_dealt_openers_by_largest_remainder() -> None:
@@ -21,3 +22,16 @@ def test_every_share_is_met_within_one_card(weights, count, seed):
     assert dealt.total() == count
     for card, weight in weights.items():
         assert abs(dealt[card] - weight * count / sum(weights.values())) < 1 + 1e-9
+
+
+def test_a_seed_deals_the_same_in_every_version() -> None:
+    openers = {"what": 5, "can": 3, "why": 1}
+    assert deal(openers, 7, Random(0)) == ["can", "what", "what", "what", "can", "what", "why"]
+    assert deal(openers, 7, Random(1)) == ["what", "why", "can", "what", "what", "can", "what"]
+    assert deal({"x": 0.1, "y": 0.2, "z": 0.3}, 5, Random(2)) == ["y", "y", "z", "z", "x"]
+
+
+def test_of_equal_remainders_the_first_rises() -> None:
+    assert largest_remainders({"a": Fraction(5, 3), "b": Fraction(8, 3), "c": Fraction(2, 3)}, 5) == {
+        "a": 2, "b": 3, "c": 0,
+    }  # fmt: skip

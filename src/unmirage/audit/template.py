@@ -12,6 +12,7 @@ import numpy.typing as npt
 from unmirage.audit.corpus import Bools, Corpus, Ints
 from unmirage.audit.features import Family
 from unmirage.audit.membership import from_groups
+from unmirage.data.splitmix import STEP, finalized
 from unmirage.text.function_words import FUNCTION_WORDS
 
 MASK = "…"
@@ -65,18 +66,9 @@ def _stays(corpus: Corpus) -> Bools:
 def _hashes(values: Ints, starts: Ints) -> Hashes:
     """Return one 64-bit hash a row, of its values and their order (collisions are out of reach at any real size)."""
     within = np.arange(len(values)) - np.repeat(starts[:-1], np.diff(starts))
-    mixed = _mix(values.astype(np.uint64) + _mix(within.astype(np.uint64)))
-    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-    return np.asarray(running[starts[1:]] - running[starts[:-1]])
-
-
-def _mix(values: Hashes) -> Hashes:
-    """Scramble 64-bit numbers (the finaliser of splitmix64; Steele, Lea and Flood 2014)."""
-    with np.errstate(over="ignore"):
-        values = values + np.uint64(0x9E3779B97F4A7C15)
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return values ^ (values >> np.uint64(31))
+    mixed = finalized(values + finalized(within + STEP) + STEP)
+    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(mixed)])
+    return np.asarray(running[starts[1:]] - running[starts[:-1]]).view(np.uint64)
 
 
 def _spelt(corpus: Corpus, template: Ints) -> str:

@@ -1,4 +1,9 @@
-"""JSON text in, pieces at a time; the values and marks in it out, and where in the file an error is."""
+"""Read JSON text piece by piece: its values and marks one by one, and the line and column of an error.
+
+The values come from Python's own decoder. ijson 3.6 was tried in its place, and loses what users rely on: no line or
+column, nothing is read behind a NaN, an escaped lone surrogate becomes "?", an integer of 5,000 digits ends the
+process, and memory grows with the square of the depth (20,000 open brackets take 1 GiB).
+"""
 
 from __future__ import annotations
 

@@ -14,10 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# SplitMix64 (Steele, Lea and Flood 2014): a counter is mixed until its bits look random.
-_STEP = 0x9E3779B97F4A7C15
-_MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
-_LAST_SHIFT = 31
+from unmirage.data.splitmix import STEP, finalized, shifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +54,10 @@ def gumbel(keys: Tensor, size: int) -> Tensor:
     """Return (keys, size) standard Gumbel noise: -log(-log u), u from the first outputs of SplitMix64 at each key."""
     bits = splitmix64(keys, size)
     # 53 bits are what a double holds; the half keeps u off 0 and 1.
-    uniform = (_shifted(bits, 11).double() + 0.5) / 2.0**53
+    uniform = (shifted(bits, 11).double() + 0.5) / 2.0**53
     return -torch.log(-torch.log(uniform))
 
 
 def splitmix64(keys: Tensor, size: int) -> Tensor:
     """Return (keys, size) int64: the first `size` outputs of the generator at each key. Sums and products wrap."""
-    counter = torch.arange(1, size + 1, device=keys.device) * _signed(_STEP)
-    bits = keys[:, None] + counter
-    for shift, factor in _MIX:
-        bits = (bits ^ _shifted(bits, shift)) * _signed(factor)
-    return bits ^ _shifted(bits, _LAST_SHIFT)
-
-
-def _shifted(bits: Tensor, places: int) -> Tensor:
-    """Shift right and fill with zeros; torch fills with copies of the sign."""
-    return (bits >> places) & ((1 << (64 - places)) - 1)
-
-
-def _signed(number: int) -> int:
-    return number - (1 << 64) if number >= 1 << 63 else number
+    return finalized(keys[:, None] + torch.arange(1, size + 1, device=keys.device) * STEP)

@@ -9,10 +9,10 @@ from typing import Any
 from unmirage.attack.one_word import as_query
 from unmirage.data.ids import with_unique_ids
 from unmirage.data.images import Pictures
+from unmirage.data.sample import draw_by_category
 from unmirage.errors import UserError
 from unmirage.evaluate.suites import mm_safetybench, scienceqa, single, spa_vl, vlguard, vqa
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
-from unmirage.evaluate.suites.draw import drawn
 from unmirage.records import Gold, Kind, Query, Sample
 from unmirage.registry import Registry
 
@@ -59,7 +59,7 @@ def load_suite(
     source, found = _found(suite, data, images)
     items = found.read()
     samples = with_unique_ids(item.sample for item in items)
-    places = drawn(samples, limit, seed)
+    places = draw_by_category(samples, limit, seed)
     kind = Kind.UTILITY if suite.purpose == "utility" else Kind.PLAIN
     asked = [(samples[place], items[place]) for place in places]
     queries = [_query(sample, item, kind) for sample, item in asked]

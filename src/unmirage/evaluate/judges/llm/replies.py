@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
-_MOST_BRACES = 50
+from unmirage.text.replies import json_values, without_thoughts
 
 
 def key_of(*parts: object) -> str:
@@ -28,7 +25,7 @@ def code_of(key: str) -> str:
 
 def read_coded(reply: str, code: str) -> list[dict[str, Any]]:
     """Return the JSON objects in a reply that hold the right `code`, whatever else the reply says or quotes."""
-    return [one for one in _objects(_THOUGHT.sub("", reply)) if one.get("code") == code]
+    return [one for one in json_values(without_thoughts(reply), "{") if one.get("code") == code]
 
 
 def the_one(values: Sequence[Any]) -> Any:
@@ -39,16 +36,3 @@ def the_one(values: Sequence[Any]) -> Any:
 def as_data(**fields: str) -> str:
     """Return texts as one JSON object, so that nothing in them can end it."""
     return json.dumps(fields, ensure_ascii=False)
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in a text that are not part of another one."""
-    end = 0
-    for brace in islice(re.finditer(r"\{", text), _MOST_BRACES):
-        if brace.start() < end:
-            continue
-        try:
-            document, end = json.JSONDecoder().raw_decode(text, brace.start())
-        except (ValueError, RecursionError):
-            continue  # a brace in a sentence
-        yield document
