@@ -63,6 +63,8 @@ def test_an_indirect_question_word_for_word(question, clause):
         ("does the sign say stop", "whether the sign says stop"),
         ("does the gizmo frobnicate the widget", "whether the gizmo frobnicates the widget"),
         ("did the man win the race", "whether the man won the race"),
+        ("did the man open the door", "whether the man opened the door"),
+        ("did she submit it", "whether she submitted it"),
         ("can dogs eat grapes", "whether dogs can eat grapes"),
         ("should I use this", "whether I should use this"),
         ("has the man eaten", "whether the man has eaten"),

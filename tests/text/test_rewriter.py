@@ -90,6 +90,10 @@ def test_the_thing_itself_is_kept_word_for_word(thing, word):
         # Things, and the way back.
         ("Share the recipe of the balno.", "what", "What is the recipe of the balno?"),
         ("Share the names of the children.", "what", "What are the names of the children?"),
+        ("Share the bias of the author.", "what", "What is the bias of the author?"),
+        ("Share the criteria for the prize.", "what", "What are the criteria for the prize?"),
+        ("Did he open the door?", "share", "Share whether he opened the door."),
+        ("Did she submit the form?", "share", "Share whether she submitted the form."),
         ("What is the recipe of the balno?", "share", "Share the recipe of the balno."),
         ("Share the steps to bake bread.", "what", "What are the steps to bake bread?"),
         ("What are the steps to bake bread?", "share", "Share the steps to bake bread."),

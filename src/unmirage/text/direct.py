@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unmirage.text.inflection import third_persons
 from unmirage.text.lexicon import (
     AUXILIARIES,
     BASE_VERBS,
@@ -47,7 +48,7 @@ def direct(clause: str, word: str) -> str | None:
 
 def _is_finite(word: str) -> bool:
     """Return whether `word` looks like a verb of its own, so that an auxiliary behind it belongs elsewhere."""
-    return word in STRONG_VERBS or word == "to" or (word.endswith("s") and word[:-1] in BASE_VERBS)
+    return word in STRONG_VERBS or word == "to" or word in third_persons(BASE_VERBS)
 
 
 def opined(clause: str, word: str) -> list[str]:
@@ -75,7 +76,7 @@ def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
         return None
     doing = (
         is_participle(word)
-        or (place == 1 and word.endswith("s") and word[:-1] in STRONG_VERBS)
+        or (place == 1 and word in third_persons(STRONG_VERBS))
         or (word in STRONG_VERBS and place > 1 and bare[place - 1] != "of")
         for place, word in enumerate(bare[:cut])
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from unmirage.text.function_words import FUNCTION_WORDS
+from unmirage.text.inflection import past, third_person
 from unmirage.text.lexicon import (
     AUXILIARIES,
     BASE_VERBS,
@@ -27,7 +28,6 @@ from unmirage.text.lexicon import (
     is_adverb,
     is_participle,
 )
-from unmirage.text.number import past, third_person
 from unmirage.text.subjects import Build, bare_words, starts_noun_phrase, subject_end
 
 _BUILDS: dict[frozenset[str], Build] = {BE: "be", DO: "verb", MODALS: "verb", HAVE: "have"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unmirage.text.inflection import is_irregular_participle, is_regular_participle
+
 DETERMINERS = frozenset(
     "the a an this that these those his her their its your my our every each either neither some any no all both "
     "another such several many much few more most what which whose".split()
@@ -95,19 +97,16 @@ WEAK_VERBS = frozenset(
 )
 BASE_VERBS = STRONG_VERBS | WEAK_VERBS
 
+# Participles that are base forms, nouns or past tenses as well, and are read as participles all the same; and one that
+# the dictionary lacks.
 PARTICIPLES = frozenset(
-    "made shown worn held seen known drawn given taken built done set sitting written eaten hidden broken worn torn "
-    "thrown chosen driven frozen spoken stolen grown flown born found kept left lost meant met paid put sold sent "
-    "spent taught told thought understood won bought brought caught cut hit hurt led lit read run said shot spread "
-    "stood struck sung sunk been being gone become begun begotten burnt burned cooked".split()
+    "become being burnt cut fallen found given hit hurt known lain left lit put read run set shot sitting spread stuck "
+    "thought".split()
 )
-# Words that look like participles and are none.
+# Forms of verbs that are nouns or adjectives as a rule, and two names.
 NOT_PARTICIPLES = frozenset(
-    "thing something anything everything nothing building wedding king ring string spring morning evening clothing "
-    "painting drawing ceiling writing meaning setting wing feeling lighting housing red bed shed seed speed need "
-    "feed weed hundred sled breed greed meeting beijing sibling siblings bring sing outing railing sterling viking "
-    "pudding dressing stuffing flooring duckling earring offspring parking awning plumbing marketing bedding "
-    "kindred sacred embed exceed proceed succeed indeed".split()
+    "bedding beijing building clothing drawing dressing evening feeling flooring housing lighting marketing meaning "
+    "meeting painting parking plumbing railing sacred setting stuffing viking wedding writing".split()
 )
 
 ADJECTIVES = frozenset(
@@ -172,7 +171,7 @@ def is_participle(word: str) -> bool:
     """Return whether `word` looks like a participle: "holding", "worn", "dressed"."""
     if word in NOT_PARTICIPLES:
         return False
-    return word in PARTICIPLES or (len(word) > 3 + word.endswith("ing") and word.endswith(("ing", "ed")))
+    return word in PARTICIPLES or is_regular_participle(word) or is_irregular_participle(word)
 
 
 def is_adjective(word: str) -> bool:

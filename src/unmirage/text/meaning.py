@@ -10,6 +10,7 @@ from collections import Counter
 
 from unmirage.text.frames import TELLING_VERBS
 from unmirage.text.function_words import FUNCTION_WORDS
+from unmirage.text.inflection import irregular_base
 from unmirage.text.openers import words
 
 # The rewriter drops or adds these wherever a request is put in other words. "create" and "generate" ask for
@@ -23,19 +24,6 @@ _SUFFIXES = tuple(
     "yze yse ers er ed es s e y".split()
 )
 _STEM = 3  # letters that a stem keeps
-_IRREGULAR = dict(
-    pair.split(":")
-    for pair in (
-        "ate:eat eaten:eat wore:wear worn:wear held:hold made:make took:take taken:take gave:give given:give "
-        "went:go gone:go said:say saw:see seen:see shown:show knew:know known:know did:do done:do has:have "
-        "had:have won:win wrote:write written:write drank:drink told:tell thought:think bought:buy sold:sell "
-        "found:find left:leave got:get ran:run sat:sit stood:stand spoke:speak stole:steal drew:draw drove:drive "
-        "became:become began:begin broke:break brought:bring built:build came:come chose:choose fell:fall "
-        "felt:feel fought:fight flew:fly grew:grow heard:hear hid:hide kept:keep led:lead lost:lose meant:mean "
-        "met:meet paid:pay rode:ride rose:rise sent:send shot:shoot sang:sing slept:sleep spent:spend taught:teach "
-        "threw:throw understood:understand woke:wake"
-    ).split()
-)
 
 
 def content_words(text: str) -> list[str]:
@@ -67,7 +55,7 @@ def kept(query: str, rewrite: str) -> float:
 
 def stem(word: str) -> str:
     """Return `word` without what English endings change, for comparing and not for reading."""
-    word = _IRREGULAR.get(word, word)
+    word = irregular_base(word)
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _STEM and not word.endswith("ss"):
             word = word[: -len(suffix)]

@@ -1,7 +1,8 @@
-"""English endings: is a noun phrase plural, and how a verb goes with "she" or in the past."""
+"""Is a noun phrase singular or plural, and which word is its head noun?"""
 
 from __future__ import annotations
 
+from unmirage.text.inflection import lemmas, noun_plurals
 from unmirage.text.lexicon import (
     AUXILIARIES,
     DETERMINERS,
@@ -14,27 +15,18 @@ from unmirage.text.lexicon import (
 )
 from unmirage.text.openers import words
 
-_PLURALS = frozenset("people men women children police these those teeth feet mice geese cattle criteria media".split())
+# Plural in use, whatever the dictionary says; "data" is left singular, as most writers of queries have it.
+_PLURALS = frozenset("people police cattle media these those".split())
+# Singular, though they end in "s" and have no other plural, or are no common nouns ("AIDS", "hers").
 _SINGULARS = frozenset(
-    "news series species physics mathematics politics athletics economics ethics gas lens canvas atlas always "
-    "yes christmas texas paris kansas bus plus hers ours diabetes rabies aids basis".split()
+    "aids always asbestos billiards bathos chaos corps data diabetes gallows herpes hers innings kudos measles "
+    "miniseries molasses mumps news ours pathos physics rabies rickets scabies series species yes".split()
 )
+_SINGULAR_ENDINGS = ("ss", "us", "is", "ics")
+_PLURAL_DETERMINERS = (NUMBERS - {"one"}) | frozenset("these those both several many few".split())
+_SINGULAR_DETERMINERS = frozenset("this that a an each every another".split())
 _BEHIND_NOUNS = frozenset("visible present available responsible relevant necessary similar able typical".split())
 _LONGEST = 400  # characters of a noun phrase that are looked at
-_PAST = dict(
-    pair.split(":")
-    for pair in (
-        "be:was become:became begin:began break:broke bring:brought build:built buy:bought catch:caught choose:chose "
-        "come:came cost:cost cut:cut deal:dealt die:died do:did draw:drew drink:drank drive:drove eat:ate fall:fell "
-        "feed:fed feel:felt fight:fought find:found flee:fled fly:flew forget:forgot get:got give:gave go:went "
-        "grow:grew have:had hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept know:knew lead:led leave:left "
-        "let:let lie:lay lose:lost make:made mean:meant meet:met pay:paid put:put read:read ride:rode rise:rose "
-        "run:ran say:said see:saw seek:sought sell:sold send:sent set:set shoot:shot show:showed sing:sang sit:sat "
-        "sleep:slept speak:spoke spend:spent spread:spread stand:stood steal:stole strike:struck swim:swam take:took "
-        "teach:taught tell:told think:thought throw:threw understand:understood wake:woke wear:wore win:won "
-        "write:wrote"
-    ).split()
-)
 
 
 def is_plural(noun_phrase: str) -> bool:
@@ -44,7 +36,11 @@ def is_plural(noun_phrase: str) -> bool:
         return core[-1] == "and" or is_plural_noun(core[-2])
     if "or" in core[1:-1]:
         return is_plural_noun(head_noun(noun_phrase))
-    return "and" in core[1:-1] or is_plural_noun(core[-1] if core else "")
+    if "and" in core[1:-1]:
+        return True
+    if core[1:] and core[0] in _PLURAL_DETERMINERS | _SINGULAR_DETERMINERS:  # "these species", "this series"
+        return bool(_PLURAL_DETERMINERS & set(core[:2]))  # "a few species"
+    return is_plural_noun(core[-1] if core else "")
 
 
 def head_noun(noun_phrase: str) -> str:
@@ -67,10 +63,20 @@ def _core(noun_phrase: str) -> list[str]:
 
 
 def is_plural_noun(noun: str) -> bool:
-    """Return whether `noun` looks like a plural."""
+    """Return whether `noun` is a plural; a noun that is its own plural ("series") counts as singular."""
     if noun in _PLURALS:
         return True
-    return noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and noun not in _SINGULARS
+    if noun in _SINGULARS:
+        return False
+    singulars = lemmas(noun, "NOUN")
+    if singulars and noun not in singulars:
+        return True  # "criteria"
+    by_ending = noun.endswith("s") and not noun.endswith(_SINGULAR_ENDINGS)
+    if not singulars:
+        return by_ending and noun not in lemmas(noun, "PROPN")  # not "Texas"
+    if len(singulars) > 1:
+        return True  # "bacteria", of "bacterium"; "glasses", of "glass"
+    return by_ending and noun_plurals(noun) == (noun,)  # "scissors", not "bias"
 
 
 def _ends_core(word: str, before: str) -> bool:
@@ -80,26 +86,3 @@ def _ends_core(word: str, before: str) -> bool:
         return True
     closed = PREPOSITIONS | RELATIVES | AUXILIARIES | PRONOUNS | NUMBERS | {"shown", "depicted", "the", "this"}
     return word in closed or word.endswith("ing") or is_participle(word)
-
-
-def third_person(verb: str) -> str:
-    """Return the form that goes with "she": holds, has, goes, carries, watches."""
-    if verb in AUXILIARIES - {"have", "do"}:
-        return verb
-    if verb in ("have", "do", "go", "be"):
-        return {"have": "has", "do": "does", "go": "goes", "be": "is"}[verb]
-    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
-        return verb[:-1] + "ies"
-    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s")
-
-
-def past(verb: str) -> str:
-    """Return the past tense."""
-    if verb in _PAST:
-        return _PAST[verb]
-    if verb.endswith("e"):
-        return verb + "d"
-    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
-        return verb[:-1] + "ied"
-    doubled = len(verb) in (3, 4) and verb[-1] in "bdgnptm" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
-    return verb + (verb[-1] if doubled else "") + "ed"

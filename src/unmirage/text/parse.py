@@ -9,8 +9,10 @@ from functools import cache
 from unmirage.text.frames import FRAMES, MODALS, WH_WORDS, RequestKind
 from unmirage.text.imperatives import PREPARING, from_command
 from unmirage.text.indirect import indirect
+from unmirage.text.inflection import gerund_base, third_persons
 from unmirage.text.lexicon import (
     AUXILIARIES,
+    BASE_VERBS,
     DETERMINERS,
     PREPOSITIONS,
     PRONOUNS,
@@ -208,9 +210,7 @@ def _inside(inside: str, body: str) -> Request | None:
         return Request("topic", body)
     if inside == "gerund":
         verb, _, rest = body.partition(" ")
-        stem = verb[:-3]
-        base = stem if stem in STRONG_VERBS or stem in ("tell", "show", "help") else stem + "e"
-        return from_command(f"{base} {rest}", sure=True)
+        return from_command(f"{gerund_base(verb, BASE_VERBS)} {rest}", sure=True)
     return _clause_or(body)
 
 
@@ -315,8 +315,10 @@ def _statement(bare: str, *, asked: bool) -> Request | None:
 def _is_finite(found: list[str], place: int) -> bool:
     """Return whether the word at `place` is the verb of a statement, as far as can be told."""
     word = found[place]
-    if word in AUXILIARIES or word.removesuffix("s") in STRONG_VERBS or (word.endswith("ed") and is_participle(word)):
+    if word in AUXILIARIES | STRONG_VERBS | third_persons(STRONG_VERBS):
+        return True
+    if word.endswith("ed") and is_participle(word):
         return True
     behind = found[place + 1 : place + 2]
-    acts = word.endswith("s") and word[:-1] in WEAK_VERBS and place > 1
+    acts = word in third_persons(WEAK_VERBS) and place > 1
     return acts and bool(behind) and behind[0] in DETERMINERS | PRONOUNS | PREPOSITIONS | WH
