@@ -10,9 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from unmirage.align import AlignData
 from unmirage.align.estimate.activations import Widths
 from unmirage.align.estimate.blocks import shape_of
+from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import sized
-from unmirage.align.estimate.passes import Costs
-from unmirage.align.features import can_be_kept
+from unmirage.align.estimate.passes import Passes
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule, count
 from unmirage.align.plan import make_collator, make_rows, needs_reference, stream_samples
@@ -99,13 +99,13 @@ def take_step(vlm, data, config, rows=2, *, mixed=False):
             peak = max(peak, sum(seen.values()))
             loss.backward()
     shape = shape_of(model)
-    costs = Costs(shape, method, config, config.savings.cache_images and can_be_kept(model))
+    passes, work = Passes(shape, method, config), Work(model.to("meta"), config, collator, encoded)
     sizes = {name: sized(name, one, shape, collator, 10_000).sizes for name, one in encoded.items()}
     loads = [{name: sizes[name][:rows] for name in names} for names in collator.plan]
     widths = Widths.of(torch.bfloat16 if mixed else torch.float32, shape.embedding_dtype)
     return Step(
         saved=peak,
         operations=counter.get_total_flops(),
-        foretold_saved=max(costs.held(load, widths).saved for load in loads),
-        foretold_operations=costs.micro(loads),
+        foretold_saved=max(passes.held(load, widths).saved for load in loads),
+        foretold_operations=sum(map(work.step, loads)),
     )

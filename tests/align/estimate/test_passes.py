@@ -54,7 +54,7 @@ def config(name):
 def test_activations_and_work_are_as_measured(wide, tiny, name):
     step = take_step(wide, few(tiny), config(name))
     assert step.foretold_saved == pytest.approx(step.saved, rel=0.02)
-    assert step.foretold_operations == pytest.approx(step.operations, rel=0.04)
+    assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["npo", "npo-lora", "npo-projector", "npo-vision-lora", "rmu"])
@@ -80,7 +80,7 @@ def test_dropout_on_a_gpu_keeps_a_byte_where_the_cpu_keeps_a_number(wide, tiny):
 def test_the_tiny_model_too(tiny, name):
     step = take_step(tiny.load(), few(tiny), config(name))
     assert step.foretold_saved == pytest.approx(step.saved, rel=0.05)
-    assert step.foretold_operations == pytest.approx(step.operations, rel=0.05)
+    assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -91,4 +91,4 @@ def test_every_family_is_as_measured(tiny, family):
         settings = AlignConfig(method=NpoConfig(), lora=lora, savings=LIVE)
         step = take_step(HuggingFaceVLM(family, *FAMILIES[family]()), few(tiny), settings)
         assert step.foretold_saved == pytest.approx(step.saved, rel=0.05)
-        assert step.foretold_operations == pytest.approx(step.operations, rel=0.05)
+        assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)

@@ -1,9 +1,9 @@
-"""Read the sizes that memory and work depend on from a model: widths of its layers, and which of them train."""
+"""Read the sizes that memory depends on from a model: widths of its layers, and which of them train."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -103,7 +103,6 @@ class Shape:
         projector: the linears between the two, in order.
         head: the output layer.
         width: of the decoder.
-        patch_weights: numbers that turn a patch of pixels into a token.
         tile_tokens: tokens of a picture's tile in the tower; None where the pixels decide.
         patch: edge of a patch in pixels.
         embeds: the input embeddings train.
@@ -118,7 +117,6 @@ class Shape:
     projector: tuple[Linear, ...]
     head: Linear
     width: int
-    patch_weights: int
     tile_tokens: int | None
     patch: int
     embeds: bool
@@ -137,19 +135,6 @@ class Shape:
         """Whether gradients flow out of the decoder's first layer: something before it trains."""
         return self.embeds or self.vision_learns or any(linear.learns for linear in self.projector)
 
-    def without_adapter(self) -> Shape:
-        """Return the sizes of the same model with its adapter switched off."""
-
-        def bare(block: Block) -> Block:
-            return replace(block, linears=tuple((role, replace(one, rank=0)) for role, one in block.linears))
-
-        return replace(
-            self,
-            decoder=tuple(map(bare, self.decoder)),
-            vision=tuple(map(bare, self.vision)),
-            projector=tuple(replace(one, rank=0) for one in self.projector),
-        )
-
 
 def shape_of(model: Any) -> Shape:
     """Return the sizes of a model for which is chosen already what trains."""
@@ -166,7 +151,6 @@ def shape_of(model: Any) -> Shape:
         projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
         head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
         width=embeddings.weight.shape[1],
-        patch_weights=sum(one.weight.numel() for one in convolutions),
         tile_tokens=_tile_tokens(model),
         patch=_edge(model.config.vision_config.patch_size),
         embeds=embeddings.weight.requires_grad,

@@ -1,51 +1,227 @@
-"""Count floating-point operations by layers and tokens: a matrix product counts two for each multiplication.
+"""Count the floating-point operations of a run's passes: its own code, on weights that have shapes but no content.
 
-Counted as in Kaplan et al. (arXiv 2001.08361, section 2.1): 2 x weights x tokens forward, and attention's two products
-with the tokens it looks at; what is not a product of matrices is left out. Backward, each product is done once more
-for the gradient of what went in, where anything before it trains, and once more for that of its weights, where they
-do. Attention is counted over the whole square of tokens, as kernels that are given a mask compute it.
+PyTorch's formulas (`torch.utils.flop_counter`) count products of matrices, convolutions and attention, forward and
+backward: two operations for each multiplication.
 """
 
 from __future__ import annotations
 
-from unmirage.align.estimate.blocks import ROLES, Block, Linear
+import copy
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-# Flash attention's backward pass has five products where the forward pass has two (Dao, arXiv 2307.08691).
-_ATTENTION_BACKWARD = 2.5
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter, tree_map_only
+from torch.utils.flop_counter import FlopCounterMode
 
+from unmirage.align.config import AlignConfig
+from unmirage.align.estimate.lengths import Load, Size
+from unmirage.align.features import can_be_kept, look, shown
+from unmirage.align.forward import PassBatch, raw_outputs, spoken
+from unmirage.align.methods import make_method
+from unmirage.align.module import AlignModule, count
+from unmirage.align.objective import Need, StreamName
+from unmirage.align.plan import keeps_reference, needs_reference
+from unmirage.align.reference import KEPT, Reference
+from unmirage.align.streams import PassCollator, Row, Rows
+from unmirage.align.trainable import set_checkpointing
 
-def linear_forward(linear: Linear, tokens: float) -> float:
-    """Return the operations of one linear module on so many tokens, its adapter's included."""
-    return 2 * tokens * (linear.inputs * linear.outputs + linear.rank * (linear.inputs + linear.outputs))
-
-
-def linear_backward(linear: Linear, tokens: float, *, live: bool) -> float:
-    """Return those of its backward pass; `live`: what goes in has a gradient."""
-    base, down, up = linear.inputs * linear.outputs, linear.inputs * linear.rank, linear.outputs * linear.rank
-    weights = base * linear.trains + down + up
-    inputs = (base + down) * live + up
-    return 2 * tokens * (weights + inputs) if live or linear.learns else 0.0
-
-
-def block_forward(block: Block, rows: int, tokens: int) -> float:
-    """Return the operations of one layer, forward, on `rows` x `tokens`."""
-    products = sum(linear_forward(linear, rows * tokens) for _, linear in block.linears)
-    return products + _attention(block, rows, tokens)
-
-
-def block_backward(block: Block, rows: int, tokens: int, *, live: bool) -> float:
-    """Return those of its backward pass; `live`: a gradient has to come out at its input."""
-    total = 0.0
-    live = live or any(norm.trains and norm.first for norm in block.norms)
-    for role in ROLES:
-        if role == "attention-out" and live:
-            total += _ATTENTION_BACKWARD * _attention(block, rows, tokens)
-        if role == "mlp-in":
-            live = live or any(norm.trains for norm in block.norms)
-        total += sum(linear_backward(linear, rows * tokens, live=live) for linear in block.of(role))
-        live = live or any(linear.learns for linear in block.of(role))
-    return total
+_META = torch.device("meta")
+_SPOKEN = frozenset[Need]({"log_probs", "logits"})
 
 
-def _attention(block: Block, rows: int, tokens: int) -> float:
-    return 4.0 * rows * tokens**2 * block.attention
+class Work:
+    """Counts the operations of passes over a model on the `meta` device.
+
+    They are linear in a few numbers of a load (`_traits`). A load is counted unless its numbers are a linear
+    combination of those of counted loads; then the same combination of the counts is its count.
+
+    Args:
+        model: the skeleton, for which is chosen what trains; it stays as it is.
+        config: settings of the run.
+        collator: of the run.
+        rows: the encoded rows of each stream.
+    """
+
+    def __init__(
+        self, model: Any, config: AlignConfig, collator: PassCollator, rows: Mapping[StreamName, Rows]
+    ) -> None:
+        self._config, self._collator, self._rows = config, collator, rows
+        self._method = make_method(config.method)
+        self._keeps = keeps_reference(self._method, config)
+        # In one type: which one makes no difference to the count, and products of two types would need autocast.
+        self._model = copy.deepcopy(model).float().train()
+        set_checkpointing(self._model, config.checkpointing)
+        reference = Reference(
+            self._model,
+            config.method.layer,
+            config.savings,
+            adapted=config.lora is not None,
+            cached=self._keeps or not needs_reference(self._method, rows),
+        )
+        self._module = AlignModule(self._model, self._method, reference, config.savings)
+        self._width = self._model.get_input_embeddings().weight.shape[1]
+        self._looks = config.savings.cache_images and can_be_kept(self._model)
+        self._features: dict[tuple[int, int], Tensor] = {}
+        self._counted: dict[Hashable, tuple[list[Tensor], list[int]]] = {}
+
+    def step(self, load: Load) -> float:
+        """Return the operations of one pass of training, forward and backward, with the reference's part."""
+        losses = Counter[Hashable]()
+        for name, sizes in load.items():
+            losses[self._spoken(name)] += sum(size.loss_tokens for size in sizes)
+
+        return self._of(tuple(load), load, losses.values(), self._step)
+
+    def answer(self, name: StreamName, size: Size, need: Need) -> float:
+        """Return those of asking the reference for what a cache keeps of one row."""
+
+        def run(batch: PassBatch) -> None:
+            layer, savings = self._config.method.layer, self._config.savings
+            with shown(self._model, batch.features):
+                raw = raw_outputs(self._model, batch, {name: frozenset({need})}, layer, savings)
+            if need == "log_probs":  # logits are kept as the hidden states that they come from
+                spoken(self._model, batch, name, raw[name])
+
+        return self._of(need, {name: [size]}, [size.loss_tokens], run)
+
+    def look(self, name: StreamName, size: Size) -> float:
+        """Return those of looking at one row's picture."""
+        return self._of("look", {name: [size]}, [], lambda batch: look(self._model, batch))
+
+    @torch.enable_grad()
+    def _step(self, batch: PassBatch) -> None:
+        loss = torch.stack(list(self._module(batch, count([batch])).values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._model.zero_grad()
+
+    def _of(self, what: Hashable, load: Load, losses: Iterable[int], run: Callable[[PassBatch], object]) -> float:
+        # Without a picture nothing flows back to the projector.
+        key = (what, any(size.tiles for sizes in load.values() for size in sizes))
+        traits, (known, found) = _traits(load, losses), self._counted.setdefault(key, ([], []))
+        if known:
+            basis = torch.stack(known, dim=1)
+            shares = torch.linalg.lstsq(basis, traits[:, None], driver="gelsd").solution[:, 0]
+            if torch.dist(basis @ shares, traits) <= 1e-9 * traits.norm():
+                return float(shares @ torch.tensor(found, dtype=torch.float64))
+        batch = self._collator.batch({name: [self._row(name, size) for size in sizes] for name, sizes in load.items()})
+        with torch.no_grad(), _Hollow() as counter, _flash_attention():
+            run(batch)
+        known.append(traits)
+        found.append(counter.total)
+        return float(counter.total)
+
+    def _spoken(self, name: StreamName) -> Hashable:
+        """Return what the output layer is asked on a stream, on which depends what a loss token costs."""
+        needs = self._method.needs(name)
+        return bool(self._method.wants(name) & _SPOKEN), bool(needs & ({"logits"} if self._keeps else _SPOKEN))
+
+    def _row(self, name: StreamName, size: Size) -> Row:
+        """Return a row with all that the run keeps of it, but for the content."""
+        example = self._rows[name].samples[size.row]
+        n, m = size.loss_tokens, size.places
+        shapes: dict[Need, tuple[int, ...]] = {
+            "log_probs": (n,),
+            "logits": (n, self._width),
+            "hidden": (m, self._width),
+        }
+        needs = self._method.needs(name) if self._keeps else ()
+        cached = {KEPT[need]: torch.empty(shapes[need], device=_META) for need in needs}
+        features = None
+        if self._looks and size.tiles:
+            key = (size.tiles, size.tile_tokens)
+            if key not in self._features:
+                with _Hollow():
+                    self._features[key] = look(self._model, self._collator.batch({name: [Row(example)]}))
+            features = self._features[key]
+        return Row(example, cached, features)
+
+
+def _traits(load: Load, losses: Iterable[int]) -> Tensor:
+    """Return the numbers of a load in which the operations of its passes are linear, in thousands.
+
+    Args:
+        load: rows of a pass.
+        losses: tokens with loss, by what they cost.
+    """
+    sizes = [size for stream in load.values() for size in stream]
+    rows, tokens = len(sizes), max(size.tokens for size in sizes) / 1000
+    tower = [(size.tiles, size.tile_tokens / 1000) for size in sizes]
+    numbers = (
+        rows * tokens,
+        rows * tokens**2,  # attention
+        sum(size.image_tokens for size in sizes) / 1000,
+        sum(tiles * each for tiles, each in tower),
+        sum(tiles * each**2 for tiles, each in tower),
+        *(number / 1000 for number in losses),
+    )
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+class _Hollow(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes for real what depends on no weight, such as masks and positions, and of all else the shapes only.
+
+    Models look at the content of their inputs, for example at where image tokens stand.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+        self._formulas = FlopCounterMode(display=False).flop_registry  # itself it would take twice the time
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        tensors = [one for one in tree_iter((args, kwargs)) if isinstance(one, Tensor)]
+        hollow = any(one.is_meta for one in tensors)
+        if "device" in kwargs:  # whatever a model asks for, such as the device of its weights
+            kwargs["device"] = _META if hollow else torch.device("cpu")
+        if not hollow:
+            return func(*args, **kwargs)
+        if func is torch.ops.aten.masked_select.default:
+            return args[0].new_empty(int(torch.broadcast_to(args[1], args[0].shape).sum()))
+        if not all(one.is_meta for one in tensors):
+            if func is torch.ops.aten.index.Tensor:
+                args = (args[0], [one for index in args[1] for one in _numbers(index)])
+            args, kwargs = tree_map_only(Tensor, lambda one: one if one.is_meta else one.to(_META), (args, kwargs))
+        out = func(*args, **kwargs)
+        formula = self._formulas.get(func._overloadpacket)
+        self.total += 0 if formula is None else formula(*args, **kwargs, out_val=out)
+        return out
+
+
+def _numbers(index: Tensor | None) -> list[Tensor | None]:
+    """Return a boolean index as indices by number, one a dimension, as many as it has places that are true."""
+    if index is None or index.dtype is not torch.bool:
+        return [index]
+    return [torch.empty(int(index.sum()), dtype=torch.long, device=_META)] * index.ndim
+
+
+@contextmanager
+def _flash_attention() -> Iterator[None]:
+    """Compute attention by one kernel, as a GPU does; on the `meta` device PyTorch would take it apart.
+
+    Its backward pass has five products where the forward pass has two (Dao, arXiv 2307.08691). The whole square of
+    tokens counts, as kernels that are given a mask compute it.
+    """
+    original = F.scaled_dot_product_attention
+
+    def attention(query: Tensor, key: Tensor, value: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        if not query.is_meta:  # another thread's
+            return original(query, key, value, *arguments, **keywords)
+        heads = query.shape[1] // key.shape[1]
+        if heads > 1:
+            key, value = key.repeat_interleave(heads, dim=1), value.repeat_interleave(heads, dim=1)
+        out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
+        return out
+
+    # A `TorchFunctionMode` would be suspended while a backward pass computes checkpointed layers again.
+    F.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = original

@@ -28,7 +28,8 @@ class Size:
         image_tokens: how many stand for the picture.
         tiles: pieces in which the vision tower looks at the picture; 0 without one.
         tile_tokens: of each piece, inside the tower.
-        measured: it was encoded; else it is that of the encoded sample whose text is most nearly as long.
+        row: the encoded row that was measured: itself, or the one whose text is most nearly as long.
+        measured: it was itself.
     """
 
     tokens: int
@@ -37,7 +38,11 @@ class Size:
     image_tokens: int
     tiles: int
     tile_tokens: int
+    row: int
     measured: bool = True
+
+
+Load = Mapping[StreamName, Sequence[Size]]  # the rows of one pass, by stream
 
 
 class SizedRows(Rows):
@@ -64,7 +69,7 @@ def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, me
         longest = max(1, round(_LONGEST * measure))
         rest = max(1, measure - longest)
         chosen = {*by_length[-longest:], *(number * count // rest for number in range(rest))}
-    measured = {index: _size(name, samples[index], shape, collator) for index in sorted(chosen)}
+    measured = {index: _size(name, index, samples[index], shape, collator) for index in sorted(chosen)}
     known = [index for index in by_length if index in measured]
     lengths = [samples.length(index) for index in known]
     return SizedRows(
@@ -76,7 +81,7 @@ def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, me
     )
 
 
-def _size(name: StreamName, example: Example, shape: Shape, collator: PassCollator) -> Size:
+def _size(name: StreamName, row: int, example: Example, shape: Shape, collator: PassCollator) -> Size:
     batch = collator.batch({name: [Row(example)]})
     image = collator.image_token_id
     tiles, tile_tokens = vision_tokens(shape, example.extras.get("pixel_values"))
@@ -87,6 +92,7 @@ def _size(name: StreamName, example: Example, shape: Shape, collator: PassCollat
         image_tokens=0 if image is None else int((example.input_ids == image).sum()),
         tiles=tiles,
         tile_tokens=tile_tokens,
+        row=row,
     )
 
 

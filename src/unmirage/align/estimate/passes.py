@@ -1,20 +1,16 @@
-"""Estimate work and memory of a micro-batch: which layers each pass runs, holds and goes back through."""
+"""Estimate the memory of a pass over a micro-batch: which layers it runs and holds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.activations import Widths, block_saved, final_norm_saved, projector_saved
 from unmirage.align.estimate.blocks import Block, Shape
-from unmirage.align.estimate.flops import block_backward, block_forward, linear_backward, linear_forward
-from unmirage.align.estimate.lengths import Size
+from unmirage.align.estimate.lengths import Load, Size
 from unmirage.align.objective import Method, Need, StreamName
-from unmirage.align.plan import keeps_reference
-
-Load = Mapping[StreamName, Sequence[Size]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +29,18 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What passes over a model cost, given what trains, the method and the settings.
+class Passes:
+    """Passes over a model, given what trains, the method and the settings.
 
     Attributes:
         shape: the model's sizes.
         method: says what is wanted of the model and of the reference.
         config: settings of the run.
-        features: the vision tower is frozen and its features are kept, so that a step does not look at pictures.
     """
 
     shape: Shape
     method: Method
     config: AlignConfig
-    features: bool
 
     def wanted(self, streams: Sequence[StreamName]) -> frozenset[Need]:
         """Return what one pass over some streams is asked."""
@@ -59,87 +53,6 @@ class Costs:
     def reached(self, asked: frozenset[Need]) -> int:
         """Return how many decoder layers have a part in what is asked; no gradient comes to those above them."""
         return self.config.method.layer if asked == {"hidden"} else len(self.shape.decoder)
-
-    # Work, in floating-point operations.
-
-    def forward(self, load: Load, asked: Mapping[StreamName, frozenset[Need]], *, look: bool) -> float:
-        """Return the work of a forward pass that is asked something of some streams; `look`: the tower runs."""
-        everything = frozenset[Need]().union(*asked.values())
-        rows, tokens, _ = _padded(load)
-        total = sum(block_forward(block, rows, tokens) for block in self.shape.decoder[: self.run(everything)])
-        total += sum(linear_forward(one, _images(load)) for one in self.shape.projector)
-        total += self._vision_forward(load) if look else 0.0
-        if not self.config.savings.answer_logits and everything != {"hidden"}:
-            return total + linear_forward(self.shape.head, rows * tokens)
-        return total + sum(
-            linear_forward(self.shape.head, _loss(load[name])) for name, need in asked.items() if _speaks(need)
-        )
-
-    def backward(self, load: Load) -> float:
-        """Return the work of the backward pass over a load, with what is computed again for it."""
-        asked, shape = self.wanted(list(load)), self.shape
-        rows, tokens, _ = _padded(load)
-        images = _images(load)
-        live, total = shape.decoder_live if images else shape.embeds, 0.0
-        for number, block in enumerate(shape.decoder[: self.reached(asked)]):
-            total += block_backward(block, rows, tokens, live=live)
-            live = live or block.learns
-            if live and number < math.ceil(self.config.checkpointing * len(shape.decoder)):
-                total += block_forward(block, rows, tokens)
-        total += self._head_backward(load, live)
-        live = shape.vision_learns
-        for linear in shape.projector:
-            total += linear_backward(linear, images, live=live)
-            live = live or linear.learns
-        return total + self._vision_backward(load)
-
-    def _head_backward(self, load: Load, live: bool) -> float:
-        rows, tokens, _ = _padded(load)
-        speaking = [name for name in load if _speaks(self.method.wants(name))]
-        count = sum(_loss(load[name]) for name in speaking)
-        if speaking and not self.config.savings.answer_logits:
-            count = rows * tokens
-        return linear_backward(self.shape.head, count, live=live or self.shape.final_norm)
-
-    def micro(self, plan: Sequence[Load]) -> float:
-        """Return the work of all passes of one micro-batch, the reference's part included."""
-        return sum(self._policy(load) + self._reference(load) for load in plan)
-
-    def _policy(self, load: Load) -> float:
-        asked = {name: self.method.wants(name) for name in load}
-        return self.forward(load, asked, look=not self.features) + self.backward(load)
-
-    def _reference(self, load: Load) -> float:
-        needs = {name: need for name in load if (need := self.method.needs(name))}
-        if not needs:
-            return 0.0
-        if keeps_reference(self.method, self.config):  # logits are made again from the kept hidden states
-            return sum(
-                linear_forward(self.shape.head, _loss(load[name])) for name, need in needs.items() if "logits" in need
-            )
-        off = self.config.lora is not None and self.config.savings.adapter_off
-        asked = replace(self, shape=self.shape.without_adapter()) if off else self
-        return asked.forward(load, needs, look=not self.features)
-
-    def _vision_forward(self, load: Load) -> float:
-        return sum(
-            size.tiles * 2 * self.shape.patch_weights * size.tile_tokens
-            + sum(block_forward(block, size.tiles, size.tile_tokens) for block in self.shape.vision)
-            for sizes in load.values()
-            for size in sizes
-        )
-
-    def _vision_backward(self, load: Load) -> float:
-        total = 0.0
-        for size in (size for sizes in load.values() for size in sizes):
-            live = self.shape.patches
-            total += size.tiles * 2.0 * self.shape.patch_weights * size.tile_tokens * live
-            for block in self.shape.vision:
-                total += block_backward(block, size.tiles, size.tile_tokens, live=live)
-                live = live or block.learns
-        return total
-
-    # Memory, in bytes.
 
     def held(self, load: Load, widths: Widths) -> Held:
         """Return what one pass over a load holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,12 +13,11 @@ from unmirage.align.arguments import cut
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.activations import Widths
 from unmirage.align.estimate.blocks import Shape, shape_of
-from unmirage.align.estimate.disk import Caches, caches
-from unmirage.align.estimate.lengths import Size, SizedRows, position_limit, sized
-from unmirage.align.estimate.machines import GPUS, UTILISATION, matmul_rate
+from unmirage.align.estimate.flops import Work
+from unmirage.align.estimate.lengths import Load, Size, SizedRows, position_limit, sized
 from unmirage.align.estimate.parameters import States, count_parameters, states
-from unmirage.align.estimate.passes import Costs, Load
-from unmirage.align.estimate.result import Estimate, Layout, Memory, StreamLengths, Time, TooLong
+from unmirage.align.estimate.passes import Passes
+from unmirage.align.estimate.result import Disk, Estimate, Layout, Memory, StreamLengths, Time, TooLong
 from unmirage.align.estimate.samples import rendered
 from unmirage.align.estimate.skeleton import Skeleton, Source
 from unmirage.align.features import can_be_kept
@@ -34,9 +34,23 @@ from unmirage.align.plan import (
     step_count,
     stream_samples,
 )
+from unmirage.align.reference import KEPT
 from unmirage.align.streams import PairedStreams, Plan
 from unmirage.align.trainable import choose_trainable
 from unmirage.errors import UserError
+
+UTILISATION = 0.40  # share of the peak that training of models of this size reaches (PaLM, arXiv 2204.02311, table 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU and its peak rate in dense bfloat16 products, in 10^12 operations a second, by its data sheet."""
+
+    name: str
+    peak_tflops: float
+
+
+GPUS = (Gpu("A100", 312.0), Gpu("H100", 989.5), Gpu("H200", 989.5))
 
 GPU_COUNTS = (1, 2, 4, 8)
 _LAYOUTS: tuple[tuple[int, Layout], ...] = (
@@ -48,6 +62,7 @@ _LAYOUTS: tuple[tuple[int, Layout], ...] = (
     (8, "replicated"),
     (8, "sharded"),
 )
+_FLOAT32 = 4  # bytes
 _STEPS = 100  # that are dealt row by row, evenly over the run; their mean stands for all
 
 
@@ -79,12 +94,13 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     rows = {name: sized(name, one, shape, collator, measure) for name, one in encoded.items()}
     steps = step_count(data, config)
     dataset = make_dataset(dict(rows), steps, config)
-    costs = Costs(shape, method, config, config.savings.cache_images and can_be_kept(model))
+    passes, work = Passes(shape, method, config), Work(model, config, collator, encoded)
     widths = gpu_widths(config, shape)
     live = needs_reference(method, streams) and not keeps_reference(method, config)
-    reached = max(costs.reached(costs.wanted(names)) for names in collator.plan)
-    run = _Run(costs, collator.plan, dataset, steps, config, widths)
-    kept = caches(costs, rows, dataset, config, widths)
+    reached = max(passes.reached(passes.wanted(names)) for names in collator.plan)
+    run = _Run(passes, work, collator.plan, dataset, steps, config, widths)
+    caches = list(run.caches(rows, looks=config.savings.cache_images and can_be_kept(model)))
+    filling = sum(operations for _, operations in caches)
     limit = position_limit(model)
     return Estimate(
         model=skeleton.name,
@@ -94,11 +110,11 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
         positions=limit,
         parameters=count_parameters(model),
         lengths=tuple(_lengths(name, one.sizes, method.wants(name)) for name, one in rows.items()),
-        step_tflop=run.work(config.batch_size) / 1e12,
-        preparation_tflop=kept.work / 1e12,
+        step_tflop=run.step(config.batch_size) / 1e12,
+        preparation_tflop=filling / 1e12,
         memory=tuple(run.memory(states(model, config, reached, live=live))),
-        disk=kept.disk,
-        time=tuple(run.time(kept)),
+        disk=tuple(disk for disk, _ in caches),
+        time=tuple(run.time(filling)),
         samples=tuple(
             one
             for name in rows
@@ -123,7 +139,8 @@ def gpu_widths(config: AlignConfig, shape: Shape) -> Widths:
 class _Run:
     """The run as it is dealt to devices."""
 
-    costs: Costs
+    passes: Passes
+    work: Work
     plan: Plan
     dataset: PairedStreams
     steps: int
@@ -139,9 +156,41 @@ class _Run:
                 items = [self.dataset[index] for index in range(start, start + micro)]
                 yield [{name: [_size(item[name]) for item in items] for name in names} for names in self.plan]
 
-    def work(self, micro: int) -> float:
+    def step(self, micro: int) -> float:
         """Return the floating-point operations of a mean step."""
-        return sum(self.costs.micro(loads) for loads in self.micro_batches(micro)) / min(self.steps, _STEPS)
+        loads = (load for loads in self.micro_batches(micro) for load in loads)
+        return sum(map(self.work.step, loads)) / min(self.steps, _STEPS)
+
+    def caches(self, rows: dict[StreamName, SizedRows], *, looks: bool) -> Iterator[tuple[Disk, float]]:
+        """Yield each cache that `align.remember.Memory` would fill, with the operations of filling it row by row.
+
+        Args:
+            rows: the streams, of which only those that the run will see count.
+            looks: image features are kept.
+        """
+        method, shape = self.passes.method, self.passes.shape
+        for name, stream in rows.items():
+            drawn = [stream.sizes[index] for index in self.dataset.drawn(name)]
+            first = stream.samples.first_shown(self.dataset.drawn(name))  # a picture is looked at once
+            pictured = [stream.sizes[index] for index in sorted(set(first.values()))]
+            if looks and pictured:
+                # Layer normalisation gives float32, under bfloat16 autocast on a GPU too, and so does the residual
+                # stream after it.
+                numbers = sum(size.tiles * size.tile_tokens for size in pictured) * shape.vision[-1].width
+                disk = Disk(name, "image features", len(pictured), numbers * _FLOAT32)
+                yield disk, sum(self.work.look(name, size) for size in pictured)
+            for need in sorted(method.needs(name)) if keeps_reference(method, self.config) else ():
+                taken = sum(self._said(size, need) for size in drawn)
+                disk = Disk(name, KEPT[need].replace("_", "-"), len(drawn), taken)
+                yield disk, sum(self.work.answer(name, size, need) for size in drawn)
+
+    def _said(self, size: Size, need: Need) -> int:
+        """Return the bytes that a cache takes for what the reference says of a row."""
+        if need == "log_probs":
+            return size.loss_tokens * _FLOAT32
+        places = size.loss_tokens if need == "logits" else size.places
+        wide = _FLOAT32 if need == "logits" and self.passes.shape.final_norm else 0
+        return places * self.passes.shape.width * max(self.widths.residual, wide)
 
     def memory(self, whole: States) -> Iterator[Memory]:
         """Yield the memory of each GPU, by their number and by what they share."""
@@ -150,7 +199,7 @@ class _Run:
             yield Memory(gpus, layout, problem=problem) if problem else self._memory(whole, gpus, layout, micro)
 
     def _memory(self, whole: States, gpus: int, layout: Layout, micro: int) -> Memory:
-        held = [self.costs.held(load, self.widths) for loads in self.micro_batches(micro) for load in loads]
+        held = [self.passes.held(load, self.widths) for loads in self.micro_batches(micro) for load in loads]
         largest = max(held, key=lambda one: one.saved + one.casts + one.passing)
         share = gpus if layout == "sharded" else 1
         buckets = {"single": 0, "replicated": whole.gradients, "sharded": self._gathered()}[layout]
@@ -170,20 +219,20 @@ class _Run:
 
     def _gathered(self) -> int:
         """Return the bytes of what is gathered at a time: a layer and the next one, and what belongs to no layer."""
-        shape = self.costs.shape
+        shape = self.passes.shape
         layer = max(block.weights for block in (*shape.decoder, *shape.vision))
         return (2 * layer + shape.root) * self.widths.arithmetic
 
-    def time(self, kept: Caches) -> Iterator[Time]:
-        """Yield the hours on named GPUs and on this machine's CPU."""
+    def time(self, filling: float) -> Iterator[Time]:
+        """Yield the hours on named GPUs and on this machine's CPU; `filling`: operations of filling the caches."""
         for devices in GPU_COUNTS:
             micro, problem = _cut(self.config, devices)
-            work = 0.0 if problem else self.work(micro) * self.steps
+            operations = 0.0 if problem else self.step(micro) * self.steps
             for gpu in GPUS:
                 rate = gpu.peak_tflops * 1e12 * UTILISATION
-                yield _time(gpu.name, devices, rate, work, kept.work, problem)
+                yield _time(gpu.name, devices, rate, operations, filling, problem)
         micro, _ = _cut(self.config, 1)
-        yield _time("CPU (this machine)", 1, matmul_rate(), self.work(micro) * self.steps, kept.work, "")
+        yield _time("CPU (this machine)", 1, matmul_rate(), self.step(micro) * self.steps, filling, "")
 
 
 def _size(row: object) -> Size:
@@ -227,7 +276,7 @@ def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tupl
         f"GPU hours: {UTILISATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
         "reading data, saving and communication are not counted.",
         "CPU hours: a rough estimate, at the rate of float32 products measured just now on this machine.",
-        "Work: products of matrices only, attention over the whole square of tokens; "
+        "Work: PyTorch's count of matrix products, convolutions and attention (over the whole square of tokens); "
         f"padding as rows are dealt, over {_STEPS} steps at most.",
         "Memory: without the CUDA context (about 0.5 GB) and without what the allocator loses to fragments.",
         "Sharded: products in bfloat16 on gathered layers; the reference's copy, if any, is whole on each GPU.",
@@ -237,3 +286,19 @@ def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tupl
     if part:
         said.append(f"Lengths of {', '.join(part)}: measured on some samples, taken from like ones for the others.")
     return tuple(said)
+
+
+def matmul_rate(size: int = 1024, seconds: float = 0.3) -> float:
+    """Return how many operations a second this machine's CPU does in float32 products of matrices, by trying.
+
+    Args:
+        size: edge of the matrices.
+        seconds: how long to try.
+    """
+    left = torch.ones(size, size)
+    torch.mm(left, left)  # the first product sets things up
+    done, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        torch.mm(left, left)
+        done += 1
+    return done * 2 * size**3 / (time.perf_counter() - start)
