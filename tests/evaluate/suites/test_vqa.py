@@ -83,7 +83,7 @@ def test_vizwizs_own_files(write_json, tmp_path, place):
     [
         (None, r"field 'answers' is None; valid: a list of 10 answers, as a validation split has"),
         (TEN[:3], r"field 'answers' is 3 answers; valid: a list of 10"),
-        ([*TEN[:9], {"text": "red"}], r"field 'answers\[9\]' is \{'text': 'red'\}; valid: text, or an object"),
+        ([*TEN[:9], {"text": "red"}], r"field 'answers\[9\]' is \{'text': 'red'\}; valid: a string, or an object"),
         ([*TEN[:9], 4], r"field 'answers\[9\]' is 4"),
     ],
 )

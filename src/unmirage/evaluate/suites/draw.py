@@ -1,4 +1,4 @@
-"""A smaller set of samples that keeps the shares of categories and labels."""
+"""Draw a subset of samples stratified by category and label."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from unmirage.records import Sample
 
 
 def drawn(samples: Sequence[Sample], limit: int | None, seed: int) -> list[int]:
-    """Return the places of at most `limit` samples, in order, with the shares that the whole has.
+    """Return sorted indices of at most `limit` samples, drawn with the proportions of the whole.
 
-    Strata are category and label together. Each that occurs keeps at least one sample, if `limit` allows.
+    The strata are the pairs of category and label. Each stratum keeps at least one sample if `limit` allows.
     """
     if limit is None or limit >= len(samples):
         return list(range(len(samples)))
@@ -25,7 +25,7 @@ def drawn(samples: Sequence[Sample], limit: int | None, seed: int) -> list[int]:
 
 
 def _quotas(sizes: Mapping[Hashable, int], limit: int, rng: random.Random) -> dict[Hashable, int]:
-    """Return how many of each stratum are drawn: by largest remainders, those that tie in random order."""
+    """Return the number of samples to draw per stratum, by largest remainders with ties in random order."""
     total = sum(sizes.values())
     quota = {name: limit * size // total for name, size in sizes.items()}
     order = rng.sample(list(sizes), len(sizes))
