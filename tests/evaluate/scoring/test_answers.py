@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.scoring import eval_ai, plain_words
-from unmirage.evaluate.scoring.answers import _MENDED, on_one_line
+from unmirage.evaluate.scoring.answers import _REPAIRED, on_one_line
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_the_form_of_the_evalai_processor(text, found):
 
 
 def test_the_whole_table_of_contractions():
-    assert len(_MENDED) == 114  # the published 120, without those with capitals and those that change nothing
-    assert _MENDED["'ows'at"] == _MENDED["'ow'sat"] == _MENDED["ow's'at"] == "'ow's'at"
-    assert _MENDED["yall'd've"] == _MENDED["y'all'dve"] == "y'all'd've"
-    assert not {"id", "hell", "shell", "well", "were", "wed", "shed", "im"} & set(_MENDED)
+    assert len(_REPAIRED) == 114  # the published 120, without those with capitals and those that change nothing
+    assert _REPAIRED["'ows'at"] == _REPAIRED["'ow'sat"] == _REPAIRED["ow's'at"] == "'ow's'at"
+    assert _REPAIRED["yall'd've"] == _REPAIRED["y'all'dve"] == "y'all'd've"
+    assert not {"id", "hell", "shell", "well", "were", "wed", "shed", "im"} & set(_REPAIRED)
 
 
 @given(st.text())
