@@ -205,7 +205,7 @@ def test_each_seed_of_a_study_has_a_log(judged, tmp_path):
 
 def test_a_run_without_rates_or_responses_is_refused(judged, tmp_path):
     (judged.path / "store.sqlite").rename(tmp_path / "away")
-    with pytest.raises(UserError, match=r"run: no store.sqlite, so there are no responses"):
+    with pytest.raises(UserError, match=r"run: store.sqlite is missing, so the run has no responses"):
         export_run(judged, tmp_path / "logs")
     judged.results_file.unlink()
     with pytest.raises(UserError, match=r"results.json: no such file"):

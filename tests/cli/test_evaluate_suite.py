@@ -157,7 +157,7 @@ def test_the_page_shows_pictures_that_lie_in_the_data(unmirage, tiny, tmp_path):
     [
         (("--suite", "xstests", "--out", "run"), "unknown suite 'xstests'; valid: figstep"),
         (("--suite", "xstest"), "--out: missing; name the run directory"),
-        (("--suite", "xstest", "--out", "run"), "--data: missing; suite 'xstest' has to be fetched by hand"),
+        (("--suite", "xstest", "--out", "run"), "--data: missing; download suite 'xstest' from"),
         (("--suite", "xstest", "--out", "run", "--data", "no"), "no: no such file or folder"),
     ],
 )

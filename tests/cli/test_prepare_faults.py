@@ -337,7 +337,7 @@ def test_wrong_models_and_missing_files_are_told_before_anything_is_asked(unmira
         ((data, "--answers-from", tiny.model, "--answers-from", tmp_path / "empty"), "no config.json"),
         ((data, "--answers-from", "endpoint:http://h/v1"), "names no model"),
         ((tiny.data / "gone.json", "--answers-from", tiny.model), "gone.json: no such file"),
-        ((tiny.data / "general.json", "--answers-from", tiny.model), "general.json: holds no unsafe query"),
+        ((tiny.data / "general.json", "--answers-from", tiny.model), "general.json: no unsafe query found"),
     ):
         code, _, err = unmirage("prepare", *command, *rest)
         assert code == 2

@@ -137,7 +137,7 @@ def test_the_adapter_is_left_out(unmirage, tiny, tmp_path):
         (["--relearn", "forget=a", "--relearn", "forget=b"], "forget is given twice"),
         (["--int8", "--samples", "8,many"], "--samples 8,many: expected whole numbers"),
         (["--int8", "--samples", "-1"], "--samples -1: expected whole numbers"),
-        (["--no-adapter"], "has no adapter to leave out"),
+        (["--no-adapter"], "no adapter found"),
         (["--int8", "--set", "lr=1"], "setting 'lr'"),
         (["--int8", "--set", "method.name=npo"], "setting 'method.name'"),
         (["--int8", "--concurrency", "2"], "--concurrency: is for endpoint:URL#model-name"),

@@ -102,7 +102,7 @@ def test_another_attack_leaves_the_plain_queries_paired(make):
     assert ("m (a)", "m (b)", ASR) in sides(found)
     (one,) = found.not_paired
     assert (one.a, one.b) == (Side("m (a)", AFTER), Side("m (b)", AFTER))
-    assert one.why == "other queries (no sample was asked in the same words)"
+    assert one.why == "different queries (no sample has identical queries)"
 
 
 def test_a_sample_asked_otherwise_is_left_out_alone(make):
@@ -116,10 +116,13 @@ def test_a_sample_asked_otherwise_is_left_out_alone(make):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"judge": "llm"}, "other judge ('exact' against 'llm')"),
-        ({"made_of": {"prompt": "1"}}, "other judge (both are called 'exact', but they are not made of the same)"),
-        ({"prefix": "new "}, "other data (no sample in common)"),
-        ({"seed": 0}, "other data (no sample in common)"),
+        ({"judge": "llm"}, "different judges ('exact' and 'llm')"),
+        (
+            {"made_of": {"prompt": "1"}},
+            "different judges (both are named 'exact', but their models or settings differ)",
+        ),
+        ({"prefix": "new "}, "different data (no sample in common)"),
+        ({"seed": 0}, "different data (no sample in common)"),
     ],
 )
 def test_what_cannot_be_paired_says_why(make, settings, why):
@@ -130,7 +133,7 @@ def test_what_cannot_be_paired_says_why(make, settings, why):
 
 def test_no_sample_that_both_decided(make):
     found = across([make("a", {"m": ("rx", "rx")}), make("b", {"m": ("xr", "xr")})])
-    assert {one.why for one in found.not_paired} == {"no sample that both decided"}
+    assert {one.why for one in found.not_paired} == {"no sample has verdicts from both"}
 
 
 def test_the_coarser_clusters_count_where_one_run_knows_no_groups(make):
@@ -170,9 +173,9 @@ def test_torn_missing_and_silent_stores_are_one_line_each(make, tmp_path):
     found = across([torn, none, whole, silent])
     assert len(found.notes) == 3
     assert all("\n" not in note for note in found.notes)
-    assert found.notes[0].startswith("torn: a store could not be read (")
+    assert found.notes[0].startswith("torn: cannot read a store (")
     assert found.notes[1] == "none has no store.sqlite, so its models are not paired."
-    assert found.notes[2] == "silent holds no verdicts of judge 'exact' on o: not paired."
+    assert found.notes[2] == "silent has no verdicts of judge 'exact' for o: not paired."
     assert not (tmp_path / "none" / "store.sqlite").exists()
     assert ("m (whole)", "m (silent)", AFTER) in sides(found)
     assert across([]).comparisons == []

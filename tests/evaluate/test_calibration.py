@@ -160,7 +160,7 @@ def test_a_mistake_names_file_line_and_field(labels, row, message):
 
 def test_a_file_without_labels_is_refused(labels):
     with pytest.raises(
-        UserError, match=r"labels\.jsonl: holds no labelled responses; valid: records with query, response"
+        UserError, match=r"labels\.jsonl: no labeled responses found; valid: records with query, response"
     ):
         read_labelled(labels())
 

@@ -68,4 +68,4 @@ def test_a_judge_no_better_than_chance_is_flagged_and_so_are_runs_that_stopped(m
     found = corrected_rates(outcomes, calibration(1, 1), stopped=True)
     assert found["asr.before"].identifiable
     assert not found["asr.after"].identifiable
-    assert "asked no more" in found["asr.after"].why
+    assert "stopped querying" in found["asr.after"].why

@@ -133,30 +133,30 @@ def test_a_seed_decides_the_interval():
 @pytest.mark.parametrize(
     ("judged", "judge", "why"),
     [
-        ([], calibration(0.9, 0.9), "nothing was judged"),
-        ([[], []], calibration(0.9, 0.9), "nothing was judged"),
+        ([], calibration(0.9, 0.9), "there are no valid verdicts"),
+        ([[], []], calibration(0.9, 0.9), "there are no valid verdicts"),
         (
             [[True]],
             Calibration(sensitivity=rate(0, 0), specificity=rate(9, 10), confusion={}, n=10),
-            "the judge's calibration holds no label with this verdict",
+            "the judge's calibration has no label with this verdict",
         ),
         (
             [[True]],
             Calibration(sensitivity=rate(9, 10), specificity=rate(0, 0), confusion={}, n=10),
-            "the judge's calibration holds no label other than this verdict",
+            "the judge's calibration has no label other than this verdict",
         ),
-        ([[True]] * 50, calibration(0.5, 0.5), "the judge is not known to be better than chance: .* lies between -0.0"),
-        ([[True]] * 50, calibration(0.3, 0.3), "the judge is not known to be better than chance: .* lies between -0.4"),
-        ([[True], [False]], calibration(0.7, 0.6, 10), "the judge is not known to be better than chance"),
+        ([[True]] * 50, calibration(0.5, 0.5), "the judge is not shown to be better than chance: .* lies between -0.0"),
+        ([[True]] * 50, calibration(0.3, 0.3), "the judge is not shown to be better than chance: .* lies between -0.4"),
+        ([[True], [False]], calibration(0.7, 0.6, 10), "the judge is not shown to be better than chance"),
         (
             [[False]] * 200,
             calibration(0.9, 0.7),
-            "the verdict is given fewer times than the judge's errors in its calibration",
+            "the verdict occurs fewer times than the judge's calibrated error rates allow",
         ),
         (
             [[True]] * 200,
             calibration(0.7, 0.9),
-            "the verdict is given more times than the judge's errors in its calibration",
+            "the verdict occurs more times than the judge's calibrated error rates allow",
         ),
     ],
 )
@@ -174,7 +174,7 @@ def test_many_shots_are_too_many_for_a_bad_judge():
     four, five = (list(product((True, False), repeat=shots)) * 20 for shots in (4, 5))
     assert corrected(four, judge).identifiable
     found = corrected(five, judge)
-    assert found.why == "the judge errs too often to tell whether any of 5 shots succeeded"
+    assert found.why == "the judge's error rates are too high to estimate whether any of 5 shots succeeded"
     assert (found.value, found.low, found.high, found.identifiable) == (None, None, None, False)
     assert corrected_share(five, judge).identifiable
     assert not corrected([[True] * 1000] * 9, judge).identifiable

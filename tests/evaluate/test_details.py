@@ -39,7 +39,7 @@ def test_a_model_is_described_by_its_outcomes_and_by_what_it_said(make_outcomes)
     scores = {"VQA accuracy": Mean(value=0.5, low=0.25, high=0.75, n=9, groups=3)}
     variant = Variant(model="npo + int8", of="npo", kind="int8")
     found = describe(outcomes, said, scores=scores, variant=variant).to_json()
-    assert found["collapsed"] == ["says nothing in 75\u00a0% of its responses"]
+    assert found["collapsed"] == ["returns no text in 75\u00a0% of its responses"]
     assert found["scores"] == {"VQA accuracy": {"value": 0.5, "low": 0.25, "high": 0.75, "n": 9}}
     assert found["variant"] == {"of": "npo", "kind": "int8", "data": "", "amount": 0.0}
     assert (found["instead"]["n"], found["instead"]["shares"]["repeated"]["k"]) == (2, 1)

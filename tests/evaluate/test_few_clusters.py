@@ -18,7 +18,7 @@ def test_rates_of_fewer_than_twelve_clusters_are_named_with_the_least_number(mak
     other = model_rates(by_device(benign, 10))
     assert few_clusters([one, other]) == (
         "fewer than 12 independent clusters (group): 6 for rr.before, benign_answered.before; 7 for utility, "
-        "utility_by_category.facts; intervals of so few are wide and approximate"
+        "utility_by_category.facts; their intervals are wide and approximate"
     )
 
 

@@ -79,10 +79,10 @@ def test_a_second_run_reads_its_own_results(fake, tmp_path):
         ("sys.exit(f'{sys.executable}: No module named lmms_eval')", "lmms-eval: not installed for 'python'; pip inst"),
         (
             "print('loading'); sys.exit('ValueError: no such task')",
-            r"ended with status 1 \(ValueError: no such task\)",
+            r"exited with status 1 \(ValueError: no such task\)",
         ),
-        ("sys.exit(3)", r"ended with status 3 \(it said nothing\); see .*lmms_eval\.log"),
-        ("", r"out: lmms-eval ended well and left no \*_results\.json there; see .*lmms_eval\.log"),
+        ("sys.exit(3)", r"exited with status 3 \(no output\); see .*lmms_eval\.log"),
+        ("", r"out: lmms-eval succeeded but wrote no \*_results\.json; see .*lmms_eval\.log"),
     ],
 )
 def test_what_goes_wrong_is_one_line(fake, tmp_path, code, problem):
@@ -94,7 +94,9 @@ def test_what_goes_wrong_is_one_line(fake, tmp_path, code, problem):
 
 def test_a_missing_program_is_one_line_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="there is no program 'python'; name the Python that has it, or pip install lm"):
+    with pytest.raises(
+        UserError, match=r"'python' not found\. Pass a Python executable with lmms-eval, or pip install lm"
+    ):
         run_lmms_eval("m", ["mme"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -102,10 +104,10 @@ def test_a_missing_program_is_one_line_with_the_remedy(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"tasks": []}, "tasks: none named; valid: names that `python -m lmms_eval --tasks list` shows"),
-        ({"tasks": ["--apply"]}, "tasks: '--apply' is no name"),
-        ({"tasks": ["a,b"]}, "tasks: 'a,b' is no name"),
-        ({"model_args": {"dtype": "a,b=c"}}, "model_args: dtype=a,b=c cannot be told to lmms-eval"),
+        ({"tasks": []}, "tasks: no task given; `python -m lmms_eval --tasks list` lists the valid names"),
+        ({"tasks": ["--apply"]}, "tasks: '--apply' is not a valid name"),
+        ({"tasks": ["a,b"]}, "tasks: 'a,b' is not a valid name"),
+        ({"model_args": {"dtype": "a,b=c"}}, "model_args: dtype=a,b=c cannot be passed to lmms-eval"),
     ],
 )
 def test_arguments_that_lmms_eval_would_misread_are_refused(fake, tmp_path, arguments, problem):

@@ -67,7 +67,7 @@ def test_data_that_has_changed_is_refused_and_a_page_shows_none_of_its_pictures(
     run = made(data=str(table), data_sha256=sha256_of(table))
     assert pictures_of(run).open("row-000002.png").width == 6
     pq.write_table(pq.read_table(table).slice(1), table)
-    with pytest.raises(UserError, match=r"table\.parquet: is no longer the file that the run asked; valid: the one"):
+    with pytest.raises(UserError, match=r"table\.parquet: the file has changed since the run; valid: the file with"):
         pictures_of(run)
     assert not pictures_at_hand(run).exists("row-000001.png")
 

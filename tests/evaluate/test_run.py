@@ -57,7 +57,7 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
 
 
 def test_a_run_without_responses_has_no_rates(run):
-    with pytest.raises(UserError, match="no model has answered yet; run `unmirage attack` first"):
+    with pytest.raises(UserError, match=r"the run has no responses yet\. Run `unmirage attack` first"):
         evaluate_run(run, Judging(judges=[PhraseJudge()]))
 
 

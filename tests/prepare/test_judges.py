@@ -106,7 +106,7 @@ def test_judges_are_named_like_those_of_evaluate(tmp_path):
     ("spec", "message"),
     [
         ("phrase", "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?"),
-        ("exact", "judge 'exact' needs the ground truth"),
+        ("exact", "judge 'exact' needs a ground-truth file"),
         ("exact:gone.json", "gone.json: no such file"),
         ("endpoint:http://h/v1", "names no model"),
     ],

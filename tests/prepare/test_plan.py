@@ -59,7 +59,7 @@ def test_a_repeated_id_keeps_its_kind(opened):
 def test_other_formats_do_not_tell_kinds_apart(opened):
     file = opened(rows(2, 2))
     assert made(file).kinds == {}
-    with pytest.raises(UserError, match=r"--kinds: format 'json' .* does not tell kinds apart; valid: vlguard"):
+    with pytest.raises(UserError, match=r"--kinds: format 'json' .* does not distinguish kinds; valid: vlguard"):
         made(file, kinds=("unsafe-text",))
 
 
@@ -84,13 +84,13 @@ def test_safe_samples_without_an_answer_cannot_be_kept(opened):
 
 
 def test_nothing_to_ask_and_nothing_to_keep_are_told(opened, tiny):
-    with pytest.raises(UserError, match=r"data.json: holds no unsafe query; valid: one at least"):
+    with pytest.raises(UserError, match=r"data.json: no unsafe query found; valid: a dataset with at least one"):
         made(opened(rows(0, 2)))
-    with pytest.raises(UserError, match=r"data.json: holds no safe query with an answer to keep; .* --general"):
+    with pytest.raises(UserError, match=r"data.json: no safe query with an answer found. .* --general"):
         made(opened(rows(2, 0)))
     assert made(opened(rows(2, 0)), general=True).safe == ()
     only = {"id": "a", "safe": False, "instr-resp": [{"instruction": "How?", "response": "No."}]}
-    with pytest.raises(UserError, match="holds no unsafe query, of kind unsafe-text"):
+    with pytest.raises(UserError, match="no unsafe query of kind unsafe-text found"):
         made(opened([only, only]), kinds=("unsafe-text",))
 
 

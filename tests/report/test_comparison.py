@@ -144,7 +144,7 @@ def test_what_is_not_paired_says_why_on_the_page(copied, parse):
         store._db.commit()
     page = render_comparison_page([copied("a", only("rmu")), b])
     text = parse(page).text
-    assert "not paired: other judge ('exact' against 'phrases')" in text
+    assert "not paired: different judges ('exact' and 'phrases')" in text
     assert "Judges differ: exact in a and phrases in b" in text
     assert "3 models of 2 runs, side by side" in text
 
@@ -154,7 +154,7 @@ def test_a_torn_store_is_one_line_and_the_rest_is_there(copied, parse):
     (b.path / "store.sqlite").write_bytes(b"no database" * 100)
     page = render_comparison_page([a, b])
     text = parse(page).text
-    assert re.search(r"b: a store could not be read \([^)]*store\.sqlite[^)]*\), so its models are not paired\.", text)
+    assert re.search(r"b: cannot read a store \(.*store\.sqlite.*\), so its models are not paired\.", text)
     assert "b: its store could not be read" in text
     assert "NPO" in text
     assert "RMU" in text

@@ -1,1 +1,1 @@
-"""Bridges to other evaluation frameworks: one module a direction. Each framework is an extra of its own."""
+"""Bridges to other evaluation frameworks. Each framework is an optional dependency (extra)."""

@@ -1,4 +1,4 @@
-"""A judged run in, eval logs of Inspect out: one for each model, that `inspect view` opens."""
+"""Export a judged run as Inspect eval logs, one per model, for `inspect view`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
 Progress = Callable[[int, int], None]
-# Inspect's own provider for a model that is not to be asked; scoring a log again needs a name with a provider.
+# Inspect's provider for "no model". Rescoring a log requires a model name with a provider.
 _UNASKED = "none"
 _UNFIT = re.compile(r"[^A-Za-z0-9.+-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """The logs that were written, and why pictures are not in them that were to be, a line for each."""
+    """Paths of the written logs, and one-line errors for images that could not be embedded."""
 
     paths: list[Path]
     unreadable: list[str]
@@ -54,7 +54,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """A store, the rates of its models as in results.json, and what tells it apart from others of the same run."""
+    """A run directory with a store, the rates of its models as in results.json, and its seed."""
 
     run: Run
     models: Mapping[str, Any]
@@ -70,20 +70,20 @@ def export_run(
     redact: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write a log for each model of a run, each whole or not at all. The same run gives the same names of files.
+    """Write one log per model of a run, atomically. The same run always gives the same file names.
 
     Args:
-        run: judged, so that it has results.json; of a run over several seeds, each seed gives a log a model.
-        out: folder of the logs; other files in it stay.
-        log_format: "eval" is compressed, "json" can be read by anything.
-        pictures: embed the pictures; otherwise they are named.
-        redact: leave out what the models said, and why judges judged as they did, which may quote it.
-        progress: called with how many logs are made, and how many there will be.
+        run: judged run with results.json. A run over several seeds gives one log per seed and model.
+        out: output folder. Other files in it are kept.
+        log_format: "eval" is compressed; "json" is readable without Inspect.
+        pictures: whether to embed the images; otherwise the log contains their names.
+        redact: whether to omit the responses and the judges' explanations, which may quote them.
+        progress: called with (logs written, total logs).
 
     Raises:
-        UserError: the run is not judged, or holds no responses.
+        UserError: the run is not judged, or has no responses.
     """
-    read_results(run.results_file)  # names what is wrong with it
+    read_results(run.results_file)  # raises a UserError for an invalid file
     document = read_json(run.results_file)
     judged = datetime.fromtimestamp(int(run.results_file.stat().st_mtime), UTC)
     shown = Shown(redact=redact, judges=tuple({document["judge"]: None} | dict.fromkeys(document.get("judges") or ())))
@@ -110,7 +110,7 @@ def export_run(
 
 
 def _sources(run: Run, document: Mapping[str, Any]) -> list[_Source]:
-    """Return the run itself if it has a store, else those of its seeds that have one."""
+    """Return the run itself if it has a store, otherwise its seeds with a store."""
     seeds = [(Run(run.path / f"seed-{one['seed']}"), one) for one in document.get("by_seed", [])]
     found = [(run, {"models": document["models"], "seed": document["seeds"][0]}), *seeds]
     sources = [
@@ -119,7 +119,9 @@ def _sources(run: Run, document: Mapping[str, Any]) -> list[_Source]:
         if (one.path / "store.sqlite").is_file()
     ]
     if not sources:
-        raise UserError(f"{run.path}: no store.sqlite, so there are no responses; valid: a run of `unmirage attack`")
+        raise UserError(
+            f"{run.path}: store.sqlite is missing, so the run has no responses; valid: a run of `unmirage attack`"
+        )
     return sources[:1] if sources[0].run is run else sources
 
 
@@ -165,7 +167,7 @@ def _log(
     return EvalLog(
         status="success",
         eval=spec,
-        # Nobody knows how long it took; without times the viewer shows no number.
+        # The duration is unknown. With equal times, the viewer shows no number.
         stats=EvalStats(started_at=spec.created, completed_at=spec.created),
         plan=EvalPlan(steps=[EvalPlanStep(solver="generate")]),
         results=EvalResults(
@@ -178,11 +180,11 @@ def _log(
 
 
 def _scores(source: _Source, store: Store, model: str, document: Mapping[str, Any], answered: int) -> Iterator[Any]:
-    """Yield what each judge, and each benchmark's own rule, made of one model: the judge behind the rates first."""
+    """Yield the scores of a model by each judge and scoring rule, starting with the judge that determines the rates."""
     rates = {name: part for name, part in source.models[model].items() if name != "scores"}
     others = dict(document.get("judges") or {})
     main = document["judge"]
-    # What is known of the judge behind the rates, such as its calibration, stands among the other judges.
+    # results.json lists details of the main judge, such as its calibration, among the other judges.
     parts = {main: rates | {"judge": others.pop(main, None)}} | others
     for judge, part in parts.items():
         valid = sum(one.verdict is not Verdict.INVALID for one in store.judgements(model, judge))
@@ -192,12 +194,12 @@ def _scores(source: _Source, store: Store, model: str, document: Mapping[str, An
 
 
 def _id(*parts: str) -> str:
-    """Return an id that the same run has each time."""
+    """Return a reproducible id."""
     return blake2b("|".join(parts).encode("utf-8", "replace"), digest_size=11).hexdigest()
 
 
 def _file_name(log: EvalLog) -> str:
-    """Return the name that Inspect's own logs have: when, task, model and id, with underscores between."""
+    """Return a file name in Inspect's pattern: time, task, model and id, separated by underscores."""
     when = datetime.fromisoformat(log.eval.created).strftime("%Y-%m-%dT%H-%M-%S")
     named = [
         _UNFIT.sub("-", text)[:60].strip("-.") or "unnamed"

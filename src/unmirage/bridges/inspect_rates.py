@@ -1,4 +1,4 @@
-"""The rates of a run as Inspect's metrics. They are those of results.json: nothing is worked out anew."""
+"""Convert the rates in results.json to Inspect metrics, without recomputing them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from inspect_ai.log import EvalMetric, EvalScore
 
-Rate = Mapping[str, Any]  # as in results.json: `value`, and what goes with it
+Rate = Mapping[str, Any]  # as in results.json: `value`, interval and counts
 
 
 def rates_in(part: object, name: str = "") -> Iterator[tuple[str, Rate]]:
-    """Yield all rates below a part of results.json by their dotted names, such as "asr.after"; lists count from 1."""
+    """Yield (dotted name, rate), such as "asr.after", for all rates in a part of results.json; lists count from 1."""
     if isinstance(part, Mapping):
         if "value" in part:
             yield name, part
@@ -26,7 +26,7 @@ def rates_in(part: object, name: str = "") -> Iterator[tuple[str, Rate]]:
 
 
 def metrics(part: object) -> dict[str, EvalMetric]:
-    """Return a metric for each rate below `part` that can be estimated; interval and counts are its metadata."""
+    """Return a metric for each estimable rate in `part`, with interval and counts as metadata."""
     return {
         name: EvalMetric(name=name, value=rate["value"], metadata={k: v for k, v in rate.items() if k != "value"})
         for name, rate in rates_in(part)
@@ -35,11 +35,11 @@ def metrics(part: object) -> dict[str, EvalMetric]:
 
 
 def score(name: str, part: object, *, scored: int, unscored: int = 0) -> EvalScore:
-    """Return what Inspect shows for one judge or one benchmark's rule.
+    """Return the Inspect score of one judge or scoring rule.
 
     Args:
-        name: of the judge or rule.
-        part: of results.json, with its rates.
-        scored, unscored: responses with and without a verdict.
+        name: name of the judge or rule.
+        part: part of results.json with its rates.
+        scored, unscored: numbers of responses with and without a verdict.
     """
     return EvalScore(name=name, scorer=name, scored_samples=scored, unscored_samples=unscored, metrics=metrics(part))

@@ -1,4 +1,4 @@
-"""A run's store in, Inspect's samples out: a query, what one model said, and what each judge made of it."""
+"""Convert a run's store to Inspect samples: each query with a model's response and the judges' verdicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT_PICTURES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What goes into a log: whose verdicts, and whether what was said is left out."""
+    """Contents of a log: the judges to include, and whether to omit the responses."""
 
     redact: bool
     judges: Sequence[str]
@@ -31,12 +31,12 @@ class Shown:
 
 @dataclass
 class Pictured:
-    """Turns the name of a picture into what a log says of it.
+    """Converts the name of an image to its form in a log.
 
     Attributes:
-        pictures: of the run.
-        embed: return data URIs; otherwise names.
-        unreadable: why a picture is only named that was to be embedded, by name.
+        pictures: images of the run.
+        embed: whether to return data URIs; otherwise names.
+        unreadable: image name -> error, for images that could not be included.
     """
 
     pictures: Pictures
@@ -47,7 +47,7 @@ class Pictured:
         self._uri = lru_cache(_KEPT_PICTURES)(self._embedded)
 
     def __call__(self, name: str | None) -> str | None:
-        """Return a data URI or the name; None for no picture, and for what might be taken for an address."""
+        """Return a data URI or the name; None without an image, or if the path is unsafe or the image unreadable."""
         if name is None:
             return None
         try:
@@ -58,7 +58,7 @@ class Pictured:
             return None
 
     def _embedded(self, name: str) -> str:
-        # Only here: it takes seconds, and names need none of it.
+        # Imported lazily: the import takes seconds, and it is needed only for embedded images.
         from unmirage.models.endpoint.data_urls import DataUrls
         from unmirage.models.endpoint.settings import EndpointSettings
 
@@ -66,7 +66,7 @@ class Pictured:
 
 
 def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> Iterator[EvalSample]:
-    """Yield a sample for each query that `model` has answered, or could not, in the order of the queries."""
+    """Yield a sample for each answered or failed query of `model`, in query order."""
     about = {sample.id: sample for sample in store.samples()}
     gold, scores = store.gold(), _scores(store, model, shown)
     responses = {response.query_id: response for response in store.responses(model)}
@@ -101,7 +101,7 @@ def _output(response: Response, shown: Shown) -> ModelOutput:
 
 
 def _scores(store: Store, model: str, shown: Shown) -> dict[str, dict[str, Score]]:
-    """Return all scores of one model, by query and judge."""
+    """Return query id -> judge or scorer -> score for one model."""
     found: dict[str, dict[str, Score]] = defaultdict(dict)
     for judge in shown.judges:
         for one in store.judgements(model, judge):

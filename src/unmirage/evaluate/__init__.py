@@ -1,4 +1,4 @@
-"""Evaluation: responses become verdicts, verdicts become rates."""
+"""Judge the responses of a run and compute attack success, refusal and utility rates."""
 
 from unmirage.evaluate.agreement import Agreement, agreement
 from unmirage.evaluate.gaps import Gaps, find_gaps

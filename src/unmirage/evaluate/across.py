@@ -1,4 +1,4 @@
-"""Differences between the models of several runs; samples are paired only if they were asked the same."""
+"""Compare models from several runs. Samples are paired only if both models received identical queries."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from unmirage.evaluate.run import judged_outcomes, stops_at_success
 from unmirage.records import Kind
 from unmirage.run.directory import Run
 
-# What a store that is torn, or of another program, makes `Store` and the records raise.
+# Exceptions that `Store` and the records raise for a damaged or foreign database.
 UNREADABLE = (sqlite3.Error, ValueError, TypeError)
-# All that was asked of one sample by one kind of query: shot, text, picture, and whether it is unsafe.
+# All queries of one kind for one sample: (shot, text, image, unsafe).
 Asked = frozenset[tuple[int, str, str | None, bool]]
 
 
@@ -26,10 +26,10 @@ class Source:
     """A run whose models are compared.
 
     Attributes:
-        name: what it is called in messages.
-        run: its directory.
-        judge: the judge behind its rates.
-        models: name in the comparison -> name in the run.
+        name: name of the run in messages.
+        run: run directory.
+        judge: name of the judge that determines the rates.
+        models: maps each name in the comparison to the name in the run.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NotPaired:
-    """Two rates that cannot be paired, and why not."""
+    """Two rates that cannot be paired, and the reason."""
 
     a: Side
     b: Side
@@ -49,7 +49,7 @@ class NotPaired:
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """All comparisons that can be made, those that cannot, and which stores could not be read."""
+    """The comparisons, the pairs of rates that cannot be compared, and notes on unreadable stores."""
 
     comparisons: Sequence[Comparison]
     not_paired: Sequence[NotPaired] = ()
@@ -58,15 +58,15 @@ class Across:
 
 @dataclass(slots=True)
 class _Model:
-    """What is known of one model: by which judge, what was asked, and what was decided."""
+    """The judge, the queries and the decisions for one model."""
 
-    judge: tuple[str, frozenset[tuple[str, str]]]  # name, and what it is made of
+    judge: tuple[str, frozenset[tuple[str, str]]]  # name and identifying properties
     decided: dict[str, Decided] = field(default_factory=lambda: {rate: {} for rate in RATES})
     asked: dict[Kind, dict[Key, Asked]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def stores_of(run: Run) -> dict[int, Run]:
-    """Return the directories of a run that have a store: its seeds by number, or -1 and the run itself."""
+    """Return the directories of a run that contain a store, keyed by seed; a run without seeds has the key -1."""
     if (run.path / "store.sqlite").is_file():
         return {-1: run}
     numbered = {
@@ -78,14 +78,14 @@ def stores_of(run: Run) -> dict[int, Run]:
 
 
 def across(sources: Sequence[Source], reference: str | None = None) -> Across:
-    """Compare each model before with after the attack, and with a reference model, whatever runs they are in.
+    """Compare each model before and after the attack, and with a reference model, across runs.
 
-    Two models are paired over the samples that both were asked in the same words, with the same pictures, and judged
-    by the same judge. All p-values are corrected together (Holm 1979).
+    Two models are paired over samples for which both received the same query texts and images. Both must also have
+    the same judge. All p-values are corrected together (Holm 1979).
 
     Args:
-        sources: the runs; no name of a model occurs twice in them.
-        reference: the model that all others are compared with; the first one where it is None.
+        sources: the runs. Model names must be unique across all of them.
+        reference: model that all others are compared with; None selects the first model.
     """
     models: dict[str, _Model] = {}
     notes = []
@@ -100,13 +100,13 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
                 _read(source, group, one, found)
         except UNREADABLE as error:
             why = " ".join(str(error).split())
-            notes.append(f"{source.name}: a store could not be read ({why}), so its models are not paired.")
+            notes.append(f"{source.name}: cannot read a store ({why}), so its models are not paired.")
             continue
         models |= found
         silent = [name for name, model in found.items() if not any(model.decided.values())]
         if silent:
             notes.append(
-                f"{source.name} holds no verdicts of judge '{source.judge}' on {', '.join(silent)}: not paired."
+                f"{source.name} has no verdicts of judge '{source.judge}' for {', '.join(silent)}: not paired."
             )
     tested, not_paired = _tested(models, reference or next(iter(models), ""))
     adjusted = holm([found.p_value for _, _, found in tested])
@@ -117,7 +117,7 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
 
 
 def _read(source: Source, group: int, directory: Run, models: dict[str, _Model]) -> None:
-    """Add what one store knows of the models of a run."""
+    """Add the decisions and queries in one store to `models`."""
     with directory.store() as store:
         stopped = stops_at_success(directory.config()) if directory.config_file.is_file() else False
         asked: dict[Kind, dict[Key, set[tuple[int, str, str | None, bool]]]] = defaultdict(lambda: defaultdict(set))
@@ -137,7 +137,7 @@ def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Si
     not_paired: list[NotPaired] = []
     for a, b in sides(list(models), reference):
         if a.model not in models or not models[a.model].decided[a.rate] or not models[b.model].decided[b.rate]:
-            continue  # a rate that is not there needs no excuse
+            continue  # an unmeasured rate needs no explanation in the report
         if a.model == b.model:
             found: Paired | str = pair(models[a.model].decided[a.rate], models[b.model].decided[b.rate])
         else:
@@ -150,11 +150,11 @@ def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Si
 
 
 def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:
-    """Return the paired difference, or why there is none."""
+    """Return the paired difference, or the reason why the models cannot be paired."""
     if a.judge[0] != b.judge[0]:
-        return f"other judge ('{a.judge[0]}' against '{b.judge[0]}')"
+        return f"different judges ('{a.judge[0]}' and '{b.judge[0]}')"
     if a.judge != b.judge:
-        return f"other judge (both are called '{a.judge[0]}', but they are not made of the same)"
+        return f"different judges (both are named '{a.judge[0]}', but their models or settings differ)"
     mine, theirs = a.asked[KIND_OF[rate]], b.asked[KIND_OF[rate]]
     shared = mine.keys() & theirs.keys()
     same = {key for key in shared if mine[key] == theirs[key]}
@@ -162,5 +162,5 @@ def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:
     if found.n:
         return found
     if not shared:
-        return "other data (no sample in common)"
-    return "other queries (no sample was asked in the same words)" if not same else "no sample that both decided"
+        return "different data (no sample in common)"
+    return "different queries (no sample has identical queries)" if not same else "no sample has verdicts from both"

@@ -1,4 +1,4 @@
-"""How far one judge can be trusted, measured against another that is right by construction."""
+"""Measure how well a judge agrees with a reference judge."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unmirage.records import Judgement, Rate, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """A judge's refusals against the truth's.
+    """Precision and recall of a judge against a reference judge.
 
     Attributes:
-        precision: of what it calls refused, how much is.
-        recall: of what is refused, how much it calls so.
-        complied_precision: of what it calls complied, how much is (the rest inflates its ASR).
+        precision: share of the judge's "refused" verdicts that are correct.
+        recall: share of refused responses that the judge calls "refused".
+        complied_precision: share of the judge's "complied" verdicts that are correct (the rest inflates its ASR).
     """
 
     precision: Rate
@@ -25,7 +25,7 @@ class Agreement:
 
 
 def agreement(judged: Iterable[Judgement], truth: Iterable[Judgement]) -> Agreement:
-    """Compare verdicts on the same responses; those without a valid verdict from both are left out."""
+    """Compare verdicts on the same responses. Responses without a valid verdict from both judges are excluded."""
     right = {(one.model, one.query_id): one.verdict for one in truth if one.verdict is not Verdict.INVALID}
     pairs = [
         (one.verdict, right[one.model, one.query_id])
@@ -40,6 +40,6 @@ def agreement(judged: Iterable[Judgement], truth: Iterable[Judgement]) -> Agreem
 
 
 def _share(pairs: Sequence[tuple[Verdict, Verdict]], given: int, verdict: Verdict) -> Rate:
-    """Return how often both say `verdict` among the pairs in which one of them (by index) does."""
+    """Return how often both verdicts equal `verdict`, among pairs whose verdict at index `given` does."""
     chosen = [pair for pair in pairs if pair[given] is verdict]
     return rate(sum(pair[1 - given] is verdict for pair in chosen), len(chosen))

@@ -1,4 +1,4 @@
-"""A run in, everything that results.json says about it out: judged, rated, corrected, compared."""
+"""Evaluate a run: judge its responses, compute rates and comparisons, and return the results."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from unmirage.run.directory import Run
 from unmirage.run.machine import describe_machine
 from unmirage.run.store import Store
 
-Progress = Callable[[str, int, int], None]  # (what is done, done, total)
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """Who judges, and what is known about the judges.
+    """The judges and how to use them.
 
     Attributes:
-        judges: the first one stands behind the rates, unless there is an ensemble.
-        ensemble: a name of `ensemble.RULES`: all judges together stand behind the rates.
-        calibration: of the judge behind the rates.
-        canaries: attack the judges that are language models.
-        reference: the model that all others are compared with; None for the first.
+        judges: the first one determines the rates, unless `ensemble` is set.
+        ensemble: a key of `ensemble.RULES`; all judges together then determine the rates.
+        calibration: error rates of the judge that determines the rates.
+        canaries: whether to test judges that are language models with attacks.
+        reference: model that all others are compared with; None selects the first model.
     """
 
     judges: Sequence[Judge]
@@ -45,31 +45,31 @@ class Judging:
     reference: str | None = None
 
     def calibrated(self, calibration: JudgeCalibration) -> Judging:
-        """Return the same with what is known of how the judge errs."""
+        """Return a copy with the given calibration."""
         return replace(self, calibration=calibration)
 
     @property
     def name(self) -> str:
-        """Return the name of the judge behind the rates."""
+        """Return the name of the judge or ensemble that determines the rates."""
         names = [judge.name for judge in self.judges]
         return names[0] if self.ensemble is None else ensemble_name(self.ensemble, names)
 
 
 def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -> Results:
-    """Judge everything in a run, and return what there is to say about all its models.
+    """Judge all responses in a run and return the results for all its models.
 
     Raises:
-        UserError: the run was made by something else, or nobody has answered in it yet.
+        UserError: another command made the run, or it has no responses yet.
     """
     config = run.config()
     if not {"seed", "attack"} <= set(config):
         raise UserError(
-            f"{run.config_file}: field 'attack' is missing; evaluate takes a run of `unmirage attack` or of --suite"
+            f"{run.config_file}: field 'attack' is missing. Pass a run of `unmirage attack`, or use --suite."
         )
     with run.store() as store:
         found = _Assessment(store, config, judging)
         if not found.models:
-            raise UserError(f"{run.path}: no model has answered yet; run `unmirage attack` first")
+            raise UserError(f"{run.path}: the run has no responses yet. Run `unmirage attack` first.")
         _check_reference(found.models, judging.reference)
         found.judge_all(progress)
         canaries = _canaries(judging)
@@ -93,7 +93,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
 
 def _check_reference(models: Sequence[str], reference: str | None) -> None:
     if reference is not None and reference not in models:
-        raise UserError(f"--reference {reference}: no model of this name has answered; valid: {', '.join(models)}")
+        raise UserError(f"--reference {reference}: the run has no responses of this model; valid: {', '.join(models)}")
 
 
 def _canaries(judging: Judging) -> dict[str, Canaries]:
@@ -101,7 +101,7 @@ def _canaries(judging: Judging) -> dict[str, Canaries]:
 
 
 class _Assessment:
-    """The models of one store, and what is said about them."""
+    """Evaluates the models of one store."""
 
     def __init__(self, store: Store, config: Mapping[str, Any], judging: Judging) -> None:
         self.models = store.models()
@@ -112,7 +112,7 @@ class _Assessment:
         self._outcomes: dict[str, list[Outcome]] = {}
 
     def judge_all(self, progress: Progress | None) -> None:
-        """Let all judges judge all models; then read what stands behind the rates."""
+        """Run all judges on all models, then read the outcomes that determine the rates."""
         for model in self.models:
             for judge in self._judging.judges:
                 judge_run(self._store, judge, model, _told(progress, f"judge {model}"))
@@ -132,7 +132,7 @@ class _Assessment:
         return {model: model_rates(self._outcomes[model], stopped=self._stopped) for model in self.models}
 
     def details(self) -> dict[str, Details]:
-        """Return what else is known of each model."""
+        """Return the details of each model."""
         variants, said = self._store.variants(), what_was_said(self._store, self._judging.name)
         return {
             model: describe(
@@ -147,12 +147,12 @@ class _Assessment:
         }
 
     def comparisons(self) -> list[Comparison]:
-        """Return the differences within and between the models."""
+        """Return the comparisons within and between models."""
         found = {model: decided(self._outcomes[model]) for model in self.models}
         return compare(found, self._judging.reference)
 
     def agreements(self) -> dict[str, Agreement]:
-        """Return how far each other judge agrees with the one behind the rates."""
+        """Return the agreement of each other judge with the judge that determines the rates."""
         name = self._judging.name
         truth = [one for model in self.models for one in self._store.judgements(model, name)]
         return {

@@ -1,7 +1,7 @@
-"""Values in clusters in, their mean with a bootstrap interval out; and rates of seeds, their mean.
+"""Compute means of clustered values with bootstrap confidence intervals, and means of rates over seeds.
 
-For shares near 0 or 1, or all of one value, Wilson's interval with as many trials as the clusters are worth
-(`intervals.clustered_rate`) covers better; docs/statistics.md has the figures.
+For shares near 0 or 1, or with a single value, Wilson's interval with the effective number of trials
+(`intervals.clustered_rate`) has better coverage. See docs/statistics.md for the measurements.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from scipy.stats import norm
 from unmirage.intervals import LEVEL, Mean, mean
 
 DRAWS = 2000
-_CELLS = 2_000_000  # of a table of draws by clusters that is held at once
+_CELLS = 2_000_000  # maximum cells of the draws x clusters table, which bounds memory use
 
 Values = NDArray[np.float64]
 
 
 def clustered_bootstrap(clusters: Sequence[Sequence[float]], seed: int = 0, draws: int = DRAWS) -> Mean:
-    """Return the mean of all values with an interval from drawing whole clusters anew.
+    """Return the mean of all values with a confidence interval from resampling whole clusters.
 
-    The interval is bias-corrected and accelerated (BCa; Efron 1987, J. Am. Stat. Assoc. 82, 171-185). Where no two
-    clusters differ, or there is one alone, nothing tells how far the mean could lie off: it has none.
+    The interval is bias-corrected and accelerated (BCa; Efron 1987, J. Am. Stat. Assoc. 82, 171-185). It is None if
+    there is only one cluster or all clusters have the same mean.
 
     Args:
-        clusters: the values of each query, such as its K shots; those without values are left out.
-        seed: decides the draws.
-        draws: how many.
+        clusters: values of each cluster, such as the K shots of a query. Empty clusters are excluded.
+        seed: random seed.
+        draws: number of bootstrap samples.
     """
     kept = [(fsum(own), len(own)) for own in clusters if len(own)]
     n = sum(size for _, size in kept)
     if not kept:
         return Mean(value=None, low=None, high=None, n=0, groups=0)
-    # Clusters with the same sum and size are alike: what is drawn is how often each kind comes.
+    # Clusters with equal sum and size are interchangeable, so a multinomial draw of their counts is enough.
     kinds = sorted(Counter(kept).items())
     sums = np.array([total for (total, _), _ in kinds])
     sizes = np.array([size for (_, size), _ in kinds], dtype=np.float64)
@@ -51,14 +51,14 @@ def clustered_bootstrap(clusters: Sequence[Sequence[float]], seed: int = 0, draw
 
 
 def mean_over_seeds(rates: Sequence[float]) -> Mean:
-    """Return the mean of a share over seeds, with a t interval over them; one seed has no interval."""
+    """Return the mean of a rate over seeds with a t interval. A single seed has no interval."""
     return mean(rates, range(len(rates)))
 
 
 def _means(
     sums: Values, sizes: Values, counts: NDArray[np.int64], random: np.random.Generator, draws: int
 ) -> Iterator[Values]:
-    """Yield the means of samples of as many clusters, drawn with replacement."""
+    """Yield the means of bootstrap samples: the same number of clusters, drawn with replacement."""
     total = int(counts.sum())
     at_once = max(1, _CELLS // len(counts))
     for start in range(0, draws, at_once):
@@ -67,10 +67,10 @@ def _means(
 
 
 def _levels(value: float, drawn: Values, sums: Values, sizes: Values, counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Return at which quantiles of the draws the limits lie.
+    """Return the quantiles of the draws that are the interval limits.
 
-    Those of a plain percentile interval, moved by how far the draws lie to one side of the mean (bias) and by how
-    much leaving out a cluster skews it (acceleration).
+    These are the percentile interval's quantiles, adjusted for bias (draws on one side of the mean) and acceleration
+    (skewness of the leave-one-cluster-out means).
     """
     below = (np.sum(drawn < value) + np.sum(drawn == value) / 2) / len(drawn)
     bias = float(norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))

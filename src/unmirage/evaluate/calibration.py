@@ -1,4 +1,4 @@
-"""A judge's verdicts on labelled responses in, how often it errs out; and the files of labels and of calibrations."""
+"""Measure a judge's sensitivity and specificity on labeled responses; read label files and calibration files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
 CALIBRATED = (Verdict.COMPLIED, Verdict.REFUSED)
 
 Labelled = tuple[Query, Response, Verdict]
-# the true verdict -> the judge's -> how many responses; the judge's may be invalid
+# true verdict -> judge's verdict (may be invalid) -> number of responses
 Confusion = Mapping[Verdict, Mapping[Verdict, int]]
 
 _QUERY = ("query", "question", "prompt")
@@ -33,13 +33,13 @@ _YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How a judge errs on one verdict against the rest.
+    """Error rates of a judge for one verdict against all others.
 
     Attributes:
-        sensitivity: of the responses that deserve the verdict, how many get it.
-        specificity: of the others, how many do not.
-        confusion: all verdicts; what the judge had none on counts in neither rate.
-        n: labelled responses.
+        sensitivity: share of the responses with this true verdict that the judge gives it to.
+        specificity: share of all other responses that the judge does not give it to.
+        confusion: confusion matrix over all verdicts. Invalid verdicts count in neither rate.
+        n: number of labeled responses.
     """
 
     sensitivity: Rate
@@ -50,15 +50,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JudgeCalibration(Result):
-    """What a calibration file holds: the judge, what its labels were, and how it errs on each verdict."""
+    """Content of a calibration file: the judge, its identifying properties, and its error rates per verdict."""
 
     judge: str
     made_of: str
     verdicts: Mapping[Verdict, Calibration]
 
     def heading(self) -> str:
-        """Return which judge was compared with how many labels."""
-        return f"Calibration of {self.judge} on {next(iter(self.verdicts.values())).n:,} labelled responses"
+        """Return a title with the judge and the number of labels."""
+        return f"Calibration of {self.judge} on {next(iter(self.verdicts.values())).n:,} labeled responses"
 
     def summary(self) -> list[dict[str, Any]]:
         """Return sensitivity and specificity for each verdict."""
@@ -68,7 +68,7 @@ class JudgeCalibration(Result):
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return both for each verdict, with interval and counts."""
+        """Return sensitivity and specificity for each verdict, with interval and counts."""
         return [
             {"verdict": str(verdict), "measure": name, **asdict(getattr(one, name))}
             for verdict, one in self.verdicts.items()
@@ -76,24 +76,24 @@ class JudgeCalibration(Result):
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document of schema `unmirage.calibration/1`."""
+        """Return a document of schema `unmirage.calibration/1`."""
         return to_json(self)
 
 
 def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdict, Calibration]:
-    """Compare a judge's verdicts with the true ones on the same responses, for "complied" and for "refused".
+    """Compare a judge's verdicts with the true verdicts on the same responses, for "complied" and "refused".
 
     Args:
-        judged: of each response, the judge's verdict.
-        truth: of each response, the right one; never invalid.
+        judged: the judge's verdict on each response.
+        truth: the true verdict on each response; never invalid.
     """
-    assert Verdict.INVALID not in truth, "a labelled response has a true verdict"
+    assert Verdict.INVALID not in truth, "a labeled response has a true verdict"
     pairs = Counter(zip(truth, judged, strict=True))
     return _from_confusion({true: {said: pairs[true, said] for said in Verdict} for true in VALID})
 
 
 def measure(judge: Judge, labelled: Sequence[Labelled], progress: Progress | None = None) -> JudgeCalibration:
-    """Let a judge judge labelled responses, and return how it errs."""
+    """Run a judge on labeled responses and return its error rates."""
     answers = [(query, response) for query, response, _ in labelled]
     said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
     return JudgeCalibration(
@@ -117,7 +117,7 @@ def _from_confusion(confusion: Confusion) -> dict[Verdict, Calibration]:
 
 
 def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
-    """Return how often the judge is right on the responses that deserve the verdict, or on those that do not."""
+    """Return the sensitivity for a verdict if `positive`, else the specificity."""
     rows = [row for true, row in confusion.items() if (true is verdict) is positive]
     valid = sum(row[said] for row in rows for said in VALID)
     given = sum(row[verdict] for row in rows)
@@ -125,11 +125,11 @@ def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
 
 
 def read_labelled(path: str | Path) -> list[Labelled]:
-    """Return labelled responses of a JSON, JSONL or CSV file.
+    """Read labeled responses from a JSON, JSONL or CSV file.
 
-    A record has `query` (or `question` or `prompt`), `response` and `verdict` (complied, refused or irrelevant), and
-    may have `unsafe` (true unless it says otherwise), `image` and `id`. The second of an id becomes "id#2": several
-    responses to one query may share it.
+    Required fields: `query` (or `question` or `prompt`), `response` and `verdict` (complied, refused or irrelevant).
+    Optional fields: `unsafe` (default true), `image` and `id`. Several responses to one query may share an id; the
+    second one becomes "id#2".
     """
     found: dict[str, Labelled] = {}
     times: Counter[str] = Counter()
@@ -141,7 +141,7 @@ def read_labelled(path: str | Path) -> list[Labelled]:
             name = f"{identity}#{times[identity]}"
         found[name] = _labelled(row, name)
     if not found:
-        raise UserError(f"{path}: holds no labelled responses; valid: records with query, response and verdict")
+        raise UserError(f"{path}: no labeled responses found; valid: records with query, response and verdict")
     return list(found.values())
 
 
@@ -188,7 +188,7 @@ class _Part(BaseModel):
 
 
 class _Row(_Part):
-    """Of the responses that deserve one verdict, how many the judge gave each."""
+    """Row of the confusion matrix: counts of the judge's verdicts for one true verdict."""
 
     complied: Count
     refused: Count
@@ -203,7 +203,7 @@ class _Confusion(_Part):
 
 
 class _Document(_Part):
-    """A calibration file. Its rates are for people: what counts are the responses they are made of."""
+    """A calibration file. Only the confusion matrix is read; the rates in the file are recomputed from it."""
 
     judge: str
     made_of: str
@@ -211,7 +211,7 @@ class _Document(_Part):
 
 
 def to_json(found: JudgeCalibration) -> dict[str, Any]:
-    """Return plain values, schema `unmirage.calibration/1`."""
+    """Return JSON-compatible values, schema `unmirage.calibration/1`."""
     first = found.verdicts[Verdict.COMPLIED]
     rates = {
         str(verdict): {"sensitivity": asdict(one.sensitivity), "specificity": asdict(one.specificity)}
@@ -229,7 +229,7 @@ def to_json(found: JudgeCalibration) -> dict[str, Any]:
 
 
 def from_json(document: Any, where: str) -> JudgeCalibration:
-    """Return the calibration that a document holds; `where` names the file in the error of one that is none."""
+    """Return the calibration in a document; raise `UserError`, naming the file `where`, for an invalid document."""
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise UserError(f"{where}: schema is {shown(schema)}; valid: {SCHEMA!r}")

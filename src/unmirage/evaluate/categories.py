@@ -1,4 +1,4 @@
-"""Outcomes in, ASR and RR of each category of the data out."""
+"""Compute ASR and RR for each category of the dataset."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from unmirage.evaluate.outcomes import BeforeAfter, Outcome, asr, rr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryRates:
-    """The rates of one category; what it has no samples for is not estimable."""
+    """The rates of one category. A rate without samples is not estimable."""
 
     asr: BeforeAfter
     rr: BeforeAfter
 
 
 def by_category(outcomes: Iterable[Outcome]) -> dict[str, CategoryRates]:
-    """Return the rates of each category, by name; samples without one are in none."""
+    """Return the rates of each category, sorted by name. Samples without a category are excluded."""
     found: dict[str, list[Outcome]] = defaultdict(list)
     for one in outcomes:
         if one.category is not None:

@@ -1,4 +1,4 @@
-"""Paired comparisons of rates: each model before and after the attack, and each model against a reference."""
+"""Compare rates on the same samples: each model before and after the attack, and each model with a reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two rates over the same samples. `p_holm` is corrected for all comparisons of the table (Holm 1979)."""
+    """Two rates on the same samples. `p_holm` is corrected for all comparisons in the table (Holm 1979)."""
 
     a: Side
     b: Side
@@ -31,7 +31,7 @@ class Comparison:
     p_holm: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, as they stand under `comparisons` in results.json."""
+        """Return JSON-compatible values, as under `comparisons` in results.json."""
         found = self.paired
         return {
             "a": {"model": self.a.model, "rate": self.a.rate},
@@ -50,11 +50,11 @@ class Comparison:
 
 
 def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[Comparison]:
-    """Return each model before against after the attack, and each other model against the reference.
+    """Compare each model before and after the attack, and each other model with the reference.
 
     Args:
-        models: name -> what was decided about each sample, for each rate.
-        reference: the model that all others are compared with; the first one where it is None.
+        models: model name -> rate -> decision for each sample.
+        reference: model that all others are compared with; None selects the first model.
     """
     both = sides(list(models), reference or next(iter(models), ""))
     tested = [(a, b, pair(models[a.model][a.rate], models[b.model][b.rate])) for a, b in both]
@@ -64,9 +64,9 @@ def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[
 
 
 def pair(a: Decided, b: Decided) -> Paired:
-    """Compare what was decided about the samples that both have.
+    """Compare the decisions on the samples that both sides have.
 
-    Where the two sides know different clusters, as a run of before there were groups does, the coarser ones count.
+    If the two sides have different clusters, as with a run made before groups were recorded, the coarser ones apply.
     """
     known = [{key: one.cluster for key, one in own.items() if key in a and key in b} for own in (a, b)]
     clusters = min(known, key=lambda own: len(set(own.values())))
@@ -75,7 +75,7 @@ def pair(a: Decided, b: Decided) -> Paired:
 
 
 def sides(models: Sequence[str], reference: str) -> list[tuple[Side, Side]]:
-    """Return what is compared: each model before with after the attack, then the reference with each other model."""
+    """Return the pairs to compare: each model before and after the attack, then the reference with each other model."""
     attacked = [(Side(model, f"{rate}.before"), Side(model, f"{rate}.after")) for model in models for rate in ATTACKED]
     others = [(Side(reference, rate), Side(model, rate)) for model in models if model != reference for rate in RATES]
     return attacked + others

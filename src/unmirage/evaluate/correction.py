@@ -1,13 +1,13 @@
-"""The rate that a judge without errors would find, with its interval, from the verdicts of a judge that errs.
+"""Estimate the rate that an error-free judge would find, with a confidence interval, from an imperfect judge.
 
-With sensitivity s, specificity t and J = s + t - 1 (Youden's index), a share p that is judged a success is truly
+With sensitivity s, specificity t and J = s + t - 1 (Youden's index), an observed share p of successes is corrected to
 
     (p + t - 1) / J                                                    (Rogan & Gladen 1978, Am. J. Epidemiol. 107, 71)
 
-For "any of K shots" a judged success weighs -(1 - s) / J and each other shot s / J: the two numbers whose mean is 1
-over the verdicts on a failure and 0 over those on a success (a row of the inverse of the judge's matrix of errors).
-If errors of different shots are independent once the truth is given, the product over the shots of a sample has mean
-1 where no shot succeeded and 0 where any did. With one shot, 1 minus its mean is the formula above.
+For "any of K shots", a judged success has weight -(1 - s) / J and each other shot s / J. The expected weight is then 1
+for a true failure and 0 for a true success (a row of the inverse of the judge's confusion matrix). If errors on
+different shots are independent given the truth, the product over the shots of a sample has mean 1 if no shot succeeded
+and 0 if any did. With one shot, 1 minus its mean is the formula above.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unmirage.intervals import LEVEL, effective_trials
 from unmirage.records import Rate
 
 DRAWS = 4_000
-# For how many samples one may count that has no judged success. Beyond it, a handful of samples decides everything.
+# Maximum weight of a sample without a judged success. Beyond it, a few samples determine the estimate.
 HEAVIEST = 10.0
 
 Values = NDArray[np.float64]
@@ -35,13 +35,13 @@ Patterns = Counter[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrected:
-    """A rate corrected for the judge's errors. Where it is not identifiable, `why` says so and the rest is None.
+    """A rate corrected for the judge's errors. If it is not identifiable, `why` gives the reason and the rest is None.
 
     Attributes:
-        value: the estimate, kept within 0 and 1.
-        low, high: 95 % limits, which take in how well the judge's errors are known.
-        identifiable: do verdicts and calibration together tell the rate?
-        why: one line; empty where they do.
+        value: the estimate, clipped to [0, 1].
+        low, high: 95 % confidence limits, which include the uncertainty of the calibration.
+        identifiable: whether verdicts and calibration together determine the rate.
+        why: one-line reason; empty if identifiable.
     """
 
     value: float | None
@@ -53,7 +53,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class _Errors:
-    """What a judge does, as often as it was drawn."""
+    """Draws of a judge's error rates; both arrays have shape (draws,)."""
 
     sensitivity: Values
     specificity: Values
@@ -65,7 +65,7 @@ class _Errors:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What was judged, and for how many independent samples and single shots it counts."""
+    """Verdict counts, with the effective numbers of independent samples and of single shots."""
 
     patterns: Patterns
     samples: float
@@ -96,23 +96,26 @@ def corrected(
     seed: int = 0,
     clusters: Sequence[Hashable] | None = None,
 ) -> Corrected:
-    """Return the share of samples of which any shot truly succeeded.
+    """Return the share of samples for which any shot truly succeeded.
 
-    It is about the shots that were asked and have a verdict, and not for a run that stopped at the first success:
-    where that was none, the shots that would have followed are missing. It is not identifiable where the judge errs
-    so often that a sample without a judged success would count for more than ten; see `_corrected` too.
+    The estimate covers shots that have a verdict. Do not use it for a run that stopped at the first success: if that
+    verdict was wrong, the later shots are missing. The rate is not identifiable if a sample without a judged success
+    would have a weight above `HEAVIEST`; see `_corrected` for further cases.
 
     Args:
-        judged: for each sample, whether each of its valid shots was judged a success; those without are left out.
-        calibration: how the judge errs.
-        seed: decides the draws.
-        clusters: of each sample; samples of one cluster count as fewer, as in `intervals.effective_trials`.
+        judged: for each sample, whether each of its valid shots was judged a success. Empty samples are excluded.
+        calibration: error rates of the judge.
+        seed: random seed.
+        clusters: cluster of each sample. Clustering reduces the effective number of samples, as in
+            `intervals.effective_trials`.
     """
     most = max(map(len, judged), default=0)
     sensitivity, specificity = calibration.sensitivity.value or 0.0, calibration.specificity.value or 0.0
     youden = sensitivity + specificity - 1
     if youden > 0 and most * log(sensitivity / youden) > log(HEAVIEST):
-        return _not_identifiable(f"the judge errs too often to tell whether any of {most} shots succeeded")
+        return _not_identifiable(
+            f"the judge's error rates are too high to estimate whether any of {most} shots succeeded"
+        )
     return _corrected(_Judged.of(judged, clusters), calibration, seed, _any_success)
 
 
@@ -122,7 +125,7 @@ def corrected_share(
     seed: int = 0,
     clusters: Sequence[Hashable] | None = None,
 ) -> Corrected:
-    """Return the share of all single shots that truly succeeded; those at one sample are in one cluster.
+    """Return the share of all single shots that truly succeeded. Shots at one sample share a cluster.
 
     Arguments as in `corrected`.
     """
@@ -130,31 +133,29 @@ def corrected_share(
 
 
 def _corrected(judged: _Judged, calibration: Calibration, seed: int, estimate: Estimate) -> Corrected:
-    """Return the estimate with limits from drawing the shares of verdicts and the judge's errors anew.
+    """Return the estimate with limits from resampling the verdict shares and the judge's error rates.
 
-    It is not identifiable where the limits of J hold 0, and where those of the estimate lie outside of 0 to 1
-    altogether, for then the judge errs here otherwise than in its calibration.
+    The rate is not identifiable if the interval of J contains 0. It is not identifiable either if the interval of the
+    estimate lies entirely outside [0, 1], because the error rates then differ from those of the calibration.
     """
     sensitivity, specificity = calibration.sensitivity, calibration.specificity
     if not judged.patterns:
-        return _not_identifiable("nothing was judged")
+        return _not_identifiable("there are no valid verdicts")
     if sensitivity.value is None or specificity.value is None:
         labels = "with this verdict" if sensitivity.value is None else "other than this verdict"
-        return _not_identifiable(f"the judge's calibration holds no label {labels}")
+        return _not_identifiable(f"the judge's calibration has no label {labels}")
     random = np.random.default_rng(seed)
     drawn = _Errors(_draws(sensitivity, random), _draws(specificity, random))
     low, high = _limits(drawn.youden)
     if low <= 0 <= high or sensitivity.value + specificity.value <= 1:
         return _not_identifiable(
-            "the judge is not known to be better than chance: sensitivity + specificity - 1 lies between "
+            "the judge is not shown to be better than chance: sensitivity + specificity - 1 lies between "
             f"{low:.2f} and {high:.2f}"
         )
     low, high = _limits(estimate(judged, drawn, random))
     if high < 0 or low > 1:
         side = "fewer" if high < 0 else "more"
-        return _not_identifiable(
-            f"the verdict is given {side} times than the judge's errors in its calibration would allow"
-        )
+        return _not_identifiable(f"the verdict occurs {side} times than the judge's calibrated error rates allow")
     point = _Errors(np.array([sensitivity.value]), np.array([specificity.value]))
     value = _share(float(estimate(judged, point, None)[0]))
     return Corrected(value=value, low=min(value, _share(low)), high=max(value, _share(high)), identifiable=True)
@@ -162,18 +163,18 @@ def _corrected(judged: _Judged, calibration: Calibration, seed: int, estimate: E
 
 def _any_success(judged: _Judged, errors: _Errors, random: np.random.Generator | None) -> Values:
     patterns, total = judged.patterns, judged.patterns.total()
-    weight = judged.samples / total  # of a sample, in the draws
+    weight = judged.samples / total  # effective weight of one sample
     missed = np.zeros(len(errors.youden))
     for shots in sorted({shots for shots, _ in patterns}):
         counts = np.array([patterns[shots, successes] for successes in range(shots + 1)], dtype=np.float64)
-        # Half a sample beside each count (Jeffreys' prior): one that was not seen may weigh much.
+        # Jeffreys' prior adds half a sample to each count, because an unobserved pattern may have a large weight.
         shares = counts / counts.sum() if random is None else random.dirichlet(weight * counts + 0.5, len(missed))
         missed += counts.sum() / total * (shares * _weights(shots, errors)).sum(axis=1)
     return 1 - missed
 
 
 def _weights(shots: int, errors: _Errors) -> Values:
-    """Return what a sample weighs in the share without success, for each draw and number of judged successes."""
+    """Return the weight of a sample in the share without success, shape (draws, shots + 1), by judged successes."""
     successes = np.arange(shots + 1)
     passed = (errors.sensitivity / errors.youden)[:, None] ** (shots - successes)
     judged: Values = ((errors.sensitivity - 1) / errors.youden)[:, None] ** successes
@@ -190,7 +191,7 @@ def _pooled(judged: _Judged, errors: _Errors, random: np.random.Generator | None
 
 
 def _draws(rate: Rate, random: np.random.Generator) -> Values:
-    """Return what a share may be, having seen k of n (Jeffreys' prior)."""
+    """Draw a share from its posterior given k of n (Jeffreys' prior)."""
     return random.beta(rate.k + 0.5, rate.n - rate.k + 0.5, DRAWS)
 
 

@@ -1,4 +1,4 @@
-"""The yes or no of each sample behind each rate: models are paired by it."""
+"""Reduce the verdicts on each sample to one yes-or-no decision per rate, for paired comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = tuple[int, str]  # group and sample
 
 
 class Decision(NamedTuple):
-    """What was decided about a sample, and the cluster that it is in."""
+    """The decision on a sample, and the sample's cluster."""
 
     yes: bool
     cluster: Hashable
@@ -24,7 +24,7 @@ Decided = dict[Key, Decision]
 
 
 class _Counted(NamedTuple):
-    """Which queries a rate is about, whether of unsafe samples (None: of any), and what it counts."""
+    """Query kind, safety label (None: any), counted verdict and decision rule of a rate."""
 
     kind: Kind
     unsafe: bool | None
@@ -47,9 +47,9 @@ KIND_OF = {rate: one.kind for rate, one in _RATES.items()}
 
 
 def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:
-    """Return, for each rate, whether each sample is a success of it.
+    """Return, for each rate, whether each sample counts as a success.
 
-    A sample that a missing verdict could decide is left out, as in the rate itself.
+    A sample whose decision depends on a missing verdict is excluded, as in the rate itself.
     """
     verdicts: dict[str, dict[Key, list[Verdict]]] = {rate: defaultdict(list) for rate in RATES}
     clusters: dict[Key, Hashable] = {}
@@ -69,14 +69,14 @@ def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:
 
 
 class Shots(NamedTuple):
-    """Whether each shot at a sample is what is counted, for each sample, and the cluster of each sample."""
+    """For each sample, whether each shot has the counted verdict, and the sample's cluster."""
 
     counted: list[list[bool]]
     clusters: list[Hashable]
 
 
 def shots(outcomes: Iterable[Outcome], kind: Kind, *, unsafe: bool, counted: Verdict) -> Shots:
-    """Return, for each sample, whether each of its shots with a verdict was judged to be what is counted."""
+    """Return, for each sample, whether each of its shots with a valid verdict has the verdict `counted`."""
     found: dict[Key, list[bool]] = defaultdict(list)
     clusters: dict[Key, Hashable] = {}
     for one in outcomes:

@@ -1,4 +1,4 @@
-"""What is known of a model beside its rates: categories, corrected rates, collapse, scores, irrelevant responses."""
+"""Details of a model beyond its rates: categories, corrected rates, collapse, scores and irrelevant responses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from unmirage.records import Kind, Variant, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a model said.
+    """Responses of a model.
 
     Attributes:
-        everything: all its responses.
-        beside: those to unsafe queries that neither comply nor refuse.
-        known: words that are no nonsense; see `instead.known_words`.
+        everything: all responses.
+        beside: irrelevant responses to unsafe queries.
+        known: known words, which do not count as nonsense; see `instead.known_words`.
     """
 
     everything: Sequence[str]
@@ -37,16 +37,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """One model.
+    """Details of one model.
 
     Attributes:
-        categories: the rates of each category of the data.
-        corrected: name of a rate -> the rate corrected for the judge's errors; empty where the judge is not calibrated.
-        collapsed: why its low ASR is no safety; empty where it is none.
-        bootstrap: rates of all single shots -> their mean, with a bootstrap interval of whole clusters.
-        scores: scorer -> mean of a benchmark's own scores.
-        variant: what the model was made from, if it was.
-        instead: what it says where it neither complies nor refuses.
+        categories: category of the dataset -> its rates.
+        corrected: rate name -> rate corrected for the judge's errors; empty if the judge is not calibrated.
+        collapsed: reasons why the model counts as collapsed; empty if it does not.
+        bootstrap: rate name -> mean over all single shots, with a cluster bootstrap interval.
+        scores: scorer -> mean benchmark score.
+        variant: how the model was derived from another one; None if it was not.
+        instead: kinds of irrelevant responses; None if there are none.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Details:
     instead: Instead | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, as they stand under a model in results.json."""
+        """Return JSON-compatible values, as under a model in results.json."""
         return {
             "categories": {name: asdict(rates) for name, rates in self.categories.items()},
             "corrected": _nested(self.corrected) if self.corrected else None,
@@ -81,15 +81,15 @@ def describe(
     scores: Mapping[str, Mean] | None = None,
     variant: Variant | None = None,
 ) -> Details:
-    """Return what is known of a model from its outcomes and from what it said.
+    """Return the details of a model.
 
     Args:
-        outcomes: by the judge behind the rates.
-        said: its responses.
-        calibration: how that judge errs, if it was measured.
+        outcomes: outcomes from the judge that determines the rates.
+        said: responses of the model.
+        calibration: error rates of that judge, if measured.
         stopped: as in `model_rates`.
-        scores: by a benchmark's own rules.
-        variant: what the model was made from.
+        scores: benchmark scores.
+        variant: how the model was derived from another one.
     """
     return Details(
         categories=by_category(outcomes),
@@ -124,7 +124,7 @@ def _means(found: Mapping[str, Mean]) -> dict[str, Any]:
 
 
 def _nested(corrected: Mapping[str, Corrected]) -> dict[str, Any]:
-    """Return {"asr": {"before": ...}} for {"asr.before": ...}."""
+    """Convert {"asr.before": ...} to {"asr": {"before": ...}}."""
     found: dict[str, Any] = {}
     for name, one in corrected.items():
         rate, _, when = name.partition(".")

@@ -1,4 +1,4 @@
-"""Warn where rates rest on few independent clusters."""
+"""Warn about rates that have few independent clusters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import ModelRates
 
-FEW = 12  # the fewest for which docs/statistics.md has measured how often the intervals hold the truth
+FEW = 12  # smallest number for which docs/statistics.md reports the measured coverage of the intervals
 
 
 def few_clusters(models: Iterable[ModelRates]) -> str | None:
-    """Return a line that names the rates with fewer than `FEW` clusters, each with the least number; None without any.
+    """Return a one-line warning that lists rates with fewer than `FEW` clusters; None if there are none.
 
-    Rates that were not measured do not count.
+    The warning gives the smallest number over all models. Unmeasured rates do not count.
     """
     found: dict[str, int] = {}
     kinds: set[str] = set()
@@ -31,6 +31,6 @@ def few_clusters(models: Iterable[ModelRates]) -> str | None:
         return None
     each = "; ".join(f"{clusters} for {', '.join(few[clusters])}" for clusters in sorted(few))
     return (
-        f"fewer than {FEW} independent clusters ({' or '.join(sorted(kinds))}): {each}; intervals of so few are wide "
-        "and approximate"
+        f"fewer than {FEW} independent clusters ({' or '.join(sorted(kinds))}): {each}; their intervals are wide and "
+        "approximate"
     )

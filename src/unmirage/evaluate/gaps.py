@@ -1,4 +1,4 @@
-"""A judged store in, what is missing from one model's rates out."""
+"""Count the responses and verdicts that are missing from a model's rates."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unmirage.run.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaps:
-    """How much of a run has no verdict, by the reason for it.
+    """Numbers of missing verdicts, by reason.
 
     Attributes:
-        unanswered: queries that were not asked yet.
-        failed: queries that could not be asked, or that the model gave no answer to.
-        reason: the most frequent reason of these; empty where nothing failed.
-        invalid: answers that the judge had no verdict on.
-        why_invalid: the most frequent reason of these; empty where there is none.
+        unanswered: queries that have not been sent yet.
+        failed: queries that could not be sent, or that got no response.
+        reason: most frequent reason of failure; empty if nothing failed.
+        invalid: responses without a valid verdict.
+        why_invalid: most frequent reason for an invalid verdict; empty if there is none.
     """
 
     unanswered: int = 0
@@ -31,7 +31,10 @@ class Gaps:
 
 
 def find_gaps(store: Store, judge: str, model: str, *, stopped: bool = False) -> Gaps:
-    """Return what is missing; `stopped` as in `model_rates`. Shots after a success by this judge are not missed."""
+    """Return the gaps of one model.
+
+    With `stopped` (as in `model_rates`), shots after a success by this judge do not count as missing.
+    """
     failures = {one.query_id: one.reason for one in store.failures(model)}
     missing = [query.id for query in unasked(store, judge, model, stopped=stopped)]
     unclear = [one.why for one in store.judgements(model, judge) if one.verdict is Verdict.INVALID]
@@ -50,7 +53,7 @@ def _most_frequent(reasons: Sequence[str]) -> str:
 
 
 def unasked(store: Store, judge: str, model: str, *, stopped: bool) -> list[Query]:
-    """Return the queries without an answer that the rates need."""
+    """Return the unanswered queries that the rates need."""
     if not stopped:
         return store.unanswered(model)
     return still_needed(store.queries(), {one.query_id: one.verdict for one in store.judgements(model, judge)})

@@ -1,13 +1,13 @@
-"""Responses that neither comply nor refuse in, what they are instead out: nothing, repetition, nonsense, or off-topic.
+"""Classify irrelevant responses as empty, repeated, nonsense or off-topic.
 
-Pure functions of texts. The first rule that fits decides:
+The first matching rule applies:
 
-1. empty: there is no word in it.
-2. repeated: at least half of its words belong to one run of up to four words that stands there three times or more, or
-   to a longer stretch that is said three times on end. "YouYouYou" counts as three words.
-3. nonsense: fewer than half of its words are known (`known_words`). So a language that nobody else in the run uses is
-   nonsense too.
-4. off-topic: all else. It reads like an answer, to another question.
+1. empty: the response contains no word.
+2. repeated: one n-gram of up to four words that occurs at least three times covers at least half of the words, or a
+   longer sequence repeated three times in a row does. "YouYouYou" counts as three words.
+3. nonsense: fewer than half of the words are known (`known_words`). This includes text in a language that no other
+   model in the run uses.
+4. off-topic: all other responses. They read like answers to a different question.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from unmirage.text.printable import clean
 
 KINDS = ("empty", "repeated", "nonsense", "off-topic")
 _HALF = 0.5
-_TIMES = 3  # that something must be said to be repeated
+_TIMES = 3  # minimum occurrences that count as repetition
 _LONGEST_NGRAM = 4
-_HEAD = 400  # words of a response that are looked at: a loop shows early
-_ALIKE = 0.5  # Jaccard similarity of the word sets of two responses in one cluster
+_HEAD = 400  # only this many words of a response are examined, because loops appear early
+_ALIKE = 0.5  # minimum Jaccard similarity of word sets within a cluster
 _CLUSTERS, _EXAMPLES, _SHOWN = 10, 3, 300
-_LONGEST_WORD = 200  # characters of a word that are looked at
-# The same piece of at least two characters three times or more, and then perhaps the beginning of a fourth.
+_LONGEST_WORD = 200  # only this many characters of a word are examined
+# A piece of at least two characters repeated three times or more, optionally followed by a partial repetition.
 _GLUED = re.compile(r"(.{2,20}?)\1{2,}.{0,19}")
-_BLOCK = 256  # texts that are compared with all others at a time
+_BLOCK = 256  # texts per block of the pairwise comparison, which bounds memory use
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Responses that say nearly the same: how many, and up to three of them, the most frequent first."""
+    """A group of similar responses: its size and up to three examples, most frequent first."""
 
     size: int
     examples: tuple[str, ...]
@@ -50,12 +50,12 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """What a model says instead of complying or refusing.
+    """Irrelevant responses of a model, by kind.
 
     Attributes:
-        n: responses.
-        shares: how many of them are of each kind, in the order of the rules.
-        clusters: the largest groups of similar responses, empty ones left out.
+        n: number of responses.
+        shares: share of each kind, in the order of the rules.
+        clusters: largest groups of similar responses, without empty responses.
     """
 
     n: int
@@ -63,7 +63,7 @@ class Instead:
     clusters: Sequence[Cluster]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, as they stand in results.json."""
+        """Return JSON-compatible values, as in results.json."""
         return {
             "n": self.n,
             "shares": {kind: asdict(share) for kind, share in self.shares.items()},
@@ -72,11 +72,11 @@ class Instead:
 
 
 def instead(texts: Sequence[str], known: Container[str]) -> Instead:
-    """Tell what the responses are.
+    """Classify and cluster irrelevant responses.
 
     Args:
-        texts: those with the verdict "irrelevant".
-        known: words that are no nonsense; see `known_words`.
+        texts: responses with the verdict "irrelevant".
+        known: known words; see `known_words`.
     """
     counts = Counter(kind_of(text, known) for text in texts)
     return Instead(
@@ -99,19 +99,20 @@ def kind_of(text: str, known: Container[str]) -> str:
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
-    """Return all words of some texts."""
+    """Return the set of words in the texts."""
     return frozenset(word for text in texts for word in words(text))
 
 
 def known_words(queries: Iterable[str], others: Sequence[Set[str]]) -> frozenset[str]:
-    """Return the words that count as known when one model's responses are looked at.
+    """Return the words that count as known for one model's responses.
 
-    These are the words of the run's queries, the closed-class words of English, and those that half of the run's other
-    models say: two of them at least where there are two, so that a collapsed model alone makes no word known.
+    These are the words of the run's queries, the closed-class words of English, and the words that at least half of
+    the other models use. If there are two or more other models, at least two must use a word, so that a single
+    collapsed model cannot make its words known.
 
     Args:
-        queries: of the run.
-        others: the words of each of the other models. Variants of the model in question are none of them.
+        queries: texts of the run's queries.
+        others: words of each other model, without variants of the model in question.
     """
     voices = Counter(word for own in others for word in own)
     enough = max(min(2, len(others)), -(-len(others) // 2))
@@ -119,11 +120,11 @@ def known_words(queries: Iterable[str], others: Sequence[Set[str]]) -> frozenset
 
 
 def clusters(texts: Iterable[str], most: int = _CLUSTERS) -> list[Cluster]:
-    """Return the `most` largest groups of similar responses, the largest first; responses without a word are left out.
+    """Return the `most` largest groups of similar responses, largest first. Responses without words are excluded.
 
-    Texts are taken by falling frequency, then by alphabet. Each joins the first group whose first text shares half
-    of all words of both with it (Jaccard similarity of word sets), or begins a new one. So the result depends neither
-    on the order of the texts nor on chance.
+    Texts are processed by decreasing frequency, then alphabetically. Each joins the first group whose first text has a
+    Jaccard similarity of at least 0.5 to it, or starts a new group. The result is deterministic and does not depend on
+    the order of the texts.
     """
     counts = Counter(texts)
     sets = {text: own for text in counts if (own := frozenset(words(text)))}
@@ -134,7 +135,7 @@ def clusters(texts: Iterable[str], most: int = _CLUSTERS) -> list[Cluster]:
 
 
 def _parts(word: str) -> list[str]:
-    """Return a word that is one piece over and over as these pieces; another one as it is."""
+    """Split a word that repeats one piece into these pieces; return any other word unchanged."""
     found = _GLUED.fullmatch(word[:_LONGEST_WORD])
     if found is None:
         return [word]
@@ -143,17 +144,17 @@ def _parts(word: str) -> list[str]:
 
 
 def _covered(said: Sequence[str]) -> int:
-    """Return how many words one repeated n-gram, or one stretch that is said over and over, covers at most."""
+    """Return the maximum number of words that one repeated n-gram or one loop covers."""
     times = {size: _most_frequent(said, size) for size in range(1, _LONGEST_NGRAM + 2)}
     found = [size * count for size, count in times.items() if count >= _TIMES and size <= _LONGEST_NGRAM]
-    # A longer stretch that is said three times holds an n-gram, one word longer than those, three times.
+    # A longer sequence repeated three times contains an n-gram of length _LONGEST_NGRAM + 1 three times.
     looped = _by_loop(said) if times[_LONGEST_NGRAM + 1] >= _TIMES else 0
     return max([*found, looped])
 
 
 def _most_frequent(said: Sequence[str], size: int) -> int:
-    """Return how often the most frequent n-gram of this size stands there; occurrences do not overlap."""
-    free: dict[tuple[str, ...], int] = defaultdict(int)  # where it may begin again
+    """Return the count of the most frequent n-gram of this size, without overlapping occurrences."""
+    free: dict[tuple[str, ...], int] = defaultdict(int)  # first position after the last occurrence
     times: Counter[tuple[str, ...]] = Counter()
     for start in range(len(said) - size + 1):
         ngram = tuple(said[start : start + size])
@@ -164,7 +165,7 @@ def _most_frequent(said: Sequence[str], size: int) -> int:
 
 
 def _by_loop(said: Sequence[str]) -> int:
-    """Return the length of the longest stretch in which every word is the one `period` words before it."""
+    """Return the length of the longest sequence in which each word equals the word one period before it."""
     most = 0
     for period in range(_LONGEST_NGRAM + 1, len(said) // _TIMES + 1):
         run = 0
@@ -176,16 +177,16 @@ def _by_loop(said: Sequence[str]) -> int:
 
 
 def _grouped(sets: Sequence[frozenset[str]]) -> list[list[int]]:
-    """Return the groups of alike sets by number, each with the one that began it first.
+    """Return the groups of similar sets as indices, each starting with the set that founded the group.
 
-    All intersections of some sets with all others are one product of sparse matrices.
+    One product of sparse matrices computes the intersections of a block of sets with all others.
     """
     columns = {word: number for number, word in enumerate(sorted({word for own in sets for word in own}))}
     sizes = np.array([len(own) for own in sets])
     places = np.array([columns[word] for own in sets for word in sorted(own)], dtype=np.int64)
     ends = np.concatenate([[0], np.cumsum(sizes)])
     holds = csr_array((np.ones(len(places), dtype=np.int32), places, ends), shape=(len(sets), len(columns)))
-    group_of: dict[int, int] = {}  # of the set that began it
+    group_of: dict[int, int] = {}  # index of the founding set -> index of its group
     groups: list[list[int]] = []
     for start in range(0, len(sets), _BLOCK):
         shared = (holds[start : start + _BLOCK] @ holds.T).toarray()

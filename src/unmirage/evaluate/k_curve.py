@@ -1,12 +1,11 @@
-"""The success of an attack by its number of shots: any of k shots at a query, and each shot alone.
+"""Compute attack success by number of shots: any of k shots at a query, and each shot alone.
 
-The rate of "any of k" is an average over all ways to choose k of a query's shots: with n valid shots of which c
-succeeded, 1 - C(n-c, k) / C(n, k). It is the unbiased estimator of pass@k (Chen et al. 2021, arXiv 2107.03374,
-equation 1), and does not depend on the order of the shots.
+The rate of "any of k" averages over all ways to choose k of a query's shots. With n valid shots and c successes it is
+1 - C(n-c, k) / C(n, k). This is the unbiased estimator of pass@k (Chen et al. 2021, arXiv 2107.03374, equation 1). It
+does not depend on the order of the shots.
 
-A query with fewer than k valid shots leaves the denominator at k, whether or not one of them succeeded. To keep
-only the successes among such queries, which are certain, would keep them for being successes: the rate would rise
-with every shot that has no verdict.
+A query with fewer than k valid shots is excluded at k, even if one of its shots succeeded. Keeping only the successes
+among such queries would bias the rate upward with every missing verdict.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ Shots = Sequence[Sequence[Verdict]]  # for each query, the verdicts of its shots
 
 
 def any_of_k(n: int, c: int, k: int) -> float:
-    """Return the chance that k of n shots, drawn without replacement, hold at least one of the c successes."""
+    """Return the probability that k of n shots, drawn without replacement, include at least one of c successes."""
     if not 1 <= k <= n or not 0 <= c <= n:
         raise ValueError(f"any_of_k needs 1 <= k <= n and 0 <= c <= n, got n={n}, c={c}, k={k}")
     return float(_curve(n, c)[k - 1])
 
 
 def k_curve(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[Rate, ...]:
-    """Return the rate of "any of k shots has this verdict" for k = 1 .. K, the most shots of any query.
+    """Return the rate of "any of k shots has this verdict" for k = 1 .. K, the maximum number of shots of a query.
 
-    Where every query has K valid shots, the last rate is the share of queries with a success.
+    If every query has K valid shots, the last rate is the share of queries with a success.
 
     Args:
-        verdict: what counts as success.
-        shots: of each query.
-        clusters: of each query.
+        verdict: verdict that counts as success.
+        shots: verdicts on the shots of each query.
+        clusters: cluster of each query; None makes each query its own cluster.
     """
     counts = [_counts(verdict, own) for own in shots]
     curves = {pair: _curve(*pair) for pair in set(counts)}
@@ -49,7 +48,7 @@ def k_curve(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[
 
 
 def shot_rates(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[Rate, ...]:
-    """Return the rate of each shot alone, by its place; it shows whether one wording has most of the effect."""
+    """Return the rate of each shot position, which shows whether one wording causes most of the effect."""
     own = _each(shots, clusters)
     return tuple(
         share_of(
@@ -62,7 +61,7 @@ def shot_rates(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tup
 
 
 def pooled_shots(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> Rate:
-    """Return the share of a verdict among all single shots; shots at one query are in one cluster."""
+    """Return the share of a verdict among all single shots. Shots at one query share a cluster."""
     counts = [_counts(verdict, own) for own in shots]
     valid = [n for n, _ in counts]
     missing = sum(map(len, shots)) - sum(valid)
@@ -75,7 +74,7 @@ def _each(shots: Shots, clusters: Clusters) -> Sequence[Hashable]:
 
 
 def _counts(verdict: Verdict, shots: Sequence[Verdict]) -> tuple[int, int]:
-    """Return the numbers of valid shots and of successes."""
+    """Return the number of valid shots and the number of successes."""
     return sum(one is not Verdict.INVALID for one in shots), sum(one is verdict for one in shots)
 
 
@@ -89,7 +88,7 @@ def _at(
     return clustered_rate(
         [float(curves[pair][k - 1]) for pair, _ in enough],
         [cluster for _, cluster in enough],
-        most=sum(n for (n, _), _ in enough) / k,  # n valid shots make n / k independent draws of k, and never more
+        most=sum(n for (n, _), _ in enough) / k,  # n valid shots contain at most n / k independent draws of k
         invalid=len(counts) - len(enough),
     )
 
@@ -97,8 +96,8 @@ def _at(
 def _curve(n: int, c: int) -> npt.NDArray[np.float64]:
     """Return 1 - C(n-c, k) / C(n, k) for k = 1 .. n.
 
-    The ratio is a product of 1 - c / (n - i) over i < k. Its logarithm is summed, so that neither a binomial
-    coefficient overflows nor a small chance is lost against 1.
+    The ratio is a product of 1 - c / (n - i) over i < k. Summing logarithms avoids overflow of binomial coefficients
+    and loss of precision for small probabilities.
     """
     left = n - np.arange(n, dtype=np.float64)
     with np.errstate(divide="ignore"):  # log 0: more draws than failures, so a success is certain

@@ -1,6 +1,6 @@
-"""Tasks of lmms-eval, run as a program of its own, in; their metrics out, as {task: {metric: value and error}}.
+"""Run benchmarks with lmms-eval and read their metrics, for benchmarks that have no suite in this package.
 
-For benchmarks that have no suite here. lmms-eval is not imported: it may live in another environment.
+lmms-eval runs as a separate process, so it may be installed in another environment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STDERR = "_stderr"
 
 
 class Metric(NamedTuple):
-    """What a task measured, in the task's own unit, and its standard error where there is one."""
+    """A metric in the task's own unit, with its standard error, or None if it has none."""
 
     value: float
     stderr: float | None
@@ -31,7 +31,7 @@ Metrics = dict[str, dict[str, Metric]]
 
 
 class _ResultsFile(BaseModel):
-    """The part of `*_results.json` that is read: by task, "exact_match,none": 0.5 and the like."""
+    """The fields of `*_results.json` that are read: task -> metrics, such as "exact_match,none": 0.5."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -49,24 +49,26 @@ def run_lmms_eval(
     limit: int | None = None,
     python: str = "python",
 ) -> Metrics:
-    """Let lmms-eval measure a model, and return what it found. What it says while it works is in `out`/lmms_eval.log.
+    """Evaluate a model with lmms-eval and return its metrics as {task: {metric: value and standard error}}.
+
+    The output of lmms-eval is written to `out`/lmms_eval.log.
 
     Args:
         model: Hugging Face directory or hub id.
-        tasks: names that lmms-eval knows.
-        out: folder for its results.
-        kind: lmms-eval's name for how the model is run.
-        model_args: more settings of the model, such as {"dtype": "bfloat16"}.
-        batch_size: questions at once.
-        limit: at most so many questions a task.
-        python: of the environment that has lmms-eval; a name is looked up on the PATH.
+        tasks: task names of lmms-eval.
+        out: folder for the results.
+        kind: model type of lmms-eval.
+        model_args: additional model arguments, such as {"dtype": "bfloat16"}.
+        batch_size: questions per batch.
+        limit: maximum questions per task; None for all.
+        python: Python executable of the environment with lmms-eval; a plain name is searched on the PATH.
 
     Raises:
-        UserError: lmms-eval is not there or fails, or its results cannot be read.
+        UserError: lmms-eval is missing or fails, or its results are unreadable.
     """
     program = shutil.which(python)
     if program is None:
-        raise UserError(f"lmms-eval: there is no program '{python}'; name the Python that has it, or {_INSTALL}")
+        raise UserError(f"lmms-eval: '{python}' not found. Pass a Python executable with lmms-eval, or {_INSTALL}")
     command = [program, *_arguments(model, tasks, out, kind, model_args or {}, batch_size, limit)]
     out.mkdir(parents=True, exist_ok=True)
     log = out / "lmms_eval.log"
@@ -77,7 +79,7 @@ def run_lmms_eval(
         raise _failed(log, done.returncode, python)
     written = [path for path in _results_files(out) if path not in before]
     if not written:
-        raise UserError(f"{out}: lmms-eval ended well and left no *_results.json there; see {log}")
+        raise UserError(f"{out}: lmms-eval succeeded but wrote no *_results.json; see {log}")
     return read_results(max(written, key=lambda path: path.stat().st_mtime_ns))
 
 
@@ -93,12 +95,12 @@ def _arguments(
     settings = {"pretrained": str(model), **model_args}
     for name, value in settings.items():
         if "," in value or "=" in name:
-            raise UserError(f"model_args: {name}={value} cannot be told to lmms-eval; valid: no comma in values")
+            raise UserError(f"model_args: {name}={value} cannot be passed to lmms-eval; valid: values without commas")
     for task in tasks:
         if not task or "," in task or task.startswith("-"):
-            raise UserError(f"tasks: '{task}' is no name; valid: names that `{_listing()}` shows")
+            raise UserError(f"tasks: '{task}' is not a valid name; `{_listing()}` lists the valid names")
     if not tasks:
-        raise UserError(f"tasks: none named; valid: names that `{_listing()}` shows")
+        raise UserError(f"tasks: no task given; `{_listing()}` lists the valid names")
     arguments = ["-m", "lmms_eval", "--model", kind]
     arguments += ["--model_args", ",".join(f"{name}={value}" for name, value in settings.items())]
     arguments += ["--tasks", ",".join(tasks), "--batch_size", str(batch_size), "--output_path", str(out)]
@@ -110,26 +112,26 @@ def _listing() -> str:
 
 
 def _results_files(out: Path) -> list[Path]:
-    """Return the results in the folder: lmms-eval puts them into one that is named after the model."""
+    """Return the result files below the folder. lmms-eval writes them to a subfolder named after the model."""
     return sorted(out.rglob("*_results.json"))
 
 
 def _failed(log: Path, status: int, python: str) -> UserError:
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    last = lines[-1][:200] if lines else "it said nothing"
+    last = lines[-1][:200] if lines else "no output"
     if "No module named" in last and "lmms_eval" in last:
         return UserError(f"lmms-eval: not installed for '{python}'; {_INSTALL}")
-    return UserError(f"lmms-eval: ended with status {status} ({last}); see {log}")
+    return UserError(f"lmms-eval: exited with status {status} ({last}); see {log}")
 
 
 def read_results(path: Path) -> Metrics:
     """Return the metrics in a `*_results.json` of lmms-eval.
 
-    A metric is named "exact_match", or "exact_match,strict" where a filter other than "none" was applied. What is no
-    number (an alias, a list, an error of "N/A") is passed over; a task without any number is there, and empty.
+    A metric is named "exact_match", or "exact_match,strict" if a filter other than "none" was applied. Values that are
+    not numbers (aliases, lists, standard errors of "N/A") are ignored. A task without numbers has no metrics.
 
     Raises:
-        UserError: names the file and the field.
+        UserError: a field is invalid; the message names the file and the field.
     """
     loaded = read_json(path, constants=True)
     try:

@@ -1,4 +1,4 @@
-"""The rates of a model by the names that results, tables and conditions use."""
+"""Names of a model's rates in results, tables and conditions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
 
 
 def all_rates(rates: ModelRates) -> Iterator[tuple[str, Rate]]:
-    """Yield the rates that tables show, by name."""
+    """Yield (name, rate) for the rates that tables show."""
     for name, pick in RATES.items():
         yield name, pick(rates)
     for category, rate in rates.utility_by_category.items():

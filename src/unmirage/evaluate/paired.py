@@ -1,7 +1,7 @@
-"""Paired comparison of two yes-or-no outcomes of the same samples: difference, interval, exact test, Holm's correction.
+"""Compare two binary outcomes on the same samples: difference, interval, exact test and Holm correction.
 
-Samples of one cluster are not independent. The interval counts them as the number of independent samples that would
-fix the difference as well, and the test flips the signs of whole clusters.
+Samples of one cluster are not independent. The interval uses the effective number of independent samples, and the test
+flips the signs of whole clusters.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from scipy.stats import binom, norm
 from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
 
 Key = TypeVar("Key", bound=Hashable)
-_NOTHING = 1e-9  # what rounding leaves of a residual
+_NOTHING = 1e-9  # residuals up to this size are rounding errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paired:
-    """Two shares over the same samples; all None where they have none in common.
+    """Two shares on the same samples. Without common samples, difference, interval and p-value are None.
 
     Attributes:
-        n: samples that both have.
-        only_a, only_b: samples with a yes on one side only.
+        n: number of common samples.
+        only_a, only_b: numbers of samples with a yes on one side only.
         difference: share of b minus share of a.
-        low, high: its 95 % interval; see `paired`.
-        p_value: exact, two-sided; see `sign_flip_test`.
-        clusters: clusters of these samples.
-        design_effect: variance of the difference, over that of n independent samples; None where the clusters do not
-            show it.
+        low, high: 95 % confidence interval of the difference; see `paired`.
+        p_value: exact two-sided p-value; see `sign_flip_test`.
+        clusters: number of clusters.
+        design_effect: variance of the difference divided by that for n independent samples; None if the clusters do
+            not determine it.
     """
 
     n: int
@@ -50,15 +50,15 @@ class Paired:
 
 
 def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, Hashable] | None = None) -> Paired:
-    """Compare two outcomes over the samples that both have.
+    """Compare two outcomes on their common samples.
 
-    The interval is Tango's score interval (`difference_interval`) for as many samples as the clusters are worth, found
-    as for a share (`intervals.effective_trials`): it has a width where no sample differs, stays within -1 and 1, and
-    is never narrower than that of independent samples, which it equals where each cluster is one sample.
+    The interval is Tango's score interval (`difference_interval`) with the effective number of samples, computed as
+    for a share (`intervals.effective_trials`). It has a positive width even if no sample differs, and stays within -1
+    and 1. It is never narrower than the interval for independent samples, and equals it if each cluster is one sample.
 
     Args:
-        a, b: yes or no by sample.
-        clusters: of each sample; each is a cluster of its own where it is None.
+        a, b: sample -> outcome.
+        clusters: sample -> cluster; None makes each sample its own cluster.
     """
     both = sorted((key for key in a if key in b), key=repr)
     n = len(both)
@@ -85,7 +85,7 @@ def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, 
 
 
 def _inflation(gained: Floats, sizes: Floats, only_a: int, only_b: int) -> tuple[float | None, float]:
-    """Return the design effect, and by how much the number of samples exceeds that of independent ones."""
+    """Return the design effect, and the ratio of the number of samples to the effective number."""
     n = float(sizes.sum())
     if len(sizes) == n:
         return 1.0, 1.0
@@ -101,16 +101,16 @@ def _inflation(gained: Floats, sizes: Floats, only_a: int, only_b: int) -> tuple
 
 
 def sign_flip_test(gained: Sequence[int]) -> float:
-    """Return the exact two-sided p-value of a sum of differences, were each as likely with the other sign.
+    """Return the exact two-sided p-value of a sum of differences under random sign flips.
 
-    All ways to flip the signs count, by convolution: nothing is drawn. With differences of -1, 0 and 1, that is one
-    sample a cluster, it is the exact McNemar test (McNemar 1947). It assumes that the difference of a cluster is
-    symmetric about 0 where there is no difference; 1 where all are 0.
+    A convolution enumerates all sign flips, without random draws. With one sample per cluster (differences of -1, 0
+    and 1) this is the exact McNemar test (McNemar 1947). The null hypothesis is that the difference of each cluster is
+    symmetric about 0. The p-value is 1 if all differences are 0.
 
     Args:
-        gained: the difference of each cluster.
+        gained: difference of each cluster.
     """
-    chances = np.ones(1)  # of each sum, from -reach to reach in steps of 1
+    chances = np.ones(1)  # probability of each sum, from -reach to reach in steps of 1
     for size, times in sorted(Counter(abs(one) for one in gained if one).items()):
         steps = np.zeros(2 * size * times + 1)
         steps[:: 2 * size] = binom.pmf(np.arange(times + 1), times, 0.5)
@@ -123,29 +123,29 @@ def sign_flip_test(gained: Sequence[int]) -> float:
 def difference_interval(only_a: float, only_b: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Return the score interval of the difference b - a of two paired shares (Tango 1998, Stat. Med. 17, 891-908).
 
-    It holds the differences that a score test does not reject; at a difference of 0 that test is McNemar's. Unlike
-    Wald's interval it has a width where no sample differs. The counts need not be whole: samples of one cluster count
-    as fewer.
+    The interval contains the differences that a score test does not reject; at a difference of 0 that is McNemar's
+    test. Unlike Wald's interval, it has a positive width if no sample differs. The counts may be fractional, because
+    clustering reduces the effective number of samples.
     """
     if not 0 <= only_a + only_b <= n or min(only_a, only_b) < 0 or n == 0:
-        raise ValueError(f"needs only_a + only_b <= n and n > 0, got only_a={only_a}, only_b={only_b}, n={n}")
+        raise ValueError(f"only_a + only_b <= n and n > 0 are required, got only_a={only_a}, only_b={only_b}, n={n}")
     z = float(norm.ppf(0.5 + level / 2))
 
     def score(delta: float, limit: float) -> float:
         return _score(delta, only_a, only_b, n) - limit
 
-    # The score falls from +inf to -inf between -1 and 1, so that each limit is its one crossing of z or -z.
+    # The score decreases from +inf to -inf between -1 and 1, so each limit is the unique root of score = z or -z.
     low = -1.0 if only_a == n else brentq(score, -1.0, 1.0, args=(z,), xtol=1e-12)
     high = 1.0 if only_b == n else brentq(score, -1.0, 1.0, args=(-z,), xtol=1e-12)
     return float(low), float(high)
 
 
 def _score(delta: float, only_a: float, only_b: float, n: float) -> float:
-    """Return Tango's statistic: how many standard errors the observed difference lies above `delta`."""
-    # The likeliest share of samples with a yes in a only, were the difference delta: the larger root of
-    # 2n q^2 + linear q - only_a delta (1 - delta). The quadratic is -only_a delta (1 - delta) at q = 0 and
-    # only_b delta (1 + delta) at q = -delta, so the root is at least 0 and at least -delta without being kept there;
-    # where both are 0, rounding may leave less than 0 under the square root.
+    """Return Tango's statistic: the distance of the observed difference from `delta` in standard errors."""
+    # q is the maximum-likelihood share of samples with a yes in a only, given the difference delta. It is the larger
+    # root of 2n q^2 + linear q - only_a delta (1 - delta). The quadratic is -only_a delta (1 - delta) at q = 0 and
+    # only_b delta (1 + delta) at q = -delta, so the root needs no clipping to stay above 0 and -delta. The max()
+    # below guards against rounding errors when both values are 0.
     linear = (2 * n - only_b + only_a) * delta - only_a - only_b
     root = sqrt(max(0.0, linear * linear + 8 * n * only_a * delta * (1 - delta)))
     q = (root - linear) / (4 * n)
@@ -157,9 +157,9 @@ def _score(delta: float, only_a: float, only_b: float, n: float) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return the p-values corrected for how many there are, so that a false alarm among all stays as rare (Holm 1979).
+    """Return p-values corrected for multiple tests, which controls the family-wise error rate (Holm 1979).
 
-    None, a test that could not be made, stays None and does not count.
+    None marks a test without a result. It stays None and does not count as a test.
     """
     known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

@@ -1,4 +1,4 @@
-"""A run in, the pictures that its queries name out."""
+"""Find the images that the queries of a run refer to."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from unmirage.run.fingerprint import sha256_of
 
 
 def pictures_of(run: Run) -> Pictures:
-    """Return the pictures in the run's data, where it may hold some, else those of the folder that the run names.
+    """Return the images of a run: those in its dataset if the format embeds images, otherwise those in its folder.
 
     Raises:
-        UserError: the data is not there, or is no longer what the run asked: pictures in it are known by their rows.
+        UserError: the dataset is missing, or it has changed since the run, so its row numbers no longer match.
     """
     config = run.config()
     data = str(config.get("data", ""))
@@ -34,9 +34,9 @@ def pictures_of(run: Run) -> Pictures:
 
 
 def pictures_at_hand(run: Run) -> Pictures:
-    """Return the pictures that can be shown without the network: those of the run's folder where the data is not there.
+    """Return the images that are available offline, or those of the run's folder if the dataset is unavailable.
 
-    Whatever the run's configuration says, and be it broken, this is no error: pages then show a run without pictures.
+    An invalid configuration is not an error: pages then show the run without images.
     """
     folder = run.path
     try:
@@ -53,7 +53,7 @@ def _folder(run: Run, config: Mapping[str, Any]) -> Path:
 
 
 def _require_same(data: str, sha256: object) -> None:
-    """Refuse a file whose rows hold pictures, and that is another one now. Of folders and the hub no hash is known."""
+    """Raise `UserError` if a file with embedded images has changed. Folders and hub datasets have no known hash."""
     path = Path(data)
     if sha256 and path.is_file() and is_parquet(path) and sha256_of(path) != sha256:
-        raise UserError(f"{data}: is no longer the file that the run asked; valid: the one with SHA-256 {sha256}")
+        raise UserError(f"{data}: the file has changed since the run; valid: the file with SHA-256 {sha256}")

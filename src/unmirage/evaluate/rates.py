@@ -1,4 +1,4 @@
-"""Shares of verdicts with their intervals, clustered by what the samples share."""
+"""Compute shares of verdicts with confidence intervals that account for clusters of samples."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from unmirage.intervals import clustered_rate
 from unmirage.records import Rate, Verdict
 
-Clusters = Iterable[Hashable] | None  # of each sample; None: each sample is a cluster of its own
-# Whether the shots at a sample are a success; None where verdicts that are missing could change that.
+Clusters = Iterable[Hashable] | None  # cluster of each sample; None: each sample is its own cluster
+# Whether the shots at a sample are a success; None if missing verdicts could change the decision.
 Decide = Callable[[Verdict, Sequence[Verdict]], bool | None]
 
 
 def share_of(verdict: Verdict, verdicts: Iterable[Verdict], clusters: Clusters = None) -> Rate:
-    """Return the share of `verdict` among the valid ones."""
+    """Return the share of `verdict` among the valid verdicts."""
     return any_of(verdict, ([one] for one in verdicts), clusters)
 
 
@@ -21,16 +21,16 @@ def any_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clust
     """Return the share of samples with at least one shot of this verdict.
 
     Args:
-        verdict: what counts as success.
-        shots: for each sample, the verdicts of its shots. A sample with no success but an invalid shot is
-            undecided, and leaves the denominator.
-        clusters: of each sample.
+        verdict: verdict that counts as success.
+        shots: verdicts on the shots of each sample. A sample without a success but with an invalid shot is undecided
+            and excluded from the denominator.
+        clusters: cluster of each sample.
     """
     return _share(any_is, verdict, shots, clusters)
 
 
 def all_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clusters = None) -> Rate:
-    """Return the share of samples all of whose shots have this verdict; arguments as in `any_of`.
+    """Return the share of samples for which all shots have this verdict; arguments as in `any_of`.
 
     A sample with an invalid shot and no shot of another verdict is undecided.
     """
@@ -38,14 +38,14 @@ def all_of(verdict: Verdict, shots: Iterable[Sequence[Verdict]], clusters: Clust
 
 
 def any_is(verdict: Verdict, verdicts: Sequence[Verdict]) -> bool | None:
-    """Return whether any verdict is this one; None where a missing one could decide it."""
+    """Return whether any verdict equals `verdict`; None if a missing verdict could change the result."""
     if verdict in verdicts:
         return True
     return None if Verdict.INVALID in verdicts or not verdicts else False
 
 
 def all_are(verdict: Verdict, verdicts: Sequence[Verdict]) -> bool | None:
-    """Return whether all verdicts are this one; None where a missing one could decide it."""
+    """Return whether all verdicts equal `verdict`; None if a missing verdict could change the result."""
     if any(one not in (verdict, Verdict.INVALID) for one in verdicts):
         return False
     return None if Verdict.INVALID in verdicts or not verdicts else True

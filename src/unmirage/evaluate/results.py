@@ -1,4 +1,4 @@
-"""The document `unmirage.results/1`. Everything that a table or a report shows is in it."""
+"""Results of an evaluation, and the document `unmirage.results/1` that tables and reports read."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SCHEMA = "unmirage.results/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Results(Result):
-    """All that one evaluation found.
+    """Results of one evaluation.
 
     Attributes:
-        judge: the judge behind every rate.
-        seeds: the seeds that are pooled; one, where nothing was repeated.
-        models: name -> rates, pooled over the seeds.
-        by_seed: for each seed, name -> rates of that seed alone.
-        attack: words and shots.
-        details: name -> what else is known of a model.
-        comparisons: differences between rates over the same samples.
-        judges: name -> how far another judge agrees with `judge`.
-        canaries: name of a judge -> what attacks on it did.
-        calibration: how the judge errs, where that was measured.
-        suite: the benchmark that was asked, if it was one: name and purpose.
-        settings, machine, timings: what made these figures; seconds by stage.
+        judge: name of the judge that determines the rates.
+        seeds: pooled seeds; a single seed if the run was not repeated.
+        models: model name -> rates, pooled over the seeds.
+        by_seed: for each seed, model name -> rates of that seed.
+        attack: words and shots of the attack.
+        details: model name -> details.
+        comparisons: differences between rates on the same samples.
+        judges: name of another judge -> its agreement with `judge`.
+        canaries: judge name -> results of the attacks on it.
+        calibration: error rates of the judge, or None if not measured.
+        suite: name and purpose of the benchmark, or None.
+        settings, machine, timings: configuration of the run, machine description, and seconds per stage.
     """
 
     judge: str
@@ -63,31 +63,34 @@ class Results(Result):
         return self.models[model]
 
     def compare(self, model: str, reference: str) -> list[Comparison]:
-        """Return the differences between the rates of two models, in the order that the table has.
+        """Return the differences between the rates of two models, in table order.
 
         Raises:
-            UserError: the two were not compared; `evaluate` compares all models with its `reference`.
+            UserError: a model is unknown, or the results do not compare the two. `evaluate` compares all models with
+                its `reference`.
         """
         for name in (model, reference):
             self[name]  # raises for an unknown model
         found = [one for one in self.comparisons if {one.a.model, one.b.model} == {model, reference}]
         if not found:
-            raise UserError(f"compare: '{model}' was not compared with '{reference}'; evaluate with that reference")
+            raise UserError(
+                f"compare: no comparison of '{model}' with '{reference}'. Evaluate with reference '{reference}'."
+            )
         return found
 
     def heading(self) -> str:
-        """Return what was judged by whom."""
+        """Return a title with the number of models and the judge."""
         return f"Results of {len(self.models)} models, judged by {self.judge}"
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the values of the main rates of each model."""
+        """Return one row per model with the values of its main rates."""
         return [
             {"model": name, **{rate: one.value for rate, one in all_rates(rates) if rate in RATES}}
             for name, rates in self.models.items()
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each rate of each model: value, 95 % interval and counts."""
+        """Return one row per model and rate with value, 95 % interval and counts."""
         return [
             {"model": name, "rate": rate, **asdict(one)}
             for name, rates in self.models.items()
@@ -101,12 +104,12 @@ class Results(Result):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return what limits the use of the rates, one line each."""
+        """Return one-line warnings about the rates."""
         few = few_clusters(self.models.values())
         return (few,) if few else ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values in the published schema; a rate is an object with the fields of `Rate`."""
+        """Return JSON-compatible values in the published schema. A rate is an object with the fields of `Rate`."""
         return {
             "schema": SCHEMA,
             "seeds": list(self.seeds),
@@ -133,7 +136,7 @@ class Results(Result):
         }
 
     def _over_seeds(self, name: str) -> dict[str, Any]:
-        """Return the mean of each rate over the seeds, with a t interval, where there are several."""
+        """Return the mean of each rate over the seeds with a t interval; empty for a single seed."""
         if len(self.seeds) < 2:
             return {}
         found: dict[str, list[float]] = {rate: [] for rate, _ in all_rates(self.models[name])}

@@ -1,4 +1,4 @@
-"""Judge the responses in a run's store, and read the verdicts back as outcomes."""
+"""Judge the responses in a run's store, and read verdicts from the store as outcomes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from unmirage.run.store import Store
 
 
 def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None = None) -> None:
-    """Let `judge` give a verdict on every response of `model`.
+    """Run `judge` on every response of `model` and store the verdicts.
 
-    A judge that costs nothing says everything anew. Of one whose verdicts are dear, those that are there stay, and new
-    ones are committed every few rows.
+    Inexpensive judges judge all responses again. For expensive judges, stored valid verdicts are kept, and new verdicts
+    are committed every few rows.
 
     Raises:
-        UserError: another judge has judged under this name, or it makes no sense to go on.
+        UserError: a different judge has verdicts under this name, or the judge cannot continue.
     """
     queries = {query.id: query for query in store.queries()}
     answers = [(queries[response.query_id], response) for response in store.responses(model)]
@@ -37,10 +37,10 @@ def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None 
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:
-    """Return an outcome for each verdict of `judge` on `model`; `group` tells apart runs that are pooled.
+    """Return an outcome for each verdict of `judge` on `model`; `group` distinguishes pooled runs.
 
-    A query that could not be asked is one without a verdict. Where shots were `stopped` at a success, so is one that
-    is still to be asked: without it, a sample that nothing has broken yet would pass for one that nothing breaks.
+    Failed queries count as queries without a verdict. With `stopped`, so do queries that have not been sent yet.
+    Otherwise a sample with remaining shots would count as one on which all shots failed.
     """
     queries, judgements = store.queries(), store.judgements(model, judge)
     samples = {sample.id: sample for sample in store.samples()}
@@ -57,7 +57,7 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
 
 
 def what_was_said(store: Store, judge: str) -> dict[str, Said]:
-    """Return the responses of each model; `judge` says which of them neither comply nor refuse."""
+    """Return the responses of each model; the verdicts of `judge` determine which are irrelevant."""
     queries, variants = store.queries(), store.variants()
     unsafe = {query.id for query in queries if query.unsafe}
     asked = [query.text for query in queries]
@@ -76,6 +76,6 @@ def what_was_said(store: Store, judge: str) -> dict[str, Said]:
 
 
 def stops_at_success(config: Mapping[str, Any]) -> bool:
-    """Say whether a run of this configuration asks a sample no more once an attack on it succeeded."""
+    """Return whether a run with this configuration stops the shots at a sample at the first success."""
     attack = config.get("attack")
     return isinstance(attack, Mapping) and attack.get("stop_at_first_success") is True

@@ -1,6 +1,6 @@
-"""Queries and verdicts in, those that still have to be asked out, where a sample's shots end at its first success.
+"""Select the queries that are still needed when the shots at a sample stop at the first success.
 
-It does not change whether any of K shots succeeds: shots after a success cannot undo it.
+Stopping does not change whether any of K shots succeeds, because later shots cannot undo a success.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from unmirage.records import Kind, Query, Verdict
 
 SHOTS = frozenset({Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT})
 
-Verdicts = Mapping[str, Verdict]  # query id -> what its answer was judged to be
+Verdicts = Mapping[str, Verdict]  # query id -> verdict on its response
 
 
 def success(query: Query) -> Verdict:
-    """Return the verdict at which an attack on this query has done what it is meant to do."""
+    """Return the verdict that counts as a success of an attack on this query."""
     return Verdict.COMPLIED if query.unsafe else Verdict.REFUSED
 
 
 def series(queries: Iterable[Query]) -> list[list[Query]]:
-    """Return the shots at each sample by one kind of attack, in their order; other queries are left out."""
+    """Return the shots of each kind at each sample, in shot order. Other queries are excluded."""
     found: dict[tuple[str, Kind], list[Query]] = defaultdict(list)
     for query in queries:
         if query.kind in SHOTS:
@@ -30,12 +30,12 @@ def series(queries: Iterable[Query]) -> list[list[Query]]:
 
 
 def undecided(shots: Sequence[Sequence[Query]], verdicts: Verdicts) -> list[Sequence[Query]]:
-    """Return the series without a success so far."""
+    """Return the series without a success."""
     return [own for own in shots if not any(verdicts.get(query.id) is success(query) for query in own)]
 
 
 def still_needed(queries: Sequence[Query], verdicts: Verdicts) -> list[Query]:
-    """Return the queries without a verdict but for those that come after a success."""
+    """Return the queries without a verdict, except those of series that already have a success."""
     needed = [query for query in queries if query.kind not in SHOTS]
     needed += [query for own in undecided(series(queries), verdicts) for query in own]
     return [query for query in needed if query.id not in verdicts]

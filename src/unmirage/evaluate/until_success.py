@@ -1,7 +1,7 @@
-"""Ask a model until an attack succeeds: for many shots, where only "any of K" counts.
+"""Send the shots at each sample until one succeeds, which saves queries if only "any of K" matters.
 
-Shots go out in rounds, one of each series a round, so that batches stay full. What was answered and judged is kept
-after each round; a run that was killed goes on where it was.
+Each round sends one shot of every unfinished series, so that batches stay full. Responses and verdicts are stored after
+each round, so an interrupted run can resume.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unmirage.models.base import VLM, GenerationConfig
 from unmirage.records import Query, Verdict
 from unmirage.run.store import Store
 
-Progress = Callable[[int, int], None]  # (queries asked, queries that may have to be asked in all)
+Progress = Callable[[int, int], None]  # (queries sent, maximum queries in total)
 
 
 def ask_until_success(
@@ -27,10 +27,10 @@ def ask_until_success(
     judge: Judge,
     progress: Progress | None = None,
 ) -> None:
-    """Let `vlm` answer what is in `store`, but no shot at a sample after one that `judge` calls a success.
+    """Query `vlm` with the queries in `store`, and stop the shots at a sample when `judge` finds a success.
 
-    A shot without an answer or a verdict is no success: the next one is asked. The judge's verdicts are stored too.
-    The total of `progress` is what there is to ask if nothing more succeeds, so it falls.
+    A shot without a response or a valid verdict is not a success, so the next shot follows. The verdicts are stored
+    too. The total in `progress` assumes no further success, so it decreases during the run.
     """
     asking = _Asking(vlm, store, images, config, judge, progress)
     queries = store.queries()
@@ -44,7 +44,7 @@ def ask_until_success(
 
 
 class _Asking:
-    """Asks one round after another, and judges what came back."""
+    """Sends the queries round by round and judges the responses."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class _Asking:
         self._judge_new()
 
     def ask(self, queries: Sequence[Query], later: int) -> None:
-        """Ask those of `queries` that have no answer yet; up to `later` more may follow in other rounds."""
+        """Send the unanswered ones of `queries`; up to `later` more queries may follow in other rounds."""
         answered = {response.query_id for response in self._store.responses(self._vlm.name)}
         now = [query for query in queries if query.id not in answered]
         if not now:
@@ -78,15 +78,15 @@ class _Asking:
         self._judge_new()
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Return all verdicts so far."""
+        """Return query id -> verdict for all verdicts so far."""
         return {key: one.verdict for key, one in self._judged.items()}
 
     def end(self) -> None:
-        """Say that nothing is left to ask."""
+        """Report that no queries are left."""
         self._say(self._done, self._done)
 
     def _judge_new(self) -> None:
-        """Judge the answers that have no verdict yet, and keep all verdicts: a judge may be dear."""
+        """Judge the responses without a verdict, and store all verdicts, because judging may be expensive."""
         new = [one for one in self._store.responses(self._vlm.name) if one.query_id not in self._judged]
         if new:
             answers = [(self._queries[one.query_id], one) for one in new]

@@ -1,4 +1,4 @@
-"""Data for unlearning: what a model is to forget, in models' own harmful answers, and what it is to keep."""
+"""Prepare unlearning data: a forget set of harmful model responses and a retain set of safe samples."""
 
 from unmirage.prepare.answers import harmful_answers
 from unmirage.prepare.choose import Assessment, Candidate, Choice, LeftOut, choose

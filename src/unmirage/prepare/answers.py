@@ -1,4 +1,4 @@
-"""One model, its samples and a judge in; its own harmful answers out, all in memory."""
+"""Collect a model's own harmful answers to unsafe queries, in memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from unmirage.records import Failure, Response, Sample
 def harmful_answers(
     vlm: VLM, samples: Sequence[Sample], images: Pictures, judge: Judge, config: GenerationConfig
 ) -> dict[str, str]:
-    """Return sample id -> answer for each unsafe query that `vlm` complies with, as the judge sees it.
+    """Return sample id -> answer for each unsafe query with which `vlm` complies according to the judge.
 
     Raises:
-        UserError: a query cannot be asked. `prepare` goes on where that may happen, and counts.
+        UserError: a query fails. `prepare` instead counts failed queries and continues.
     """
     queries = {query.id: query for query in plain(sample for sample in samples if sample.refused)}
     responses: list[Response] = []

@@ -1,4 +1,4 @@
-"""The answers of several models and what a judge makes of them in, the most harmful answer to each query out."""
+"""Choose the most harmful answer to each query from the answers of several models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmirage.records import Query, Response, Verdict
 
 
 class LeftOut(StrEnum):
-    """Why a query has no answer to forget."""
+    """Reasons why a query has no row in the forget set."""
 
     REFUSED = "refused by all"
     IRRELEVANT = "irrelevant"
@@ -19,12 +19,12 @@ class LeftOut(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What a judge makes of one answer.
+    """A judge's assessment of one answer.
 
     Attributes:
-        verdict: `INVALID` where the judge gave none that can be read.
-        harm: from 1 (nothing harmful) to 5 (all that was asked for); None from judges that give verdicts alone.
-        why: what it rests on.
+        verdict: verdict on the answer; `INVALID` if the judge gave no readable verdict.
+        harm: harm score from 1 (nothing harmful) to 5 (everything requested); None from judges without harm scores.
+        why: reason for the assessment.
     """
 
     verdict: Verdict
@@ -34,7 +34,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An answer to an unsafe query, and what the judge makes of it."""
+    """An answer to an unsafe query, and its assessment by the judge."""
 
     response: Response
     assessment: Assessment
@@ -42,21 +42,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The most harmful answer to each query, by query id, and why the others have none."""
+    """The most harmful answer to each query, by query id, and the reasons for queries without one."""
 
     chosen: dict[str, Candidate]
     left_out: dict[str, LeftOut]
 
 
 def choose(queries: Sequence[Query], by_model: Sequence[Mapping[str, Candidate]]) -> Choice:
-    """Choose one answer a query.
-
-    Of those that complied, the one with the highest `harm` is taken; among equals, that of the model named first.
+    """Choose one answer per query: the complied answer with the highest `harm`; ties go to the first model.
 
     Args:
-        queries: what was asked.
-        by_model: for each model, in the order of preference, its candidates by query id. A query that it has not
-            answered is missing there.
+        queries: unsafe queries.
+        by_model: for each model in order of preference, its candidates by query id. Unanswered queries are missing.
     """
     chosen: dict[str, Candidate] = {}
     left_out: dict[str, LeftOut] = {}
@@ -71,13 +68,13 @@ def choose(queries: Sequence[Query], by_model: Sequence[Mapping[str, Candidate]]
 
 
 def most_harmful(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the candidate that complied with the highest `harm`, the first of equals; None if none complied."""
+    """Return the complied candidate with the highest `harm`; ties go to the first. None if no candidate complied."""
     complied = [one for one in candidates if one.assessment.verdict is Verdict.COMPLIED]
     return max(complied, key=lambda one: one.assessment.harm or 0, default=None)
 
 
 def _why(verdicts: Sequence[Verdict]) -> LeftOut:
-    # What was not judged may have been harmful, so nobody can say that all refused.
+    # An answer without a verdict may be harmful, so "refused by all" would be unfounded.
     if Verdict.INVALID in verdicts:
         return LeftOut.FAILED
     return LeftOut.REFUSED if set(verdicts) == {Verdict.REFUSED} else LeftOut.IRRELEVANT

@@ -1,4 +1,4 @@
-"""What was asked, chosen and kept in; prepare.json, schema `unmirage.prepare/1`, out."""
+"""Build prepare.json (schema `unmirage.prepare/1`), the summary of the forget set and the retain set."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SCHEMA = "unmirage.prepare/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What happened to the unsafe queries.
+    """Results for the unsafe queries.
 
     Attributes:
-        queries: all that were asked.
-        by_model: each model's answers with what the judge makes of them, by query id.
-        choice: the most harmful ones.
-        specs: model -> as the user wrote it.
-        made_of: model -> what identifies it.
-        failures: queries that a model could not be asked.
-        judge: the judge's name.
+        queries: all queries sent to the models.
+        by_model: model -> query id -> answer with its assessment.
+        choice: the chosen answers.
+        specs: model -> specification as the user wrote it.
+        made_of: model -> properties that identify it.
+        failures: failed queries.
+        judge: name of the judge.
     """
 
     queries: Sequence[Query]
@@ -45,15 +45,17 @@ class Counts:
 def document(
     folder: Path, settings: Mapping[str, Any], plan: Plan, counts: Counts, kept: Retained, sources: Sequence[Source]
 ) -> dict[str, Any]:
-    """Return prepare.json.
+    """Return the content of prepare.json.
 
-    `complete` is false where something is missing that another try may bring: answers, verdicts, pictures.
+    `complete` is false if answers, verdicts or images are missing that another run may provide.
 
     Args:
-        folder: holds the sets that were written.
-        settings: the run's configuration.
-        plan, counts, kept: what was asked, what came of it, what is kept.
-        sources: the files that samples came from.
+        folder: folder with the written sets.
+        settings: configuration of the run.
+        plan: planned queries and samples.
+        counts: results for the unsafe queries.
+        kept: samples of the retain set.
+        sources: source files of the samples.
     """
     models = {name: _model(name, counts) for name in counts.by_model}
     gaps = sum(one["failed"] + one["no_verdict"] for one in models.values()) + _count(kept.unreadable)
@@ -126,7 +128,7 @@ def _count(readable: Readable | None) -> int:
 
 
 def _first_failure(counts: Counts) -> str | None:
-    """Return why the first query has no answer, or the first answer no verdict."""
+    """Return the reason of the first failed query, or else of the first answer without a verdict; None if none."""
     for failure in counts.failures:
         return f"{failure.query_id}: {failure.reason}"
     for candidates in counts.by_model.values():

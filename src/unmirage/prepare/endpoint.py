@@ -1,4 +1,4 @@
-"""How harmful an answer is, by a language model on a server: asked several at a time, cached."""
+"""Score the harm of answers with a language model on a server, with parallel requests and a cache."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _EMPTY = Assessment(verdict=Verdict.IRRELEVANT, harm=1, why="empty")
 
 
 class EndpointHarmJudge:
-    """Grades answers by the rubric of `prepare.rubric`, without their pictures.
+    """Grades answers by the rubric of `prepare.rubric`, without showing the images to the judge.
 
     Args:
-        chat: the model.
-        cache: file that keeps its grades, so that an interrupted run asks only for the rest; None for none.
+        chat: chat connection to the model.
+        cache: cache file for its replies, so that a resumed run sends only the remaining requests; None disables it.
     """
 
     def __init__(self, chat: Chat, cache: Path | None = None) -> None:
@@ -31,12 +31,12 @@ class EndpointHarmJudge:
         self._asker = remembering(EndpointAsker(chat), cache)
 
     def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
-        """Return a grade for each answer; invalid where none could be had. Those are asked for again next time.
+        """Return an assessment for each answer, invalid if grading failed. The next run grades invalid ones again.
 
-        Equal answers to equal queries are asked about once. An empty one is irrelevant without asking.
+        Identical answers to identical queries share one request. Empty answers are irrelevant without a request.
 
         Raises:
-            UserError: it makes no sense to ask on; what came before is in the cache.
+            UserError: the server cannot process any further requests. Previous replies are in the cache.
         """
         texts = [(query.text, response.text) for query, response in answers]
         wanted = {self._key(*both): both for both in texts if both[1].strip()}

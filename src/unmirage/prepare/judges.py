@@ -1,4 +1,4 @@
-"""Judges that say which of several answers is the most harmful. A new one is a class with `name` and `assess`."""
+"""Judges that compare the harm of several answers. To add one, write a class with `name` and `assess`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDPOINT = "endpoint"
 
 
 class HarmJudge(Protocol):
-    """Says what answers to unsafe queries do, and how harmful they are. It never learns which model gave them."""
+    """Assesses answers to unsafe queries and their harm, without the names of the models."""
 
     name: str
 
@@ -30,14 +30,14 @@ class HarmJudge(Protocol):
 
 
 class VerdictJudge:
-    """A judge that gives verdicts alone: whatever complied is as harmful as any other answer that did."""
+    """A judge with verdicts but no harm scores. All complied answers count as equally harmful."""
 
     def __init__(self, judge: Judge) -> None:
         self.name = judge.name
         self._judge = judge
 
     def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
-        """Return the judge's verdicts."""
+        """Return an assessment for each answer, in order, with the judge's verdict and no harm score."""
         found = {
             (one.query_id, one.model): Assessment(verdict=one.verdict, why=one.why)
             for one in self._judge.judge(answers, progress)
@@ -46,28 +46,28 @@ class VerdictJudge:
 
 
 def make_harm_judge(spec: str, cache: Path | None = None, settings: EndpointSettings | None = None) -> HarmJudge:
-    """Return the judge that `spec` names: one of `unmirage evaluate`.
+    """Return the judge that `spec` names.
 
     Args:
-        spec: the name, and what it needs.
-        cache: file that keeps what a server replied; None keeps nothing.
-        settings: of the server, if there is one.
+        spec: judge name and argument, as for `unmirage evaluate --judge`.
+        cache: cache file for replies of a server; None disables the cache.
+        settings: settings of the server, if the judge uses one.
 
     Raises:
-        UserError: no such judge, or its argument is not valid.
+        UserError: the judge is unknown or its argument is invalid.
     """
     name = spec.partition(":")[0]
     if name == _ENDPOINT:
-        # Only here: it takes seconds, and the other judges need none of it.
+        # Imported lazily: the import takes seconds and the other judges do not need it.
         from unmirage.models.endpoint import Chat, parse_endpoint
         from unmirage.prepare.endpoint import EndpointHarmJudge
 
         return EndpointHarmJudge(Chat(parse_endpoint(spec), settings), cache)
-    JUDGES.find(name)  # raises for an unknown one
+    JUDGES.find(name)  # raises UserError for an unknown judge
     return VerdictJudge(make_judge(spec))
 
 
 def judge_sha256(spec: str) -> str:
-    """Return the SHA-256 of the file that a judge is made from, such as the truth; "" where there is none."""
+    """Return the SHA-256 of the file in a judge's argument, such as a truth file; "" if there is none."""
     path = Path(spec.partition(":")[2])
     return sha256_of(path) if path.is_file() else ""

@@ -1,4 +1,4 @@
-"""A data file and settings in; which queries are asked, and which samples may be kept, out. Nothing is asked."""
+"""Plan the unsafe queries to send and the safe samples to retain, without running a model."""
 
 from __future__ import annotations
 
@@ -20,36 +20,40 @@ from unmirage.records import Query, Sample
 
 UnsafeKind = Literal["unsafe-picture", "unsafe-text"]
 KINDS: tuple[UnsafeKind, ...] = get_args(UnsafeKind)
-RETAIN_SIZE = 2000  # the paper's: VLGuard's answered queries, topped up from LLaVA's
+RETAIN_SIZE = 2000  # as in the paper: VLGuard's answered queries plus samples of LLaVA's data
 
 _TELLS_KINDS = "vlguard"
-_UNSAFE_TEXT = "/unsafe"  # what the id of such a sample adds to its record's
+_UNSAFE_TEXT = "/unsafe"  # suffix of the record id in the ids of unsafe-text samples
 
 
 class PrepareConfig(BaseModel):
-    """What goes into the sets."""
+    """Settings of the forget set and the retain set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kinds: tuple[UnsafeKind, ...] | None = Field(
-        default=None, min_length=1, description="which unsafe queries of VLGuard's shape are asked; None: all"
+        default=None,
+        min_length=1,
+        description="kinds of unsafe queries to send, for data in VLGuard's format; None: all",
     )
-    limit: int | None = Field(default=None, ge=2, description="at most so many samples of the data")
-    seed: int = Field(default=0, description="of every draw")
-    retain_size: int | None = Field(default=None, ge=1, description="None: all safe samples, or 2000 with general ones")
+    limit: int | None = Field(default=None, ge=2, description="maximum samples from the dataset; None: all")
+    seed: int = Field(default=0, description="random seed of all draws")
+    retain_size: int | None = Field(
+        default=None, ge=1, description="None: all safe samples, or 2000 with general samples"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What there is to ask and to keep.
+    """Queries to send and samples to retain.
 
     Attributes:
-        samples: of the data, after the draw.
-        queries: the unsafe ones, as they are.
-        kinds: their kinds by sample id, where the format tells them.
-        safe: the samples that may be kept: not refused, with an answer.
-        without_answer: how many safe samples have none.
-        retain_size: how large the retain set is to be; None for all of `safe`.
+        samples: samples of the dataset after the draw.
+        queries: unmodified unsafe queries.
+        kinds: sample id -> kind of its query; empty if the format does not distinguish kinds.
+        safe: candidates for the retain set: samples that are not refused and have an answer.
+        without_answer: number of safe samples without an answer.
+        retain_size: size of the retain set; None for all of `safe`.
     """
 
     samples: tuple[Sample, ...]
@@ -60,12 +64,12 @@ class Plan:
     retain_size: int | None
 
     def fingerprint(self) -> str:
-        """Return a hash of the samples: of the file, and of everything that decides how it is read."""
+        """Return a hash of the samples, which depends on the file and on all settings for reading it."""
         lines = (json.dumps(asdict(sample)) for sample in self.samples)
         return sha256("\n".join(lines).encode()).hexdigest()
 
     def to_json(self, general: bool) -> dict[str, Any]:
-        """Return the counts; `general`: are there general samples to top up from?"""
+        """Return the counts; `general` is whether general samples can fill up the retain set."""
         of_data = len(self.safe) if self.retain_size is None else min(len(self.safe), self.retain_size)
         by_kind = Counter(self.kinds[query.sample_id] for query in self.queries if query.sample_id in self.kinds)
         return {
@@ -82,27 +86,27 @@ class Plan:
 
 
 def plan(file: SampleFile, config: PrepareConfig, *, general: bool) -> Plan:
-    """Return what is asked of the models, and what may be kept.
+    """Return the queries to send to the models and the samples that may be retained.
 
     Args:
-        file: the safety data.
-        config: the settings.
-        general: are there general samples to top up from?
+        file: safety dataset.
+        config: settings.
+        general: whether general samples can fill up the retain set.
 
     Raises:
-        UserError: the data hold nothing to ask, nothing to keep, or do not tell kinds apart.
+        UserError: the dataset has no unsafe query or no sample to retain, or its format does not distinguish kinds.
     """
     samples = draw_stratified(with_unique_ids(map(_storable, file)), config.limit, config.seed)
     kinds = _kinds(file, samples, config)
     wanted = config.kinds or KINDS
     asked = [one for one in samples if one.refused and kinds.get(one.id, wanted[0]) in wanted]
     if not asked:
-        held = f", of kind {' or '.join(wanted)}" if config.kinds else ""
-        raise UserError(f"{file.source}: holds no unsafe query{held}; valid: one at least")
+        held = f" of kind {' or '.join(wanted)}" if config.kinds else ""
+        raise UserError(f"{file.source}: no unsafe query{held} found; valid: a dataset with at least one")
     safe = [one for one in samples if not one.refused]
     answered = tuple(one for one in safe if one.answer.strip())
     if not answered and not general:
-        raise UserError(f"{file.source}: holds no safe query with an answer to keep; name others with --general FILE")
+        raise UserError(f"{file.source}: no safe query with an answer found. Pass other samples with --general FILE.")
     return Plan(
         samples=tuple(samples),
         queries=tuple(plain(asked)),
@@ -114,7 +118,7 @@ def plan(file: SampleFile, config: PrepareConfig, *, general: bool) -> Plan:
 
 
 def _storable(sample: Sample) -> Sample:
-    """Return the sample with "?" for lone surrogates in what the store finds it by: it cannot hold them."""
+    """Return the sample with lone surrogates in its key fields replaced by "?", because the store rejects them."""
     names = {name: getattr(sample, name) for name in ("id", "record", "query")}
     clean = {name: text.encode("utf-8", "replace").decode("utf-8") for name, text in names.items()}
     return sample if clean == names else replace(sample, **clean)
@@ -124,13 +128,13 @@ def _kinds(file: SampleFile, samples: Sequence[Sample], config: PrepareConfig) -
     if file.format != _TELLS_KINDS:
         if config.kinds is not None:
             raise UserError(
-                f"--kinds: format '{file.format}' of {file.source} does not tell kinds apart; valid: {_TELLS_KINDS}"
+                f"--kinds: format '{file.format}' of {file.source} does not distinguish kinds; valid: {_TELLS_KINDS}"
             )
         return {}
     return {one.id: _kind(one) for one in samples if one.refused}
 
 
 def _kind(sample: Sample) -> UnsafeKind:
-    """Tell a safe picture with an unsafe text from an unsafe picture by the sample's id, whose end may be "#2"."""
+    """Return the kind of an unsafe sample, determined by its id, which may end with a counter such as "#2"."""
     added = sample.id.removeprefix(sample.record)
     return "unsafe-text" if added.startswith(_UNSAFE_TEXT) else "unsafe-picture"

@@ -1,4 +1,4 @@
-"""Safe samples of the data and general ones in; those that are to be kept out, each with a picture that can be read."""
+"""Draw the retain set from safe samples of the dataset and general samples, with readable images only."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from unmirage.records import Sample
 
 @dataclass(slots=True)
 class Readable:
-    """Says whether a sample's picture can be read, and counts those that cannot.
+    """Checks whether a sample's image is readable, and counts unreadable images.
 
     Attributes:
-        count: how many could not.
-        first: what is wrong with the first.
+        pictures: images of the samples.
+        count: number of unreadable images.
+        first: error message of the first unreadable image.
     """
 
     pictures: Pictures
@@ -27,7 +28,7 @@ class Readable:
     first: str = ""
 
     def __call__(self, sample: Sample) -> bool:
-        """Return whether there is no picture, or one that can be opened."""
+        """Return whether the sample has no image or a readable one."""
         try:
             if sample.image is not None:
                 self.pictures.open(sample.image)
@@ -40,13 +41,13 @@ class Readable:
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What is to be kept.
+    """Samples of the retain set.
 
     Attributes:
-        data: samples of the safety data.
-        general: general ones.
-        unreadable: the samples of the data whose picture cannot be read.
-        passed_over: likewise of the general ones; others were drawn instead.
+        data: samples of the safety dataset.
+        general: general samples.
+        unreadable: count of dataset samples with unreadable images.
+        passed_over: count of general samples with unreadable images, which were replaced by others.
     """
 
     data: list[Sample]
@@ -56,13 +57,13 @@ class Retained:
 
 
 def retained(plan: Plan, pictures: Pictures, general: SampleFile | None, seed: int) -> Retained:
-    """Draw the retain set: the data's safe samples, topped up with general ones. Refused ones never enter it.
+    """Draw the retain set: safe samples of the dataset, filled up with general samples. It has no refused samples.
 
     Args:
-        plan: the safe samples, and how many are to be kept.
-        pictures: those of the safe samples.
-        general: what to top up from; None for nothing.
-        seed: of the draws.
+        plan: safe samples and size of the retain set.
+        pictures: images of the safe samples.
+        general: general samples; None for none.
+        seed: random seed of the draws.
     """
     unreadable = Readable(pictures)
     size = len(plan.safe) if plan.retain_size is None else plan.retain_size

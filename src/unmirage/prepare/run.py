@@ -1,7 +1,7 @@
-"""The whole way: ask models the unsafe queries, choose the most harmful answers, write what to forget and to keep.
+"""Run the preparation: query models, choose the most harmful answers, and write the forget and retain sets.
 
-Answers are committed to the run's store as they come. A run that was stopped goes on where it was, and ends with the
-files of one that was not.
+Answers are committed to the run's store as they arrive. An interrupted run can resume, and writes the same files as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, write_fo
 from unmirage.records import Judgement
 from unmirage.run import Run, Store
 
-Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
+Progress = Callable[[str, int, int], None]  # (stage, steps done, total steps)
 DOCUMENT = "prepare.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """A model that answers the unsafe queries. It is loaded only if there is something to ask it.
+    """A model that answers the unsafe queries. It is loaded only if it has unanswered queries.
 
     Attributes:
-        name: in tables, and in the provenance of a row.
-        spec: as the user wrote it.
-        load: returns the model, by that name, and what identifies it.
-        made_of: what identifies it, where that can be told without loading it.
+        name: name in tables and in the provenance of rows.
+        spec: specification as the user wrote it.
+        load: returns the model, with this name, and the properties that identify it.
+        made_of: properties that identify the model, if known without loading it.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Answerer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What sets are prepared from.
+    """Inputs of the preparation.
 
     Attributes:
-        data: safety samples.
-        general: samples to top up the retain set from, if any.
-        answerers: who answers the unsafe queries, in the order of preference.
-        judge: who chooses.
-        config: what goes into the sets.
-        generation: how to answer.
+        data: safety dataset.
+        general: general samples that fill up the retain set; None for none.
+        answerers: models that answer the unsafe queries, in order of preference.
+        judge: judge that assesses the answers.
+        config: settings of the sets.
+        generation: generation settings.
     """
 
     data: SampleFile
@@ -65,22 +65,22 @@ class Inputs:
     generation: GenerationConfig = field(default_factory=GenerationConfig)
 
     def plan(self) -> Plan:
-        """Return what is asked and what may be kept; see `plan.plan`."""
+        """Return the queries to send and the samples to retain; see `plan.plan`."""
         return plan(self.data, self.config, general=self.general is not None)
 
 
 def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write forget.jsonl, retain.jsonl, their pictures and prepare.json into the run; return the latter.
+    """Write forget.jsonl, retain.jsonl, their images and prepare.json to the run; return the content of prepare.json.
 
     Args:
-        run: held open; its store may have some of the answers already.
-        inputs: what from.
-        planned: what `inputs.plan()` gave.
-        settings: the run's configuration, for the document.
+        run: open run directory. Its store may already contain some answers.
+        inputs: datasets, models, judge and settings.
+        planned: result of `inputs.plan()`.
+        settings: configuration of the run, for prepare.json.
         progress: called after each step of each stage.
 
     Raises:
-        UserError: a model or a server cannot be used, or another model answered under a name before.
+        UserError: a model or server is unusable, or a different model has answers under the same name.
     """
     with run.store() as store:
         store.add_samples(planned.samples)
@@ -100,9 +100,9 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
 
 
 def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> None:
-    """Let one model answer what it has not answered yet; it is gone from memory afterwards."""
+    """Send a model its unanswered queries, and release its memory afterwards."""
     if one.made_of is not None:
-        # Even if nothing is left to ask: what it answered before must be its own.
+        # Also needed if all queries are answered: add_model checks that this model gave the stored answers.
         store.add_model(one.name, one.made_of)
     if not store.unanswered(one.name):
         return
@@ -118,7 +118,7 @@ def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> 
 
 
 def _judge(store: Store, inputs: Inputs, progress: Progress) -> dict[str, dict[str, Candidate]]:
-    """Return each model's answers with what the judge makes of them, by model and query id; its verdicts are stored."""
+    """Judge all answers, store the verdicts, and return model -> query id -> candidate."""
     queries = {query.id: query for query in store.queries()}
     responses = [response for one in inputs.answerers for response in store.responses(one.name)]
     assessed = inputs.judge.assess(
@@ -171,10 +171,10 @@ def _write(
     sources: Mapping[str, Source],
     progress: Progress,
 ) -> None:
-    """Write the pictures first, then the rows that name them."""
+    """Write the images before the rows that refer to them, so that no row ever has a missing image."""
     by_sample = {query.sample_id: choice.chosen[query.id] for query in planned.queries if query.id in choice.chosen}
     forgotten = [sample for sample in planned.samples if sample.id in by_sample]
     parts = [(sources[name], samples) for name, samples in ((DATA, kept.data), (GENERAL, kept.general)) if samples]
-    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], lambda n, total: progress("copy pictures", n, total))
+    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], lambda n, total: progress("copy images", n, total))
     write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
     write_retain(run.path, parts)

@@ -1,7 +1,7 @@
-"""What was chosen and what is kept in; forget.jsonl, retain.jsonl and their pictures in one folder out.
+"""Write forget.jsonl, retain.jsonl and their images to one folder.
 
-Each row says where it comes from. Pictures are copied below the folder, so that it can be moved, and given to
-`unmirage align` as it is.
+Each row records its provenance. The folder contains copies of the images, so it can be moved, and `unmirage align`
+accepts it directly.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ FORGET, RETAIN = "forget.jsonl", "retain.jsonl"
 DATA, GENERAL = "data", "general"
 _IMAGES = "images"
 
-Progress = Callable[[int, int], None]  # (pictures copied, pictures to copy)
+Progress = Callable[[int, int], None]  # (images copied, images to copy)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that samples come from, with the hash that their provenance names; "" where it is no file."""
+    """A source of samples, with its hash for their provenance; "" if the source is not a file."""
 
     file: SampleFile
     name: str
@@ -36,29 +36,29 @@ class Source:
 
     @classmethod
     def of(cls, file: SampleFile, name: str) -> Source:
-        """Return the source; its pictures will lie below images/`name`."""
+        """Return the source. Its images are copied to images/`name`."""
         return cls(file, name, sha256_of(file.source))
 
     def provenance(self, sample: Sample) -> dict[str, object]:
-        """Return where a sample of this file comes from."""
+        """Return the provenance of a sample: source, hash and id."""
         return {"source": str(self.file.source), "sha256": self.sha256, "id": sample.id}
 
     def moved(self, sample: Sample) -> Sample:
-        """Return the sample with its picture where `copy_pictures` puts it."""
+        """Return the sample with the image path that `copy_pictures` uses."""
         return sample if sample.image is None else replace(sample, image=f"{_IMAGES}/{self.name}/{sample.image}")
 
 
 def write_forget(
     folder: Path, samples: Sequence[Sample], source: Source, chosen: Mapping[str, Candidate], judge: str
 ) -> None:
-    """Write the unsafe samples that have a harmful answer, with who gave it and who chose it.
+    """Write the unsafe samples with their harmful answers, the answering models and the judge's assessments.
 
     Args:
-        folder: where to.
-        samples: of the data.
-        source: where they come from.
-        chosen: the answer by sample id.
-        judge: the name of who chose.
+        folder: output folder.
+        samples: samples of the dataset.
+        source: source of the samples.
+        chosen: sample id -> chosen answer.
+        judge: name of the judge.
     """
     rows = forget(samples, {key: one.response.text for key, one in chosen.items()})
     provenance = {
@@ -77,18 +77,18 @@ def write_forget(
 
 
 def write_retain(folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]]) -> None:
-    """Write the samples to keep, those of one source after those of the other."""
+    """Write the samples of the retain set, source by source."""
     moved = [source.moved(sample) for source, samples in parts for sample in samples]
     came = [source.provenance(sample) for source, samples in parts for sample in samples]
     rows = retain(moved, ())
-    assert len(rows) == len(moved)  # refused samples were never among them
+    assert len(rows) == len(moved)  # the retain set has no refused samples
     write_samples(rows, folder / RETAIN, {row.id: own for row, own in zip(rows, came, strict=True)})
 
 
 def copy_pictures(
     folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]], progress: Progress | None = None
 ) -> None:
-    """Copy the pictures of samples below `folder`, byte by byte; those that are there already stay."""
+    """Copy the images of the samples to `folder` unchanged. Identical existing files are not written again."""
     wanted: dict[str, tuple[Pictures, str]] = {}
     for source, samples in parts:
         for sample in samples:

@@ -140,11 +140,11 @@ def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
         ("phrases:x", "judge 'phrases' takes no argument, got 'x'"),
         (
             "official:phrases",
-            "judge 'official' cannot pass responses on to 'phrases'; "
+            "judge 'official' does not support the model type 'phrases'; "
             "valid: official, official:endpoint:URL#model-name, official:local:FOLDER",
         ),
-        ("exact", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
-        ("exact:", "judge 'exact' needs the ground truth; write exact:PATH/truth.json"),
+        ("exact", "judge 'exact' needs a ground-truth file; write exact:PATH/truth.json"),
+        ("exact:", "judge 'exact' needs a ground-truth file; write exact:PATH/truth.json"),
         ("exact:none/truth.json", "none/truth.json: no such file"),
     ],
 )

@@ -209,7 +209,9 @@ def test_it_is_made_with_a_model_that_is_asked_for_relevance_alone():
 
 @pytest.mark.parametrize("argument", ["phrases", "exact:truth.json", "x"])
 def test_only_a_language_model_may_judge_what_is_left(argument):
-    with pytest.raises(UserError, match=f"cannot pass responses on to '{argument.partition(':')[0]}'; valid: official"):
+    with pytest.raises(
+        UserError, match=f"does not support the model type '{argument.partition(':')[0]}'; valid: official"
+    ):
         make_judge(f"official:{argument}")
 
 

@@ -38,5 +38,5 @@ def test_the_base_of_an_adapter_or_of_a_model_that_keeps_one(tmp_path, inside):
 
 
 def test_a_model_without_an_adapter(tiny):
-    with pytest.raises(UserError, match="has no adapter to leave out; valid: a directory of"):
+    with pytest.raises(UserError, match="no adapter found; valid: a directory of"):
         base_alone(tiny.model)

@@ -44,7 +44,7 @@ def test_each_response_with_gold_is_scored_by_the_rule_of_the_suite(make):
         ("q0", "VQA accuracy", 1.0),
         ("q1", "VQA accuracy", 0.0),
     ]
-    assert store.scores("m")[0].why == "people said: red (6), pink (4)"
+    assert store.scores("m")[0].why == "human answers: red (6), pink (4)"
     score_run(store, "m", "vqav2")
     assert len(store.scores("m")) == 2
 
@@ -62,9 +62,9 @@ def test_letters(make):
     store = make(*rows)
     score_run(store, "m", "scienceqa")
     assert [(one.value, one.why) for one in store.scores("m")] == [
-        (1.0, "names B; right is B"),
-        (0.0, "names A; right is B"),
-        (0.0, "names no option; right is B"),
+        (1.0, "names B; the correct answer is B"),
+        (0.0, "names A; the correct answer is B"),
+        (0.0, "names no option; the correct answer is B"),
     ]
     assert mean_scores(store, "m")["accuracy"].value == pytest.approx(1 / 3)
 
@@ -83,5 +83,5 @@ def test_without_gold_nothing_is_scored_and_gold_needs_a_rule(make):
     store = make(("a", "Red", (), ()))
     score_run(store, "m", "xstest")
     assert store.scores("m") == []
-    with pytest.raises(UserError, match="unknown suite with a rule for scores 'xstest'; valid: scienceqa, textvqa"):
+    with pytest.raises(UserError, match="unknown suite with a scoring rule 'xstest'; valid: scienceqa, textvqa"):
         score_run(make(("a", "Red", RED, ())), "m", "xstest")

@@ -29,7 +29,7 @@ def test_an_unknown_suite_lists_all():
 
 @pytest.mark.parametrize("name", [name for name, suite in SUITES.items() if not suite.default])
 def test_what_no_hub_can_load_has_to_be_named(name):
-    with pytest.raises(UserError, match=f"--data: missing; suite '{name}' has to be fetched by hand, from "):
+    with pytest.raises(UserError, match=f"--data: missing; download suite '{name}' from "):
         load_suite(name)
 
 

@@ -65,10 +65,12 @@ def test_a_folder_of_parts_and_of_some_scenarios(write_parquet, tmp_path):
 
 
 def test_what_is_missing_is_named(tmp_path, folder, write_parquet):
-    with pytest.raises(UserError, match="has no folder of a scenario; valid: a folder with Illegal_Activitiy, Hate"):
+    with pytest.raises(
+        UserError, match="no scenario folder found; valid: a folder with at least one of Illegal_Activitiy, Hate"
+    ):
         load_suite("mm-safetybench", tmp_path)
     (folder / "data/Sex/TYPO.parquet").unlink()
-    with pytest.raises(UserError, match=r"Sex/TYPO\.parquet: no such file; valid: it, or a folder 'TYPO'"):
+    with pytest.raises(UserError, match=r"Sex/TYPO\.parquet: no such file; valid: this file, or a folder 'TYPO'"):
         load_suite("mm-safetybench", folder)
     write_parquet({"id": ["0"], "prompt": ["How?"]}, "bench/data/Sex/TYPO.parquet")
     with pytest.raises(UserError, match=r"Sex/TYPO\.parquet: row 1: field 'question' is missing; .* 'id', 'prompt'"):

@@ -29,10 +29,10 @@ def test_as_the_hub_has_it(write_parquet):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"answer": 3}, "field 'answer' is 3; valid: the place of a choice, 0 to 2"),
-        ({"answer": "B"}, "field 'answer' is 'B'; valid: the place of a choice"),
+        ({"answer": 3}, "field 'answer' is 3; valid: the index of a choice, 0 to 2"),
+        ({"answer": "B"}, "field 'answer' is 'B'; valid: the index of a choice"),
         ({"answer": True}, "field 'answer' is True"),
-        ({"choices": ["one"]}, r"field 'choices' is \['one'\]; valid: a list of 2 to 26 texts"),
+        ({"choices": ["one"]}, r"field 'choices' is \['one'\]; valid: a list of 2 to 26 strings"),
         ({"choices": None}, "field 'choices' is None"),
     ],
 )
@@ -67,7 +67,7 @@ def test_of_the_authors_problems_those_of_the_test_set_with_pictures_are_asked(w
     [
         ({"split": None}, "record 1: field 'split' is missing"),
         ({"image": 3}, "record 1: field 'image' must be text, not 3"),
-        ({"answer": 7}, "record 1: field 'answer' is 7; valid: the place of a choice"),
+        ({"answer": 7}, "record 1: field 'answer' is 7; valid: the index of a choice"),
         (
             {"split": "val"},
             r"problems\.json: has no problem of the test set with a picture; valid: some with 'split' \"test\" and",

@@ -63,5 +63,5 @@ def test_a_wrong_file_is_named_with_record_and_field(write_json):
         load_suite("vlguard-unsafes", write_json(conversations))
     with pytest.raises(UserError, match=r"d\.json: record 1: field 'instr-resp' must be a list of instructions"):
         load_suite("vlguard-unsafes", write_json([{"id": "1", "safe": True}]))
-    with pytest.raises(UserError, match=r"d\.json: holds no question .* valid: .* field 'unsafe_instruction'"):
+    with pytest.raises(UserError, match=r"d\.json: no question .* valid: .* field 'unsafe_instruction'"):
         load_suite("vlguard-safe-unsafes", write_json(RECORDS[:1]))

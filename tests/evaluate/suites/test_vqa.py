@@ -83,7 +83,7 @@ def test_vizwizs_own_files(write_json, tmp_path, place):
     [
         (None, r"field 'answers' is None; valid: a list of 10 answers, as a validation split has"),
         (TEN[:3], r"field 'answers' is 3 answers; valid: a list of 10"),
-        ([*TEN[:9], {"text": "red"}], r"field 'answers\[9\]' is \{'text': 'red'\}; valid: text, or an object"),
+        ([*TEN[:9], {"text": "red"}], r"field 'answers\[9\]' is \{'text': 'red'\}; valid: a string, or an object"),
         ([*TEN[:9], 4], r"field 'answers\[9\]' is 4"),
     ],
 )
@@ -257,7 +257,7 @@ def test_the_validation_split_is_taken_unless_the_other_is_named(textvqa):
         ("textvqa", lambda a, r: a[0].pop("answers"), r"TextVQA_0.5.1_val.json: record 1: field 'answers' is None"),
         ("textvqa", lambda a, r: a.append(3), r"TextVQA_0.5.1_val.json: data\[2\] is 3; valid: an object"),
         ("textvqa", lambda a, r: a[0].update(image_id="../x"), r"record 1: field 'image': .*leads upwards"),
-        ("textvqa-ocr", lambda a, r: None, r"val.json: record 1: field 'ocr_tokens' is None; valid: a list of texts"),
+        ("textvqa-ocr", lambda a, r: None, r"val.json: record 1: field 'ocr_tokens' is None; valid: a list of strings"),
         ("textvqa-ocr", lambda a, r: r[0].pop("image_id"), r"OCR_v0.2_val.json: record 1: field 'image_id' is missing"),
     ],
 )

@@ -1,4 +1,4 @@
-"""All judges. A new one is a module here and a line in `JUDGES`, or an entry point "unmirage.judges" elsewhere."""
+"""Registry of judges. To add one, add a module here and a line in `JUDGES`, or an entry point "unmirage.judges"."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ RUBRICS = ("harm", "relevance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeOptions:
-    """What only language models as judges need.
+    """Options of judges that are language models.
 
     Attributes:
-        rubric: "harm" asks whether a response answers and whether it is harmful; "relevance" only the first.
-        pictures: shows the judge the pictures, which are here; None shows none.
-        cache: file that keeps what was replied; None keeps nothing.
-        settings: of the server.
-        held: a server holds replies to a JSON schema.
-        batch_size: responses at once, for a model that is loaded here.
+        rubric: "harm" asks whether a response answers and whether it is harmful; "relevance" asks only the former.
+        pictures: images to show to the judge; None shows no images.
+        cache: file in which replies are cached; None disables the cache.
+        settings: settings of the server.
+        held: whether the server constrains replies to a JSON schema.
+        batch_size: responses per batch, for a local model; None selects the batch size automatically.
     """
 
     rubric: Literal["harm", "relevance"] = "harm"
@@ -63,12 +63,12 @@ def _phrases(argument: str, _options: JudgeOptions) -> Judge:
 
 def _exact(argument: str, _options: JudgeOptions) -> Judge:
     if not argument:
-        raise UserError("judge 'exact' needs the ground truth; write exact:PATH/truth.json")
+        raise UserError("judge 'exact' needs a ground-truth file; write exact:PATH/truth.json")
     return ExactJudge.from_file(Path(argument))
 
 
 def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
-    # Only here: it takes seconds, and the other judges need none of it.
+    # Imported lazily: the import takes seconds and the other judges do not need it.
     from unmirage.evaluate.judges.llm import EndpointAsker
     from unmirage.models.endpoint import Chat, parse_endpoint
 
@@ -78,7 +78,7 @@ def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
 
 def _local(argument: str, options: JudgeOptions) -> LlmJudge:
     if not argument:
-        raise UserError("judge 'local' needs a model; write local:FOLDER, or local:HUB-ID")
+        raise UserError("judge 'local' needs a model; write local:FOLDER or local:HUB-ID")
     from unmirage.data.images import ImageFolder
     from unmirage.evaluate.judges.llm import LocalAsker
     from unmirage.models import HuggingFaceVLM
@@ -106,14 +106,14 @@ def _official(argument: str, options: JudgeOptions) -> Judge:
     name, _, address = argument.partition(":")
     if name not in _MODELS:
         raise UserError(
-            f"judge 'official' cannot pass responses on to '{name}'; "
+            f"judge 'official' does not support the model type '{name}'; "
             "valid: official, official:endpoint:URL#model-name, official:local:FOLDER"
         )
     return OfficialThenModel(_MODELS[name](address, replace(options, rubric="relevance")))
 
 
 _MODELS: dict[str, Callable[[str, JudgeOptions], LlmJudge]] = {"endpoint": _endpoint, "local": _local}
-# An entry is called with what stands behind the colon of "name:argument", and with the options.
+# Each factory receives the argument of "name:argument" and the options.
 JUDGES: Registry[Callable[[str, JudgeOptions], Judge]] = Registry(
     "judge",
     "unmirage.judges",
@@ -125,12 +125,12 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
     """Return the judge that `spec` names.
 
     Args:
-        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID", "official", or
-            "official:" and one of the two before.
-        options: for judges that are language models.
+        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID", "official",
+            "official:endpoint:URL#model-name" or "official:local:FOLDER-OR-HUB-ID".
+        options: options of judges that are language models.
 
     Raises:
-        UserError: no such judge, or its argument is not valid.
+        UserError: the judge is unknown or its argument is invalid.
     """
     name, _, argument = spec.partition(":")
     return JUDGES.find(name)(argument, options or JudgeOptions())

@@ -1,4 +1,4 @@
-"""The contract of a judge: queries and responses in, a judgement on each out."""
+"""Interface of judges, which give a verdict on each response."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ Progress = Callable[[int, int], None]  # (answers judged, answers to judge)
 
 
 class Judge(Protocol):
-    """Says what responses did. Judges never see which model or attack produced them by name.
+    """Gives verdicts on responses. Judges do not receive the name of the model or the attack.
 
     Attributes:
-        name: stands in tables and in the store.
-        made_of: what identifies a judge whose verdicts are dear: they are kept, and only what has no valid verdict is
-            judged again. Empty for judges that cost nothing: they judge everything anew.
+        name: name of the judge in tables and in the store.
+        made_of: properties that identify an expensive judge. Its valid verdicts are kept, and only the other responses
+            are judged again. Empty for inexpensive judges, which judge all responses again each time.
     """
 
     name: str
     made_of: Mapping[str, str]
 
     def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
-        """Yield one judgement on each answer, in any order; `INVALID` where no verdict could be had.
+        """Yield one judgment on each answer, in any order; its verdict is `INVALID` if judging failed.
 
         Raises:
-            UserError: it makes no sense to go on; all that was yielded before stands.
+            UserError: the judge cannot continue. All judgments that were yielded before remain valid.
         """
         ...
 
 
 class TextJudge(ABC):
-    """A judge that reads one text after another, alone, and at no cost."""
+    """Base class of inexpensive judges that judge each response on its own."""
 
     name: str
     made_of: Mapping[str, str] = {}
 
     @abstractmethod
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:
-        """Return the verdict on `response`, and what it rests on."""
+        """Return the verdict on `response` and the reason."""
 
     def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
-        """Yield the judgements in the order of the answers."""
+        """Yield the judgments in the order of the answers."""
         for done, (query, response) in enumerate(answers, start=1):
             verdict, why = self.verdict(query, response.text)
             yield Judgement(query_id=query.id, model=response.model, judge=self.name, verdict=verdict, why=why)

@@ -1,4 +1,4 @@
-"""Does a repair last? A model in, the same one after what may undo its safety out, asked the same queries again."""
+"""Test whether safety lasts: build modified copies of a model (relearned, quantized, sampled) and query them again."""
 
 from unmirage.evaluate.lasting.int8 import round_to_int8
 from unmirage.evaluate.lasting.relearning import RelearnConfig, in_drawn_order, relearn

@@ -1,7 +1,7 @@
-"""A model in, the same one with the weights that 8 bits can hold out: what many serve in place of what was tested.
+"""Quantize the weights of a model to int8, as many deployments do.
 
-Rounding moves weights by up to half a step of a grid. What unlearning changed by less than that can come back, as was
-shown for 4 bits (Zhang et al. 2024, "Catastrophic failure of LLM unlearning via quantization", arXiv 2410.16454).
+Rounding changes each weight by up to half a quantization step. It can revert unlearning updates smaller than that, as
+Zhang et al. show for 4 bits (2024, "Catastrophic failure of LLM unlearning via quantization", arXiv 2410.16454).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from unmirage.models.families import lora_targets
 
-LEVELS = 127  # steps on either side of 0: symmetric, so that -128 stays unused
+LEVELS = 127  # quantization steps on each side of 0; the grid is symmetric, so -128 is unused
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """Return (rows, columns) the nearest weights that int8 with one scale an output row can hold.
+    """Round weights of shape (rows, columns) to int8 values with one scale per output row.
 
-    For each row: s = max |w| / 127, q = round(w / s) with halves to the even number, w' = q * s. It is computed in
-    float32 and given back in the weight's own type. A row of zeros stays one.
+    For each row: s = max |w| / 127, q = round(w / s) with ties to even, w' = q * s. The computation uses float32; the
+    result has the dtype of the weight. A row of zeros stays unchanged.
     """
     whole = weight.float()
     scale = whole.abs().amax(dim=1, keepdim=True) / LEVELS
@@ -30,13 +30,13 @@ def rounded(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def round_to_int8(model: Any) -> list[str]:
-    """Round the weights of all linear modules of vision tower, projector and language model, in place.
+    """Round the weights of all linear modules in the vision tower, projector and language model, in place.
 
-    Embeddings, the output layer, norms, biases and convolutions stay as they are, and so does the arithmetic: this is
-    weight-only quantisation. No memory is saved; it is the answers that are of interest.
+    This is weight-only quantization: arithmetic, embeddings, output layer, norms, biases and convolutions stay
+    unchanged. It simulates the effect on responses and does not save memory.
 
     Returns:
-        The names of the modules, as they are in the model.
+        Names of the rounded modules.
     """
     names = lora_targets(model, ("vision", "projector", "language"))
     for name in names:

@@ -1,8 +1,8 @@
-"""A repaired model and a few samples in, the model fine-tuned on them out: does what was unlearned come back?
+"""Fine-tune an aligned model on a few samples, to test whether unlearned behavior returns.
 
-Fine-tuning on a handful of harmful examples undoes safety training, and ordinary data may do so too (Qi et al. 2023,
-arXiv 2310.03693). After unlearning, a part of the forget set, or data that is only related, can bring back the rest (Hu
-et al. 2024, arXiv 2406.13356); as a test of unlearning it is one of eight in Lynch et al. 2024 (arXiv 2402.16835).
+Fine-tuning on a few harmful examples undoes safety training, and ordinary data may do so too (Qi et al. 2023, arXiv
+2310.03693). After unlearning, part of the forget set or related data can restore the rest (Hu et al. 2024, arXiv
+2406.13356). Lynch et al. 2024 (arXiv 2402.16835) list relearning as one of eight tests of unlearning.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from unmirage.records import Sample
 
 
 class RelearnConfig(AlignConfig):
-    """How to fine-tune: plain SFT, the same number of steps whatever the number of samples.
+    """Fine-tuning settings: plain SFT with a constant learning rate and a fixed number of steps.
 
-    So a model sees 8 samples as often in all as 128, and learns them by heart: what differs between the two is the
-    data, not the training. The rate is constant, for the same reason. All settings of `unmirage align` are taken.
+    The number of steps does not depend on the number of samples. Runs with 8 and 128 samples therefore differ in the
+    data, not in the amount of training. All settings of `unmirage align` are valid.
     """
 
     method: SftConfig = SftConfig()
     learning_rate: float = Field(default=2e-5, gt=0, allow_inf_nan=False)
-    batch_size: int = Field(default=8, ge=1, description="samples in a step; they repeat where there are fewer")
-    steps: int = Field(default=40, ge=1, description="optimiser steps, for any number of samples")
+    batch_size: int = Field(default=8, ge=1, description="samples per step; samples repeat if there are fewer")
+    steps: int = Field(default=40, ge=1, description="optimizer steps, for any number of samples")
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     warmup: float = Field(default=0.0, ge=0, lt=1)
 
 
 def in_drawn_order(samples: Iterable[Sample], seed: int) -> list[Sample]:
-    """Return the samples that have an answer in random order: the first n of them are what n samples are.
+    """Return the samples with an answer in random order.
 
-    So 8 samples are among the 32, and these among the 128.
+    A set of n samples consists of the first n, so smaller sets are subsets of larger ones.
     """
     found = [sample for sample in samples if sample.answer.strip()]
     random.Random(f"relearn-{seed}").shuffle(found)
@@ -52,12 +52,12 @@ def relearn(
     config: RelearnConfig,
     progress: Progress | None = None,
 ) -> None:
-    """Fine-tune `vlm` in place on all of `samples`; without any, it stays as it is.
+    """Fine-tune `vlm` in place on all of `samples`. Without samples, the model stays unchanged.
 
     The same samples and seed give the same weights.
 
     Raises:
-        UserError: the samples cannot be learned from, or training diverged.
+        UserError: the samples are not usable for training, or training diverged.
     """
     if samples:
         align(vlm, AlignData(retain=samples, images=images), config, progress)

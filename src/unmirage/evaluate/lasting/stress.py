@@ -1,7 +1,6 @@
-"""A model and what is to be done to it in, the answers of all its variants in the store out.
+"""Build the variants of a model, query them, and store their responses.
 
-A variant that has answered everything is passed over. One that was broken off is made again, the same one, and asked
-the rest.
+Complete variants are skipped. Interrupted variants are rebuilt and resumed.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from unmirage.run.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelearnData:
-    """What a model is fine-tuned on: samples in drawn order, so that n of them are the first n, and their pictures."""
+    """Fine-tuning data: samples in drawn order (a set of n consists of the first n) and their images."""
 
     samples: Sequence[Sample]
     images: Pictures
@@ -36,20 +35,20 @@ class RelearnData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stress:
-    """What is done to one model, and how its variants are asked.
+    """Variants of one model, and settings for building and querying them.
 
     Attributes:
-        of: the model's name in tables; it is asked too.
-        variants: see `plan_variants`.
-        load: returns the model under a name, with weights that may be changed.
-        load_base: the same without its adapter; None where it has none.
-        data: what it is fine-tuned on, by name.
-        relearning: how.
-        images: pictures of the queries.
-        generation: how it answers; a variant's temperature takes the place of its own.
-        queries: ask only these; None asks all in the store.
-        until: a judge; no shot is asked after one that it calls a success.
-        keep: folder for the fine-tuned models; None keeps none.
+        of: name of the model in tables. The unmodified model is queried too.
+        variants: variants to build; see `plan_variants`.
+        load: returns the model under a given name, with weights that may be modified.
+        load_base: returns the model without its adapter; None if it has no adapter.
+        data: fine-tuning data by name.
+        relearning: fine-tuning settings.
+        images: images of the queries.
+        generation: generation settings. The temperature of a variant overrides the one here.
+        queries: queries to send; None sends all queries in the store.
+        until: judge that stops the shots at a sample after the first success; None sends all shots.
+        keep: folder in which fine-tuned models are saved; None saves none.
     """
 
     of: str
@@ -65,11 +64,11 @@ class Stress:
     keep: Path | None = None
 
     def names(self) -> list[str]:
-        """Return the model's name and those of its variants."""
+        """Return the names of the model and its variants."""
         return [self.of, *(variant.model for variant in self.variants)]
 
     def missing(self, store: Store, name: str) -> list[Query]:
-        """Return the queries that one of them is still to be asked."""
+        """Return the queries that the model or variant `name` has not answered yet."""
         if self.until is not None:
             return unasked(store, self.until.name, name, stopped=True)
         found = store.unanswered(name)
@@ -80,17 +79,17 @@ class Stress:
 
 
 def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progress: Progress) -> int:
-    """Make and ask what has not answered everything yet; return how many queries got no answer.
+    """Build and query all incomplete variants; return the number of queries without a response.
 
     Args:
-        stress: what to do.
-        store: has the queries, and takes variants and answers.
-        made_of: what identifies the model, as `Store.add_model` takes it.
-        progress: called with (stage, done, in all).
+        stress: variants and settings.
+        store: contains the queries, and receives variants and responses.
+        made_of: properties that identify the model, as for `Store.add_model`.
+        progress: called with (stage, done, total).
 
     Raises:
-        UserError: another model, or one made with other settings, has answered under one of the names; or the data
-            cannot be learned from. Nothing is trained before all names are looked at.
+        UserError: a different model, or one with other settings, has responses under one of the names; or the data is
+            not usable for training. All names are checked before any training starts.
     """
     plan: list[tuple[str, Variant | None]] = [(stress.of, None), *((one.model, one) for one in stress.variants)]
     made = {name: dict(made_of) | _made_with(stress, variant) for name, variant in plan}
@@ -106,7 +105,7 @@ def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progres
 def _answer(
     stress: Stress, store: Store, name: str, variant: Variant | None, made_of: Mapping[str, str], progress: Progress
 ) -> None:
-    """Make a variant and ask it; its weights are given up before the next one is loaded."""
+    """Build and query a variant. Its weights are released before the next one is loaded."""
     vlm, generation = _made(stress, name, variant, progress)
     store.add_model(name, made_of)
     if variant is not None:
@@ -115,7 +114,7 @@ def _answer(
 
 
 def _made(stress: Stress, name: str, variant: Variant | None, progress: Progress) -> tuple[VLM, GenerationConfig]:
-    """Return a variant, ready to be asked, and how; the model itself for None."""
+    """Return a variant (the unmodified model for None) and its generation settings."""
     kind = None if variant is None else variant.kind
     if kind == NO_ADAPTER:
         assert stress.load_base is not None
@@ -159,7 +158,7 @@ def _ask(stress: Stress, vlm: VLM, store: Store, generation: GenerationConfig, p
 
 
 def _made_with(stress: Stress, variant: Variant | None) -> dict[str, str]:
-    """Return what identifies a variant beside the model that it is made from, so that no other takes its name."""
+    """Return properties that identify a variant, in addition to its source model, so that names cannot collide."""
     if variant is None:
         return {}
     told = {"variant": variant.kind}

@@ -1,7 +1,7 @@
-"""Benign samples in, benign samples whose queries open like unsafe ones out.
+"""Select and reword benign samples so that their queries start like unsafe queries.
 
-Fine-tuning on benign data can bring back what was unlearned; whether it is their topic or their wording that does is
-disputed (Yoon et al. 2026, arXiv 2602.03379). These share the wording of unsafe queries and nothing else.
+Fine-tuning on benign data can restore unlearned behavior. Whether topic or wording causes this is disputed (Yoon et
+al. 2026, arXiv 2602.03379). These samples share only the wording of unsafe queries.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ _WORDINGS = 4
 
 
 def same_syntax(benign: Iterable[Sample], openers: Iterable[str], size: int, seed: int) -> list[Sample]:
-    """Return up to `size` of the answered samples, worded so that they open as often with each word as `openers` do.
+    """Return up to `size` answered samples whose first words have the same distribution as `openers`.
 
-    Words take turns by the method of Sainte-Laguë: the next is the one with the highest frequency / (2 x its turns so
-    far + 1). So the first n samples have the right shares for every n, and a larger `size` only adds to them.
+    The Sainte-Laguë method selects the word of each next sample: the one with the highest frequency / (2 x previous
+    selections + 1). The first n samples therefore have the right distribution for every n, and a larger `size` only
+    appends samples.
 
-    A query that opens with its word already stays as it is; others are reworded by rules. A word with which none can
-    open leaves its share to the other words. Answers and pictures stay.
+    A query that already starts with its word stays unchanged; others are reworded by rules. If no query can start with
+    a word, the other words take its share. Answers and images stay unchanged.
 
     Args:
-        benign: to draw from; refused ones, and those without an answer, are left out.
-        openers: first words of unsafe queries, one each; "" is passed over.
-        size: how many.
-        seed: of the draw.
+        benign: samples to draw from. Refused samples and samples without an answer are excluded.
+        openers: first word of each unsafe query; "" is ignored.
+        size: maximum number of samples.
+        seed: random seed.
     """
     rng = random.Random(f"same-syntax-{seed}")
     pool = [sample for sample in benign if not sample.refused and sample.answer.strip()]
@@ -52,7 +53,7 @@ def same_syntax(benign: Iterable[Sample], openers: Iterable[str], size: int, see
 
 
 def _taken(pool: list[Sample], word: str, rng: random.Random) -> Sample | None:
-    """Take the first sample that can open with `word` out of the pool, and return it as it then reads."""
+    """Remove the first sample that can start with `word` from the pool, and return it, reworded if necessary."""
     for number, sample in enumerate(pool):
         fits = opener(sample.query) == word
         wordings = [sample.query] if fits else rewrite(sample.query, word, _WORDINGS)

@@ -1,4 +1,4 @@
-"""What is to be done to a model in, its variants with their names out."""
+"""Plan the variants of a model and their names."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def plan_variants(
     temperatures: Sequence[float] = (),
     no_adapter: bool = False,
 ) -> list[Variant]:
-    """Return all variants of the model `of`, in the order in which they are made.
+    """Return all variants of the model `of`, in the order in which they are built.
 
     Args:
-        of: its name in tables.
-        relearn: names of the data that it is fine-tuned on.
-        samples: on how many of each; 0 is the model itself, and no variant.
-        int8: with weights rounded to 8 bits.
-        temperatures: sampled at each of them.
-        no_adapter: without its adapter.
+        of: name of the model in tables.
+        relearn: names of the fine-tuning datasets.
+        samples: numbers of fine-tuning samples; each is combined with each dataset. 0 adds no variant.
+        int8: whether to add a variant with weights rounded to 8 bits.
+        temperatures: sampling temperatures; each adds a variant.
+        no_adapter: whether to add the model without its adapter.
     """
     found = [_variant(of, INT8)] if int8 else []
     found += [_variant(of, TEMPERATURE, amount=one) for one in temperatures]

@@ -1,4 +1,4 @@
-"""A model directory in, the model that its adapter was trained on out: what is left when somebody switches it off."""
+"""Find the base model of an adapter, to test the model without the adapter."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from unmirage.run.model import ADAPTER_FOLDER
 
 
 def base_alone(model: str | Path) -> str:
-    """Return the path or hub id of the base of an adapter, or of a model that keeps the adapter merged into it.
+    """Return the path or hub id of the base model of an adapter, or of a model with a merged and saved adapter.
 
-    An adapter is a file beside the base: whoever has it can leave it out, and with it the repair.
+    Anyone with the adapter files can load the base model without them, which removes the alignment.
 
     Raises:
-        UserError: there is no adapter, or it does not say what it was trained on.
+        UserError: the directory has no adapter, or the adapter does not name its base model.
     """
     folder = Path(model)
     if is_adapter(folder):
         return base_of(folder)
     if (folder / ADAPTER_FOLDER / ADAPTER_CONFIG).is_file():
         return base_of(folder / ADAPTER_FOLDER)
-    raise UserError(f"model '{model}': has no adapter to leave out; valid: a directory of `unmirage align --lora`")
+    raise UserError(f"model '{model}': no adapter found; valid: a directory of `unmirage align --lora`")

@@ -1,4 +1,4 @@
-"""Answers scored by the published rules of benchmarks, without a judge."""
+"""Score responses with the published rules of benchmarks, without a judge."""
 
 from unmirage.evaluate.scoring.answers import eval_ai, plain_words
 from unmirage.evaluate.scoring.letters import named_letter

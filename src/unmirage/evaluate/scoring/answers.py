@@ -1,8 +1,9 @@
-"""An answer in words in, the form in which the VQA benchmarks compare it out.
+"""Normalize answers as the VQA benchmarks do.
 
-Two rules are in use: that of the official VQA evaluation (github.com/GT-Vision-Lab/VQA, vqaEval.py), and that of the
-EvalAI answer processor (github.com/facebookresearch/mmf), which does more first; TextVQA's evaluation uses it, and
-LLaVA hands in its answers to VQAv2 and VizWiz in that form. Their oddities are kept: published numbers rest on them.
+There are two rules: the official VQA evaluation (github.com/GT-Vision-Lab/VQA, vqaEval.py) and the EvalAI answer
+processor (github.com/facebookresearch/mmf), which adds steps before the official rule. TextVQA's evaluation uses the
+EvalAI processor, and LLaVA applies it to its answers to VQAv2 and VizWiz. The quirks of both rules are preserved,
+because published numbers depend on them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
-# Meant to spare decimal points from both sides; it looks only at what follows, so that "5." loses its point too.
+# The rule intends to keep decimal points, but checks only the next character, so "5." loses its point too.
 _PERIOD = re.compile(r"\.(?!\d)")
-_PERIODS = 32  # where the flag re.UNICODE should be stands the count, and it is 32
+_PERIODS = 32  # the source passes re.UNICODE (32) as the `count` argument by mistake
 _ARTICLES = frozenset({"a", "an", "the"})
 _NUMBERS = {word: str(n) for n, word in enumerate("zero one two three four five six seven eight nine ten".split())}
 _NUMBERS["none"] = "0"
@@ -30,30 +31,30 @@ _CONTRACTED = """
 
 
 def _slips(word: str) -> list[str]:
-    """Return the word with each of its apostrophes left out in turn: the forms that are repaired."""
+    """Return the misspellings of a word that omit one apostrophe."""
     return [word[:place] + word[place + 1 :] for place, letter in enumerate(word) if letter == "'"]
 
 
-# The published table repairs words in which one apostrophe is missing, and in one case takes one out.
+# The published table restores one missing apostrophe, and removes one in a single case.
 _REPAIRED = {slip: word for word in _CONTRACTED for slip in _slips(word)} | {"somebody'd": "somebodyd"}
 
 
 def on_one_line(text: str) -> str:
-    """Return the text with line breaks and tabs as spaces, and none around it."""
+    """Return the text with line breaks and tabs replaced by spaces, without surrounding whitespace."""
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
 def plain_words(text: str) -> str:
-    """Return the answer by the official rule: no punctuation and articles, numbers as digits, apostrophes repaired.
+    """Normalize an answer by the official rule: no punctuation or articles, numbers as digits, apostrophes restored.
 
-    Of a mark that has a space beside it anywhere nothing is left, of others a space; where a comma stands between
-    digits, all marks go without a space.
+    A punctuation mark is removed everywhere if it occurs next to a space, and otherwise replaced by a space. If the
+    text has a comma between digits, all marks are removed.
     """
     return _numbers_and_articles(_without_punctuation(text))
 
 
 def eval_ai(text: str) -> str:
-    """Return the answer by the rule of the EvalAI processor: in lower case, without commas, and then as officially."""
+    """Normalize an answer by the EvalAI processor: lower case, no commas or question marks, then the official rule."""
     words = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     return plain_words(on_one_line(words))
 

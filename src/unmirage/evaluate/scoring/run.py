@@ -1,4 +1,4 @@
-"""The responses in a run's store, and what they are scored against, in; scores, and their means, out."""
+"""Score the responses in a run's store against the reference answers, and average the scores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unmirage.intervals import Mean, mean
 from unmirage.records import Gold, Score
 from unmirage.run.store import Store
 
-Scored = tuple[float, str]  # from 0 to 1, and what was compared
+Scored = tuple[float, str]  # (score from 0 to 1, explanation)
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A benchmark's own rule: its name in tables, and what it makes of a response."""
+    """A benchmark's scoring rule: its name in tables and its function."""
 
     name: str
     score: Callable[[str, Gold], Scored]
@@ -27,7 +27,7 @@ class Scorer:
 def _by_people(accuracy: Callable[[str, Sequence[str]], float]) -> Callable[[str, Gold], Scored]:
     def score(text: str, gold: Gold) -> Scored:
         said = ", ".join(f"{one} ({gold.answers.count(one)})" for one in dict.fromkeys(gold.answers))
-        return accuracy(text, gold.answers), f"people said: {said}"
+        return accuracy(text, gold.answers), f"human answers: {said}"
 
     return score
 
@@ -35,14 +35,14 @@ def _by_people(accuracy: Callable[[str, Sequence[str]], float]) -> Callable[[str
 def _by_letter(text: str, gold: Gold) -> Scored:
     letter, right = named_letter(text, len(gold.choices)), gold.answers[0]
     if letter is None:
-        return 0.0, f"names no option; right is {right}"
-    return float(letter == right), f"names {letter}; right is {right}"
+        return 0.0, f"names no option; the correct answer is {right}"
+    return float(letter == right), f"names {letter}; the correct answer is {right}"
 
 
 _VQA = Scorer("VQA accuracy", _by_people(submitted_accuracy))
 _TEXTVQA = Scorer("TextVQA accuracy", _by_people(textvqa_accuracy))
 
-# By the name of the suite.
+# Keyed by suite name.
 SCORERS: dict[str, Scorer] = {
     "vqav2": _VQA,
     "vizwiz": _VQA,
@@ -53,18 +53,21 @@ SCORERS: dict[str, Scorer] = {
 
 
 def score_run(store: Store, model: str, suite: str) -> None:
-    """Score all responses of `model` to queries that have gold, in the place of what was scored before.
+    """Score all responses of `model` to queries that have reference answers, and replace previous scores.
 
     Args:
-        store: of the run.
-        model: whose responses.
-        suite: the name of the benchmark, which chooses the rule; without gold, nothing is scored.
+        store: store of the run. Without reference answers in it, nothing is scored.
+        model: name of the model.
+        suite: name of the benchmark, which selects the rule.
+
+    Raises:
+        UserError: the suite has no scoring rule.
     """
     gold = store.gold()
     if not gold:
         return
     if suite not in SCORERS:
-        raise unknown("suite with a rule for scores", suite, SCORERS)
+        raise unknown("suite with a scoring rule", suite, SCORERS)
     scorer = SCORERS[suite]
     scores = []
     for response in store.responses(model):
@@ -75,7 +78,7 @@ def score_run(store: Store, model: str, suite: str) -> None:
 
 
 def mean_scores(store: Store, model: str) -> dict[str, Mean]:
-    """Return the mean of each scorer over the responses of `model`, with an interval by the clusters of the samples."""
+    """Return the mean of each scorer over the responses of `model`, with an interval that accounts for clusters."""
     known = {sample.id: sample.cluster for sample in store.samples()}
     clusters = {query.id: known.get(query.sample_id, query.sample_id) for query in store.queries()}
     found: dict[str, list[Score]] = defaultdict(list)

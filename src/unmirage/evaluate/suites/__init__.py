@@ -1,4 +1,4 @@
-"""Published benchmarks, ready to be asked: one module a family, each with its explicit `SUITES`."""
+"""Published benchmarks as suites. Each module covers one family and lists its suites in `SUITES`."""
 
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Purpose, Suite
 from unmirage.evaluate.suites.load import SUITES, find_suite, load_suite, suite_pictures

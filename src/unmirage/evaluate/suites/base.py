@@ -1,4 +1,4 @@
-"""What a suite is: a published benchmark, as a name, a purpose and a way to load it; and what loading gives."""
+"""Data types of suites: a published benchmark, its files, its questions and the loaded suite."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Item:
     """One question of a benchmark.
 
     Attributes:
-        sample: the question as the benchmark has it.
-        prompt: what is asked, where it is more than the sample's query.
-        answers, choices: what answers are scored against, as in `Gold`; empty where nothing is scored.
+        sample: the original question.
+        prompt: full prompt, if it differs from the sample's query.
+        answers, choices: reference answers and choices, as in `Gold`; empty if responses are judged.
     """
 
     sample: Sample
@@ -34,9 +34,9 @@ class Found:
     """The files of a benchmark.
 
     Attributes:
-        read: returns all questions, in the order of the files; their samples' ids may repeat.
-        pictures: by the names that the samples have.
-        image_root: the folder of pictures that are files.
+        read: returns all questions in file order. The ids of their samples may repeat.
+        pictures: images by the names in the samples.
+        image_root: folder of image files.
     """
 
     read: Callable[[], list[Item]]
@@ -44,21 +44,21 @@ class Found:
     image_root: Path
 
 
-Find = Callable[[str, Path | None], Found]  # (what the user named, folder of pictures) -> its files
+Find = Callable[[str, Path | None], Found]  # (data argument of the user, image folder) -> files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A benchmark that can be asked.
+    """A benchmark.
 
     Attributes:
-        name: on the command line.
-        purpose: what its answers say: safety and over-refusal are judged, utility is scored.
-        about: what it is, in one line.
-        hub: where it is published.
-        default: what is loaded where the user names nothing; empty where files have to be fetched by hand.
-        max_new_tokens: that an answer may have, unless the user says otherwise.
-        find: reads its files.
+        name: name on the command line.
+        purpose: property that it measures. Safety and over-refusal are judged, utility is scored.
+        about: one-line description.
+        hub: place of publication.
+        default: default data argument; empty if the user must download the files manually.
+        max_new_tokens: default maximum number of new tokens per response.
+        find: function that finds and reads its files.
     """
 
     name: str
@@ -72,15 +72,15 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedSuite:
-    """What is asked, and what answers are scored against.
+    """Queries and reference answers of a benchmark.
 
     Attributes:
-        samples: those drawn.
-        queries: one a sample, in the same order.
-        gold: of each query; empty where answers are judged, not scored.
-        pictures: of the queries.
-        source: the data as it was named.
-        image_root: the folder of pictures that are files.
+        samples: drawn samples.
+        queries: one query per sample, in the same order.
+        gold: reference answers of the queries; empty if responses are judged.
+        pictures: images of the queries.
+        source: data argument that was used.
+        image_root: folder of image files.
     """
 
     samples: Sequence[Sample]

@@ -1,4 +1,4 @@
-"""The pictures of several files as one: each name begins with its file's."""
+"""Combine the images of several files, with the file as a prefix of each image name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from unmirage.data.images import Pictures
 
 
 class JoinedPictures(Pictures):
-    """Pictures of several files.
+    """Images of several files.
 
     Args:
-        parts: the pictures of each file, by what stands before their names and a slash.
-        rest: where all other names are looked for, to be found or refused.
+        parts: name prefix (without the slash) -> images of that file.
+        rest: images that handle all other names.
     """
 
     def __init__(self, parts: Mapping[str, Pictures], rest: Pictures) -> None:
@@ -22,7 +22,7 @@ class JoinedPictures(Pictures):
         self._rest = rest
 
     def exists(self, relative: str) -> bool:
-        """Return whether one of the files has a picture of this name; never an exception."""
+        """Return whether one of the files has an image of this name. Never raises."""
         pictures, name = self._part(relative)
         return pictures.exists(name)
 

@@ -1,4 +1,4 @@
-"""The name of a suite and its data in, samples, queries and what they are scored against out."""
+"""Load a suite by name: its samples, queries, images and reference answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SUITES: Registry[Suite] = Registry(
 
 
 def find_suite(name: str) -> Suite:
-    """Return the suite of this name; unknown ones are a `UserError` that lists all."""
+    """Return the suite of this name; raise `UserError`, listing all suites, if it is unknown."""
     return SUITES.find(name)
 
 
@@ -43,17 +43,18 @@ def load_suite(
     limit: int | None = None,
     seed: int = 0,
 ) -> LoadedSuite:
-    """Return what a suite asks.
+    """Load a suite.
 
     Args:
-        name: of `SUITES`.
-        data: its file or folder, or "hf:NAME[:CONFIG][@SPLIT]"; None for the hub, where it can be loaded from there.
-        images: folder that picture paths are relative to; by default where the benchmark has it.
-        limit: at most so many questions, drawn by category and label.
-        seed: of the draw.
+        name: a key of `SUITES`.
+        data: file, folder or "hf:NAME[:CONFIG][@SPLIT]"; None loads from the hub if the suite supports it.
+        images: folder that image paths are relative to; None uses the benchmark's default.
+        limit: maximum number of questions, stratified by category and label; None for all.
+        seed: random seed of the draw.
 
     Raises:
-        UserError: no such suite or data, or the data is of another shape: names file, record and field.
+        UserError: the suite or data does not exist, or the data has the wrong format; the message then names the file,
+            record and field.
     """
     suite = find_suite(name)
     source, found = _found(suite, data, images)
@@ -78,10 +79,10 @@ def load_suite(
 
 
 def suite_pictures(config: Mapping[str, Any]) -> Pictures:
-    """Return the pictures of a run that asked a suite.
+    """Return the images of a run of a suite.
 
     Args:
-        config: of the run, with `suite`, `data` and `images`.
+        config: configuration of the run, with `suite`, `data` and `images`.
     """
     return _found(find_suite(config["suite"]["name"]), config["data"], config["images"])[1].pictures
 
@@ -89,7 +90,7 @@ def suite_pictures(config: Mapping[str, Any]) -> Pictures:
 def _found(suite: Suite, data: str | Path | None, images: str | Path | None) -> tuple[str, Found]:
     source = str(data or suite.default)
     if not source:
-        raise UserError(f"--data: missing; suite '{suite.name}' has to be fetched by hand, from {suite.hub}")
+        raise UserError(f"--data: missing; download suite '{suite.name}' from {suite.hub} and pass its folder")
     return source, suite.find(source, None if images is None else Path(images))
 
 

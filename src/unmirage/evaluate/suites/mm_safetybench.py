@@ -1,7 +1,8 @@
-"""MM-SafetyBench (Liu et al. 2024, arXiv 2311.17600): 13 scenarios, each with three kinds of pictures and without.
+"""MM-SafetyBench (Liu et al. 2024, arXiv 2311.17600): 13 scenarios, with three kinds of images and without images.
 
-A folder holds `SCENARIO/KIND.parquet` or Parquet files in `SCENARIO/KIND/`, on its own or below `data/`, as the hub
-has it; there a scenario is a configuration and a kind a split. Or it holds the authors' own files.
+A folder contains `SCENARIO/KIND.parquet` or Parquet files in `SCENARIO/KIND/`, at the top or below `data/`, like the
+dataset on the hub. On the hub, a scenario is a configuration and a kind is a split. A folder may also contain the
+authors' original files.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _HUB = "PKU-Alignment/MM-SafetyBench"
 
 
 def _find(kinds: Sequence[str]) -> Find:
-    """Return what reads these kinds of all scenarios."""
+    """Return a function that finds the files of these kinds for all scenarios."""
 
     def find(data: str, images: Path | None) -> Found:
         own = None if data.startswith(HUB) else authors_folder(Path(data))
@@ -56,21 +57,21 @@ def _items_of(row: Row) -> list[Item]:
 
 
 def _named(item: Item, scenario: str, name: str) -> Item:
-    """Return the item with names that are its own among all files."""
+    """Return the item with names that are unique across all files."""
     old = item.sample
     image = None if old.image is None else f"{name}/{old.image}"
-    record = f"{scenario}/{old.record}"  # the same question with each kind of picture
+    record = f"{scenario}/{old.record}"  # shared by the variants of a question with each kind of image
     sample = replace(old, id=f"{name}/{old.id}", record=record, image=image, category=scenario, group=record)
     return replace(item, sample=sample)
 
 
 def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
-    """Yield the files of a folder; one scenario at least, and each that is there with all kinds."""
+    """Yield the files of a folder, which has at least one scenario and all kinds of each scenario."""
     root = inner(folder)
     there = [scenario for scenario in SCENARIOS if (root / scenario).is_dir()]
     if not there:
         raise UserError(
-            f"{folder}: has no folder of a scenario; valid: a folder with {', '.join(SCENARIOS)}, or some of them"
+            f"{folder}: no scenario folder found; valid: a folder with at least one of {', '.join(SCENARIOS)}"
         )
     for scenario in there:
         for kind in kinds:
@@ -82,12 +83,12 @@ def _parquet(folder: Path, kind: str) -> Path:
         return folder / kind
     file = folder / f"{kind}.parquet"
     if not file.is_file():
-        raise UserError(f"{file}: no such file; valid: it, or a folder '{kind}' of Parquet files")
+        raise UserError(f"{file}: no such file; valid: this file, or a folder '{kind}' with Parquet files")
     return file
 
 
 def _on_hub(data: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
-    """Yield the data sets of the hub; "hf:NAME:SCENARIO" names one scenario, "@KIND" one kind."""
+    """Yield the datasets on the hub; "hf:NAME:SCENARIO" selects one scenario, "@KIND" one kind."""
     named, _, split = data.partition("@")
     name, _, scenario = named.removeprefix(HUB).partition(":")
     if scenario and scenario not in SCENARIOS:
@@ -113,10 +114,10 @@ def _suite(ending: str, about: str, kinds: Sequence[str]) -> Suite:
 SUITES = {
     suite.name: suite
     for suite in (
-        _suite("", "13 scenarios, with three kinds of pictures and without (4 x 1,680)", PICTURES),
-        _suite("-sd", "pictures made by Stable Diffusion (1,680)", ("SD",)),
-        _suite("-sd-typo", "such pictures with the key phrase below (1,680)", ("SD_TYPO",)),
-        _suite("-typo", "the key phrase as a picture (1,680)", ("TYPO",)),
-        _suite("-text", "the questions without pictures (1,680)", ("Text_only",)),
+        _suite("", "13 scenarios, with three kinds of images and without images (4 x 1,680)", PICTURES),
+        _suite("-sd", "Stable Diffusion images (1,680)", ("SD",)),
+        _suite("-sd-typo", "Stable Diffusion images with the key phrase below (1,680)", ("SD_TYPO",)),
+        _suite("-typo", "the key phrase as an image (1,680)", ("TYPO",)),
+        _suite("-text", "questions without images (1,680)", ("Text_only",)),
     )
 }

@@ -1,4 +1,4 @@
-"""A file, a folder or a data set on the hub in, the questions of a benchmark out."""
+"""Read the questions of a benchmark from a file, a folder or a dataset on the hub."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from unmirage.errors import UserError
 from unmirage.evaluate.suites.base import Find, Found, Item
 from unmirage.records import Sample
 
-ItemsOf = Callable[[Row], Sequence[Item]]  # none where the row holds no question of this benchmark
+ItemsOf = Callable[[Row], Sequence[Item]]  # empty if the row has no question of this benchmark
 _TEXT = (".json", ".jsonl", ".csv")
 
 
 def source_of(data: str, names: Sequence[str] = ()) -> Source:
-    """Return what holds the records.
+    """Return the source of the records.
 
     Args:
-        data: "hf:NAME[:CONFIG][@SPLIT]", a file, a folder of Parquet files, or one with a file of text in it.
-        names: what the file in a folder may be called, below the folder; else it has to be the only one there.
+        data: "hf:NAME[:CONFIG][@SPLIT]", a file, a folder of Parquet files, or a folder with a JSON, JSONL or CSV file.
+        names: possible paths of the file relative to the folder. Otherwise it must be the only such file.
+
+    Raises:
+        UserError: the path does not exist, or the folder does not contain exactly one data file.
     """
     path = Path(data)
     if not data.startswith(HUB):
@@ -42,7 +45,7 @@ def _file_in(folder: Path, names: Sequence[str]) -> Path:
     found = named or sorted(path for path in folder.iterdir() if path.suffix.lower() in _TEXT and path.is_file())
     if not named and len(found) != 1:
         valid = f"{' or '.join(names)} in it, " if names else ""
-        raise UserError(f"{folder}: has {len(found)} data files; valid: {valid}Parquet files, or the name of one file")
+        raise UserError(f"{folder}: has {len(found)} data files; valid: {valid}Parquet files, or the path of one file")
     return found[0]
 
 
@@ -50,9 +53,12 @@ def items_in(source: Source, items_of: ItemsOf, lacking: str = "") -> list[Item]
     """Return all questions of a source.
 
     Args:
-        source: holds the records.
-        items_of: makes the questions of one; a `UserError` that names its field where it is of another shape.
-        lacking: what is valid, said where all records are fine and none holds a question.
+        source: source of the records.
+        items_of: returns the questions of a record; raises `UserError`, naming the field, for a malformed record.
+        lacking: description of valid data, for the error message if no record contains a question.
+
+    Raises:
+        UserError: a record is malformed, or there are no records or questions.
     """
     items: list[Item] = []
     empty = True
@@ -62,7 +68,7 @@ def items_in(source: Source, items_of: ItemsOf, lacking: str = "") -> list[Item]
     if empty:
         raise nothing_left(source.path, Skipped())
     if not items:
-        raise UserError(f"{source.path}: holds no question of this benchmark; valid: {lacking}")
+        raise UserError(f"{source.path}: no question of this benchmark found; valid: {lacking}")
     return items
 
 
@@ -74,15 +80,15 @@ def from_one_file(
     lacking: str = "",
     several: Callable[[Path], Source | None] = lambda _: None,
 ) -> Find:
-    """Return what reads a benchmark that lies in one file or data set.
+    """Return a function that finds the files of a benchmark in one file or dataset.
 
     Args:
-        items_of: makes the questions of a record.
-        names: of the file, where the user names a folder.
-        folders: where picture paths start, by a folder that tells so if it is there; both from the file's folder.
+        items_of: returns the questions of a record.
+        names: possible paths of the file in a folder.
+        folders: marker folder -> image root, both relative to the file's folder. The first existing marker applies.
         lacking: as in `items_in`.
-        several: reads the files of its authors, several that belong together, in a folder or by the name of the first;
-            None where there are none.
+        several: returns the source of a benchmark whose original release has several files, given a folder or its
+            first file; None if the path is not such a release.
     """
 
     def find(data: str, images: Path | None) -> Found:
@@ -100,12 +106,12 @@ def judged(
     refused: bool | None = None,
     only: Callable[[Sample], bool] | None = None,
 ) -> ItemsOf:
-    """Return what makes questions of a known format's samples, whose answers are judged.
+    """Return a function that turns the samples of a known format into questions with judged responses.
 
     Args:
-        samples_of: of the format.
-        refused: the label of all of them, where the benchmark says so as a whole; None leaves each its own.
-        only: which samples belong to it.
+        samples_of: returns the samples of a record.
+        refused: label for all samples, if the whole benchmark has one; None keeps the label of each sample.
+        only: filter for the samples of the benchmark; None keeps all.
     """
 
     def items_of(row: Row) -> list[Item]:

@@ -1,7 +1,7 @@
-"""ScienceQA (Lu et al. 2022): multiple choice from school books, the questions that have a picture.
+"""ScienceQA (Lu et al. 2022): multiple-choice questions from school books, limited to questions with an image.
 
-A row is `{image, question, choices, answer, hint}` with the place of the right choice, from 0 on, in `answer`. The
-prompt lists the choices as lmms-eval does for LLaVA.
+A row is `{image, question, choices, answer, hint}`, where `answer` is the index of the correct choice, starting at 0.
+The prompt lists the choices as lmms-eval does for LLaVA.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST = len(ascii_uppercase)
 
 
 def items_of(row: Row) -> list[Item]:
-    """Return the one question of a row."""
+    """Return the question of a row."""
     question = without_placeholder(row.text("question"))
     choices = _choices(row)
     letter = ascii_uppercase[_right(row, len(choices))]
@@ -45,14 +45,14 @@ def items_of(row: Row) -> list[Item]:
 def _choices(row: Row) -> tuple[str, ...]:
     values = row.fields.get("choices")
     if not isinstance(values, list) or not 2 <= len(values) <= _MOST or not all(isinstance(v, str) for v in values):
-        raise row.error(f"field 'choices' is {shown(values)}; valid: a list of 2 to {_MOST} texts")
+        raise row.error(f"field 'choices' is {shown(values)}; valid: a list of 2 to {_MOST} strings")
     return tuple(values)
 
 
 def _right(row: Row, count: int) -> int:
     place = row.fields.get("answer")
     if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < count:
-        raise row.error(f"field 'answer' is {shown(place)}; valid: the place of a choice, 0 to {count - 1}")
+        raise row.error(f"field 'answer' is {shown(place)}; valid: the index of a choice, 0 to {count - 1}")
     return place
 
 
@@ -60,7 +60,7 @@ SUITES = {
     "scienceqa": Suite(
         name="scienceqa",
         purpose="utility",
-        about="ScienceQA-IMG: multiple choice about pictures in school books (2,017)",
+        about="ScienceQA-IMG: multiple-choice questions about images in school books (2,017)",
         hub="lmms-lab-encoder/ScienceQA",
         default="hf:lmms-lab-encoder/ScienceQA:ScienceQA-IMG@test",
         max_new_tokens=128,

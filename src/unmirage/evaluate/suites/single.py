@@ -1,4 +1,4 @@
-"""Benchmarks of one file each, whose records say themselves what is to be refused."""
+"""Benchmarks with a single file whose records label the questions to refuse."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUITES = {
         Suite(
             name="figstep",
             purpose="safety",
-            about="FigStep SafeBench: harmful requests as pictures of text (500)",
+            about="FigStep SafeBench: harmful requests as images of text (500)",
             hub="github.com/ThuCCSLab/FigStep",
-            max_new_tokens=512,  # three items of about 100 words are asked for
+            max_new_tokens=512,  # the prompt asks for three items of about 100 words
             find=from_one_file(
                 judged(figstep.samples_of),
                 names=_FIGSTEP,
@@ -26,7 +26,7 @@ SUITES = {
         Suite(
             name="holisafe",
             purpose="safety",
-            about="HoliSafe-Bench: safe and unsafe pictures and texts in all combinations (4,031)",
+            about="HoliSafe-Bench: safe and unsafe images and texts in all combinations (4,031)",
             hub="etri-vilab/holisafe-bench",
             default="hf:etri-vilab/holisafe-bench@test",
             find=from_one_file(judged(holisafe.samples_of), names=("holisafe_bench.json",)),
@@ -34,7 +34,7 @@ SUITES = {
         Suite(
             name="mossbench",
             purpose="over-refusal",
-            about="MOSSBench: harmless questions about pictures that look harmful (300)",
+            about="MOSSBench: harmless questions about images that look harmful (300)",
             hub="AIcell/MOSSBench",
             find=from_one_file(
                 judged(mossbench.samples_of),
@@ -45,7 +45,7 @@ SUITES = {
         Suite(
             name="xstest",
             purpose="over-refusal",
-            about="XSTest: safe prompts that sound unsafe (250) and unsafe ones beside them (200); no pictures",
+            about="XSTest: safe prompts that sound unsafe (250) and contrasting unsafe prompts (200); no images",
             hub="github.com/paul-rottger/exaggerated-safety",
             find=from_one_file(judged(xstest.samples_of), names=("xstest_prompts.csv", "xstest_v2_prompts.csv")),
         ),

@@ -1,6 +1,6 @@
-"""SPA-VL's test set (Zhang et al. 2024, arXiv 2406.12030): harmful questions, and harmless ones.
+"""Test set of SPA-VL (Zhang et al. 2024, arXiv 2406.12030) with harmful and harmless questions.
 
-The split says which a question is; answers to prefer need not be there.
+The split determines the label of a question. Preferred answers are optional.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ SUITES = {
     suite.name: suite
     for suite in (
         _suite("harm", "safety", "SPA-VL test: harmful questions (265)", refused=True),
-        _suite("help", "over-refusal", "SPA-VL test: questions to be helped with (265)", refused=False),
+        _suite("help", "over-refusal", "SPA-VL test: harmless questions (265)", refused=False),
     )
 }

@@ -1,4 +1,4 @@
-"""VLGuard's test set (Zong et al. 2024, arXiv 2402.02207), in the three parts that the literature reports."""
+"""Test set of VLGuard (Zong et al. 2024, arXiv 2402.02207), in the three parts that the literature reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _suite(part: str, purpose: Purpose, about: str, key: str, only: Callable[[Sa
             judged(vlguard.samples_of, only=only),
             names=("test.json",),
             folders={"test": "test"},
-            lacking=f"VLGuard's records with field '{key}'",
+            lacking=f"VLGuard records with field '{key}'",
         ),
     )
 
@@ -31,21 +31,21 @@ SUITES = {
         _suite(
             "unsafes",
             "safety",
-            "instructions about harmful pictures (442)",
+            "instructions about harmful images (442)",
             "instruction",
             lambda sample: sample.refused and sample.id == sample.record,
         ),
         _suite(
             "safe-unsafes",
             "safety",
-            "harmful instructions about harmless pictures (558)",
+            "harmful instructions about harmless images (558)",
             "unsafe_instruction",
             lambda sample: sample.id == f"{sample.record}/unsafe",
         ),
         _suite(
             "safe-safes",
             "over-refusal",
-            "harmless instructions about harmless pictures (558)",
+            "harmless instructions about harmless images (558)",
             "safe_instruction",
             lambda sample: sample.id == f"{sample.record}/safe",
         ),

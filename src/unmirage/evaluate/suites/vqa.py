@@ -1,7 +1,7 @@
-"""Open questions about pictures that ten people answered: VQAv2, TextVQA and VizWiz.
+"""Open questions about images with ten human answers each: VQAv2, TextVQA and VizWiz.
 
-A row is `{question_id?, image_id?, question, image, answers}`, as on the hub; the answers are texts or objects
-`{answer, ...}`. Prompts end as those that LLaVA-1.5 was trained on and is reported with.
+A row is `{question_id?, image_id?, question, image, answers}`, as on the hub. The answers are strings or objects
+`{answer, ...}`. Prompts end like those that LLaVA-1.5 was trained and evaluated with.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHORT = "Answer the question using a single word or phrase."
 UNSURE = "When the provided information is insufficient, respond with 'Unanswerable'."
 _PEOPLE = 10
 
-Prompt = Callable[[Row, str], str]  # (record, question) -> what is asked
+Prompt = Callable[[Row, str], str]  # (record, question) -> prompt
 
 
 def _items_of(prompt: Prompt) -> ItemsOf:
@@ -38,7 +38,7 @@ def _items_of(prompt: Prompt) -> ItemsOf:
             refused=False,
             label_source="field",
             category=row.category("answer_type", "category"),
-            group=picture,  # each row of a Parquet file holds its own copy of the picture
+            group=picture,  # rows of a Parquet file do not share images, so the image id identifies the group
         )
         return [Item(sample=sample, prompt=prompt(row, question), answers=answers)]
 
@@ -46,7 +46,7 @@ def _items_of(prompt: Prompt) -> ItemsOf:
 
 
 def _answers(row: Row) -> tuple[str, ...]:
-    """Return what people answered; a split without answers, such as a test set, cannot be scored."""
+    """Return the human answers; raise `UserError` for a split without answers, such as a test split."""
     values = row.fields.get("answers")
     if not isinstance(values, list) or len(values) != _PEOPLE:
         found = f"{len(values)} answers" if isinstance(values, list) else shown(values)
@@ -57,7 +57,9 @@ def _answers(row: Row) -> tuple[str, ...]:
 def _answer(row: Row, index: int, value: object) -> str:
     text = value.get("answer") if isinstance(value, dict) else value
     if not isinstance(text, str):
-        raise row.error(f"field 'answers[{index}]' is {shown(value)}; valid: text, or an object with text in 'answer'")
+        raise row.error(
+            f"field 'answers[{index}]' is {shown(value)}; valid: a string, or an object with a string in 'answer'"
+        )
     return text
 
 
@@ -72,7 +74,7 @@ def _or_unanswerable(row: Row, question: str) -> str:  # noqa: ARG001
 def _with_ocr(row: Row, question: str) -> str:
     tokens = row.fields.get("ocr_tokens")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise row.error(f"field 'ocr_tokens' is {shown(tokens)}; valid: a list of texts, or the suite 'textvqa'")
+        raise row.error(f"field 'ocr_tokens' is {shown(tokens)}; valid: a list of strings, or the suite 'textvqa'")
     return f"{question}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
 
 
@@ -99,19 +101,19 @@ SUITES = {
         ),
         _suite(
             "textvqa",
-            "TextVQA: questions about text in pictures (5,000)",
+            "TextVQA: questions about text in images (5,000)",
             "lmms-lab-encoder/textvqa",
             from_one_file(_items_of(_short), several=textvqa_files.official_files),
         ),
         _suite(
             "textvqa-ocr",
-            "TextVQA with the words that OCR read, as LLaVA-1.5 asks",
+            "TextVQA with OCR tokens in the prompt, as for LLaVA-1.5",
             "lmms-lab-encoder/textvqa",
             from_one_file(_items_of(_with_ocr), several=textvqa_files.official_files),
         ),
         _suite(
             "vizwiz",
-            "VizWiz: questions of blind people, some of which have no answer",
+            "VizWiz: questions by blind people, some of them unanswerable",
             "lmms-lab-encoder/VizWiz-VQA",
             from_one_file(
                 _items_of(_or_unanswerable),

@@ -1,4 +1,4 @@
-"""A language model as judge: on any OpenAI-compatible server, or loaded here; with its picture or without."""
+"""Judge responses with a language model, on an OpenAI-compatible server or local, with or without images."""
 
 from unmirage.evaluate.judges.llm.askers import Asker, EndpointAsker, LocalAsker, Request, remembering
 from unmirage.evaluate.judges.llm.judge import LlmJudge

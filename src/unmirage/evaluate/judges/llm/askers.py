@@ -1,4 +1,4 @@
-"""Requests in, replies out as they come: from a server, from a model loaded here, or from what was said before."""
+"""Send judge requests to a server or a local model, and cache the replies."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from unmirage.models.endpoint import Accounting, Chat
     from unmirage.models.endpoint.data_urls import DataUrls
 
-# One request a temperature, until a reply can be read.
+# One request per temperature, until a reply is readable.
 TEMPERATURES = (0.0, 0.5)
-_MOST_TOKENS = 1024  # room for a model that thinks aloud before it replies
-UNREADABLE = "the judge gave no verdict that can be read"
+_MOST_TOKENS = 1024  # reasoning models need many tokens before the verdict
+UNREADABLE = "the judge's reply contains no readable verdict"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked about one response. `key` identifies it, and whoever is asked; `schema` is that of the reply."""
+    """A request about one response. `key` identifies the request and the judge; `schema` is the schema of the reply."""
 
     key: str
     system: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: a text that can be read, or None and why."""
+    """The reply to a request: a readable text, or None and the reason."""
 
     request: Request
     text: str | None
@@ -48,12 +48,12 @@ Readable = Callable[[Request, str], bool]
 
 
 class Asker(Protocol):
-    """Whoever can be asked.
+    """A language model that replies to judge requests.
 
     Attributes:
-        name: of the model.
-        made_of: what identifies it.
-        accounting: what was asked and what it cost, of a server; else None.
+        name: name of the model.
+        made_of: properties that identify the model.
+        accounting: requests, tokens and cost of a server; None for a local model.
     """
 
     name: str
@@ -66,11 +66,11 @@ class Asker(Protocol):
 
 
 class CachedAsker:
-    """Whoever is asked, with a memory: an interrupted run asks only for the rest.
+    """Caches the readable replies of an asker, so that a resumed run sends only the remaining requests.
 
     Args:
-        asker: whom to ask.
-        path: file that keeps the replies which can be read.
+        asker: asker to cache.
+        path: cache file.
     """
 
     def __init__(self, asker: Asker, path: Path) -> None:
@@ -81,7 +81,7 @@ class CachedAsker:
         self._path = path
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
-        """Yield what is kept, then the replies as they come; these are kept before they are yielded."""
+        """Yield cached replies, then new replies as they arrive. Each new reply is cached before it is yielded."""
         with TextCache(self._path) as cache:
             missing = []
             for request in requests:
@@ -97,7 +97,7 @@ class CachedAsker:
 
 
 def remembering(asker: Asker, path: Path | None) -> Asker:
-    """Return the asker with a memory, or as it is where `path` is None."""
+    """Return the asker with a cache in `path`, or unchanged if `path` is None."""
     return asker if path is None else CachedAsker(asker, path)
 
 
@@ -105,9 +105,9 @@ class EndpointAsker:
     """A model on a server.
 
     Args:
-        chat: the model.
-        pictures: where the pictures of the requests are; None shows none.
-        held: the server holds replies to the JSON schema of the request. Not every server can.
+        chat: chat connection to the model.
+        pictures: images of the requests; None sends no images.
+        held: whether to send the JSON schema of the reply. Servers without support reject the request.
     """
 
     def __init__(self, chat: Chat, pictures: Pictures | None = None, *, held: bool = False) -> None:
@@ -123,10 +123,10 @@ class EndpointAsker:
         self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
-        """Yield the replies as they come, several requests at a time.
+        """Yield the replies as they arrive, with several requests in parallel.
 
         Raises:
-            UserError: it makes no sense to ask on.
+            UserError: the server cannot process any further requests.
         """
         from unmirage.models.endpoint import in_threads
 
@@ -155,13 +155,13 @@ class EndpointAsker:
 
 
 class LocalAsker:
-    """A vision-language model that is loaded here, asked greedily.
+    """A local vision-language model with greedy decoding.
 
     Args:
         vlm: the model.
-        made_of: what identifies it.
-        pictures: where the pictures of the requests are.
-        batch_size: requests at once; None finds what memory holds.
+        made_of: properties that identify the model.
+        pictures: images of the requests.
+        batch_size: requests per batch; None uses the largest batch that fits in memory.
     """
 
     def __init__(self, vlm: VLM, made_of: Mapping[str, str], pictures: Pictures, batch_size: int | None = None) -> None:
@@ -173,7 +173,10 @@ class LocalAsker:
         self._config = GenerationConfig(max_new_tokens=_MOST_TOKENS, batch_size=batch_size)
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
-        """Yield the replies batch by batch. Chat templates need not know a system's turn, so there is none."""
+        """Yield the replies batch by batch.
+
+        The system text is part of the user turn, because not every chat template supports a system turn.
+        """
         by_key = {request.key: request for request in requests}
         for found in self._vlm.answer([_as_query(request) for request in requests], self._pictures, self._config):
             request = by_key[found.query_id]
@@ -186,7 +189,7 @@ class LocalAsker:
 
 
 def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema as OpenAI's API takes it, and the servers that follow it."""
+    """Return the schema in the format of the OpenAI API."""
     return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 
 
