@@ -1,4 +1,4 @@
-"""VLMs behind one small interface."""
+"""Load vision-language models, local or on a server, and collect their responses through one interface."""
 
 from unmirage.models.ask import ask
 from unmirage.models.base import VLM, GenerationConfig
