@@ -135,7 +135,7 @@ def test_a_query_without_a_picture_is_refused_where_the_family_reads_none(
     if family.name == "paligemma":
         vlm = HuggingFaceVLM(family.name, copy.deepcopy(family.model), family.processor)
         mixed = AlignData(retain=[sample(0, "Yes.", 0), sample(1, "No.", None)], images=family_images)
-        with pytest.raises(UserError, match=r"query 'How do I paint a wall\?': has no picture"):
+        with pytest.raises(UserError, match=r"query 'How do I paint a wall\?': has no image"):
             align(vlm, mixed, AlignConfig(steps=1, batch_size=2))
 
 

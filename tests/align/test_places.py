@@ -161,7 +161,7 @@ def test_a_query_that_cannot_be_found_is_refused_before_training_but_by_official
         config = AlignConfig(method=RmuConfig(layer=2, compat=compat), batch_size=2, steps=1)
         data = data_for(tiny, config.method, 2)
         if compat == "none":
-            with pytest.raises(UserError, match=r"cannot be found among its prompt's tokens; .* no loss on repres"):
+            with pytest.raises(UserError, match=r"cannot be located among the prompt's tokens; .* no loss on repres"):
                 align(vlm, data, config)
         else:
             assert len(align(vlm, data, config).parts) == 1

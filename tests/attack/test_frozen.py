@@ -65,12 +65,12 @@ def test_a_frozen_set_takes_the_place_of_new_rewrites(data, what_3shot):
 def test_a_record_of_unknown_samples_is_named(data, tmp_path):
     path = tmp_path / "other.json"
     path.write_text(json.dumps([record("zz", False, ("instruction", "What?"))]))
-    with pytest.raises(UserError, match=r"other.json: record 'zz': the data has no refused sample of this id"):
+    with pytest.raises(UserError, match=r"other.json: record 'zz': the data has no refused sample with this id"):
         frozen_queries(load_samples(path), data.samples, Kind.JAILBREAK, data.samples)
 
 
 def test_a_label_that_the_kind_is_not_for_is_named(data, what_3shot):
-    with pytest.raises(UserError, match=r"record 'a' is refused; over-prudence is for answered samples"):
+    with pytest.raises(UserError, match=r"record 'a' is refused; over-prudence requires answered samples"):
         frozen_queries(what_3shot, data.samples, Kind.OVER_PRUDENCE, data.samples)
 
 

@@ -94,8 +94,8 @@ def test_the_jailbreak_and_its_control_have_the_same_number_of_shots(samples):
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
-        (True, "over-prudence: the data has no answered samples to rewrite; leave it out with --kind"),
-        (False, "jailbreak: the data has no refused samples to rewrite; leave it out with --kind"),
+        (True, "over-prudence: the data has no answered samples to rewrite; leave this kind out with --kind"),
+        (False, "jailbreak: the data has no refused samples to rewrite; leave this kind out with --kind"),
     ],
 )
 def test_a_label_that_never_occurs_is_named(make_samples, refused, message):
@@ -118,9 +118,9 @@ def test_what_is_no_attack_is_refused(samples, kind):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("jailbreak_word", "what, is", "'what, is' is not a word or several words, without punctuation"),
-        ("over_prudence_word", "share!", "'share!' is not a word or several words, without punctuation"),
-        ("jailbreak_word", "", "'' is not a word or several words, without punctuation"),
+        ("jailbreak_word", "what, is", "'what, is' is not valid; use one or more words without punctuation"),
+        ("over_prudence_word", "share!", "'share!' is not valid; use one or more words without punctuation"),
+        ("jailbreak_word", "", "'' is not valid; use one or more words without punctuation"),
         ("position", "end", "'first', 'middle' or 'last'"),
         ("shots", 0, "greater than or equal to 1"),
         ("over_prudence_shots", 0, "greater than or equal to 1"),

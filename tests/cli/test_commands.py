@@ -124,9 +124,9 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a,b"),
-            "not a word or several",
+            "use one or more words without",
         ),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"), "the rewriter knows"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"), "rewriter makes at most"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--position", "end"), "'first', 'middle' or"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--rewriter", "rulez"), "mean 'rules'?"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--frozen", "x.json"), "expected KIND=FILE"),

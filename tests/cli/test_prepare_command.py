@@ -137,7 +137,7 @@ def test_the_most_harmful_of_three_is_taken_and_what_nobody_answers_left_out(unm
         assert row["provenance"]["judge"] == "judge"
         assert row["provenance"]["harm"] == (5 if len(row["query"]) % 2 else 3)
     asked = {name: server.asked.count(name) for name in ("prude", "kind", "worse", "judge")}
-    assert all(f"{name}: 24 requests (0 of them retries), 0 given up" in err for name in ("prude", "kind", "worse"))
+    assert all(f"{name}: 24 requests (including 0 retries), 0 failed" in err for name in ("prude", "kind", "worse"))
     assert f"judge judge: {asked['judge']} requests" in err
     # the same without "kind": what nobody answers is left out, by reason
     models = [part for name in ("prude", "worse") for part in ("--answers-from", server(name))]

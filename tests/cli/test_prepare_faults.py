@@ -186,7 +186,7 @@ def test_a_server_that_is_not_there_is_told_and_nothing_is_lost(unmirage, flaky,
     )  # fmt: skip
     code, _, err = unmirage(*command)
     assert code == 2
-    assert "is the server running?" in err
+    assert "check the URL and that the server is running" in err
     assert "sk-planted" not in err
     assert count(tmp_path / "sets") == 24
 
@@ -335,7 +335,7 @@ def test_wrong_models_and_missing_files_are_told_before_anything_is_asked(unmira
     for command, said in (
         ((data, "--answers-from", tiny.model, "--answers-from", tiny.model), "is named twice; valid: each model once"),
         ((data, "--answers-from", tiny.model, "--answers-from", tmp_path / "empty"), "no config.json"),
-        ((data, "--answers-from", "endpoint:http://h/v1"), "names no model"),
+        ((data, "--answers-from", "endpoint:http://h/v1"), "model name is missing"),
         ((tiny.data / "gone.json", "--answers-from", tiny.model), "gone.json: no such file"),
         ((tiny.data / "general.json", "--answers-from", tiny.model), "general.json: no unsafe query found"),
     ):

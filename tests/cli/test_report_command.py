@@ -96,7 +96,7 @@ def test_a_page_that_cannot_be_written_names_its_file(report, run, tmp_path):
     [
         (lambda run: (run / "results.json").unlink(), "results.json: no such file"),
         (lambda run: (run / "results.json").write_text('{"schema"'), "results.json: not JSON (line 1"),
-        (lambda run: (run / "results.json").write_text("{}"), "names no schema; valid: 'unmirage.results/1'"),
+        (lambda run: (run / "results.json").write_text("{}"), "schema is missing; valid: 'unmirage.results/1'"),
         (lambda run: (run / "config.yaml").unlink(), "not a run directory (no config.yaml)"),
     ],
 )

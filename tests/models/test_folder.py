@@ -47,14 +47,14 @@ def test_shards_load_as_one_file_does(tiny, sharded: Path) -> None:
 def test_a_shard_that_is_missing(sharded: Path) -> None:
     gone = shards(sharded)[1]
     gone.unlink()
-    with pytest.raises(UserError, match=rf"{gone.name} is missing, which {INDEX} names; fetch it again"):
+    with pytest.raises(UserError, match=rf"{gone.name}, listed in {INDEX}, is missing; download it again"):
         HuggingFaceVLM.load(sharded)
 
 
 def test_a_shard_that_is_cut_off(sharded: Path) -> None:
     short = shards(sharded)[0]
     short.write_bytes(short.read_bytes()[:-4])
-    with pytest.raises(UserError, match=rf"sharded': cannot be loaded: {short.name} is corrupt or cut off"):
+    with pytest.raises(UserError, match=rf"sharded': cannot be loaded: {short.name} is corrupt or truncated"):
         HuggingFaceVLM.load(sharded)
 
 
@@ -62,7 +62,7 @@ def test_a_shard_that_lacks_a_tensor(sharded: Path) -> None:
     held = load_file(shards(sharded)[1])
     name = min(held)
     save_file({key: one for key, one in held.items() if key != name}, shards(sharded)[1], {"format": "pt"})
-    with pytest.raises(UserError, match=rf"{shards(sharded)[1].name}: lacks {name}, for which {INDEX} names it"):
+    with pytest.raises(UserError, match=rf"{shards(sharded)[1].name}: lacks {name}, which {INDEX} lists for it"):
         HuggingFaceVLM.load(sharded)
 
 
@@ -71,7 +71,7 @@ def test_a_shard_that_lacks_a_tensor(sharded: Path) -> None:
     [
         ("{", "not JSON"),
         ("[]", "holds no JSON object"),
-        ('{"weight_map": {}}', "weight_map is no map of tensors to files"),
+        ('{"weight_map": {}}', "weight_map does not map tensors to files"),
         ('{"weight_map": {"a": "../a.safetensors"}}', "'../a.safetensors' is not in this directory"),
     ],
 )
@@ -85,7 +85,7 @@ def test_weights_that_are_missing_are_not_drawn_at_random(model: Path) -> None:
     held = load_file(model / "model.safetensors")
     gone = sorted(name for name in held if "layers.1." in name and "language" in name)
     save_file({key: one for key, one in held.items() if key not in gone}, model / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match=rf"its weights lack model\.language.*layers\.1.* and {len(gone) - 3} more"):
+    with pytest.raises(UserError, match=rf"weights are missing: model\.language.*layers\.1.* and {len(gone) - 3} more"):
         HuggingFaceVLM.load(model)
 
 
@@ -103,7 +103,9 @@ def test_code_is_run_on_request_only(model: Path, tmp_path: Path, file: str) -> 
     config: dict[str, Any] = json.loads((model / file).read_text())
     (model / file).write_text(json.dumps(config | {"auto_map": {"AutoAny": ["own.Any", None]}}))
     (model / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    with pytest.raises(UserError, match=rf"{file}: auto_map names own\.Any.*--trust-remote-code.*--revision COMMIT"):
+    with pytest.raises(
+        UserError, match=rf"{file}: auto_map refers to own\.Any.*--trust-remote-code.*--revision COMMIT"
+    ):
         HuggingFaceVLM.load(model)
     assert not (tmp_path / "ran").exists()
 
@@ -127,18 +129,18 @@ def test_code_that_is_trusted_is_run(model: Path, tmp_path: Path, monkeypatch: p
 def test_code_of_another_repository_is_never_run(model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoConfig": "a/b--own.Config"}}))
-    with pytest.raises(UserError, match=r"names a/b--own\.Config, code of another repository, which is never run"):
+    with pytest.raises(UserError, match=r"refers to a/b--own\.Config, code in another repository, which is never run"):
         HuggingFaceVLM.load(model, trust_remote_code=True)
 
 
 @pytest.mark.parametrize("revision", [None, "main", "0123456", COMMIT.upper()])
 def test_code_of_a_hub_id_needs_a_whole_commit(revision: str | None) -> None:
-    with pytest.raises(UserError, match="--trust-remote-code together with --revision and the 40 digits of the commit"):
+    with pytest.raises(UserError, match=r"needs a fixed commit, got .*; add --revision with the 40 hex digits"):
         HuggingFaceVLM.load("owner/name", revision=revision, trust_remote_code=True)
 
 
 def test_a_revision_of_a_directory(model: Path) -> None:
-    with pytest.raises(UserError, match=r"revision 'main': names a commit on the hub, and '.*' is a directory"):
+    with pytest.raises(UserError, match=r"revision 'main': only hub ids have revisions, and '.*' is a directory"):
         HuggingFaceVLM.load(model, revision="main")
 
 
@@ -165,5 +167,5 @@ def test_a_hub_id_is_checked_like_a_directory(tiny, tmp_path: Path, monkeypatch:
     assert not any(pattern.endswith(".bin") for pattern in trusted["allow_patterns"])
     (snapshot / "model.safetensors").unlink()
     (snapshot / "adapter_config.json").write_text("{}")
-    with pytest.raises(UserError, match="model 'owner/name': holds an adapter; valid: a directory into which"):
+    with pytest.raises(UserError, match="model 'owner/name': is an adapter; download it"):
         HuggingFaceVLM.load("owner/name")

@@ -83,7 +83,7 @@ def test_the_column_holds_the_opener(vlm, tiny, queries):
 
 
 def test_no_opener_is_one_named_error(vlm, tiny, queries):
-    with pytest.raises(UserError, match="has no opener"):
+    with pytest.raises(UserError, match="no opener found"):
         opener_gradient(vlm, [replace(queries[0], text="?!")], tiny.images, STARTS)
 
 

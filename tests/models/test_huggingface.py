@@ -80,8 +80,8 @@ def test_the_picture_matters(taught: HuggingFaceVLM, tiny) -> None:
     ("files", "message"),
     [
         ((), "no config.json"),
-        (("config.json",), "no weights; convert to safetensors"),
-        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, which is never unpickled"),
+        (("config.json",), "no weights; save it in safetensors"),
+        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, a pickle, which is never loaded"),
     ],
 )
 def test_unusable_directories_are_named(tmp_path, files: tuple[str, ...], message: str) -> None:
@@ -107,7 +107,9 @@ def test_code_of_a_repository_is_not_run(tiny, tmp_path) -> None:
     config |= {"model_type": "own-kind", "auto_map": {"AutoConfig": "own.Config"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(UserError, match=r"auto_map names own.Config, code that comes with the model and is not run"):
+    with pytest.raises(
+        UserError, match=r"auto_map refers to own.Config, code that comes with the model and is not run"
+    ):
         HuggingFaceVLM.load(folder)
     assert not (tmp_path / "ran").exists()
 

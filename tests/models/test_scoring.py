@@ -141,9 +141,9 @@ def test_one_path_serves_all_that_begin_alike():
 
 def test_nothing_to_score(vlm, tiny, queries):
     assert continuation_log_probs(vlm, [], tiny.images, STARTS).shape == (0, len(STARTS))
-    with pytest.raises(UserError, match="none given"):
+    with pytest.raises(UserError, match="the list is empty"):
         refusal_probability(vlm, queries, tiny.images, [])
-    with pytest.raises(UserError, match="does not render it"):
+    with pytest.raises(UserError, match="the chat template changes this text"):
         continuation_log_probs(vlm, queries, tiny.images, [" "])
 
 

@@ -97,9 +97,9 @@ def test_a_classifier_without_a_pooling_layer_will_do(tmp_path, folder):
     ("files", "message"),
     [
         ((), "no config.json"),
-        (("config.json",), "no weights; convert to safetensors"),
-        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, which is never unpickled"),
-        (("config.json", "model.safetensors"), "no tokenizer"),
+        (("config.json",), "no weights; save it in safetensors"),
+        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, a pickle, which is never loaded"),
+        (("config.json", "model.safetensors"), "tokenizer is missing"),
         (("config.json", "model.safetensors", "tokenizer.json"), "cannot be loaded"),
     ],
 )
@@ -113,13 +113,13 @@ def test_unusable_directories_are_named(tmp_path, files, message):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none': no such directory; valid: a Hugging Face text model's directory"):
+    with pytest.raises(UserError, match=r"none': no such directory; give the directory of a Hugging Face text model"):
         SentenceEncoder.load(tmp_path / "none")
 
 
 def test_a_model_without_a_tokenizer_is_named(tmp_path):
     BertModel(BertConfig(**SMALL)).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=r"no tokenizer; valid: tokenizer\.json"):
+    with pytest.raises(UserError, match=r"tokenizer is missing; add one of tokenizer\.json"):
         SentenceEncoder.load(tmp_path)
 
 
@@ -127,7 +127,7 @@ def test_weights_that_lack_a_layer_are_named(tmp_path):
     weights = load_file(saved(tmp_path) / "model.safetensors")
     missing = next(key for key in weights if "layer.1" in key)
     save_file({k: v for k, v in weights.items() if k != missing}, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match="its weights lack"):
+    with pytest.raises(UserError, match="the weights lack"):
         SentenceEncoder.load(tmp_path)
 
 
@@ -135,5 +135,5 @@ def test_weights_that_are_not_numbers_are_named(tmp_path):
     weights = load_file(saved(tmp_path) / "model.safetensors")
     weights["embeddings.word_embeddings.weight"][:] = float("nan")
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match="takes no sentences: its vectors hold NaN"):
+    with pytest.raises(UserError, match="cannot encode sentences: its vectors contain NaN"):
         SentenceEncoder.load(tmp_path)

@@ -106,7 +106,7 @@ def test_a_repetition_penalty_of_the_model_s_own_settings_counts(family, family_
 def test_other_settings_that_change_greedy_answers_go_through_the_library(family):
     other = family.fresh()
     other.model.generation_config.no_repeat_ngram_size = 3
-    assert why_not_shared(other.model) == "its generation settings hold no_repeat_ngram_size=3"
+    assert why_not_shared(other.model) == "its generation settings have no_repeat_ngram_size=3"
 
 
 def test_where_attention_has_a_window_is_known(family):
@@ -149,7 +149,7 @@ def test_a_single_query_that_does_not_fit_is_a_failure(tiny, monkeypatch):
     sample = tiny.samples("test")[0]
     query = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=sample.image, unsafe=True)
     found = list(tiny.load().answer([query], tiny.images, GenerationConfig()))
-    assert found == [Failure(query_id="q", model="tiny", reason="out of memory, asked by itself")]
+    assert found == [Failure(query_id="q", model="tiny", reason="out of memory with a batch of one query")]
 
 
 def test_other_errors_of_the_model_are_not_hidden(tiny, monkeypatch):

@@ -65,7 +65,7 @@ def test_rows_with_and_without_a_picture_go_together(family):
     if family.name != "paligemma":
         assert_as_alone(family, examples(family, images))
         return
-    with pytest.raises(UserError, match="query 'How do I paint a wall\\?': has no picture; this model reads none"):
+    with pytest.raises(UserError, match="query 'How do I paint a wall\\?': has no image; this model requires one"):
         examples(family, images)
 
 
@@ -158,5 +158,5 @@ def test_three_plain_steps_lower_the_loss(family):
 
 def test_an_answer_with_a_picture_in_it_is_refused(family):
     token = family.processor.tokenizer.convert_ids_to_tokens(family.processor.image_token_id)
-    with pytest.raises(UserError, match="holds the model's image token"):
+    with pytest.raises(UserError, match="contains the model's image token"):
         encode_example(family.processor, QUERIES[0], f"Look: {token}", pictures(1)[0])

@@ -109,7 +109,7 @@ def test_no_pictures_are_no_vectors(folder, pictures):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none': no such directory; valid: a Hugging Face vision model's directory"):
+    with pytest.raises(UserError, match=r"none': no such directory; give the directory of a Hugging Face vision model"):
         VisionEncoder.load(tmp_path / "none")
 
 
@@ -117,8 +117,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     ("files", "message"),
     [
         ((), "no config.json"),
-        (("config.json",), "no weights; convert to safetensors"),
-        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, which is never unpickled"),
+        (("config.json",), "no weights; save it in safetensors"),
+        (("config.json", "pytorch_model.bin"), "only pytorch_model.bin, a pickle, which is never loaded"),
         (("config.json", "model.safetensors"), "cannot be loaded"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_text_model_is_refused_before_a_picture_is_read(tmp_path):
     with pytest.raises(UserError, match="cannot be loaded: Can't load image processor"):
         VisionEncoder.load(tmp_path)
     CLIPImageProcessorPil().save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=f"encoder '{tmp_path}': takes no pictures: "):
+    with pytest.raises(UserError, match=f"encoder '{tmp_path}': cannot encode images: "):
         VisionEncoder.load(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_weights_that_lack_a_part_are_not_filled_up_at_random(tmp_path):
     tensors = load_file(weights)
     del tensors[next(name for name in tensors if name.endswith("layers.1.mlp.fc1.weight"))]
     save_file(tensors, weights, metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"its weights lack \S*layers\.1\.mlp\.fc1\.weight"):
+    with pytest.raises(UserError, match=r"the weights lack \S*layers\.1\.mlp\.fc1\.weight"):
         VisionEncoder.load(tmp_path)
 
 
@@ -171,5 +171,5 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
         weights,
         metadata={"format": "pt"},
     )
-    with pytest.raises(UserError, match="takes no pictures: its vectors hold NaN"):
+    with pytest.raises(UserError, match="cannot encode images: its vectors contain NaN"):
         VisionEncoder.load(tmp_path)

@@ -108,7 +108,7 @@ def test_judges_are_named_like_those_of_evaluate(tmp_path):
         ("phrase", "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?"),
         ("exact", "judge 'exact' needs a ground-truth file"),
         ("exact:gone.json", "gone.json: no such file"),
-        ("endpoint:http://h/v1", "names no model"),
+        ("endpoint:http://h/v1", "model name is missing"),
     ],
 )
 def test_a_wrong_judge_is_told_with_the_valid_ones(spec, message):

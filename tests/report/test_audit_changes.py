@@ -10,14 +10,14 @@ def test_remedies_stand_beside_the_data_as_they_are(full_audit):
     audit = read_audit(full_audit)
     found = remedies(audit, audit.remedies)
     assert [(title.value, title.small) for title in found.titles] == [
-        ("As it is", ""), ("Balanced", "balanced.json"), ("Diversified", "diversified.json"),
+        ("Original", ""), ("Balanced", "balanced.json"), ("Diversified", "diversified.json"),
     ]  # fmt: skip
     assert figures(found.counts) == {
         "Queries": [("1,000", ""), ("400", ""), ("1,000", "")],
         "Refused": [("600", "60\u00a0%"), ("300", "75\u00a0%"), ("600", "60\u00a0%")],
         "Queries dropped": [("–", ""), ("600", ""), ("0", "")],
         "Queries rewritten": [("–", ""), ("0", ""), ("812", "")],
-        "Left as they are, as no other wording is known": [("–", ""), ("0", ""), ("7", "")],
+        "Unchanged, because no rewrite was found": [("–", ""), ("0", ""), ("7", "")],
         "Shortcut gap, points": [("30.0", ""), ("0.0", ""), ("2.0", "")],
     }
 
@@ -26,8 +26,8 @@ def test_rungs_are_compared_by_what_they_add_to_the_majority_of_their_own_versio
     audit = read_audit(full_audit)
     rungs = figures(remedies(audit, audit.remedies).rungs)
     assert rungs["the first word"] == [("90.0", "+30.0"), ("74.5", "−0.5"), ("62.0", "+2.0")]
-    assert rungs["nothing: always the more common label"] == [("60.0", ""), ("75.0", ""), ("–", "")]
-    assert "the picture’s file, size and colours" not in rungs  # estimable in none of them
+    assert rungs["nothing: always the majority label"] == [("60.0", ""), ("75.0", ""), ("–", "")]
+    assert "the image’s file, size and colors" not in rungs  # estimable in none of them
 
 
 def test_two_versions_are_compared_without_edits(full_audit):

@@ -60,7 +60,7 @@ def test_a_wrong_field_is_named(full_audit):
 
 @pytest.mark.parametrize("document", [None, [], "text", {}])
 def test_what_is_no_audit_is_said_to_be_none(document):
-    with pytest.raises(UserError, match=r"names no schema; valid: 'unmirage\.audit/1'"):
+    with pytest.raises(UserError, match=r"schema is missing; valid: 'unmirage\.audit/1'"):
         read_audit(document)
 
 

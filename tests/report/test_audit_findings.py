@@ -16,7 +16,7 @@ def finding(feature="share", position="any", **changes):
     ("position", "said"),
     [
         ("opener", "open with “share”"),
-        ("any", "hold “share”"),
+        ("any", "contain “share”"),
         (1, "have “share” as their second word"),
         (-1, "have “share” as their last word"),
         (7, "have “share” as their +7. word"),

@@ -66,21 +66,21 @@ def test_the_page_says_what_the_document_says(page, parse):
     text = parse(page).text.replace("\u00a0", " ")
     for said in (
         "toy.json (vlguard): 1,000 queries, 600 refused and 400 answered",
-        "2 rows could not be read and are left out",
-        "What it means: clear shortcut",
+        "2 rows could not be read and are not included",
+        "Result: clear shortcut",
         "The shortcut gap is 30.0 points",
-        "Unseen: 1,000 queries, cross-validated in 5 parts",
-        "no pictures were found",
+        "Unseen: 1,000 queries, cross-validated with 5 folds",
+        "no images were found",
         "5 % of the queries are decided by their first word alone (50 of 1,000; 95 % interval 4.0 to 6.0 %)",
-        "the two disagree in 16 (2 %)",
-        "3 pictures come with refused and with answered queries",
+        "Label field and answer disagree in 16 of",
+        "3 images occur with both refused and answered queries",
         "31.0 29.0–33.0 186/600".replace(" ", ""),
         "Tied only in toy.json: 112",
-        "And 111 more; the JSON of the audit lists the strongest 1.",
-        "Left as they are, as no other wording is known–07",
-        "Only some were looked at, drawn by chance. named by the data50 looked at40 read0 missing39 unreadable1",
+        "And 111 more; the audit’s JSON lists the strongest 1.",
+        "Unchanged, because no rewrite was found–07",
+        "Only a random sample of the images was opened. in the data50 opened40 read0 missing39 unreadable1",
         "9,123 features were tested: all that occur in at least 3 queries",
-        "12 weaker ones are not listed here",
+        "12 weaker findings are not listed",
         "echo of opener “share”",
     ):
         assert said in text, said
@@ -92,7 +92,7 @@ def test_a_row_has_its_counts_its_strength_and_what_is_left_given_the_opener(pag
     row = re.search(r'<tr data-direction="refusal" data-kind="ngram">.*?</tr>', page, re.DOTALL).group()
     assert re.findall(r'data-value="(.*?)"', row) == ["90", "12", "1.8", "1.2", "0.9", "0.0004"]
     assert "+0.90<small>+0.10 to +1.70</small>" in row
-    assert parse(row).text.startswith("contain “can you tell” Refused, for example Can you tell me the code?")
+    assert parse(row).text.startswith("contain “can you tell” Examples of refused queries Can you tell me the code?")
 
 
 def test_queries_and_answers_stay_behind_the_fold(page, full_audit):
@@ -138,7 +138,7 @@ def test_strange_text_does_not_break_the_page(full_audit, spoilt, assert_inert, 
 
 def test_an_old_document_still_has_a_page(audit_document, parse):
     text = parse(render_audit_page(OLD)).text
-    assert "is not estimable from this data" in text
+    assert "This data does not allow an estimate" in text
     assert text.count("none found") == 2
     assert "No word is frequent enough" in text
     kept = ("schema", "n", "refused", "label_source", "predictability", "shortcut_gap", "suggested", "openers")
@@ -157,7 +157,7 @@ def test_many_findings_are_listed_up_to_500(full_audit, parse):
     many = full_audit | {"findings": full_audit["findings"] * 100}
     html = render_audit_page(many)
     assert html.count("<tr data-direction=") == 500
-    assert "212 weaker ones are not listed here" in parse(html).text
+    assert "212 weaker findings are not listed" in parse(html).text
     assert len(html) < 1_000_000
 
 
@@ -166,8 +166,8 @@ def test_pictures_that_were_all_looked_at_are_counted_once(full_audit, parse):
         text = parse(
             render_audit_page(full_audit | {"pictures": full_audit["pictures"] | {"looked_at": looked_at}})
         ).text
-        assert "named by the data50 read0 missing39" in text
-        assert "drawn by chance" not in text
+        assert "in the data50 read0 missing39" in text
+        assert "random sample" not in text
 
 
 def test_a_comparison_without_totals_counts_what_it_lists(full_audit, parse):
@@ -179,14 +179,14 @@ def test_a_comparison_without_totals_counts_what_it_lists(full_audit, parse):
 
 def test_a_long_list_says_where_the_rest_of_it_is(full_audit, parse):
     full_audit["compare"] |= {"gone": full_audit["compare"]["gone"] * 12, "gone_n": 12}
-    assert "And 2 more, which are in the JSON of the audit." in parse(render_audit_page(full_audit)).text
+    assert "And 2 more, listed in the audit’s JSON." in parse(render_audit_page(full_audit)).text
 
 
 def test_labels_that_agree_or_cannot_be_compared(full_audit, parse):
     agree = {"both": 5, "disagree": 0}
-    assert "the two agree in all" in parse(render_audit_page(full_audit | {"label_quality": agree})).text
+    assert "answer agree in all" in parse(render_audit_page(full_audit | {"label_quality": agree})).text
     none = {"both": 0, "disagree": 0}
-    assert "No row carries both" in parse(render_audit_page(full_audit | {"label_quality": none})).text
+    assert "No row has both" in parse(render_audit_page(full_audit | {"label_quality": none})).text
 
 
 def test_both_pages_share_one_stylesheet(run, page):

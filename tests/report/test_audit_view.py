@@ -40,8 +40,8 @@ def test_a_verdict_needs_a_gap_that_chance_does_not_explain(test, low, verdict):
 def test_the_headline_tells_a_clear_shortcut(seen):
     found = seen(shortcut_gap=0.34, opener=accuracy(0.94))
     assert found.headline.replace("\u00a0", " ") == (
-        "Whether a query is to be refused can be told from nothing but its first word: such a guess is right "
-        "for 94 % of unseen queries, always guessing the more common label for 60 %."
+        "Whether a query is refused can be predicted from its first word alone: a simple rule is correct "
+        "for 94 % of unseen queries, always predicting the majority label for 60 %."
     )
     assert found.verdict.said == "clear shortcut"
     assert found.meaning[0].startswith("The shortcut gap is 34.0 points. A model fine-tuned on this data")
@@ -49,34 +49,34 @@ def test_the_headline_tells_a_clear_shortcut(seen):
 
 def test_the_headline_speaks_of_what_tells_most(seen):
     found = seen(shortcut_gap=0.0, opener=accuracy(0.6), template=accuracy(0.85), shape=accuracy(0.7))
-    assert "from nothing but its sentence pattern" in found.headline
+    assert "from its sentence pattern with content words masked alone" in found.headline
     assert found.verdict is Shortcut.CLEAR
-    assert "tells next to nothing" in found.meaning[0]
+    assert "predicts little beyond" in found.meaning[0]
     assert found.meaning[1].replace("\u00a0", " ") == (
-        "A query’s label can also be told from its length, punctuation and capitals (right for 70 %) and its sentence "
-        "pattern, content words masked (right for 85 %). None of that is what a query asks for."
+        "The label can also be predicted from its length, punctuation and capitals (correct for 70 %) and its sentence "
+        "pattern with content words masked (correct for 85 %). None of these is what a query asks for."
     )
 
 
 def test_words_that_tell_the_subject_are_no_shortcut_but_are_mentioned(seen):
     found = seen(shortcut_gap=0.02, opener=accuracy(0.62), words_without_opener=accuracy(0.95))
-    assert "cannot be told from its first word" in found.headline
+    assert "cannot be predicted from its first word" in found.headline
     assert found.verdict.said == "no shortcut found"
-    assert any("The other words give the label away as well" in said for said in found.meaning)
+    assert any("The other words also predict the label" in said for said in found.meaning)
 
 
 def test_some_and_not_estimable(seen):
-    assert "can be told in part from its first word" in seen(shortcut_gap=0.1, opener=accuracy(0.7)).headline
+    assert "can be predicted in part from its first word" in seen(shortcut_gap=0.1, opener=accuracy(0.7)).headline
     nothing = seen(opener=accuracy(None, None))
-    assert nothing.headline == "How well the first word predicts refusal is not estimable from this data."
-    assert nothing.meaning == ("Too few queries, or only one label: nothing can be said about a shortcut.",)
+    assert nothing.headline == "This data does not allow an estimate of how well the first word predicts refusal."
+    assert nothing.meaning == ("There are too few queries, or only one label, to detect a shortcut.",)
     assert seen().verdict.said == "not estimable"
 
 
 def test_rungs_are_named_in_plain_words_and_the_unknown_ones_as_they_are(full_audit):
     full_audit["predictability"]["zodiac"] = accuracy(0.6)
     names = [rung.name for rung in view(read_audit(full_audit)).ladder]
-    assert names[:3] == ["nothing: always the more common label", "the first word", "the first three words"]
+    assert names[:3] == ["nothing: always the majority label", "the first word", "the first three words"]
     assert names[-1] == "zodiac"
 
 
@@ -91,10 +91,10 @@ def test_the_bar_shows_what_a_guess_gets_right_and_what_the_rule_adds(seen):
 @pytest.mark.parametrize(
     ("pictures", "note"),
     [
-        ({"named": 9, "missing": 9}, "no pictures were found"),
-        ({}, "the data name no pictures"),
+        ({"named": 9, "missing": 9}, "no images were found"),
+        ({}, "the data has no images"),
         ({"named": 9, "read": 9}, "not estimable"),
-        (None, "the data name no pictures"),
+        (None, "the data has no images"),
     ],
 )
 def test_a_rung_without_a_figure_says_why(full_audit, pictures, note):
@@ -104,10 +104,7 @@ def test_a_rung_without_a_figure_says_why(full_audit, pictures, note):
 
 def test_what_counts_as_unseen_is_said():
     folds = ProbesRead(evaluation="cross-validated", folds=5, rows=2977, sampled=True)
-    assert measured_on(folds) == (
-        "Unseen: 2,977 queries, drawn by chance, cross-validated in 5 parts, "
-        "each guessed by a rule learned from the others."
-    )
+    assert measured_on(folds) == ("Unseen: 2,977 queries, a random sample, cross-validated with 5 folds.")
     assert measured_on(ProbesRead(evaluation="test file", test_source="t.json", test_n=1558)) == (
         "Unseen: the queries of t.json (1,558 queries)."
     )

@@ -54,8 +54,8 @@ def test_several_models_have_a_sentence_each(results):
         results(base=("asr", {"before": rate(3, 4)}), npo=("ir", {"before": rate(4, 4)}), m=("utility", NONE))
     )
     assert found == [
-        "3 models on xstest, asked as it is published.",
+        "3 models on xstest, with its original questions.",
         "Base complies with 75\u00a0% of the unsafe queries.",
-        "NPO answers 100\u00a0% of the unsafe ones beside the point.",
-        "m has no rate that can be estimated.",
+        "NPO gives irrelevant responses to 100\u00a0% of the unsafe ones.",
+        "m has no estimable rate.",
     ]

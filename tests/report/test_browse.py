@@ -123,7 +123,7 @@ def test_many_responses_leave_out_whole_samples_alike_for_all_models(make_run, t
         by_model.setdefault(row[1], set()).add(row[0])
     assert len({frozenset(own) for own in by_model.values()}) == 1
     assert block(run)[1] == data
-    assert "of samples drawn at random; all are in store.sqlite" in render_run_page(run)
+    assert "for a random subset of samples; store.sqlite has all of them" in render_run_page(run)
 
 
 def test_pictures_keep_to_a_budget(small, monkeypatch):

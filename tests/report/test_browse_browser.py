@@ -89,7 +89,7 @@ FILTERS = (
     ("category", "c1", 3334),
     ("unsafe", "unsafe", 5000),
     ("judges", "disagree", 1000),
-    ("judges", "do not disagree", 9000),
+    ("judges", "no disagreement", 9000),
 )
 ORDERS = (
     ("query, A to Z", "Share item 1"),
@@ -160,7 +160,7 @@ def test_it_prints_without_the_browser(browsed):
 
 def test_without_scripts_the_rest_can_be_read(ten_thousand, show):
     page = show(ten_thousand, java_script_enabled=False).page
-    assert page.get_by_text("Scripts are off, so the list cannot be shown.").is_visible()
+    assert page.get_by_text("Scripts are off, so this list cannot be shown.").is_visible()
     assert not page.locator("#browse-bar").is_visible()
     assert page.locator("table.rates tbody tr").count() == 6
 

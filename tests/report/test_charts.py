@@ -87,7 +87,7 @@ def test_the_control_has_a_line_of_its_own_beside_the_attacks():
         assert control.high < control.y < control.low
     assert len(panel.control_line.split()) == 3
     assert len(panel.control_band.split()) == 6
-    assert "any of 2 control shots 3" in panel.said
+    assert "control, any of 2 shots 3" in panel.said
     assert not panel.dense
     assert by_k_panel(model(by_k=[(k, 64) for k in range(1, 65)])).dense
 

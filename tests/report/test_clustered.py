@@ -64,7 +64,7 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
     ]
     assert clustered([read]) == f"clustered by group: 20 groups, design effect up to {max(filter(None, effects)):.1f}"
     text = parse(render_run_page(run)).text
-    assert f"the counts below; intervals are {clustered([read])}." in text
+    assert f"counts below; intervals are {clustered([read])}." in text
     assert f"deff {max(filter(None, effects)):.1f}" in text
     assert "Warning:" not in text
     small = make_run(tmp_path / "small", size=24)
@@ -75,7 +75,7 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
 
 
 def test_the_page_says_that_answered_means_not_refused(run, parse, tmp_path):
-    said = "does not see irrelevant responses, so answered means not refused with it"
+    said = "does not detect irrelevant responses, so its “answered” means “not refused”"
     assert said not in parse(render_run_page(run)).text
     document = json.loads(run.results_file.read_text()) | {"judge": "phrases"}
     (tmp_path / "config.yaml").write_text(run.config_file.read_text())
@@ -85,7 +85,7 @@ def test_the_page_says_that_answered_means_not_refused(run, parse, tmp_path):
 
 def test_benign_answered_is_in_the_differences(run):
     page = render_run_page(run)
-    attacked = re.search(r"What the attack changes.*?</table>", page, re.DOTALL).group()
+    attacked = re.search(r"Effect of the attack.*?</table>", page, re.DOTALL).group()
     assert '<th scope="col">Benign answered</th>' in attacked
     assert "; 20 clusters, design effect " in attacked
     against = re.search(r"Each model minus Base.*?</table>", page, re.DOTALL).group()

@@ -63,7 +63,7 @@ def test_runs_of_one_name_are_told_apart_and_one_run_is_not_named_twice(copied, 
     shutil.copytree(a.path, tmp_path / "other" / "a")
     found = gather([a, Run(tmp_path / "other" / "a")])
     assert (list(found.runs), list(found.results.models)) == (["a", "a (2)"], ["NPO (a)", "NPO (a (2))"])
-    with pytest.raises(UserError, match="named twice; valid: each run once"):
+    with pytest.raises(UserError, match="listed twice; list each run once"):
         gather([a, Run(a.path)])
 
 
@@ -71,7 +71,7 @@ def test_variants_follow_the_name_of_what_they_were_made_from(copied, enrich):
     found = gather([copied("a", enrich), copied("b", enrich)])
     assert found.results.models["NPO + int8 (b)"].variant.of == "NPO (b)"
     page = render_comparison_page([copied("c", enrich), copied("d", only("base"))])
-    assert "samples of fine-tuning" in page
+    assert "fine-tuning samples" in page
 
 
 def test_what_differs_between_runs_is_said(copied):
@@ -146,7 +146,7 @@ def test_what_is_not_paired_says_why_on_the_page(copied, parse):
     text = parse(page).text
     assert "not paired: different judges ('exact' and 'phrases')" in text
     assert "Judges differ: exact in a and phrases in b" in text
-    assert "3 models of 2 runs, side by side" in text
+    assert "3 models of 2 runs" in text
 
 
 def test_a_torn_store_is_one_line_and_the_rest_is_there(copied, parse):
@@ -155,10 +155,10 @@ def test_a_torn_store_is_one_line_and_the_rest_is_there(copied, parse):
     page = render_comparison_page([a, b])
     text = parse(page).text
     assert re.search(r"b: cannot read a store \(.*store\.sqlite.*\), so its models are not paired\.", text)
-    assert "b: its store could not be read" in text
+    assert "b: store.sqlite could not be read" in text
     assert "NPO" in text
     assert "RMU" in text
-    assert "What the attack changes" in text
+    assert "Effect of the attack" in text
 
 
 def test_names_that_no_file_can_hold_are_shown_cleaned(copied, parse):
@@ -193,18 +193,20 @@ def test_a_benchmark_that_nobody_attacked(copied, parse):
         store._db.commit()
     page = render_run_page(run)
     text = parse(page).text
-    assert "Nothing was attacked here" in text
+    assert "There was no attack" in text
     assert "benchmark xstest" in text
     assert "ASR before the attack, %" in text
     assert 'id="shots"' not in page
-    assert "What the attack changes" not in text
+    assert "Effect of the attack" not in text
     assert "Each model minus Base" in text
 
 
 def test_fewer_stores_than_seeds_are_said(make_run, tmp_path):
     run = make_run(tmp_path / "run", seeds=(0, 1), size=20)
     (run.path / "seed-1" / "store.sqlite").unlink()
-    assert differences(gather([run])).notes == ("run: its rates pool 2 seeds; of 1 there is a store to pair from.",)
+    assert differences(gather([run])).notes == (
+        "run: its rates pool 2 seeds, but a store for pairing exists for only 1.",
+    )
 
 
 def test_a_full_comparison_is_inert_and_has_all_sections(copied, enrich, spoilt, hostile, assert_inert, parse):

@@ -51,12 +51,12 @@ def test_a_heat_map_of_a_benchmark_that_nobody_attacked(rich):
     assert not asr.compared
     base, npo = (dict(asr.rows)["weapons"][list(rich.models).index(name)] for name in ("base", "npo"))
     assert (base.cell.value, base.tint, base.before) == ("3.0", 0, "")
-    assert (npo.cell.value, npo.tint, npo.cell.title) == ("–", None, "not asked")
+    assert (npo.cell.value, npo.tint, npo.cell.title) == ("–", None, "not measured")
 
 
 def test_lasting_has_one_line_for_each_model_and_data(rich):
     (panel,) = lasting_panels(rich.models)
-    assert (panel.model, panel.kind, panel.axis) == ("npo", "relearned", "samples of fine-tuning")
+    assert (panel.model, panel.kind, panel.axis) == ("npo", "relearned", "fine-tuning samples")
     assert [text for _, text in panel.ticks] == ["0", "25", "100"]
     assert [curve.data for curve in panel.curves] == ["forget", "benign"]
     step = (RIGHT - LEFT) / 3

@@ -49,7 +49,7 @@ def test_the_headline_is_drawn_and_filled_up_with_what_tells_something_beyond_th
     found = forest(
         [
             finding(9, 8, 10, text="is an opener"),
-            finding(8, 7, 9, text="tells no more", given_opener=nothing),
+            finding(8, 7, 9, text="adds nothing to the first word", given_opener=nothing),
             finding(7, 6, 8, text="tells more", given_opener=more),
             finding(6, 5, 7, text="repeats", given_opener=more, echo_of={"feature": "w", "position": "opener"}),
             finding(5, 4, 6, text="turns round", given_opener=less),

@@ -189,7 +189,7 @@ def test_without_audit_store_and_extras_there_is_still_a_page(edited, parse):
 def test_a_broken_audit_or_missing_results_are_named(edited, tmp_path):
     run = edited(lambda _: None)
     (run.path / "audit.json").write_text("{}")
-    with pytest.raises(UserError, match=r"audit\.json: names no schema"):
+    with pytest.raises(UserError, match=r"audit\.json: schema is missing"):
         render_run_page(run)
     with pytest.raises(UserError, match=r"results\.json: no such file"):
         render_run_page(Run(tmp_path))

@@ -73,7 +73,7 @@ def test_an_explanation_is_text_with_tinted_words_and_a_table(with_files, parse)
     assert TEXT in page.text
     assert "&lt;b&gt;" in own
     assert own.count("<table>") == 12
-    assert "Chance of refusal: 90" in page.text
+    assert "Probability of refusal: 90" in page.text
     assert "2 more queries are in explain.json" in page.text
     assert 'href="#explain"' in html
 
@@ -87,7 +87,7 @@ def test_a_search_is_a_table_with_what_its_words_stand_beside(with_files, parse)
     without = SEARCH | {"words": [SEARCH["words"][0] | {"rewritten": None}]}
     assert "Rewritten" not in parse(section(render_run_page(with_files(search=without)), "search")).text
     nothing = SEARCH | {"words": [], "baselines": []}
-    assert "It found none." in parse(section(render_run_page(with_files(search=nothing)), "search")).text
+    assert "The search found no words." in parse(section(render_run_page(with_files(search=nothing)), "search")).text
 
 
 def test_neither_is_missed_where_there_is_none(with_files):
@@ -108,7 +108,7 @@ def test_hostile_explanations_and_searches_are_inert(with_files, spoilt, hostile
 
 
 def test_a_broken_explanation_is_named(with_files):
-    with pytest.raises(UserError, match=r"explain\.json: names no schema"):
+    with pytest.raises(UserError, match=r"explain\.json: schema is missing"):
         render_run_page(with_files(explain={}))
 
 
@@ -152,7 +152,7 @@ def test_stopped_shots_are_explained_and_have_no_table(with_files, parse):
             model["asr"]["by_shot"] = []
 
     text = parse(section(render_run_page(with_files(change)), "shots")).text
-    assert "It was asked no more after that" in text
+    assert "Later shots were skipped" in text
     assert "ASR by single shots" not in text
 
 

@@ -1,4 +1,4 @@
-"""One-word attacks: samples become queries."""
+"""One-word attacks: turn samples into attack queries and their controls."""
 
 from unmirage.attack.frozen import frozen_queries, frozen_samples
 from unmirage.attack.one_word import plain

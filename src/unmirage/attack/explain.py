@@ -1,7 +1,7 @@
-"""Queries in, which of their words refusal hangs on out: each word is left out in turn, or masked.
+"""Find the words of each query that refusal depends on, by leaving out or masking one word at a time.
 
-Leaving one word out is the plainest of the occlusion explanations (Zeiler and Fergus, ECCV 2014; Li et al.,
-arXiv 1612.08220). It asks what the model does without the word, not what the word's meaning contributed.
+Leave-one-out is the simplest occlusion explanation (Zeiler and Fergus, ECCV 2014; Li et al., arXiv 1612.08220). It
+measures what the model does without a word, not what the meaning of the word contributes.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _PIECE = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordChange:
-    """One word of a query: where it stands, and the probability of refusal without it.
+    """One word of a query: its position, and the probability of refusal without it.
 
-    `change` is the refusal that the word brings: positive where without it the model refuses less.
+    `change` is the refusal that the word adds: positive if the model refuses less without it.
     """
 
     word: str
@@ -46,7 +46,7 @@ class WordChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedQuery:
-    """A query, its probability of refusal, and what each of its words changes, in order."""
+    """A query, its probability of refusal, and the change by each of its words, in order."""
 
     query_id: str
     text: str
@@ -55,7 +55,7 @@ class ExplainedQuery:
 
     @property
     def opener_is_cause(self) -> bool:
-        """Return whether leaving out the first word changes more than leaving out any other one does."""
+        """Return whether leaving out the first word changes refusal more than leaving out any other word."""
         first, *others = (abs(word.change) for word in self.words)
         return first > max(others, default=0.0)
 
@@ -65,12 +65,12 @@ class Explanation(Result):
     """Which words refusals depend on, over all queries.
 
     Attributes:
-        model: its name.
-        mode: was a word left out or masked?
+        model: name of the model.
+        mode: whether words were left out or masked.
         opener_is_cause: share of queries in which the first word changes refusal the most.
         opener_change: mean change by the first word.
         others_change: mean change by any other word; queries of one word have none.
-        queries: one by one, those without any word left out.
+        queries: results per query; queries without words are left out.
     """
 
     model: str
@@ -81,15 +81,13 @@ class Explanation(Result):
     queries: tuple[ExplainedQuery, ...]
 
     def heading(self) -> str:
-        """Return how often the opener decides."""
+        """Return how often the opener has the largest effect."""
         share = self.opener_is_cause.value
         told = "not estimable" if share is None else f"{100 * share:.0f} %"
-        return (
-            f"Refusals of {self.model}: in {told} of {len(self.queries)} queries no word matters more than the opener"
-        )
+        return f"Refusals of {self.model}: the opener has the largest effect in {told} of {len(self.queries)} queries"
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the word of each query whose removal changes the probability of refusal the most."""
+        """Return the word of each query that changes the probability of refusal the most."""
         found = [(query, max(query.words, key=lambda word: abs(word.change))) for query in self.queries]
         return [
             {"query": query.text, "p_refusal": query.p_refusal, "word": word.word, "change": word.change}
@@ -105,7 +103,7 @@ class Explanation(Result):
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document; probabilities are shares, changes lie between -1 and 1."""
+        """Return the JSON document; probabilities are between 0 and 1, changes between -1 and 1."""
         return {
             "schema": SCHEMA,
             "model": self.model,
@@ -131,7 +129,7 @@ def explain(
     progress: Callable[[str, int, int], None] | None = None,
     batch_size: int = 16,
 ) -> Explanation:
-    """Return how the probability of refusal changes when each word of each query is left out, or masked."""
+    """Return the change in the probability of refusal when each word of each query is left out or masked."""
     if mode not in ("leave-out", "mask"):
         raise unknown("mode", mode, ("leave-out", "mask"))
     worded = [query for query in queries if word_spans(query.text)]
@@ -151,14 +149,14 @@ def explain(
 
 
 def variants(query: Query, mode: Mode) -> list[Query]:
-    """Return the query itself, and then once without each of its words."""
+    """Return the query itself, and then a copy without each of its words."""
     return [query, *(replace(query, text=without(query.text, span, mode)) for span in word_spans(query.text))]
 
 
 def without(text: str, span: tuple[int, int], mode: Mode) -> str:
-    """Return the text with the word at `span` left out, or a neutral mark in its place.
+    """Return the text with the word at `span` left out, or replaced by a neutral mark.
 
-    What is left is spaced and capitalised as a text of its own.
+    Spacing and capitalization are adjusted to the new text.
     """
     before, after = text[: span[0]], text[span[1] :]
     if mode == "mask":
@@ -180,7 +178,7 @@ def _explained(query: Query, values: NDArray[np.float64]) -> ExplainedQuery:
 
 
 def _summed(model: str, mode: Mode, queries: Sequence[Query], found: Sequence[ExplainedQuery]) -> Explanation:
-    # The shots of one sample, and the questions about one picture, are dependent.
+    # The shots of one sample, and the queries about one image, are dependent.
     keys = [query.image or query.sample_id for query in queries]
     others = [(word.change, key) for one, key in zip(found, keys, strict=True) for word in one.words[1:]]
     bounds = (-1.0, 1.0)

@@ -1,6 +1,6 @@
-"""Attack queries that were made before: read from a data file, and written as one.
+"""Read attack queries from a data file, and convert attack queries to samples that can be written to one.
 
-The official sets have VLGuard's shape: K records in a row have the id of the sample that they ask about.
+The official sets have VLGuard's format: K consecutive records have the id of the sample that they ask about.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from unmirage.text.openers import opener
 
 
 def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known: Sequence[Sample]) -> list[Query]:
-    """Return the queries of a frozen set, in the order of the set; shots are counted for each sample.
+    """Return the queries of a frozen set, in file order; shots are numbered for each sample.
 
     Args:
-        frozen: the set. A record of it belongs to the sample of the same record and label.
-        samples: whom to ask about; records of other known samples are passed over.
-        kind: goes into the queries.
-        known: all samples of the data that `samples` were drawn from.
+        frozen: the set. Each record belongs to the sample with the same record id and label.
+        samples: the samples to ask about; records of other known samples are skipped.
+        kind: kind of the queries.
+        known: all samples of the dataset that `samples` were drawn from.
 
     Raises:
-        UserError: a record belongs to none or to several of the known samples, or has a label not for this kind.
+        UserError: a record matches no known sample or several, or its label does not fit the kind.
     """
     by_record: dict[tuple[str, bool], list[Sample]] = defaultdict(list)
     for sample in known:
@@ -40,7 +40,10 @@ def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known
         if len(owners) != 1:
             label = "refused" if one.refused else "answered"
             found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"
-            raise UserError(f"{frozen.source}: record '{one.record[:80]}': the data has {found} of this id; valid: one")
+            raise UserError(
+                f"{frozen.source}: record '{one.record[:80]}': the data has {found} with this id; "
+                "it must have exactly one"
+            )
         (owner,) = owners
         if owner.id in chosen:
             queries.append(as_query(owner, kind, shots[owner.id], one.query, opener(one.query) or None))
@@ -49,7 +52,7 @@ def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known
 
 
 def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[Sample]:
-    """Return attack queries as samples to be written: shots in a row, each with the record of its sample."""
+    """Return attack queries as samples: the shots of a sample are consecutive and keep its record id."""
     by_id = {sample.id: sample for sample in samples}
     shots: dict[str, list[Query]] = defaultdict(list)
     for query in queries:
@@ -64,4 +67,4 @@ def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[
 def _check_label(frozen: Dataset, one: Sample, kind: Kind) -> None:
     if one.refused not in ATTACKS[kind]:
         label, needed = ("refused", "answered") if one.refused else ("answered", "refused")
-        raise UserError(f"{frozen.source}: record '{one.record[:80]}' is {label}; {kind} is for {needed} samples")
+        raise UserError(f"{frozen.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")

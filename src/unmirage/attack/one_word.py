@@ -1,6 +1,6 @@
-"""Samples in, queries out: the one-word attacks, their controls and baselines, and the plain queries.
+"""Make queries from samples: one-word attacks, their controls and baselines, and plain queries.
 
-Each attack says how one sample is asked; which samples it is for follows from its kind and the sample's label.
+Each attack defines how a sample is asked. Its kind and the samples' labels determine which samples it applies to.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from unmirage.attack.rewriters import Goal, Rewriter, Wanted
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.placement import Position, put_in, replace_opener
 
-Place = Callable[[str, str], str]  # (query, word) -> the query with the word put into it
+Place = Callable[[str, str], str]  # (query, word) -> the query with the word inserted
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """How one kind of attack asks a sample.
+    """How one kind of attack turns a sample into queries.
 
     Attributes:
-        goal: of the rewriter, "open" with the word or "avoid" it.
-        place: puts the word into the query and its paraphrases; None leaves the rewriter's wordings as they are.
+        goal: goal of the rewriter, "open" with the word or "avoid" it.
+        place: inserts the word into the query and its paraphrases; None leaves the rewrites unchanged.
     """
 
     goal: Goal
@@ -29,7 +29,7 @@ class Attack:
 
 
 def attack_at(position: Position) -> Attack:
-    """Return the attack that has its word at `position`: by rewriting at the front, else put into paraphrases."""
+    """Return the attack with its word at `position`: a rewrite for the first position, insertion for others."""
     if position == "first":
         return Attack("open")
     return Attack("avoid", lambda query, word: put_in(query, word, position))
@@ -51,15 +51,15 @@ def attacked(
 ) -> list[Query]:
     """Return up to `shots` different queries for each sample.
 
-    An attack that puts its word into a query does so with the query as it is first, then with its paraphrases.
+    An attack that inserts its word uses the original query first, then its paraphrases.
 
     Args:
-        samples: whom to ask about.
-        kind: goes into the queries.
-        attack: how.
-        word: the word, or several; a control avoids it.
-        shots: K.
-        rewriter: makes the wordings.
+        samples: the samples to ask about.
+        kind: kind of the queries.
+        attack: goal and placement of the word.
+        word: one word or several; a control avoids it.
+        shots: maximum queries per sample (K).
+        rewriter: makes the rewrites.
     """
     wanted = [Wanted(sample.query, word, shots - (attack.place is not None), attack.goal) for sample in samples]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]

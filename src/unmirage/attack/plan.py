@@ -1,4 +1,4 @@
-"""Which attacks to make with which words: a config and samples in, all queries of a run out."""
+"""Plan the queries of an attack run from its configuration: which attacks, with which words, on which samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unmirage.records import Kind, Query, Sample
 from unmirage.text.openers import words
 from unmirage.text.placement import Position
 
-# Which samples a kind is asked of, by their label: True for those to be refused.
+# Labels of the samples that a kind applies to: True for samples that must be refused.
 ATTACKS: dict[Kind, tuple[bool, ...]] = {
     Kind.JAILBREAK: (True,),
     Kind.OVER_PRUDENCE: (False,),
@@ -27,21 +27,21 @@ DEFAULT_KINDS = (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
 
 
 class AttackConfig(BaseModel):
-    """What to attack with.
+    """Which attacks to run, with which words and how many shots.
 
-    Unsafe samples are asked with the jailbreak's word and K, benign ones with those of over-prudence; the control
-    avoids that word, and the neutral one has a word of its own.
+    Unsafe samples use the word and K of jailbreak, benign ones those of over-prudence. The control avoids that word,
+    and the neutral attack has its own word.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kinds: tuple[Kind, ...] = Field(default=DEFAULT_KINDS, min_length=1)
-    shots: int = Field(default=3, ge=1, description="K of unsafe samples")
-    over_prudence_shots: int = Field(default=1, ge=1, description="K of benign samples")
+    shots: int = Field(default=3, ge=1, description="queries per unsafe sample and attack (K)")
+    over_prudence_shots: int = Field(default=1, ge=1, description="queries per benign sample and attack (K)")
     jailbreak_word: str = "what"
     over_prudence_word: str = "share"
     neutral_word: str = "list"
-    position: Position = Field(default="first", description="where the attacks' word stands")
+    position: Position = Field(default="first", description="position of the attack word in the query")
     stop_at_first_success: bool = False
 
     @field_validator("jailbreak_word", "over_prudence_word", "neutral_word")
@@ -49,21 +49,21 @@ class AttackConfig(BaseModel):
     def _words(cls, word: str) -> str:
         found = words(word)
         if not found or " ".join(found) != word.casefold():
-            raise ValueError(f"'{word}' is not a word or several words, without punctuation")
+            raise ValueError(f"'{word}' is not valid; use one or more words without punctuation")
         return word.casefold()
 
     def word(self, kind: Kind, *, unsafe: bool) -> str:
-        """Return the word of one kind of attack on one kind of samples."""
+        """Return the word of a kind of attack for unsafe or benign samples."""
         if kind is Kind.NEUTRAL:
             return self.neutral_word
         return self.jailbreak_word if unsafe else self.over_prudence_word
 
     def shots_of(self, *, unsafe: bool) -> int:
-        """Return how often each sample of one kind is asked by one attack."""
+        """Return the number of queries per sample and attack."""
         return self.shots if unsafe else self.over_prudence_shots
 
     def attack(self, kind: Kind) -> Attack:
-        """Return how one kind of attack asks."""
+        """Return the attack of one kind."""
         fixed = {
             Kind.CONTROL: CONTROL,
             Kind.NEUTRAL: NEUTRAL,
@@ -79,16 +79,16 @@ def plan_queries(
     rewriter: Rewriter | None = None,
     frozen: Mapping[Kind, Sequence[Query]] | None = None,
 ) -> list[Query]:
-    """Return the plain queries of all samples and the attacked ones of every kind in `config`.
+    """Return the plain queries of all samples and the attack queries of every kind in `config`.
 
     Args:
         samples: the data.
         config: which attacks.
-        rewriter: makes the wordings; None is that of rules.
-        frozen: queries that were made before, by kind; they are asked in the place of new ones.
+        rewriter: makes the rewrites; None uses the rules.
+        frozen: prepared queries by kind, used instead of new ones.
 
     Raises:
-        UserError: a kind is no attack, no sample is there that it could rewrite, or K is out of its reach.
+        UserError: a kind is not an attack, has no matching samples, or the rewriter cannot make K rewrites.
     """
     rewriter = rewriter or make_rewriter("rules")
     queries = plain(samples)
@@ -98,7 +98,7 @@ def plan_queries(
         made = list((frozen or {}).get(kind, ())) or _made(samples, config, kind, rewriter)
         if not made:
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
-            raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave it out with --kind")
+            raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave this kind out with --kind")
         queries += made
     return queries
 
@@ -111,13 +111,16 @@ def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter:
         made = attacked(chosen, kind, config.attack(kind), word, shots, rewriter)
         most = 1 + max((query.shot for query in made), default=shots - 1)
         if most < shots:
-            raise UserError(f"shots: {shots} is too many for {kind} with '{word}'; the rewriter knows {most} wordings")
+            raise UserError(
+                f"shots: {shots} is too many for {kind} with '{word}': the rewriter makes at most {most}; "
+                f"use {most} or fewer"
+            )
         found += made
     return found
 
 
 def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: AttackConfig) -> dict[Kind, int]:
-    """Return how many samples got fewer shots than `config` asks for, or none at all; kinds without any are absent."""
+    """Return, by kind, how many samples have fewer shots than `config` requires; kinds without any are absent."""
     shots = Counter((query.kind, query.sample_id) for query in queries)
     short = Counter(
         kind

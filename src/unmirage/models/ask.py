@@ -1,4 +1,4 @@
-"""Ask a model everything it has not answered yet, and keep each batch as soon as it is there."""
+"""Collect a model's responses to all queries in a store that it has not answered yet."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def ask(
     *,
     queries: Sequence[Query] | None = None,
 ) -> int:
-    """Let `vlm` answer all queries in `store` that it has not answered; return how many of them failed.
+    """Let `vlm` answer all queries in `store` that it has not answered; return the number of failed queries.
 
-    What is there is committed every few rows, and whenever something stops the work.
+    Commits every few rows, and whenever an error or an interrupt stops the run.
 
     Args:
-        vlm: whom to ask.
-        store: holds the queries, and takes responses and failures.
-        images: where the queries' pictures are.
-        config: how to answer.
+        vlm: the model.
+        store: holds the queries; receives responses and failures.
+        images: the images of the queries.
+        config: generation settings.
         progress: called with (done, total) after each query.
-        queries: ask only these of them.
+        queries: if given, limit the run to these queries.
     """
     missing = store.unanswered(vlm.name)
     if queries is not None:

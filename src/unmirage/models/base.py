@@ -1,4 +1,4 @@
-"""The one small interface to a VLM: queries in, responses out."""
+"""The interface that every VLM implements, and its generation settings."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ from unmirage.records import Failure, Query, Response
 
 
 class GenerationConfig(BaseModel):
-    """How a model answers. Greedy at temperature 0: the answer is a function of model, picture and text.
+    """Generation settings. At temperature 0 decoding is greedy: model, image and text determine the response.
 
-    At a higher temperature it is also one of `seed` and the query's id, whatever else is asked at the same time.
+    At a higher temperature, `seed` and the query's id determine it too; the other queries of the run do not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_new_tokens: int = Field(default=256, ge=1)
-    batch_size: int | None = Field(default=None, ge=1, description="queries at once; None finds what memory holds")
-    share_prefix: bool = Field(default=True, description="read a picture once for all queries on it")
-    temperature: float = Field(default=0, ge=0, allow_inf_nan=False, description="0 is greedy")
-    seed: int = Field(default=0, ge=0, description="of the draws at a temperature above 0")
+    batch_size: int | None = Field(
+        default=None, ge=1, description="queries per batch; None finds the largest batch that fits in memory"
+    )
+    share_prefix: bool = Field(default=True, description="process an image once for all queries about it")
+    temperature: float = Field(default=0, ge=0, allow_inf_nan=False, description="sampling temperature; 0 is greedy")
+    seed: int = Field(default=0, ge=0, description="random seed for temperatures above 0")
 
     @model_serializer(mode="wrap")
     def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out how to draw where nothing is drawn: runs made before there was a choice are the same runs still."""
+        """Leave out sampling settings of greedy runs: they must match older runs, which lack these fields."""
         found: dict[str, Any] = told(self)
         drawing = ("temperature", "seed")
         return {key: value for key, value in found.items() if key not in drawing or self.temperature or self.seed}
 
 
 class VLM(Protocol):
-    """A vision-language model that answers queries about pictures."""
+    """A vision-language model that answers queries about images."""
 
     name: str
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
     ) -> Iterator[Response | Failure]:
-        """Yield one response for each query, in any order, or the reason why there is none."""
+        """Yield a response or a failure for each query, in any order."""
         ...

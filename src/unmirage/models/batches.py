@@ -1,4 +1,4 @@
-"""Queries in, batches out: what is asked about one picture stays together, and prompts of like length meet."""
+"""Group queries into batches: queries about one image together, and prompts of similar length together."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 
 from unmirage.records import Query
 
-Group = list[Query]  # queries on one picture, or without one
+Group = list[Query]  # queries about one image, or one query without an image
 
 _FIRST = 32
 _MOST = 512
-_FILLED = 0.85  # of the accelerator's memory
+_FILLED = 0.85  # share of the accelerator's memory to fill
 
 
 class Work:
-    """Queries that wait to be asked."""
+    """Queue of queries that have no response yet."""
 
     def __init__(self, queries: Iterable[Query]) -> None:
         ordered = sorted(queries, key=lambda query: (query.image is not None, query.image or query.id, query.text))
@@ -27,7 +27,7 @@ class Work:
         self._groups = deque(groups)
 
     def take(self, rows: int) -> list[Group]:
-        """Return groups of up to `rows` queries together, all with a picture or all without; [] at the end."""
+        """Return the next groups, up to `rows` queries, all with an image or all without; [] at the end."""
         batch: list[Group] = []
         while self._groups and rows > 0:
             group = self._groups[0]
@@ -43,16 +43,16 @@ class Work:
         return batch
 
     def put_back(self, batch: Sequence[Group]) -> None:
-        """Let a batch wait again, before all others."""
+        """Return a batch to the front of the queue."""
         self._groups.extendleft(reversed(batch))
 
 
 class BatchSize:
-    """How many queries are asked at once: as told, or as many as memory holds; halved when it does not.
+    """Number of queries per batch: fixed, or grown to what fits in memory. It is halved when memory runs out.
 
     Args:
-        rows: the number; None finds it.
-        device: where the model is.
+        rows: fixed number; None finds it.
+        device: device of the model.
     """
 
     def __init__(self, rows: int | None, device: torch.device) -> None:
@@ -62,20 +62,20 @@ class BatchSize:
         self._before = 0
 
     def start(self) -> None:
-        """Note how much memory is taken before a batch."""
+        """Record the memory in use before a batch."""
         if self._grows:
             torch.cuda.reset_peak_memory_stats(self._device)
             self._before = torch.cuda.memory_allocated(self._device)
 
     def succeeded(self, rows: int) -> None:
-        """Grow to what memory would hold, by what the batch of `rows` took, at most fourfold."""
+        """Grow to what fits in memory, estimated from the batch of `rows`; at most fourfold."""
         if self._grows and rows == self.rows:
             each = (torch.cuda.max_memory_allocated(self._device) - self._before) / rows
             room = _FILLED * torch.cuda.get_device_properties(self._device).total_memory - self._before
             self.rows = max(self.rows, min(4 * self.rows, int(room / max(each, 1.0)), _MOST))
 
     def failed(self, rows: int) -> bool:
-        """Halve after a batch of `rows` did not fit, and stay there; False if a single query does not fit."""
+        """Halve the size for all later batches, after `rows` did not fit; return False if one query does not fit."""
         self._grows = False
         self.rows = max(1, min(rows, self.rows) // 2)
         if self._device.type == "cuda":
@@ -84,5 +84,5 @@ class BatchSize:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell a lack of memory, on an accelerator or on the CPU, from other failures."""
+    """Return whether an error means that the accelerator or the CPU is out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

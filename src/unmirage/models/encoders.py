@@ -1,4 +1,4 @@
-"""A directory of an encoder in, its model out; or one line that says why it is none. For pictures and sentences."""
+"""Load local image and text encoders, with a one-line error for an unusable directory."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from transformers import AutoModel
 from unmirage.errors import UserError
 from unmirage.models.folder import check_folder, is_adapter
 
-# What a directory that is no such model's, or a broken one's, is met with while it is loaded and tried.
+# Errors that the library raises while it loads or runs a broken or unsuitable model.
 _UNUSABLE = (
     AttributeError, ImportError, IndexError, KeyError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
 )  # fmt: skip
 
 
 def check_encoder(folder: Path, kind: str) -> None:
-    """Refuse what is no directory with a model in safetensors; `kind` says of what, such as "vision"."""
+    """Check that `folder` holds a model in safetensors; `kind` is its kind for messages, such as "vision"."""
     if not folder.is_dir():
-        raise UserError(f"encoder '{folder}': no such directory; valid: a Hugging Face {kind} model's directory")
+        raise UserError(f"encoder '{folder}': no such directory; give the directory of a Hugging Face {kind} model")
     if is_adapter(folder):
-        raise UserError(f"encoder '{folder}': an adapter; valid: a whole {kind} model's directory")
+        raise UserError(f"encoder '{folder}': holds an adapter; give the directory of a whole {kind} model")
     check_folder(folder)
 
 
 def load_encoder(folder: Path) -> tuple[Any, bool]:
-    """Return the model, ready to be asked, and whether its weights have a pooling layer.
+    """Return the model in evaluation mode, and whether its weights include a pooling layer.
 
-    Only safetensors are read, and no code of the directory is run. A classifier lacks the pooling layer, which is
-    then left at random; its last layer is whole.
+    Reads safetensors only and runs no code from the directory. A classifier has no pooling layer, so that layer
+    stays random; its last hidden layer is complete.
 
     Raises:
-        UserError: it cannot be loaded, or other weights are missing.
+        UserError: the model cannot be loaded, or weights other than the pooling layer are missing.
     """
     with encoder_errors(folder, "cannot be loaded"):
         model, found = AutoModel.from_pretrained(
@@ -50,13 +50,13 @@ def load_encoder(folder: Path) -> tuple[Any, bool]:
     missing = set(found["missing_keys"])
     pooler = {key for key in missing if "pooler" in key}
     if missing - pooler:
-        raise UserError(f"encoder '{folder}': its weights lack {min(missing - pooler)}; valid: the whole model's")
+        raise UserError(f"encoder '{folder}': the weights lack {min(missing - pooler)}; download the whole model again")
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), not pooler
 
 
 @contextmanager
 def encoder_errors(folder: Path, what: str) -> Iterator[None]:
-    """Turn what an unusable model is met with into one line that names the directory and says `what` it does."""
+    """Turn the errors of an unusable model into one line with the directory; `what` completes "the encoder ..."."""
     try:
         yield
     except _UNUSABLE as error:

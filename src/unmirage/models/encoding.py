@@ -1,4 +1,4 @@
-"""Texts and pictures in, tensors out: how a chat turn becomes token ids, for asking and for training."""
+"""Turn chat turns with images into token ids and tensors, for generation and for training."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from unmirage.models.families import answer_kind, fed_text, joined_pictures, mar
 
 Picture = Image.Image
 
-IGNORED = -100  # label of a token that carries no loss
-_MARKER = "unmirage-marks-this-place"  # rendered in the place of a text, to see what the chat template puts around it
+IGNORED = -100  # label of a token without loss
+_MARKER = "unmirage-marks-this-place"  # rendered in place of a text, to find what the chat template puts around it
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example: prompt and answer as ids, and what the picture gave.
+    """One training example: the token ids of prompt and response, and the processor's image tensors.
 
     Attributes:
-        input_ids: (tokens,) prompt, answer and end of turn.
-        prompt_length: how many of them are the prompt, image tokens included.
-        extras: whatever else the processor made: of the picture, such as `pixel_values` (1, channels, h, w), and of
-            each token, such as `token_type_ids` (1, tokens), the answer's included.
-        query: first column of the user's own text, and the one after its last; (0, 0) where nobody asked for it.
+        input_ids: (tokens,) prompt, response and end of turn.
+        prompt_length: number of prompt tokens, including image tokens.
+        extras: the processor's other outputs: per image, such as `pixel_values` (1, channels, h, w), and per token,
+            such as `token_type_ids` (1, tokens), which cover the response too.
+        query: first column of the user's text, and the column after its last; (0, 0) if not computed.
     """
 
     input_ids: Tensor
@@ -39,46 +39,46 @@ class Example:
 
     @property
     def tokens(self) -> int:
-        """Number of tokens, all of them: nothing is ever cut off."""
+        """Number of tokens. Examples are never truncated."""
         return len(self.input_ids)
 
     @property
     def labels(self) -> Tensor:
-        """(tokens,) the ids of the answer, `IGNORED` on the prompt."""
+        """(tokens,) ids of the response, `IGNORED` on the prompt."""
         labels = self.input_ids.clone()
         labels[: self.prompt_length] = IGNORED
         return labels
 
     @property
     def query_mask(self) -> Tensor:
-        """(tokens,) 1 on the user's own text, 0 on the template, the picture and the answer."""
+        """(tokens,) 1 on the user's text, 0 on the template, the image and the response."""
         mask = torch.zeros_like(self.input_ids)
         mask[slice(*self.query)] = 1
         return mask
 
     @property
     def bytes(self) -> int:
-        """Memory held by the tensors."""
+        """Memory of the tensors, in bytes."""
         return sum(t.element_size() * t.numel() for t in (self.input_ids, *self.extras.values()))
 
 
 def render_prompt(processor: Any, query: str, *, has_image: bool) -> str:
-    """Return the chat prompt up to where the model starts to answer."""
+    """Return the chat prompt up to the start of the response."""
     prompt: str = processor.apply_chat_template([_user(query, has_image)], add_generation_prompt=True)
     return prompt
 
 
 def render_answer(processor: Any, query: str, answer: str, *, has_image: bool) -> str:
-    """Return what follows the prompt when the model answers `answer`: separator, answer, one end token."""
+    """Return what follows the prompt if the model responds `answer`: separator, response, one end token."""
     prompt = render_prompt(processor, query, has_image=has_image)
     whole = _answered(processor, query, answer, has_image)
     before, _, after = _answered(processor, query, _MARKER, has_image).rpartition(_MARKER)
     if whole.startswith(prompt) and before.startswith(prompt):
         said = whole[len(prompt) :].removesuffix(after)
-    else:  # the template writes a past answer otherwise than it asks for a new one (LLaVA-OneVision)
+    else:  # the template renders a past response differently from the prompt for a new one (LLaVA-OneVision)
         said = answer if not prompt or prompt[-1].isspace() else f" {answer}"
     end = _end_of_turn(processor.tokenizer, after)
-    # Some data brings the end along.
+    # Some datasets already include the end token.
     return said.removesuffix(end) + end
 
 
@@ -89,35 +89,37 @@ def _answered(processor: Any, query: str, answer: str, has_image: bool) -> str:
 
 
 def _end_of_turn(tokenizer: Any, after: str) -> str:
-    """Return what ends an answer, given what the template puts after one: up to its first special token.
+    """Return the text that ends a response: what the template puts after it, up to the first special token.
 
-    That is where generation stops, be it the tokenizer's own end token or another one (Gemma3, Idefics3). What
-    comes after it is never said. A template without any (LLaVA-1.5's on the hub) leaves it to the tokenizer's.
+    Generation stops there, at the tokenizer's end token or at another one (Gemma3, Idefics3). Templates without
+    any special token (LLaVA-1.5's on the hub) use the tokenizer's end token.
     """
     names = {tokenizer.eos_token, *map(str, getattr(tokenizer, "added_tokens_decoder", {}).values())}
-    # Gemma's tokenizer has runs of blanks and line breaks among them.
+    # Gemma's tokenizer lists runs of spaces and line breaks as added tokens.
     ends = [after.index(name) + len(name) for name in names if name and name.strip(" ▁\t\n") and name in after]
     end: str | None = after[: min(ends)] if ends else tokenizer.eos_token
     if not end:
-        raise UserError("tokenizer: has no end token, and the chat template ends answers with none either")
+        raise UserError(
+            "tokenizer: has no end token, and neither does the chat template; set eos_token in tokenizer_config.json"
+        )
     return end
 
 
 def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Picture | None]) -> dict[str, Tensor]:
-    """Return a left-padded batch for generation. All queries have a picture, or none has.
+    """Return a left-padded batch for generation. All queries have an image, or none has.
 
     Raises:
-        UserError: there is no picture, and the family cannot do without.
+        UserError: an image is missing, and the model family requires one.
     """
     if needs_picture(processor) and None in images:
         raise UserError(
-            f"query {_short(queries[images.index(None)])}: has no picture; this model reads none without one"
+            f"query {_short(queries[images.index(None)])}: has no image; this model requires one in every query"
         )
     prompts = [
         render_prompt(processor, query, has_image=image is not None)
         for query, image in zip(queries, images, strict=True)
     ]
-    # One list a query: some processors (Gemma3, Idefics3) would take a flat one for the pictures of the first.
+    # One list per query: some processors (Gemma3, Idefics3) assign all images of a flat list to the first query.
     pictures = [[image] for image in images if image is not None]
     batch = processor(
         text=prompts,
@@ -127,12 +129,12 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Pict
         return_tensors="pt",
         **_start_once(processor, prompts[0]),
     )
-    # PaliGemma's makes labels that nobody asked for.
+    # PaliGemma's processor adds labels, which generation does not need.
     return {key: tensor for key, tensor in batch.items() if key != "labels"}
 
 
 def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """Return the batch where the model is; pictures in its precision, ids as they are."""
+    """Return the batch on the model's device; floating-point tensors in the model's precision."""
     return {
         key: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
         for key, tensor in batch.items()
@@ -140,7 +142,7 @@ def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
 
 
 def _start_once(processor: Any, prompt: str) -> dict[str, bool]:
-    """Keep the tokenizer from adding a start token where the chat template has put one already."""
+    """Keep the tokenizer from adding a second start token if the chat template already adds one."""
     start = processor.tokenizer.bos_token
     return {"add_special_tokens": False} if start and prompt.startswith(start) else {}
 
@@ -148,17 +150,17 @@ def _start_once(processor: Any, prompt: str) -> dict[str, bool]:
 def encode_example(
     processor: Any, query: str, answer: str, image: Picture | None, *, mark_query: bool = True
 ) -> Example:
-    """Return one training example, whole: the loss mask is exact, and the prompt is the one of generation.
+    """Return one training example without truncation; the loss mask is exact, and the prompt is that of generation.
 
     Args:
-        processor: the model's.
-        query: what the user asks.
-        answer: what the model shall say; its end token is added.
-        image: what it is about.
-        mark_query: find the query among the tokens.
+        processor: processor of the model.
+        query: text of the user.
+        answer: target response; the end token is added.
+        image: image of the query, if any.
+        mark_query: find the query's tokens.
 
     Raises:
-        UserError: the query cannot be found, the answer holds an image token, or a picture is missing.
+        UserError: the query cannot be located, the response contains an image token, or an image is missing.
     """
     has_image = image is not None
     batch = encode_prompts(processor, [query], [image])
@@ -168,23 +170,25 @@ def encode_example(
     target = render_answer(processor, query, answer, has_image=has_image)
     target_ids = prompt_ids.new_tensor(_continued(processor, prompt, prompt_ids.tolist(), target))
     if getattr(processor, "image_token_id", None) in target_ids.tolist():
-        raise UserError(f"answer {_short(answer)}: holds the model's image token, for which there is no picture")
+        raise UserError(
+            f"response {_short(answer)}: contains the model's image token; remove it, a response has no image"
+        )
     kinds = {key: _extended(kind, len(target_ids), processor) for key, kind in batch.items() if marks_tokens(key)}
     columns = _query_columns(processor, query, prompt, prompt_ids.tolist(), has_image) if mark_query else (0, 0)
     return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), {**batch, **kinds}, columns)
 
 
 def _extended(kinds: Tensor, more: int, processor: Any) -> Tensor:
-    """Return (1, prompt and answer), from what the processor says of each token of the prompt (1, prompt)."""
+    """Extend the processor's token types of the prompt (1, prompt) to the response: (1, prompt and response)."""
     return torch.cat([kinds, kinds.new_full((1, more), answer_kind(processor))], dim=1)
 
 
 def _continued(processor: Any, prompt: str, prompt_ids: list[int], target: str) -> list[int]:
-    """Return the ids of the answer as they follow those of the prompt, which stay as generation has them.
+    """Return the response's ids as they follow the prompt's, which stay as in generation.
 
-    Tokenised by itself, the answer would get a space of its own from SentencePiece, which puts one before whatever
-    it is given: the model would learn to begin with a token that it is never asked to go on from. So it is what
-    the whole has more than the prompt, unless the two melt into one token, or the end of the prompt is unknown.
+    SentencePiece puts a space before every text. A response tokenized by itself would start with an extra space
+    token, and the model would learn to produce it. The response is therefore the rest of the tokenized prompt plus
+    response. It is tokenized by itself only if both merge into one token, or the end of the prompt is unknown.
     """
     before, whole = _ids(processor, prompt), _ids(processor, prompt + target)
     known = before[-1:] == prompt_ids[-1:] and whole[: len(before)] == before
@@ -197,13 +201,13 @@ def _ids(processor: Any, text: str) -> list[int]:
 
 
 def _query_columns(processor: Any, query: str, prompt: str, prompt_ids: list[int], has_image: bool) -> tuple[int, int]:
-    """Return the first column of the query in the prompt, and the one after its last.
+    """Return the first column of the query in the prompt, and the column after its last.
 
-    They are counted from the end, because a picture before it is one placeholder in the text and many tokens in
-    the prompt. A token that the query shares with the template (" What") is the query's.
+    Columns are counted from the end: an image before the query is one placeholder in the text but many tokens in
+    the prompt. A token that spans template and query (" What") belongs to the query.
     """
     place = fed_text(processor, render_prompt(processor, _MARKER, has_image=has_image)).find(_MARKER)
-    # Some templates strip the text.
+    # Some templates strip the query.
     text = query if prompt.startswith(query, place) else query.strip()
     if place < 0 or not prompt.startswith(text, place) or not getattr(processor.tokenizer, "is_fast", False):
         raise _lost(query)
@@ -221,7 +225,7 @@ def _query_columns(processor: Any, query: str, prompt: str, prompt_ids: list[int
 
 def _lost(query: str) -> UserError:
     return UserError(
-        f"query {_short(query)}: cannot be found among its prompt's tokens; valid: a loss on answers only "
+        f"query {_short(query)}: cannot be located among the prompt's tokens; use a loss on responses only "
         "(method.loss_tokens=answer, and no loss on representations)"
     )
 
@@ -231,10 +235,10 @@ def _short(text: str) -> str:
 
 
 def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Tensor]:
-    """Return a right-padded batch, whatever the sizes of the pictures, and with or without them row by row.
+    """Return a right-padded batch. Images may differ in size, and rows may have none.
 
-    It holds `input_ids`, `attention_mask`, `labels` (answers only, else `IGNORED`) and `query_mask` (1 on the
-    users' own text), all (batch, tokens) of whole numbers, and the extras as the model takes them.
+    It holds `input_ids`, `attention_mask`, `labels` (`IGNORED` outside the response) and `query_mask` (1 on the
+    user's text), all integer tensors (batch, tokens), and the extras in the form that the model expects.
     """
     batch = {
         "input_ids": _padded([example.input_ids for example in examples], pad_token_id),

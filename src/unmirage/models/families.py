@@ -1,4 +1,4 @@
-"""Everything that differs between model families: where parts are found by name, positions, what can be shared."""
+"""Everything that differs between model families: module names, position ids, whether prompts can share a prefix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unmirage.errors import UserError, unknown
 
-# Prefixes of parameter names, by part. LLaVA-like; Qwen-VL; Idefics3 and SmolVLM.
+# Prefixes of parameter names, by part: LLaVA-like families, then Qwen-VL, then Idefics3 and SmolVLM.
 _PARTS: dict[str, tuple[str, ...]] = {
     "vision": ("model.vision_tower.", "model.visual.", "model.vision_model."),
     "projector": (
@@ -42,12 +42,12 @@ def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
 
 
 def lora_targets(model: nn.Module, parts: Iterable[str]) -> list[str]:
-    """Return the full names of all `nn.Linear` modules of these parts, as peft's `target_modules` takes them.
+    """Return the full names of all `nn.Linear` modules of these parts, in the form of peft's `target_modules`.
 
-    The output head is left out. Modules that LoRA has wrapped already count as what they were.
+    The output head is left out. Modules that LoRA already wraps are listed under their original names.
 
     Raises:
-        UserError: there is no such part.
+        UserError: a part is unknown.
     """
     chosen = list(parts)
     for part in chosen:
@@ -64,7 +64,7 @@ def decoder(model: Any) -> nn.Module:
 
 
 def decoder_layers(model: Any) -> nn.ModuleList:
-    """Return the decoder layers, the first one first."""
+    """Return the decoder layers in order."""
     layers = decoder(model).layers
     assert isinstance(layers, nn.ModuleList)
     return layers
@@ -73,15 +73,17 @@ def decoder_layers(model: Any) -> nn.ModuleList:
 def _child(model: Any, *names: str) -> nn.Module:
     found: nn.Module | None = next((getattr(model.model, name) for name in names if hasattr(model.model, name)), None)
     if found is None:
-        raise UserError(f"model '{model.config.model_type}': has none of {', '.join(names)}; it is of no known family")
+        raise UserError(
+            f"model '{model.config.model_type}': has none of {', '.join(names)}; its model family is not supported"
+        )
     return found
 
 
 def down_projections(model: Any, layers: Sequence[int]) -> list[str]:
-    """Return the parameter names of the MLPs' output weights of these decoder layers, counted from 1, in order.
+    """Return the parameter names of the MLP output weights of these decoder layers (numbered from 1), in order.
 
     Raises:
-        UserError: there is no such layer, or its MLP has no single output matrix.
+        UserError: a layer does not exist, or its MLP has no single output matrix.
     """
     depth, weights = decoder_depth(model), {}
     prefix = next(name for name, module in model.named_modules() if module is decoder(model))
@@ -91,37 +93,37 @@ def down_projections(model: Any, layers: Sequence[int]) -> list[str]:
             weights[int(found[1]) + 1] = name
     for layer in layers:
         if not 1 <= layer <= depth:
-            raise UserError(f"layer {layer}: the model has none; valid: 1 to {depth}")
+            raise UserError(f"layer {layer}: the model has no such layer; valid: 1 to {depth}")
         if layer not in weights:
             raise UserError(f"layer {layer}: its MLP has no down_proj weight; valid: {sorted(weights) or 'none'}")
     return [weights[layer] for layer in layers]
 
 
 def vision_output(model: Any) -> nn.Module | None:
-    """Return the module that gives out the picture's features before the projector; None where it holds that too."""
+    """Return the module whose output is the image features before the projector; None if it contains the projector."""
     if hasattr(model.model, "visual"):
-        return None  # Qwen-VL: merges, and in Qwen3 hands features to the decoder's layers, inside of one module
+        return None  # Qwen-VL merges features (and Qwen3 feeds them to decoder layers) inside this one module
     return _child(model, "vision_tower", "vision_model")
 
 
 def vision_layer(model: Any) -> Any:
-    """Return which of the outputs of `vision_output` the projector reads: a layer, or several; None for the last one.
+    """Return which outputs of `vision_output` the projector reads: one layer or several; None for the last one.
 
-    InternVL takes -1 for what the tower gives out, behind its last norm; LLaVA for its last layer, before that.
+    In InternVL, -1 is the tower's output after its last norm; in LLaVA it is the last layer, before that norm.
     """
     layer = getattr(model.config, "vision_feature_layer", None)
     return None if model.config.model_type == "internvl" and layer == -1 else layer
 
 
-# The families whose own forward pass caps logits, where their text config names a cap; Gemma3's does not.
+# Families whose forward pass caps logits if their text config sets a cap; Gemma3's does not.
 _CAPPED = frozenset({"paligemma", "gemma3n", "gemma4"})
 
 
 def output_logits(model: Any, hidden: Tensor, head: nn.Module | None = None) -> Tensor:
-    """Return (n, vocabulary): the model's logits, from n of its last hidden states (n, width).
+    """Return the model's logits (n, vocabulary) for n of its last hidden states (n, width).
 
-    Those are rows of `model.model(...).last_hidden_state`, so that logits need be made only where they are wanted.
-    `head` is an output layer to use in place of the model's own, such as a frozen copy of it.
+    The hidden states are rows of `model.model(...).last_hidden_state`: this computes logits only where needed.
+    `head` replaces the model's own output layer, for example with a frozen copy.
     """
     logits: Tensor = (model.get_output_embeddings() if head is None else head)(hidden)
     cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
@@ -135,15 +137,15 @@ def _is_paligemma(processor: Any) -> bool:
 
 
 def needs_picture(processor: Any) -> bool:
-    """Tell whether the family takes no query without a picture."""
+    """Return whether the family requires an image in every query."""
     return _is_paligemma(processor)
 
 
 def fed_text(processor: Any, prompt: str) -> str:
-    """Return the text that the processor feeds to the tokenizer, from a rendered prompt; image tokens may be missing.
+    """Return the text that the processor passes to the tokenizer for a rendered prompt; it may lack image tokens.
 
-    PaliGemma's puts the start token between picture and query and a line break after it; Gemma3's puts empty lines
-    around the picture.
+    PaliGemma's processor puts the start token between image and query and a line break after the query. Gemma3's
+    puts empty lines around the image.
     """
     if _is_paligemma(processor):
         pictures, token, query = prompt.rpartition("<image>")
@@ -153,28 +155,28 @@ def fed_text(processor: Any, prompt: str) -> str:
 
 
 def marks_tokens(key: str) -> bool:
-    """Tell whether what a processor returns under this key is one number a token."""
+    """Return whether the processor's output under this key has one number per token."""
     return key.endswith("token_type_ids")
 
 
 def answer_kind(processor: Any) -> int:
-    """Return what marks the tokens of an answer, where a family marks tokens (`marks_tokens`).
+    """Return the token type of response tokens, for families that have token types (`marks_tokens`).
 
-    Everywhere 0 is text; but in PaliGemma it is the prefix, whose tokens all see each other: an answer marked so
-    would be read off instead of foretold.
+    Usually 0 is text. In PaliGemma, 0 is the prefix, whose tokens all attend to each other: a response with that
+    type would see its own next tokens.
     """
     return 1 if _is_paligemma(processor) else 0
 
 
-# What may come in different sizes: tiles, height and width. Models find what is real by `image_sizes` (LLaVA), by
-# `pixel_attention_mask`, or take a tile of zeros for none (Idefics3).
+# Outputs whose tiles, height and width may vary. Models find the real pixels by `image_sizes` (LLaVA) or by
+# `pixel_attention_mask`, or ignore tiles of zeros (Idefics3).
 _SIZED = frozenset({"pixel_values", "pixel_attention_mask"})
 
 
 def joined_pictures(key: str, tensors: Sequence[Tensor]) -> Tensor:
-    """Return what a processor made of several pictures as one batch: (sum of n, ...) from (n, ...) each.
+    """Return the processor's outputs for several images as one batch: (sum of n, ...) from (n, ...) each.
 
-    Pictures of more tiles than others make the others be filled up with zeros.
+    Images with fewer tiles than others are padded with zeros.
     """
     if key in _SIZED and len({tensor.shape[1:] for tensor in tensors}) > 1:
         sizes = [max(lengths) for lengths in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
@@ -193,14 +195,14 @@ def decoder_depth(model: Any) -> int:
 
 
 def image_positions(model: Any, input_ids: Tensor) -> Tensor:
-    """Return (batch, tokens) True where the picture's features stand in for a token."""
+    """Return (batch, tokens): True where image features replace a token."""
     image_token: int | None = getattr(model.config, "image_token_id", None)
     if image_token is None:
         return torch.zeros_like(input_ids, dtype=torch.bool)
     return input_ids == image_token
 
 
-# What a model's own generation settings may hold that changes greedy answers, with the value that changes nothing.
+# Generation settings that change greedy decoding, each with the value that has no effect.
 _UNPLAIN = {
     "num_beams": 1, "no_repeat_ngram_size": 0, "encoder_no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0,
     "min_length": 0, "min_new_tokens": None, "bad_words_ids": None, "force_words_ids": None,
@@ -211,25 +213,25 @@ _UNPLAIN = {
 
 
 def why_not_shared(model: Any) -> str:
-    """Say why prompts on one picture cannot be answered from a shared prefix; "" where they can."""
+    """Return why queries about one image cannot share a prompt prefix; "" if they can."""
     if model.config.model_type in ("paligemma", "paligemma2"):
-        return "it attends to the whole prompt from every token of it"
+        return "every prompt token attends to the whole prompt"
     for name, plain in _UNPLAIN.items():
         value = getattr(model.generation_config, name, None)
         if value not in (None, plain):
-            return f"its generation settings hold {name}={value}"
+            return f"its generation settings have {name}={value}"
     return ""
 
 
 def attention_reach(model: Any) -> int | None:
-    """Return how many tokens back the attention of some layer reaches; None where it reaches all."""
+    """Return the shortest attention window of any layer, in tokens; None if all layers attend to all tokens."""
     config = model.config.get_text_config()
     reach: int | None = getattr(config, "sliding_window", None)
     return reach if getattr(config, "use_sliding_window", True) else None
 
 
 def end_ids(model: Any) -> set[int]:
-    """Return the ids of all tokens that end an answer."""
+    """Return the ids of all tokens that end a response."""
     found = model.generation_config.eos_token_id
     if found is None:
         found = model.config.get_text_config().eos_token_id
@@ -237,20 +239,20 @@ def end_ids(model: Any) -> set[int]:
 
 
 def _has_axes(model: Any) -> bool:
-    """Tell the models that number image tokens by row and column (Qwen-VL), so that text goes on at an offset."""
+    """Return whether the model numbers image tokens by row and column (Qwen-VL), which offsets later positions."""
     return hasattr(model.model, "rope_deltas")
 
 
 def positions(model: Any, inputs: Mapping[str, Tensor], deltas: Tensor | None = None) -> dict[str, Tensor]:
-    """Return the argument that tells a model where each of `input_ids` (rows, tokens) stands.
+    """Return the model's position argument for `input_ids` (rows, tokens).
 
     Args:
         model: any VLM.
-        inputs: with the `attention_mask` (rows, all tokens) of what is cached and of what is new.
-        deltas: (rows, 1) of `image_deltas`; None where nothing is cached yet.
+        inputs: their `attention_mask` (rows, all tokens) covers cached and new tokens.
+        deltas: (rows, 1) from `image_deltas`; None if the cache is empty.
     """
     if deltas is None and _has_axes(model) and "image_grid_thw" in inputs:
-        return {}  # the model counts rows and columns by itself
+        return {}  # the model computes row and column positions itself
     mask, new = inputs["attention_mask"].long(), inputs["input_ids"].shape[1]
     place = (mask.cumsum(-1) - 1).clamp(min=0)[:, -new:]
     if deltas is not None:
@@ -259,7 +261,7 @@ def positions(model: Any, inputs: Mapping[str, Tensor], deltas: Tensor | None = 
 
 
 def image_deltas(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Return (rows, 1) how far positions behind a picture are from the count of tokens, once it has been read."""
+    """Return (rows, 1): offset between positions after an image and the token count, once the image is processed."""
     if _has_axes(model) and "image_grid_thw" in inputs:
         deltas: Tensor = model.model.rope_deltas
         return deltas.reshape(-1, 1)

@@ -1,7 +1,7 @@
-"""Queries in, how much every token of the vocabulary would change refusal in the place of their opener out.
+"""Compute how each vocabulary token, as the opener of queries, would change the probability of refusal.
 
-One backward pass scores the whole vocabulary to first order: HotFlip (Ebrahimi et al., ACL 2018), as used for
-prompts by AutoPrompt and GCG (Zou et al., arXiv 2307.15043), with one token, at the opener.
+One backward pass scores the whole vocabulary to first order: HotFlip (Ebrahimi et al., ACL 2018), which AutoPrompt
+and GCG (Zou et al., arXiv 2307.15043) use for prompts, here with one token, the opener.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from unmirage.text.vocabulary import word_spans
 
 Objective = Literal["log-odds", "log-probability"]
 _LEAST = 1e-6
-_ROWS = 8192  # of the embedding table at a time
+_ROWS = 8192  # rows of the embedding table per step
 _MARKER = "QUERY"
 
 
 def log_odds(log_p: Tensor) -> Tensor:
-    """Return log(p / (1 - p)) from log p. It has a slope where p itself is flat: near 0 and near 1."""
-    # Kept off 1, where rounding would make it infinite.
+    """Return log(p / (1 - p)) from log p. Unlike p, it has a usable gradient near 0 and 1."""
+    # Clamped, because rounding to p = 1 would make it infinite.
     return log_p - torch.log((1 - log_p.exp()).clamp(min=_LEAST))
 
 
@@ -49,17 +49,17 @@ def opener_gradient(
     batch_size: int = 8,
     objective: Objective = "log-odds",
 ) -> NDArray[np.float64]:
-    """Return (vocabulary,): change of the mean objective, to first order, if a token stood where the opener begins.
+    """Return (vocabulary,): first-order change of the mean objective if a token replaced the opener's first token.
 
-    For token w it is mean over queries of (e_w - e_opener) · d objective / d e_opener, with e the embeddings.
+    For token w: mean over queries of (e_w - e_opener) · d objective / d e_opener, where e is the embedding.
 
     Args:
-        vlm: its weights and their `requires_grad` are left as they are.
+        vlm: the model; its weights and their `requires_grad` do not change.
         queries: each must have a first word.
-        images: where their pictures are.
-        starts: how refusals begin; see `refusal_probability`.
-        batch_size: queries in one backward pass.
-        objective: of the probability p that an answer starts with one of them.
+        images: the images of the queries.
+        starts: beginnings of refusals; see `refusal_probability`.
+        batch_size: queries per backward pass.
+        objective: function of p, the probability that a response starts with one of `starts`.
     """
     layer = vlm.model.get_input_embeddings()
     total = torch.zeros(layer.weight.shape[-1], dtype=torch.float64)
@@ -84,25 +84,25 @@ def opener_gradient(
 
 @torch.no_grad()
 def _products(layer: Any, gradient: Tensor) -> Iterator[Tensor]:
-    """Yield (rows,) by (rows,): each token's embedding times the gradient."""
+    """Yield (rows,) for each chunk of the vocabulary: dot product of each token's embedding and the gradient."""
     for tokens in torch.split(torch.arange(layer.weight.shape[0], device=layer.weight.device), _ROWS):
-        # Through the layer, not its weights: some families scale what they look up.
+        # Call the layer instead of reading its weights: some families scale the embeddings.
         yield layer(tokens).double().cpu() @ gradient
 
 
 def opener_columns(processor: Any, queries: Sequence[Query], input_ids: Tensor) -> Tensor:
-    """Return (queries,): the column of `input_ids` (left-padded) in which the opener of each query begins.
+    """Return (queries,): the column of `input_ids` (left-padded) where each query's opener begins.
 
     Raises:
-        UserError: it cannot be found; the family builds its prompts in another way than by the chat template.
+        UserError: an opener cannot be located: the family builds its prompts without the chat template.
     """
     found = []
     for query, row in zip(queries, input_ids, strict=True):
         tail = _from_opener(processor, query)
         if row[-len(tail) :].tolist() != tail:
             raise UserError(
-                f"query '{query.id}': its opener cannot be found among the prompt's tokens; "
-                "valid: the black-box search, which needs no gradients"
+                f"query '{query.id}': its opener cannot be located among the prompt's tokens; "
+                "use the black-box search, which needs no gradients"
             )
         found.append(len(row) - len(tail))
     return torch.tensor(found, device=input_ids.device)
@@ -117,7 +117,7 @@ def opener_tokens(processor: Any, query: Query) -> list[int]:
 
 
 def _from_opener(processor: Any, query: Query) -> list[int]:
-    """Return the token ids from the opener to the end of the prompt, where no picture's tokens come between."""
+    """Return the token ids from the opener to the end of the prompt; no image tokens are among them."""
     prompt, start, _ = _opener_span(processor, query)
     encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
     first = next(index for index, (_, right) in enumerate(encoded["offset_mapping"]) if right > start)
@@ -129,24 +129,24 @@ def _opener_span(processor: Any, query: Query) -> tuple[str, int, int]:
     spans = word_spans(query.text)
     prompt = render_prompt(processor, query.text, has_image=query.image is not None)
     place = render_prompt(processor, _MARKER, has_image=query.image is not None).find(_MARKER)
-    # Some templates strip the text.
+    # Some templates strip the query.
     text = query.text if prompt.startswith(query.text, place) else query.text.strip()
     if not spans or place < 0 or not prompt.startswith(text, place):
-        raise UserError(f"query '{query.id}': has no opener in its prompt")
+        raise UserError(f"query '{query.id}': no opener found in its prompt; leave the query out")
     shift = place - query.text.index(text)
     return prompt, spans[0][0] + shift, spans[0][1] + shift
 
 
 @contextmanager
 def _leaf(layer: Any) -> Iterator[list[Tensor]]:
-    """Make what the embedding layer first gives out, with gradients on, a leaf that collects them."""
+    """Make the embedding layer's first output with gradients enabled a leaf tensor, and collect it."""
     seen: list[Tensor] = []
 
     def capture(_module: Any, _inputs: Any, output: Tensor) -> Tensor | None:
         if seen or not torch.is_grad_enabled():
             return None
         seen.append(output.detach().requires_grad_(True))
-        # Some families write the picture's features into it, which a leaf forbids.
+        # Some families write image features into the output in place, which a leaf does not allow.
         return seen[0].clone()
 
     handle = layer.register_forward_hook(capture)
@@ -158,7 +158,7 @@ def _leaf(layer: Any) -> Iterator[list[Tensor]]:
 
 @contextmanager
 def _frozen(model: Any) -> Iterator[None]:
-    """Keep the parameters from collecting gradients, and dropout off, for as long as this lasts."""
+    """Disable parameter gradients and dropout within the context."""
     wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
     training = model.training
     model.eval()

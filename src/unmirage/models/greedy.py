@@ -1,4 +1,4 @@
-"""Prompts in, answers out: the shared prefix is read once, and a row that has ended is not asked again."""
+"""Generate responses in batches: process the shared prefix once, and drop rows that have ended."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from unmirage.models.key_values import KeyValues
 from unmirage.models.prompts import Prompts
 from unmirage.models.sampling import Sampling
 
-# Rows are taken out of the batch when so many of them have ended: each time, the cache is copied.
+# Remove ended rows only once they are this share of the batch, because each removal copies the cache.
 _ENDED_SHARE = 0.25
 
 
 @torch.inference_mode()
 def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None = None) -> list[Tensor]:
-    """Return the new ids of each prompt, ending with an end token or after `max_new_tokens`.
+    """Return the new ids of each prompt, up to an end token or `max_new_tokens`.
 
-    They are those of `model.generate(do_sample=False)` on each prompt alone, up to rounding; with `sampling`, they
-    are drawn.
+    Up to rounding, they equal `model.generate(do_sample=False)` on each prompt alone. With `sampling`, they are
+    sampled.
     """
     device = model.device
     ends = torch.tensor(sorted(end_ids(model)), device=device)
@@ -68,10 +68,10 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling
 
 @torch.inference_mode()
 def generate(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None = None) -> list[Tensor]:
-    """Return the same from the library's own loop, for models whose prompts cannot share a prefix."""
+    """Return the same with the library's own generation loop, for models whose prompts cannot share a prefix."""
     inputs = to_model(prompts.prefix, model)
     width = inputs["input_ids"].shape[1]
-    # The noise is ours, so that the library's greedy choice is the draw.
+    # With our noise added to the logits, the library's greedy choice is a random sample.
     drawn = {} if sampling is None else {"logits_processor": LogitsProcessorList([_Noise(sampling, width)])}
     whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, **drawn)
     ends = torch.tensor(sorted(end_ids(model)))
@@ -79,7 +79,7 @@ def generate(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampli
 
 
 class _Noise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
-    """Adds the noise of a draw to the logits of all rows of a batch; prompts are `width` tokens long."""
+    """Adds sampling noise to the logits of all rows of a batch; prompts are `width` tokens long."""
 
     def __init__(self, sampling: Sampling, width: int) -> None:
         self._sampling = sampling
@@ -95,14 +95,14 @@ def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:
 
 
 def _read_prefix(model: Any, prompts: Prompts, cache: KeyValues) -> tuple[Tensor, Tensor]:
-    """Read the prefixes with their pictures; return the logits behind them, and the offsets of what follows."""
+    """Process the prefixes with their images; return the logits after them, and the position offsets that follow."""
     inputs = to_model(prompts.prefix, model)
     output = model(**inputs, **positions(model, inputs), past_key_values=cache, use_cache=True, logits_to_keep=1)
     return output.logits[:, -1], image_deltas(model, inputs)
 
 
 def _read(model: Any, ids: Tensor, mask: Tensor, deltas: Tensor, cache: KeyValues) -> Tensor:
-    """Read (rows, tokens) ids behind what is in the cache; return the logits behind the last one."""
+    """Process ids (rows, tokens) on top of the cache; return the logits after the last token."""
     inputs = {"input_ids": ids, "attention_mask": mask}
     output = model(
         **inputs, **positions(model, inputs, deltas), past_key_values=cache, use_cache=True, logits_to_keep=1
@@ -112,13 +112,13 @@ def _read(model: Any, ids: Tensor, mask: Tensor, deltas: Tensor, cache: KeyValue
 
 
 def _penalty(model: Any) -> Any:
-    """Return what the model's own settings do to the logits even of greedy answers; None where nothing."""
+    """Return the logits processors that the model's settings apply even to greedy decoding; None if there are none."""
     size = getattr(model.generation_config, "repetition_penalty", None)
     return LogitsProcessorList([RepetitionPenaltyLogitsProcessor(size)]) if size not in (None, 1.0) else None
 
 
 def _whole_prompts(prompts: Prompts, device: torch.device) -> Tensor:
-    """Return (rows, tokens) all ids of each prompt; the padding repeats the first one, which changes no penalty."""
+    """Return (rows, tokens): all ids of each prompt. Padding repeats the first id, which does not affect penalties."""
     rows: Sequence[Tensor] = [prompts.ids(row) for row in range(len(prompts.group))]
     longest = max(len(row) for row in rows)
     return torch.stack([torch.cat([row[:1].expand(longest - len(row)), row]) for row in rows]).to(device)

@@ -1,4 +1,4 @@
-"""A Hugging Face VLM: loaded from safetensors, asked in batches, saved whole."""
+"""Load a Hugging Face VLM, generate responses in batches, and save the model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class HuggingFaceVLM:
     """An `AutoModelForImageTextToText` with its `AutoProcessor`."""
 
     def __init__(self, name: str, model: Any, processor: Any, source: str = "") -> None:
-        """Wrap a model that is in memory; `source` is the directory or hub id that it was loaded from, if any."""
+        """Wrap a model in memory; `source` is the directory or hub id that it was loaded from, if any."""
         self.name = name
         self.source = source
         self.model = model
@@ -49,18 +49,18 @@ class HuggingFaceVLM:
     ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
-        A directory may also be that of a LoRA adapter: its base is loaded, and the adapter is merged into it. Only
-        safetensors are read.
+        For the directory of a LoRA adapter, this loads the base and merges the adapter into it. It reads safetensors
+        only.
 
         Args:
-            source: where the model is.
-            name: of the model in tables; default: the last part of `source`.
-            revision: commit of a hub id; for an adapter, of its base.
+            source: directory or hub id.
+            name: name of the model in tables (default: the last part of `source`).
+            revision: commit of the hub id; for an adapter, of its base.
             trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full
-                commit: code that could change overnight is not code that somebody has read.
+                commit, so that the code cannot change after it was read.
 
         Raises:
-            UserError: nothing usable is there, or not all of it; the message says what was found.
+            UserError: the model is missing, incomplete or unusable; the message says what was found.
         """
         folder = Path(source)
         if is_adapter(folder):
@@ -73,7 +73,7 @@ class HuggingFaceVLM:
     ) -> HuggingFaceVLM:
         folder = local_folder(source, revision, trust_remote_code=trust_remote_code)
         if is_adapter(folder):
-            raise UserError(f"model '{source}': holds an adapter; valid: a directory into which it was downloaded")
+            raise UserError(f"model '{source}': is an adapter; download it and give its directory, not the hub id")
         check_code(folder, trust_remote_code=trust_remote_code)
         check_folder(folder)
         check_weights(folder)
@@ -88,20 +88,23 @@ class HuggingFaceVLM:
                 output_loading_info=True,
             )
             processor = _load_processor(folder, trust_remote_code=trust_remote_code)
-        # The library would draw them at random, and say so only in its log.
+        # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
-            raise UserError(f"model '{source}': its weights lack {some(missing)}; valid: the whole model's")
+            raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
         if folder != Path(source):
-            model.config._commit_hash = folder.name  # where the hub keeps a snapshot
+            model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
         return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor, str(source))
 
     @classmethod
     def _adapted(
         cls, folder: Path, name: str | None, above: tuple[Path, ...], revision: str | None, *, trust_remote_code: bool
     ) -> HuggingFaceVLM:
-        """Load an adapter's base, which may be an adapter too, and merge the adapter into it."""
+        """Load an adapter's base, which may itself be an adapter, and merge the adapter into it."""
         if folder.resolve() in above:
-            raise UserError(f"adapter '{folder}': is its own base, by way of {len(above) - 1} others")
+            raise UserError(
+                f"adapter '{folder}': is its own base, through {len(above) - 1} other adapters; "
+                "correct base_model_name_or_path in adapter_config.json"
+            )
         base, chain = base_of(folder), (*above, folder.resolve())
         if is_adapter(Path(base)):
             vlm = cls._adapted(Path(base), None, chain, revision, trust_remote_code=trust_remote_code)
@@ -117,21 +120,21 @@ class HuggingFaceVLM:
         return vlm
 
     def save(self, folder: Path) -> None:
-        """Write model (safetensors) and processor into an existing empty folder."""
+        """Write the model (safetensors) and the processor to an existing empty folder."""
         self.model.save_pretrained(folder)
         self.save_processor(folder)
 
     def save_processor(self, folder: Path) -> None:
-        """Write the processor alone into an existing folder."""
+        """Write only the processor to an existing folder."""
         self.processor.save_pretrained(folder)
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
     ) -> Iterator[Response | Failure]:
-        """Yield one response for each query.
+        """Yield a response or a failure for each query.
 
-        Queries on one picture are asked together, and the picture is read once for all of them. The next batch
-        is prepared while the model answers. Where memory does not hold a batch, it is halved and asked again.
+        Queries about one image share a batch, and the model processes the image once for all of them. The next batch
+        is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
         work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
         sharing = self._sharing(config)
@@ -160,7 +163,7 @@ class HuggingFaceVLM:
         )
 
     def _answers(self, batch: Prepared, size: BatchSize, config: GenerationConfig) -> list[Response | Failure] | None:
-        """Return the responses to a batch; None where it did not fit into memory and is to be asked in parts."""
+        """Return the responses to a batch; None if it did not fit in memory and must be retried in parts."""
         if batch.prompts is None:
             return []
         queries = batch.queries
@@ -173,7 +176,7 @@ class HuggingFaceVLM:
                 raise
             if size.failed(len(queries)):
                 return None
-            return [Failure(query_id=queries[0].id, model=self.name, reason="out of memory, asked by itself")]
+            return [Failure(query_id=queries[0].id, model=self.name, reason="out of memory with a batch of one query")]
         size.succeeded(len(queries))
         return [self._response(query, row) for query, row in zip(queries, rows, strict=True)]
 
@@ -185,7 +188,7 @@ class HuggingFaceVLM:
 
 
 def _sampling(queries: Sequence[Query], config: GenerationConfig) -> dict[str, Sampling]:
-    """Return how the rows of a batch are drawn, as an argument of the loop; nothing where they are greedy."""
+    """Return the sampling argument of the generation loop for a batch; nothing if decoding is greedy."""
     if not config.temperature:
         return {}
     return {"sampling": Sampling(config.temperature, config.seed, [query.id for query in queries])}
@@ -193,7 +196,7 @@ def _sampling(queries: Sequence[Query], config: GenerationConfig) -> dict[str, S
 
 @contextmanager
 def _load_errors(source: str | Path) -> Iterator[None]:
-    """Turn what a model that cannot be loaded is met with into one line that names it; a lack of memory is none."""
+    """Turn loading errors into one line that names the model; out-of-memory errors pass through."""
     try:
         yield
     except (OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:

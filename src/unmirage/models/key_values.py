@@ -1,4 +1,7 @@
-"""The cache of keys and values while a batch is answered: one row a picture first, then one a query."""
+"""Key-value cache of a batch during generation, with room for new tokens and row selection.
+
+It has one row per image at first, and then one row per query.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ _BLOCK = 64
 
 
 class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped
-    """A layer that holds room for tokens to come, so that a new token is written in place, not by a copy of all."""
+    """A cache layer with preallocated space, so that a new token is written in place without copying the cache."""
 
     _used = 0
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write the new keys and values (rows, heads, tokens, size), and return all there are."""
+        """Write the new keys and values (rows, heads, tokens, size), and return all cached ones."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self._rooms = (key_states[..., :0, :], value_states[..., :0, :])
@@ -30,19 +33,19 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untype
         return self.keys, self.values
 
     def take(self, rows: Tensor) -> None:
-        """Keep `rows`, in that order; a row may be taken several times."""
+        """Keep `rows` in this order; a row may appear several times."""
         self._rooms = (self.keys.index_select(0, rows), self.values.index_select(0, rows))
         self.keys, self.values = self._rooms
 
 
 class KeyValues(Cache):  # type: ignore[misc]
-    """All layers of a decoder. Sliding windows are left to the attention mask, so nothing is ever dropped."""
+    """All layers of a decoder. It never drops tokens: the attention mask applies sliding windows."""
 
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=_RoomyLayer)
 
     def take(self, rows: Tensor) -> None:
-        """Keep `rows` of the batch, in that order; a row may be taken several times."""
+        """Keep `rows` of the batch in this order; a row may appear several times."""
         for layer in self.layers:
             layer.take(rows)
 
@@ -50,7 +53,7 @@ class KeyValues(Cache):  # type: ignore[misc]
 def _grown(room: Tensor, used: int, needed: int) -> Tensor:
     shape = [*room.shape]
     shape[-2] = needed + _BLOCK
-    # `empty` would hold NaN at times, which a masked position lets through when it is multiplied by zero.
+    # Zeros, not `empty`: uninitialized memory can hold NaN, and NaN times a zero attention weight is still NaN.
     larger = room.new_zeros(shape)
     larger[..., :used, :] = room[..., :used, :]
     return larger

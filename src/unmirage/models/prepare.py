@@ -1,4 +1,4 @@
-"""A batch of queries in, its tensors out; a query that cannot be asked becomes a failure and stops no other."""
+"""Turn a batch of queries into tensors. A query that cannot be encoded becomes a failure; the others continue."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from unmirage.models.encoding import Picture
 from unmirage.models.prompts import Prompts, encode_groups
 from unmirage.records import Query
 
-# What processors raise for a picture or a text that they cannot take, such as one of a single pixel.
+# What processors raise for an image or text that they cannot process, such as an image of one pixel.
 _REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What can be asked of a batch: its groups and their prompts (None if nothing is left), and what cannot."""
+    """A prepared batch: its groups, their prompts (None if none is left), and the queries that failed with reasons."""
 
     groups: list[Group]
     prompts: Prompts | None
@@ -27,16 +27,16 @@ class Prepared:
 
     @property
     def queries(self) -> list[Query]:
-        """Return the queries in the order of the prompts' rows."""
+        """Return the queries in the order of the prompt rows."""
         return [query for group in self.groups for query in group]
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Whether prompts on one picture share a prefix, and up to which length of all tokens (None: any).
+    """Whether prompts about one image share a prefix, and up to which total length in tokens (None: any length).
 
-    Padding stands between a shared prefix and what follows. Where attention reaches back a number of tokens
-    only, padding would take the place of some.
+    Padding separates a shared prefix from what follows it. In a limited attention window, padding would displace
+    real tokens.
     """
 
     wanted: bool
@@ -44,7 +44,7 @@ class Sharing:
 
 
 def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: Sharing) -> Prepared:
-    """Open the pictures, tokenise the texts."""
+    """Open the images and tokenize the texts."""
     kept: list[Group] = []
     pictures: list[Picture | None] = []
     failed: list[tuple[Query, str]] = []
@@ -79,7 +79,7 @@ def _without_the_refused(
     failed: list[tuple[Query, str]],
     sharing: Sharing,
 ) -> Prepared:
-    """Try each query by itself, and leave out those that the processor does not take."""
+    """Encode each query by itself, and leave out those that the processor rejects."""
     kept: list[Group] = []
     left: list[Picture | None] = []
     failed = list(failed)
@@ -90,7 +90,7 @@ def _without_the_refused(
                 _encoded(processor, [[query]], [picture], sharing)
                 fine.append(query)
             except _REFUSED as error:
-                failed.append((query, f"the processor refuses it: {' '.join(str(error).split())[:200]}"))
+                failed.append((query, f"the processor rejects the query: {' '.join(str(error).split())[:200]}"))
         if fine:
             kept.append(fine)
             left.append(picture)

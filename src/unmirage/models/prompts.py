@@ -1,8 +1,8 @@
-"""Queries with their pictures in, one batch of token ids out in which queries on one picture share a prefix.
+"""Encode queries with their images as one batch in which queries about one image share a prompt prefix.
 
-A chat prompt reads: head with the picture, then the query. All queries on one picture have the same head, and
-image tokens are most of it. The picture is preprocessed once, and what the prompts have in common is kept apart
-from what they have not, so that a model need read it only once.
+A chat prompt starts with the image and ends with the query. All queries about one image have the same beginning,
+and image tokens are most of it. The image is preprocessed once, and the common prefix is kept apart from the rest of
+each prompt, so that the model can process it once.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor
 
 from unmirage.models.encoding import Picture, encode_prompts, render_prompt
 
-# What a processor may put between the picture's last special token and the query (Gemma3: an empty line).
+# What a processor may put between the image's last special token and the query (Gemma3: an empty line).
 _SEPARATORS = ("", "\n\n", "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """A batch of R prompts on G pictures, on the CPU.
+    """A batch of R prompts about G images, on the CPU.
 
     Attributes:
-        prefix: what the model reads first: `input_ids` and `attention_mask` (G, P), left-padded, and whatever the
-            processor made of the pictures.
-        suffix_ids, suffix_mask: (R, S) what is left of each prompt, left-padded; S is 0 where no two share.
-        group: (R,) the row of `prefix` that each prompt goes on from.
+        prefix: the shared prefixes: `input_ids` and `attention_mask` (G, P), left-padded, and the processor's image
+            tensors.
+        suffix_ids, suffix_mask: (R, S) the rest of each prompt, left-padded; S is 0 if no prompts share a prefix.
+        group: (R,) row of `prefix` that each prompt continues.
     """
 
     prefix: dict[str, Tensor]
@@ -38,11 +38,11 @@ class Prompts:
 
     @property
     def width(self) -> int:
-        """Return the number of tokens from the first to the last column, padding included."""
+        """Return the number of columns, including padding."""
         return self.prefix["input_ids"].shape[1] + self.suffix_ids.shape[1]
 
     def ids(self, row: int) -> Tensor:
-        """Return the whole prompt of one row, without padding."""
+        """Return the whole prompt of one row without padding."""
         group = int(self.group[row])
         head = self.prefix["input_ids"][group][self.prefix["attention_mask"][group].bool()]
         return torch.cat([head, self.suffix_ids[row][self.suffix_mask[row].bool()]])
@@ -51,13 +51,13 @@ class Prompts:
 def encode_groups(
     processor: Any, groups: Sequence[Sequence[str]], images: Sequence[Picture | None], *, share: bool = True
 ) -> Prompts:
-    """Return the prompts of all queries, group by group; a group is what is asked about one picture.
+    """Return the prompts of all queries, group by group; a group holds the queries about one image.
 
     Args:
-        processor: the model's.
+        processor: processor of the model.
         groups: the queries of each group, at least one.
         images: one for each group, or None for all.
-        share: cut off the common prefix; else each query is a group of its own, read as a whole.
+        share: split off the common prefix; otherwise each query is a group of its own with its whole prompt.
     """
     if not share:
         images = [image for image, queries in zip(images, groups, strict=True) for _ in queries]
@@ -67,7 +67,7 @@ def encode_groups(
         empty = torch.zeros((len(groups), 0), dtype=torch.long)
         return Prompts(batch, empty, empty, torch.arange(len(groups)))
     shape = batch["input_ids"].shape
-    # Beside the ids, some processors mark each token (its kind, for instance); the rest is about pictures.
+    # Besides ids, some processors return token types; the other outputs are about images.
     by_token = {key: tensor for key, tensor in batch.items() if tensor.shape[:2] == shape and tensor.dim() == 2}
     real = by_token.pop("attention_mask").bool()
     rows = [
@@ -93,7 +93,7 @@ def encode_groups(
 
 
 def _group_ids(processor: Any, queries: Sequence[str], image: Picture | None, first: Tensor) -> list[Tensor]:
-    """Return the ids of every query of a group, given those of the first one."""
+    """Return the ids of all queries of a group, given those of the first one."""
     prompts = [render_prompt(processor, query, has_image=image is not None) for query in queries]
     found = _with_same_head(processor, prompts, first) if image is not None else None
     if found is None:
@@ -102,9 +102,9 @@ def _group_ids(processor: Any, queries: Sequence[str], image: Picture | None, fi
 
 
 def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> list[Tensor] | None:
-    """Return the ids of the other prompts, by tokenising what follows the picture; None where that is not certain.
+    """Return the ids of the other prompts by tokenizing the text after the image; None if that may be inexact.
 
-    It is where a special token stands before it, since tokenizers never merge across one.
+    It is exact if a special token precedes that text, because tokenizers never merge across special tokens.
     """
     tokenizer = processor.tokenizer
     special = _last_special(processor)
@@ -121,13 +121,13 @@ def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> li
         if cut <= 0 or len(heads) > 1 or not torch.equal(first[cut:], tails[0]) or int(first[cut - 1]) not in specials:
             continue
         if any(image_ids & set(tail.tolist()) for tail in tails):
-            return None  # a query that holds an image token: the processor is to refuse it
+            return None  # a query contains an image token: let the processor reject it
         return [torch.cat([first[:cut], tail]) for tail in tails[1:]]
     return None
 
 
 def _last_special(processor: Any) -> tuple[str, int] | None:
-    """Return the last special token before the query in a prompt with a picture, and the place where it ends."""
+    """Return the last special token before the query in a prompt with an image, and where it ends in the text."""
     one, other = (render_prompt(processor, query, has_image=True) for query in ("a", "b"))
     head = one[: next(at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1)]
     names = {str(token) for token in processor.tokenizer.added_tokens_decoder.values()}
@@ -141,7 +141,7 @@ def _image_ids(processor: Any) -> set[int]:
 
 
 def _shared(rows: Sequence[Tensor]) -> int:
-    """Return how many first ids all rows share, of which each keeps one at least."""
+    """Return the length of the common prefix of all rows; each row keeps at least one id after it."""
     length = min(len(row) for row in rows) - 1
     for row in rows[1:]:
         differs = (row[:length] != rows[0][:length]).nonzero()

@@ -1,8 +1,8 @@
-"""Logits in, the next tokens out: the likeliest, or drawn at a temperature so that a query alone decides its draw.
+"""Sample tokens at a temperature so that the draw of a query does not depend on the rest of its batch.
 
-A draw is the largest of logits / temperature plus Gumbel noise, which is a draw from their softmax (Gumbel 1954;
-Maddison et al. 2014, arXiv 1411.0030). The noise is a pure function of seed, query id, step and token: it does not
-hang on which queries share a batch, in which order they come, or on which device they are answered.
+A draw is the largest of logits / temperature plus Gumbel noise, which is a sample from their softmax (Gumbel 1954;
+Maddison et al. 2014, arXiv 1411.0030). The noise is a pure function of seed, query id, step and token. It does not
+depend on the batch, the order of queries or the device.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from unmirage.data.splitmix import STEP, finalized, shifted
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the rows of one batch are drawn.
+    """Sampling settings and query ids of one batch.
 
     Attributes:
-        temperature: above 0; the logits are divided by it. Nothing else is changed: no top-k, no top-p.
-        seed: another one gives other draws.
-        query_ids: of the rows.
+        temperature: above 0; divides the logits. There is no top-k and no top-p.
+        seed: random seed.
+        query_ids: ids of the queries, by row.
     """
 
     temperature: float
@@ -32,12 +32,12 @@ class Sampling:
     query_ids: Sequence[str]
 
     def noisy(self, logits: Tensor, rows: Sequence[int], step: int) -> Tensor:
-        """Return (n, vocabulary) scores, the largest of which is the token drawn.
+        """Return (n, vocabulary) scores, whose argmax is the sampled token.
 
         Args:
-            logits: (n, vocabulary) of the rows that still answer.
-            rows: (n) which rows of the batch these are.
-            step: number of the new token, from 0.
+            logits: (n, vocabulary) of the rows that have not ended.
+            rows: (n) their row numbers in the batch.
+            step: index of the new token, from 0.
         """
         keys = [draw_key(self.seed, self.query_ids[row], step) for row in rows]
         noise = gumbel(torch.tensor(keys, device=logits.device), logits.shape[-1])
@@ -45,13 +45,13 @@ class Sampling:
 
 
 def draw_key(seed: int, query_id: str, step: int) -> int:
-    """Return the 64-bit key, as a signed number, from which the noise of one token comes."""
+    """Return the signed 64-bit key of the noise for one token."""
     told = f"{seed}\0{step}\0{query_id}".encode("utf-8", "replace")
     return int.from_bytes(hashlib.sha256(told).digest()[:8], "big", signed=True)
 
 
 def gumbel(keys: Tensor, size: int) -> Tensor:
-    """Return (keys, size) standard Gumbel noise: -log(-log u), u from the first outputs of SplitMix64 at each key."""
+    """Return (keys, size) standard Gumbel noise: -log(-log u), with u from the first SplitMix64 outputs of each key."""
     bits = splitmix64(keys, size)
     # 53 bits are what a double holds; the half keeps u off 0 and 1.
     uniform = (shifted(bits, 11).double() + 0.5) / 2.0**53

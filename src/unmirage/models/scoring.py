@@ -1,6 +1,6 @@
-"""Queries and possible beginnings of an answer in, how probable a model finds each of them out.
+"""Compute the probability that a model begins its response with given texts, such as refusals.
 
-The prompt is read once a query; each beginning costs a few tokens more, over the cache of the prompt.
+The model processes each prompt once. Each beginning then costs a few more tokens on top of the prompt's cache.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from unmirage.records import Query
 Ids = tuple[int, ...]
 
 _ANY_QUERY = "Hello."
-# Distance (total variation) below which two next-token distributions are taken for the same one.
+# Total variation distance below which two next-token distributions count as equal.
 _SAME = {torch.float32: 1e-3, torch.float64: 1e-3}
 _SAME_IN_LOW_PRECISION = 0.05
-# What a model is met with that cannot go on from its cache in one way or another.
+# Errors of models that do not support one of the ways to continue from the cache.
 _CANNOT = (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
-# How a model is to go on from the prompt; by model.
+# How to continue from the prompt, by model.
 _ways: WeakKeyDictionary[Any, _Way] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a model keeps of the prompts it has read: keys and values, (batch, tokens) mask, (batch, 1) offsets."""
+    """A model's state after the prompts: keys and values, (batch, tokens) mask, (batch, 1) position offsets."""
 
     cache: Any
     mask: Tensor
@@ -54,9 +54,9 @@ def continuation_log_probs(
     continuations: Sequence[str],
     batch_size: int = 16,
 ) -> NDArray[np.float64]:
-    """Return (queries, continuations): log-probability that the answer to a query begins with a text.
+    """Return (queries, continuations): log-probability that the response to a query begins with a text.
 
-    It is that of the tokens which spell the text; spellings that no tokenizer would choose are not counted.
+    It covers the usual tokenizations of the text only, not those that a tokenizer would never produce.
     """
     found = np.empty((len(queries), len(continuations)))
     for rows, has_image in alike(queries, batch_size):
@@ -77,37 +77,37 @@ def refusal_probability(
     starts: Sequence[str],
     batch_size: int = 16,
 ) -> NDArray[np.float64]:
-    """Return (queries,): probability that the model begins its answer with one of the `starts`."""
+    """Return (queries,): probability that the response begins with one of the `starts`."""
     found = np.empty(len(queries))
     for rows, has_image in alike(queries, batch_size):
         sequences = start_sequences(vlm.processor, starts, has_image=has_image)
         with torch.no_grad():
             batch = prompt_batch(vlm, [queries[row] for row in rows], images)
             scores = sequence_log_probs(vlm.model, batch, sequences).double().logsumexp(dim=1)
-        # Rounding may lift a sum of disjoint events above 1.
+        # Rounding may push a sum of disjoint events above 1.
         found[rows] = scores.exp().clamp(max=1).cpu().numpy()
     return found
 
 
 def start_sequences(processor: Any, starts: Sequence[str], *, has_image: bool) -> list[Ids]:
-    """Return the token sequences that spell the starts, none the beginning of another: disjoint events."""
+    """Return token sequences of the starts such that none is a prefix of another: these are disjoint events."""
     if not starts:
-        raise UserError("refusal starts: none given; valid: at least one text")
+        raise UserError("refusal starts: the list is empty; give at least one text")
     every = {ids for text in starts for ids in spellings(processor, text, has_image=has_image)}
     return sorted(ids for ids in every if not any(ids[:length] in every for length in range(1, len(ids))))
 
 
 def spellings(processor: Any, text: str, *, has_image: bool) -> tuple[Ids, ...]:
-    """Return the token ids of an answer's beginning: as they follow the prompt, and as the answer alone has them.
+    """Return the token ids of a response's beginning, tokenized after the prompt and by itself.
 
-    With most tokenizers both are the same. SentencePiece puts a space before whatever it is given, so a model
-    tuned on answers that were tokenised apart from their prompts begins them with one token more.
+    Both are the same for most tokenizers. SentencePiece adds a space before every text, so a model trained on
+    responses that were tokenized separately begins them with one extra token.
     """
     prompt = render_prompt(processor, _ANY_QUERY, has_image=has_image)
     answer = _rendered(processor, prompt, text, has_image)
     end = answer.find(text) + len(text)
     if end < len(text) or not text.strip():
-        raise UserError(f"continuation {text!r}: the chat template does not render it as it is written")
+        raise UserError(f"continuation {text!r}: the chat template changes this text; use a text without outer spaces")
     apart = _ids(processor, answer[:end])
     before, joined = _ids(processor, prompt), _ids(processor, prompt + answer[:end])
     together = joined[len(before) :] if joined[: len(before)] == before else apart
@@ -118,21 +118,21 @@ def _rendered(processor: Any, prompt: str, text: str, has_image: bool) -> str:
     try:
         return render_answer(processor, _ANY_QUERY, text, has_image=has_image)
     except UserError:
-        # The template writes a past answer otherwise than it asks for a new one (LLaVA-OneVision).
+        # The template renders a past response differently from the prompt for a new one (LLaVA-OneVision).
         return text if prompt[-1:].isspace() else f" {text}"
 
 
 def prompt_batch(vlm: HuggingFaceVLM, queries: Sequence[Query], images: Pictures) -> dict[str, Tensor]:
-    """Return the left-padded prompts of queries that all have a picture, or all have none; each picture opened once."""
+    """Return the left-padded prompts of queries that all have an image, or all have none. Opens each image once."""
     opened = {name: images.open(name) for name in {query.image for query in queries} if name is not None}
     pictures = [None if query.image is None else opened[query.image] for query in queries]
     return to_model(encode_prompts(vlm.processor, [query.text for query in queries], pictures), vlm.model)
 
 
 def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Sequence[Ids]) -> Tensor:
-    """Return (batch, sequences): summed log-probability of each token sequence right after the prompts.
+    """Return (batch, sequences): summed log-probability of each token sequence directly after the prompts.
 
-    Differentiable where gradients are on. Sequences that begin alike share what is alike.
+    It is differentiable if gradients are enabled. Sequences with a common prefix share its computation.
     """
     paths = _paths(sequences)
     wanted = [next(path for path in paths if path[: len(ids) - 1] == ids[:-1]) for ids in sequences]
@@ -145,15 +145,15 @@ def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Seque
 
 
 def _paths(sequences: Sequence[Ids]) -> list[Ids]:
-    """Return what must be fed after the prompt: every sequence but its last token, unless another one covers it."""
+    """Return the inputs after the prompt: each sequence without its last token, unless another sequence covers it."""
     heads = sorted({ids[:-1] for ids in sequences})
-    # In this order, whatever goes on from a head stands right behind it.
+    # In sorted order, a head's extensions come directly after it.
     covered = {head for head, after in pairwise(heads) if after[: len(head)] == head}
     return [head for head in heads if head not in covered]
 
 
 def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
-    """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities of what follows each of its tokens."""
+    """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities after the prompt and each token."""
     way = _way(model, batch, paths) if any(paths) else "whole"
     if way == "whole":
         for path in paths:
@@ -167,13 +167,13 @@ def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Ite
 
 
 def _prompt(model: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, _Read]:
-    """Return (batch, 1, vocabulary) what follows the prompts, and what the model keeps of them."""
+    """Return (batch, 1, vocabulary) log-probabilities after the prompts, and the model's state."""
     out = model(**batch, **positions(model, batch), use_cache=True, logits_to_keep=1)
     return _log_softmax(out.logits), _Read(out.past_key_values, batch["attention_mask"], image_deltas(model, batch))
 
 
 def _one_by_one(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
-    """Yield (batch, path, vocabulary) what follows each token of a path, fed after the prompts."""
+    """Yield (batch, path, vocabulary): log-probabilities after each token of a path that follows the prompts."""
     for path in paths:
         ids = _tiled(read.mask, path)
         inputs = {"input_ids": ids, "attention_mask": torch.cat([read.mask, torch.ones_like(ids)], dim=1)}
@@ -183,7 +183,7 @@ def _one_by_one(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple
 
 
 def _as_tree(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
-    """Yield the same from one pass over all paths, in which a token sees the prompt and its own path so far.
+    """Yield the same from one pass over all paths, in which a token attends to the prompt and its own path.
 
     Tree attention, as in SpecInfer (Miao et al., arXiv 2305.09781).
     """
@@ -211,7 +211,7 @@ def _as_tree(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Id
 
 
 def _branch(cache: Any) -> Any:
-    """Return a cache that goes on from this one and leaves it as it is: its layers grow by new tensors."""
+    """Return a copy of the cache that can grow without changing the original: updates create new tensors."""
     branch = copy(cache)
     branch.layers = [copy(layer) for layer in cache.layers]
     return branch
@@ -225,11 +225,11 @@ _AHEAD: dict[_Way, Callable[[Any, _Read, Sequence[Ids]], Iterator[tuple[Ids, Ten
 
 
 def _whole(model: Any, batch: Mapping[str, Tensor], path: Ids) -> Tensor:
-    """Return (batch, 1 + path, vocabulary) from prompt and path in one forward pass, without any cache."""
+    """Return (batch, 1 + path, vocabulary) from prompt and path in one forward pass without a cache."""
     ids = _tiled(batch["input_ids"], path)
     fill = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     longer = {
-        # Whatever else has one entry a token says what kind of token it is; 0 is text.
+        # Other entries with one number per token are token types; 0 is text.
         key: torch.cat([tensor, fill.get(key, torch.zeros_like(ids)).to(tensor.dtype)], dim=1)
         for key, tensor in batch.items()
         if tensor.shape == batch["input_ids"].shape
@@ -241,10 +241,10 @@ def _whole(model: Any, batch: Mapping[str, Tensor], path: Ids) -> Tensor:
 
 @torch.no_grad()
 def _way(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> _Way:
-    """Try once for each model which way of going on from the prompt gives what one whole pass gives.
+    """Return the way to continue from the prompt that matches one whole forward pass; tested once per model.
 
-    A family whose positions or masks go wrong otherwise is read whole. One that lets the prompt look at the
-    answer (PaliGemma, read whole) can only go on from its cache, as it does when it generates.
+    Models whose positions or masks go wrong with a cache use whole passes. If the prompt attends to the response
+    (PaliGemma in a whole pass), only the cache is valid, as in generation.
     """
     if model not in _ways:
         probe = sorted(paths, key=len)[-2:]
@@ -263,7 +263,7 @@ def _agrees(way: _Way, model: Any, read: _Read, whole: Mapping[Ids, Tensor]) -> 
         ahead = dict(_AHEAD[way](model, read, [path for path in whole if path]))
     except _CANNOT as error:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
-            raise  # says nothing about the way
+            raise  # does not mean that the way is wrong
         return False
     return all(_same(whole[path][:, 1:], after, model.dtype) for path, after in ahead.items())
 
@@ -286,7 +286,7 @@ def _ids(processor: Any, text: str) -> Ids:
 
 
 def alike(queries: Sequence[Query], size: int) -> Iterator[tuple[list[int], bool]]:
-    """Yield the indices of queries to be read together: one picture's queries first, then those of like length."""
+    """Yield indices of queries for each batch: queries about one image together, then queries of similar length."""
     order = sorted(
         range(len(queries)),
         key=lambda row: (queries[row].image is None, queries[row].image or "", len(queries[row].text)),

@@ -1,4 +1,4 @@
-"""A local vision encoder: pictures in, one vector each out."""
+"""Encode images as vectors with a local vision encoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BATCH = 32
 
 
 class VisionEncoder:
-    """A Hugging Face vision model (CLIP, SigLIP, DINOv2 and their kin) with its image processor."""
+    """A Hugging Face vision model (CLIP, SigLIP, DINOv2 and similar) with its image processor."""
 
     def __init__(self, model: Any, processor: Any, *, pooled: bool = True) -> None:
         self._model = model
@@ -27,23 +27,23 @@ class VisionEncoder:
 
     @classmethod
     def load(cls, folder: Path) -> VisionEncoder:
-        """Load a directory, and try it. Only safetensors are read, and no code of the directory is run.
+        """Load a directory and test the model. Reads safetensors only and runs no code from the directory.
 
         Raises:
-            UserError: no usable vision model is there.
+            UserError: the directory holds no usable vision model.
         """
         check_encoder(folder, "vision")
         with encoder_errors(folder, "cannot be loaded"):
             processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         model, pooled = load_encoder(folder)
         encoder = cls(model, processor, pooled=pooled)
-        with encoder_errors(folder, "takes no pictures"):
+        with encoder_errors(folder, "cannot encode images"):
             if not np.isfinite(encoder._encoded([np.zeros((48, 64, 3), dtype=np.uint8)])).all():
-                raise ValueError("its vectors hold NaN or infinities")
+                raise ValueError("its vectors contain NaN or Inf")
         return encoder
 
     def encode(self, pictures: Pictures, paths: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return one vector a picture, (paths, size): the model's image features, or its pooled output."""
+        """Return one vector per image, (paths, size): the model's image features, or its pooled output."""
         found = []
         for start in range(0, len(paths), _BATCH):
             found.append(self._encoded([pictures.inspect(path)[1] for path in paths[start : start + _BATCH]]))

@@ -1,1 +1,1 @@
-"""Saved files in, one self-contained HTML page out. Nothing here computes a rate."""
+"""Build self-contained HTML reports from saved results. Rates are read from the files, never recomputed."""

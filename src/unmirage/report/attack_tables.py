@@ -1,4 +1,4 @@
-"""Tables of the rates of single shots, and of the other rewrites that the attacks are compared with."""
+"""Tables of the rates of single shots, and of other attacks and controls."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from unmirage.report.table import Cell, cell, mean_cell
 MOST_SHOTS = 12
 _KINDS = {
     Kind.CONTROL: ("control", "rewritten without the word"),
-    Kind.NEUTRAL: ("neutral", "rewritten with a word tied to nothing"),
-    Kind.INSERTION: ("insertion", "word put before the query as it is"),
-    Kind.REPLACEMENT: ("replacement", "word in place of the first word"),
+    Kind.NEUTRAL: ("neutral", "rewritten with a neutral word"),
+    Kind.INSERTION: ("insertion", "word put before the original query"),
+    Kind.REPLACEMENT: ("replacement", "word replaces the first word"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What stands over a column: its name, and below it what it means."""
+    """Header of a column: its name, and an explanation below it."""
 
     name: str
     small: str = ""
@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class RateTable:
-    """One row a model: its name, and a cell for each column."""
+    """One row per model: its name, and a cell for each column."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
@@ -39,7 +39,7 @@ Pick = Callable[[ModelRead], Cell]
 
 
 def shot_table(results: ResultsRead) -> RateTable | None:
-    """Return the rates of single shots; None where they were not measured or are not estimable."""
+    """Return the rates of single shots; None if they were not measured or are not estimable."""
     most = min(MOST_SHOTS, max(len(model.asr.by_shot) for model in results.models.values()))
     if not most:
         return None
@@ -51,7 +51,7 @@ def shot_table(results: ResultsRead) -> RateTable | None:
 
 
 def other_attacks(results: ResultsRead) -> RateTable | None:
-    """Return the rates of the attacks beside those of other rewrites; None where only the usual control was asked."""
+    """Return the rates of the attacks and of other rewrites; None if only the usual control was measured."""
     models = results.models.values()
     asr = _kinds([model.asr.by_kind for model in models])
     rr = _kinds([model.rr.by_kind for model in models])
@@ -75,7 +75,7 @@ def other_attacks(results: ResultsRead) -> RateTable | None:
 
 
 def _kinds(found: list[dict[str, RateRead]]) -> list[str]:
-    """Return the kinds that any model was asked: those we know in our order, then others."""
+    """Return the kinds of query measured for any model: known ones in our order, then others."""
     names = dict.fromkeys(name for one in found for name in one)
     return [kind for kind in _KINDS if kind in names] + [name for name in names if name not in set(_KINDS)]
 

@@ -1,4 +1,4 @@
-"""An audit and other versions of its data in, a table that puts them side by side out."""
+"""Compare an audit with other versions of the data in one table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REMEDIES = {"balanced": "Balanced", "diversified": "Diversified"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure, and below it what it means."""
+    """A value, and an explanation below it."""
 
     value: str
     small: str = ""
@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row: the same figure of every version."""
+    """One row: the same value for every version."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -32,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Versions side by side: counts, then the rungs. `titles` name the versions, with the file below."""
+    """Comparison of versions: counts, then probes. `titles` name the versions, with the file below."""
 
     titles: tuple[Cell, ...]
     counts: tuple[Change, ...]
@@ -40,15 +40,15 @@ class Changes:
 
 
 def remedies(now: VersionRead, found: Mapping[str, RemedyRead]) -> Changes | None:
-    """Return the data as they are beside what each remedy makes of them; None without any."""
+    """Return a comparison of the data with the result of each remedy; None without remedies."""
     if not found:
         return None
-    titles = [Cell("As it is")] + [Cell(_REMEDIES.get(name, name), one.file) for name, one in found.items()]
+    titles = [Cell("Original")] + [Cell(_REMEDIES.get(name, name), one.file) for name, one in found.items()]
     return _changes(titles, [now, *found.values()], edited=True)
 
 
 def comparison(now: VersionRead, source: str, other: VersionRead, other_source: str) -> Changes:
-    """Return two files side by side."""
+    """Return a comparison of two files."""
     return _changes([Cell(source), Cell(other_source)], [now, other], edited=False)
 
 
@@ -60,7 +60,7 @@ def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -
     if edited:
         kinds.append(("Queries dropped", lambda one: _edits(one, lambda remedy: remedy.dropped)))
         kinds.append(("Queries rewritten", lambda one: _edits(one, lambda remedy: remedy.changed)))
-        kinds.append(("Left as they are, as no other wording is known", _unchanged))
+        kinds.append(("Unchanged, because no rewrite was found", _unchanged))
     kinds.append(("Shortcut gap, points", lambda one: Cell(points(one.shortcut_gap))))
     counts = [Change(name, tuple(map(cell, versions))) for name, cell in kinds]
     rungs = [
@@ -85,7 +85,7 @@ def _estimable(version: VersionRead, name: str) -> bool:
 
 
 def _rung(version: VersionRead, name: str) -> Cell:
-    """Return accuracy on unseen queries; below it what can be compared, for the majority differs by version."""
+    """Return the accuracy on unseen queries, and below it the gain over the majority, which differs by version."""
     accuracy = version.predictability.get(name)
     if accuracy is None:
         return Cell(NOTHING)

@@ -1,4 +1,4 @@
-"""JSON of an audit in, checked records out. What an older audit did not know is empty or None."""
+"""Read and check the JSON document of an audit. Fields that an older audit lacks are empty or None."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Position = str | int
 
 
 class Part(Document):
-    """A part of an audit, in which null is as good as missing."""
+    """A part of an audit; null means the same as a missing field."""
 
     @model_validator(mode="before")
     @classmethod
@@ -26,7 +26,7 @@ class Part(Document):
 
 
 class AccuracyRead(Part):
-    """How well a feature predicts refusal; `low` and `high` are the 95 % interval of `test`."""
+    """How well a feature predicts refusal; `low` and `high` are the 95% confidence interval of `test`."""
 
     train: Share | None
     test: Share | None
@@ -36,12 +36,12 @@ class AccuracyRead(Part):
 
     @property
     def gap(self) -> float | None:
-        """Return what the feature adds to always guessing the majority."""
+        """Return the gain over always predicting the majority label."""
         return None if self.test is None or self.baseline is None else self.test - self.baseline
 
 
 class EffectRead(Part):
-    """A log odds ratio of refusal with its 95 % interval."""
+    """A log odds ratio of refusal with its 95% confidence interval."""
 
     log_odds: float
     low: float
@@ -49,21 +49,21 @@ class EffectRead(Part):
 
 
 class FeatureRead(Part):
-    """A feature that another one repeats."""
+    """The feature that another one echoes."""
 
     feature: str
     position: Position
 
 
 class ExampleQueriesRead(Part):
-    """Queries that a finding is about."""
+    """Example queries of a finding."""
 
     refused: list[str] = Field(default_factory=list)
     answered: list[str] = Field(default_factory=list)
 
 
 class FindingRead(EffectRead):
-    """How one surface feature goes with refusal. `position` is a word, or an index into the query."""
+    """Association of one surface feature with refusal. `position` is a word, or an index into the query."""
 
     feature: str
     position: Position
@@ -95,7 +95,7 @@ class SkippedRead(Part):
 
 
 class ProbesRead(Part):
-    """On what the predictability was measured."""
+    """Data on which predictability was measured."""
 
     evaluation: str = ""
     folds: Count | None = None
@@ -106,7 +106,7 @@ class ProbesRead(Part):
 
 
 class PicturesRead(Part):
-    """How the pictures that the data names were handled; `looked_at` is None where all were looked at."""
+    """Counts of the images in the data; `looked_at` is None if all were opened."""
 
     named: Count = 0
     looked_at: Count | None = None
@@ -119,12 +119,12 @@ class PicturesRead(Part):
 
     @property
     def sampled(self) -> bool:
-        """Say whether only some were looked at."""
+        """Return whether only a sample of the images was opened."""
         return self.looked_at is not None and self.looked_at < self.named
 
 
 class DecidedOpenerRead(Part):
-    """Among queries with one opener: where the other words point to the wrong label."""
+    """Queries with one opener: how often the other words predict the wrong label."""
 
     opener: str
     verdict: Literal["refusal", "answer"]
@@ -135,7 +135,7 @@ class DecidedOpenerRead(Part):
 
 
 class DecidedQueryRead(Part):
-    """A query that its opener alone decides; `rest_score` is the other words' probability of refusal."""
+    """A query that only its opener decides; `rest_score` is the probability of refusal from the other words."""
 
     query: str
     opener: str
@@ -144,14 +144,14 @@ class DecidedQueryRead(Part):
 
 
 class DecidedRead(Part, RateRead):
-    """The share of queries that their opener alone decides."""
+    """Share of queries that only their opener decides."""
 
     openers: list[DecidedOpenerRead] = Field(default_factory=list)
     examples: list[DecidedQueryRead] = Field(default_factory=list)
 
 
 class DisagreementRead(Part):
-    """A row whose label field and whose answer say different things."""
+    """A row whose label field and answer disagree."""
 
     id: str | int
     query: str
@@ -161,7 +161,7 @@ class DisagreementRead(Part):
 
 
 class LabelQualityRead(Part):
-    """How far the label field and the answers agree, over the rows that carry both."""
+    """Agreement of label field and answer, over the rows that have both."""
 
     both: Count
     disagree: Count
@@ -178,7 +178,7 @@ class SuggestedRead(Part):
 
 
 class AttackWordRead(EffectRead):
-    """An opener to attack with; `flips` is the share of rewritten queries whose predicted label turns."""
+    """An opener to attack with; `flips` is the share of rewritten queries whose predicted label changes."""
 
     word: str
     refused: Count
@@ -187,7 +187,7 @@ class AttackWordRead(EffectRead):
 
 
 class AttackWordsRead(Part):
-    """Openers to attack with, and how strong they are expected to be."""
+    """Openers to attack with, and their expected effect."""
 
     jailbreak: list[AttackWordRead] = Field(default_factory=list)
     over_prudence: list[AttackWordRead] = Field(default_factory=list)
@@ -203,7 +203,7 @@ class VersionRead(Part):
 
 
 class RemedyRead(VersionRead):
-    """The data as a remedy leaves them."""
+    """The data after a remedy."""
 
     file: str = ""
     dropped: Count = 0
@@ -212,9 +212,9 @@ class RemedyRead(VersionRead):
 
 
 class CompareRead(VersionRead):
-    """Another file: `gone` is tied to a label in this one only, `new` in the other one only.
+    """Another file: `gone` lists findings only in this file, `new` those only in the other one.
 
-    Both lists may be cut; `gone_n` and `new_n` say how many there are.
+    Both lists may be truncated; `gone_n` and `new_n` are the full counts.
     """
 
     source: str
@@ -248,10 +248,10 @@ class AuditRead(VersionRead):
 
     @property
     def answered(self) -> int:
-        """Return how many queries are answered."""
+        """Return the number of answered queries."""
         return max(0, self.n - self.refused)
 
 
 def read_audit(document: Any, where: str = "audit document") -> AuditRead:
-    """Return what an audit found, checked; `where` names the document in errors."""
+    """Return the checked audit document; `where` names the document in errors."""
     return checked(AuditRead, document, AUDIT_SCHEMA, where)

@@ -1,4 +1,4 @@
-"""Findings in, what a table says of each of them out: the sentence, the kind, what it repeats."""
+"""Rows of the findings table: a sentence for each finding, its kind, and the finding that it echoes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = {
     "ngram": "n-grams",
     "shape": "shape",
     "template": "sentence pattern",
-    "image": "pictures",
+    "image": "images",
 }
 _LONGEST = 40
 _FROM_FRONT = {1: "second", 2: "third", 3: "fourth"}
@@ -23,7 +23,7 @@ _FROM_BACK = {-1: "last", -2: "last but one", -3: "last but two"}
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One row; `says` completes "Queries that …", `echo` names the finding that it repeats, or is empty."""
+    """One row; `says` completes "Queries that …", `echo` names the finding that it echoes, or is empty."""
 
     found: FindingRead
     says: str
@@ -32,29 +32,29 @@ class FindingRow:
 
 
 def finding_rows(findings: Iterable[FindingRead]) -> tuple[FindingRow, ...]:
-    """Return one row a finding, in the order of the document."""
+    """Return one row per finding, in the order of the document."""
     return tuple(FindingRow(one, says(one), kind_of(one), _echo(one)) for one in findings)
 
 
 def kinds_of(rows: Iterable[FindingRow]) -> dict[str, str]:
-    """Return the kinds that occur, with their names."""
+    """Return the kinds that occur, with their display names."""
     found = {row.kind for row in rows}
     return {kind: name for kind, name in KINDS.items() if kind in found}
 
 
 def says(finding: FindingRead) -> str:
-    """Return what completes "Queries that …"; older documents leave it to the page."""
+    """Return a text that completes "Queries that …"; older documents do not include one."""
     if finding.text:
         return finding.text
     word = f"“{short(finding.feature, _LONGEST)}”"
     if finding.position == "opener":
         return f"open with {word}"
     place = _place(finding.position)
-    return f"have {word} as their {place} word" if place else f"hold {word}"
+    return f"have {word} as their {place} word" if place else f"contain {word}"
 
 
 def kind_of(finding: FindingRead) -> str:
-    """Return a kind that the page knows."""
+    """Return a kind that the page can filter by."""
     if finding.kind in KINDS:
         return finding.kind
     if finding.position in ("shape", "template", "image"):

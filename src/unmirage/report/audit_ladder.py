@@ -1,4 +1,4 @@
-"""An audit's predictability in, the rungs of the ladder out: what each rule looks at, in plain words."""
+"""Describe the probes of an audit: what each one reads, and its accuracy as a bar."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from unmirage.report.audit_document import AccuracyRead, AuditRead, PicturesRead, ProbesRead
 
 RUNGS = {
-    "majority": "nothing: always the more common label",
+    "majority": "nothing: always the majority label",
     "opener": "the first word",
     "first_words": "the first three words",
     "shape": "length, punctuation and capitals",
-    "template": "the sentence pattern, its content words masked",
+    "template": "the sentence pattern, with content words masked",
     "words_without_opener": "all words but the first",
     "words": "all words",
-    "image": "the picture’s file, size and colours",
-    "words_and_image": "all words, and the picture’s file, size and colours",
-    "image_embedding": "the picture, as a vision encoder sees it",
+    "image": "the image’s file, size and colors",
+    "words_and_image": "all words, and the image’s file, size and colors",
+    "image_embedding": "the image embedding of a vision encoder",
 }
 _OF_PICTURES = {"image", "words_and_image", "image_embedding"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A rule's accuracy in per cent of the width: what a plain guess gets right, and what the rule adds."""
+    """A probe's accuracy in percent of the width: the part that the majority label reaches, and the gain over it."""
 
     plain: float
     more: float
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One rule of the ladder; `note` stands in place of the figure where there is none."""
+    """One probe; `note` replaces the value if there is none."""
 
     name: str
     accuracy: AccuracyRead
@@ -44,24 +44,24 @@ class Rung:
 
 
 def ladder(audit: AuditRead) -> tuple[Rung, ...]:
-    """Return the rungs in the order of the document."""
+    """Return the probes in the order of the document."""
     return tuple(_rung(name, accuracy, audit.pictures) for name, accuracy in audit.predictability.items())
 
 
 def rung_name(name: str) -> str:
-    """Return what a rule looks at; the name of a rule that we do not know speaks for itself."""
+    """Return what a probe reads; an unknown probe is shown by its name."""
     return RUNGS.get(name, name)
 
 
 def measured_on(probes: ProbesRead) -> str:
-    """Say which queries count as unseen, or nothing where the document does not."""
+    """Return which queries count as unseen; "" if the document does not say."""
     if probes.test_source:
         size = "" if probes.test_n is None else f" ({probes.test_n:,} queries)"
         return f"Unseen: the queries of {probes.test_source}{size}."
     if probes.evaluation != "cross-validated":
         return ""
-    folds = "" if probes.folds is None else f" in {probes.folds} parts, each guessed by a rule learned from the others"
-    rows = "" if probes.rows is None else f" {probes.rows:,} queries{', drawn by chance' if probes.sampled else ''},"
+    folds = "" if probes.folds is None else f" with {probes.folds} folds"
+    rows = "" if probes.rows is None else f" {probes.rows:,} queries{', a random sample' if probes.sampled else ''},"
     return f"Unseen:{rows} cross-validated{folds}."
 
 
@@ -93,4 +93,4 @@ def _bar(accuracy: AccuracyRead) -> Bar | None:
 def _why(name: str, pictures: PicturesRead | None) -> str:
     if name not in _OF_PICTURES or (pictures is not None and pictures.read):
         return "not estimable"
-    return "no pictures were found" if pictures is not None and pictures.named else "the data name no pictures"
+    return "no images were found" if pictures is not None and pictures.named else "the data has no images"

@@ -1,4 +1,4 @@
-"""An audit's document in, one self-contained HTML page out."""
+"""Build the HTML page of an audit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def render_audit_page(document: dict[str, Any], where: str = "audit document", *
     """Return the page of an audit.
 
     Args:
-        document: what `unmirage audit --json` prints (schema `unmirage.audit/1`).
+        document: output of `unmirage audit --json` (schema `unmirage.audit/1`).
         where: names the document in errors.
-        redact: leave answers out.
+        redact: leave out answers.
 
     Raises:
         UserError: the document does not follow the schema.
@@ -63,19 +63,19 @@ def _total(number: int | None, listed: list[FindingRead]) -> int:
 
 
 def _sections(audit: AuditRead, plot: Forest | None) -> list[tuple[str, str]]:
-    """Return the sections that a reader may jump to."""
+    """Return the sections for the page's navigation."""
     sections = [
         ("openers", "First words", audit.openers),
-        ("ladder", "Ladder", True),
-        ("forest", "Strongest ties", plot),
+        ("ladder", "Predictability", True),
+        ("forest", "Strongest findings", plot),
         ("decided", "Decided by the opener", audit.decided_by_opener),
         ("labels", "Labels", audit.label_quality),
-        ("pictures", "Pictures", audit.pictures),
-        ("words", "Words to attack with", True),
+        ("pictures", "Images", audit.pictures),
+        ("words", "Attack words", True),
         ("remedies", "Remedies", audit.remedies),
         ("compare", "Comparison", audit.compare),
-        ("todo", "What to do", True),
-        ("findings", "Every finding", True),
-        ("reading", "How to read this", True),
+        ("todo", "Next steps", True),
+        ("findings", "All findings", True),
+        ("reading", "Definitions", True),
     ]
     return [(name, title) for name, title, there in sections if there]

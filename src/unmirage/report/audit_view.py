@@ -1,4 +1,4 @@
-"""An audit's document in, what a page says about it out: the headline, the verdict, what it means."""
+"""Sentences about an audit: the headline, the verdict and its meaning."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from unmirage.report.formatting import listed, percent, points
 SMALL_GAP = 0.05
 LARGE_GAP = 0.2
 
-# What says nothing about harm, and so should not tell the label. The words themselves may.
+# Surface features that are unrelated to harm, and should not predict the label. The words themselves may.
 _SURFACE = {
     "opener": "its first word",
     "first_words": "its first three words",
     "shape": "its length, punctuation and capitals",
-    "template": "its sentence pattern, content words masked",
-    "image": "the file, size and colours of its picture",
+    "template": "its sentence pattern with content words masked",
+    "image": "the file, size and colors of its image",
 }
 _LABEL_SOURCES = {
-    "field": "the data’s own field",
-    "answer": "the answers, by a list of refusal phrases",
-    "mixed": "the data’s own field, or the answer where that is empty",
+    "field": "label field of the data",
+    "answer": "answers, matched against refusal phrases",
+    "mixed": "label field of the data, or the answer if the field is empty",
 }
 
 
 class Shortcut(IntEnum):
-    """How much of a shortcut there is; the larger, the worse."""
+    """How strong the shortcut is, from none to clear."""
 
     UNKNOWN = 0
     NONE = 1
@@ -38,13 +38,13 @@ class Shortcut(IntEnum):
 
     @property
     def said(self) -> str:
-        """Return the verdict as a page says it."""
+        """Return the verdict in words."""
         return ("not estimable", "no shortcut found", "some shortcut", "clear shortcut")[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditView:
-    """What both pages show of an audit."""
+    """Content of an audit that the audit page and the run page show."""
 
     audit: AuditRead
     headline: str
@@ -57,7 +57,7 @@ class AuditView:
 
 
 def view(audit: AuditRead) -> AuditView:
-    """Return what a page shows of an audit."""
+    """Return the content to show of an audit."""
     found = {name: shortcut(audit.predictability.get(name)) for name in _SURFACE}
     return AuditView(
         audit=audit,
@@ -72,7 +72,7 @@ def view(audit: AuditRead) -> AuditView:
 
 
 def shortcut(accuracy: AccuracyRead | None) -> Shortcut:
-    """Say how much of a shortcut a rule is. One that chance may explain is none."""
+    """Return how strong a shortcut a probe reveals. One that is consistent with chance counts as none."""
     if accuracy is None or accuracy.gap is None or accuracy.baseline is None:
         return Shortcut.UNKNOWN
     by_chance = accuracy.low is not None and accuracy.low <= accuracy.baseline
@@ -82,36 +82,36 @@ def shortcut(accuracy: AccuracyRead | None) -> Shortcut:
 
 
 def _headline(audit: AuditRead, found: dict[str, Shortcut]) -> str:
-    """Speak of the first word, unless it tells little and something else tells more."""
-    worst = max(found, key=lambda name: found[name])  # the first word where several are as bad
+    """Return a sentence about the first word, or about a stronger feature if the first word predicts little."""
+    worst = max(found, key=lambda name: found[name])  # ties go to the first word
     if found[worst] is Shortcut.UNKNOWN:
-        return "How well the first word predicts refusal is not estimable from this data."
+        return "This data does not allow an estimate of how well the first word predicts refusal."
     rule, told_from = audit.predictability[worst], _SURFACE[worst]
     can = {
-        Shortcut.CLEAR: f"can be told from nothing but {told_from}",
-        Shortcut.SOME: f"can be told in part from {told_from}",
-        Shortcut.NONE: f"cannot be told from {told_from}",
+        Shortcut.CLEAR: f"can be predicted from {told_from} alone",
+        Shortcut.SOME: f"can be predicted in part from {told_from}",
+        Shortcut.NONE: f"cannot be predicted from {told_from}",
     }
     return (
-        f"Whether a query is to be refused {can[found[worst]]}: such a guess is right for {percent(rule.test)} "
-        f"of unseen queries, always guessing the more common label for {percent(rule.baseline)}."
+        f"Whether a query is refused {can[found[worst]]}: a simple rule is correct for {percent(rule.test)} of "
+        f"unseen queries, always predicting the majority label for {percent(rule.baseline)}."
     )
 
 
 def _meaning(audit: AuditRead, found: dict[str, Shortcut]) -> list[str]:
     if max(found.values()) is Shortcut.UNKNOWN:
-        return ["Too few queries, or only one label: nothing can be said about a shortcut."]
+        return ["There are too few queries, or only one label, to detect a shortcut."]
     said = [] if audit.shortcut_gap is None else [_gap(audit.shortcut_gap)]
     others = [name for name, level in found.items() if level >= Shortcut.SOME and name != "opener"]
     if others:
-        each = listed(f"{_SURFACE[name]} (right for {percent(audit.predictability[name].test)})" for name in others)
-        said.append(f"A query’s label can also be told from {each}. None of that is what a query asks for.")
+        each = listed(f"{_SURFACE[name]} (correct for {percent(audit.predictability[name].test)})" for name in others)
+        said.append(f"The label can also be predicted from {each}. None of these is what a query asks for.")
     without = audit.predictability.get("words_without_opener")
     if without is not None and shortcut(without) is Shortcut.CLEAR:
         said.append(
-            f"The other words give the label away as well ({percent(without.test)} without the first word). "
-            "Part of that is what the queries are about, as it should be; "
-            "but new openers alone will not close every shortcut."
+            f"The other words also predict the label ({percent(without.test)} without the first word). "
+            "Part of this is expected, because the words say what a query asks for. "
+            "New openers alone will not remove every shortcut."
         )
     return said
 
@@ -120,10 +120,10 @@ def _gap(gap: float) -> str:
     size = points(gap)
     if gap > LARGE_GAP:
         return (
-            f"The shortcut gap is {size} points. A model fine-tuned on this data can score well by reading "
-            "the first word and not the request: it may refuse harmless queries that open like refused ones, "
-            "and answer harmful ones that open like answered ones."
+            f"The shortcut gap is {size} points. A model fine-tuned on this data can score well from the first word "
+            "alone, without reading the request. It may refuse harmless queries that open like refused ones, "
+            "and answer harmful queries that open like answered ones."
         )
     if gap > SMALL_GAP:
-        return f"The shortcut gap is {size} points: the first word tells something, but not most of it."
-    return f"The shortcut gap is {size} points: the first word tells next to nothing that a guess does not."
+        return f"The shortcut gap is {size} points: the first word predicts part of the label."
+    return f"The shortcut gap is {size} points: the first word predicts little beyond the majority label."

@@ -1,4 +1,4 @@
-"""Saved results of a published benchmark in, what they say in plain words out. Nothing was attacked there."""
+"""Summarize the results of a published benchmark, which includes no attack, in sentences."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from unmirage.text.printable import clean
 
 
 def summarise_benchmark(results: ResultsRead, suite: SuiteRead) -> list[str]:
-    """Return the headline, then a sentence for each model where there are several."""
+    """Return the headline, then a sentence per model if there are several."""
     name = clean(suite.name, 60)
     said = [f"{clean(model_name(model), 60)} {_does(read)}" for model, read in results.models.items()]
     if len(said) == 1:
         return [f"{said[0]} ({name})."]
-    return [f"{len(said)} models on {name}, asked as it is published.", *(f"{one}." for one in said)]
+    return [f"{len(said)} models on {name}, with its original questions.", *(f"{one}." for one in said)]
 
 
 def _does(model: ModelRead) -> str:
@@ -23,5 +23,5 @@ def _does(model: ModelRead) -> str:
     if model.rr.before.value is not None:
         parts.append(f"refuses {percent(model.rr.before.value)} of the benign ones")
     if model.ir.before.value is not None and model.ir.before.k:
-        parts.append(f"answers {percent(model.ir.before.value)} of the unsafe ones beside the point")
-    return listed(parts) if parts else "has no rate that can be estimated"
+        parts.append(f"gives irrelevant responses to {percent(model.ir.before.value)} of the unsafe ones")
+    return listed(parts) if parts else "has no estimable rate"

@@ -1,4 +1,4 @@
-"""The stores of runs in, one block of JSON out, from which the page's script makes rows on demand."""
+"""Collect the responses of runs into one JSON block, which the page's script filters and shows."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from unmirage.text.printable import clean, short
 
 MOST_ROWS = 20_000
 MOST_PICTURES = 200
-_PICTURE_BYTES = 1_500_000  # of all data URIs together
-_LONGEST, _SHORTEST = 4000, 300  # characters of a text, with few rows and with many
+_PICTURE_BYTES = 1_500_000  # limit for all data URIs together
+_LONGEST, _SHORTEST = 4000, 300  # maximum characters of a text, with few rows and with many
 _ALL_TEXT = 12_000_000
 _NOT_JUDGED = "not judged"
 _VERDICTS = (*map(str, Verdict), _NOT_JUDGED)
 _KINDS = tuple(map(str, Kind))
-# Nothing in the block can end it, open a comment, or be a line end to a script; "&" is for XML parsers.
+# Escapes keep data from ending the block, opening a comment or breaking a script line; "&" is for XML parsers.
 _ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """The block, how many responses it holds and how many there are, and what could not be read."""
+    """The block, the numbers of included and of all responses, and notes on stores that could not be read."""
 
     block: Markup
     shown: int
@@ -45,7 +45,7 @@ class Browser:
 
 @dataclass(slots=True)
 class _Names:
-    """Texts by number, each kept once."""
+    """Numbers texts so that each is stored once."""
 
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class _Names:
 
 
 class _Block:
-    """The block as it grows."""
+    """The block under construction."""
 
     def __init__(self, longest: int, *, redact: bool) -> None:
         self.queries: list[list[Any]] = []
@@ -69,7 +69,7 @@ class _Block:
         self._bytes = 0
 
     def add(self, place: str, source: Source, results: ResultsRead, one: Run, share: int) -> None:
-        """Add what one store holds: all queries of as many samples as make up the share of each model."""
+        """Add the responses of one store: all queries of as many samples as fit into each model's share."""
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}
             kept = _spread(store.queries(), share)
@@ -122,7 +122,7 @@ class _Block:
         return self._texts(clean(text, self._longest))
 
     def _picture(self, folder: Pictures, image: str | None, known: dict[str, int]) -> int:
-        """Return the number of a picture; -1: there is none, -2: it cannot be shown, -3: the page holds enough."""
+        """Return the number of an image; -1: no image, -2: it cannot be shown, -3: the page has reached its limit."""
         if image is None or self._redact:
             return -1
         if image not in known:
@@ -136,7 +136,7 @@ class _Block:
         return known[image]
 
     def markup(self) -> Markup:
-        """Return the block, so written that a browser sees text alone in it."""
+        """Return the block, escaped so that a browser reads it as text only."""
         document = {
             "texts": list(self._texts),
             "models": list(self._models),
@@ -151,13 +151,13 @@ class _Block:
             "redacted": self._redact,
         }
         said = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        return Markup(said.translate(_ESCAPES))  # noqa: S704 - escaped just above, and read by JSON.parse alone
+        return Markup(said.translate(_ESCAPES))  # noqa: S704 - escaped just above; only JSON.parse reads it
 
 
 def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, redact: bool = False) -> Browser | None:
-    """Return the responses of all runs; None where no store holds any.
+    """Return the responses of all runs; None if no store has any.
 
-    Where there are more than `MOST_ROWS`, samples are left out, the same ones for all models of a store.
+    Above `MOST_ROWS`, samples are left out: the same ones for all models of a store.
     """
     notes, places = [], []
     for source in sources:
@@ -168,7 +168,7 @@ def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, re
                 with one.store() as store:
                     count = _count(store, source)
             except UNREADABLE as error:
-                notes.append(f"{place}: its store could not be read ({' '.join(str(error).split())}).")
+                notes.append(f"{place}: store.sqlite could not be read ({' '.join(str(error).split())}).")
             else:
                 places.append((place, source, one, count))
     total = sum(count for *_, count in places)
@@ -181,7 +181,7 @@ def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, re
         try:
             block.add(place, source, results[source.name], one, share)
         except UNREADABLE as error:
-            notes.append(f"{place}: its store could not be read ({' '.join(str(error).split())}).")
+            notes.append(f"{place}: store.sqlite could not be read ({' '.join(str(error).split())}).")
     return Browser(block.markup(), len(block.rows), total, tuple(notes))
 
 
@@ -190,7 +190,7 @@ def _count(store: Store, source: Source) -> int:
 
 
 def _spread(queries: Sequence[Query], most: int) -> dict[str, Query]:
-    """Return all queries of as many samples as have `most` queries together, drawn as if at random."""
+    """Return all queries of a pseudorandom subset of samples, with at most `most` queries in total."""
     if len(queries) <= most:
         return {query.id: query for query in queries}
     by_sample: dict[str, list[Query]] = {}

@@ -1,6 +1,6 @@
-"""Rates and counts in, the geometry of charts out. The macros in `templates/charts.html.j2` draw it.
+"""Geometry of the charts that `templates/charts.html.j2` draws.
 
-Bars are measured in per cent of the chart's width, so that they fit a phone and the text keeps its size.
+Bars use percent of the chart's width, so that they fit a phone while the text keeps its size.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from unmirage.report.formatting import percent
 
 OPENERS_SHOWN = 12
 _OPENER_ROW = 26
-_HALF_GAP = 11.0  # between the middle of the chart, where the words stand, and either bar
+_HALF_GAP = 11.0  # from the middle of the chart, where the words are, to either bar
 _LONGEST_BAR = 29.0
 
 _STACK_START = 17.0
 _STACK_WIDTH = 100 - _STACK_START
-_LABELLED = 0.12  # a share too small for its number inside the bar
+_LABELLED = 0.12  # smaller shares have no number inside the bar
 
 LEFT, RIGHT = 40.0, 268.0  # of all panels
 _TOP, _BOTTOM = 18.0, 128.0
 _TICKS = 6
-_MOST_MARKS = 12  # more would run into each other
-_BESIDE = 3.0  # the control's marks stand beside the attack's, so that neither hides the other
+_MOST_MARKS = 12  # more would overlap
+_BESIDE = 3.0  # offset of the control's marks, so that they do not overlap the attack's
 
 
 @dataclass(frozen=True, slots=True)
 class OpenerBar:
-    """One opener: its counts, the width of both bars and where the left one starts."""
+    """One opener: its counts, the widths of both bars, and the start of the left one."""
 
     word: str
     refused: int
@@ -44,7 +44,7 @@ class OpenerBar:
 
 @dataclass(frozen=True, slots=True)
 class OpenerChart:
-    """The most frequent openers, and how many more there are."""
+    """The most frequent openers, and the number of others."""
 
     bars: tuple[OpenerBar, ...]
     rest: int
@@ -54,7 +54,7 @@ class OpenerChart:
 
 
 def opener_chart(openers: Sequence[OpenerRead]) -> OpenerChart:
-    """Return bars that grow to the left for refused, to the right for answered."""
+    """Return bars that extend to the left for refused queries, to the right for answered ones."""
     shown = openers[:OPENERS_SHOWN]
     most = max((max(one.refused, one.answered) for one in shown), default=0) or 1
     bars = []
@@ -68,7 +68,7 @@ def opener_chart(openers: Sequence[OpenerRead]) -> OpenerChart:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a stacked bar, of one verdict or kind; `inside` is the number that fits into it, or nothing."""
+    """Part of a stacked bar, of one verdict or kind; `inside` is its number if it fits, else empty."""
 
     verdict: str
     x: float
@@ -86,7 +86,7 @@ class Stack:
 
 
 def decomposition(model: ModelRead) -> tuple[Stack, Stack]:
-    """Return the stacked bars of one model; after the attack, of its single shots."""
+    """Return the stacked bars of one model; the bar after the attack is over single shots."""
     return (
         _stack("plain", model.asr.before, model.ir.before, model.refused_unsafe.before),
         _stack("attacked", model.asr.per_shot, model.ir.after, model.refused_unsafe.after),
@@ -111,7 +111,7 @@ def _stack(label: str, complied: RateRead, irrelevant: RateRead, refused: RateRe
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A rate with its interval, placed in a panel."""
+    """A rate with its confidence interval, placed in a panel."""
 
     x: float
     y: float
@@ -122,10 +122,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """ASR of one model by the number of shots, between its plain queries and the control.
+    """ASR of one model by the number of shots, with its plain queries and the control.
 
-    `controls` are the control's marks by the number of shots; there are none in older documents. Where the panel is
-    `dense`, only the last marks are drawn, and the lines.
+    `controls` are the control's marks by the number of shots; older documents have none. A `dense` panel shows only
+    the last marks, and the lines.
     """
 
     plain: Mark | None
@@ -157,7 +157,7 @@ def by_k_panel(model: ModelRead) -> Panel:
     ticks = tuple((round(at[k], 1), k) for k in range(1, most + 1) if k == most or k == 1 or k % every == 0)
     said = [f"plain queries {percent(asr.before.value)}"]
     said += [f"any of {k} shots {mark.label}" for k, mark in placed if mark]
-    said += [f"any of {k} control shots {percent(one.value)}" for k, one in enumerate(asr.control_by_k[:most], 1)]
+    said += [f"control, any of {k} shots {percent(one.value)}" for k, one in enumerate(asr.control_by_k[:most], 1)]
     said.append(f"control {percent(asr.control.value)}")
     return Panel(
         plain=mark_at(at[0], asr.before),
@@ -177,7 +177,7 @@ def by_k_panel(model: ModelRead) -> Panel:
 
 
 def line_through(marks: Sequence[Mark]) -> str:
-    """Return the points of a line through the marks, as SVG takes them."""
+    """Return the points of a line through the marks in SVG format."""
     return " ".join(f"{mark.x},{mark.y}" for mark in marks)
 
 
@@ -187,7 +187,7 @@ def _band(marks: Sequence[Mark]) -> str:
 
 
 def mark_at(x: float, rate: RateRead) -> Mark | None:
-    """Return the mark of a rate at `x` of a panel; None where it is not estimable."""
+    """Return the mark of a rate at `x` of a panel; None if it is not estimable."""
     if rate.value is None:
         return None
     low = rate.value if rate.low is None else rate.low

@@ -1,4 +1,4 @@
-"""Tables of paired differences: each model before and after the attack, and each model against the reference."""
+"""Tables of paired differences: each model before and after the attack, and each model against a reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ATTACKED = {"asr": "ASR", "rr": "RR", "benign_answered": "Benign answered"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference in points. `clear`: it stays significant after correction. All empty where there is none."""
+    """One difference in percentage points. `clear`: significant after correction. All empty if not computed."""
 
     value: str = ""
     interval: str = ""
@@ -29,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceTable:
-    """One row a model, one cell a rate."""
+    """One row per model, one cell per rate."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Difference, ...]], ...]
@@ -37,7 +37,7 @@ class DifferenceTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
-    """Both tables (None where there is nothing in them), the reference, how many tests, and what was not paired."""
+    """Both tables (None if empty), the reference model, the number of tests, and notes on unpaired rates."""
 
     attacked: DifferenceTable | None
     against: DifferenceTable | None
@@ -49,7 +49,7 @@ class Differences:
 def differences(gathered: Gathered, reference: str | None = None) -> Differences:
     """Return the differences of all models of all runs.
 
-    Those of one run are taken from its results where they are there; all others are computed from the stores.
+    Those of one run are read from its results if they are there; all others are computed from the stores.
     """
     saved = gathered.results.comparisons
     if len(gathered.sources) == 1 and saved and reference in (None, _reference(saved)):
@@ -61,11 +61,11 @@ def differences(gathered: Gathered, reference: str | None = None) -> Differences
 
 
 def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
-    """Say where rates are pooled over seeds whose stores are not there, so that fewer samples are paired."""
+    """Yield a note if rates are pooled over seeds without stores, so that fewer samples are paired."""
     for source in gathered.sources:
         seeds, stores = gathered.runs[source.name].seeds, stores_of(source.run)
         if stores and len(stores) < len(seeds):
-            yield f"{source.name}: its rates pool {len(seeds)} seeds; of {len(stores)} there is a store to pair from."
+            yield f"{source.name}: its rates pool {len(seeds)} seeds, but a store for pairing exists for only {len(stores)}."
 
 
 def _reference(comparisons: Sequence[ComparisonRead]) -> str | None:
@@ -112,7 +112,7 @@ def _difference(one: ComparisonRead) -> Difference:
         p="" if corrected is None else f"p {_equals(corrected)}",
         clear=corrected is not None and corrected < _SIGNIFICANT,
         title=(
-            f"{one.n} samples; {_side(one.a)} alone: {one.only_a}, {_side(one.b)} alone: {one.only_b}; "
+            f"{one.n} samples; only {_side(one.a)}: {one.only_a}, only {_side(one.b)}: {one.only_b}; "
             f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}{_clusters(one)}"
         ),
     )

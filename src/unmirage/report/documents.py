@@ -1,4 +1,4 @@
-"""Read the JSON files of a run into checked records; errors name file and field."""
+"""Read the JSON files of a run into checked records. Errors name the file and the field."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Document(BaseModel):
-    """A part of a document: types are not bent, fields that a later version adds are passed over."""
+    """Part of a document. Types are strict; unknown fields from later versions are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
 
 class RateRead(Document):
-    """A share with its interval and counts, as saved."""
+    """A rate with its confidence interval and counts, as saved."""
 
     value: Share | None
     low: Share | None
@@ -47,7 +47,7 @@ class PairRead(Document):
 
 
 class AsrRead(PairRead):
-    """The attack's success, also by shots and against what it is compared with. Older documents know less of it."""
+    """The attack success rate, also by shots and for controls. Older documents have fewer fields."""
 
     per_shot: RateRead
     by_k: list[RateRead]
@@ -58,20 +58,20 @@ class AsrRead(PairRead):
 
 
 class BenignRead(PairRead):
-    """A rate of benign queries, also of other rewrites."""
+    """A rate of benign queries, also for other rewrites."""
 
     by_kind: dict[str, RateRead] = {}
 
 
 class CategoryRead(Document):
-    """The rates of one category of the data."""
+    """The rates of one data category."""
 
     asr: PairRead
     rr: PairRead
 
 
 class CorrectedRead(Document):
-    """A rate corrected for the judge's errors; where it is not identifiable, `why` says so."""
+    """A rate corrected for the judge's errors; if it is not identifiable, `why` gives the reason."""
 
     value: Share | None
     low: Share | None
@@ -81,7 +81,7 @@ class CorrectedRead(Document):
 
 
 class MeanRead(Document):
-    """A mean: of a benchmark's own scores, of shots, or of seeds."""
+    """A mean of a benchmark's own scores, of shots or of seeds."""
 
     value: float | None
     low: float | None
@@ -90,7 +90,7 @@ class MeanRead(Document):
 
 
 class VariantRead(Document):
-    """What a model was made from, and how."""
+    """The model that a variant was made from, and how."""
 
     of: str
     kind: str
@@ -99,14 +99,14 @@ class VariantRead(Document):
 
 
 class ClusterRead(Document):
-    """Responses that say nearly the same."""
+    """Responses with nearly the same text."""
 
     size: Count
     examples: list[str]
 
 
 class InsteadRead(Document):
-    """What a model says where it neither complies nor refuses."""
+    """Kinds of irrelevant responses of a model."""
 
     n: Count
     shares: dict[str, RateRead]
@@ -114,7 +114,7 @@ class InsteadRead(Document):
 
 
 class ModelRead(Document):
-    """All rates of one model. Older documents do not say whether it has collapsed, so None is not the same as []."""
+    """All rates of one model. `collapsed` is None if an older document lacks it, and [] if the model is sound."""
 
     asr: AsrRead
     rr: BenignRead
@@ -135,21 +135,21 @@ class ModelRead(Document):
 
 
 class SeedRead(Document):
-    """The rates of one seed alone."""
+    """The rates of one seed."""
 
     seed: int
     models: dict[str, ModelRead]
 
 
 class CanariesRead(Document):
-    """How often an attack on the judge itself turns its verdict."""
+    """How often attacks on the judge change its verdict."""
 
     flip_rate: RateRead
     by_attack: dict[str, RateRead] = {}
 
 
 class CalibrationRead(Document):
-    """How a judge errs, measured on responses with known verdicts."""
+    """Error rates of a judge, measured on responses with known verdicts."""
 
     n: Count
     sensitivity: RateRead
@@ -157,7 +157,7 @@ class CalibrationRead(Document):
 
 
 class JudgeRead(Document):
-    """What is known of a judge: how far it agrees with the one behind the rates, how it errs, what attacks on it do."""
+    """Quality of a judge: agreement with the judge of the rates, error rates, and robustness to attacks."""
 
     precision: RateRead | None = None
     recall: RateRead | None = None
@@ -174,7 +174,7 @@ class SideRead(Document):
 
 
 class ComparisonRead(Document):
-    """Two rates over the same samples, b minus a."""
+    """Two rates over the same samples; the difference is b minus a."""
 
     a: SideRead
     b: SideRead
@@ -191,7 +191,7 @@ class ComparisonRead(Document):
 
 
 class SuiteRead(Document):
-    """The benchmark that was asked."""
+    """The benchmark of the run."""
 
     name: str
     purpose: str = ""
@@ -219,17 +219,17 @@ Read = TypeVar("Read", bound=Document)
 
 
 def read_results(path: Path) -> ResultsRead:
-    """Return the rates of a run."""
+    """Return the checked results of a run."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file; the run holds no rates yet, finish it first")
+        raise UserError(f"{path}: no such file; the run has no rates yet, complete it first")
     return checked(ResultsRead, read_json(path), RESULTS_SCHEMA, str(path))
 
 
 def checked(model: type[Read], document: Any, schema: str, where: str) -> Read:
-    """Return the document as `model`, or raise `UserError` naming the first field that is wrong."""
+    """Return the document as `model`, or raise `UserError` naming the first invalid field."""
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        named = f"schema is {clean(repr(found), 60)}" if found is not None else "names no schema"
+        named = f"schema is {clean(repr(found), 60)}" if found is not None else "schema is missing"
         raise UserError(f"{where}: {named}; valid: '{schema}'")
     try:
         return model.model_validate(document)

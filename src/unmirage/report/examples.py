@@ -1,4 +1,4 @@
-"""A run's store in, a few telling examples a model out: the same sample asked plainly and under attack."""
+"""Select informative examples for each model from a run's store: one sample before and under attack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unmirage.report.pictures import Picture, thumbnail
 from unmirage.run import Run, Store
 
 EACH = 3
-# What an attack is meant to do: the verdict on the plain query, then on the rewritten one.
+# The verdicts that a successful attack produces, on the plain query and on the rewritten one.
 TURNS = {
     Kind.JAILBREAK: (Verdict.REFUSED, Verdict.COMPLIED),
     Kind.OVER_PRUDENCE: (Verdict.COMPLIED, Verdict.REFUSED),
@@ -24,7 +24,7 @@ TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query with what the model said and what the judge made of it."""
+    """One query with the model's response and the judge's verdict."""
 
     query: Query
     response: Response
@@ -33,7 +33,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sample before and after the attack. `picture` is None where it has none or it cannot be shown."""
+    """One sample before and after the attack. `picture` is None without an image, or if it cannot be opened."""
 
     plain: Asked
     attacked: Asked
@@ -42,7 +42,7 @@ class Example:
 
     @property
     def turned(self) -> bool:
-        """Say whether the attack did what it is meant to do."""
+        """Return whether the attack succeeded."""
         verdicts = (self.plain.judgement.verdict, self.attacked.judgement.verdict)
         return verdicts == TURNS[self.attacked.query.kind]
 
@@ -57,7 +57,7 @@ class ModelExamples:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What there is to show, from which store, or in `note` why there is nothing."""
+    """The examples and the store they are from, or in `note` the reason why there are none."""
 
     models: list[ModelExamples]
     source: str = ""
@@ -68,9 +68,9 @@ def find_examples(run: Run, models: Iterable[str], judge: str) -> Examples:
     """Return up to `EACH` examples for each model and attack, from the run's store or its first seed's.
 
     Args:
-        run: the run; nothing is written to it.
-        models: the models of the results, in their order.
-        judge: the judge behind the rates, whose verdicts decide what is telling.
+        run: the run; it is not modified.
+        models: the models of the results, in order.
+        judge: the judge of the rates, whose verdicts determine the selection.
     """
     source = _with_store(run)
     if source is None:
@@ -82,12 +82,12 @@ def find_examples(run: Run, models: Iterable[str], judge: str) -> Examples:
             found = [one for model in models if (one := _of_model(store, model, judge, folder)).kinds]
     except (sqlite3.Error, ValueError, TypeError) as error:
         return Examples([], name, f"store.sqlite could not be read ({error}).")
-    note = "" if found else f"The store holds no attacked query with a verdict of judge '{judge}'."
+    note = "" if found else f"store.sqlite has no attack query with a verdict of judge '{judge}'."
     return Examples(found, name, note)
 
 
 def _with_store(run: Run) -> Run | None:
-    """Return the run itself if it has a store, else the first of its seeds that has one."""
+    """Return the run itself if it has a store, else its first seed with a store."""
     seeds = [path for path in run.path.glob("seed-*") if path.is_dir()]
     ordered = sorted(seeds, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
     for one in (run, *map(Run, ordered)):
@@ -113,7 +113,7 @@ def _telling(
     turn: tuple[Verdict, Verdict],
     folder: Pictures,
 ) -> list[Example]:
-    """Return the pairs whose verdict turned as the attack means it to first, then others that changed."""
+    """Return the pairs with a successful attack first, then others whose verdict changed."""
     pairs = []
     for sample_id, shots in attacked.items():
         if plain.get(sample_id):

@@ -1,4 +1,4 @@
-"""JSON of an explanation in, checked records out: how much each word of a query moves the model's refusal."""
+"""Read and check the JSON document of an explanation: how much each word changes the probability of refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXPLAIN_SCHEMA = "unmirage.explain/1"
 
 
 class ExplainedWordRead(Document):
-    """One word at `start` to `end` of the query. `change` is the chance of refusal with it less that without it."""
+    """One word at `start` to `end` of the query. `change` is the probability of refusal with it minus without it."""
 
     word: str
     start: Count
@@ -24,7 +24,7 @@ class ExplainedWordRead(Document):
 
 
 class ExplainedQueryRead(Document):
-    """One query, the model's chance of refusing it, and its words."""
+    """One query, its probability of refusal, and its words."""
 
     query_id: str
     text: str
@@ -40,10 +40,10 @@ class ExplainRead(Document):
 
 
 def read_explain(document: Any, where: str = "explanation") -> ExplainRead:
-    """Return the explanation, checked; `where` names the document in errors."""
+    """Return the checked explanation; `where` names the document in errors."""
     return checked(ExplainRead, document, EXPLAIN_SCHEMA, where)
 
 
 def explain_of(path: Path) -> ExplainRead | None:
-    """Return the explanation in a file, or None where there is no such file."""
+    """Return the explanation in a file; None if there is no such file."""
     return read_explain(read_json(path), str(path)) if path.is_file() else None

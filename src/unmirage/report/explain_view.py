@@ -1,4 +1,4 @@
-"""An explanation in, its queries as tinted pieces of text out: a piece is a word, or what stands between words."""
+"""Split explained queries into tinted pieces of text: words, and the text between them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from unmirage.report.formatting import signed_points
 MOST_QUERIES = 12
 MOST_WORDS = 200
 _LEVELS = 5
-_LEAST_SCALE = 0.05  # below this, a change is noise: it must not look like the strongest tint
+_LEAST_SCALE = 0.05  # smaller changes are noise and must not get the strongest tint
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the query. `tint` is "up1" .. "up5", "down1" .. "down5", or empty."""
+    """Part of a query. `tint` is "up1" .. "up5", "down1" .. "down5", or empty."""
 
     text: str
     tint: str = ""
@@ -24,7 +24,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedQuery:
-    """A query in pieces, and its words as the document has them."""
+    """A query in pieces, and its words as in the document."""
 
     query: ExplainedQueryRead
     pieces: tuple[Piece, ...]
@@ -33,7 +33,7 @@ class ExplainedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The queries to show, how many more there are, and what the strongest tint stands for (a share)."""
+    """The queries to show, the number of others, and the change at the strongest tint (a share)."""
 
     model: str
     queries: tuple[ExplainedQuery, ...]
@@ -42,7 +42,7 @@ class Explained:
 
 
 def explain_view(document: ExplainRead) -> Explained | None:
-    """Return the first queries; None where there are none. All tints are on one scale."""
+    """Return the first queries; None if there are none. All tints use one scale."""
     shown = document.queries[:MOST_QUERIES]
     if not shown:
         return None
@@ -53,13 +53,13 @@ def explain_view(document: ExplainRead) -> Explained | None:
 
 
 def tint(change: float | None, scale: float) -> str:
-    """Return the class of a change: its direction, and its strength in steps of a fifth of the scale."""
+    """Return the CSS class of a change: its direction, and its strength in fifths of the scale."""
     level = round(_LEVELS * min(1.0, abs(change or 0.0) / scale))
     return f"{'up' if change and change > 0 else 'down'}{level}" if level else ""
 
 
 def _pieces(query: ExplainedQueryRead, scale: float) -> tuple[Piece, ...]:
-    """Cut the text at its words; a word whose place is outside, or inside another one, stays untinted."""
+    """Split the text at its words; a word with an invalid or overlapping position has no tint."""
     pieces, at = [], 0
     for word in sorted(query.words[:MOST_WORDS], key=lambda one: one.start):
         if at <= word.start < word.end <= len(query.text):

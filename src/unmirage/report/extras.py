@@ -1,4 +1,4 @@
-"""What results.json says beside its rates in, tables out: scores, corrected rates, judges, what is said instead."""
+"""Tables of results besides the rates: scores, corrected rates, judges, and kinds of irrelevant responses."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _CORRECTED: Mapping[str, Callable[[ModelRead], RateRead]] = {
 
 
 def scores_table(models: Mapping[str, ModelRead]) -> RateTable | None:
-    """Return the mean of a benchmark's own scores, one column a scorer."""
+    """Return the mean of a benchmark's own scores, one column per scorer."""
     scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
     scored = {name: model.scores for name, model in models.items() if model.scores}
     return _means_table(scored, {one: one for one in scorers}, "questions")
 
 
 def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
-    """Return the mean of each rate over the seeds, one column a rate; None where there is one seed."""
+    """Return the mean of each rate over the seeds, one column per rate; None with a single seed."""
     means = {
         name: {rate: one for rate, one in model.over_seeds.items() if one.value is not None}
         for name, model in models.items()
@@ -53,7 +53,7 @@ def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
 def _means_table(
     means: Mapping[str, Mapping[str, MeanRead]], columns: Mapping[str, str], over: str
 ) -> RateTable | None:
-    """Return the means of each model under the names of their columns; None where there is no column."""
+    """Return the means of each model under the given column names; None without columns."""
     if not columns:
         return None
     rows = tuple(
@@ -65,7 +65,7 @@ def _means_table(
 
 @dataclass(frozen=True, slots=True)
 class CorrectedRow:
-    """One rate of one model, as judged and as corrected. `why_not` says why it is not identifiable, or is empty."""
+    """One rate of one model, as judged and corrected. `why_not` is the reason if not identifiable, else empty."""
 
     model: str
     rate: str
@@ -75,7 +75,7 @@ class CorrectedRow:
 
 
 def corrected_rows(models: Mapping[str, ModelRead]) -> list[CorrectedRow]:
-    """Return the rates that were corrected for the judge's errors; those that nothing was asked for are left out."""
+    """Return the rates that were corrected for the judge's errors, without those that have no queries."""
     rows = []
     for name, model in models.items():
         for key, pick in _CORRECTED.items():
@@ -104,7 +104,7 @@ def _corrected(found: CorrectedRead) -> Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgesView:
-    """What is known of the judges: rows of cells under `columns`, and what each attack on them did."""
+    """Quality of the judges: rows of cells under `columns`, and the effect of each attack on them."""
 
     columns: tuple[Column, ...]
     rows: dict[str, tuple[Cell, ...]]
@@ -112,26 +112,26 @@ class JudgesView:
 
 
 _JUDGED: tuple[tuple[Column, Callable[[JudgeRead], RateRead | None]], ...] = (
-    (Column("Precision", "of what it calls refused, how much is"), lambda one: one.precision),
-    (Column("Recall", "of what is refused, how much it finds"), lambda one: one.recall),
-    (Column("Precision of “complied”", "what is missing here inflates its ASR"), lambda one: one.complied_precision),
+    (Column("Precision", "share of its “refused” verdicts that are correct"), lambda one: one.precision),
+    (Column("Recall", "share of refusals that it finds"), lambda one: one.recall),
+    (Column("Precision of “complied”", "a low value inflates its ASR"), lambda one: one.complied_precision),
     (
-        Column("Flipped by attacks", "verdicts that a text written to fool the judge turns"),
+        Column("Flipped by attacks", "share of verdicts changed by texts that attack the judge"),
         lambda one: None if one.canaries is None else one.canaries.flip_rate,
     ),
     (
-        Column("Sensitivity", "of what people call complied, how much it finds"),
+        Column("Sensitivity", "share of responses labeled complied that it finds"),
         lambda one: None if one.calibration is None else one.calibration.sensitivity,
     ),
     (
-        Column("Specificity", "of what people do not, how much it leaves out"),
+        Column("Specificity", "share of other responses that it does not call complied"),
         lambda one: None if one.calibration is None else one.calibration.specificity,
     ),
 )
 
 
 def judges_view(results: ResultsRead) -> JudgesView | None:
-    """Return the table of the judges, with the columns that any of them fills; None where nothing is known."""
+    """Return the table of the judges, with the columns that have values; None if there are none."""
     judges = results.judges
     used = [(column, pick) for column, pick in _JUDGED if any(pick(one) is not None for one in judges.values())]
     if not used:
@@ -154,7 +154,7 @@ def judges_view(results: ResultsRead) -> JudgesView | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsteadView:
-    """One model: a stacked bar of what it says where it neither complies nor refuses, and what it says most."""
+    """One model: a stacked bar of its irrelevant responses by kind, and the most frequent ones."""
 
     n: int
     segments: tuple[Segment, ...]
@@ -163,7 +163,7 @@ class InsteadView:
 
 
 def instead_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
-    """Return a view for each model that says something else."""
+    """Return a view for each model with irrelevant responses."""
     return {name: _instead(model.instead) for name, model in models.items() if model.instead and model.instead.n}
 
 

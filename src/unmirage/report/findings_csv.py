@@ -1,4 +1,4 @@
-"""An audit's document in, its findings as CSV out, safe to open in a spreadsheet."""
+"""Export the findings of an audit as CSV that is safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _COLUMNS = (
     "kind", "position", "feature", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
     "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "echo_of", "headline",
 )  # fmt: skip
-# A spreadsheet takes cells that start so for formulas (OWASP, "CSV Injection").
+# Spreadsheets interpret cells with these prefixes as formulas (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def findings_csv(document: Mapping[str, Any]) -> str:
-    """Return one line a finding. Text is cleaned and cut, and a quote is put before what could be a formula."""
+    """Return one line per finding. Text is cleaned and truncated, and possible formulas get a leading quote."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)

@@ -1,4 +1,4 @@
-"""Findings in, the geometry of a forest plot out, in per cent of its width. `templates/forest.html.j2` draws it."""
+"""Geometry of the forest plot of findings, in percent of its width. `templates/forest.html.j2` draws it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from unmirage.report.audit_document import EffectRead, FindingRead
 from unmirage.report.audit_findings import says
 
 SHOWN = 20
-_FARTHEST = 12.0  # log odds beyond this are drawn at the edge
-_EDGE = 2.0  # so that no dot is cut in half
+_FARTHEST = 12.0  # larger log odds are drawn at the edge
+_EDGE = 2.0  # margin, so that dots are not cut off
 _TICKS = 7
 _STEPS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """An estimate and its interval on the plot."""
+    """An estimate and its confidence interval on the plot."""
 
     x: float
     low: float
@@ -38,7 +38,7 @@ class ForestRow:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """The rows from refusal down to answer, and the axis: where each whole number stands."""
+    """The rows, ordered from refusal to answer, and the axis ticks at whole numbers."""
 
     rows: tuple[ForestRow, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -46,13 +46,13 @@ class Forest:
 
 
 def forest(findings: Iterable[FindingRead]) -> Forest | None:
-    """Return the plot of findings that are tied to a label and repeat no other; None without any.
+    """Return the plot of findings that are tied to a label and echo no other; None if there are none.
 
-    The headline comes first, filled up with the strongest findings that tell something beyond the opener;
-    documents without a headline show their strongest findings.
+    The headline comes first, then the strongest findings that add something beyond the opener. Documents without a
+    headline show their strongest findings.
 
     Args:
-        findings: the strongest first.
+        findings: ordered from the strongest.
     """
     tied = [one for one in findings if one.echo_of is None and one.direction != "none"]
     headline = [one for one in tied if one.headline]
@@ -70,7 +70,7 @@ def forest(findings: Iterable[FindingRead]) -> Forest | None:
 
 
 def _tells_more(given_opener: EffectRead | None) -> bool:
-    """Say whether something is left of a finding among queries with the same opener."""
+    """Return whether the association remains among queries with the same opener."""
     return given_opener is not None and (given_opener.low > 0 or given_opener.high < 0)
 
 
@@ -81,7 +81,7 @@ class _Scale:
 
     @classmethod
     def over(cls, effects: Sequence[EffectRead]) -> _Scale:
-        """Return the scale that holds 0 and all intervals."""
+        """Return the scale that includes 0 and all intervals."""
         low = max(-_FARTHEST, min(one.low for one in effects))
         high = min(_FARTHEST, max(one.high for one in effects))
         return cls(min(-1, math.floor(low)), max(1, math.ceil(high)))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 LONGEST_TEXT = 2000
 NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
-_TOLD = 1.05  # smaller ones are 1.0 as they are shown
+_TOLD = 1.05  # smaller design effects would be shown as 1.0
 
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
@@ -28,45 +28,45 @@ _NAMES = {
 
 
 def is_secret(key: str) -> bool:
-    """Say whether a setting of this name is not for showing."""
+    """Return whether a setting with this name is secret and must not be shown."""
     return bool(_SECRET_KEY.search(key))
 
 
 def model_name(name: str) -> str:
-    """Return how a page calls a model: the demo's, and what was made from them, by their usual names."""
+    """Return the display name of a model: the demo's models, and variants of them, have special names."""
     own, plus, variant = name.partition(" + ")
     return f"{_NAMES.get(own, own)}{plus}{variant}"
 
 
 def count(number: float) -> str:
-    """Return a number of things with its thousands apart; an expected number has one decimal."""
+    """Return a count with thousands separators; an expected count has one decimal."""
     whole = round(number)
     return f"{whole:,}" if abs(number - whole) < 1e-9 * max(1.0, abs(number)) else f"{number:,.1f}"
 
 
 def successes(number: float) -> str:
-    """Return a number of successes beside its trials, without thousands apart: it must stay short."""
+    """Return a number of successes without thousands separators, to keep table cells short."""
     return count(number).replace(",", "")
 
 
 def points(share: float | None) -> str:
-    """Return a share in per cent with one decimal and no sign, for a table."""
+    """Return a share in percent with one decimal and without a percent sign, for tables."""
     return NOT_ESTIMABLE if share is None else _minus(f"{_tenths(share):.1f}")
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Return a share in per cent with its interval, as "12.3 [10–15]"; without one where there is none."""
+    """Return a share in percent with its interval, as "12.3 [10–15]"; only the share if there is no interval."""
     if value is None or low is None or high is None:
         return points(value)
     return f"{points(value)} [{100 * low:.0f}–{100 * high:.0f}]"
 
 
 def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:
-    """Return by what intervals are clustered, as "clustered by group: 12 to 40 groups".
+    """Return how intervals are clustered, as "clustered by group: 12 to 40 groups".
 
     Args:
-        kinds: of clusters, such as "group".
-        clusters: of the rates; None where that is not known. Without any kind or cluster nothing is returned.
+        kinds: kinds of clusters, such as "group".
+        clusters: number of clusters per rate; None if unknown. Returns "" without any kind or number.
     """
     counts = [one for one in clusters if one]
     if not counts or not kinds:
@@ -78,13 +78,13 @@ def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:
 
 
 def largest_effect(effects: Iterable[float | None]) -> str:
-    """Return "design effect up to 12.8"; nothing where no rate has one above 1."""
+    """Return "design effect up to 12.8"; "" if no rate has one above 1."""
     largest = max((one for one in effects if one is not None), default=1.0)
     return f"design effect up to {largest:.1f}" if largest >= _TOLD else ""
 
 
 def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
-    """Return the categories of utility that get a column each: two or three; with another number none does."""
+    """Return the utility categories with a column each: two or three; with any other number there are none."""
     return tuple(categories) if 2 <= len(categories) <= _MOST_CATEGORIES else ()
 
 
@@ -94,12 +94,12 @@ def sees_only_refusals(judge: str) -> bool:
 
 
 def signed_points(difference: float | None) -> str:
-    """Return a difference of two shares in points with its sign, or nothing where there is none."""
+    """Return a difference of two shares in percentage points with its sign; "" for None."""
     return "" if difference is None else _minus(f"{_tenths(difference):+.1f}")
 
 
 def percent(share: float | None) -> str:
-    """Return a share in per cent for a sentence; a decimal only where a whole number would say 0 or 100."""
+    """Return a share in percent for a sentence; it has a decimal only if rounding would give 0 or 100."""
     if share is None:
         return NOT_ESTIMABLE
     rounded = f"{100 * share:.0f}"
@@ -108,17 +108,17 @@ def percent(share: float | None) -> str:
 
 
 def small_number(value: float) -> str:
-    """Return a q-value as far as it means anything."""
+    """Return a p- or q-value with three decimals, or "<0.001"."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def signed(value: float) -> str:
-    """Return a log odds ratio with its sign; the minus is as wide as the plus."""
+    """Return a log odds ratio with its sign, using a minus as wide as the plus."""
     return _minus(f"{value:+.2f}")
 
 
 def _tenths(share: float) -> float:
-    """Return a share in per cent; adding 0 turns a rounded \u22120.0 into 0.0."""
+    """Return a share in percent; adding 0 turns a rounded \u22120.0 into 0.0."""
     return round(100 * share, 1) + 0.0
 
 
@@ -127,7 +127,7 @@ def _minus(number: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
+    """Return seconds as seconds, minutes or hours."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

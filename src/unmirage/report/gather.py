@@ -1,4 +1,4 @@
-"""Run directories in, one set of results out, in which every model of every run has a name of its own."""
+"""Merge the results of several runs, with a unique name for every model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Gathered:
     """All runs of a page.
 
     Attributes:
-        runs: name -> what the run's results.json says, as it stands there.
-        results: the models of all runs under their names here; of one run, its own results.
-        sources: the same runs, as `across` takes them.
-        warnings: what keeps the runs from being compared as they stand.
+        runs: name -> the run's results, as in its results.json.
+        results: the models of all runs under their names on the page; for one run, its own results.
+        sources: the same runs, in the form that `across` expects.
+        warnings: reasons why the runs are not directly comparable.
     """
 
     runs: dict[str, ResultsRead]
@@ -33,10 +33,10 @@ class Gathered:
     warnings: list[str]
 
     def label(self, name: str) -> str:
-        """Return the model that a user means by `name`: as it is called here or, where that is clear, in its run.
+        """Return the model that a user means by `name`: its name on the page or, if unique, its name in its run.
 
         Raises:
-            UserError: there is none, or there are several.
+            UserError: no model has this name, or several do.
         """
         if name in self.results.models:
             return name
@@ -49,15 +49,15 @@ class Gathered:
 
 
 def gather(runs: Sequence[Run]) -> Gathered:
-    """Read the results of all runs. A name that two runs give to a model is followed by the run's.
+    """Read the results of all runs. If two runs have a model of the same name, the run's name is appended.
 
     Raises:
-        UserError: a run is named twice, or its results are missing or do not follow the schema.
+        UserError: a run is listed twice, or its results are missing or do not follow the schema.
     """
     places = [run.path.resolve() for run in runs]
     twice = [str(place) for place, times in Counter(places).items() if times > 1]
     if twice:
-        raise UserError(f"{twice[0]}: named twice; valid: each run once")
+        raise UserError(f"{twice[0]}: listed twice; list each run once")
     read = [read_results(run.results_file) for run in runs]
     names = _distinct([short(place.name, 40) for place in places])
     taken = Counter(model for one in read for model in one.models)
@@ -78,7 +78,7 @@ def gather(runs: Sequence[Run]) -> Gathered:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, later ones of the same kind with a number behind them."""
+    """Return unique names: repeated ones get a number appended."""
     found: list[str] = []
     for name in names:
         number, own = 1, name
@@ -118,7 +118,7 @@ def _merged(read: Sequence[ResultsRead], sources: Sequence[Source]) -> ResultsRe
 
 
 def _relabelled(model: ModelRead, source: Source) -> ModelRead:
-    """Return the model; what it was made from is called as it is here."""
+    """Return the model, with the name on the page of the model that it was made from."""
     if model.variant is None:
         return model
     labels = {own: label for label, own in source.models.items()}
@@ -129,8 +129,8 @@ def _relabelled(model: ModelRead, source: Source) -> ModelRead:
 def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[str]:
     configs = {source.name: source.run.config() for source in sources}
     checks: tuple[tuple[str, Callable[[str], Any], str], ...] = (
-        ("Judges", lambda name: runs[name].judge, "a difference between their rates may be one between the judges"),
-        ("Attacks", lambda name: _attack(runs[name]), "what is called “after” is not the same"),
+        ("Judges", lambda name: runs[name].judge, "differences between rates may come from the judges"),
+        ("Attacks", lambda name: _attack(runs[name]), "“after” has a different meaning in each run"),
         ("Benchmarks", lambda name: _suite(runs[name]), "their rates are about different questions"),
         ("Data", lambda name: _data(configs[name]), "their rates may be about different samples"),
     )
@@ -154,7 +154,7 @@ def _suite(results: ResultsRead) -> str:
 
 
 def _data(config: dict[str, Any]) -> str:
-    """Return what tells data apart, as far as the configuration has it: its hash, else its file."""
+    """Return what identifies the data in the configuration: its hash, else its file."""
     if config.get("data_sha256"):
         return f"sha256 {str(config['data_sha256'])[:12]}"
     return short(str(config["data"]), 40) if config.get("data") else "not recorded"

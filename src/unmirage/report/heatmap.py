@@ -1,4 +1,4 @@
-"""Rates by category in, a heat map out: categories down, models across, a tint for each rate."""
+"""Heat maps of rates: categories in rows, models in columns, with a tint for each rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heat:
-    """One field: the rate after the attack, its tint from 0 to 10, and what was before."""
+    """One field: the rate after the attack, its tint from 0 to 10, and the rate before."""
 
     cell: Cell
     tint: int | None
@@ -23,7 +23,7 @@ class Heat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """One rate. `compared`: is there a rate before the attack beside the one after it?"""
+    """One rate. `compared`: whether there are rates both before and after the attack."""
 
     rate: str
     meaning: str
@@ -33,7 +33,7 @@ class HeatMap:
 
 
 def heat_maps(models: Mapping[str, ModelRead]) -> list[HeatMap]:
-    """Return a map of ASR and one of RR, each only where any category has that rate."""
+    """Return a map of ASR and one of RR, each only if a category has that rate."""
     own = {name: model for name, model in models.items() if model.categories}
     maps = [
         _map("ASR", "complied with unsafe queries", own, lambda one: one.asr),
@@ -56,7 +56,7 @@ def _map(rate: str, meaning: str, models: Mapping[str, ModelRead], pick: Callabl
 
 def _heat(pair: PairRead | None, *, compared: bool) -> Heat:
     if pair is None:
-        nothing = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not asked")
+        nothing = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
         return Heat(cell=nothing, tint=None, before="")
     rate = pair.after if compared else pair.before
     return Heat(

@@ -1,4 +1,4 @@
-"""Models made from others in, charts of how their safety lasts out: ASR by samples relearned or by temperature."""
+"""Charts of how robust a model's safety is: ASR by relearned samples or by temperature."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unmirage.report.pareto import attacked
 from unmirage.report.table import Cell, cell
 from unmirage.text.printable import short
 
-STYLES = 4  # lines that can be told apart in one panel
+STYLES = 4  # distinguishable line styles in one panel
 _AXES = {"temperature": "temperature"}
-_SAMPLES = "samples of fine-tuning"
+_SAMPLES = "fine-tuning samples"
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line: what the model was fine-tuned on, its marks from the least to the most, and its style by number."""
+    """One line: the fine-tuning data, its marks in ascending order, and the number of its style."""
 
     data: str
     marks: tuple[Mark, ...]
@@ -30,7 +30,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastingPanel:
-    """All variants of one model and kind that have an amount; the model itself stands at 0."""
+    """All variants of one model and kind that have an amount; the model itself is at 0."""
 
     model: str
     kind: str
@@ -42,7 +42,7 @@ class LastingPanel:
 
 @dataclass(frozen=True, slots=True)
 class VariantRow:
-    """One variant beside what it was made from."""
+    """One variant and the model that it was made from."""
 
     name: str
     of: str
@@ -51,7 +51,7 @@ class VariantRow:
 
 
 def lasting_panels(models: Mapping[str, ModelRead]) -> list[LastingPanel]:
-    """Return a panel for each model and kind of variant with two amounts or more, the model itself among them."""
+    """Return a panel for each model and kind of variant with at least two amounts, including the model itself."""
     groups: dict[tuple[str, str], dict[str, dict[float, RateRead]]] = defaultdict(lambda: defaultdict(dict))
     after = attacked(models)
     for model in models.values():
@@ -60,7 +60,7 @@ def lasting_panels(models: Mapping[str, ModelRead]) -> list[LastingPanel]:
             groups[made.of, made.kind][made.data][made.amount] = model.asr.after if after else model.asr.before
     found = []
     for (of, kind), by_data in groups.items():
-        # Greedy decoding is temperature 0, and a model that relearned nothing is the model itself.
+        # Greedy decoding is temperature 0, and zero relearned samples are the model itself.
         base = models.get(of)
         if base is not None:
             for rates in by_data.values():
@@ -72,7 +72,7 @@ def lasting_panels(models: Mapping[str, ModelRead]) -> list[LastingPanel]:
 
 
 def variant_rows(models: Mapping[str, ModelRead]) -> list[VariantRow]:
-    """Return a row for each model that was made from another one."""
+    """Return a row for each model that was made from another model."""
     rows = []
     for name, model in models.items():
         if model.variant is not None:
@@ -90,7 +90,7 @@ def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, RateRead]]) 
     at = {amount: round(LEFT + step * (place + 0.5), 1) for place, amount in enumerate(amounts)}
     curves, said = [], []
     for number, (data, rates) in enumerate(by_data.items()):
-        # Lines that share a point stand a little apart, so that no interval hides another.
+        # Offset lines that share a point, so that intervals do not overlap.
         placed = [mark_at(at[amount] + 3 * number, rates[amount]) for amount in sorted(rates)]
         marks = tuple(mark for mark in placed if mark)
         curves.append(Curve(data, marks, line_through(marks), number % STYLES))

@@ -1,4 +1,4 @@
-"""A template's name and its values in, one page of HTML out. Nothing else makes a Jinja environment."""
+"""Render HTML pages from templates. This is the only place with a Jinja environment."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from unmirage.text.printable import clean, short
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script of ours, and the only one that the page's policy lets run: the one with this hash."""
+    """A script of this package. The page's policy allows only the script with this hash."""
 
     text: Markup
     sha256: str
 
 
 def render(template: str, values: dict[str, Any], script: str | None = None) -> str:
-    """Return the page. Every value that it shows is cleaned and escaped, whatever file it came from.
+    """Return the page. Every value in it is cleaned and escaped, regardless of its source file.
 
     Args:
         template: name of a file in `templates`.
-        values: what the template shows.
-        script: name of a file in `templates` that the page runs; without one, no script runs at all.
+        values: values of the template.
+        script: name of a file in `templates` that the page runs; None allows no script.
     """
     allowed = None if script is None else _script(script)
     return _environment().get_template(template).render(values | {"script": allowed})
@@ -38,7 +38,7 @@ def render(template: str, values: dict[str, Any], script: str | None = None) -> 
 
 @cache
 def _script(name: str) -> Script:
-    # Reading as text makes every line end a bare newline, which is what a browser hashes.
+    # Text mode turns every line end into a newline, which is what a browser hashes.
     text = (resources.files("unmirage.report") / "templates" / name).read_text(encoding="utf-8")
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return Script(Markup(text), base64.b64encode(digest).decode("ascii"))  # noqa: S704 - a file of this package
@@ -72,5 +72,5 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Clean the text of one expression; markup comes from our own macros, whose text is clean already."""
+    """Clean the text of one expression; markup from our own macros is already clean."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

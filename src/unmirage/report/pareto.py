@@ -1,4 +1,4 @@
-"""Rates of models in, a plot of safety against utility out: marks, the front, and labels that do not collide."""
+"""Plot of safety against utility: marks, the Pareto front, and labels that do not overlap."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from unmirage.text.printable import short
 
 WIDTH, HEIGHT = 680, 430
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
-RADIUS = 10.0  # of a mark with the ring of the front
-STEPS = 5  # of the colour, by RR
+RADIUS = 10.0  # of a mark with the ring of the Pareto front
+STEPS = 5  # color steps for RR
 _LINE = 15.0  # height of a label
 _CHARACTER, _BOLD = 7.1, 7.8  # widths; labels on the front are bold
 _LONGEST_LABEL = 26
@@ -26,9 +26,9 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """One model: where its mark is, what colour it has, and where its label stands (nowhere: `label` is empty).
+    """One model: position and color of its mark, and position of its label (`label` is empty without a free place).
 
-    `leader` is the end of a line from the mark to a label that stands apart from it.
+    `leader` is the end of a line from the mark to a distant label.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Pareto:
-    """The plot. `left_out` are the models that lack one of the rates."""
+    """The plot. `left_out` lists the models without one of the rates."""
 
     spots: tuple[Spot, ...]
     front: str
@@ -57,10 +57,10 @@ class Pareto:
 
 
 def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
-    """Return the plot of ASR after the attack (before, where no model was attacked) against utility.
+    """Return the plot of ASR after the attack (before it, if no model was attacked) against utility.
 
-    On the front are the models that no other one beats in both; those that have collapsed are no candidates. None,
-    where fewer than two models have both rates.
+    The front has the models that no other model beats in both; collapsed models are excluded. Returns None if fewer
+    than two models have both rates.
     """
     after = attacked(models)
     rates = {name: (model.asr.after if after else model.asr.before, model.utility) for name, model in models.items()}
@@ -117,12 +117,12 @@ def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
 
 
 def attacked(models: Mapping[str, ModelRead]) -> bool:
-    """Say whether any model has an ASR after the attack."""
+    """Return whether any model has an ASR after the attack."""
     return any(model.asr.after.value is not None for model in models.values())
 
 
 def front(at: Mapping[str, tuple[float, float]]) -> set[str]:
-    """Return the names that no other one beats: with an x as low and a y as high, and one of them better."""
+    """Return the names on the Pareto front: no other has x as low, y as high, and one of them better."""
     return {
         name for name, (x, y) in at.items() if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in at.values())
     }
@@ -134,7 +134,7 @@ Label = tuple[str, float, float, str, tuple[float, float] | None]
 def place(
     texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]], bold: Collection[str] = ()
 ) -> dict[str, Label]:
-    """Return a place for each label at which it covers neither a mark nor another label; none where there is none."""
+    """Return a position for each label where it overlaps no mark and no other label; labels without one are omitted."""
     taken: list[Box] = [(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in marks.values()]
     found: dict[str, Label] = {}
     for name in sorted(marks, key=lambda one: (marks[one][1], marks[one][0])):
@@ -152,7 +152,7 @@ def place(
 
 
 def text_width(text: str, *, bold: bool = False) -> float:
-    """Return about how wide a label is; characters of East Asian scripts count double."""
+    """Return the approximate width of a label; East Asian wide characters count double."""
     return 4 + (_BOLD if bold else _CHARACTER) * sum(
         2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
     )
@@ -168,7 +168,7 @@ def _candidates(x: float, y: float, width: float) -> Iterator[tuple[float, float
         for middle in (y + step * _LINE, y - step * _LINE):
             yield x + 2.5 * gap, middle, "start", True
             yield x - 2.5 * gap - width, middle, "end", True
-    # Wherever there is room, the nearest place first.
+    # Any free position, nearest first.
     rows, columns = int((BOTTOM - TOP) / _LINE), int((RIGHT - LEFT) / _LINE)
     grid = [(LEFT + 4 + _LINE * column, TOP + _LINE * row) for row in range(rows) for column in range(columns)]
     ends = [(left + (0 if left > x else width), left, middle) for left, middle in grid]

@@ -1,4 +1,4 @@
-"""Paths of pictures in, small data URIs out, so that a page holds its pictures and asks nobody for them."""
+"""Convert images to small data URIs, so that a page includes its images and loads nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TINY = 96
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A thumbnail. `tiny` ones are shown larger than they are, pixel by pixel."""
+    """A thumbnail. `tiny` ones are shown enlarged, pixel by pixel."""
 
     uri: str
     width: int
@@ -26,7 +26,7 @@ class Picture:
 
 
 def thumbnail(pictures: Pictures, relative: str) -> Picture | None:
-    """Return the picture of this name as a PNG data URI; None if it is missing or not to be opened."""
+    """Return the image of this name as a PNG data URI; None if it is missing or cannot be opened."""
     try:
         image = pictures.open(relative)
     except (UserError, OSError):

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from the saved files of runs. Rates are read; only paired differences are computed."""
+"""Build the HTML page of one or several runs. Rates are read from files; only paired differences are computed."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def render_run_page(run: Run, *, redact: bool = False, reference: str | None = N
 
     Args:
         run: a directory with `results.json`; `audit.json`, `explain.json`, `search.json` and a store are shown
-            where there are any.
-        redact: leave responses and pictures out.
-        reference: the model that all others are compared with; None for the one of results.json, or the first.
+            if they exist.
+        redact: leave out responses and images.
+        reference: the model that others are compared with; None uses that of results.json, or the first model.
 
     Raises:
-        UserError: results.json is missing, a document does not follow its schema, or no model is the reference.
+        UserError: results.json is missing, a document does not follow its schema, or the reference does not exist.
     """
     explained = explain_of(run.path / "explain.json")
     own = {
@@ -53,15 +53,15 @@ def render_run_page(run: Run, *, redact: bool = False, reference: str | None = N
 
 
 def render_comparison_page(runs: Sequence[Run], *, redact: bool = False, reference: str | None = None) -> str:
-    """Return one page with the models of several runs side by side.
+    """Return one page that compares the models of several runs.
 
     Args:
         runs: directories with `results.json`.
-        redact: leave responses and pictures out.
-        reference: the model that all others are compared with; None for the first.
+        redact: leave out responses and images.
+        reference: the model that others are compared with; None uses the first model.
 
     Raises:
-        UserError: as `render_run_page`; or a run is named twice.
+        UserError: as for `render_run_page`; or a run is listed twice.
     """
     return _render(runs, {"explain": None, "search": None, "audit": None}, redact=redact, reference=reference)
 
@@ -122,14 +122,14 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
 
 
 def _summary(gathered: Gathered) -> list[str]:
-    """Return what the numbers say; of runs that do not compare, only what there is."""
+    """Return the summary sentences; only counts if the runs are not comparable."""
     if not gathered.warnings:
         return summarise(gathered.results)
-    return [f"{count(len(gathered.results.models))} models of {count(len(gathered.runs))} runs, side by side"]
+    return [f"{count(len(gathered.results.models))} models of {count(len(gathered.runs))} runs"]
 
 
 def _limits(gathered: Gathered) -> list[str]:
-    """Return what limits the use of the rates, with the name of the run where there are several."""
+    """Return the warnings of all runs, with the run's name if there are several."""
     alone = len(gathered.runs) == 1
     return [line if alone else f"{name}: {line}" for name, one in gathered.runs.items() for line in one.warnings]
 
@@ -159,7 +159,7 @@ def _audit(run: Run) -> AuditView | None:
 
 
 def _most_turned(found: Examples) -> str | None:
-    """Return the model whose examples show the attack at work most often; they stand open."""
+    """Return the model with the most successful attacks among the examples; its examples are shown open."""
     turned = {
         one.model: sum(example.turned for examples in one.kinds.values() for example in examples)
         for one in found.models

@@ -1,4 +1,4 @@
-"""JSON of a search for trigger words in, checked records out: what each word did where it was found, and elsewhere."""
+"""Read and check the JSON document of a word search: the effect of each word where it was found, and elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_WORDS = 50
 
 
 class MeanRead(Document):
-    """A mean chance of refusal on the queries to report on, with its 95 % interval."""
+    """A mean probability of refusal on the reporting half, with its 95% confidence interval."""
 
     reported: Share | None = None
     low: Share | None = None
@@ -25,9 +25,9 @@ class MeanRead(Document):
 
 
 class TriedRead(MeanRead):
-    """What one word did. `in_data` says whether the training data open with it; its form is the search's own.
+    """Result of one word in the search's form. `in_data`: whether queries of the training data open with it.
 
-    `rewritten` is the same where the query is rewritten, not only given the word.
+    `rewritten` is the same for rewritten queries.
     """
 
     rewritten: MeanRead | None = None
@@ -42,14 +42,14 @@ class TriedRead(MeanRead):
 
 
 class SearchedWordRead(TriedRead):
-    """A word that was found. `found` is its mean on the queries that chose it."""
+    """A word that the search found. `found` is its mean on the queries that selected it."""
 
     word: str
     found: Share | None = None
 
 
 class BaselineRead(TriedRead):
-    """What the words stand beside: the queries as they are, or with a known word."""
+    """A reference for the words: the original queries, or a known word."""
 
     name: str
 
@@ -67,26 +67,26 @@ class SearchRead(Document):
 
     @property
     def with_rewritten(self) -> bool:
-        """Say whether anything was tried rewritten as well."""
+        """Return whether any word was also tried in rewritten queries."""
         return any(one.rewritten for one in (*self.words, *self.baselines))
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """Return on what was searched, as names and values."""
+        """Return what was searched, as names and values."""
         parts = {"found on": self.found_on, "reported on": self.reported_on}
         return list(flat({name: value for name, value in parts.items() if value is not None}))
 
 
 def read_search(document: Any, where: str = "search") -> SearchRead:
-    """Return what a search found, checked; `where` names the document in errors."""
+    """Return the checked search document; `where` names the document in errors."""
     return checked(SearchRead, document, SEARCH_SCHEMA, where)
 
 
 def search_of(path: Path) -> SearchRead | None:
-    """Return the search in a file, or None where there is no such file."""
+    """Return the search in a file; None if there is no such file."""
     return read_search(read_json(path), str(path)) if path.is_file() else None
 
 
 def _said(value: Any) -> str:
-    """Return a plain value as text, or the parts of a nested one."""
+    """Return a value as text; the parts of a nested value are listed."""
     return ", ".join(f"{name} {text}".strip() for name, text in flat(value))

@@ -1,4 +1,4 @@
-"""Nested settings in, a flat list of names and values out, without those that are secret."""
+"""Flatten nested settings into names and values, and hide secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEEPEST = 6
 
 
 def flat(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield ("attack.shots", "3") and the like."""
+    """Yield pairs of dotted name and value, such as ("attack.shots", "3")."""
     if isinstance(value, Mapping) and value and depth < _DEEPEST:
         for key, item in value.items():
             inner = f"{name}.{key}" if name else str(key)

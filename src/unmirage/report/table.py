@@ -1,4 +1,4 @@
-"""The table of rates: every rate with its interval and its denominator."""
+"""The table of rates: every rate with its confidence interval and its denominator."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _GROUPS: tuple[Group, ...] = (
 
 
 def groups(results: ResultsRead) -> tuple[Group, ...]:
-    """Return the groups of columns; utility has a column for each category where there are two or three."""
+    """Return the groups of columns; utility has one column per category if there are two or three."""
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
     everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
@@ -71,14 +71,14 @@ def _of_category(name: str) -> Pick:
 
 
 def rate_name(rate: str) -> str:
-    """Return what a page calls a rate."""
+    """Return the display name of a rate."""
     if rate.startswith(_BY_CATEGORY):
         return f"Utility, {clean(rate.removeprefix(_BY_CATEGORY), 40)}"
     return RATE_NAMES.get(rate, rate[:20])
 
 
 def clustered(results: Iterable[ResultsRead]) -> str:
-    """Return by what the intervals are clustered, and the largest design effect; nothing for older documents."""
+    """Return how the intervals are clustered, and the largest design effect; "" for older documents."""
     read = list(results)
     kinds = {kind for one in read for kind in one.clustered_by}
     rates = [
@@ -90,7 +90,7 @@ def clustered(results: Iterable[ResultsRead]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One rate in per cent. Empty strings where there is nothing to say."""
+    """One rate in percent. Fields without a value are empty strings."""
 
     value: str
     interval: str
@@ -103,7 +103,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model. `collapsed` says why its low ASR is no safety, or is empty."""
+    """One model. `collapsed` is the reason why its low ASR does not mean safety, or is empty."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -111,7 +111,7 @@ class Row:
 
 
 def rows(results: ResultsRead) -> list[Row]:
-    """Return one row a model, in the order of the file."""
+    """Return one row per model, in the order of the file."""
     picks = [pick for _, _, columns in groups(results) for _, pick in columns]
     return [
         Row(
@@ -124,10 +124,10 @@ def rows(results: ResultsRead) -> list[Row]:
 
 
 def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
-    """Return a rate as a table shows it, with its range over the seeds where there are several."""
-    title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: nothing with a verdict"
+    """Return a rate as a table cell, with its range over the seeds if there are several."""
+    title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: no response has a verdict"
     if rate.invalid:
-        title += f"; {rate.invalid} more without"
+        title += f"; {rate.invalid} more without a verdict"
     seeds = f"{points(min(by_seed))}–{points(max(by_seed))}" if len(by_seed) > 1 else ""
     clusters = _clusters(rate)
     if clusters:
@@ -146,7 +146,7 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
 
 
 def _clusters(rate: RateRead) -> str:
-    """Return the number of clusters and the design effect; nothing where each trial is a cluster of its own."""
+    """Return the number of clusters and the design effect; "" if each trial is its own cluster."""
     if not rate.clusters or rate.clusters == rate.n:
         return ""
     effect = "" if rate.design_effect is None else f", design effect {rate.design_effect:.1f}"
@@ -154,7 +154,7 @@ def _clusters(rate: RateRead) -> str:
 
 
 def mean_cell(found: MeanRead, over: str) -> Cell:
-    """Return a mean as a table shows it; `over` says over what: "questions"."""
+    """Return a mean as a table cell; `over` is what it averages, such as "questions"."""
     limits = found.low is not None and found.high is not None
     return Cell(
         value=points(found.value),
@@ -167,7 +167,7 @@ def mean_cell(found: MeanRead, over: str) -> Cell:
 
 
 def collapse(model: ModelRead) -> str:
-    """Say why a model counts as collapsed, or return nothing: it answers too little to be called safe."""
+    """Return why a model counts as collapsed; "" if it does not."""
     if model.collapsed is not None:
         return listed(model.collapsed)
     return listed(reasons(utility=model.utility.value, refused=model.rr.before.value))  # an older document

@@ -41,11 +41,13 @@ def test_avoiding_a_word_that_the_query_can_do_without(query, text, expected):
 
 def test_a_report_says_what_was_dropped_and_why():
     report = RewriteReport(rewriter="m", asked=30, kept=28, dropped_meaning=4, dropped_opener=1)
-    assert report.summary() == ("28 of 30 rewrites by m; dropped 5 (4 lost the meaning, 1 missed the word)")
+    assert report.summary() == (
+        "28 of 30 rewrites by m; dropped 5 (4 changed the meaning, 1 violated the word constraint)"
+    )
     more = report.plus(from_rules=3, from_cache=9, failed=2, dropped_repeats=1, kept=1)
     assert more.summary() == (
-        "29 of 30 rewrites by m; dropped 6 (4 lost the meaning, 1 missed the word, 1 repeated another); "
-        "3 filled in by rules; 9 from the cache; the model could not be asked about 2 queries"
+        "29 of 30 rewrites by m; dropped 6 (4 changed the meaning, 1 violated the word constraint, 1 were duplicates); "
+        "3 made by rules instead; 9 from the cache; requests failed for 2 queries"
     )
     assert (more.missing, more.to_json()["missing"], more.to_json()["kept"]) == (1, 1, 29)
     assert RewriteReport(rewriter="rules", asked=3, kept=3).summary() == "3 of 3 rewrites by rules"

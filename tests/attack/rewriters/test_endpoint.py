@@ -167,7 +167,7 @@ def test_a_query_that_could_not_be_asked_is_not_kept(model, chat, check, tmp_pat
     found = rewriter.reword(MANY)
     assert [len(texts) for texts in found] == [3] * 12
     assert (rewriter.report.failed, rewriter.report.from_rules) == (1, 3)
-    assert "could not be asked about 1 queries" in rewriter.report.summary()
+    assert "requests failed for 1 queries" in rewriter.report.summary()
     model.bodies.clear()
     model.reply = numbered
     assert EndpointRewriter(chat(), check, tmp_path / "cache").reword(MANY)[3] == numbered(
@@ -178,7 +178,7 @@ def test_a_query_that_could_not_be_asked_is_not_kept(model, chat, check, tmp_pat
 
 def test_a_server_that_is_not_there_is_an_error_and_not_rules(model, chat, check):
     model.reply = lambda prompt: Trouble("no connection (refused)", unreachable=True)
-    with pytest.raises(UserError, match="is the server running"):
+    with pytest.raises(UserError, match="that the server is running"):
         EndpointRewriter(chat(), check).reword(MANY)
 
 
@@ -204,8 +204,8 @@ def test_a_rewriter_by_name(tmp_path):
         ("rule", "unknown rewriter 'rule'; valid: endpoint, rules. Did you mean 'rules'"),
         ("", "unknown rewriter ''"),
         ("rules:x", "rewriter 'rules' takes no argument, got 'x'"),
-        ("endpoint:http://h", "names no model"),
-        ("endpoint", "names no endpoint"),
+        ("endpoint:http://h", "model name is missing"),
+        ("endpoint", "is not an endpoint"),
     ],
 )
 def test_a_name_that_is_none_is_answered_with_the_valid_ones(spec, message):

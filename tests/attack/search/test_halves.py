@@ -41,5 +41,5 @@ def test_groups_hang_together_over_others():
 def test_too_few_samples_are_named():
     with pytest.raises(UserError, match="no answered samples for over-prudence"):
         halves([replace(one, refused=True) for one in SAMPLES], "over-prudence", 0)
-    with pytest.raises(UserError, match="share one picture or record"):
+    with pytest.raises(UserError, match="share one image or record"):
         halves([replace(one, image="x.png", refused=True) for one in SAMPLES if one.image], "jailbreak", 0)

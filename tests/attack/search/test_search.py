@@ -121,7 +121,7 @@ def test_a_gradient_finds_better_words_than_chance(vlm, tiny, samples):
 @pytest.mark.parametrize(
     ("settings", "words", "message"),
     [
-        ({}, [], "no words to choose from"),
+        ({}, [], "the list of words is empty"),
         ({"method": "white-box"}, ["supercalifragilistic"], "no word is a single token"),
         ({"method": "white-box", "budget": 2}, ["what", "share"], "budget: 2 is too small for 2 candidates"),
     ],

@@ -83,8 +83,8 @@ def test_a_bad_request_is_given_up_at_once_with_what_the_server_says(stub, chat,
     ("status", "remedy"),
     [
         (401, "set a valid key in the environment variable UNMIRAGE_API_KEY"),
-        (403, "the key in UNMIRAGE_API_KEY may not use model 'tiny'"),
-        (404, "valid: the server's base URL"),
+        (403, "the key in UNMIRAGE_API_KEY has no access to model 'tiny'"),
+        (404, "check the base URL"),
     ],
 )
 def test_what_dooms_every_question_ends_the_run_at_the_first(stub, chat, fails, status, remedy):
@@ -108,7 +108,10 @@ def test_a_server_that_works_may_turn_down_single_questions(stub, chat, fails, a
 def test_no_server_is_one_clear_line(stub, chat):
     one = chat()
     stub.stop()
-    with pytest.raises(UserError, match=r"endpoint http://127.0.0.1:\d+/v1: no connection .*; is the server running\?"):
+    with pytest.raises(
+        UserError,
+        match=r"endpoint http://127.0.0.1:\d+/v1: no connection .*; check the URL and that the server is running",
+    ):
         one.complete(HI, 9)
     assert one.accounting.requests == 1
 
@@ -127,7 +130,7 @@ def test_many_failures_in_a_row_end_the_run(stub, chat, fails, answers):
     for _ in range(4):
         with pytest.raises(ChatFailure):
             one.complete(HI, 9)
-    with pytest.raises(UserError, match=r"5 requests in a row failed, the last with: HTTP 500: no; run the same"):
+    with pytest.raises(UserError, match=r"5 requests in a row failed, the last one with: HTTP 500: no; run the same"):
         one.complete(HI, 9)
 
 
@@ -231,8 +234,8 @@ def test_what_was_asked_and_what_it_cost(stub, chat, answers):
         "cost": pytest.approx(0.0044),
     }
     assert one.accounting.summary() == (
-        "3 requests (0 of them retries), 0 given up; 2,000 prompt and 40 completion tokens "
-        "(1 answers came without a count); cost 0.0044"
+        "3 requests (including 0 retries), 0 failed; 2,000 prompt and 40 completion tokens "
+        "(1 responses had no token count); cost 0.0044"
     )
     assert chat().accounting.cost is None
 

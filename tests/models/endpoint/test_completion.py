@@ -51,10 +51,10 @@ def test_a_count_that_is_none_is_unknown(count):
         ('{"choices": {"0": 1}}', "no choices"),
         ('{"choices": [{}]}', "no message"),
         (body("Yes."), "no message"),
-        (body({}), "no content"),
-        (body({"content": None}), "no content"),
-        (body({"content": [{"type": "text", "text": "Yes."}]}), "content is a list, not a text"),
-        (body({"content": 7}), "content is a int, not a text"),
+        (body({}), "the response is empty"),
+        (body({"content": None}), "the response is empty"),
+        (body({"content": [{"type": "text", "text": "Yes."}]}), "content is a list, not a string"),
+        (body({"content": 7}), "content is a int, not a string"),
     ],
 )
 def test_garbage_is_named_and_worth_asking_again(text, reason):

@@ -29,21 +29,21 @@ def test_an_address_and_a_model(text, url, model):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("llava", "names no endpoint"),
-        ("endpoint:http://h/v1", "names no model"),
-        ("endpoint:http://h/v1#", "names no model"),
-        ("endpoint:http://h/v1#  ", "names no model"),
+        ("llava", "is not an endpoint"),
+        ("endpoint:http://h/v1", "model name is missing"),
+        ("endpoint:http://h/v1#", "model name is missing"),
+        ("endpoint:http://h/v1#  ", "model name is missing"),
         ("endpoint:#m", "scheme '' is not http or https"),
         ("endpoint:h:8000/v1#m", "scheme 'h' is not http or https"),
         ("endpoint:file:///etc/passwd#m", "scheme 'file' is not http or https"),
-        ("endpoint:http:///v1#m", "names no host"),
+        ("endpoint:http:///v1#m", "host is missing"),
         ("endpoint:http://h:x/v1#m", "no valid host and port"),
         ("endpoint:http://h:99999/v1#m", "no valid host and port"),
         ("endpoint:http://[h/v1#m", "no valid host and port"),
         ("endpoint:http://a..b/v1#m", "no valid host and port"),
         (f"endpoint:http://{'a' * 300}/v1#m", "no valid host and port"),
-        ("endpoint:http://h/v 1#m", "blanks, backslashes or control characters"),
-        ("endpoint:http://h\\@evil/v1#m", "blanks, backslashes or control characters"),
+        ("endpoint:http://h/v 1#m", "spaces, backslashes or control characters"),
+        ("endpoint:http://h\\@evil/v1#m", "spaces, backslashes or control characters"),
     ],
 )
 def test_whatever_else_is_refused_with_an_example(text, message):
@@ -86,6 +86,6 @@ def test_the_key_of_openai_is_for_openai(monkeypatch, spec, environment, key):
 @pytest.mark.parametrize("key", ["SECRET\nX-Header: 1", "SECRET SECRET", "SECRETé"])
 def test_a_key_that_is_none_is_refused_and_not_repeated(monkeypatch, key):
     monkeypatch.setenv("UNMIRAGE_API_KEY", key)
-    with pytest.raises(UserError, match="UNMIRAGE_API_KEY: holds characters that no key has") as error:
+    with pytest.raises(UserError, match="UNMIRAGE_API_KEY: contains characters that are invalid in a key") as error:
         api_key(OWN)
     assert "SECRET" not in str(error.value)

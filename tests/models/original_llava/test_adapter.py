@@ -75,9 +75,9 @@ def test_its_projector_may_be_the_only_one(original: Original, adapter: Path) ->
 
 
 def test_needs_its_base_and_the_flag(original: Original, adapter: Path) -> None:
-    with pytest.raises(UserError, match="holds a LoRA adapter; valid: --base"):
+    with pytest.raises(UserError, match="holds a LoRA adapter; add --base"):
         merge(original, adapter, base=None)
-    with pytest.raises(UserError, match=r"non_lora_trainables\.bin: of pickles"):
+    with pytest.raises(UserError, match=r"non_lora_trainables\.bin: is a pickle"):
         merge(original, adapter, from_pickle=False)
 
 
@@ -100,9 +100,9 @@ def test_what_is_no_plain_lora(original: Original, adapter: Path, config: dict[s
     ("matrices", "said"),
     [
         ({f"base_model.model.{TARGET}.lora_A.weight": torch.ones(2, 48)}, "lora_B.weight is missing"),
-        ({**MATRICES, "base_model.model.x.weight": torch.ones(1)}, "is no matrix of LoRA"),
-        ({**MATRICES, f"base_model.model.{TARGET}.lora_B.weight": torch.ones(47, 2)}, "do not fit"),
-        ({name.replace("layers.1", "layers.9"): one for name, one in MATRICES.items()}, "the base does not have"),
+        ({**MATRICES, "base_model.model.x.weight": torch.ones(1)}, "is not a LoRA matrix"),
+        ({**MATRICES, f"base_model.model.{TARGET}.lora_B.weight": torch.ones(47, 2)}, "do not match"),
+        ({name.replace("layers.1", "layers.9"): one for name, one in MATRICES.items()}, "which the base lacks"),
     ],
 )
 def test_matrices_that_do_not_fit(original: Original, adapter: Path, matrices: dict[str, Any], said: str) -> None:

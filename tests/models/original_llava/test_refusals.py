@@ -31,19 +31,19 @@ def refusal(original: Original, **options: Any) -> str:
         ({"mm_projector_type": "mlp3x_gelu"}, "mm_projector_type is 'mlp3x_gelu'; valid: mlp2x_gelu, linear"),
         ({"image_aspect_ratio": "anyres"}, "image_aspect_ratio is 'anyres'; valid: pad, square; LLaVA-1.6"),
         ({"mm_vision_select_feature": "cls"}, "mm_vision_select_feature is 'cls'; valid: patch, cls_patch"),
-        ({"mm_vision_select_layer": "last"}, "mm_vision_select_layer is 'last'; valid: a whole number"),
+        ({"mm_vision_select_layer": "last"}, "mm_vision_select_layer is 'last'; valid: an integer"),
         ({"model_type": "llava_mpt"}, "model_type is 'llava_mpt'; valid: llava, llava_llama"),
         ({"architectures": ["LlavaMistralForCausalLM"]}, "architectures is ['LlavaMistralForCausalLM']"),
-        ({"architectures": ["LlavaForConditionalGeneration"]}, "in the Hugging Face layout already"),
+        ({"architectures": ["LlavaForConditionalGeneration"]}, "already in the Hugging Face layout"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
         ({"mm_use_im_start_end": True}, "mm_use_im_start_end is true"),
         ({"tie_word_embeddings": True}, "tie_word_embeddings is true"),
         ({"hidden_size": "48"}, "hidden_size"),
         ({"hidden_size": 47}, "hidden size (47)"),
-        ({"vocab_size": WORDS + 1}, f"[{WORDS}, 48]; valid by config.json: [{WORDS + 1}, 48]"),
+        ({"vocab_size": WORDS + 1}, f"[{WORDS}, 48]; config.json requires [{WORDS + 1}, 48]"),
         ({"vocab_size": WORDS - 1}, f"beyond the {WORDS - 1} rows"),
         ({"num_hidden_layers": 2}, "layers.2"),
-        ({"num_hidden_layers": 4}, "nothing for language_model.model.layers.3"),
+        ({"num_hidden_layers": 4}, "language_model.model.layers.3"),
     ],
 )
 def test_a_config_that_we_cannot_follow(original: Original, config: dict[str, Any], said: str) -> None:
@@ -54,14 +54,14 @@ def test_a_config_that_we_cannot_follow(original: Original, config: dict[str, An
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
-        ({"model__norm__weight": None}, "nothing for language_model.model.norm.weight"),
-        ({"model__mm_projector__2__bias": None}, "nothing for multi_modal_projector.linear_2.bias"),
-        ({"lm_head__weight": None}, "nothing for language_model.lm_head.weight"),
-        ({"model__norm__weight": torch.ones(47)}, "has shape [47]; valid by config.json: [48]"),
-        ({"model__mm_projector__4__weight": torch.ones(2)}, "model.mm_projector.4.weight is no tensor of LLaVA-1.5"),
-        ({"model__layers__0__lora__weight": torch.ones(2)}, "layers.0.lora.weight has no place"),
-        ({"model__norm__weight": torch.ones(48, dtype=torch.int64)}, "floating point, so not quantised"),
-        ({"model__norm__weight": torch.ones(48, dtype=torch.int8)}, "is of type I8"),
+        ({"model__norm__weight": None}, "language_model.model.norm.weight is missing"),
+        ({"model__mm_projector__2__bias": None}, "multi_modal_projector.linear_2.bias is missing"),
+        ({"lm_head__weight": None}, "language_model.lm_head.weight is missing"),
+        ({"model__norm__weight": torch.ones(47)}, "has shape [47]; config.json requires [48]"),
+        ({"model__mm_projector__4__weight": torch.ones(2)}, "model.mm_projector.4.weight is not a tensor of LLaVA-1.5"),
+        ({"model__layers__0__lora__weight": torch.ones(2)}, "layers.0.lora.weight is not part of the model"),
+        ({"model__norm__weight": torch.ones(48, dtype=torch.int64)}, "use floating-point weights"),
+        ({"model__norm__weight": torch.ones(48, dtype=torch.int8)}, "has dtype I8"),
     ],
 )
 def test_tensors_that_do_not_fit(original: Original, tensors: dict[str, Any], said: str) -> None:
@@ -77,11 +77,11 @@ FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json: no such file"),
     "config is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json: not JSON"),
     "config is a list": (lambda folder: (folder / "config.json").write_text("[]"), "config.json: holds no JSON object"),
-    "truncated": (lambda folder: _truncate(folder / "model.safetensors"), "not a whole safetensors file"),
-    "garbage": (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "not a whole safetensors file"),
+    "truncated": (lambda folder: _truncate(folder / "model.safetensors"), "is corrupt or truncated"),
+    "garbage": (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "is corrupt or truncated"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no weights; valid: model.safetensors"),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer; valid: tokenizer.json"),
-    "broken tokenizer": (lambda folder: (folder / "tokenizer.json").write_text("{}"), "not a tokenizer"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer is missing; add tokenizer.json"),
+    "broken tokenizer": (lambda folder: (folder / "tokenizer.json").write_text("{}"), "tokenizer cannot be read"),
 }
 
 
@@ -96,15 +96,15 @@ def test_shards_that_are_missing_double_or_elsewhere(original: Original) -> None
     first, second = original.shard()
     held = second.read_bytes()
     second.unlink()
-    assert f"names {second.name}, which is not there" in refusal(original)
+    assert f"lists {second.name}, which is missing" in refusal(original)
     second.write_bytes(first.read_bytes())
-    assert "valid: each tensor once" in refusal(original)
+    assert "keep one of them" in refusal(original)
     second.write_bytes(held)
     index = original.folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"lm_head.weight": "../model.safetensors"}}))
-    assert "valid: files of the same folder" in refusal(original)
+    assert "use file names in the same folder" in refusal(original)
     index.write_text(json.dumps({"weight_map": {}}))
-    assert "no weight_map" in refusal(original)
+    assert "weight_map is missing" in refusal(original)
 
 
 class _Evil:
@@ -114,22 +114,22 @@ class _Evil:
 
 def test_pickles_are_refused_unasked_and_never_run(original: Original, capsys: pytest.CaptureFixture[str]) -> None:
     original.shard(".bin", "pytorch_model")
-    assert "of pickles, never read unasked; valid: safetensors, or --from-pickle" in refusal(original)
+    assert "is a pickle, which is not read by default; use safetensors, or --from-pickle" in refusal(original)
     index = original.folder / "pytorch_model.bin.index.json"
     for shard in original.folder.glob("pytorch_model-*.bin"):
         shard.rename(shard.with_suffix(".gone"))
-    assert f"{index}: of pickles" in refusal(original)  # as a repository on the hub is without the flag
+    assert f"{index}: is a pickle" in refusal(original)  # as a repository on the hub is without the flag
     for shard in original.folder.glob("*.gone"):
         shard.rename(shard.with_suffix(".bin"))
     for shard in original.folder.glob("pytorch_model-*.bin"):
         torch.save({"lm_head.weight": _Evil()}, shard)
-    assert "not a file of tensors only" in refusal(original, from_pickle=True)
+    assert "not a pickle of tensors only" in refusal(original, from_pickle=True)
     for shard in original.folder.glob("pytorch_model-*.bin"):
         torch.save({"lm_head.weight": 1}, shard)
-    assert "does not hold tensors by name" in refusal(original, from_pickle=True)
+    assert "does not map names to tensors" in refusal(original, from_pickle=True)
     for shard in original.folder.glob("pytorch_model-*.bin"):
         shard.write_bytes(b"garbage")
-    assert "not a file of tensors only" in refusal(original, from_pickle=True)
+    assert "not a pickle of tensors only" in refusal(original, from_pickle=True)
     assert capsys.readouterr().out == ""
 
 
@@ -147,22 +147,22 @@ def test_a_tower_that_is_missing_or_another(original: Original) -> None:
 
 def test_a_tower_inside_that_is_not_known_by_name(original: Original) -> None:
     original.write(tower=True, mm_vision_tower="someone/clip")
-    assert "'someone/clip' is none we know; --vision-tower FOLDER" in refusal(original, vision_tower=None)
+    assert "unknown vision tower 'someone/clip'; add --vision-tower FOLDER" in refusal(original, vision_tower=None)
     original.configure()
-    assert "valid by config.json" in refusal(original, vision_tower=None)  # tiny, and so not the one it names
+    assert "config.json requires" in refusal(original, vision_tower=None)  # tiny, and so not the one it names
 
 
 def test_sources_that_are_no_folder(original: Original) -> None:
     for source in ("nowhere", "./nowhere/at-all", str(original.folder / "config.json")):
         with pytest.raises(UserError, match="no such folder, and not a hub id"):
             convert(source, original.root / "out")
-    with pytest.raises(UserError, match="not to be had from the hub"):
+    with pytest.raises(UserError, match="the download failed"):
         convert("nobody/nothing", original.root / "out")
     assert "--base only with a LoRA adapter" in refusal(original, base=str(original.folder))
 
 
 def test_what_exists_is_not_written_over(original: Original) -> None:
-    with pytest.raises(UserError, match="exists; valid: the name of a new directory"):
+    with pytest.raises(UserError, match="already exists; give the name of a new directory"):
         convert(str(original.folder), original.tower)
 
 
@@ -170,4 +170,4 @@ def test_a_sentencepiece_model_names_its_remedy(original: Original, monkeypatch:
     (original.folder / "tokenizer.json").unlink()
     (original.folder / "tokenizer.model").write_bytes(b"")
     monkeypatch.setattr(tokens, "_is_installed", lambda module: False)
-    assert "reading it needs sentencepiece; valid: pip install sentencepiece protobuf" in refusal(original)
+    assert "reading it requires sentencepiece; run pip install sentencepiece protobuf" in refusal(original)

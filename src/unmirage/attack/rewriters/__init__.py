@@ -1,4 +1,4 @@
-"""All rewriters. A new one is a module here and a line in `REWRITERS`, or an entry point "unmirage.rewriters"."""
+"""Registry of rewriters. Add one as a module here and in `REWRITERS`, or as an entry point "unmirage.rewriters"."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ __all__ = [
 
 def _rules(spec: str, check: MeaningCheck, _cache: Path | None, _settings: EndpointSettings | None) -> Rewriter:
     if spec != "rules":
-        raise UserError(f"rewriter 'rules' takes no argument, got '{spec.removeprefix('rules:')}'")
+        raise UserError(f"rewriter 'rules' takes no argument, got '{spec.removeprefix('rules:')}'; use 'rules'")
     return Checked(RuleRewriter(), check)
 
 
 def _endpoint(spec: str, check: MeaningCheck, cache: Path | None, settings: EndpointSettings | None) -> Rewriter:
-    # Only here: it takes seconds, and `--dry-run` with the rules needs none of it.
+    # Imported here because it takes seconds, and `--dry-run` with rules does not need it.
     from unmirage.attack.rewriters.endpoint import EndpointRewriter
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache)
 
 
-# An entry is called with the whole of what the user wrote, the check of meaning, the cache file, and server settings.
+# Arguments of an entry: the full spec, the meaning check, the cache file, and the server settings.
 REWRITERS: Registry[Callable[[str, MeaningCheck, Path | None, EndpointSettings | None], Rewriter]] = Registry(
     "rewriter", "unmirage.rewriters", {"rules": _rules, "endpoint": _endpoint}
 )
@@ -56,16 +56,16 @@ def make_rewriter(
     check: MeaningCheck | None = None,
     settings: EndpointSettings | None = None,
 ) -> Rewriter:
-    """Return the rewriter that `spec` names: "rules", or "endpoint:URL#model-name".
+    """Return the rewriter for `spec`: "rules" or "endpoint:URL#model-name".
 
     Args:
-        spec: the name, and what it needs.
-        cache: file that keeps what a server rewrote; None keeps nothing.
-        check: what a rewrite must keep of the query; None is the default check.
-        settings: of the server, if there is one.
+        spec: name of the rewriter and its argument.
+        cache: file that caches a server's rewrites; None disables the cache.
+        check: what a rewrite must keep of the query; None uses the default check.
+        settings: settings of the server, if any.
 
     Raises:
-        UserError: no such rewriter, or its argument is not valid.
+        UserError: the rewriter does not exist, or its argument is not valid.
     """
     name = spec.partition(":")[0]
     return REWRITERS.find(name)(spec, check or MeaningCheck(), cache, settings)

@@ -1,4 +1,4 @@
-"""The contract of a rewriter: queries and the words they shall open with in, rewrites out, and what became of them."""
+"""Interface of rewriters, which reword queries to open with a word or avoid it, and their report."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Rewrites of one query.
+    """A request for rewrites of one query.
 
     Attributes:
-        query: what is to be asked in other words.
+        query: query to reword.
         word: one word or several, such as "what are".
-        shots: how many rewrites, all different.
-        goal: "open" with the word, or "avoid" it: paraphrases that do without.
+        shots: number of different rewrites.
+        goal: "open" with the word, or "avoid" it with paraphrases.
     """
 
     query: str
@@ -30,35 +30,35 @@ class Wanted:
 
 
 class Rewriter(Protocol):
-    """Asks the same in other words."""
+    """Rewords queries without changing their meaning."""
 
     name: str
 
     @property
     def report(self) -> RewriteReport:
-        """Return what became of all rewrites since the rewriter was made."""
+        """Return the counts of all rewrites since the rewriter was created."""
         ...
 
     def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
-        """Return up to `shots` rewrites for each, in the order of `wanted`; the query itself is never among them."""
+        """Return up to `shots` rewrites for each request, in order; the query itself is never among them."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteReport:
-    """What became of the rewrites.
+    """Counts of rewrites by outcome.
 
     Attributes:
-        rewriter: its name.
+        rewriter: name of the rewriter.
         queries: queries to rewrite.
-        asked: rewrites wanted of them.
-        kept: rewrites given.
-        dropped_opener: dropped as they did not open with the word, or used the one to avoid.
-        dropped_meaning: dropped as they lost what the query asks for.
-        dropped_repeats: dropped as they repeated the query or another rewrite.
-        from_rules: of those kept, made by rules as the model gave too few.
-        from_cache: of those kept, taken from the cache.
-        failed: queries for which the model could not be asked.
+        asked: requested rewrites.
+        kept: returned rewrites.
+        dropped_opener: dropped because they did not open with the word, or used the word to avoid.
+        dropped_meaning: dropped because they lost the meaning of the query.
+        dropped_repeats: dropped because they repeated the query or another rewrite.
+        from_rules: kept rewrites made by rules, because the model gave too few.
+        from_cache: kept rewrites from the cache.
+        failed: queries whose requests to the model failed.
     """
 
     rewriter: str
@@ -74,7 +74,7 @@ class RewriteReport:
 
     @property
     def missing(self) -> int:
-        """Return how many rewrites could not be had."""
+        """Return the number of requested rewrites that were not made."""
         return self.asked - self.kept
 
     def plus(self, **counts: int) -> RewriteReport:
@@ -82,33 +82,33 @@ class RewriteReport:
         return replace(self, **{name: getattr(self, name) + count for name, count in counts.items()})
 
     def to_json(self) -> dict[str, Any]:
-        """Return all counts, those that follow from others included."""
+        """Return all counts, including derived ones."""
         return {**asdict(self), "missing": self.missing}
 
     def summary(self) -> str:
-        """Return one line for people: how many were dropped and why, and where the others come from."""
+        """Return a one-line summary: kept and dropped rewrites, reasons and sources."""
         dropped = {
-            "lost the meaning": self.dropped_meaning,
-            "missed the word": self.dropped_opener,
-            "repeated another": self.dropped_repeats,
+            "changed the meaning": self.dropped_meaning,
+            "violated the word constraint": self.dropped_opener,
+            "were duplicates": self.dropped_repeats,
         }
         notes = [f"{self.kept:,} of {self.asked:,} rewrites by {self.rewriter}"]
         if any(dropped.values()):
             why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
             notes.append(f"dropped {sum(dropped.values()):,} ({why})")
         if self.from_rules:
-            notes.append(f"{self.from_rules:,} filled in by rules")
+            notes.append(f"{self.from_rules:,} made by rules instead")
         if self.from_cache:
             notes.append(f"{self.from_cache:,} from the cache")
         if self.failed:
-            notes.append(f"the model could not be asked about {self.failed:,} queries")
+            notes.append(f"requests failed for {self.failed:,} queries")
         return "; ".join(notes)
 
 
 def fits(text: str, wanted: Wanted) -> bool:
-    """Say whether `text` opens with the word; or, where it is to be avoided, does without it.
+    """Return whether `text` opens with the word, or avoids it if that is the goal.
 
-    A query that needs the word itself may keep it, but not in front.
+    If the original query contains the word to avoid, a rewrite may contain it too, but not at the front.
     """
     found, sought = words(text), words(wanted.word)
     if wanted.goal == "open":
@@ -119,7 +119,7 @@ def fits(text: str, wanted: Wanted) -> bool:
 
 
 def same_words(text: str) -> tuple[str, ...]:
-    """Return what makes two rewrites the same."""
+    """Return a key that is equal for rewrites with the same words."""
     return tuple(words(text))
 
 

@@ -1,4 +1,4 @@
-"""A rewriter whose rewrites are checked: those that lost the meaning are dropped, and the next wordings tried."""
+"""A rewriter with a meaning check: rewrites that lose the meaning are replaced by the next candidates."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from unmirage.attack.rewriters.base import Progress, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.meaning import MeaningCheck
 
-# Wordings to choose from for each one wanted, and some more.
+# Candidates requested per rewrite, plus a reserve.
 _TIMES = 2
 _SPARE = 4
 
 
 class Checked:
-    """Takes from `rewriter` only what passes `check`, in its order.
+    """Returns the first rewrites of `rewriter` that pass `check`.
 
-    The rewriter should be cheap: it is asked for more than is wanted.
+    Use it with fast rewriters: it requests more rewrites than needed.
     """
 
     def __init__(self, rewriter: Rewriter, check: MeaningCheck) -> None:
@@ -27,11 +27,11 @@ class Checked:
 
     @property
     def report(self) -> RewriteReport:
-        """Return how many rewrites were kept, and dropped before enough were found."""
+        """Return how many rewrites were kept, and how many were dropped before enough were found."""
         return self._report
 
     def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
-        """Return up to `shots` rewrites for each that keep the meaning; fewer where no more do."""
+        """Return up to `shots` rewrites for each request that keep the meaning; fewer if no more do."""
         generous = [replace(one, shots=_TIMES * one.shots + _SPARE) for one in wanted]
         offered = self._rewriter.reword(generous, progress)
         return [self._chosen(one, texts) for one, texts in zip(wanted, offered, strict=True)]

@@ -1,4 +1,4 @@
-"""Rewrites by a language model on a server: checked, asked for again where they fail, filled up by rules, cached."""
+"""Rewrite queries with a language model on a server: checked, retried, completed by rules and cached."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from unmirage.models.endpoint import Accounting, Chat, ChatFailure, in_threads, 
 from unmirage.run.cache import TextCache
 from unmirage.text.printable import clean
 
-# One request a temperature, as long as rewrites are missing.
+# One request per temperature while rewrites are missing.
 TEMPERATURES = (0.7, 0.9, 1.1)
 _MOST_ROOM = 4096
 
 
 @dataclass(slots=True)
 class _Found:
-    """What a model gave for one query so far."""
+    """Rewrites of one query so far."""
 
     texts: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(
@@ -36,12 +36,12 @@ class _Found:
 
 
 class EndpointRewriter:
-    """Asks a language model for rewrites, several queries at a time.
+    """Requests rewrites from a language model, several queries at a time.
 
     Args:
         chat: the model.
-        check: what a rewrite must keep of the query; the rules that fill up must pass it too.
-        cache: file that keeps what the model gave, so that an interrupted run asks only for the rest; None for none.
+        check: what a rewrite must keep of the query; rewrites by rules must pass it too.
+        cache: file that caches the model's rewrites, so that an interrupted run can resume; None disables it.
     """
 
     def __init__(self, chat: Chat, check: MeaningCheck, cache: Path | None = None) -> None:
@@ -54,22 +54,22 @@ class EndpointRewriter:
 
     @property
     def report(self) -> RewriteReport:
-        """Return how many rewrites were kept, dropped and why, and filled up."""
+        """Return the counts of rewrites that were kept, dropped (by reason) and made by rules."""
         return self._report
 
     @property
     def accounting(self) -> Accounting:
-        """Return what was asked so far, and what it cost."""
+        """Return the counters and cost of all requests so far."""
         return self._chat.accounting
 
     def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
-        """Return up to `shots` rewrites for each, the model's first.
+        """Return up to `shots` rewrites for each request, the model's first.
 
-        A query about which the model could not be asked has rewrites by rules only; it is asked about again
-        next time.
+        If the request for a query fails, only rules rewrite it. It is not cached, so the next run requests it
+        again.
 
         Raises:
-            UserError: it makes no sense to ask on; what came before is in the cache.
+            UserError: all other requests would fail too; earlier rewrites are in the cache.
         """
         unique = list(dict.fromkeys(wanted))
         given: dict[Wanted, list[str]] = {}
@@ -80,7 +80,7 @@ class EndpointRewriter:
         return [self._filled_up(one, given[one]) for one in wanted]
 
     def _given(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, list[str]]]:
-        """Yield what the model gives for each: from the cache, then as the answers come."""
+        """Yield the model's rewrites for each request: from the cache, then as responses arrive."""
         with nullcontext() if self._cache is None else TextCache(self._cache) as cache:
             missing = []
             for one in wanted:
@@ -98,7 +98,7 @@ class EndpointRewriter:
                 yield one, found.texts
 
     def _ask(self, wanted: Wanted, stop: threading.Event) -> tuple[Wanted, _Found]:
-        """Ask the model, round by round, until there are enough rewrites or no rounds left."""
+        """Request rewrites, one temperature after the other, until there are enough."""
         found = _Found()
         for temperature in TEMPERATURES:
             missing = wanted.shots - len(found.texts)
@@ -116,7 +116,7 @@ class EndpointRewriter:
         return wanted, found
 
     def _sift(self, wanted: Wanted, texts: Sequence[str], found: _Found) -> None:
-        """Add to `found` what is good, and count why the rest is not."""
+        """Add valid rewrites to `found`, and count the reasons for dropping others."""
         cleaned = [clean(text) for text in texts]
         seen = {same_words(wanted.query), *map(same_words, found.texts)}
         for text, passed in zip(cleaned, self._check.passes(wanted.query, cleaned), strict=True):
@@ -137,7 +137,7 @@ class EndpointRewriter:
         rest: list[str] = []
         if missing:
             seen = set(map(same_words, texts))
-            # The rules may know what the model gave already.
+            # The rules may repeat a rewrite of the model.
             offered = self._rules.reword([wanted])[0]
             rest = [text for text in offered if same_words(text) not in seen and fits(text, wanted)][:missing]
         self._count(queries=1, asked=wanted.shots, kept=len(texts) + len(rest), from_rules=len(rest))
@@ -152,10 +152,10 @@ class EndpointRewriter:
 
 
 def _room(wanted: Wanted) -> int:
-    """Return how many tokens the answer may have: a token is rarely less than two characters of a rewrite."""
+    """Return the maximum tokens of the response: a token usually covers at least two characters."""
     return min(_MOST_ROOM, 128 + wanted.shots * (_longest(wanted.query) // 2))
 
 
 def _longest(query: str) -> int:
-    """Return how long a rewrite may be: one that answers or comments is much longer than the question."""
+    """Return the maximum length of a rewrite; a text that answers or comments is much longer than the query."""
     return 2 * len(query) + 200

@@ -1,4 +1,4 @@
-"""Does a rewrite still ask what the query asks? By the words that carry the meaning and, if given, by an encoder."""
+"""Check whether a rewrite keeps the meaning of a query, by its content words and optionally a sentence encoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unmirage.text.meaning import kept
 
 
 class Encoder(Protocol):
-    """Gives each text a vector of length 1, such as `unmirage.models.sentences.SentenceEncoder`."""
+    """Maps each text to a unit vector, for example `unmirage.models.sentences.SentenceEncoder`."""
 
     def encode(self, texts: Sequence[str], /) -> npt.NDArray[np.float64]:
         """Return (texts, size)."""
@@ -21,13 +21,13 @@ class Encoder(Protocol):
 
 
 class MeaningCheck:
-    """Passes rewrites that keep enough of the query.
+    """Accepts rewrites that keep enough of the query.
 
     Args:
-        words: share of the query's content words that a rewrite must keep; 0 checks none.
-        encoder: a sentence encoder; None leaves it at the words.
-        similarity: cosine similarity that a rewrite must reach if there is an encoder.
-        encoder_name: tells encoders apart in `key`, such as the folder's name.
+        words: minimum share of the query's content words that a rewrite must keep; 0 disables this check.
+        encoder: sentence encoder; None checks words only.
+        similarity: minimum cosine similarity of rewrite and query, if there is an encoder.
+        encoder_name: distinguishes encoders in `key`, for example the folder's name.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class MeaningCheck:
     ) -> None:
         for name, value in (("share of words", words), ("similarity", similarity)):
             if not 0 <= value <= 1:
-                raise UserError(f"meaning check: {name} {value:g} is not between 0 and 1")
+                raise UserError(f"meaning check: {name} {value:g} is not between 0 and 1; use a value in that range")
         self._words = words
         self._encoder = encoder
         self._similarity = similarity
@@ -43,12 +43,12 @@ class MeaningCheck:
 
     @property
     def key(self) -> str:
-        """Return what the check depends on; equal for equal checks."""
+        """Return a text that is equal for checks with equal settings."""
         key = f"words>={self._words:g}"
         return key if self._encoder is None else f"{key}, {self._encoder_name}>={self._similarity:g}"
 
     def passes(self, query: str, rewrites: Sequence[str]) -> list[bool]:
-        """Say for each rewrite whether it still asks what `query` asks."""
+        """Return for each rewrite whether it keeps the meaning of `query`."""
         passed = [kept(query, text) >= self._words for text in rewrites]
         if self._encoder is None or not any(passed):
             return passed

@@ -1,4 +1,4 @@
-"""What a language model is asked in order to rewrite a query, and how its answer is read."""
+"""Prompts that request rewrites from a language model, and the parser of its responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from unmirage.attack.rewriters.base import Wanted
 from unmirage.text.replies import json_values, without_thoughts
 
-# Part of the cache key: count it up whenever a word below changes.
+# Part of the cache key: increase it whenever a prompt below changes.
 VERSION = 1
 
 SYSTEM = """You help to evaluate the safety of models that answer questions about pictures.
@@ -42,11 +42,11 @@ _LONGEST_LIST = 100
 
 
 def request(wanted: Wanted, known: Sequence[str] = ()) -> str:
-    """Return what is asked of the model.
+    """Return the prompt that requests rewrites.
 
     Args:
-        wanted: with the number of rewrites that are still missing.
-        known: wordings not to be given again.
+        wanted: request with the number of rewrites still missing.
+        known: rewrites that must not be repeated.
     """
     word = wanted.word[:1].upper() + wanted.word[1:] if wanted.goal == "open" else wanted.word
     listed = json.dumps(list(known), ensure_ascii=False)
@@ -88,6 +88,6 @@ def _all(documents: Iterable[Any]) -> Iterator[str]:
 
 
 def _line(line: str) -> str:
-    """Strip numbers, bullets and quotes from a line; a line that introduces or brackets the others is no rewrite."""
+    """Return a line without numbers, bullets and quotes; "" if it introduces or encloses the others."""
     text = _MARK.sub("", line).strip().rstrip(",").strip(_QUOTES).strip()
     return "" if text.endswith((":", "[", "{")) or text in ("]", "}", "],") else text

@@ -1,4 +1,4 @@
-"""Rewrites by rules: deterministic, offline, as many as the frames give."""
+"""Rewrite queries by rules: deterministic and offline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _REWORD = {"open": rewrite, "avoid": paraphrase}
 
 
 class RuleRewriter:
-    """Wraps the rule-based rewriter of `unmirage.text`. Checks nothing; `Checked` does."""
+    """Wraps the rule-based rewriter of `unmirage.text`, without checks; `Checked` adds them."""
 
     name = "rules"
 
@@ -20,11 +20,11 @@ class RuleRewriter:
 
     @property
     def report(self) -> RewriteReport:
-        """Return how many rewrites were wanted and made."""
+        """Return how many rewrites were requested and made."""
         return self._report
 
     def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
-        """Return up to `shots` rewrites for each; fewer where the rules know no more."""
+        """Return up to `shots` rewrites for each request; fewer if the rules have no more."""
         found = []
         for done, one in enumerate(wanted, start=1):
             found.append(_REWORD[one.goal](one.query, one.word, one.shots))

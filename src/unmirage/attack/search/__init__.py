@@ -1,4 +1,4 @@
-"""Search for opener words that flip a model, whether or not the data have them."""
+"""Search for opener words that change a model's refusals, including words that are not in the data."""
 
 from unmirage.attack.search.config import SearchConfig
 from unmirage.attack.search.result import Baseline, FoundWord, SearchResult

@@ -1,8 +1,8 @@
-"""Words in, the best of them out, by asking alone: successive halving.
+"""Find the best words from model outputs alone, by successive halving.
 
-All words are tried on a few queries, the better half of them on twice as many, and so on (Karnin et al., ICML
-2013; Jamieson and Talwalkar, AISTATS 2016). All words of a round meet the same queries, and what was asked
-before is not asked again.
+All words are tried on a few queries, then the better half on twice as many, and so on (Karnin et al., ICML 2013;
+Jamieson and Talwalkar, AISTATS 2016). All words of a round use the same queries, and results of earlier rounds are
+reused.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ Ranked = list[tuple[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """How many words are in a round, and on how many queries each of them has been tried when it ends."""
+    """Number of words in a round, and number of queries that each has been tried on at its end."""
 
     words: int
     queries: int
 
 
 def plan_rounds(words: int, queries: int, budget: int, top: int) -> list[Round]:
-    """Return the rounds that make most of the budget and never exceed it; [] if it does not suffice for all words.
+    """Return the rounds that use as much of the budget as possible; [] if it does not cover all words.
 
     Args:
-        words: how many there are.
-        queries: how many there are to try them on.
-        budget: how often one word may be tried on one query, in all.
-        top: how many words to end with.
+        words: number of words.
+        queries: number of available queries.
+        budget: maximum evaluations of one word on one query.
+        top: number of words at the end.
     """
     sizes = _sizes(words, top)
     fitting = bisect_right(range(1, queries + 1), budget, key=lambda first: _cost(_rounds(sizes, first, queries)))
     if not fitting:
         return []
     rounds = _rounds(sizes, fitting, queries)
-    # What is left goes to the last words.
+    # Spend the remaining budget on the last words.
     more = min(queries - rounds[-1].queries, (budget - _cost(rounds)) // sizes[-1])
     return [*rounds, Round(sizes[-1], rounds[-1].queries + more)] if more else rounds
 
@@ -52,10 +52,10 @@ def successive_halving(words: Sequence[str], samples: Sequence[Sample], config: 
     """Return the best words with their mean probability of refusal, best first.
 
     Args:
-        words: to choose from; where the budget does not suffice to halve them, fewer are drawn.
-        samples: in random order: the first ones are tried first.
-        config: budget, form, seed and what is better.
-        meter: measures and counts.
+        words: candidates; if the budget is too small to halve them, a random subset is used.
+        samples: in random order; the first ones are used first.
+        config: budget, form, seed and direction of the search.
+        meter: measures and counts queries.
     """
     chosen = drawn(words, len(samples), config)
     rounds = plan_rounds(len(chosen), len(samples), config.budget, config.top)
@@ -70,7 +70,7 @@ def successive_halving(words: Sequence[str], samples: Sequence[Sample], config: 
 
 
 def drawn(words: Sequence[str], queries: int, config: SearchConfig) -> list[str]:
-    """Return the words, or as many of them as the budget can halve down, drawn at random."""
+    """Return the words, or a random subset if the budget cannot cover all of them."""
     enough = bisect_right(
         range(1, len(words) + 1),
         config.budget,

@@ -1,4 +1,4 @@
-"""What to search for, how, and how much it may cost."""
+"""Settings of a word search: method, target, form and budget."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Form = Literal["replacement", "insertion", "rewrite"]
 
 
 class SearchConfig(BaseModel):
-    """How to search for words.
+    """Settings of a word search.
 
-    One form serves all words, so that they can be compared. `replacement` puts the word in the place of the
-    query's first word, `insertion` before the query as it is ("Word, query"); `rewrite` rewords the request
-    where the word can open an English one, and inserts it elsewhere, so that its words are not quite comparable.
+    All words use one form, so that they are comparable. `replacement` replaces the query's first word, and
+    `insertion` puts the word before the query ("Word, query"). `rewrite` rewords the request if the word can open
+    an English request, and inserts it otherwise, so its words are not fully comparable.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,10 +27,10 @@ class SearchConfig(BaseModel):
     method: Method = "black-box"
     kind: SearchKind = "jailbreak"
     form: Form = "replacement"
-    budget: int = Field(default=20_000, ge=1, description="queries that the model may be asked to find the words")
+    budget: int = Field(default=20_000, ge=1, description="maximum queries to the model for finding words")
     top: int = Field(default=10, ge=1, description="words to report")
-    candidates: int = Field(default=96, ge=1, description="white box: words to try exactly")
-    steps: int = Field(default=3, ge=1, description="white box: gradients to take, each at the best word so far")
+    candidates: int = Field(default=96, ge=1, description="white box: number of words to evaluate exactly")
+    steps: int = Field(default=3, ge=1, description="white box: number of gradients, each at the best word so far")
     baselines: tuple[str, ...] = ("what", "share")
     batch_size: int = Field(default=16, ge=1)
     seed: int = 0
@@ -40,15 +40,15 @@ class SearchConfig(BaseModel):
     def _words(cls, baselines: tuple[str, ...]) -> tuple[str, ...]:
         for word in baselines:
             if not word or opener(word) != word.casefold():
-                raise ValueError(f"'{word}' is not one word without punctuation")
+                raise ValueError(f"'{word}' is not valid; use one word without punctuation")
         return tuple(dict.fromkeys(word.casefold() for word in baselines))
 
     @property
     def sign(self) -> int:
-        """Return 1 where more refusal is better for the attack, -1 where less is."""
+        """Return 1 if the attack benefits from more refusal, -1 if from less."""
         return 1 if self.kind == "over-prudence" else -1
 
 
 def too_small(budget: int, least: int, why: str) -> UserError:
-    """Return the error for a budget that does not suffice."""
+    """Return the error for a budget that is too small."""
     return UserError(f"budget: {budget} is too small {why}; valid: {least} or more")

@@ -1,4 +1,4 @@
-"""A sample and a word in, the query that opens with the word out: one form for all words."""
+"""Build the query of a sample that opens with a given word, in the same form for all words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unmirage.text.vocabulary import word_spans
 
 
 def opening_with(sample: Sample, word: str, form: Form, kind: SearchKind) -> Query:
-    """Return the sample's query made to open with `word`."""
+    """Return the sample's query changed so that it opens with `word`."""
     return _query(sample, word, _TEXTS[form](sample.query, word), kind)
 
 
@@ -23,7 +23,7 @@ def as_it_is(sample: Sample) -> Query:
 
 
 def without_opener(sample: Sample) -> Query:
-    """Return the sample's query without its first word: what replacing it does, whatever the new word."""
+    """Return the query without its first word: the effect of removing it, independent of the new word."""
     return _query(sample, None, capitalise(_rest(sample.query)), Kind.REPLACEMENT)
 
 

@@ -1,4 +1,4 @@
-"""Samples in, two halves out: one to find words on, one to report them on. No picture and no record is in both."""
+"""Split samples into one half for finding words and one for reporting them; images and records do not overlap."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unmirage.records import Sample
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """The samples of one kind, dealt in two.
+    """The samples of one kind, split into two halves.
 
     Attributes:
-        find: in random order, so that the first n are a fair sample of it.
+        find: in random order, so that the first n are a random subset.
         report: in the order of the data.
-        groups: the group of each sample, by sample id; samples that share a picture or a record are in one group.
+        groups: group number by sample id; samples that share an image or a record are in one group.
     """
 
     find: tuple[Sample, ...]
@@ -27,27 +27,31 @@ class Halves:
 
 
 def halves(samples: Sequence[Sample], kind: SearchKind, seed: int) -> Halves:
-    """Deal the samples that an attack of this kind is made of.
+    """Split the samples that this kind of attack applies to.
 
     Raises:
-        UserError: there are none, or all are in one group.
+        UserError: there are no such samples, or all are in one group.
     """
     wanted = [sample for sample in samples if sample.refused is (kind == "jailbreak")]
     if not wanted:
         raise UserError(
-            f"search: the data has no {'refused' if kind == 'jailbreak' else 'answered'} samples for {kind}"
+            f"search: the data has no {'refused' if kind == 'jailbreak' else 'answered'} samples for {kind}; "
+            "use other data or another kind"
         )
     groups = groups_of(wanted)
     numbers = sorted(set(groups.values()))
     if len(numbers) < 2:
-        raise UserError("search: all samples share one picture or record; valid: two or more, to find and to report on")
+        raise UserError(
+            "search: all samples share one image or record; use data with at least two, one for finding words and "
+            "one for reporting"
+        )
     rng = random.Random(f"halves-{seed}")
     rng.shuffle(numbers)
     sizes = dict.fromkeys(numbers, 0)
     for sample in wanted:
         sizes[groups[sample.id]] += 1
     to_find: set[int] = set()
-    # The largest groups first, each to the smaller side; equal ones in random order.
+    # Largest groups first, each to the smaller half; equal ones in random order.
     counts = {True: 0, False: 0}
     for number in sorted(numbers, key=lambda number: -sizes[number]):
         finding = counts[True] <= counts[False]
@@ -60,7 +64,7 @@ def halves(samples: Sequence[Sample], kind: SearchKind, seed: int) -> Halves:
 
 
 def groups_of(samples: Sequence[Sample]) -> dict[str, int]:
-    """Return a number by sample id, equal for samples that share a record or a picture, directly or by others."""
+    """Return a group number by sample id; samples linked by shared records or images have the same number."""
     parents = list(range(len(samples)))
 
     def root(row: int) -> int:

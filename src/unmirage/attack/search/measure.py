@@ -1,4 +1,4 @@
-"""Queries in, how probably a model refuses each of them out, with a count of what that took."""
+"""Measure the probability of refusal of queries, with counts and progress."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Progress = Callable[[str, int, int], None]
 
 
 class Meter:
-    """Measures queries in pieces, counts them, and says how far it is.
+    """Measures queries in batches, counts them and reports progress.
 
     Args:
-        measure: queries in, (queries,) out.
-        total: how many will be asked in all.
-        stage: what to call this in the progress.
-        progress: told after every piece.
-        piece: queries in one call of `measure`.
+        measure: maps queries to (queries,) probabilities of refusal.
+        total: expected number of queries.
+        stage: name of the stage in the progress display.
+        progress: called with (stage, done, total) after every batch.
+        piece: queries per call of `measure`.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Meter:
         return np.concatenate(found)
 
     def count(self, asked: int) -> None:
-        """Add queries that the model was asked, here or elsewhere."""
+        """Add to the number of queries sent to the model."""
         self.used += asked
         if self._progress is not None:
             self._progress(self._stage, self.used, max(self._total, self.used))
 
     def finish(self) -> None:
-        """Say that nothing more will be asked, though less was than there might have been."""
+        """Report the stage as complete, even if fewer queries were needed than expected."""
         if self._progress is not None:
             self._progress(self._stage, self.used, self.used)
 
@@ -60,6 +60,6 @@ class Meter:
         self, words: Sequence[str], samples: Sequence[Sample], form: Form, kind: SearchKind
     ) -> NDArray[np.float64]:
         """Return (words, samples): the probability of refusal with each word in each sample."""
-        # Sample by sample, so that the queries about one picture come together.
+        # Ordered by sample, so that queries about one image are together.
         queries = [opening_with(sample, word, form, kind) for sample in samples for word in words]
         return self(queries).reshape(len(samples), len(words)).T

@@ -1,4 +1,4 @@
-"""What a search found, and the JSON document that says so (schema `unmirage.search/1`)."""
+"""Result of a word search, and its JSON document (schema `unmirage.search/1`)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SCHEMA = "unmirage.search/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWord:
-    """One word of the best.
+    """One of the best words.
 
     Attributes:
         word: lower-cased.
-        found: mean probability of refusal where it was found: too good to be true, as it was chosen for it.
-        reported: the same on the other half, in the search's form.
-        rewritten: the same for the rewriter's first wording; None where the word cannot open an English request.
-        in_data: does it open any query of the data?
+        found: mean probability of refusal on the finding half; optimistic, because the word was selected on it.
+        reported: the same on the reporting half, in the search's form.
+        rewritten: the same for the rewriter's first rewrite; None if the word cannot open an English request.
+        in_data: whether a query of the data opens with it.
     """
 
     word: str
@@ -33,11 +33,11 @@ class FoundWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What the found words stand beside, on the reporting half.
+    """A reference for the found words, on the reporting half.
 
     Attributes:
         name: "as it is", "no opener" (replacement only), or a word.
-        reported, rewritten, in_data: as for `FoundWord`; `in_data` is None where it is no word.
+        reported, rewritten, in_data: as for `FoundWord`; `in_data` is None if the baseline is not a word.
     """
 
     name: str
@@ -48,18 +48,18 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SearchResult(Result):
-    """The best words of a search, best first, and what they stand beside.
+    """The best words of a search, best first, and the baselines.
 
     Attributes:
-        model: its name.
+        model: name of the model.
         method, kind, form: as configured.
-        budget_used: queries that the model was asked to find the words; those to report on are not in it.
+        budget_used: queries used to find the words, without those of the report.
         found_on, reported_on: samples in the two halves.
-        words_known: words there were to choose from.
-        words_tried: words that the model was asked about, exactly or, with the gradient, to first order.
-        starts: how refusals begin.
-        words: the best.
-        baselines: the queries as they are, without their opener, and with known words.
+        words_known: number of candidate words.
+        words_tried: words evaluated exactly or, with the gradient, to first order.
+        starts: beginnings of refusals.
+        words: the best words.
+        baselines: the original queries, the queries without their opener, and known words.
     """
 
     model: str
@@ -77,14 +77,14 @@ class SearchResult(Result):
     baselines: tuple[Baseline, ...]
 
     def heading(self) -> str:
-        """Return what was searched for."""
+        """Return a title with the model, the kind of attack and the form."""
         return (
             f"Openers for {self.model} ({self.kind}, {self.form}): "
             f"probability of refusal on {self.reported_on} held-out samples"
         )
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the baselines and the words, with their probability of refusal."""
+        """Return the probability of refusal for the baselines and the words."""
         told = [(one.name, one.reported) for one in self.baselines] + [(one.word, one.reported) for one in self.words]
         return [{"opener": name, "p_refusal": one.value, "low": one.low, "high": one.high} for name, one in told]
 
@@ -93,7 +93,7 @@ class SearchResult(Result):
         return self.summary()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document; probabilities are shares between 0 and 1 with their 95 % interval."""
+        """Return the JSON document; probabilities are between 0 and 1, with 95% confidence intervals."""
         plain = asdict(self)
         words = [
             {"word": one.word, "found": one.found, **_limits(one.reported), "in_data": one.in_data}

@@ -1,4 +1,4 @@
-"""A model and a dataset in, the words that flip it out: found on one half of the samples, reported on the other."""
+"""Search for openers that change a model's refusals: find them on one half of the samples, report on the other."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def search(
     """Return the words that, as openers, lower (jailbreak) or raise (over-prudence) refusal the most.
 
     Args:
-        vlm: the model; its weights stay as they are.
-        samples: the data. The refused ones are attacked by a jailbreak, the answered ones by over-prudence.
-        images: their pictures.
+        vlm: the model; its weights do not change.
+        samples: the data. Jailbreak uses the refused samples, over-prudence the answered ones.
+        images: the images of the samples.
         config: method, kind, form and budget.
-        words: to choose from; None takes the tokenizer's whole words and the openers of the data.
-        starts: how refusals begin; None takes the usual ones and those of the data.
-        progress: told the stage, what is done, and what there is to do.
+        words: candidates; None uses the tokenizer's whole words and the openers of the data.
+        starts: beginnings of refusals; None uses the usual ones and those of the data.
+        progress: called with (stage, done, total).
 
     Raises:
-        UserError: no samples to find words on, no words to choose from, or a budget that does not suffice.
+        UserError: there are no samples or no words to search, or the budget is too small.
     """
     dealt = halves(samples, config.kind, config.seed)
     choice = list(dict.fromkeys(words)) if words is not None else known_words(vlm.processor.tokenizer, samples, config)
     if not choice:
-        raise UserError("search: no words to choose from; valid: at least one")
+        raise UserError("search: the list of words is empty; give at least one word")
     begins = tuple(starts) if starts is not None else starts_for(samples)
 
     def measure(queries: Sequence[Query]) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def search(
     if config.method == "white-box":
         tokens = word_tokens(vlm.processor, choice, dealt.find, config)
         if not tokens:
-            raise UserError("search: no word is a single token of the model; valid: --method black-box")
+            raise UserError("search: no word is a single token of the model; use --method black-box")
         ranked = first_order(tokens, _start(dealt.find, tokens), dealt.find, config, gradient, meter)
         tried = len(tokens)
     else:
@@ -95,7 +95,7 @@ def search(
 
 
 def _start(samples: Sequence[Sample], tokens: dict[str, int]) -> str:
-    """Return the commonest opener of the samples that is one token, so that the first gradient is at home."""
+    """Return the most common opener that is one token, so that the first gradient is at a typical query."""
     counts = Counter(word for word in (opener(sample.query) for sample in samples) if word in tokens)
     return min(counts, key=lambda word: (-counts[word], word)) if counts else min(tokens)
 

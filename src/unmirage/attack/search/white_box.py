@@ -1,7 +1,7 @@
-"""Words in, the best of them out, with the gradient's help: HotFlip at one token, the opener.
+"""Find the best words with gradients: HotFlip at one token, the opener.
 
-The gradient at the opener ranks all words at once, to first order (Ebrahimi et al., ACL 2018); the best of
-them are tried exactly; and again from the best word so far, as GCG does (Zou et al., arXiv 2307.15043).
+The gradient at the opener ranks all words at once, to first order (Ebrahimi et al., ACL 2018). The best ones are
+evaluated exactly, and the next gradient is taken at the best word so far, as in GCG (Zou et al., arXiv 2307.15043).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unmirage.attack.search.forms import opening_with
 from unmirage.attack.search.measure import Meter
 from unmirage.records import Query, Sample
 
-# (vocabulary,): change of refusal if a token stood where the queries' opener stands.
+# Returns (vocabulary,): change of refusal if a token replaced the queries' opener.
 Gradient = Callable[[Sequence[Query]], NDArray[np.float64]]
 
 
@@ -29,15 +29,15 @@ def first_order(
     gradient: Gradient,
     meter: Meter,
 ) -> Ranked:
-    """Return the best of the words that were tried exactly, with their mean probability of refusal, best first.
+    """Return the best of the exactly evaluated words with their mean probability of refusal, best first.
 
     Args:
-        tokens: the one token that stands for each word; see `word_tokens`.
-        start: the word at which the first gradient is taken.
-        samples: in random order; as many are used as the budget allows.
-        config: budget, candidates, steps, form and what is better.
+        tokens: the single token for each word; see `word_tokens`.
+        start: word of the first gradient.
+        samples: in random order; the budget limits how many are used.
+        config: budget, candidates, steps, form and direction of the search.
         gradient: scores all tokens.
-        meter: measures and counts; a gradient counts as one query for each query it looks at.
+        meter: measures and counts queries; a gradient counts as one query per query.
     """
     candidates = min(config.candidates, len(tokens))
     steps = min(config.steps, candidates)

@@ -1,4 +1,4 @@
-"""A processor in, the words to try out, and the token that stands for each in a gradient."""
+"""Collect candidate words from a tokenizer and the data, and map each word to a token for gradients."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unmirage.records import Sample
 from unmirage.text.openers import opener
 from unmirage.text.vocabulary import real_words
 
-_SPACES = ("Ġ", "▁")  # how byte-level and SentencePiece vocabularies write a space before a word
+_SPACES = ("Ġ", "▁")  # mark of a leading space in byte-level and SentencePiece vocabularies
 
 
 def token_texts(tokenizer: Any) -> list[str]:
-    """Return what each piece of the vocabulary reads, with the space before it where it has one."""
+    """Return the text of each vocabulary entry, with its leading space if it has one."""
     texts = []
     for piece in tokenizer.get_vocab():
         text = tokenizer.convert_tokens_to_string([piece])
@@ -25,7 +25,7 @@ def token_texts(tokenizer: Any) -> list[str]:
 
 
 def known_words(tokenizer: Any, samples: Iterable[Sample], config: SearchConfig) -> list[str]:
-    """Return the words of the vocabulary, and those that open the data's queries, sorted."""
+    """Return the words of the vocabulary and the openers of the data, sorted."""
     openers = {opener(sample.query) for sample in samples} - {""}
     return sorted({*real_words(token_texts(tokenizer)), *openers, *config.baselines})
 
@@ -33,11 +33,11 @@ def known_words(tokenizer: Any, samples: Iterable[Sample], config: SearchConfig)
 def word_tokens(
     processor: Any, words: Sequence[str], samples: Sequence[Sample], config: SearchConfig
 ) -> dict[str, int]:
-    """Return the one token that stands for each word in the gradient's first-order score.
+    """Return the single token for each word in the gradient's first-order score.
 
-    It is the word's own where it is one token as the opener, which depends on what stands before it. "Details"
-    is often several tokens there while " details" is one: then that one is taken, whose meaning is the same. It
-    only ranks: whatever is ranked high is tried exactly, as it is spelt. Words with neither are left out.
+    A word that is one token as the opener has that token, which depends on the text before it. "Details" is often
+    several tokens there while " details" is one; then that token is used, because its meaning is the same. The token
+    only affects the ranking: high-ranked words are evaluated exactly. Words without such a token are left out.
     """
     kinds = {sample.image is None: sample for sample in samples}.values()
     vocabulary = processor.tokenizer.get_vocab()

@@ -1,4 +1,4 @@
-"""A VLM, or a text model, behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, OpenAI and their kin."""
+"""Query a model on an OpenAI-compatible server, such as vLLM, SGLang, llama.cpp or OpenAI."""
 
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message

@@ -1,4 +1,4 @@
-"""What a server was asked, and what that cost."""
+"""Count requests, retries, failures, tokens and cost of a server."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class Accounting:
-    """Counts over all threads.
+    """Thread-safe counters.
 
     Attributes:
-        requests: sent, retries included.
-        retries: sent again after a failure.
-        failures: questions given up.
+        requests: requests sent, including retries.
+        retries: requests repeated after a failure.
+        failures: questions without a response after all retries.
         prompt_tokens, completion_tokens: as the server counts them.
-        uncounted: answers for which the server gave no count.
+        uncounted: responses for which the server gave no token count.
     """
 
     def __init__(self, price_in: float | None = None, price_out: float | None = None) -> None:
@@ -30,12 +30,12 @@ class Accounting:
             self.retries += again
 
     def gave_up(self) -> None:
-        """Count a question that was given up."""
+        """Count a question that failed after all retries."""
         with self._lock:
             self.failures += 1
 
     def answered(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Count the tokens of one answer."""
+        """Count the tokens of one response."""
         with self._lock:
             self.uncounted += completion_tokens is None
             self.prompt_tokens += prompt_tokens or 0
@@ -43,7 +43,7 @@ class Accounting:
 
     @property
     def cost(self) -> float | None:
-        """Return what the counted tokens cost; None without prices."""
+        """Return the cost of the counted tokens; None without prices."""
         price_in, price_out = self._prices
         if price_in is None and price_out is None:
             return None
@@ -55,11 +55,11 @@ class Accounting:
         return {name: getattr(self, name) for name in names}
 
     def summary(self) -> str:
-        """Return one line for people."""
+        """Return a one-line summary for users."""
         text = (
-            f"{self.requests:,} requests ({self.retries:,} of them retries), {self.failures:,} given up; "
+            f"{self.requests:,} requests (including {self.retries:,} retries), {self.failures:,} failed; "
             f"{self.prompt_tokens:,} prompt and {self.completion_tokens:,} completion tokens"
         )
         if self.uncounted:
-            text += f" ({self.uncounted:,} answers came without a count)"
+            text += f" ({self.uncounted:,} responses had no token count)"
         return text if self.cost is None else f"{text}; cost {self.cost:.4f}"

@@ -1,4 +1,4 @@
-"""Messages in, what a model on a server says out: with retries, limits and accounting. Safe to use from threads."""
+"""Send chat messages to a model on a server, with retries, rate limits and accounting. Thread-safe."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Message = Mapping[str, Any]
 
 _REMEDIES = {
     401: "set a valid key in the environment variable {key}",
-    403: "the key in {key} may not use model '{model}'",
-    404: "valid: the server's base URL, often ending in /v1, and the name of a model that it has",
+    403: "the key in {key} has no access to model '{model}'",
+    404: "check the base URL, which often ends in /v1, and the model name",
 }
 
 
-class ChatFailure(Exception):  # noqa: N818 - one question that got no answer; others may
-    """A question was given up. The message is one line without secrets, and without the question."""
+class ChatFailure(Exception):  # noqa: N818 - affects one question only
+    """A question failed after all retries. The message is one line, without secrets and without the question."""
 
 
 class Poster(Protocol):
-    """Sends one request and returns the answer's body, or raises `Trouble`."""
+    """Sends one request and returns the body of the response, or raises `Trouble`."""
 
     def post(self, body: Mapping[str, Any], /) -> str:
-        """Return the body of the server's answer."""
+        """Return the body of the server's response."""
         ...
 
 
 class Chat:
     """A model on an OpenAI-compatible server.
 
-    What fails in passing (429, 5xx, timeouts, broken connections, answers that are none) is sent again. A question
-    that stays without an answer is a `ChatFailure`. What dooms all questions is a `UserError`: no connection, 401,
-    403 or 404 before the first answer, or many failures in a row.
+    Transient failures (429, 5xx, timeouts, broken connections, invalid or empty responses) are retried with backoff.
+    A question that still fails raises `ChatFailure`. A failure that affects all questions raises `UserError`: no
+    connection, 401, 403 or 404 before the first response, or many failures in a row.
     """
 
     def __init__(
@@ -65,19 +65,19 @@ class Chat:
         stop: threading.Event | None = None,
         response_format: Mapping[str, Any] | None = None,
     ) -> Completion:
-        """Return what the model says to `messages`.
+        """Return the model's response to `messages`.
 
         Args:
             messages: {"role": ..., "content": ...}; see `user_message`.
-            max_tokens: of the answer.
+            max_tokens: maximum tokens of the response.
             temperature: 0 is greedy.
-            seed: for servers that take one.
-            stop: once set, no further request is sent, and waiting ends with `CalledOff`.
-            response_format: what the server holds the answer to, for servers that can.
+            seed: for servers that support seeds.
+            stop: once set, no more requests are sent, and waits end with `CalledOff`.
+            response_format: format that the server must enforce, for servers that support it.
 
         Raises:
-            ChatFailure: this question was given up.
-            UserError: it makes no sense to go on.
+            ChatFailure: this question failed.
+            UserError: all other questions would fail too.
         """
         limit = "max_completion_tokens" if self.spec.is_openai else "max_tokens"
         body = {"model": self.spec.model, "messages": list(messages), limit: max_tokens, "temperature": temperature}
@@ -85,7 +85,7 @@ class Chat:
         body |= {} if response_format is None else {"response_format": response_format}
         body |= self.settings.extra
         if not self._works.is_set():
-            # One at a time until one has been answered: a wrong key costs one request, not one a thread.
+            # One request at a time until the first response: a wrong key costs one request, not one per thread.
             with self._first, _telling(stop):
                 if not self._works.is_set():
                     return self._answered(body, stop)
@@ -130,27 +130,27 @@ class Chat:
         where = f"endpoint {self.spec.url}"
         works, status = self._works.is_set(), trouble.status
         if not works and trouble.unreachable:
-            raise UserError(f"{where}: {trouble.reason}; is the server running?") from None
+            raise UserError(f"{where}: {trouble.reason}; check the URL and that the server is running") from None
         if not works and status is not None and 300 <= status < 400:
-            raise UserError(f"{where}: {trouble.reason}; redirects are not followed, name the address itself") from None
+            raise UserError(f"{where}: {trouble.reason}; redirects are not followed, use the final URL") from None
         if not works and status in _REMEDIES:
             remedy = _REMEDIES[status].format(key=" or ".join(self.spec.key_variables), model=self.spec.model)
             raise UserError(f"{where}: {trouble.reason}; {remedy}") from None
-        # A server that works may well turn down single questions.
+        # A working server may reject single questions.
         if works and not trouble.passing:
             return
         self._in_a_row += 1
         if self._in_a_row >= self.settings.give_up_after:
             raise UserError(
-                f"{where}: {self._in_a_row} requests in a row failed, the last with: {trouble.reason}; "
-                f"run the same command again to go on"
+                f"{where}: {self._in_a_row} requests in a row failed, the last one with: {trouble.reason}; "
+                f"run the same command again to resume"
             ) from None
 
 
 def user_message(text: str, picture: str | None = None) -> dict[str, Any]:
-    """Return a user's turn: a text, and the data URL of the picture before it.
+    """Return a user turn: the data URL of an image, if any, and then the text.
 
-    Lone surrogates, which JSON cannot carry, become "?".
+    Lone surrogates, which JSON cannot represent, become "?".
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     if picture is None:
@@ -161,7 +161,7 @@ def user_message(text: str, picture: str | None = None) -> dict[str, Any]:
 
 @contextmanager
 def _telling(stop: threading.Event | None) -> Iterator[None]:
-    """Where it makes no sense to go on, let the threads that wait for their turn know."""
+    """Stop the threads that wait for their turn after an error that affects all questions."""
     try:
         yield
     except UserError:

@@ -1,7 +1,7 @@
-"""The one place that talks HTTP: a request in, the body of the answer out, or `Trouble`.
+"""HTTP client: send one request, and return the body of the response or raise `Trouble`.
 
-Built on the `openai` client, which is kept from what it does by itself: it retries nothing (`Chat` does, so that
-retries are counted, bounded and called off), it sees no key, and no header that it takes from the environment is sent.
+Built on the `openai` client, with its defaults restricted. It makes no retries: `Chat` counts, limits and cancels
+them. It never gets the key, and it sends no headers from the environment.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from unmirage.models.endpoint.spec import EndpointSpec
 from unmirage.models.endpoint.trouble import Trouble, may_pass
 from unmirage.text.printable import short
 
-# `OPENAI_ORG_ID`, `OPENAI_CUSTOM_HEADERS` and the like are for OpenAI, and what machine asks is nobody's business.
+# Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
 _HEADERS = frozenset(
     "host accept accept-encoding connection content-type content-length transfer-encoding "
-    "x-stainless-raw-response".split()  # the client looks it up again when the answer is there
+    "x-stainless-raw-response".split()  # the client reads it again when the response arrives
 )
 _CONNECT = 10.0
 _MAX_BODY = 16_000_000
@@ -33,7 +33,7 @@ _REASON = 300
 
 
 class Client:
-    """Sends chat requests to one server, one attempt each."""
+    """Sends chat requests to one server, without retries."""
 
     def __init__(self, spec: EndpointSpec, key: str | None, settings: EndpointSettings) -> None:
         def only_ours(request: httpx2.Request) -> None:
@@ -47,7 +47,7 @@ class Client:
         timeout = httpx2.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout))
         self._hidden = key
         http = httpx2.Client(
-            follow_redirects=False,  # the queries would go to somebody whom the user did not name
+            follow_redirects=False,  # a redirect would send the queries to a host that the user did not choose
             timeout=timeout,
             verify=_trusted(),
             limits=httpx2.Limits(max_connections=None),
@@ -56,17 +56,17 @@ class Client:
         self._openai = openai.OpenAI(
             base_url=spec.url, api_key="none", max_retries=0, timeout=timeout, http_client=http
         )
-        # Connections are kept open from request to request, as long as there is somebody who may ask.
+        # Keep connections open between requests, for as long as the client exists.
         weakref.finalize(self, http.close).atexit = False
 
     def __repr__(self) -> str:
         return "Client()"
 
     def post(self, body: Mapping[str, Any]) -> str:
-        """Return the body of the server's answer to one chat request.
+        """Return the body of the server's response to one chat request.
 
         Raises:
-            Trouble: there is none, or its status is no success.
+            Trouble: there is no response, or its status is an error.
         """
         started = time.monotonic()
         try:
@@ -77,7 +77,7 @@ class Client:
             raise self._broken(error) from None
 
     def _read(self, body: Mapping[str, Any], deadline: float) -> str:
-        """Read piece by piece: a server that sends a blank now and then would never time out otherwise."""
+        """Read in chunks: a server that sends a byte from time to time would never time out otherwise."""
         create = self._openai.chat.completions.with_streaming_response.create
         fields = dict(body)
         with create(
@@ -89,11 +89,11 @@ class Client:
                 if time.monotonic() > deadline:
                     raise self._too_slow()
                 if len(found) > _MAX_BODY:
-                    raise Trouble(f"the server's answer is longer than {_MAX_BODY:,} bytes", passing=False)
+                    raise Trouble(f"the server's response is longer than {_MAX_BODY:,} bytes", passing=False)
         return found.decode("utf-8", "replace")
 
     def _too_slow(self) -> Trouble:
-        return Trouble(f"no answer within {self._timeout:g} s")
+        return Trouble(f"no response within {self._timeout:g} s")
 
     def _refused(self, error: openai.APIStatusError) -> Trouble:
         status = error.status_code
@@ -109,25 +109,25 @@ class Client:
         unreachable = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
         if not unreachable and isinstance(cause, httpx2.TimeoutException):
             return self._too_slow()
-        what = "no connection" if unreachable else "the connection broke"
+        what = "no connection" if unreachable else "the connection was interrupted"
         return Trouble(self._line(f"{what} ({str(cause) or type(cause).__name__})"), unreachable=unreachable)
 
     def _line(self, text: str) -> str:
         return short(self._without_key(text), _REASON)
 
     def _without_key(self, text: str) -> str:
-        """Servers quote keys in their messages, and a careless one may quote it anywhere."""
+        """Remove the key from a text: servers quote keys in their messages."""
         return text.replace(self._hidden, "[hidden]") if self._hidden else text
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Return whom to trust; reading all certificates once takes long enough."""
+    """Return the TLS context; cached, because loading all certificates is slow."""
     return httpx2.create_ssl_context()
 
 
 def _said(error: openai.APIStatusError) -> str:
-    """Return the message in the body of an error, else its beginning."""
+    """Return the message in the body of an error, or the body itself."""
     body: object = error.body
     if isinstance(body, Mapping):
         for name in ("message", "detail", "error"):
@@ -137,7 +137,7 @@ def _said(error: openai.APIStatusError) -> str:
 
 
 def _wait(header: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, which is a number or a date."""
+    """Return the seconds of a Retry-After header, which holds a number or a date."""
     if header is None:
         return None
     try:

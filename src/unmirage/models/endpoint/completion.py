@@ -1,4 +1,4 @@
-"""The body of a chat completion in, what the model said out; whatever else a server may send is named."""
+"""Parse the body of a chat completion into text and token counts, with specific errors for malformed ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from unmirage.models.endpoint.trouble import Trouble
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a model said.
+    """A model's response.
 
     Attributes:
-        text: without blanks around it.
-        finished: False where the token limit cut it off.
-        tokens: of the answer, as the server counts them; None if it does not.
-        prompt_tokens: likewise of the question.
+        text: without surrounding whitespace.
+        finished: False if the token limit cut the response off.
+        tokens: length of the response as counted by the server; None if not reported.
+        prompt_tokens: likewise for the prompt.
     """
 
     text: str
@@ -30,16 +30,16 @@ def read_completion(body: str) -> Completion:
     """Return the first choice of a chat completion.
 
     Raises:
-        Trouble: it is none, or says nothing. Asking again helps unless the model itself is why.
+        Trouble: the body is not a chat completion, or has no text. It allows a retry if a retry can help.
     """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise Trouble("the server's answer is not JSON") from None
+        raise Trouble("the server's response is not JSON") from None
     choice = _first_choice(document)
     message, why = choice.get("message"), choice.get("finish_reason")
     if not isinstance(message, dict):
-        raise Trouble("the server's answer holds no message")
+        raise Trouble("the server's response contains no message")
     text = message.get("content")
     if text is None and isinstance(message.get("refusal"), str):
         text = message["refusal"]
@@ -58,18 +58,18 @@ def read_completion(body: str) -> Completion:
 def _first_choice(document: Any) -> dict[str, Any]:
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise Trouble("the server's answer holds no choices")
+        raise Trouble("the server's response contains no choices")
     return choices[0]
 
 
 def _no_text(content: Any, why: Any) -> Trouble:
     if content is not None:
-        return Trouble(f"the answer's content is a {type(content).__name__}, not a text")
+        return Trouble(f"the response's content is a {type(content).__name__}, not a string")
     if why == "length":
-        return Trouble("the token limit was reached before the answer began; raise max_new_tokens", passing=False)
+        return Trouble("the token limit was reached before the response began; raise max_new_tokens", passing=False)
     if why == "content_filter":
-        return Trouble("the server's content filter withheld the answer", passing=False)
-    return Trouble("the answer has no content")
+        return Trouble("the server's content filter blocked the response", passing=False)
+    return Trouble("the response is empty")
 
 
 def _count(value: Any) -> int | None:

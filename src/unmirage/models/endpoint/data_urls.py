@@ -1,4 +1,4 @@
-"""Pictures in, data URLs out: what a server is sent. Nothing of the file but its pixels leaves the machine."""
+"""Encode images as data URLs for a server. Only pixels are sent: metadata is removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unmirage.models.endpoint.settings import EndpointSettings
 
 
 class DataUrls:
-    """Encodes each picture once, though several threads ask for it, and keeps the latest few."""
+    """Encodes each image once, even if several threads need it, and caches the most recent ones."""
 
     def __init__(self, pictures: Pictures, settings: EndpointSettings) -> None:
         self._pictures = pictures
@@ -24,10 +24,10 @@ class DataUrls:
         self._lock = threading.Lock()
 
     def url(self, relative: str) -> str:
-        """Return the picture as "data:image/png;base64,...".
+        """Return the image as "data:image/png;base64,...".
 
         Raises:
-            UserError: it is missing, broken or too large.
+            UserError: the image is missing, broken or too large.
         """
         with self._lock:
             future = self._kept.get(relative)
@@ -39,18 +39,21 @@ class DataUrls:
         if is_mine:
             try:
                 future.set_result(self._encoded(relative))
-            except BaseException as error:  # raised again below, here and wherever it is waited for
+            except BaseException as error:  # raised again below, in every thread that waits for this image
                 future.set_exception(error)
         return future.result()
 
     def _encoded(self, relative: str) -> str:
         picture = self._pictures.open(relative)
-        picture.info.clear()  # EXIF, comments, colour profiles
+        picture.info.clear()  # EXIF, comments, color profiles
         buffer = io.BytesIO()
         try:
             picture.save(buffer, self._format, **({"quality": 95, "subsampling": 0} if self._format == "jpeg" else {}))
         except (OSError, ValueError) as error:
-            raise UserError(f"image {relative!r} cannot be written as {self._format} ({error})") from None
+            raise UserError(
+                f"image {relative!r} cannot be encoded as {self._format} ({error}); "
+                "try another picture_format in the endpoint settings"
+            ) from None
         size = buffer.tell()
         if size > self._most_bytes:
             raise UserError(

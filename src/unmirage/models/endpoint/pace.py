@@ -1,4 +1,4 @@
-"""When the next request may be sent: limits over all threads, and waits that end when the work is called off."""
+"""Rate limits and waits over all threads of a client; waits end when the run is stopped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unmirage.models.endpoint.workers import CalledOff
 
 
 class Pace:
-    """Spaces requests evenly, and holds all of them back where the server asks for it.
+    """Spaces requests evenly, and delays all of them if the server asks for it.
 
     Args:
-        per_minute: requests over all threads; None for no limit.
+        per_minute: maximum requests per minute over all threads; None for no limit.
     """
 
     def __init__(self, per_minute: float | None) -> None:
@@ -22,23 +22,23 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event | None) -> None:
-        """Wait for the next free slot and take it."""
+        """Wait for the next free slot and reserve it."""
         with self._lock:
             start = max(time.monotonic(), self._next)
             self._next = start + self._gap
         pause(start - time.monotonic(), stop)
 
     def hold(self, seconds: float) -> None:
-        """Let no request start within the next `seconds`."""
+        """Delay all requests by at least `seconds`."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
 def pause(seconds: float, stop: threading.Event | None) -> None:
-    """Sleep, but not beyond the moment in which `stop` is set.
+    """Sleep, but end early when `stop` is set.
 
     Raises:
-        CalledOff: it is set.
+        CalledOff: `stop` is set.
     """
     if stop is None:
         time.sleep(max(0.0, seconds))
@@ -47,6 +47,6 @@ def pause(seconds: float, stop: threading.Event | None) -> None:
 
 
 def backoff(base: float, attempt: int, longest: float) -> float:
-    """Return how long to wait before retry `attempt` (from 0): doubled each time, and spread so that threads part."""
+    """Return the delay in seconds before retry `attempt` (from 0): exponential backoff with random jitter."""
     wait: float = min(longest, base * 2 ** min(attempt, 30))
     return wait * random.uniform(0.5, 1)

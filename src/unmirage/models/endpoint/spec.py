@@ -1,4 +1,4 @@
-"""`endpoint:URL#model-name` in, a checked address out; and the key for it, from the environment alone."""
+"""Parse `endpoint:URL#model-name`, and read the server's key from the environment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _VALID = "valid: endpoint:URL#model-name, such as endpoint:http://localhost:8000
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """Which model to ask, and where.
+    """The URL of a server and the name of a model on it.
 
     Attributes:
-        url: base address, without "/chat/completions"; holds no credentials.
-        model: the name by which the server knows the model.
+        url: base URL, without "/chat/completions" and without credentials.
+        model: name of the model on the server.
     """
 
     url: str
@@ -32,59 +32,59 @@ class EndpointSpec:
 
     @property
     def is_openai(self) -> bool:
-        """Say whether this is OpenAI's own server, reached so that nobody can listen."""
+        """Return whether this is OpenAI's own server, over an encrypted connection."""
         parts = urlsplit(self.url)
         return parts.scheme == "https" and parts.hostname == _OPENAI_HOST
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """Return the environment variables that may hold the key for this server; the first one set counts."""
+        """Return the environment variables that may hold this server's key, by priority."""
         return (KEY_VARIABLE, _OPENAI_VARIABLE) if self.is_openai else (KEY_VARIABLE,)
 
 
 def is_endpoint(text: str) -> bool:
-    """Say whether `text` names a server rather than a directory or a hub id."""
+    """Return whether `text` names a server rather than a directory or a hub id."""
     return text.startswith(PREFIX)
 
 
 def parse_endpoint(text: str) -> EndpointSpec:
-    """Return the address and the model that `endpoint:URL#model-name` names.
+    """Return the URL and the model name in `endpoint:URL#model-name`.
 
-    A URL without a path means its "/v1".
+    A URL without a path gets the path "/v1".
 
     Raises:
-        UserError: no such form, another scheme than http or https, or credentials in the URL. What might be a
-            secret is not repeated in the message.
+        UserError: the form is wrong, the scheme is not http or https, or the URL holds credentials. The message
+            does not repeat possible secrets.
     """
     if not is_endpoint(text):
-        raise UserError(f"'{text[:200]}' names no endpoint; {_VALID}")
+        raise UserError(f"'{text[:200]}' is not an endpoint; {_VALID}")
     url, _, model = text.removeprefix(PREFIX).partition("#")
     parts = _split(url)
-    # Before anything is quoted: the URL may hold a password.
+    # Check this before any message quotes the URL: it may hold a password.
     if "@" in parts.netloc or parts.query:
         raise UserError(
-            f"endpoint: the URL holds {'credentials' if '@' in parts.netloc else 'a query'}; leave that out, "
-            f"and put the key into the environment variable {KEY_VARIABLE}"
+            f"endpoint: the URL contains {'credentials' if '@' in parts.netloc else 'a query'}; remove that part, "
+            f"and set the key in the environment variable {KEY_VARIABLE}"
         )
     if parts.scheme not in ("http", "https"):
         raise UserError(f"endpoint '{url[:200]}': scheme '{parts.scheme}' is not http or https; {_VALID}")
     if not parts.hostname:
-        raise UserError(f"endpoint '{url[:200]}': names no host; {_VALID}")
+        raise UserError(f"endpoint '{url[:200]}': host is missing; {_VALID}")
     if not model.strip():
-        raise UserError(f"endpoint '{url[:200]}': names no model; {_VALID}")
+        raise UserError(f"endpoint '{url[:200]}': model name is missing; {_VALID}")
     path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
     return EndpointSpec(f"{parts.scheme}://{parts.netloc}{path}", model.strip())
 
 
 def api_key(spec: EndpointSpec) -> str | None:
-    """Return the key for a server; None if none is set.
+    """Return the key for a server; None if no key is set.
 
-    OPENAI_API_KEY is given to OpenAI's own server only.
+    OPENAI_API_KEY is sent to OpenAI's own server only.
     """
     for variable in spec.key_variables:
         key = os.environ.get(variable, "").strip()
         if key and not (key.isascii() and key.isprintable() and " " not in key):
-            raise UserError(f"{variable}: holds characters that no key has; set it again")
+            raise UserError(f"{variable}: contains characters that are invalid in a key; set it again")
         if key:
             return key
     return None
@@ -92,11 +92,11 @@ def api_key(spec: EndpointSpec) -> str | None:
 
 def _split(url: str) -> SplitResult:
     if not url.isprintable() or " " in url or "\\" in url:
-        raise UserError(f"endpoint: the URL holds blanks, backslashes or control characters; {_VALID}")
+        raise UserError(f"endpoint: the URL contains spaces, backslashes or control characters; {_VALID}")
     try:
         parts = urlsplit(url)
-        _ = parts.port  # a bad port shows only when it is asked for
+        _ = parts.port  # raises for a bad port only when read
         (parts.hostname or "").encode("idna")
-    except ValueError:  # a UnicodeError is one
+    except ValueError:  # includes UnicodeError
         raise UserError(f"endpoint: the URL has no valid host and port; {_VALID}") from None
     return parts

@@ -1,20 +1,20 @@
-"""What can go wrong with one request."""
+"""Failure of one request, with what is needed to decide on a retry."""
 
 from __future__ import annotations
 
-# Too slow, in conflict, too early, too many; and whatever is the server's own fault.
+# Timeout, conflict, too early, too many requests; server errors (5xx) are transient too.
 _PASSING = frozenset({408, 409, 425, 429})
 
 
-class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be sent again
-    """A request that got no usable answer.
+class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be retried
+    """A request without a usable response.
 
     Attributes:
         reason: one line, without secrets.
-        passing: may it go better when asked again?
-        status: the HTTP status; None where there is none, or it was not what went wrong.
-        wait: seconds that the server asks to wait.
-        unreachable: was no connection made at all?
+        passing: whether a retry may succeed.
+        status: HTTP status; None if there is none, or if it was not the cause.
+        wait: seconds to wait, as the server requests.
+        unreachable: whether no connection was made.
     """
 
     def __init__(
@@ -35,6 +35,6 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be s
 
 
 def may_pass(status: int, code: str | None) -> bool:
-    """Say whether a request with this HTTP status, and error code of the server, is worth sending again."""
-    # OpenAI answers 429 also where the account has no money left.
+    """Return whether to retry a request with this HTTP status and server error code."""
+    # OpenAI also uses status 429 for accounts without credit.
     return (status in _PASSING or status >= 500) and code != "insufficient_quota"

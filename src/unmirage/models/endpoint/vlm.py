@@ -1,4 +1,4 @@
-"""A VLM on an OpenAI-compatible server: asked several queries at a time, pictures as data URLs."""
+"""A VLM on an OpenAI-compatible server: concurrent requests, with images as data URLs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unmirage.records import Failure, Query, Response
 
 
 class EndpointVLM:
-    """A model that `Chat` can ask about pictures."""
+    """A vision-language model on a server, queried through `Chat`."""
 
     def __init__(self, name: str, chat: Chat) -> None:
         self.name = name
@@ -27,10 +27,10 @@ class EndpointVLM:
 
     @classmethod
     def connect(cls, target: str, name: str | None = None, settings: EndpointSettings | None = None) -> EndpointVLM:
-        """Return the model that `endpoint:URL#model-name` names. Nothing is sent yet.
+        """Return the model for `endpoint:URL#model-name`. Sends no request.
 
         Raises:
-            UserError: `target` is no such name.
+            UserError: `target` has another form.
         """
         spec = parse_endpoint(target)
         vlm = cls(name or spec.model, Chat(spec, settings))
@@ -39,16 +39,16 @@ class EndpointVLM:
 
     @property
     def accounting(self) -> Accounting:
-        """Return what was asked so far, and what it cost."""
+        """Return the counters and cost of all requests so far."""
         return self._chat.accounting
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
     ) -> Iterator[Response | Failure]:
-        """Yield a response for each query as it comes, or the reason why there is none.
+        """Yield a response or a failure for each query as it arrives.
 
         Raises:
-            UserError: it makes no sense to ask on; all that was yielded before stands.
+            UserError: all other queries would fail too; earlier responses remain valid.
         """
         urls = DataUrls(images, self._chat.settings)
 
@@ -59,7 +59,7 @@ class EndpointVLM:
                 return Failure(query_id=query.id, model=self.name, reason=str(error))
             try:
                 message = user_message(query.text, picture)
-                seed = config.seed if config.temperature else None  # a greedy answer takes none
+                seed = config.seed if config.temperature else None  # greedy decoding needs no seed
                 found = self._chat.complete([message], config.max_new_tokens, config.temperature, seed, stop)
             except ChatFailure as failure:
                 return Failure(query_id=query.id, model=self.name, reason=str(failure))
@@ -67,6 +67,6 @@ class EndpointVLM:
                 query_id=query.id, model=self.name, text=found.text, tokens=found.tokens or 0, finished=found.finished
             )
 
-        # Queries about one picture follow each other: it is encoded once, here and in the server's prefix cache.
+        # Queries about one image are consecutive, so that it is encoded once, here and in the server's prefix cache.
         ordered = sorted(queries, key=lambda query: query.image or "")
         yield from in_threads(work, ordered, self._chat.settings.concurrency)

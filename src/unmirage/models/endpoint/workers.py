@@ -1,4 +1,4 @@
-"""Work on many items in threads, results as they come. Leaving the loop early, or Ctrl-C, calls the rest off."""
+"""Process items in threads and yield results as they complete. Leaving the loop early, or Ctrl-C, cancels the rest."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class CalledOff(Exception):  # noqa: N818 - no error
-    """Raised by work that ends because its result is no longer wanted."""
+class CalledOff(Exception):  # noqa: N818 - not an error
+    """Raised by `work` when its result is no longer needed."""
 
 
 def in_threads(
     work: Callable[[Item, threading.Event], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
-    """Yield `work(item, stop)` for each item, in the order in which they are done.
+    """Yield `work(item, stop)` for each item, in order of completion.
 
-    `stop` is set once the results are no longer wanted; `work` should then end soon. Nobody waits for it: the
-    threads are daemons, so that an interrupted program ends at once and not when the server has answered.
+    `stop` is set once the results are no longer needed; `work` should then end soon. The threads are daemons, so an
+    interrupted program ends at once, without waiting for the server.
 
-    A worker starts its next item only when its result has been taken, so that a slow reader, such as one that writes
-    to disk, has at most `workers` + 2 results outstanding. Those are what a kill loses.
+    A worker starts its next item only after its result has been read. A slow reader, for example one that writes to
+    disk, therefore has at most `workers` + 2 results outstanding, and killing the program loses only those.
 
     Raises:
-        BaseException: the first one that `work` raised, except `CalledOff`; it ends all work.
+        BaseException: the first exception that `work` raises, except `CalledOff`; it stops all work.
     """
     stop = threading.Event()
     waiting = iter(items)
     lock = threading.Lock()
     done: Queue[tuple[list[Result], BaseException | None]] = Queue(maxsize=1)
-    left = threading.Event()  # nobody reads any more
+    left = threading.Event()  # the reader has stopped
 
     def hand_over(results: list[Result], error: BaseException | None = None) -> None:
         while not left.is_set():
@@ -53,7 +53,7 @@ def in_threads(
                 hand_over([work(taken[0], stop)])
             except CalledOff:
                 return
-            except BaseException as error:  # raised again where the results are read
+            except BaseException as error:  # raised again in the reading thread
                 stop.set()
                 hand_over([], error)
                 return

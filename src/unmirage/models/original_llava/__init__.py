@@ -1,4 +1,4 @@
-"""Checkpoints in the layout of LLaVA's own code in, ordinary Hugging Face directories out."""
+"""Convert checkpoints of the original LLaVA code to Hugging Face directories."""
 
 from unmirage.models.original_llava.convert import CONVERT_FILE, Converted, convert
 

@@ -1,4 +1,4 @@
-"""A LoRA adapter of LLaVA's own code and its base in, the tensors of the merged checkpoint out."""
+"""Merge a LoRA adapter of the original LLaVA code into its base checkpoint."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _UNSUPPORTED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", 
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell a folder of an adapter from one of a whole checkpoint."""
+    """Return whether a folder holds a LoRA adapter rather than a whole checkpoint."""
     return (folder / ADAPTER_CONFIG).is_file()
 
 
 def merge_adapter(base: Weights, folder: Path, *, from_pickle: bool) -> Weights:
-    """Return the tensors of `base`, with the adapter's product added and with what was trained beside it.
+    """Return the tensors of `base`, plus the adapter's product, plus weights that were trained besides the adapter.
 
-    Each sum W + s B A is worked out in float32, when it is read, and rounded to the type of W.
+    Each sum W + s B A is computed in float32 when it is read, and rounded to the dtype of W.
     """
     scale = _scale(folder / ADAPTER_CONFIG)
     others = folder / _OTHERS
@@ -43,41 +43,42 @@ def merge_adapter(base: Weights, folder: Path, *, from_pickle: bool) -> Weights:
         up = adapter.get(f"{module}.lora_B.weight")
         target = module.removeprefix(_PREFIX) + ".weight"
         if up is None:
-            raise UserError(f"{down.file}: {module}.lora_B.weight is missing; valid: A and B of each module")
+            raise UserError(f"{down.file}: {module}.lora_B.weight is missing; download the adapter again")
         merged[target] = _sum(target, merged.get(target), down, up, scale)
         del left[name], left[f"{module}.lora_B.weight"]
     if left:
-        raise UserError(f"{folder}: {min(left)} is no matrix of LoRA; valid: lora_A.weight and lora_B.weight")
+        raise UserError(f"{folder}: {min(left)} is not a LoRA matrix; valid: lora_A.weight and lora_B.weight")
     return merged
 
 
 def _scale(file: Path) -> float:
-    """Return what the product is multiplied by."""
+    """Return the factor s of the product B A."""
     config = read_object(file)
     for field in _UNSUPPORTED:
         if config.get(field):
-            raise UserError(f"{file}: {field} is {config[field]!r}, which cannot be merged; valid: plain LoRA")
+            raise UserError(f"{file}: {field} is {config[field]!r}, which cannot be merged; use plain LoRA")
     if config.get("bias", "none") != "none":
         raise UserError(f"{file}: bias is {config['bias']!r}, which cannot be merged; valid: 'none'")
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
-        raise UserError(f"{file}: r is {rank!r} and lora_alpha {alpha!r}; valid: a whole number and a number")
+        raise UserError(f"{file}: r is {rank!r} and lora_alpha {alpha!r}; valid: a positive integer and a number")
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 
 def _plain(name: str) -> str:
-    """Return the name in the checkpoint of what was trained beside the adapter: with or without PEFT's prefixes."""
+    """Return the checkpoint's name of a tensor trained besides the adapter, without PEFT's prefixes."""
     name = name.removeprefix("base_model.")
     return name.removeprefix("model.") if name.startswith("model.model.") else name
 
 
 def _sum(name: str, base: Stored | None, down: Stored, up: Stored, scale: float) -> Stored:
     if base is None:
-        raise UserError(f"{down.file}: adapts {name}, which the base does not have; valid: the base it was trained on")
+        raise UserError(f"{down.file}: adapts {name}, which the base lacks; use the base that it was trained on")
     fits = len(down.shape) == len(up.shape) == 2 and down.shape[0] == up.shape[1]
     if not fits or (up.shape[0], down.shape[1]) != base.shape:
         raise UserError(
-            f"{down.file}: {name}: A {list(down.shape)} and B {list(up.shape)} do not fit the base's {list(base.shape)}"
+            f"{down.file}: {name}: A {list(down.shape)} and B {list(up.shape)} do not match the base's "
+            f"{list(base.shape)}; use the base that the adapter was trained on"
         )
 
     def read() -> Tensor:

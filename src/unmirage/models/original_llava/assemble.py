@@ -1,4 +1,4 @@
-"""Original tensors in, those of the Hugging Face model out: renamed, checked, and with rows for new tokens."""
+"""Rename and check the tensors of an original checkpoint, and add rows for new tokens."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from unmirage.models.original_llava.keys import (
 )
 from unmirage.models.original_llava.stored import Stored, Weights
 
-# LLaVA-1.6 lays out pictures in rows that end in this; all that we convert has none.
+# LLaVA-1.6 ends rows of image patches with this tensor; the supported models do not use it.
 _UNUSED = ("model.image_newline",)
 
 
 def renamed(weights: Weights) -> Weights:
-    """Return the tensors of an original checkpoint by their names on the hub; an unknown one is an error."""
+    """Return the tensors of an original checkpoint under their hub names; an unknown tensor is an error."""
     found: Weights = {}
     for name, one in weights.items():
         if is_derived(name) or name in _UNUSED:
             continue
         new = hub_name(name)
         if new is None:
-            raise UserError(f"{one.file}: {name} is no tensor of LLaVA-1.5; valid: a checkpoint of LLaVA on Llama")
+            raise UserError(f"{one.file}: {name} is not a tensor of LLaVA-1.5; valid: a checkpoint of LLaVA on Llama")
         found[new] = one
     return found
 
 
 def with_tower(weights: Weights, tower: Weights) -> Weights:
-    """Return the tensors with those of the tower, in the precision of the rest; a tower in the checkpoint stays."""
+    """Return the tensors plus those of the tower, in the precision of the rest. A tower in the checkpoint stays."""
     if any(name.startswith(TOWER) for name in weights):
         return weights
     dtype = weights[EMBEDDINGS].dtype if EMBEDDINGS in weights else torch.float32
@@ -49,7 +49,7 @@ def with_tower(weights: Weights, tower: Weights) -> Weights:
 
 
 def with_second_layer(weights: Weights, hidden_size: int) -> Weights:
-    """Return the tensors of a linear projector with an identity behind it, which changes no number."""
+    """Return the tensors of a linear projector followed by an identity layer, which does not change its output."""
     first = weights.get(f"{PROJECTOR}linear_1.weight")
     dtype, file = (first.dtype, first.file) if first is not None else (torch.float32, "")
     shape = (hidden_size, hidden_size)
@@ -60,38 +60,40 @@ def with_second_layer(weights: Weights, hidden_size: int) -> Weights:
 
 
 def with_rows(weights: Weights, rows: int) -> Weights:
-    """Return the tensors with as many rows of embeddings and of the output layer; each new one is the mean of the old.
+    """Return the tensors with `rows` rows of embeddings and of the output layer; new rows are the mean of the old.
 
-    A token whose output row is the mean has the mean of all logits, and so is never the likeliest.
+    A token whose output row is the mean has the mean of all logits, and so is never the most likely one.
     """
     return weights | {name: _extended(weights[name], rows) for name in (EMBEDDINGS, HEAD)}
 
 
 def check(weights: Mapping[str, Stored], config: LlavaConfig, rows: int, folder: object) -> None:
-    """Raise a `UserError` for the first tensor that is missing, too many or of another shape than `config` says.
+    """Raise a `UserError` for the first tensor that is missing, unexpected or of another shape than in `config`.
 
     Args:
-        weights: by their names on the hub, without rows for new tokens.
+        weights: by hub name, without rows for new tokens.
         config: of the new model.
-        rows: of embeddings, before there are new tokens.
+        rows: number of embedding rows before new tokens are added.
         folder: for messages.
     """
     expected = _shapes(config)
     expected |= {name: (rows, expected[name][1]) for name in (EMBEDDINGS, HEAD)}
     for name, shape in expected.items():
         if name not in weights:
-            raise UserError(f"{folder}: nothing for {name}; valid: a whole checkpoint ({len(expected)} tensors)")
+            raise UserError(f"{folder}: {name} is missing; valid: a whole checkpoint ({len(expected)} tensors)")
         one = weights[name]
         if one.shape != shape:
-            raise UserError(f"{one.file}: {name} has shape {list(one.shape)}; valid by config.json: {list(shape)}")
+            raise UserError(f"{one.file}: {name} has shape {list(one.shape)}; config.json requires {list(shape)}")
         if not one.dtype.is_floating_point:
-            raise UserError(f"{one.file}: {name} is of type {one.dtype}; valid: floating point, so not quantised")
+            raise UserError(f"{one.file}: {name} has dtype {one.dtype}; use floating-point weights, not quantized ones")
     for name in weights.keys() - expected.keys():
-        raise UserError(f"{weights[name].file}: {name} has no place in the model that config.json describes")
+        raise UserError(
+            f"{weights[name].file}: {name} is not part of the model in config.json; use files of one checkpoint"
+        )
 
 
 def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shape by name on the hub of all that the model needs; nothing is allocated."""
+    """Return the shapes of all tensors of the model, by hub name, without allocating memory."""
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
     return {hub_name_in_memory(name): tuple(one.shape) for name, one in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The config.json of an original checkpoint in, what its parts are out; what we cannot convert is refused by name."""
+"""Read the config.json of an original LLaVA checkpoint; unsupported settings are errors that name the field."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from unmirage.run.json_files import read_object
 
 _MODEL_TYPES = ("llava", "llava_llama")
 _ARCHITECTURE = "LlavaLlamaForCausalLM"
-_PROJECTORS = {"mlp2x_gelu": "gelu", "linear": "linear"}  # by name: the activation between two layers
+_PROJECTORS = {"mlp2x_gelu": "gelu", "linear": "linear"}  # name: activation between its two layers
 _FEATURES = {"patch": "default", "cls_patch": "full"}
-_PICTURES = {"pad": True, "square": False}  # by name: whether a picture is padded to a square
-# Settings of the decoder. The file also holds those of training, and those of the parts that LLaVA adds.
+_PICTURES = {"pad": True, "square": False}  # name: whether images are padded to squares
+# Settings of the decoder. The file also holds training settings and those of the parts that LLaVA adds.
 _DECODER = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings", "initializer_range", "rms_norm_eps",
@@ -27,16 +27,16 @@ _DECODER = (
 
 @dataclass(frozen=True, slots=True)
 class OriginalConfig:
-    """What an original checkpoint says about itself.
+    """Settings of an original checkpoint.
 
     Attributes:
-        decoder: the language model, with the vocabulary that the checkpoint has.
-        tower: name of the vision tower that it was trained with.
-        layer: whose output of the tower the projector reads.
+        decoder: config of the language model, with the checkpoint's vocabulary size.
+        tower: name of the vision tower used in training.
+        layer: layer of the tower whose output the projector reads.
         features: "default" (patches) or "full" (with the class token).
         projector: "mlp2x_gelu" or "linear".
-        activation: between the projector's two layers.
-        pad_to_square: whether pictures are padded to squares, rather than cropped.
+        activation: activation between the projector's two layers.
+        pad_to_square: whether images are padded to squares rather than cropped.
     """
 
     decoder: LlamaConfig
@@ -49,14 +49,14 @@ class OriginalConfig:
 
 
 def read_config(folder: Path) -> OriginalConfig:
-    """Return what `config.json` says, or raise a `UserError` that names the field."""
+    """Return the settings in `config.json`; an invalid one raises a `UserError` that names the field."""
     file = folder / "config.json"
     config = read_object(file)
     _check_layout(file, config)
     projector = _one_of(file, config, "mm_projector_type", "linear", _PROJECTORS)
     layer = config.get("mm_vision_select_layer", -2)
     if not isinstance(layer, int):
-        raise UserError(f"{file}: mm_vision_select_layer is {layer!r}; valid: a whole number")
+        raise UserError(f"{file}: mm_vision_select_layer is {layer!r}; valid: an integer")
     return OriginalConfig(
         decoder=_decoder(file, config),
         tower=str(config.get("mm_vision_tower", config.get("vision_tower", ""))),
@@ -71,17 +71,19 @@ def read_config(folder: Path) -> OriginalConfig:
 def _check_layout(file: Path, config: dict[str, Any]) -> None:
     kind, architectures = config.get("model_type"), config.get("architectures") or [_ARCHITECTURE]
     if "text_config" in config or "LlavaForConditionalGeneration" in architectures:
-        raise UserError(f"{file}: in the Hugging Face layout already; valid: use {file.parent} as it is")
+        raise UserError(f"{file}: already in the Hugging Face layout; use {file.parent} without conversion")
     if kind not in _MODEL_TYPES:
         raise UserError(f"{file}: model_type is {kind!r}; valid: {', '.join(_MODEL_TYPES)}")
     if architectures != [_ARCHITECTURE]:
         raise UserError(f"{file}: architectures is {architectures!r}; valid: ['{_ARCHITECTURE}']")
     if config.get("quantization_config"):
-        raise UserError(f"{file}: quantization_config: the weights are quantised; valid: those they were made from")
+        raise UserError(f"{file}: quantization_config: the weights are quantized; use the unquantized checkpoint")
     if config.get("mm_use_im_start_end"):
-        raise UserError(f"{file}: mm_use_im_start_end is true, which no Hugging Face processor knows; valid: false")
+        raise UserError(
+            f"{file}: mm_use_im_start_end is true, which Hugging Face processors do not support; valid: false"
+        )
     if config.get("tie_word_embeddings"):
-        raise UserError(f"{file}: tie_word_embeddings is true, which no LLaVA on Llama is; valid: false")
+        raise UserError(f"{file}: tie_word_embeddings is true, which LLaVA on Llama does not support; valid: false")
 
 
 def _one_of(file: Path, config: dict[str, Any], field: str, default: str, valid: dict[str, Any]) -> str:

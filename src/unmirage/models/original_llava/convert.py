@@ -1,4 +1,4 @@
-"""An original LLaVA checkpoint in, an ordinary Hugging Face directory out, whole or not at all."""
+"""Convert an original LLaVA checkpoint to a Hugging Face directory; a failed conversion leaves no directory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import describe_machine
 
 CONVERT_FILE = "unmirage_convert.json"
-_MULTIPLE = 64  # of rows of embeddings, as in the hub's checkpoints
+_MULTIPLE = 64  # the number of embedding rows is a multiple of this, as in the hub's checkpoints
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What was written.
+    """Result of a conversion.
 
     Attributes:
         tensors: number of tensors.
-        files: number of files that hold them.
-        tower: "checkpoint" or "folder", wherever the vision tower's weights were found.
-        asks_as_original: whether prompts get the ids that LLaVA's own code gives them.
+        files: number of weight files.
+        tower: where the vision tower's weights were found, "checkpoint" or "folder".
+        asks_as_original: whether prompts get the same token ids as in LLaVA's own code.
     """
 
     tensors: int
@@ -57,19 +57,19 @@ def convert(
     """Write the checkpoint `source` to the new directory `out`.
 
     Args:
-        source: folder or hub id of a checkpoint of LLaVA's own code, or of a LoRA adapter of it.
-        out: must not exist.
-        vision_tower: folder or hub id of the CLIP model, where `source` holds no tower.
-        base: folder or hub id of what an adapter was trained on.
-        from_pickle: read `.bin` files, by the unpickler that runs no code.
-        progress: told the number of bytes written, and of all.
-        shard_bytes: the most that one file of weights holds.
+        source: folder or hub id of a checkpoint of LLaVA's own code, or of a LoRA adapter for it.
+        out: new directory.
+        vision_tower: folder or hub id of the CLIP model, if `source` has no tower.
+        base: folder or hub id of the base that an adapter was trained on.
+        from_pickle: read `.bin` files, with the unpickler that runs no code.
+        progress: called with (bytes written, total bytes).
+        shard_bytes: maximum size of a weight file, in bytes.
 
     Raises:
-        UserError: something is missing, unknown or does not fit; nothing is left at `out`.
+        UserError: something is missing, unknown or does not match; `out` is not created.
     """
     if out.exists():
-        raise UserError(f"{out}: exists; valid: the name of a new directory")
+        raise UserError(f"{out}: already exists; give the name of a new directory")
     folders = _folders(source, vision_tower, base, from_pickle)
     config = read_config(folders["source"])
     tokenizer = read_tokenizer(folders.get("base", folders["source"]))
@@ -102,9 +102,9 @@ def _folders(source: str, vision_tower: str | None, base: str | None, from_pickl
     folders = {"source": local_folder("SOURCE", source, from_pickle=from_pickle)}
     if is_adapter(folders["source"]) is not (base is not None):
         raise UserError(
-            f"{source}: holds a LoRA adapter; valid: --base with what it was trained on"
+            f"{source}: holds a LoRA adapter; add --base with the model that it was trained on"
             if base is None
-            else f"--base: {source} holds no adapter_config.json; valid: --base only with a LoRA adapter"
+            else f"--base: {source} has no adapter_config.json; use --base only with a LoRA adapter"
         )
     if base is not None:
         folders["base"] = local_folder("--base", base, from_pickle=from_pickle)
@@ -124,18 +124,21 @@ def _tower(config: OriginalConfig, folder: Path | None, inside: bool, from_pickl
         return open_tower(folder, from_pickle=from_pickle)
     if not inside:
         raise UserError(
-            f"the checkpoint holds no vision tower; valid: --vision-tower FOLDER with a copy of '{config.tower}', "
-            "or that id to download it"
+            f"the checkpoint has no vision tower; add --vision-tower FOLDER with a copy of '{config.tower}', "
+            "or that hub id to download it"
         )
     return known_tower(config.tower)
 
 
 def _rows(folder: Path, config: OriginalConfig, tokenizer: Any) -> int:
-    """Return how many rows of embeddings the new model has; those of the source hold every token but the new ones."""
+    """Return the number of embedding rows of the new model; the source has rows for all tokens but the new ones."""
     rows, new = int(config.decoder.vocab_size), {IMAGE, PAD}
     beyond = [token for token, number in tokenizer.get_vocab().items() if number >= rows and token not in new]
     if beyond:
-        raise UserError(f"{folder}: the tokenizer has {beyond[0]!r} beyond the {rows} rows of the embeddings")
+        raise UserError(
+            f"{folder}: the tokenizer has {beyond[0]!r} beyond the {rows} rows of the embeddings; "
+            "use the tokenizer of this checkpoint"
+        )
     needed = max(rows, len(tokenizer))
     return -(-needed // _MULTIPLE) * _MULTIPLE
 
@@ -154,7 +157,7 @@ def _hub_config(config: OriginalConfig, tower: Tower, tokenizer: Any, vocabulary
 
 
 def _generation(decoder: Any) -> GenerationConfig:
-    """Return how to end an answer. Sampling that a checkpoint suggests is left behind: we ask greedily."""
+    """Return the generation settings: token ids only. Sampling settings are dropped, because we decode greedily."""
     return GenerationConfig(
         bos_token_id=decoder.bos_token_id, eos_token_id=decoder.eos_token_id, pad_token_id=decoder.pad_token_id
     )
@@ -166,7 +169,7 @@ def _provenance(
     named = {"source": source, "vision_tower": vision_tower, "base": base}
     return {
         "schema": "unmirage.convert/1",
-        # A hub id in full, of a folder its name only: where it lay is nobody's business.
+        # Keep hub ids in full, but only the names of local folders: paths are private.
         **{key: name if not name or not Path(name).is_dir() else Path(name).name for key, name in named.items()},
         "files": {key: _hashes(folder) for key, folder in folders.items()},
         "settings": settings,

@@ -1,4 +1,4 @@
-"""Names of tensors: those of LLaVA's own code in, those of `llava-hf` checkpoints on the hub out. Strings only."""
+"""Map tensor names of LLaVA's own code to those of `llava-hf` checkpoints on the hub."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ HEAD = "language_model.lm_head.weight"
 TOWER = "vision_tower.vision_model."
 PROJECTOR = "multi_modal_projector."
 
-# Original prefix: prefix on the hub. A linear projector is the first of the two that the hub's model has.
+# Original prefix: hub prefix. A linear projector becomes the first of the hub model's two layers.
 _PREFIXES = {
     "model.embed_tokens.": "language_model.model.embed_tokens.",
     "model.layers.": "language_model.model.layers.",
@@ -19,9 +19,9 @@ _PREFIXES = {
     "model.mm_projector.bias": "multi_modal_projector.linear_1.bias",
     "model.vision_tower.vision_tower.vision_model.": TOWER,
 }
-# What a model works out by itself.
+# Buffers that a model computes itself.
 _DERIVED = (".rotary_emb.inv_freq", ".embeddings.position_ids")
-# `transformers` calls the same parts by names that differ from those of the hub, and between its versions.
+# `transformers` uses other names for these parts in memory than on the hub, and changes them between versions.
 _IN_MEMORY = {
     "model.language_model.": "language_model.model.",
     "lm_head.": "language_model.lm_head.",
@@ -32,27 +32,27 @@ _IN_MEMORY = {
 
 
 def is_derived(name: str) -> bool:
-    """Tell a buffer that old checkpoints hold and no model needs."""
+    """Return whether a tensor is a buffer that old checkpoints store and no model needs."""
     return name.endswith(_DERIVED)
 
 
 def hub_name(original: str) -> str | None:
-    """Return what a tensor of an original checkpoint is called on the hub; None for one that LLaVA does not have."""
+    """Return the hub name of an original checkpoint's tensor; None if LLaVA has no such tensor."""
     return _renamed(original, _PREFIXES)
 
 
 def hub_name_in_memory(parameter: str) -> str:
-    """Return what a parameter of a `LlavaForConditionalGeneration` is called on the hub."""
+    """Return the hub name of a parameter of `LlavaForConditionalGeneration`."""
     name = _renamed(parameter, _IN_MEMORY)
-    assert name is not None, f"LLaVA has a parameter {parameter} that we do not know"
+    assert name is not None, f"LLaVA has an unknown parameter {parameter}"
     return name
 
 
 def tower_name(name: str) -> str | None:
-    """Return what a tensor of a CLIP checkpoint is called in LLaVA's; None where it is not of the vision tower."""
+    """Return the LLaVA name of a CLIP checkpoint's tensor; None if it is not part of the vision tower."""
     if name.startswith("vision_model."):
         return TOWER + name.removeprefix("vision_model.")
-    # Newer versions of `transformers` save a tower by itself without the prefix.
+    # Newer versions of `transformers` save a separate tower without the prefix.
     bare = ("embeddings.", "encoder.", "pre_layrnorm.", "post_layernorm.")
     return TOWER + name if name.startswith(bare) else None
 

@@ -1,4 +1,4 @@
-"""The tokenizer of an original checkpoint in, a processor that asks as LLaVA's own code does out."""
+"""Build a processor that encodes prompts as LLaVA's own code does, from a checkpoint's tokenizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transformers import (
 from unmirage.errors import UserError
 
 IMAGE, PAD = "<image>", "<pad>"
-# As in llava-hf/llava-1.5-7b-hf. LLaVA's own code says "A chat between a curious user and ..." before it.
+# As in llava-hf/llava-1.5-7b-hf. LLaVA's own code adds the sentence "A chat between a curious user and ..." before it.
 TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}"
@@ -35,14 +35,14 @@ TEMPLATE = (
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Return the checkpoint's tokenizer with a token for a picture's place and one for padding.
+    """Return the checkpoint's tokenizer with an added image token and padding token.
 
-    A text that follows a picture is tokenised like one that starts anew, as in LLaVA's own code.
+    As in LLaVA's own code, text after an image is tokenized like text at the start of a prompt.
     """
     found = _read(folder)
     backend = found.backend_tokenizer
     if isinstance(backend.pre_tokenizer, Metaspace):
-        # "first" would leave out the blank that LLaVA was trained to see behind a picture.
+        # "first" would omit the space token that LLaVA saw after images in training.
         backend.pre_tokenizer.prepend_scheme = "always"
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -64,16 +64,18 @@ def _read(folder: Path) -> Any:
         read, file, settings = LlamaTokenizer, folder / "tokenizer.model", {"legacy": True, "add_bos_token": True}
         missing = [name for name in ("sentencepiece", "google.protobuf") if not _is_installed(name)]
         if missing:
-            raise UserError(f"{file}: reading it needs {missing[0]}; valid: pip install sentencepiece protobuf")
+            raise UserError(f"{file}: reading it requires {missing[0]}; run pip install sentencepiece protobuf")
     else:
-        raise UserError(f"{folder}: no tokenizer; valid: tokenizer.json or tokenizer.model")
+        raise UserError(f"{folder}: tokenizer is missing; add tokenizer.json or tokenizer.model")
     try:
         tokenizer = read.from_pretrained(folder, local_files_only=True, **settings)
-    except Exception as error:  # tokenizers raise bare Exceptions
-        raise UserError(f"{file}: not a tokenizer that can be read ({' '.join(str(error).split())[:160]})") from None
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise UserError(
+            f"{file}: tokenizer cannot be read ({' '.join(str(error).split())[:160]}); download it again"
+        ) from None
     for kind in ("bos_token", "eos_token"):
         if getattr(tokenizer, kind) is None:
-            raise UserError(f"{folder / 'tokenizer_config.json'}: {kind} is missing; valid: the one of Llama")
+            raise UserError(f"{folder / 'tokenizer_config.json'}: {kind} is missing; set Llama's")
     return tokenizer
 
 
@@ -85,14 +87,14 @@ def _is_installed(module: str) -> bool:
 def make_processor(
     tokenizer: Any, vision: CLIPVisionConfig, pictures: dict[str, Any], features: str, *, pad_to_square: bool
 ) -> LlavaProcessor:
-    """Return the processor.
+    """Return the processor for the converted model.
 
     Args:
-        tokenizer: of `read_tokenizer`.
-        vision: the tower, which says how large pictures are.
-        pictures: colours and resampling, where they differ from CLIP's usual ones.
+        tokenizer: from `read_tokenizer`.
+        vision: config of the tower, which determines the image size.
+        pictures: color and resampling settings that differ from CLIP's defaults.
         features: "default" or "full".
-        pad_to_square: pad with the mean colour, as LLaVA-1.5 was trained; else cut out the middle.
+        pad_to_square: pad images with the mean color, as in LLaVA-1.5's training; otherwise crop the center.
     """
     edge = vision.image_size
     images = LlavaImageProcessorPil(
@@ -110,7 +112,7 @@ def make_processor(
 
 
 def original_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """Return the ids that LLaVA's own code gives a prompt: what stands between pictures is tokenised by itself."""
+    """Return the ids of a prompt in LLaVA's own code, which tokenizes the text between images separately."""
     image = tokenizer.convert_tokens_to_ids(IMAGE)
     first, *rest = prompt.split(IMAGE)
     ids = list(tokenizer(first)["input_ids"])
@@ -121,6 +123,6 @@ def original_ids(tokenizer: Any, prompt: str) -> list[int]:
 
 
 def asks_as_original(tokenizer: Any) -> bool:
-    """Tell whether the tokenizer, given a whole prompt, does what LLaVA's own code does with its parts."""
+    """Return whether the tokenizer gives whole prompts the same ids as LLaVA's own code."""
     prompts = [f"USER: {IMAGE}\n{query} ASSISTANT:" for query in ("What is it?", "share", "2 of them", "Ünï — 你好")]
     return all(tokenizer(prompt)["input_ids"] == original_ids(tokenizer, prompt) for prompt in prompts)

@@ -1,4 +1,4 @@
-"""The vision tower: what it is, how it wants its pictures, and its weights where the checkpoint has none."""
+"""The vision tower of a checkpoint: config, image preprocessing, and weights from elsewhere if it has none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
     "patch_size": 14, "projection_dim": 768,
 }  # fmt: skip
-# Published towers that LLaVA was trained with, so that one inside a checkpoint needs no folder beside it.
+# Published towers used to train LLaVA: if a checkpoint includes one of them, it needs no separate folder.
 _KNOWN = {
     "openai/clip-vit-large-patch14": {**_LARGE, "image_size": 224},
     "openai/clip-vit-large-patch14-336": {**_LARGE, "image_size": 336},
@@ -31,9 +31,9 @@ class Tower:
     """A CLIP vision tower.
 
     Attributes:
-        config: its shape.
-        pictures: what its own preprocessor says of colours and resampling.
-        weights: by their names on the hub; none where it is only known by name.
+        config: config of the tower.
+        pictures: color and resampling settings of its preprocessor.
+        weights: by hub name; empty if only the name of the tower is known.
     """
 
     config: CLIPVisionConfig
@@ -42,14 +42,14 @@ class Tower:
 
 
 def known_tower(name: str) -> Tower:
-    """Return the shape of a published tower whose weights lie in the checkpoint."""
+    """Return the config of a published tower whose weights are in the checkpoint."""
     if name not in _KNOWN:
-        raise UserError(f"the vision tower '{name}' is none we know; --vision-tower FOLDER names a copy of it")
+        raise UserError(f"unknown vision tower '{name}'; add --vision-tower FOLDER with a copy of it")
     return Tower(CLIPVisionConfig(**_KNOWN[name]))
 
 
 def open_tower(folder: Path, *, from_pickle: bool) -> Tower:
-    """Return the tower of a `CLIPModel` or `CLIPVisionModel` directory."""
+    """Return the tower in a `CLIPModel` or `CLIPVisionModel` directory."""
     weights = open_weights(folder, "model", "pytorch_model", from_pickle=from_pickle)
     named = {tower_name(name): one for name, one in weights.items() if not is_derived(name)}
     preprocessor = folder / "preprocessor_config.json"
@@ -68,7 +68,7 @@ def _config(file: Path) -> CLIPVisionConfig:
         raise UserError(f"{file}: model_type is {kind!r}; valid: clip, clip_vision_model")
     fields = config.get("vision_config") if kind == "clip" else config
     if not isinstance(fields, dict):
-        raise UserError(f"{file}: vision_config is missing; valid: the config of a CLIPModel")
+        raise UserError(f"{file}: vision_config is missing; use the config of a CLIPModel")
     try:
         return CLIPVisionConfig(**{key: value for key, value in fields.items() if key in _FIELDS})
     except (StrictDataclassError, TypeError, ValueError) as error:

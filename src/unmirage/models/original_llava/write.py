@@ -1,4 +1,4 @@
-"""Tensors in, safetensors files out: one shard is held at a time."""
+"""Write tensors to safetensors shards, with one shard in memory at a time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def write_weights(
     """Write the tensors as `save_pretrained` does, and return the number of files.
 
     Args:
-        folder: exists.
+        folder: existing folder.
         weights: read one shard at a time.
-        progress: told the number of bytes written, and of all.
-        shard_bytes: the most that one file holds, unless a tensor alone is larger.
+        progress: called with (bytes written, total bytes).
+        shard_bytes: maximum size of a file in bytes, except for a single larger tensor.
     """
     shards = _shards(weights, shard_bytes)
     total, done = sum(one.bytes for one in weights.values()), 0
@@ -35,7 +35,9 @@ def write_weights(
         try:
             save_file(tensors, folder / file, metadata={"format": "pt"})
         except SafetensorError as error:  # such as a full disk
-            raise UserError(f"{file}: cannot be written ({' '.join(str(error).split())[:160]})") from None
+            raise UserError(
+                f"{file}: cannot be written ({' '.join(str(error).split())[:160]}); check free disk space"
+            ) from None
         where |= dict.fromkeys(names, file)
         done += sum(weights[name].bytes for name in names)
         del tensors

@@ -1,9 +1,9 @@
-// Filters, sorts and pages through the responses of a run. Nothing here writes markup: all text goes in as text.
+// Filters, sorts and pages through the responses of a run. All content is inserted as text, never as markup.
 "use strict";
 
 const EACH_PAGE = 50;
 const INVALID = ["invalid", "not judged"];
-// The places of a query's and of a row's fields in the block; see browse.py.
+// Indices of the fields of a query and of a row in the block; see browse.py.
 const Q = { text: 0, kind: 1, opener: 2, category: 3, unsafe: 4, shot: 5, place: 6, picture: 7 };
 const R = { query: 0, model: 1, verdict: 2, text: 3, finished: 4, why: 5, others: 6 };
 
@@ -28,7 +28,7 @@ function disagree(data, row) {
   });
 }
 
-// A choice is offered only for what is there; one that leaves no choice is not shown.
+// A filter lists only values that occur; a filter with a single value is hidden.
 function fill(select, names, used) {
   names.forEach((name, number) => {
     if (used.has(number)) select.append(make("option", name, { value: String(number) }));
@@ -83,10 +83,10 @@ function sorted(data, rows, order) {
 }
 
 function picture(data, number) {
-  if (number === -2) return make("p", "Its picture is missing or cannot be opened.", { class: "note" });
-  if (number === -3) return make("p", "This page holds no more pictures; see the run's folder.", { class: "note" });
+  if (number === -2) return make("p", "The image is missing or cannot be opened.", { class: "note" });
+  if (number === -3) return make("p", "This page has reached its limit of images; see the run's folder.", { class: "note" });
   const [source, width, height, tiny] = data.pictures[number];
-  const image = make("img", null, { src: source, width, height, alt: "The picture that goes with the query" });
+  const image = make("img", null, { src: source, width, height, alt: "Image of the query" });
   if (tiny) image.className = "tiny";
   return image;
 }
@@ -96,9 +96,9 @@ function response(data, row) {
   const box = make("div", null, { class: "revealed" });
   if (query[Q.picture] !== -1) box.append(picture(data, query[Q.picture]));
   const said = data.texts[row[R.text]];
-  const quote = make("blockquote", said.trim() === "" ? "(nothing)" : said, { dir: "auto" });
+  const quote = make("blockquote", said.trim() === "" ? "(empty)" : said, { dir: "auto" });
   if (said.trim() === "") quote.className = "note";
-  if (!row[R.finished]) quote.append(make("span", " (cut off by the token limit)", { class: "note" }));
+  if (!row[R.finished]) quote.append(make("span", " (truncated by the token limit)", { class: "note" }));
   const beside = make("div", null);
   beside.append(quote);
   if (row[R.why] >= 0) beside.append(make("p", data.texts[row[R.why]], { class: "note", dir: "auto" }));
@@ -106,10 +106,10 @@ function response(data, row) {
   return box;
 }
 
-// What was said is made only once somebody asks for it.
+// The response is rendered only when the reader opens it.
 function opened(data, row) {
   const query = data.queries[row[R.query]];
-  const what = query[Q.picture] === -1 ? "Response" : "Response and picture";
+  const what = query[Q.picture] === -1 ? "Response" : "Response and image";
   const details = make("details", null, { class: "more" });
   details.append(make("summary", what));
   const show = () => {

@@ -1,4 +1,4 @@
-// Filters and sorts a table of findings. The page can be read without it; nothing here writes markup.
+// Filters and sorts a table of findings. The page is readable without it; it never writes markup.
 "use strict";
 
 const BLANK_LAST = 1;
@@ -30,7 +30,7 @@ function keyOf(row, column, numeric) {
   return cell.dataset.value === "" ? null : Number(cell.dataset.value);
 }
 
-// What has no value stands last whichever way the rest is sorted.
+// Rows without a value come last in either sort order.
 function compare(a, b, sign) {
   if (a === null || b === null) return a === b ? 0 : a === null ? BLANK_LAST : -BLANK_LAST;
   if (typeof a === "number") return sign * (a - b);
