@@ -1,4 +1,4 @@
-"""What a run was made with: versions and hardware. No host names, users or paths."""
+"""Record the software versions and hardware of a run, without host names, users or paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGES = ("unmirage", "torch", "transformers", "accelerate", "numpy", "scipy"
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Return interpreter, system, processor count, accelerator and the versions that decide a result."""
+    """Return interpreter, system, processor count, accelerator and the versions that affect results."""
     accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     return {
         "python": platform.python_version(),
