@@ -1,4 +1,4 @@
-"""Keep libraries from talking over our own progress display."""
+"""Silence the progress bars and notices of other libraries, which would disturb our own progress display."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def quiet_libraries() -> None:
-    """Silence the progress bars and notices of transformers and its kin; errors still show."""
+    """Silence the progress bars and notices of transformers and related libraries; errors are still shown."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging as transformers_logging
 
