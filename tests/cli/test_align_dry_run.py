@@ -51,7 +51,7 @@ def printed(plan, *, terminal):
 
 def test_plain_text_has_all_figures_and_brackets_around_the_loss():
     text = printed(PLAN, terminal=False)
-    for figure in ("1.00%", "6.74 B", "67.40 M", "13.48", "22.48", "0.24", "195 TFLOP a step", "6.0 min", "32.0 min"):
+    for figure in ("1.00%", "6.74 B", "67.40 M", "13.48", "22.48", "0.24", "195 TFLOP per step", "6.0 min", "32.0 min"):
         assert figure in text
     assert "8 GPUs: batch_size: 4 rows cannot be split evenly over 8 processes" in text
     assert "forget 'a[b]': 20 tokens, 3 with loss\nUSER: <image ×16>Make [it][[ Sure]]" in text
@@ -66,7 +66,7 @@ def test_a_terminal_shows_the_loss_in_colour():
 
 def test_samples_that_training_refuses_are_said_on_stderr(capsys):
     printed(replace(PLAN, too_long=(TooLong("retain", "x", 5000),)), terminal=False)
-    assert "sample 'x' (retain): 5000 tokens" in capsys.readouterr().err
+    assert "sample 'x' (retain) has 5000 tokens" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("row", PLAN.memory, ids=lambda row: row.layout)

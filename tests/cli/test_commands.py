@@ -133,7 +133,7 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--found", "{tmp}/x"), "x: no such file"),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
-            "--timeout: is for endpoint",
+            "--timeout: needs a model or judge",
         ),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--until-success", "phrase"),
@@ -143,7 +143,7 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("search", "endpoint:http://x#m", "{data}/test.json"), "does not return the probabilities"),
         (("search", "m", "{data}/test.json", "--method", "grey-box"), "'black-box' or 'white-box'"),
         (("explain", "m", "{data}/test.json", "--mode", "drop"), "unknown mode 'drop'; valid: leave-out, mask"),
-        (("explain", "m", "{data}/general.json"), "holds no refused query"),
+        (("explain", "m", "{data}/general.json"), "has no refused query"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
         (

@@ -110,9 +110,9 @@ def test_a_bad_run_is_one_line_that_names_the_file(report, run, spoil, message):
 
 
 def test_what_is_neither_run_nor_audit_is_said(report, run, tmp_path):
-    with pytest.raises(UserError, match="no such run; valid: run directories"):
+    with pytest.raises(UserError, match="no such run; give run directories"):
         report(tmp_path / "none")
-    with pytest.raises(UserError, match="name the run directory instead"):
+    with pytest.raises(UserError, match="give the run directory instead"):
         report(run / "results.json")
     with pytest.raises(UserError, match="is a folder; name a file"):
         report(run, "--out", tmp_path)

@@ -140,7 +140,7 @@ def test_the_adapter_is_left_out(unmirage, tiny, tmp_path):
         (["--no-adapter"], "has no adapter to leave out"),
         (["--int8", "--set", "lr=1"], "setting 'lr'"),
         (["--int8", "--set", "method.name=npo"], "setting 'method.name'"),
-        (["--int8", "--concurrency", "2"], "--concurrency: is for endpoint:URL#model-name"),
+        (["--int8", "--concurrency", "2"], "--concurrency: needs a model or judge of the form endpoint:URL#model-name"),
     ],
 )
 def test_mistakes_are_one_line(unmirage, tiny, fresh, options, message):
