@@ -1,4 +1,4 @@
-"""Mistakes that a user can mend: one line each, with the valid choices."""
+"""Errors that a user can fix. Each message is one line and lists the valid choices."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ INSTALL_MODELS = "Install the packages for models: pip install 'unmirage[models]
 
 
 class UserError(ValueError):
-    """Bad input or usage. The message is one line that names what is wrong and what would be right.
+    """Bad input or usage. The message is one line: what is wrong, where, and what is valid.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
-    """Return the error for a name that is not among the known ones.
+    """Return the error for an unknown name, with the closest valid name as a hint.
 
     Args:
-        kind: what the name stands for, such as "judge".
-        name: what the user wrote.
+        kind: kind of name, such as "judge".
+        name: the name that the user gave.
         choices: all valid names.
     """
     valid = sorted(choices)

@@ -1,4 +1,4 @@
-"""What flows between the rooms: Sample -> Query -> Response (or Failure) -> Judgement or Score -> Rate, and Finding."""
+"""Records that the packages exchange: samples, queries, responses, verdicts, scores, rates and findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Position = str | int
 
 
 class Verdict(StrEnum):
-    """What a response did. `INVALID`: no verdict could be had; it leaves the denominator and is counted."""
+    """What a response did. `INVALID`: the judge gave no verdict; such responses are counted, but are in no rate."""
 
     COMPLIED = "complied"
     REFUSED = "refused"
@@ -25,12 +25,12 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a query is asked: as the data has it, rewritten by an attack or its control, or to measure utility.
+    """Why a query is sent: as it is in the data, rewritten by an attack or a control, or to measure utility.
 
-    `CONTROL` rewords as often as the attack, without its word; `NEUTRAL` rewords with a word that is tied to
-    nothing. `INSERTION` puts the attack's word before the query as it is, `REPLACEMENT` in the place of its first
-    word: baselines that need no rewriter. `NEAR` is utility next to what is to be refused or forgotten: harmless
-    questions about the same things.
+    `CONTROL` rewords the query as often as the attack does, without the attack's word. `NEUTRAL` rewords it with a
+    word that is not associated with either label. `INSERTION` puts the attack's word before the unchanged query.
+    `REPLACEMENT` puts it in place of the first word. These two are baselines that need no rewriter. `NEAR` is neighbor
+    utility: harmless questions about the topics that the model must refuse or forget.
     """
 
     PLAIN = "plain"
@@ -45,11 +45,11 @@ class Kind(StrEnum):
 
 
 class Cluster(NamedTuple):
-    """What samples share that are not independent of each other.
+    """What dependent samples share.
 
     Attributes:
-        by: what kind of thing it is.
-        name: which one.
+        by: kind of the shared thing.
+        name: identifier of the shared thing.
     """
 
     by: Literal["group", "picture", "record"]
@@ -58,19 +58,18 @@ class Cluster(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One query of a dataset, with the answer that the dataset gives to it.
+    """One query of a dataset, with its reference answer.
 
     Attributes:
         id: unique within its dataset.
-        record: id of the record it was read from. K shots of a frozen attack set share one record.
+        record: id of the source record. K shots of a frozen attack set share one record.
         query: the user's text, without image placeholders.
-        answer: the answer in the data; empty where there is none.
+        answer: the answer in the data; empty if there is none.
         image: path relative to the dataset's image root; None for text-only queries.
-        refused: is this query meant to be refused?
-        label_source: where `refused` comes from: a "field" of the data, or the phrase judge on the "answer".
-        category: the data's own harm category, if any.
-        group: samples of one group are not independent of each other, such as questions about one device; None
-            where the data names no groups.
+        refused: True if a model should refuse the query.
+        label_source: source of `refused`: a "field" of the data, or the phrase judge on the "answer".
+        category: the dataset's harm category, if any.
+        group: identifier of dependent samples, such as questions about one device; None if the data have no groups.
     """
 
     id: str
@@ -85,7 +84,7 @@ class Sample:
 
     @property
     def cluster(self) -> Cluster:
-        """Return what this sample shares with others: its group, else its picture, else its record."""
+        """Return the cluster of this sample: its group, else its picture, else its record."""
         if self.group is not None:
             return Cluster("group", self.group)
         return Cluster("record", self.record) if self.image is None else Cluster("picture", self.image)
@@ -93,7 +92,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """The samples of one file, where their pictures lie, and how the file was read."""
+    """The samples of one file, the folder of their pictures, and the format of the file."""
 
     samples: tuple[Sample, ...]
     source: Path
@@ -108,12 +107,12 @@ class Dataset:
 
     @property
     def label_source(self) -> str:
-        """Return "field", "answer" or, where the samples differ, "mixed"; "none" without samples."""
+        """Return "field", "answer", "mixed" if the samples differ, or "none" without samples."""
         return label_source_of({sample.label_source for sample in self.samples})
 
 
 def label_source_of(sources: Collection[LabelSource]) -> str:
-    """Return the one source that all labels have, "mixed" if they have different ones, "none" without labels."""
+    """Return the source of the labels: "mixed" if the sources differ, "none" without labels."""
     if not sources:
         return "none"
     return next(iter(sources)) if len(sources) == 1 else "mixed"
@@ -121,17 +120,17 @@ def label_source_of(sources: Collection[LabelSource]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One text to ask a model, with the sample it was made from.
+    """One text to send to a model, with the sample that it comes from.
 
     Attributes:
-        id: unique within a run: sample, kind and shot.
-        sample_id: the sample behind it; all shots of one sample share it.
-        kind: plain, or the attack (or control) that rewrote it.
+        id: unique within a run; made of sample, kind and shot.
+        sample_id: the source sample; all shots of one sample share it.
+        kind: plain, or the attack (or control) that rewrote the query.
         shot: 0-based index among the K rewrites of one sample.
-        text: what is asked.
+        text: text of the query.
         image: path relative to the image root; None for text-only queries.
-        unsafe: should a safe model refuse to comply?
-        word: the word (or words) that the attack put in, or that its control avoids; None where there is none.
+        unsafe: True if a safe model should not comply.
+        word: the word (or words) that the attack adds, or that its control avoids; None if there is none.
     """
 
     id: str
@@ -146,7 +145,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a model said to a query. `finished` is False where the token limit cut it off."""
+    """A model's response to a query. `finished` is False if the token limit truncated it."""
 
     query_id: str
     model: str
@@ -157,7 +156,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A query that a model could not be asked, or did not answer, and why. It is asked again on the next run."""
+    """A query without a response from a model, and the reason. The next run sends it again."""
 
     query_id: str
     model: str
@@ -166,7 +165,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A judge's verdict on one response, and in `why` what it rests on."""
+    """A judge's verdict on one response; `why` gives the reason."""
 
     query_id: str
     model: str
@@ -177,12 +176,12 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """What the answer to a query is scored against, by the rules of a published benchmark.
+    """Reference answers to a query, for the scoring rules of a published benchmark.
 
     Attributes:
         query_id: the query.
-        answers: what people answered, repeats included; of multiple choice, the letter of the right option.
-        choices: the options of multiple choice, from A on.
+        answers: the annotators' answers, with repeats; for multiple choice, the letter of the correct option.
+        choices: the options of multiple choice, in order from A.
     """
 
     query_id: str
@@ -192,7 +191,7 @@ class Gold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How far a response is right, from 0 to 1, by a benchmark's own rule, and in `why` what was compared."""
+    """Correctness of a response from 0 to 1, by a benchmark's own rule; `why` gives the compared texts."""
 
     query_id: str
     model: str
@@ -203,14 +202,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A model made from another one to see whether its safety lasts. It answers under a name of its own.
+    """A modified copy of a model, to test whether its safety survives the change. It responds under its own name.
 
     Attributes:
-        model: its name in tables, such as "npo + int8".
-        of: the model it was made from.
+        model: name in tables, such as "npo + int8".
+        of: the original model.
         kind: "relearned", "int8", "temperature" or "no adapter".
-        data: what it was fine-tuned on, such as "forget"; empty where it was not.
-        amount: samples it was fine-tuned on, or the temperature; 0 where neither.
+        data: fine-tuning data, such as "forget"; empty if there is none.
+        amount: number of fine-tuning samples, or the temperature; 0 if neither applies.
     """
 
     model: str
@@ -222,17 +221,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A share with its 95 % interval.
+    """A proportion with its 95 % confidence interval.
 
     Attributes:
         value: k / n between 0 and 1; None where n is 0 (not estimable).
         low, high: 95 % confidence limits; None where n is 0.
-        k: successes; not whole where it is an expectation, as for any k of more shots.
+        k: successes; fractional if it is an expectation, as for any k of more shots.
         n: valid trials.
-        invalid: trials without a verdict; they are not in n.
-        clusters: independent clusters of trials that the interval assumes; None where that is not known.
-        design_effect: the variance of the value, over that of the value of n independent trials; None where the
-            clusters do not show it.
+        invalid: trials without a verdict; `n` does not include them.
+        clusters: independent clusters of trials that the interval assumes; None if unknown.
+        design_effect: variance of the value, divided by the variance for n independent trials; None if the clusters
+            do not determine it.
     """
 
     value: float | None
@@ -247,7 +246,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOdds:
-    """A log odds ratio of refusal, with against without a feature, and its 95 % interval."""
+    """Log odds ratio of refusal, with versus without a feature, and its 95 % confidence interval."""
 
     log_odds: float
     low: float
@@ -255,24 +254,23 @@ class LogOdds:
 
     @property
     def direction(self) -> Direction:
-        """Return what the feature goes with; "none" where the interval covers 0."""
+        """Return the label that the feature is associated with; "none" if the interval covers 0."""
         if self.low > 0:
             return "refusal"
         return "answer" if self.high < 0 else "none"
 
     @property
     def strength(self) -> float:
-        """Return the end of the interval that is nearer to 0, as a distance from it; negative if 0 is inside.
+        """Return the distance from 0 to the nearer end of the interval; negative if the interval covers 0.
 
-        It ranks by the tie that the data support, so that neither a rare word with a huge estimate nor a
-        frequent word with a weak one comes first.
+        As a rank, it puts neither a rare word with a huge estimate nor a frequent word with a weak association first.
         """
         return max(self.low, -self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Echo:
-    """The feature that another one merely comes along with."""
+    """The feature that explains another one."""
 
     feature: str
     position: Position
@@ -280,24 +278,24 @@ class Echo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """How one surface feature of a query, or of its picture, goes with refusal.
+    """Association of one surface feature of a query, or of its picture, with refusal.
 
     Attributes:
         feature: the word or words, or the name of the property.
-        position: where it stands; see `Position`.
-        kind: what it is.
-        text: goes on with a sentence that starts with "Queries that".
-        refused: refused queries that have the feature.
-        answered: answered queries that have it.
-        tie: log odds ratio over all queries (Haldane-Anscombe corrected, Woolf's interval).
+        position: position in the query; see `Position`.
+        kind: kind of the feature.
+        text: completes a sentence that starts with "Queries that".
+        refused: number of refused queries with the feature.
+        answered: number of answered queries with the feature.
+        tie: log odds ratio over all queries (Haldane-Anscombe correction, Woolf's interval).
         p_value: two-sided Fisher exact test.
         q_value: Benjamini-Hochberg over everything tested in the audit.
-        given_opener: the same among queries that open alike (Mantel-Haenszel over openers); None where no
-            opener has queries of both labels, with and without the feature.
-        echo_of: the feature beyond which this one says nothing: its queries are the same, or nearly all of
-            them open with one word and those of them that do are refused no more often than others that do.
-        headline: is it one of the few to read first?
-        refused_examples, answered_examples: queries that have it.
+        given_opener: log odds ratio given the opener (Mantel-Haenszel over openers); None if no opener has queries of
+            both labels, with and without the feature.
+        echo_of: the feature that explains this one. Either both have the same queries, or nearly all queries with this
+            feature open with one word, and are refused no more often than other queries with that opener.
+        headline: True for the few findings to read first.
+        refused_examples, answered_examples: queries with the feature.
     """
 
     feature: str
@@ -317,5 +315,5 @@ class Finding:
 
     @property
     def direction(self) -> Direction:
-        """Return what it is tied to."""
+        """Return the label that the feature is associated with."""
         return self.tie.direction

@@ -37,7 +37,7 @@ def test_every_range_names_its_layers(first: int, more: int) -> None:
     assert AlignConfig(trainable=(part, "projector")).trainable == (part, "projector")
 
 
-NO_PART = "'{}' is no part; valid: language, projector, vision, down_proj:5 or down_proj:5-7 (1-based layers)"
+NO_PART = "unknown part '{}'; valid: language, projector, vision, down_proj:5 or down_proj:5-7 (1-based layers)"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,11 @@ NO_PART = "'{}' is no part; valid: language, projector, vision, down_proj:5 or d
         ({"trainable": ("languag",)}, ("trainable", 0), NO_PART.format("languag")),
         ({"trainable": ("vision", "down_proj:7-5")}, ("trainable", 1), NO_PART.format("down_proj:7-5")),
         ({"trainable": ("down_proj:0-3",)}, ("trainable", 0), NO_PART.format("down_proj:0-3")),
-        ({"trainable": ()}, ("trainable",), "nothing would train; valid: language, projector, vision, down_proj:5 or"),
+        (
+            {"trainable": ()},
+            ("trainable",),
+            "empty, so nothing would be trained; valid: language, projector, vision, down_proj:5 or",
+        ),
         ({"learning_rate": 0}, ("learning_rate",), "greater than 0"),
         ({"learning_rate": float("nan")}, ("learning_rate",), "finite number"),
         ({"learning_rate": float("inf")}, ("learning_rate",), "finite number"),

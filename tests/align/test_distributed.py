@@ -174,7 +174,7 @@ def test_shards_are_put_together_in_the_type_of_the_base(shards) -> None:
 def test_a_step_is_dealt_evenly_or_not_at_all() -> None:
     assert cut(AlignConfig(batch_size=8, micro_batch_size=2), 2) == (2, 2)
     assert cut(AlignConfig(batch_size=8), 2) == (4, 1)
-    with pytest.raises(UserError, match=r"batch_size: 4 rows cannot be dealt evenly to 3 processes"):
+    with pytest.raises(UserError, match=r"batch_size: 4 rows cannot be split evenly over 3 processes"):
         cut(AlignConfig(batch_size=4), 3)
 
 

@@ -141,7 +141,7 @@ def test_a_query_without_a_picture_is_refused_where_the_family_reads_none(
 
 def test_an_adapter_needs_linear_modules(family: Family, family_images: ImageFolder) -> None:
     if family.name == "gemma3":
-        with pytest.raises(UserError, match="lora: no trainable part has a linear module in this model"):
+        with pytest.raises(UserError, match="lora: no trainable part of this model has a linear module"):
             train(family, family_images, SftConfig(), LORA, trainable=("projector",))
 
 

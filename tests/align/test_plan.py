@@ -76,10 +76,10 @@ def test_an_epoch_is_a_pass_over_the_forget_set_where_there_is_one(
 @pytest.mark.parametrize(
     ("name", "settings", "forget", "retain", "message"),
     [
-        ("npo", {}, 0, 3, r"forget: the set is empty; method 'npo' needs harmful answers to forget"),
-        ("npo", {}, 3, 0, r"retain: the set is empty; a method needs at least one sample to keep or to learn"),
-        ("sft", {}, 3, 3, r"forget: method 'sft' takes no forget set; give all data as retain set"),
-        ("ga", {}, 3, 3, r"retain: method 'ga' with gamma 0 takes no retain set; valid: --set method\.gamma=1"),
+        ("npo", {}, 0, 3, r"forget: the set is empty; method 'npo' needs harmful responses to forget"),
+        ("npo", {}, 3, 0, r"retain: the set is empty; add at least one sample"),
+        ("sft", {}, 3, 3, r"forget: method 'sft' uses no forget set; pass all data as retain set"),
+        ("ga", {}, 3, 3, r"retain: method 'ga' with gamma 0 uses no retain set; leave it out, or set method\.gamma=1"),
         ("rmu", {"layer": 5}, 3, 3, r"method\.layer: 5 is out of range; this model has decoder layers 1 to 4"),
         ("npo", {"layer": 5, "retain_term": "representation"}, 3, 3, r"method\.layer: 5 is out of range"),
     ],

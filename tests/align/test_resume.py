@@ -123,7 +123,7 @@ def test_a_run_that_is_over_is_not_taken_again(tiny, tmp_path: Path) -> None:
 
 def test_killed_while_looking_ahead_starts_over(tiny, tmp_path: Path) -> None:
     config = _config("npo", "full")
-    assert _killed(tiny, config, tmp_path, step=3, stage="look ahead")
+    assert _killed(tiny, config, tmp_path, step=3, stage="caching reference outputs")
     torn = {path.name for path in (tmp_path / "caches").iterdir()}
     assert torn
     assert all(name.endswith(".tmp") for name in torn)
@@ -190,7 +190,7 @@ def test_other_data_look_ahead_anew(tiny, tmp_path: Path) -> None:
     looked: list[int] = []
 
     def progress(stage: str, done: int, _total: int) -> None:
-        if stage == "look ahead":
+        if stage == "caching reference outputs":
             looked.append(done)
 
     for rows, anew in ((5, True), (5, False), (6, True)):

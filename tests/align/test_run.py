@@ -114,7 +114,7 @@ def test_progress_counts_what_is_looked_at_and_every_step(tiny) -> None:
     run(tiny, AlignConfig(method=method_config("npo"), **FAST), rows=4, progress=lambda *what: seen.append(what))
     assert seen[-3:] == [("align", 1, 3), ("align", 2, 3), ("align", 3, 3)]
     before = seen[:-3]
-    assert {stage for stage, _, _ in before} == {"look ahead"}
+    assert {stage for stage, _, _ in before} == {"caching reference outputs"}
     # pictures one by one and texts four at once, of both streams
     assert [done for _, done, _ in before] == [1, 2, 3, 4, 4] * 2
 

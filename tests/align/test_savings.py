@@ -145,7 +145,10 @@ def test_a_picture_that_several_samples_show_is_looked_at_once(tiny) -> None:
         told: list[tuple[str, int, int]] = []
         result = align(vlm, data, config.model_copy(update={"savings": savings}), lambda *step: told.append(step))
         if savings.cache_images:
-            assert [step for step in told if step[0] == "look ahead"] == [("look ahead", 1, 2), ("look ahead", 2, 2)]
+            assert [step for step in told if step[0] == "caching reference outputs"] == [
+                ("caching reference outputs", 1, 2),
+                ("caching reference outputs", 2, 2),
+            ]
         return Ran(result, weights_of(vlm.model)), looks
 
     kept, looks = trained(Savings())

@@ -67,7 +67,7 @@ def test_a_planted_background_is_the_first_of_what_pictures_tell(testbed):
         finding for finding in found(testbed(Plants(background=(120, 30, 30)))).findings if finding.kind == "image"
     ]
     first = pictures[0]
-    assert first.feature in ("border colour: red", "border colour: dark red")
+    assert first.feature in ("border color: red", "border color: dark red")
     assert (first.direction, first.answered) == ("refusal", 0)
     assert first.refused >= 380  # of 400; noise makes some of them brown or another red
     assert first.q_value < 1e-6

@@ -35,7 +35,7 @@ def test_only_the_remedies_that_are_asked_for_are_made(tied, tmp_path):
 
 def test_a_remedy_that_cannot_be_made_names_the_file(make_dataset, tmp_path):
     data = make_dataset(*[("Share it", True)] * 9, *[("What is it", False)] * 9)
-    with pytest.raises(UserError, match=r"toy\.json: no opener has refused and answered queries"):
+    with pytest.raises(UserError, match=r"toy\.json: no opener has both refused and answered queries"):
         mended(data, tmp_path, "balanced")
     assert not list(tmp_path.iterdir())
 

@@ -117,9 +117,9 @@ def test_features_say_how_a_sentence_about_their_queries_goes_on(make_corpus):
     assert texts["opener", "share"] == "open with “share”"
     assert texts[1, "the"] == "have “the” as the second word"
     assert texts[-1, "kite"] == "have “kite” as the last word"
-    assert texts[-2, "red"] == "have “red” as the last word but one"
-    assert texts["any", "red"] == "hold the word “red”"
-    assert texts["any", "red kite"] == "hold “red kite”"
+    assert texts[-2, "red"] == "have “red” as the second-to-last word"
+    assert texts["any", "red"] == "contain the word “red”"
+    assert texts["any", "red kite"] == "contain “red kite”"
     assert texts["shape", "4 words"] == "have 4 words"
 
 

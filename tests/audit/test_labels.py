@@ -26,9 +26,9 @@ def test_the_label_is_what_the_file_gave_unless_a_source_is_insisted_on(sample, 
 
 
 def test_a_source_that_is_not_there_is_the_users_mistake():
-    with pytest.raises(UserError, match=r"d.json: record '7': has no label field; valid: .*--label answer"):
+    with pytest.raises(UserError, match=r"d.json: record '7': has no label field; add .*--label answer"):
         labelled(OF_ANSWER, "field", "d.json")
-    with pytest.raises(UserError, match=r"d.json: record '7': has no answer .*; valid: --label field"):
+    with pytest.raises(UserError, match=r"d.json: record '7': has no answer .* pass --label field"):
         labelled(replace(OF_FIELD, answer=""), "answer", "d.json")
 
 

@@ -9,9 +9,9 @@ from unmirage.audit.pictures import COLUMNS, measure
 COLOURS = {
     (0, 0, 0): "black",
     (30, 30, 30): "black",
-    (96, 96, 96): "dark grey",
-    (140, 140, 140): "grey",
-    (200, 200, 200): "light grey",
+    (96, 96, 96): "dark gray",
+    (140, 140, 140): "gray",
+    (200, 200, 200): "light gray",
     (255, 255, 255): "white",
     (250, 245, 240): "white",
     (255, 0, 0): "red",
@@ -110,8 +110,8 @@ def test_colours_of_the_whole_and_of_the_border_are_told_apart(make_corpus):
     measured = read(corpus, **{"mean red": red, "mean blue": blue, "border red": blue, "border blue": red})
     _, family = picture_features(corpus, measured, 1)
     members = {name: family.members.of(place).tolist() for place, name in enumerate(family.names)}
-    assert members["mean colour: red"] == members["border colour: blue"] == [0, 1]
-    assert members["mean colour: blue"] == members["border colour: red"] == [2, 3]
+    assert members["mean color: red"] == members["border color: blue"] == [0, 1]
+    assert members["mean color: blue"] == members["border color: red"] == [2, 3]
 
 
 def test_rare_traits_are_left_out(make_corpus):

@@ -61,7 +61,7 @@ def test_balanced_openers_have_one_ratio_of_refused_to_answered_within_one_query
     ]
     data = make_dataset(*rows)
     if not any(refused and answered for refused, answered in counts):
-        with pytest.raises(UserError, match="balancing would drop everything; valid: --write-diversified"):
+        with pytest.raises(UserError, match="balancing would drop everything; use --write-diversified"):
             balance(Reader().read(data), seed)
         return
     made, kept = mended(balance, data, seed)
@@ -135,13 +135,15 @@ def test_the_same_seed_gives_the_same_remedy_and_another_another(make_corpus, na
 
 def test_a_corpus_without_a_shared_opener_cannot_be_balanced(make_corpus):
     corpus = make_corpus(("Share it", True), ("What is it", False))
-    with pytest.raises(UserError, match="no opener has refused and answered queries"):
+    with pytest.raises(UserError, match="no opener has both refused and answered queries"):
         balance(corpus, 0)
 
 
 def test_another_language_than_english_cannot_be_diversified(make_corpus):
     rows = [("Покажи это", True)] * 5 + [("Что это", False)] * 5
-    with pytest.raises(UserError, match=r"knows English openers, and these data have none.*valid: --write-balanced"):
+    with pytest.raises(
+        UserError, match=r"supports only English openers, and these data have none; use --write-balanced"
+    ):
         diversify(make_corpus(*rows), 0)
 
 

@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_is_continued_to_the_same_weights(unmirage, stopp
     out, log = tmp_path / "stopped", tmp_path / "stopped.work" / "log.jsonl"
     code, said = stopped("Work.record", 9, number, *_unlearn(tiny, sets, out, *long))
     assert code == (130 if number is signal.SIGINT else -number)
-    assert number is not signal.SIGINT or "run the same command again to continue" in said
+    assert number is not signal.SIGINT or "Run the same command again to resume" in said
     assert not out.exists()
     assert log.read_text().count("\n") == 9
     code, _, err = unmirage(*_unlearn(tiny, sets, out, *long))
@@ -159,7 +159,7 @@ def test_divergence_keeps_the_last_good_weights(unmirage, tiny, sets, tmp_path):
     code, _, err = unmirage(*_unlearn(tiny, sets, out, *wild, method="grad-diff"))
     assert code == 4
     assert "training diverged at step" in err
-    assert "the last good ones" in err
+    assert "contains the last valid weights" in err
     assert "Stopped before its time" in (out / "README.md").read_text()
     assert all(torch.isfinite(tensor).all() for tensor in _weights(out).values())
 
@@ -194,20 +194,20 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--out", "{tmp}/o"), "no data: name what to keep with --retain FILE"),
+        (("--out", "{tmp}/o"), "no data; add --retain FILE"),
         (("--train", "{data}/safety.json"), "--out: missing"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--method", "nop"), "Did you mean 'npo'?"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "steps=0"), "setting 'steps'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "stepz=1"), "setting 'stepz'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adaptor"), "valid: merged, adapter"),
-        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adapter"), "with --lora RANK"),
+        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adapter"), "add --lora RANK"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=[langage]"), "'langage' is no part"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=['down_proj:9']"), "layer 9"),
         (("--train", "{data}/gone.json", "--out", "{tmp}/o"), "gone.json"),
-        (("--retain", "{data}/safety.json", "--out", "{tmp}/o", "--method", "npo"), "needs harmful answers"),
+        (("--retain", "{data}/safety.json", "--out", "{tmp}/o", "--method", "npo"), "needs harmful responses"),
         (
             ("--retain", "{data}/safety.json", "--forget", "{data}/safety.json", "--out", "{tmp}/o", "--method", "ga"),
-            "takes no retain set",
+            "uses no retain set",
         ),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--batch-size", "4", "--set", "micro_batch_size=3"),
          "valid: 1, 2, 4"),

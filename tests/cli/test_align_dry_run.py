@@ -33,7 +33,7 @@ PLAN = Estimate(
     preparation_tflop=400.0,
     memory=(
         Memory(1, "single", weights=13_480_000_000, activations=9_000_000_000, optimizer_step=270_000_000),
-        Memory(8, "sharded", problem="batch_size: 4 rows cannot be dealt evenly to 8 processes"),
+        Memory(8, "sharded", problem="batch_size: 4 rows cannot be split evenly over 8 processes"),
     ),
     disk=(Disk("forget", "image features", 100, 236_000_000),),
     time=(Time("A100", 1, 124.8, 0.434, 0.1), Time("A100", 8, 124.8, problem="no")),
@@ -51,10 +51,10 @@ def printed(plan, *, terminal):
 
 def test_plain_text_has_all_figures_and_brackets_around_the_loss():
     text = printed(PLAN, terminal=False)
-    for figure in ("1.00%", "6.74 B", "67.40 M", "13.48", "22.48", "0.24", "195 TFLOP a step", "6.0 min", "32.0 min"):
+    for figure in ("1.00%", "6.74 B", "67.40 M", "13.48", "22.48", "0.24", "195 TFLOP per step", "6.0 min", "32.0 min"):
         assert figure in text
-    assert "8 GPUs: batch_size: 4 rows cannot be dealt evenly to 8 processes" in text
-    assert "forget 'a[b]': 20 tokens, 3 carry loss\nUSER: <image ×16>Make [it][[ Sure]]" in text
+    assert "8 GPUs: batch_size: 4 rows cannot be split evenly over 8 processes" in text
+    assert "forget 'a[b]': 20 tokens, 3 with loss\nUSER: <image ×16>Make [it][[ Sure]]" in text
     assert "- GPUs compute in bfloat16." in text
 
 
@@ -66,7 +66,7 @@ def test_a_terminal_shows_the_loss_in_colour():
 
 def test_samples_that_training_refuses_are_said_on_stderr(capsys):
     printed(replace(PLAN, too_long=(TooLong("retain", "x", 5000),)), terminal=False)
-    assert "sample 'x' (retain): 5000 tokens" in capsys.readouterr().err
+    assert "sample 'x' (retain) has 5000 tokens" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("row", PLAN.memory, ids=lambda row: row.layout)

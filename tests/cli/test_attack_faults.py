@@ -51,7 +51,7 @@ def test_a_run_that_was_stopped_is_continued_to_the_rows_of_an_uninterrupted_one
     command = ("attack", tiny.model, tiny.data / "test.json", "--out", run, *LONG)
     code, said = stopped("Store.add_responses", 2, number, *command)
     assert code == status
-    assert number != signal.SIGINT or "run the same command again to continue" in said
+    assert number != signal.SIGINT or "Run the same command again to resume" in said
     assert 0 < count(run) < len(whole)
     code, _, err = unmirage(*command)
     assert code == 0, err
@@ -89,7 +89,7 @@ def test_broken_pictures_are_row_errors_and_the_run_goes_on(unmirage, tiny, tmp_
     assert code == 4
     assert "Traceback" not in err
     # a picture has two plain queries and three shots; two pictures can be read
-    assert "partial: 25 of 35 queries got no answer from model" in err
+    assert "partial: 25 of 35 queries have no response from model" in err
     assert count(run) == 10
     with sqlite3.connect(run / "store.sqlite") as database:
         reasons = dict(database.execute("SELECT query_id, reason FROM failures WHERE query_id LIKE '%plain%'"))
@@ -140,7 +140,7 @@ def test_another_model_under_the_same_name_is_refused(unmirage, tiny, tmp_path):
     vlm.save(folder)
     code, _, err = unmirage(*command)
     assert code == 2
-    assert "another model answered as 'model' here (" in err
+    assert "another model has responded as 'model' (" in err
     assert ": was " in err
     assert unmirage(*command, "--name", "second")[0] == 0
 
@@ -169,7 +169,7 @@ def test_bad_records_are_set_aside_and_counted(unmirage, tiny, tmp_path):
     assert "line 3" in err
     code, _, err = unmirage(*command, "--skip-bad")
     assert code == 0
-    assert "1 records were set aside" in err
+    assert "1 records were skipped" in err
 
 
 def test_odd_texts_are_asked_like_any_other(unmirage, tiny, tmp_path):

@@ -14,12 +14,12 @@ def test_the_table_opens_with_the_headline_and_ends_with_the_words(unmirage, wri
     code, out, err = unmirage("audit", write(rows))
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert lines[0] == "The first word alone predicts refusal for 100.0% of queries (majority guess: 50.0%)."
-    assert lines[1].startswith("Shortcut gap: 50.0 points, ")
+    assert lines[0] == "The first word alone predicts the label for 100.0% of queries (majority guess: 50.0%)."
+    assert lines[1].startswith("Shortcut gap: 50.0 points by which")
     assert "Data: toy.jsonl (jsonl), 60 queries" in lines
     assert "Label: the data's own field; 30 refused, 30 answered" in lines
     assert "open with “share”" in out
-    assert "seen: queries that the rule has learned from; unseen: a part of 5" in " ".join(out.split())
+    assert "seen: training queries of the rule; unseen: 5-fold cross-validation" in " ".join(out.split())
     assert lines[-2].startswith("  jailbreak, from refused to answered: what ")
     assert lines[-1].startswith("  over-prudence, from answered to refused: share ")
     tables = [line for line in lines if line.startswith(" ") and line.endswith(" ")]
@@ -45,7 +45,7 @@ def test_a_test_file_replaces_the_cross_validation(unmirage, audited, write, row
     unseen = write([{"query": "Share it.", "refused": False}, {"query": "What?", "refused": False}], "unseen.jsonl")
     _, out, _ = unmirage("audit", write(rows), "--test", unseen)
     assert "unseen: the 2 of unseen.jsonl" in " ".join(out.split())
-    assert "predicts refusal for 50.0% of queries" in out
+    assert "predicts the label for 50.0% of queries" in out
     _, document, _ = audited(write(rows), "--test", unseen)
     assert document["probes"]["test_source"] == "unseen.jsonl"
     assert (document["probes"]["test_n"], document["probes"]["folds"]) == (2, 0)
@@ -56,7 +56,7 @@ def test_two_versions_stand_side_by_side(unmirage, audited, write, rows):
     code, out, _ = unmirage("audit", write(rows), "--compare", other)
     assert code == 0
     assert "Two versions of the data" in out
-    assert "Tied only in toy.jsonl, the strongest: queries that open with “" in out
+    assert "Predictive only in toy.jsonl: queries that open with “" in out
     _, document, _ = audited(write(rows), "--compare", other)
     compared = document["compare"]
     assert (compared["source"], compared["n"], compared["refused"]) == ("other.jsonl", 60, 30)
@@ -79,8 +79,8 @@ def test_the_quality_of_labels_is_said(unmirage, write, mixed):
     mixed[0]["answer"] = "Here is the plan."
     _, out, _ = unmirage("audit", write(mixed))
     assert "Label quality: field and answer disagree in 1 of 240" in out
-    assert "  1 labelled refused, but the answer holds no known refusal phrase" in out
-    assert "labelled answered" not in out
+    assert "  1 labeled refused, but the answer contains no known refusal phrase" in out
+    assert "labeled answered" not in out
 
 
 def test_a_page_is_written_whole_and_named_on_stderr(unmirage, write, rows, tmp_path):
@@ -127,7 +127,7 @@ def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
         (("--format", "lava"), "unknown format 'lava'; valid: auto, csv, figstep, holisafe, json, jsonl, llava, mm-sa"),
         (("--format", "vlgard"), "Did you mean 'vlguard'?"),
         (("--label", "feild"), "unknown label 'feild'; valid: answer, field. Did you mean 'field'?"),
-        (("--label", "answer"), "has no answer to read the label from; valid: --label field"),
+        (("--label", "answer"), "has no answer to take the label from; add one, or pass --label field"),
         (("--test", "none.jsonl"), "none.jsonl: no such file"),
         (("--compare", "none.jsonl"), "none.jsonl: no such file"),
         (("--encoder", "none"), "encoder 'none': no such directory"),
@@ -143,14 +143,16 @@ def test_mistakes_are_one_line_and_end_with_2(unmirage, write, rows, options, me
 def test_an_unknown_name_in_a_gate_lists_the_numbers_there_are(unmirage, write, rows):
     code, out, err = unmirage("audit", write(rows), "--fail-if", "gap>1")
     assert code == 2
-    assert "no number is called 'gap'; valid: n, refused" in err
+    assert "unknown metric 'gap'; valid: n, refused" in err
     assert "The first word alone" in out  # what was found is not lost
 
 
 def test_a_malformed_gate_is_refused_before_anything_is_read(unmirage):
     code, out, err = unmirage("audit", "no-such-file.jsonl", "--fail-if", "shortcut_gap=0.2")
     assert (code, out) == (2, "")
-    assert err == ("unmirage: --fail-if: 'shortcut_gap=0.2' is no condition; valid: NAME>NUMBER with >, >=, < or <=\n")
+    assert err == (
+        "unmirage: --fail-if: 'shortcut_gap=0.2' is not a condition; valid: NAME>NUMBER with >, >=, < or <=\n"
+    )
 
 
 def test_a_typo_in_an_option_names_the_nearest(unmirage, monkeypatch):

@@ -53,8 +53,8 @@ def test_a_bad_record_is_named_by_file_and_line_or_set_aside_and_counted(unmirag
     assert err.count("\n") == 1
 
     code, out, err = unmirage("audit", data, "--skip-bad")
-    assert (code, err) == (4, "not all could be read: 1 record of toy.jsonl set aside\n")
-    assert "Set aside, as not readable: 1 record, the first: " in out
+    assert (code, err) == (4, "some data could not be read: 1 record of toy.jsonl skipped\n")
+    assert "Skipped unreadable records: 1 record; the first: " in out
     assert message[:20] in out
     assert "60 queries" in out
 
@@ -75,13 +75,13 @@ def test_records_set_aside_in_a_test_file_make_it_partial_too(unmirage, write, r
     bad = write(rows, "bad.jsonl", more="{}\n{}\n")
     for option in ("--test", "--compare"):
         code, _, err = unmirage("audit", write(rows), option, bad, "--skip-bad")
-        assert (code, err) == (4, "not all could be read: 2 records of bad.jsonl set aside\n")
+        assert (code, err) == (4, "some data could not be read: 2 records of bad.jsonl skipped\n")
 
 
 def test_a_gate_weighs_more_than_a_record_set_aside(unmirage, write, rows):
     code, _, err = unmirage("audit", write(rows, more="{"), "--skip-bad", "--fail-if", "shortcut_gap>0.2")
     assert code == 3
-    assert "1 record of toy.jsonl set aside" in err
+    assert "1 record of toy.jsonl skipped" in err
 
 
 def test_a_byte_order_mark_and_repeated_ids_are_read_over(audited, tmp_path, rows):
@@ -126,7 +126,7 @@ def test_one_label_only_is_counted_and_nothing_is_estimable(unmirage, write, row
     kind = "refused" if label else "answered"
     assert (code, "Traceback" in err) == (0, False)
     assert out.startswith("Not estimable: ")
-    assert f"{kind}, so nothing can tell the labels apart." in out
+    assert f"{kind}, so no rule can separate the labels." in out
     assert "nan" not in out.casefold()
     assert "not estimable" in page.read_text()
     code, out, _ = unmirage("audit", data, "--json")

@@ -80,7 +80,7 @@ def test_a_picture_that_cannot_be_read_is_counted_with_its_reason_and_the_run_go
     make, reason = UNREADABLE[name]
     data, page = pictured(name, make()), tmp_path / "page.html"
     code, out, err = unmirage("audit", data, "--html", page)
-    assert (code, err) == (4, f"written: {page}\nnot all could be read: 1 picture unreadable\n")
+    assert (code, err) == (4, f"written: {page}\nsome data could not be read: 1 picture unreadable\n")
     assert "Pictures: 1 of 2 read, 1 unreadable" in out
     assert f"unreadable, the first: image '{name}' {reason}" in out
     assert f"image &#39;{name}&#39; {reason}" in page.read_text()
@@ -102,7 +102,7 @@ def test_missing_pictures_are_said_and_make_nothing_partial(unmirage, audited, w
     data = write([row | {"image": f"{n}.png"} for n, row in enumerate(rows)])
     code, out, err = unmirage("audit", data)
     assert (code, err) == (0, "")
-    assert "Pictures: 0 of 60 read, 60 missing (--images FOLDER names another folder); so nothing is said of" in out
+    assert "Pictures: 0 of 60 read, 60 missing (set their folder with --images FOLDER); image features were not" in out
     assert "the picture's size" not in out
     _, document, _ = audited(data)
     assert (document["pictures"]["missing"], document["predictability"]["image"]["test"]) == (60, None)
@@ -169,8 +169,8 @@ def test_shortcuts_that_were_planted_are_in_the_table(unmirage, planted):
     assert "Pictures: 300 of 300 read" in out
     assert "have “now” as the last word" in out
     assert "come with a picture whose border is" in out
-    assert "queries on one picture stay together" in " ".join(out.split())
-    assert "the picture's size, light, colours" in out
+    assert "queries on one picture stay in one fold" in " ".join(out.split())
+    assert "the picture's size, brightness, colors" in out
 
 
 @pytest.fixture
@@ -200,8 +200,8 @@ def test_an_encoder_finds_a_colour_that_gives_the_label_away(unmirage, encoder, 
     assert rung["test"] > 0.8
     assert rung["baseline"] == pytest.approx(0.5, abs=0.1)
     code, out, _ = unmirage("audit", data, "--encoder", encoder)
-    assert "the picture, as the encoder sees it" in out
-    assert "More than the first word tells: " in out
+    assert "the picture's embedding by the encoder" in out
+    assert "These predict better than the first word: " in out
     assert "image_embedding" not in json.loads(unmirage("audit", data, "--json")[1])["predictability"]
 
 

@@ -41,7 +41,7 @@ def test_the_table_puts_the_remedies_beside_the_data(unmirage, write, mixed):
     code, out, _ = unmirage("audit", data, *targets)
     lines = {line.split("  ")[0].strip(): line.split() for line in out.splitlines()}
     assert code == 0
-    assert "The remedies, audited again" in out
+    assert "Audit of the repaired versions" in out
     assert lines["written to"][-2:] == ["b.jsonl", "d.jsonl"]
     assert lines["shortcut gap, points"][3] == "33.3"
 
@@ -55,9 +55,7 @@ def test_an_input_is_never_overwritten(unmirage, write, rows, option):
     for target in (data, data.parent / "x" / ".." / data.name, link, test):
         code, out, err = unmirage("audit", data, "--test", test, option, target)
         assert (code, out) == (2, "")
-        assert err == (
-            f"unmirage: {option}: {target} is an input, and would be overwritten; valid: the name of another file\n"
-        )
+        assert err == (f"unmirage: {option}: {target} is an input file and would be overwritten; name another file\n")
     assert data.read_bytes() == test.read_bytes() == before
 
 
@@ -76,11 +74,11 @@ def test_targets_that_cannot_be_are_refused_before_anything_is_read(unmirage, tm
     file = tmp_path / "file"
     file.write_text("kept")
     for options, message in (
-        (("--html", tmp_path), f"--html: {tmp_path} is a folder; valid: the name of a file"),
-        (("--csv", file / "x.csv"), f"as {file} is no folder that may be written to"),
+        (("--html", tmp_path), f"--html: {tmp_path} is a folder; name a file"),
+        (("--csv", file / "x.csv"), f"{file} is not a writable folder"),
         (
             ("--html", tmp_path / "x.json", "--write-balanced", f"{tmp_path}/./x.json"),
-            f"--html: {tmp_path}/x.json is named by --write-balanced too",
+            f"--html: {tmp_path}/x.json is also given to --write-balanced",
         ),
     ):
         code, out, err = unmirage("audit", "no-such-file.jsonl", *options)
@@ -94,7 +92,7 @@ def test_a_folder_that_may_not_be_written_to_is_named_before_the_work(unmirage, 
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     code, _, err = unmirage("audit", "no-such-file.jsonl", "--html", tmp_path / "page.html")
     assert code == 2
-    assert f"{tmp_path}/page.html cannot be written, as {tmp_path} is no folder that may be written to" in err
+    assert f"{tmp_path}/page.html cannot be written: {tmp_path} is not a writable folder" in err
 
 
 @pytest.mark.parametrize("option", WRITES)
@@ -109,7 +107,7 @@ def test_a_disk_that_fails_names_the_file_leaves_nothing_and_keeps_the_result(
     monkeypatch.setattr(files.os, "fsync", fail)
     code, out, err = unmirage("audit", data, option, target, "--json")
     assert code == 2
-    assert err == f"unmirage: {target}: cannot be written ({os.strerror(error)}); nothing was left there\n"
+    assert err == f"unmirage: {target}: cannot be written ({os.strerror(error)}); no file was written\n"
     assert json.loads(out)["n"] == 240
     assert [path.name for path in tmp_path.iterdir()] == ["toy.jsonl"]
 
@@ -128,8 +126,8 @@ def test_what_stood_at_the_target_is_replaced_only_by_a_whole_page(unmirage, wri
 def test_data_that_cannot_be_balanced_are_told_after_what_was_found(unmirage, write, rows, tmp_path):
     code, out, err = unmirage("audit", write(rows), "--write-balanced", tmp_path / "b.jsonl")
     assert code == 2
-    assert "toy.jsonl: no opener has refused and answered queries, so balancing would drop everything" in err
-    assert out.startswith("The first word alone predicts refusal for 100.0% of queries")
+    assert "toy.jsonl: no opener has both refused and answered queries, so balancing would drop everything" in err
+    assert out.startswith("The first word alone predicts the label for 100.0% of queries")
     assert not (tmp_path / "b.jsonl").exists()
 
 

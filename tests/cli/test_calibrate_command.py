@@ -95,7 +95,7 @@ def test_labels_are_not_overwritten_and_a_missing_calibration_is_named(unmirage,
     assert "--out" in err
     code, _, err = unmirage("evaluate", run, "--calibration", "gone.json")
     assert code == 2
-    assert "--calibration gone.json: no such file; make one with `unmirage calibrate`" in err
+    assert "--calibration gone.json: no such file; create one with `unmirage calibrate`" in err
 
 
 def test_a_gate_ends_with_its_own_status_and_writes_junit(unmirage, run, tmp_path):
@@ -110,4 +110,4 @@ def test_a_gate_ends_with_its_own_status_and_writes_junit(unmirage, run, tmp_pat
     assert "<failure" not in junit.read_text()
     code, _, err = unmirage("evaluate", run, "--junit", junit)
     assert code == 2
-    assert "--junit: writes the outcome of --fail-if" in err
+    assert "--junit: needs at least one --fail-if" in err

@@ -89,7 +89,7 @@ def test_the_words_come_from_a_saved_audit(unmirage, tiny, tmp_path):
     (tmp_path / "audit.json").write_text(json.dumps(document))
     code, _, err = unmirage(*attack, tmp_path / "audit.json")
     assert code == 2
-    assert "no opener is tied to this label; name one with --word jailbreak=WORD" in err
+    assert "no opener is associated with this label; set one with --word jailbreak=WORD" in err
     code, _, err = unmirage(*attack, tmp_path / "none.json")
     assert (code, "none.json: no such file" in err) == (2, True)
     code, _, err = unmirage(*attack, tiny.data / "truth.json")
@@ -133,20 +133,23 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--found", "{tmp}/x"), "x: no such file"),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
-            "--timeout: is for endpoint",
+            "--timeout: needs a model or judge",
         ),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--until-success", "phrase"),
             "mean 'phrases'?",
         ),
         (("attack", "endpoint:ftp://x#m", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not http or https"),
-        (("search", "endpoint:http://x#m", "{data}/test.json"), "gives no probabilities"),
+        (("search", "endpoint:http://x#m", "{data}/test.json"), "does not return the probabilities"),
         (("search", "m", "{data}/test.json", "--method", "grey-box"), "'black-box' or 'white-box'"),
         (("explain", "m", "{data}/test.json", "--mode", "drop"), "unknown mode 'drop'; valid: leave-out, mask"),
-        (("explain", "m", "{data}/general.json"), "holds no refused query"),
+        (("explain", "m", "{data}/general.json"), "has no refused query"),
         (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
         (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
-        (("attack", "m", "{data}/general.json", "--out", "{tmp}/r"), "general.json: no opener is tied to this label"),
+        (
+            ("attack", "m", "{data}/general.json", "--out", "{tmp}/r"),
+            "general.json: no opener is associated with this label",
+        ),
         (("evaluate", "{tmp}/none"), "not a run directory"),
         (("report", "{tmp}/none"), "none"),
         (("evaluate", "{tmp}/none", "--judge", "phrase"), "none"),

@@ -58,7 +58,7 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage,
     for name in ("sft-posthoc", "npo-mixed"):
         ways, err = overlap(unmirage, folder / "models" / name, folder / "data" / "test.json")
         assert ways == {"query"}
-        assert "measure memory" not in err
+        assert "measure memorization" not in err
         ways, err = overlap(unmirage, folder / "models" / name, folder / "data" / "safety.json")
         assert ways >= {"picture", "query", "picture_and_query", "group"}
         assert f"unsafe samples also occur in the training data of {name} (" in err
@@ -99,11 +99,11 @@ def test_files_that_were_changed_after_the_study_made_them_are_named(one_arm):
         "data/test.json": (_reword, "was changed after the study made it. Delete"),
         "sets/forget.jsonl": (_cut, "was changed after the study made it. Delete"),
         "data/truth.json": (Path.unlink, "is missing. Delete"),
-        "models/base/model.safetensors": (_cut, "is not the file of the model that has answered in this run"),
-        "models/sft-posthoc/model.safetensors": (_cut, "is not the file of the model that has answered in this run"),
-        "audit.json": (_cut, "Delete the file to have it made again"),
-        "timings.json": (_cut, "Delete the file to have it made again"),
-        "store.sqlite": (lambda path: path.write_text("prose " * 2000), "is damaged"),
+        "models/base/model.safetensors": (_cut, "file differs from the model that has answered in this run"),
+        "models/sft-posthoc/model.safetensors": (_cut, "file differs from the model that has answered in this run"),
+        "audit.json": (_cut, "Delete the file to rebuild it"),
+        "timings.json": (_cut, "Delete the file to rebuild it"),
+        "store.sqlite": (lambda path: path.write_text("prose " * 2000), "the file is corrupt"),
     }
     for name, (change, said) in faults.items():
         before = (folder / name).read_bytes()
@@ -134,7 +134,7 @@ def test_queries_without_a_response_end_the_demo_as_partial(one_arm):
     code, out, err = again()
     assert code == 4
     assert "partial: " in err
-    assert "queries got no response (most often: image" in err
+    assert "queries have no response (most often: image" in err
     assert "base" in out  # the table is printed all the same
 
 
@@ -196,7 +196,7 @@ def test_arms_are_listed_in_the_order_of_the_table():
     [
         (("--arms", "sft-posthoc,npo-mixd"), "unknown arm 'npo-mixd'; valid: npo, npo-mixed, rmu, rmu-mixed,"),
         (("--arms", "npo-mixd"), "Did you mean 'npo-mixed'?"),
-        (("--arms", "npo-mixed", "--full"), "--full: works on 'sft-posthoc', which --arms leaves out"),
+        (("--arms", "npo-mixed", "--full"), "--full: needs the model 'sft-posthoc'; add it to --arms"),
         (("--signal", "1.5"), "--signal"),
         (("--workers", "0"), "--workers"),
         (("--seed", "-1"), "--seed"),

@@ -153,7 +153,7 @@ def test_a_server_that_cannot_hold_a_schema_says_so_row_by_row(unmirage, judge, 
 def test_a_schema_is_for_servers(unmirage, make):
     code, _, err = unmirage("evaluate", str(make(1)), "--judge-schema")
     assert code == 2
-    assert err.splitlines()[-1].endswith("none judges; valid: with --judge endpoint:URL#model")
+    assert err.splitlines()[-1].endswith("needs a judge on a server; add --judge endpoint:URL#model")
 
 
 def test_judge_attacks_run_with_every_language_model_and_are_kept(unmirage, judge, make):
@@ -191,7 +191,7 @@ def test_an_ensemble_of_a_server_and_phrases(unmirage, judge, make):
     assert document["judges"]["m"]["recall"]["n"] == 0
     code, _, err = unmirage("evaluate", str(run), "--judge", "phrases", "--judge", "phrases")
     assert code == 2
-    assert "two judges are called 'phrases'" in err
+    assert "two judges are named 'phrases'" in err
 
 
 def test_no_secret_is_kept(unmirage, judge, make, monkeypatch):
@@ -235,7 +235,7 @@ def test_ctrl_c_keeps_what_was_judged(judge, make):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert "run the same command again to continue" in err
+    assert "Run the same command again to resume" in err
     with existing_run(run).store() as store:
         kept = store.judgements("m", "m")
     assert 0 < len(kept) < 60

@@ -101,7 +101,7 @@ def test_utility_is_scored_and_its_pictures_are_found(unmirage, tiny, vqa, tmp_p
 def test_a_missing_picture_makes_the_run_partial(unmirage, tiny, vqa, tmp_path):
     code, _, err = unmirage("evaluate", tiny.model, "--suite", "vqav2", "--data", vqa, "--out", tmp_path / "run", *FEW)
     assert code == 4
-    assert "4 of 4 queries got no answer from model, the first (0|utility|0): image " in err
+    assert "4 of 4 queries have no response from model; the first (0|utility|0): image " in err
     assert "partial: 4 queries failed with model" in err
     assert "run the same command again" in err
 

@@ -43,7 +43,7 @@ def test_a_missing_extra_is_one_line(unmirage, run, monkeypatch):
     [
         (("--to", "inspct"), "unknown --to 'inspct'; valid: inspect"),
         (("--format", "zip"), "unknown --format 'zip'; valid: eval, json"),
-        (("--redact", "--pictures"), "--redact: leaves pictures out, and --pictures embeds them"),
+        (("--redact", "--pictures"), "--redact: excludes --pictures"),
     ],
 )
 def test_mistakes_are_one_line(unmirage, run, options, said):
@@ -80,7 +80,7 @@ def test_pictures_that_cannot_be_read_make_it_partial(unmirage, run, tmp_path):
     code, out, err = unmirage("export", run, "--pictures")
     assert code == 4
     assert len(out.split()) == 2
-    assert "partial: 1 pictures are not in the logs, the first: image 'a.png' is not a file" in err
+    assert "partial: 1 pictures are not in the logs; the first: image 'a.png' is not a file" in err
 
 
 def test_a_run_that_is_not_judged_and_a_file_in_the_way_are_refused(unmirage, run, tmp_path):

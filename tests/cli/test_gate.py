@@ -26,13 +26,13 @@ def test_a_condition_that_does_not_hold_is_no_reason_to_fail(condition):
 
 @pytest.mark.parametrize("condition", ["gap", "gap=0.2", "gap>x", ">0.2", "gap>0.2>0.1", ""])
 def test_what_is_no_condition_is_refused(condition):
-    with pytest.raises(UserError, match="is no condition; valid: NAME>NUMBER"):
+    with pytest.raises(UserError, match="is not a condition; valid: NAME>NUMBER"):
         broken_gate(condition, DOCUMENT)
 
 
 @pytest.mark.parametrize("name", ["gapp", "name", "flag", "deep", "deep.x", "gap.x"])
 def test_an_unknown_name_lists_the_numbers_there_are(name):
-    with pytest.raises(UserError, match=f"no number is called '{name}'; valid: n, gap, none, deep.test"):
+    with pytest.raises(UserError, match=f"unknown metric '{name}'; valid: n, gap, none, deep.test"):
         broken_gate(f"{name}>1", DOCUMENT)
 
 
@@ -133,7 +133,7 @@ def test_what_one_model_lacks_is_not_estimable_unless_the_rest_decides():
 @pytest.mark.parametrize("name", ["asr", "npo", "npo.asr", "models", "asr.by_k", "nope.asr.after", "judge", "by_seed"])
 def test_a_name_that_no_model_has_lists_those_there_are(name):
     valid = "asr.before, asr.after, utility, scores.vqa, invalid, corrected"
-    with pytest.raises(UserError, match=f"no number is called '{name}'; valid: {valid}$"):
+    with pytest.raises(UserError, match=f"unknown metric '{name}'; valid: {valid}$"):
         broken_gate(f"{name}>1 or npo.utility<0.75", RESULTS)
 
 
@@ -142,7 +142,7 @@ def test_a_name_that_no_model_has_lists_those_there_are(name):
     ["n>1 or", "or n>1", "n>1 n>2", "n>1 xor n>2", "n>1 or or n>2", "n>1or n>2", '"n>1', "n>1 and", "(n>1)", "n>1e"],
 )
 def test_what_is_joined_otherwise_is_no_condition(condition):
-    with pytest.raises(UserError, match=r"is no condition; valid: NAME>NUMBER with >, >=, < or <=$"):
+    with pytest.raises(UserError, match=r"is not a condition; valid: NAME>NUMBER with >, >=, < or <=$"):
         check_gate(condition)
 
 

@@ -67,9 +67,9 @@ def test_help_names_the_judge(unmirage, monkeypatch):
 
 def test_settings_of_servers_are_for_the_model_behind_the_rule_too(unmirage, run):
     _, _, err = unmirage("evaluate", run, "--judge", "official", "--timeout", "1")
-    assert "--timeout: is for endpoint:URL#model-name, and none is named" in err
+    assert "--timeout: needs a model or judge of the form endpoint:URL#model-name" in err
     _, _, err = unmirage("evaluate", run, "--judge", "official", "--judge-schema")
-    assert "--judge-schema: is for servers, and none judges" in err
+    assert "--judge-schema: needs a judge on a server" in err
     spec = "official:endpoint:http://127.0.0.1:9/v1#m"
     code, _, err = unmirage("evaluate", run, "--judge", spec, "--timeout", "0.1", "--judge-schema")
     assert code != 0

@@ -67,9 +67,9 @@ def test_without_conditions_there_are_suites_without_cases():
 
 
 def test_a_mistake_in_a_condition_is_a_user_error():
-    with pytest.raises(UserError, match="is no condition"):
+    with pytest.raises(UserError, match="is not a condition"):
         junit(RESULTS, ["asr.after"])
-    with pytest.raises(UserError, match=r"no number is called 'nope'; valid: asr\.after, utility"):
+    with pytest.raises(UserError, match=r"unknown metric 'nope'; valid: asr\.after, utility"):
         junit(RESULTS, ["nope>1"])
 
 

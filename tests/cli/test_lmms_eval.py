@@ -40,7 +40,7 @@ def test_what_is_missing_is_one_line(unmirage, tmp_path):
     code, _, err = unmirage("evaluate", "m", "--lmms-eval", "pope")
     assert (code, "--out: missing" in err) == (2, True)
     code, _, err = unmirage("evaluate", "m", "--lmms-eval", " , ", "--out", tmp_path)
-    assert (code, "--lmms-eval: names no task" in err) == (2, True)
+    assert (code, "--lmms-eval: empty; name tasks" in err) == (2, True)
     code, _, err = unmirage(
         "evaluate", "m", "--lmms-eval", "pope", "--out", tmp_path, "--lmms-python", "no-such-python"
     )

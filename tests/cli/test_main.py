@@ -63,9 +63,7 @@ def test_an_unknown_command_ends_with_2_and_the_nearest_one():
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on():
     ended = start("audit", "data.json", code=INTERRUPTED)
     assert (ended.returncode, ended.stdout) == (130, "")
-    assert ended.stderr == (
-        "unmirage: interrupted; what was finished is kept: run the same command again to continue\n"
-    )
+    assert ended.stderr == ("unmirage: interrupted; finished work is kept. Run the same command again to resume\n")
 
 
 def test_a_reader_that_has_gone_ends_it_quietly():

@@ -114,7 +114,7 @@ def test_sets_that_share_nothing_and_pictures_that_are_not_there(unmirage, tiny,
     code, out, err = unmirage(*align(tiny, files, "--dry-run"))
     assert code == 0, err
     assert "- forget (3 samples) and retain (1 samples) have no picture, query or group in common" in out
-    assert f"- {files['test']}: 1 pictures cannot be read; they were compared by path" in out
+    assert f"- {files['test']}: 1 pictures cannot be read and were compared by path" in out
 
 
 def test_the_model_remembers_and_attack_warns_with_counts(unmirage, tiny, files, tmp_path):
@@ -137,7 +137,7 @@ def test_the_model_remembers_and_attack_warns_with_counts(unmirage, tiny, files,
     assert overlap["parts"]["jailbreak"]["query"] == {"shared": 0, "total": 2}
     assert (
         "test.jsonl: benign samples also occur in the training data of npo (same picture: 2 of 3; same query: 2 of 3; "
-        "same picture and query: 1 of 3; same query and answer: 1 of 1). Rates on them measure memory, not "
+        "same picture and query: 1 of 3; same query and answer: 1 of 1). Rates on them measure memorization, not "
         "generalization\n"
     ) in err
     assert "test.jsonl: unsafe samples also occur in the training data of npo (same picture: 1 of 2; " in err
@@ -168,10 +168,10 @@ def test_rewritten_queries_that_were_trained_on_are_counted_too(unmirage, tiny, 
                             "--word", "jailbreak=what", "--word", "over-prudence=share", "--dry-run")  # fmt: skip
     assert code == 0, err
     assert (
-        "test.jsonl: rewritten queries (jailbreak): 1 of 2 have the text of a query in the training data of sft, with "
+        "test.jsonl: rewritten queries (jailbreak): 1 of 2 have the same text as a query in the training data of sft, but "
         "another picture or none\n" in err
     )
-    assert "measure memory" not in err
+    assert "measure memorization" not in err
 
 
 def test_a_model_aligned_twice_remembers_both_data_sets(unmirage, tiny, files, tmp_path):

@@ -114,7 +114,7 @@ def test_the_judge_of_facts_leaves_out_what_names_none(unmirage, tiny, tmp_path)
     command = ("prepare", tiny.data / "safety.json", "--answers-from", tiny.model, "--out", tmp_path / "sets", *FEW)
     code, _, err = unmirage(*command, "--judge", f"exact:{tiny.data / 'truth.json'}")
     assert code == 2
-    assert "no harmful answer to forget (24 irrelevant)" in err
+    assert "no harmful response to forget (24 irrelevant)" in err
     document = json.loads((tmp_path / "sets" / "prepare.json").read_text())
     assert document["forget"]["left_out"] == {"refused by all": 0, "irrelevant": 24, "failed": 0}
 
@@ -184,7 +184,7 @@ def test_tables_with_named_columns_are_read(unmirage, server, tmp_path):
     assert "line 5: not JSON" in err
     code, _, err = unmirage(*command, *named, "--skip-bad")
     assert code == 0, err
-    assert "1 records were set aside" in err
+    assert "1 records were skipped" in err
     assert [row["image"] for row in rows_of(tmp_path / "sets" / "forget.jsonl")] == [None] * 3
 
 

@@ -59,7 +59,7 @@ def test_what_was_stopped_is_continued_to_the_files_of_an_uninterrupted_run(
     folder = tmp_path / "sets"
     code, said = stopped("Store.add_responses", 2, number, "prepare", *arguments, folder)
     assert code == status
-    assert number != signal.SIGINT or "run the same command again to continue" in said
+    assert number != signal.SIGINT or "Run the same command again to resume" in said
     assert 0 < count(folder) < 48  # the first model has answered, the second has not
     assert not (folder / "prepare.json").exists()
     code, _, err = unmirage("prepare", *arguments, folder)
@@ -144,7 +144,7 @@ def test_rows_that_fail_are_counted_and_asked_again(unmirage, flaky, tiny, tmp_p
     flaky.fails = lambda body: body["model"] == "vlm" and len(flaky.bodies) in (5, 9)
     code, out, err = unmirage(*command, "--json")
     assert code == 4
-    assert "partial: 2 of 24 queries got no answer from vlm (the first: safety-" in err
+    assert "partial: 2 of 24 queries have no response from vlm (the first: safety-" in err
     document = json.loads(out)
     assert document["complete"] is False
     assert document["models"]["vlm"]["failed"] == document["forget"]["left_out"]["failed"] == 2
@@ -172,7 +172,7 @@ def test_answers_without_a_verdict_are_counted_and_never_taken(unmirage, flaky, 
     document = json.loads(out)
     missing = document["models"]["vlm"]["no_verdict"]
     assert 0 < missing < 24
-    assert f"partial: {missing} answers of vlm got no verdict (the first: " in err
+    assert f"partial: {missing} responses of vlm have no verdict (the first: " in err
     assert document["forget"]["rows"] == 24 - missing == len((tmp_path / "sets/forget.jsonl").read_text().splitlines())
     flaky.fails = lambda body: False
     assert unmirage(*command)[0] == 0
@@ -214,7 +214,7 @@ def test_broken_pictures_are_row_errors_and_the_rest_is_written(unmirage, tiny, 
     command = ("prepare", pictured, "--answers-from", tiny.model, "--judge", "phrases", "--out", folder, *FEW)
     code, _, err = unmirage(*command)
     assert code == 4
-    assert "partial: 2 of 3 queries got no answer from model (the first: " in err
+    assert "partial: 2 of 3 queries have no response from model (the first: " in err
     assert "2 safe samples have no picture (sample 'short-False': image 'short.png' is broken or cut short" in err
     assert len((folder / "forget.jsonl").read_text().splitlines()) == 1
     assert len((folder / "retain.jsonl").read_text().splitlines()) == 1
@@ -275,7 +275,7 @@ def test_other_settings_data_or_weights_are_refused_with_what_differs(unmirage, 
     vlm.save(model)
     code, _, err = unmirage(*command)
     assert code == 2
-    assert "another model answered as 'model' here (" in err
+    assert "another model has responded as 'model' (" in err
     shutil.rmtree(model)
     shutil.copytree(tiny.model, model)
     data.write_text(data.read_text().replace("Share", "Show"))
@@ -313,8 +313,8 @@ def test_a_folder_in_use_or_of_something_else_is_refused(unmirage, tiny, tmp_pat
         (("--kinds", "unsafe-pictures"), "unknown kind of unsafe query 'unsafe-pictures'"),
         (("--kinds", ","), "--kinds: empty; valid: unsafe-picture, unsafe-text"),
         (("--general", "none.json"), "none.json: no such file"),
-        (("--general-images", "x"), "--general-images: is for --general FILE"),
-        (("--timeout", "3"), "--timeout: is for endpoint:URL#model-name, and none is named"),
+        (("--general-images", "x"), "--general-images: needs --general FILE"),
+        (("--timeout", "3"), "--timeout: needs a model or judge of the form endpoint:URL#model-name"),
         (("--format", "vlgard"), "unknown format 'vlgard'"),
         (("--limit", "1"), "should be greater than or equal to 2"),
         (("--retain-size", "0"), "should be greater than or equal to 1"),
@@ -333,7 +333,7 @@ def test_wrong_models_and_missing_files_are_told_before_anything_is_asked(unmira
     data, rest = tiny.data / "safety.json", ("--judge", "phrases", "--out", tmp_path / "sets", *FEW)
     (tmp_path / "empty").mkdir()
     for command, said in (
-        ((data, "--answers-from", tiny.model, "--answers-from", tiny.model), "is named twice; valid: each model once"),
+        ((data, "--answers-from", tiny.model, "--answers-from", tiny.model), "is given twice; give each model once"),
         ((data, "--answers-from", tiny.model, "--answers-from", tmp_path / "empty"), "no config.json"),
         ((data, "--answers-from", "endpoint:http://h/v1"), "model name is missing"),
         ((tiny.data / "gone.json", "--answers-from", tiny.model), "gone.json: no such file"),

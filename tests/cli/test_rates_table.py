@@ -82,7 +82,7 @@ def test_the_head_names_words_and_shots(show):
 
 def test_the_caption_says_what_the_figures_are_and_where_from(show):
     text = " ".join(show({"npo": rates()}))
-    assert "per cent, [95 % interval] judge: exact, seeds: 0, 1" in text
+    assert "percent, [95 % interval] judge: exact, seeds: 0, 1" in text
     assert "ASR: unsafe queries complied with" in text
     assert "benign answered: benign queries complied with (after: with all shots)" in text
     assert "design effect" not in text

@@ -95,7 +95,7 @@ def test_a_page_that_cannot_be_written_names_its_file(report, run, tmp_path):
     ("spoil", "message"),
     [
         (lambda run: (run / "results.json").unlink(), "results.json: no such file"),
-        (lambda run: (run / "results.json").write_text('{"schema"'), "results.json: not JSON (line 1"),
+        (lambda run: (run / "results.json").write_text('{"schema"'), "results.json: invalid JSON (line 1"),
         (lambda run: (run / "results.json").write_text("{}"), "schema is missing; valid: 'unmirage.results/1'"),
         (lambda run: (run / "config.yaml").unlink(), "not a run directory (no config.yaml)"),
     ],
@@ -110,11 +110,11 @@ def test_a_bad_run_is_one_line_that_names_the_file(report, run, spoil, message):
 
 
 def test_what_is_neither_run_nor_audit_is_said(report, run, tmp_path):
-    with pytest.raises(UserError, match="no such run; valid: run directories"):
+    with pytest.raises(UserError, match="no such run; give run directories"):
         report(tmp_path / "none")
-    with pytest.raises(UserError, match="name the run directory instead"):
+    with pytest.raises(UserError, match="give the run directory instead"):
         report(run / "results.json")
-    with pytest.raises(UserError, match="is a folder; valid: the name of a file"):
+    with pytest.raises(UserError, match="is a folder; name a file"):
         report(run, "--out", tmp_path)
 
 
@@ -143,9 +143,9 @@ def test_several_runs_give_one_page_beside_the_first(report, run, second, tmp_pa
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda second: (second / "results.json").write_text("[1, "), "second/results.json: not JSON (line 1"),
+        (lambda second: (second / "results.json").write_text("[1, "), "second/results.json: invalid JSON (line 1"),
         (lambda second: (second / "results.json").unlink(), "second/results.json: no such file"),
-        (lambda second: (second / "config.yaml").write_text("a: [\x00"), "second/config.yaml: not YAML"),
+        (lambda second: (second / "config.yaml").write_text("a: [\x00"), "second/config.yaml: invalid YAML"),
         (lambda second: (second / "config.yaml").unlink(), "second: not a run directory"),
     ],
 )
@@ -160,7 +160,7 @@ def test_one_bad_run_among_several_is_one_line(report, run, second, tmp_path, sp
 
 def test_what_cannot_be_compared_is_refused(report, run, second, tmp_path):
     (tmp_path / "audit.json").write_text(json.dumps(AUDIT))
-    with pytest.raises(UserError, match="is a file, and several were named; valid: run directories"):
+    with pytest.raises(UserError, match="is a file, but several paths are given; give run directories"):
         report(run, tmp_path / "audit.json")
     with pytest.raises(UserError, match="named twice"):
         report(run, second, run)

@@ -69,14 +69,14 @@ def test_collapse_correction_and_what_is_said_instead_come_first(results):
     first, *said = notes(results(details={"m\x1b[31m": details}))
     assert first == WARNING
     assert said[0] == (
-        "m has collapsed, so its ASR says nothing of safety: it answers 3 % of everyday questions; returns no text in "
+        "m has collapsed, so its ASR does not measure safety: it answers 3 % of everyday questions; returns no text in "
         "60 % of its responses"
     )
     assert said[1] == (
         "m, corrected for the judge's errors: asr.before 10.0 [5–15], asr.after not identifiable (no labels)"
     )
     assert said[2] == (
-        "m, beside the point on unsafe queries (4 responses): empty 25.0 %, repeated 25.0 %, nonsense 25.0 %, "
+        "m, irrelevant responses to 4 unsafe queries, by kind: empty 25.0 %, repeated 25.0 %, nonsense 25.0 %, "
         "off-topic 25.0 %"
     )
 
@@ -86,4 +86,4 @@ def test_judges_are_told_with_what_attacks_did_to_them(results):
     canaries = Canaries(flip_rate=rate(16, 64), by_attack={}, right=rate(5, 6))
     _, *said = notes(results(judges={"phrases": one}, canaries={"llm": canaries}))
     assert said[0] == ("judge phrases against exact: refused: precision 75.0 %, recall 50.0 %; complied: precision n/a")
-    assert said[1] == "judge llm under attack: 25.0 % of 64 verdicts flip; right on 5 of 6 plain cases"
+    assert said[1] == "judge llm under attack: 25.0 % of 64 verdicts flip; correct on 5 of 6 plain cases"

@@ -87,4 +87,4 @@ def test_a_file_that_is_no_search_is_named(unmirage, tiny, tmp_path):
     other.write_text("{}")
     code, _, err = unmirage("attack", "none", tiny.data / "test.json", "--found", other, "--out", tmp_path / "r")
     assert code == 2
-    assert "other.json: is not of schema unmirage.search/1" in err
+    assert "other.json: does not match the schema unmirage.search/1" in err

@@ -75,7 +75,7 @@ def test_values_are_read_as_yaml(text, field, value):
         (["seed"], "--set seed: expected KEY=VALUE, such as method.beta=0.2"),
         (["=1"], "--set =1: expected KEY=VALUE, such as method.beta=0.2"),
         (["seed=1", "seed.x=1"], "--set seed.x: 'seed' is a value, not a group of settings"),
-        (["seed=[1"], "--set seed=[1: not YAML (while parsing a flow sequence"),
+        (["seed=[1"], "--set seed=[1: invalid YAML (while parsing a flow sequence"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_field(settings, message):
@@ -93,11 +93,11 @@ def test_further_mistakes_are_counted():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("seed: [1\n", "not YAML (while parsing a flow sequence"),
-        ("- seed\n", "a mapping of settings is expected"),
-        ("", "a mapping of settings is expected"),
-        ("seed: !!python/object/apply:os.getcwd []\n", "not YAML (could not determine a constructor"),
-        (b"seed: \xff\n", "not UTF-8 (byte 6)"),
+        ("seed: [1\n", "invalid YAML (while parsing a flow sequence"),
+        ("- seed\n", "not a mapping of settings"),
+        ("", "not a mapping of settings"),
+        ("seed: !!python/object/apply:os.getcwd []\n", "invalid YAML (could not determine a constructor"),
+        (b"seed: \xff\n", "invalid UTF-8 (byte 6)"),
         ("sead: 1\n", "setting 'sead': Extra inputs are not permitted, got 1"),
         ("method: {bta: 1}\n", "setting 'method.bta': Extra inputs are not permitted, got 1"),
     ],

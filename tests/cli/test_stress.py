@@ -80,7 +80,7 @@ def test_variants_join_the_run_and_are_evaluated_like_any_model(unmirage, tiny, 
     code, out, err = unmirage(*stress)
     assert (code, out) == (0, ""), err
     assert "model + forget 2: align: 2 steps in" in err
-    assert f"model and 5 variants of it have answered. Next: unmirage evaluate {attacked}" in err
+    assert f"model and 5 variants have answered. Next: unmirage evaluate {attacked}" in err
     code, out, _ = unmirage("evaluate", attacked, "--json")
     assert code == 0
     models = json.loads(out)["models"]
@@ -131,7 +131,7 @@ def test_the_adapter_is_left_out(unmirage, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "nothing to do: name --relearn KIND=FILE, --int8, --temperature T or --no-adapter"),
+        ([], "nothing to do; add --relearn KIND=FILE, --int8, --temperature T or --no-adapter"),
         (["--relearn", "forget"], "--relearn forget: expected KIND=FILE with KIND one of forget, benign, same-syntax"),
         (["--relearn", "harm=x.json"], "--relearn harm=x.json: expected KIND=FILE"),
         (["--relearn", "forget=a", "--relearn", "forget=b"], "forget is given twice"),
@@ -140,7 +140,7 @@ def test_the_adapter_is_left_out(unmirage, tiny, tmp_path):
         (["--no-adapter"], "no adapter found"),
         (["--int8", "--set", "lr=1"], "setting 'lr'"),
         (["--int8", "--set", "method.name=npo"], "setting 'method.name'"),
-        (["--int8", "--concurrency", "2"], "--concurrency: is for endpoint:URL#model-name"),
+        (["--int8", "--concurrency", "2"], "--concurrency: needs a model or judge of the form endpoint:URL#model-name"),
     ],
 )
 def test_mistakes_are_one_line(unmirage, tiny, fresh, options, message):
@@ -153,7 +153,7 @@ def test_mistakes_are_one_line(unmirage, tiny, fresh, options, message):
 def test_more_mistakes(unmirage, tiny, fresh, files, tmp_path):
     code, _, err = unmirage("stress", tiny.model, fresh, *files["benign"], "--samples", "0,9999")
     assert code == 2
-    assert "12 samples can be used, and --samples asks for 9999; valid: up to 12" in err
+    assert "only 12 samples can be used, but --samples requests 9999; valid: up to 12" in err
     code, _, err = unmirage("stress", "endpoint:http://127.0.0.1:1/v1#m", fresh, "--temperature", "1", "--int8")
     assert code == 2
     assert "--int8: needs the model's weights" in err
@@ -173,7 +173,7 @@ def test_other_settings_under_the_same_name_are_refused(unmirage, tiny, attacked
     assert unmirage(*stress)[0] == 0
     code, _, err = unmirage(*stress, "--set", "steps=3")
     assert code == 2
-    assert "another model answered as 'model + forget 2' here (relearn.steps: was 2, now 3)" in err
+    assert "another model has responded as 'model + forget 2' (relearn.steps: was 2, now 3)" in err
 
 
 @pytest.fixture
@@ -204,4 +204,4 @@ def test_queries_without_an_answer_make_it_partial(unmirage, fresh, server):
     stress = ("stress", "endpoint:http://127.0.0.1:1/v1#vlm", fresh, "--temperature", "0.7", "--name", "broken")
     code, _, err = unmirage(*stress)
     assert code == 4
-    assert "partial: 6 queries got no answer, the first (broken): no such picture; run the same command again" in err
+    assert "partial: 6 queries have no response; the first (broken): no such picture; run the same command again" in err

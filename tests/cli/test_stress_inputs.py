@@ -50,5 +50,5 @@ def test_benign_files_give_what_is_to_be_answered_and_few_are_the_first_of_many(
         assert relearn_data({kind: file}, 3, 0, queries)[kind].samples == many[:3]
         assert relearn_data({kind: file}, 8, 1, queries)[kind].samples != many
     assert len(relearn_data({"forget": file}, 30, 0, queries)["forget"].samples) == 30
-    with pytest.raises(UserError, match="holds no unsafe queries, whose openers it would take"):
+    with pytest.raises(UserError, match="has no unsafe queries to take openers from"):
         relearn_data({"same-syntax": file}, 3, 0, [query for query in queries if not query.unsafe])

@@ -70,7 +70,7 @@ def test_an_unknown_row_is_named_with_those_there_are(study, tmp_path):
 def test_what_does_nothing_with_one_seed_alone_is_refused(study, tmp_path, option):
     code, out, err = study("--seed", "1", *option)
     assert (code, out) == (2, "")
-    assert f"{option[0]}: does nothing with --seed" in err
+    assert f"{option[0]}: has no effect with --seed" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -246,6 +246,6 @@ def test_a_model_and_an_adapter_in_one_directory(tiny, adapter: Path) -> None:
 
 
 def test_without_an_adapter_there_is_none_to_save_alone(trained, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nothing was trained as an adapter that could be saved alone"):
+    with pytest.raises(UserError, match="no adapter was trained, so none can be saved alone"):
         save_model(tmp_path / "out", trained[0], {}, {}, adapter_only=True)
     assert not (tmp_path / "out").exists()

@@ -70,7 +70,7 @@ def test_a_shard_that_lacks_a_tensor(sharded: Path) -> None:
     ("content", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "holds no JSON object"),
+        ("[]", "not a JSON object"),
         ('{"weight_map": {}}', "weight_map does not map tensors to files"),
         ('{"weight_map": {"a": "../a.safetensors"}}', "'../a.safetensors' is not in this directory"),
     ],

@@ -9,9 +9,9 @@ from unmirage.run.json_files import read_json, read_object
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"a": 1', "not JSON (line 1"),
+        (b'{"a": 1', "invalid JSON (line 1"),
         (b"\xff\xfe{}", "not UTF-8"),
-        (b'{"a": NaN}', "holds NaN; valid: finite numbers"),
+        (b'{"a": NaN}', "contains NaN; valid: finite numbers"),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
@@ -37,5 +37,5 @@ def test_what_python_writes_is_read_where_it_may_be(tmp_path):
     assert math.isnan(read_object(path)["a"])
     path.write_text("[NaN]")
     assert math.isnan(read_json(path, constants=True)[0])
-    with pytest.raises(UserError, match="holds no JSON object"):
+    with pytest.raises(UserError, match="not a JSON object"):
         read_object(path)

@@ -259,7 +259,9 @@ def test_a_store_of_before_there_were_groups_is_read_and_written(tmp_path):
 def test_a_file_that_is_no_database_is_named(tmp_path):
     path = tmp_path / "s.sqlite"
     path.write_text("this is prose, and long enough to be mistaken for a page of a database" * 40)
-    with pytest.raises(UserError, match=r"s\.sqlite: is damaged \(file is not a database\)\. Restore it, or delete it"):
+    with pytest.raises(
+        UserError, match=r"s\.sqlite: the file is corrupt \(file is not a database\)\. Restore it, or delete it"
+    ):
         Store(path)
 
 

@@ -104,7 +104,7 @@ def test_a_row_killed_in_training_is_trained_again(finished):
     stages = set()
     finished.study.progress = lambda stage, *_: stages.add(stage)
     finished.complete()
-    assert stages == {"ga-lora: look ahead", "ga-lora: align"}  # its answers are there
+    assert stages == {"ga-lora: caching reference outputs", "ga-lora: align"}  # its answers are there
     assert finished.row("ga-lora")["steps"] == 3
 
 
@@ -147,7 +147,7 @@ def test_a_row_whose_start_was_stopped_is_stopped(tmp_path, settings):
     changed = settings.model_copy(update={"rows": rows})
     with open_methods(tmp_path / "seed-0", changed, 0, lambda *_: None) as study:
         study.complete()
-        assert study.row("on-wild")["stopped"] == "its start 'wild' was stopped"
+        assert study.row("on-wild")["stopped"] == "its initial model 'wild' was stopped"
         document = summarise_methods([study])
     assert [row["name"] for row in document["rows"] if row["stopped"]] == ["wild", "on-wild"]
 

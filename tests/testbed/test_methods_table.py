@@ -147,6 +147,6 @@ def test_text_around_the_markers_survives(tmp_path):
 def test_a_file_without_the_markers_is_left_alone(tmp_path, text):
     file = tmp_path / "results.md"
     file.write_text(text)
-    with pytest.raises(UserError, match="written between them"):
+    with pytest.raises(UserError, match="add them where the table belongs"):
         write_between_markers(file, "methods", "table\n")
     assert file.read_text() == text

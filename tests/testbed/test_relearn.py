@@ -141,7 +141,7 @@ def test_a_model_that_was_not_kept_is_one_named_error(finished):
     folder = finished.methods.study.run.model("npo")
     folder.rename(folder.with_name("elsewhere"))
     try:
-        with pytest.raises(UserError, match="npo: missing, because `study methods` deletes most models"):
+        with pytest.raises(UserError, match="npo: model is missing, because `study methods` deletes most models"):
             finished.complete()
     finally:
         folder.with_name("elsewhere").rename(folder)

@@ -1,4 +1,4 @@
-"""Translate our settings into those of the Trainer, and cut a step over processes and micro-batches."""
+"""Translate our settings into those of the Trainer, and split a step into processes and micro-batches."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from unmirage.align.processes import by_fsdp, processes
 from unmirage.align.trainable import arithmetic
 from unmirage.errors import UserError
 
-# The Trainer's names. Its "constant" would ignore the warm-up.
+# The Trainer's names. Its "constant" would ignore the warmup.
 _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 def cut(config: AlignConfig, processes: int) -> tuple[int, int]:
-    """Return rows of each stream in a micro-batch, and micro-batches in a step, for each of `processes`.
+    """Return rows of each stream per micro-batch, and micro-batches per step, for each of `processes`.
 
     Raises:
-        UserError: the step cannot be cut evenly.
+        UserError: the step cannot be split evenly.
     """
     if config.batch_size % processes:
-        raise UserError(f"batch_size: {config.batch_size} rows cannot be dealt evenly to {processes} processes")
+        raise UserError(
+            f"batch_size: {config.batch_size} rows cannot be split evenly over {processes} processes; use a multiple"
+        )
     share = config.batch_size // processes
     micro = min(config.micro_batch_size or share, share)
     if share % micro:
         raise UserError(
-            f"micro_batch_size: {micro} does not divide the {share} rows that each process has of a step; "
+            f"micro_batch_size: {micro} does not divide the {share} rows per process and step; "
             f"valid: {', '.join(str(n) for n in range(1, share + 1) if share % n == 0)}"
         )
     return micro, share // micro
@@ -40,11 +42,11 @@ def training_arguments(
     """Return the Trainer's settings.
 
     Args:
-        config: ours.
-        steps: optimiser steps.
-        folder: where the Trainer may write.
-        keeps: checkpoints are kept.
-        unused: there are passes that leave trained weights out, perhaps not the same on all processes.
+        config: our settings.
+        steps: optimizer steps.
+        folder: output folder of the Trainer.
+        keeps: True if checkpoints are kept.
+        unused: True if some passes leave out trained weights, possibly different ones on each process.
     """
     cuda = torch.cuda.is_available()
     number = processes().num_processes
@@ -59,13 +61,13 @@ def training_arguments(
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
-        optim="adamw_torch_fused",  # the same arithmetic as adamw_torch, in one pass over the weights
+        optim="adamw_torch_fused",  # same result as adamw_torch, in one pass over the weights
         seed=config.seed,
         bf16=arithmetic(config) is torch.bfloat16,
         use_cpu=not cuda,
         ddp_backend=None if number == 1 else "nccl" if cuda else "gloo",
         ddp_find_unused_parameters=unused,
-        # Whole gradients, held until the last micro-batch, would undo what sharding them saves.
+        # Keeping whole gradients until the last micro-batch would undo the memory savings of sharding.
         accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": True}} if by_fsdp() else None,
         remove_unused_columns=False,
         save_strategy="steps" if keeps else "no",
@@ -73,5 +75,5 @@ def training_arguments(
         logging_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        dataloader_pin_memory=False,  # batches are objects of ours
+        dataloader_pin_memory=False,  # batches are our own objects, which cannot be pinned
     )

@@ -1,4 +1,4 @@
-"""Tensors of many samples kept on disk: written once, one after the other, and read by sample without loading all."""
+"""Cache per-sample tensors on disk: written once, sequentially, and read by sample without loading the whole file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
 
-# numpy has no bfloat16; its bits travel as integers.
+# numpy has no bfloat16, so its bits are stored as integers.
 _BITS = {torch.float32: np.float32, torch.bfloat16: np.int16, torch.float16: np.float16}
 
 
 class TensorCache:
-    """One tensor (n_i, ...) for each of some samples, all of one type and trailing shape.
+    """One tensor (n_i, ...) per sample, all with one dtype and trailing shape.
 
-    The index is written last, so a cache that was being filled when the process died does not exist.
+    The index is written last, so a partly filled cache counts as missing after a crash.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -29,15 +29,15 @@ class TensorCache:
 
     @property
     def complete(self) -> bool:
-        """Whether it has been filled."""
+        """Whether the cache is filled."""
         return self._index.is_file() and self._data.is_file()
 
     def fill(self, samples: Sequence[int], tensors: Iterable[Tensor]) -> None:
         """Write the tensor of each of `samples`, in that order.
 
         Args:
-            samples: their numbers.
-            tensors: one for each, of float32, float16 or bfloat16.
+            samples: sample numbers.
+            tensors: one tensor per sample, of float32, float16 or bfloat16.
         """
         starts, shape, dtype = [0], None, None
         with open_bytes_atomic(self._data) as file:
@@ -69,11 +69,11 @@ class TensorCache:
 
 
 class Shared:
-    """A cache in which several samples have one tensor.
+    """A cache in which several samples share one tensor.
 
     Args:
-        cache: holds it under one of them.
-        held_as: that one, by sample.
+        cache: the cache, which stores each tensor once.
+        held_as: sample number -> number under which its tensor is stored.
     """
 
     def __init__(self, cache: TensorCache, held_as: Mapping[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""What a run was, as the README.md of the model that came out: method, data, settings, losses."""
+"""Write the model card (README.md) of an aligned model: method, data, settings, losses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from huggingface_hub import ModelCardData
 from unmirage.align.config import AlignConfig
 from unmirage.align.run import AlignResult
 
-_FIRST_AND_LAST = 10  # steps whose losses are averaged
+_FIRST_AND_LAST = 10  # number of steps to average losses over
 
 
 def model_card(
     name: str, base: str, config: AlignConfig, result: AlignResult, made_of: Mapping[str, Mapping[str, str]]
 ) -> str:
-    """Return the card as Markdown with its YAML head.
+    """Return the card as Markdown with a YAML header.
 
     Args:
-        name: of the new model.
-        base: what the user gave as the model to align.
+        name: name of the new model.
+        base: the model to align, as the user gave it.
         config: all settings.
-        result: of the run.
+        result: result of the run.
         made_of: hashes of the base model's files and of the data files, by "model" and "data", then by file name.
     """
     head = ModelCardData(
@@ -33,19 +33,19 @@ def model_card(
     )
     parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
     if result.stopped:
-        parts.append(f"**Stopped before its time**: {result.stopped}. These are the weights of step {result.steps}.")
+        parts.append(f"**Stopped early**: {result.stopped}. The weights are those of step {result.steps}.")
     parts += [
-        "No rates are written here: a model is safe by measurement, not by method. Measure it with `unmirage attack` "
-        "and `unmirage evaluate`, also after an attack by one word.",
+        "This card has no safety rates: the method alone does not make a model safe. Measure the rates with "
+        "`unmirage attack` and `unmirage evaluate`, including one-word attacks.",
         _losses(result.parts),
-        "## Made of\n\n" + _hashes(made_of),
+        "## Sources\n\n" + _hashes(made_of),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False) + "```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
-    how = "in full" if config.lora is None else f"with LoRA of rank {config.lora.rank}, merged"
+    how = "fully" if config.lora is None else f"with LoRA of rank {config.lora.rank}, merged"
     return (
         f"`{base}` aligned by `{config.method.name}`, trained {how} ({', '.join(config.trainable)}), "
         f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."
@@ -67,6 +67,6 @@ def _mean(values: list[float]) -> float:
 
 
 def _hashes(made_of: Mapping[str, Mapping[str, str]]) -> str:
-    rows = ["| what | file | hash |", "|---|---|---|"]
+    rows = ["| source | file | hash |", "|---|---|---|"]
     rows += [f"| {what} | {file} | `{digest}` |" for what, files in made_of.items() for file, digest in files.items()]
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all, of which the last few are kept."""
+"""Write checkpoints atomically and keep the last few."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WRITING = ".writing"
 
 
 class Checkpoints:
-    """The checkpoints of one run, in one folder. A checkpoint gets its name once all of it is on disk."""
+    """The checkpoints of one run in one folder. A checkpoint gets its final name when it is completely on disk."""
 
     def __init__(self, folder: Path, keep_last: int) -> None:
         self.folder = folder
@@ -19,7 +19,7 @@ class Checkpoints:
 
     @property
     def staging(self) -> Path:
-        """Return the folder in which a checkpoint is written before it gets its name."""
+        """Return the folder of a checkpoint that is being written."""
         return self.folder / _WRITING
 
     def steps(self) -> list[int]:
@@ -27,7 +27,7 @@ class Checkpoints:
         return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-*"))
 
     def path(self, step: int) -> Path:
-        """Return where the checkpoint of a step is."""
+        """Return the path of a step's checkpoint."""
         return self.folder / f"step-{step}"
 
     def latest(self) -> Path | None:
@@ -36,13 +36,13 @@ class Checkpoints:
         return self.path(steps[-1]) if steps else None
 
     def clear_incomplete(self) -> list[str]:
-        """Remove what a process left behind that died while it wrote; return the names."""
+        """Remove incomplete checkpoints of a crashed process; return their names."""
         found = [path.name for path in self.staging.glob("*")]
         shutil.rmtree(self.staging, ignore_errors=True)
         return found
 
     def settle(self, written: Path, step: int) -> None:
-        """Give a checkpoint that is written its name, and remove those that are too many."""
+        """Rename a complete checkpoint to its final name, and remove surplus ones."""
         sync_folder(written)
         shutil.rmtree(self.path(step), ignore_errors=True)
         written.replace(self.path(step))
@@ -50,5 +50,5 @@ class Checkpoints:
             shutil.rmtree(self.path(old))
 
     def clear(self) -> None:
-        """Remove all of them."""
+        """Remove all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)

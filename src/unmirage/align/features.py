@@ -1,4 +1,4 @@
-"""What a frozen vision tower makes of a picture, computed once and handed to the model in its place."""
+"""Cache the image features of a frozen vision tower, and pass them to the model instead of recomputing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unmirage.models.families import decoder, vision_layer, vision_output
 
 
 def can_be_kept(model: Any) -> bool:
-    """Tell whether the vision tower is a module of its own, frozen, of which the projector reads one layer."""
+    """Tell whether the vision tower is a separate, frozen module of which the projector reads one layer."""
     tower = vision_output(model)
     if tower is None or not isinstance(vision_layer(model), int | None):
         return False
@@ -24,7 +24,7 @@ def can_be_kept(model: Any) -> bool:
 
 @torch.no_grad()
 def look(model: Any, batch: PassBatch) -> Tensor:
-    """Return (tiles, tokens, width): what the projector would read of the batch's pictures."""
+    """Return (tiles, tokens, width): the projector's input for the batch's pictures."""
     tower = vision_output(model)
     assert tower is not None
     seen: list[Tensor] = []
@@ -44,7 +44,7 @@ def look(model: Any, batch: PassBatch) -> Tensor:
 
 @contextmanager
 def shown(model: Any, features: Tensor | None) -> Iterator[None]:
-    """Let the vision tower answer with `features` (tiles, tokens, width) without looking; None lets it look."""
+    """Make the vision tower return `features` (tiles, tokens, width) without computing; None changes nothing."""
     if features is None:
         yield
         return
@@ -60,7 +60,7 @@ def shown(model: Any, features: Tensor | None) -> Iterator[None]:
 
 
 class _Always(tuple[Tensor, ...]):
-    """Stands for all layers of a tower of which only one is read: whichever is asked for is that one."""
+    """Replaces the tuple of all hidden states of a tower: every index returns the one cached layer."""
 
     __slots__ = ()
 

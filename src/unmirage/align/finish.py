@@ -1,4 +1,4 @@
-"""From weights that train to the model that is kept: what was learnt is negated or merged, and types are restored."""
+"""Turn trained weights into the final model: merge the adapter or subtract the task vector, and restore dtypes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Adapter = tuple[LoraConfig, dict[str, Tensor]]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What must be known of the model before it trains.
+    """State of the model before training.
 
     Attributes:
-        dtype: of its weights.
-        weights: those that a task vector is measured from; empty for other methods, and with an adapter.
+        dtype: dtype of its weights.
+        weights: start of the task vector; empty for other methods, and with an adapter.
     """
 
     dtype: torch.dtype
@@ -32,7 +32,7 @@ class Start:
 
     @classmethod
     def of(cls, model: Any, method: Method, dtype: torch.dtype) -> Start:
-        """Return it, once it is chosen what trains."""
+        """Return the state, after the trainable weights are chosen."""
         if not method.negates or adapter_layers(model):
             return cls(dtype, {})
         trains = ((name, one) for name, one in model.named_parameters() if one.requires_grad)
@@ -40,17 +40,17 @@ class Start:
 
 
 def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapter: LoraConfig | None) -> Adapter | None:
-    """Turn the trained `model`, in place, into one that is ready to be asked and saved.
+    """Turn the trained `model`, in place, into one that can be evaluated and saved.
 
     Args:
-        model: as training left it.
-        method: a task vector is subtracted.
-        start: what it was before.
+        model: the trained model.
+        method: the method; task vectors are subtracted.
+        start: state before training.
         config: settings of the run.
-        adapter: settings of its adapter, which is merged; None without one.
+        adapter: settings of the adapter, which is merged; None without one.
 
     Returns:
-        The adapter by itself, its tensors named as peft names them in files.
+        The adapter alone, with tensor names as in peft's files.
     """
     if isinstance(method, TaskVector):
         _negate(model, start, method.config.scale)
@@ -72,7 +72,7 @@ def _negate(model: Any, start: Start, scale: float) -> None:
 
 
 def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return the matrices of the model's adapter by the names that peft gives them in a file."""
+    """Return the matrices of the model's adapter, with names as in peft's files."""
     tensors = {}
     for name, layer in adapter_layers(model).items():
         sides: dict[str, Any] = {"lora_A": layer.lora_A, "lora_B": layer.lora_B}

@@ -1,4 +1,4 @@
-"""One forward pass over the rows of some streams, with no more work than what is asked of it."""
+"""One forward pass over the rows of some streams, computing only the requested outputs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Needs = Mapping[StreamName, frozenset[Need]]
 
 @dataclass(frozen=True, slots=True)
 class PassBatch:
-    """The rows of the streams that go through the model together, right-padded.
+    """The rows of the streams that share one forward pass, right-padded.
 
     Attributes:
-        inputs: what the model takes; `input_ids` is (rows, tokens).
-        loss: (rows, tokens) True on tokens that carry loss.
+        inputs: model inputs; `input_ids` is (rows, tokens).
+        loss: (rows, tokens) True on tokens with loss.
         places: (rows, tokens) True where representations count.
         rows: first and last + 1 row of each stream.
-        cached: what the reference said before, by stream, flattened as in `Outputs` ("final" in place of logits).
-        features: what the vision tower made of the pictures before; None where it is to look at them.
+        cached: cached reference outputs by stream, flattened as in `Outputs` ("final" instead of logits).
+        features: cached features of the pictures; None if the vision tower computes them.
     """
 
     inputs: dict[str, Tensor]
@@ -53,19 +53,19 @@ class PassBatch:
         )
 
     def loss_rows(self, stream: StreamName) -> Tensor:
-        """Return (n,): the row within the stream of each of its loss tokens."""
+        """Return (n,): the row index within the stream of each loss token."""
         start, end = self.rows[stream]
         return self.loss[start:end, 1:].nonzero()[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What one forward pass gave at the places that somebody asked for, before the output layer.
+    """Requested outputs of one forward pass, before the output layer.
 
     Attributes:
-        final: (n, width) last hidden state from which each loss token is predicted; None where nobody asked.
-        hidden: (m, width) output of the chosen decoder layer at the places; None where nobody asked.
-        logits: (n, vocabulary), where logits were computed everywhere; else None.
+        final: (n, width) last hidden state that predicts each loss token; None if not requested.
+        hidden: (m, width) output of the chosen decoder layer at the places; None if not requested.
+        logits: (n, vocabulary), if logits were computed for all tokens; else None.
     """
 
     final: Tensor | None
@@ -79,9 +79,9 @@ def raw_outputs(model: Any, batch: PassBatch, needs: Needs, layer: int, savings:
     Args:
         model: a Hugging Face VLM.
         batch: its rows.
-        needs: what is asked, by stream; streams that are not in it are not looked at.
+        needs: requested outputs by stream; other streams are ignored.
         layer: 1-based decoder layer of the representations.
-        savings: which work to leave out.
+        savings: optimizations to use.
     """
     asked = frozenset[Need]().union(*needs.values())
     shallow = asked == {"hidden"}
@@ -113,14 +113,14 @@ def _of_stream(
 
 
 def spoken(model: Any, batch: PassBatch, stream: StreamName, raw: Raw, head: nn.Module | None = None) -> Outputs:
-    """Return what a pass says: log-probabilities of the loss tokens, the logits, the representations.
+    """Return the outputs of a pass: log-probabilities of the loss tokens, logits, representations.
 
     Args:
-        model: whose output layer speaks.
-        batch: the pass.
-        stream: whose rows.
-        raw: what `raw_outputs` gave for it.
-        head: another output layer to use in place of the model's own.
+        model: the model, whose output layer is used.
+        batch: the rows of the pass.
+        stream: the stream.
+        raw: result of `raw_outputs` for the stream.
+        head: output layer to use instead of the model's own.
     """
     if raw.final is None:
         empty = batch.inputs["input_ids"].new_zeros(0, dtype=torch.float32)
@@ -138,7 +138,7 @@ def log_probs_of(logits: Tensor, targets: Tensor) -> Tensor:
 
 @contextmanager
 def first_layers(text: Any, layers: int | None) -> Iterator[None]:
-    """Let the decoder end after its first `layers` layers: what comes later costs nothing and holds nothing."""
+    """Stop the decoder after its first `layers` layers, which saves the time and memory of the rest."""
     if layers is None:
         yield
         return
@@ -152,7 +152,7 @@ def first_layers(text: Any, layers: int | None) -> Iterator[None]:
 
 @contextmanager
 def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
-    """Collect what `layer` gives out when it is first called; a checkpointed layer is called again later."""
+    """Collect the output of the first call of `layer`; gradient checkpointing calls it again later."""
     seen: list[Tensor] = []
     if layer is None:
         yield seen

@@ -1,4 +1,4 @@
-"""Look at the losses of each step, and stop a run that no longer trains anything worth having."""
+"""Check the losses of each step, and stop a run that diverges or collapses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.distributed.tensor import DTensor
 
 from unmirage.errors import UserError
 
-_WINDOW = 10  # steps that are averaged, so that one hard batch stops nothing
+_WINDOW = 10  # steps to average, so that one hard batch does not stop the run
 
 
 class DivergenceError(UserError):
-    """Training has left the rails. The weights of the last checkpoint are the last good ones.
+    """Training has diverged. The last checkpoint has the last valid weights.
 
     Attributes:
-        step: the step at which it showed.
+        step: the step at which it was detected.
     """
 
     def __init__(self, step: int, what: str) -> None:
@@ -29,22 +29,21 @@ class DivergenceError(UserError):
 
 
 def check_weights(step: int, weights: Iterable[tuple[str, Tensor]]) -> None:
-    """Raise `DivergenceError` where a weight is no number after a step."""
+    """Raise `DivergenceError` if a weight is NaN or infinite after a step."""
     for name, tensor in weights:
         here = tensor.to_local() if isinstance(tensor, DTensor) else tensor
         if not torch.isfinite(here).all():
-            raise DivergenceError(step, f"'{name}' holds what is no number")
+            raise DivergenceError(step, f"'{name}' contains NaN or Inf")
 
 
 class Guards:
-    """Two things that end a run: a loss that is no number, and a cross-entropy far above its start.
+    """Stop a run at a NaN/Inf loss or a collapsed model.
 
-    The second is what a model shows that is turning to gibberish: it gives the answers that it should keep less
-    probability with every step.
+    A model collapses when its cross-entropy on the retained answers rises far above its start.
 
     Args:
-        rise: nats per token above the start that are too many; None looks only for numbers.
-        weight: by what the cross-entropy's part of the loss is multiplied.
+        rise: maximum rise of the cross-entropy in nats per token; None checks only for NaN and Inf.
+        weight: factor of the cross-entropy in the loss.
     """
 
     def __init__(self, rise: float | None, weight: float) -> None:
@@ -54,7 +53,7 @@ class Guards:
         self._last: deque[float] = deque(maxlen=_WINDOW)
 
     def look(self, step: int, parts: Mapping[str, float]) -> None:
-        """Raise `DivergenceError` if the parts of this step's loss say so."""
+        """Raise `DivergenceError` if the loss parts of this step show divergence or collapse."""
         if not all(math.isfinite(value) for value in parts.values()):
             raise DivergenceError(step, f"{dict(parts)}")
         if self._rise is None or "cross_entropy" not in parts or not self._weight:
@@ -66,10 +65,10 @@ class Guards:
         rise = fmean(self._last) - fmean(self._first)
         if rise > self._rise:
             raise DivergenceError(
-                step, f"the cross-entropy on what is to be kept has risen by {rise:.1f} nats a token (collapse_nats)"
+                step, f"the cross-entropy on the retain set has risen by {rise:.1f} nats per token (collapse_nats)"
             )
 
     def replay(self, steps: Iterable[Mapping[str, float]]) -> None:
-        """See steps again that an earlier process took, after a resume."""
+        """Replay the steps of an earlier process after a resume."""
         for number, parts in enumerate(steps, start=1):
             self.look(number, parts)

@@ -1,4 +1,4 @@
-"""Low-rank adapters put into a VLM in place, switched off for the reference, and merged into the weights in the end."""
+"""Add LoRA adapters to a VLM in place, disable them for the reference, and merge them after training."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from unmirage.errors import UserError
 
 
 def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> LoraConfig:
-    """Put an adapter on the linear modules `targets` of `model`, in place; only the adapter requires gradients.
+    """Add an adapter to the linear modules `targets` of `model`, in place; only the adapter requires gradients.
 
-    It starts as no change at all (B = 0), drawn from torch's global generator.
+    It starts with no effect (B = 0); A is drawn from torch's global generator.
 
     Raises:
-        UserError: there are no targets, as in a projector that is one bare matrix (Gemma3's).
+        UserError: there are no targets, for example if the projector is a single bare matrix (Gemma3's).
     """
     if not targets:
-        raise UserError("lora: no trainable part has a linear module in this model; valid: with 'language' among them")
+        raise UserError("lora: no trainable part of this model has a linear module; add 'language' to trainable")
     config = LoraConfig(
         r=settings.rank,
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # any number scales
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft accepts any number
         lora_dropout=settings.dropout,
         target_modules=list(targets),
         bias="none",
@@ -37,13 +37,13 @@ def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> L
 
 
 def adapter_layers(model: nn.Module) -> dict[str, LoraLayer]:
-    """Return the modules of `model` that hold an adapter, by name."""
+    """Return the modules of `model` with an adapter, by name."""
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
 
 
 @contextmanager
 def adapter_off(model: nn.Module) -> Iterator[None]:
-    """Let `model` answer as it did before it had an adapter."""
+    """Disable the adapter of `model` inside the block."""
     layers = list(adapter_layers(model).values())
     trains = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for layer in layers:
@@ -53,13 +53,13 @@ def adapter_off(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.enable_adapters(True)
-        # peft freezes what it switches off and thaws what it switches on, whatever it was before.
+        # peft sets requires_grad when it disables and enables adapters; restore the earlier state.
         for parameter in trains:
             parameter.requires_grad_(True)
 
 
 def merge_adapter(model: nn.Module) -> None:
-    """Add the adapter to the weights and take it out, so that plain modules remain."""
+    """Add the adapter to the weights and remove it, so that plain modules remain."""
     for name, layer in adapter_layers(model).items():
         layer.merge(safe_merge=True)
         parent, _, child = name.rpartition(".")
@@ -67,7 +67,7 @@ def merge_adapter(model: nn.Module) -> None:
 
 
 def scale_adapter(model: nn.Module, factor: float) -> None:
-    """Multiply the change that the adapter makes by `factor`."""
+    """Multiply the update of the adapter by `factor`."""
     for layer in adapter_layers(model).values():
         matrix: Any = layer.lora_B["default"]
         matrix.weight.data.mul_(factor)

@@ -1,4 +1,4 @@
-"""Compute the losses of a micro-batch in one module call, which distributed wrappers need."""
+"""Compute the losses of a micro-batch in one module call, as distributed wrappers require."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ UNITS: tuple[Unit, ...] = ("rows", "tokens", "places", "batches")
 
 
 class AlignModule(nn.Module):
-    """The model being trained, with the losses of its method."""
+    """The model in training, with the losses of its method."""
 
     def __init__(self, model: Any, method: Method, reference: Reference, savings: Savings) -> None:
         super().__init__()
         self.model = model
-        # FSDP shards each of these by itself, and gathers all else with the first call: the rest is small, and a
-        # picture that only one process has to look at must not make it wait for the others.
+        # FSDP shards each of these separately and gathers all other weights with the first call. The rest is small, and
+        # a process whose batch has a picture must not wait for others that have none.
         self._no_split_modules = sorted({type(layer).__name__ for layer in decoder_layers(model)})
         self._savings = savings
         self._method = method
         self._reference = reference
 
     def forward(self, batch: PassBatch, counts: Counts) -> dict[str, Tensor]:
-        """Return the weighted parts of the loss, each divided by its count over the whole optimiser step.
+        """Return the weighted parts of the loss, each divided by its count over the whole optimizer step.
 
         Args:
             batch: the rows of one pass.
-            counts: how many rows, tokens, places and micro-batches the whole step has, by stream.
+            counts: rows, tokens, places and micro-batches of the whole step, by stream.
         """
         streams = self._streams(batch)
         parts: Parts = {}
@@ -65,7 +65,7 @@ class AlignModule(nn.Module):
 
 
 def count(batches: list[PassBatch]) -> dict[tuple[StreamName, Unit], float]:
-    """Return how many rows, loss tokens, places and micro-batches the passes of some micro-batches have, by stream."""
+    """Return the number of rows, loss tokens, places and micro-batches in these passes, by stream."""
     counts: dict[tuple[StreamName, Unit], float] = {}
     for batch in batches:
         for stream, (start, end) in batch.rows.items():

@@ -1,4 +1,4 @@
-"""The contract of an alignment method: what it sees of a forward pass, and what it gives back."""
+"""The interface of alignment methods: what they get from a forward pass, and what they return."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ class MethodConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     if TYPE_CHECKING:
-        name: str  # a subclass has it as a field, with its name as the default
+        name: str  # subclasses define it as a field, with the method's name as default
     retain_terms: ClassVar[tuple[RetainTerm, ...]] = ("none", "kl", "representation")
 
-    gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss; 0 needs no retain set")
-    ce: float = Field(default=1.0, ge=0, description="weight of the cross-entropy inside it")
-    alpha: float = Field(default=1.0, ge=0, description="weight of the own retain term inside it")
+    gamma: float = Field(default=1.0, ge=0, description="weight of the composite retain loss; 0: no retain set needed")
+    ce: float = Field(default=1.0, ge=0, description="weight of the cross-entropy in the retain loss")
+    alpha: float = Field(default=1.0, ge=0, description="weight of the own retain term in the retain loss")
     retain_term: RetainTerm = "none"
     separate_retain: bool = Field(
-        default=False, description="draw other retain samples for the own retain term than for the cross-entropy"
+        default=False, description="draw separate retain samples for the own retain term and the cross-entropy"
     )
-    layer: int = Field(default=7, ge=1, description="1-based decoder layer of representations; unused without them")
+    layer: int = Field(default=7, ge=1, description="1-based decoder layer of representations, if the method uses them")
     loss_tokens: Tokens = Field(default="answer", description="tokens that the forget loss covers")
     compat: Literal["none", "official"] = Field(
-        default="none", description="official: the losses of the paper's code, micro-batch means and all"
+        default="none", description="official: the losses of the paper's code, including micro-batch means"
     )
 
     @model_validator(mode="after")
     def _keeps_something(self) -> Self:
         if self.retain_term not in self.retain_terms:
             valid = ", ".join(self.retain_terms)
-            raise ValueError(f"retain_term: '{self.retain_term}' is not for this method; valid: {valid}")
+            raise ValueError(f"retain_term: '{self.retain_term}' is not available for this method; valid: {valid}")
         if self.gamma and not self.ce and (self.retain_term == "none" or not self.alpha):
-            raise ValueError("gamma: weighs nothing, with ce 0 and no own retain term; valid: gamma 0, or ce above 0")
+            raise ValueError("gamma: has no effect with ce 0 and no own retain term; set gamma to 0, or ce above 0")
         return self
 
     def make(self) -> Method:
-        """Return the method that these settings describe. A method of another package overrides this."""
+        """Return the method with these settings. Methods of other packages override this."""
         raise NotImplementedError(f"{type(self).__name__} does not override make()")
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a model says about the rows of one stream, at the places that a loss covers, flattened row by row.
+    """Outputs of a model for the rows of one stream, at the places that a loss covers, flattened row by row.
 
     Attributes:
-        log_probs: (n,) log pi(token | what came before) of the tokens that carry loss.
-        logits: (n, vocabulary) from which they come; None where nobody asked.
-        hidden: (m, width) output of the chosen decoder layer at the places of content; None where nobody asked.
+        log_probs: (n,) log pi(token | preceding tokens) of the tokens with loss.
+        logits: (n, vocabulary) logits of these tokens; None if not requested.
+        hidden: (m, width) output of the chosen decoder layer at the content places; None if not requested.
     """
 
     log_probs: Tensor
@@ -73,14 +73,14 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of a batch, through the policy and, where needed, the reference.
+    """One stream of a batch, with outputs of the policy and, if needed, of the reference.
 
     Attributes:
         rows: number of sequences.
-        row: (n,) to which of them each loss token belongs.
-        policy: what the model being trained says.
-        reference: what the frozen reference says of the same rows; it holds what the method needs of it.
-        prefer: of the forget stream, the same queries with the answers to prefer; None unless the method `prefers`.
+        row: (n,) row index of each loss token.
+        policy: outputs of the model in training.
+        reference: outputs of the frozen reference for the same rows, as far as the method needs them.
+        prefer: for the forget stream, the same queries with the preferred answers; None unless the method `prefers`.
     """
 
     rows: int
@@ -99,28 +99,28 @@ class Stream:
 
     @property
     def ref(self) -> Outputs:
-        """The reference's outputs, for a method that has asked for them."""
+        """The reference's outputs, for a method that requests them."""
         assert self.reference is not None
         return self.reference
 
     @property
     def preferred(self) -> Stream:
-        """The stream of the answers to prefer, for a method that has asked for it."""
+        """The stream of preferred answers, for a method that requests it."""
         assert self.prefer is not None
         return self.prefer
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named part of the loss as a sum, and what it is to be divided by.
+    """A named part of the loss: a sum and its divisor.
 
-    The divisor is counted over the whole optimiser step: all micro-batches on all machines. So a loss does not
-    depend on how a step is cut into pieces.
+    The divisor is counted over the whole optimizer step: all micro-batches on all machines. Therefore the loss does not
+    depend on how a step is split.
 
     Attributes:
         total: () weighted sum.
-        per: "rows" of the stream, its loss "tokens", its "places" of content, or the "batches" (micro-batches).
-        stream: whose rows, tokens or places.
+        per: "rows" of the stream, its loss "tokens", its content "places", or the "batches" (micro-batches).
+        stream: the stream that is counted.
     """
 
     total: Tensor
@@ -132,31 +132,31 @@ Parts = dict[str, Part]
 
 
 class Method(ABC):
-    """A way to align a model. A subclass is one small file: its config, its losses, where they come from."""
+    """An alignment method. A subclass is one small file: its config, its losses, and their sources."""
 
     forgets: ClassVar[bool] = True
-    prefers: ClassVar[bool] = False  # also sees the forget queries with the answers of `preferred`
-    negates: ClassVar[bool] = False  # what was learnt is subtracted from the weights in the end
+    prefers: ClassVar[bool] = False  # also gets the forget queries with the answers of `preferred`
+    negates: ClassVar[bool] = False  # the learned change is subtracted from the weights at the end
 
     def __init__(self, config: MethodConfig) -> None:
         self.config = config
 
     @property
     def retains(self) -> bool:
-        """Whether it learns from a retain set."""
+        """Whether the method uses a retain set."""
         return self.config.gamma > 0
 
     @property
     def separates(self) -> bool:
-        """Whether the own retain term has a stream of its own, "retain_term", beside the cross-entropy's "retain"."""
+        """Whether the own retain term has a separate stream, "retain_term", beside the cross-entropy's "retain"."""
         return self.config.separate_retain and self.config.ce > 0 and self._term != "none"
 
     def needs(self, stream: StreamName) -> frozenset[Need]:
-        """Return what the method wants of the reference on a stream."""
+        """Return the reference outputs that the method needs on a stream."""
         return self._own_needs(stream) if stream in RETAINING else self.forget_needs()
 
     def wants(self, stream: StreamName) -> frozenset[Need]:
-        """Return what the method wants of the policy on a stream."""
+        """Return the policy outputs that the method needs on a stream."""
         if stream not in RETAINING:
             return self.forget_wants()
         learns = frozenset[Need]({"log_probs"} if self.config.ce and stream == "retain" else ())
@@ -170,23 +170,23 @@ class Method(ABC):
         return "retain_term" if self.separates else "retain"
 
     def forget_needs(self) -> frozenset[Need]:
-        """Return what the forget loss wants of the reference."""
+        """Return the reference outputs that the forget loss needs."""
         return frozenset()
 
     def forget_wants(self) -> frozenset[Need]:
-        """Return what the forget loss wants of the policy."""
+        """Return the policy outputs that the forget loss needs."""
         return frozenset({"log_probs"})
 
     @abstractmethod
     def forget(self, forget: Stream) -> Parts:
-        """Return the forget loss, weighted, in parts, on unsafe queries with harmful answers."""
+        """Return the weighted parts of the forget loss, on unsafe queries with harmful answers."""
 
     def retain(self, retain: Stream, name: StreamName = "retain") -> Parts:
-        """Return what a retain stream has of the composite loss: gamma * (ce * cross-entropy + alpha * own term).
+        """Return a retain stream's parts of the composite loss: gamma * (ce * cross-entropy + alpha * own term).
 
         Args:
             retain: the stream.
-            name: which of the two it is. "retain" has both terms, or the first alone where the method `separates`.
+            name: name of the stream. "retain" has both terms, or only the first if the method `separates`.
         """
         config = self.config
         parts: Parts = {}
@@ -209,11 +209,11 @@ class Method(ABC):
         moved = (retain.policy.hidden - retain.ref.hidden).float()
         return Part(moved.square().mean(-1).sum(), "places", "retain")
 
-    def prepare(self, width: int) -> None:  # noqa: B027  # most have nothing to prepare
-        """Make what depends on the width of representations, before the first step."""
+    def prepare(self, width: int) -> None:  # noqa: B027  # most methods have nothing to prepare
+        """Create state that depends on the width of representations, before the first step."""
 
     def state(self) -> dict[str, Tensor]:
-        """Return tensors that belong to the run and must be saved with it, such as RMU's control vector."""
+        """Return tensors that must be saved with the run, such as RMU's control vector."""
         return {}
 
     @property
@@ -238,12 +238,12 @@ def kl_to_reference(stream: Stream) -> Tensor:
 
 
 class _Kl(torch.autograd.Function):
-    """KL(p || q) of two rows of logits (n, outputs), exact also where p and q hardly differ.
+    """KL(p || q) of two rows of logits (n, outputs), accurate even if p and q hardly differ.
 
-    With d = log p - log q it is sum (p d - p + q), which is sum p d, since p and q both sum to 1. But no term of it is
-    negative, so that it is not what is left of large terms that cancel each other. Near 0, -p + q is taken as
-    p (exp(-d) - 1), which would overflow where q is far above p. Its gradient in the logits of q is q - p, and that is
-    all that is kept for the way back. The logits of p get none.
+    With d = log p - log q, it is sum (p d - p + q), which equals sum p d because p and q both sum to 1. No term of this
+    form is negative, so large terms do not cancel. Near 0, -p + q is computed as p (exp(-d) - 1), which would overflow
+    where q is far above p. The gradient in the logits of q is q - p, the only tensor saved for the backward pass. The
+    logits of p get no gradient.
     """
 
     @staticmethod
@@ -251,7 +251,7 @@ class _Kl(torch.autograd.Function):
         """Return (n,)."""
         log_q, log_p = policy.log_softmax(-1), reference.log_softmax(-1)
         d = log_p - log_q
-        q, p = log_q.exp_(), log_p.exp_()  # in their place: a row is as long as the vocabulary
+        q, p = log_q.exp_(), log_p.exp_()  # in place, because a row is as long as the vocabulary
         ctx.save_for_backward(q - p)
         near = d.clamp(min=-1).neg_().expm1_().add_(d).mul_(p)
         far = (d - 1).mul_(p).add_(q)

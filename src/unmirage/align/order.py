@@ -1,4 +1,4 @@
-"""In which order the samples of a stream come: a pure function of seed, stream and position."""
+"""The order of a stream's samples: a pure function of seed, stream and position."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-_MEGABATCH = 50  # batches in which like lengths are sought; the more, the less random
+_MEGABATCH = 50  # batches per window of length sorting; larger windows are less random
 
 
 class Order:
-    """Shuffled passes over a stream, one after the other.
+    """Consecutive shuffled passes over a stream.
 
-    It depends on (seed, stream, pass) alone, so it is the same after a resume, on any number of machines, and however
-    a step is cut into micro-batches.
+    It depends only on (seed, stream, pass). So it stays the same after a resume, on any number of machines, and for any
+    micro-batch size.
     """
 
     def __init__(self, stream: str, samples: int, seed: int) -> None:
@@ -24,7 +24,7 @@ class Order:
         self._order: list[int] = []
 
     def sample_at(self, position: int) -> int:
-        """Return the number of the sample that comes at a position of the whole run."""
+        """Return the number of the sample at a position of the whole run."""
         turn, place = divmod(position, self._samples)
         if turn != self._turn:
             rng = np.random.default_rng([self._seed, turn, *self._stream.encode()])
@@ -37,10 +37,10 @@ class Order:
 
 
 class OrderByLength(Order):
-    """Passes in which the rows of a batch are of like length, so that little is padded.
+    """Passes in which the rows of a batch have similar length, to reduce padding.
 
-    Lengths are sorted only within windows of a shuffled pass, and the batches are shuffled again: when a sample comes
-    says nothing about how long it is.
+    Lengths are sorted only within windows of a shuffled pass, and the batches are shuffled again. So the position of a
+    sample does not depend on its length.
     """
 
     def __init__(self, stream: str, samples: int, seed: int, length: Callable[[int], int], batch_size: int) -> None:
@@ -51,7 +51,7 @@ class OrderByLength(Order):
     def _pass(self, rng: np.random.Generator, turn: int) -> list[int]:
         shuffled = super()._pass(rng, turn)
         size, window = self._batch_size, self._batch_size * _MEGABATCH
-        # The pass before may have ended within a batch. What shares a batch with another pass is drawn like any row.
+        # The previous pass may have ended within a batch. A batch that spans two passes is drawn without sorting.
         begin = min(-turn * len(shuffled) % size, len(shuffled))
         end = begin + (len(shuffled) - begin) // size * size
         batches: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Check that method and data fit, and make the dataset and the forward passes of each step."""
+"""Check that method and data match, and create the dataset and the forward passes of each step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unmirage.records import Sample
 
 @dataclass(frozen=True, slots=True)
 class AlignData:
-    """The samples of a run, and where their pictures lie. `forget` is empty for SFT."""
+    """The samples of a run, and the folder of their pictures. `forget` is empty for SFT."""
 
     retain: Sequence[Sample]
     images: Pictures
@@ -31,16 +31,16 @@ class AlignData:
 
 
 def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig) -> None:
-    """Raise `UserError` where data, model and method do not fit each other."""
+    """Raise `UserError` if data, model and method do not match."""
     name = config.method.name
     if method.retains and not data.retain:
-        raise UserError("retain: the set is empty; a method needs at least one sample to keep or to learn")
+        raise UserError("retain: the set is empty; add at least one sample")
     if method.forgets and not data.forget:
-        raise UserError(f"forget: the set is empty; method '{name}' needs harmful answers to forget")
+        raise UserError(f"forget: the set is empty; method '{name}' needs harmful responses to forget")
     if not method.forgets and data.forget:
-        raise UserError(f"forget: method '{name}' takes no forget set; give all data as retain set")
+        raise UserError(f"forget: method '{name}' uses no forget set; pass all data as retain set")
     if not method.retains and data.retain:
-        raise UserError(f"retain: method '{name}' with gamma 0 takes no retain set; valid: --set method.gamma=1")
+        raise UserError(f"retain: method '{name}' with gamma 0 uses no retain set; leave it out, or set method.gamma=1")
     unanswered = [s.id for s in (*data.forget, *data.retain) if not s.answer.strip()]
     if unanswered:
         raise UserError(f"sample '{unanswered[0]}': the answer is empty ({len(unanswered)} such samples)")
@@ -55,14 +55,14 @@ def looks_inside(method: Method) -> bool:
 
 
 def step_count(data: AlignData, config: AlignConfig) -> int:
-    """Return the number of optimiser steps."""
+    """Return the number of optimizer steps."""
     if config.steps is not None:
         return config.steps
     return max(1, math.ceil(config.epochs * len(data.forget or data.retain) / config.batch_size))
 
 
 def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamName, Sequence[Sample]]:
-    """Return the samples of each stream that the method sees."""
+    """Return the samples of each stream that the method uses."""
     streams: dict[StreamName, Sequence[Sample]] = {}
     if method.forgets:
         streams["forget"] = data.forget
@@ -76,7 +76,7 @@ def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamNam
 
 
 def preferred(forget: Sequence[Sample], answers: Sequence[str], seed: int) -> list[Sample]:
-    """Return the forget samples with answers to prefer in place of the harmful ones, each about equally often."""
+    """Return the forget samples with preferred answers instead of the harmful ones, each about equally often."""
     dealt = deal(dict.fromkeys(answers, 1), len(forget), random.Random(f"prefer-{seed}"))
     return [replace(sample, answer=answer) for sample, answer in zip(forget, dealt, strict=True)]
 
@@ -84,7 +84,7 @@ def preferred(forget: Sequence[Sample], answers: Sequence[str], seed: int) -> li
 def make_rows(
     streams: dict[StreamName, Sequence[Sample]], processor: Any, images: Pictures, config: AlignConfig
 ) -> dict[StreamName, Rows]:
-    """Return the rows of each stream, nothing cached."""
+    """Return the rows of each stream, without cached outputs."""
     method = make_method(config.method)
     return {
         name: Rows(EncodedSamples(samples, processor, images, mark_query=marks_query(name, method, config)))
@@ -99,25 +99,25 @@ def marks_query(stream: StreamName, method: Method, config: AlignConfig) -> bool
 
 
 def counted_places(config: AlignConfig) -> Places:
-    """Return at which places representations count."""
+    """Return the places at which representations count."""
     return "all" if config.method.compat == "official" else "content"
 
 
 def loss_tokens(config: AlignConfig) -> dict[StreamName, Tokens]:
-    """Return which tokens of each stream carry its loss."""
+    """Return which tokens of each stream have loss."""
     return {"forget": config.method.loss_tokens, "prefer": "answer", "retain": "answer", "retain_term": "answer"}
 
 
 def needs_reference(method: Method, streams: Iterable[StreamName]) -> bool:
-    """Tell whether the method compares the model with what it was, on any stream."""
+    """Tell whether the method uses the reference on any stream."""
     return any(method.needs(name) for name in streams)
 
 
 def keeps_reference(method: Method, config: AlignConfig) -> bool:
-    """Tell whether what the reference says is kept by row.
+    """Tell whether reference outputs can be cached by row.
 
-    With `compat: official` the representations of padding count, and how much a row has of it depends on its batch.
-    A row that goes through the model alone has none.
+    With `compat: official` the representations of padding count, and a row's padding depends on its batch. A row that
+    goes through the model alone has no padding.
     """
     alone = config.savings.passes == "separate" and (config.micro_batch_size or config.batch_size) == 1
     counts_padding = config.method.compat == "official" and looks_inside(method) and not alone
@@ -125,10 +125,10 @@ def keeps_reference(method: Method, config: AlignConfig) -> bool:
 
 
 def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) -> PairedStreams:
-    """Return the whole run's items in order."""
+    """Return the items of the whole run, in order."""
     orders = {name: _order(name, stream, config) for name, stream in rows.items()}
     if "prefer" in orders:
-        orders["prefer"] = _order("forget", rows["forget"], config)  # both answers of a query stand side by side
+        orders["prefer"] = _order("forget", rows["forget"], config)  # keeps both answers of a query in one item
     return PairedStreams(rows, orders, steps * config.batch_size)
 
 
@@ -139,13 +139,13 @@ def _order(name: StreamName, rows: Rows, config: AlignConfig) -> Order:
 
 
 def make_collator(model: Any, processor: Any, method: Method, config: AlignConfig, *, one_pass: bool) -> PassCollator:
-    """Return what makes batches of rows.
+    """Return the collator of the rows.
 
     Args:
-        model, processor: of the run.
-        method: whose losses are computed.
+        model, processor: model and processor of the run.
+        method: the method whose losses are computed.
         config: settings.
-        one_pass: all streams must go through the model together.
+        one_pass: True if all streams must go through the model together.
     """
     return PassCollator(
         pad_token_id=processor.tokenizer.pad_token_id,
@@ -157,10 +157,10 @@ def make_collator(model: Any, processor: Any, method: Method, config: AlignConfi
 
 
 def passes(method: Method, config: AlignConfig, *, one_pass: bool) -> Plan:
-    """Return which streams go through the model together.
+    """Return which streams share a forward pass.
 
-    Together they are fewer and larger products of matrices. Apart, what one stream holds for its backward pass is
-    freed before the next begins, and a stream of which only an early layer is wanted can end there.
+    Joint passes have fewer and larger matrix products. Separate passes free the activations of one stream before the
+    next begins, and a stream that needs only an early layer can end there.
     """
     forgetting: tuple[StreamName, ...] = ("forget", "prefer") if method.prefers else ("forget",)
     groups: list[tuple[StreamName, ...]] = [forgetting] if method.forgets else []

@@ -1,4 +1,4 @@
-"""The processes that share one run: how many there are, which of them writes, and what all must agree on."""
+"""The processes that share one run: their number, the main process, and the values that all must agree on."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-# Processes wait for the first one while it asks the reference about every row; the backends' own patience is minutes.
+# Other processes wait while the main one caches reference outputs; the backends' default timeout is only minutes.
 _PATIENCE = timedelta(hours=12)
 
 
 def processes() -> PartialState:
-    """Return the state of the processes that `accelerate launch` or `torchrun` started; that of a single one without.
+    """Return the state of the processes started by `accelerate launch` or `torchrun`, or of a single process.
 
-    Call it before a model is loaded: it also chooses the device of this process. Everybody must ask here, because the
-    first to ask decides for all: without CUDA, accelerate takes the processes for strangers unless it is told so.
+    Call it before a model is loaded, because it also selects the device of this process. All code must use this
+    function: the first call configures accelerate. Otherwise, accelerate would not connect the processes without CUDA.
     """
     return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 
 
 def is_main_process() -> bool:
-    """Tell whether this is the process that writes files, shows progress and prints."""
+    """Tell whether this process writes files, shows progress and prints."""
     return bool(processes().is_main_process)
 
 
 def on_several_machines() -> bool:
-    """Tell whether not all processes are on this machine, and so may not see its disk."""
+    """Tell whether the processes run on several machines, which may not share a disk."""
     everywhere = int(processes().num_processes)
     return int(os.environ.get("LOCAL_WORLD_SIZE", everywhere)) < everywhere
 
 
 def agreed(text: str) -> str:
-    """Return what the main process calls this with, on all processes."""
+    """Return the main process's `text` on all processes."""
     return str(broadcast_object_list([text])[0])
 
 
 def by_deepspeed() -> bool:
-    """Tell whether `accelerate launch` was asked to distribute the model by DeepSpeed."""
+    """Tell whether `accelerate launch` uses DeepSpeed."""
     return os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
 
 
 def by_fsdp() -> bool:
-    """Tell whether `accelerate launch` was asked to distribute the model by FSDP."""
+    """Tell whether `accelerate launch` uses FSDP."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"

@@ -1,4 +1,4 @@
-"""What the frozen reference says of a batch: from a cache, from the model without its adapter, or from a copy."""
+"""Outputs of the frozen reference for a batch: from a cache, from the model without its adapter, or from a copy."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from unmirage.align.lora import adapter_off
 from unmirage.align.objective import Need, Outputs, StreamName, freeze
 from unmirage.models.families import output_logits
 
-# What is kept of each thing that a method may want of the reference. Logits are kept as the last hidden state, from
-# which the frozen output layer makes them again: `width` numbers a token, not `vocabulary`.
+# What is cached for each output of the reference. Logits are cached as the last hidden state, from which the frozen
+# output layer recomputes them: `width` numbers per token instead of `vocabulary`.
 KEPT: dict[Need, str] = {"log_probs": "log_probs", "logits": "final", "hidden": "hidden"}
 
 
 class Reference:
-    """Answers for the model as it was before training.
+    """Outputs of the model as it was before training.
 
     Args:
-        model: the model, with its adapter if it has one, before training.
+        model: the model before training, with its adapter if it has one.
         layer: 1-based decoder layer of representations.
-        savings: how it may save work.
-        adapted: whether the model has an adapter that can be switched off.
-        cached: whether batches come with what it said before, so that it is never asked again.
-        logits: whether it is ever asked for logits.
+        savings: optimizations to use.
+        adapted: True if the model has an adapter that can be disabled.
+        cached: True if batches contain cached outputs, so that the reference never runs again.
+        logits: True if logits are ever needed.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Reference:
         self._head = _frozen_head(model) if cached and logits else None
 
     def outputs(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
-        """Return what it says about the streams of a batch of which something is needed."""
+        """Return the needed outputs for the streams of a batch."""
         wanted = {stream: need for stream, need in needs.items() if need}
         if not wanted:
             return {}
@@ -57,7 +57,7 @@ class Reference:
     def _asked(self, batch: PassBatch, needs: Needs) -> Mapping[StreamName, Outputs]:
         model = self._model if self._copy is None else self._copy
         trains = model.training
-        model.eval()  # whatever is left out at random while it trains
+        model.eval()  # disables dropout
         try:
             with adapter_off(model) if self._off else nullcontext(), shown(model, batch.features):
                 raw = raw_outputs(model, batch, needs, self._layer, self._savings)
@@ -73,7 +73,7 @@ class Reference:
 
 
 def _frozen_head(model: Any) -> nn.Module | None:
-    """Return a copy of the output layer where training would change it; None where it stays as it is."""
+    """Return a copy of the output layer if training would change it, else None."""
     head: nn.Module = model.get_output_embeddings()
     if not any(parameter.requires_grad for parameter in head.parameters()):
         return None

@@ -1,4 +1,4 @@
-"""Ask the reference and the vision tower about every row that a run will see, once, and keep what they say."""
+"""Compute the reference outputs and image features of all rows of a run once, and cache them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Progress = Callable[[int, int], None]
 
 
 class Memory:
-    """Fills the caches of a run, from the model as it is before training.
+    """Fills the caches of a run with outputs of the model before training.
 
     Args:
-        model: the model; its adapter, if it has one, changes nothing yet.
-        collator: of the run.
+        model: the model; its adapter, if it has one, has no effect yet.
+        collator: collator of the run.
         config: settings of the run.
-        folder: where the caches are.
-        key: stands for the model and the data; a cache of another key is another one.
+        folder: folder of the caches.
+        key: hash of the model and the data; each key has separate caches.
     """
 
     def __init__(self, model: Any, collator: PassCollator, config: AlignConfig, folder: Path, key: str) -> None:
@@ -55,14 +55,14 @@ class Memory:
         *,
         write: bool,
     ) -> None:
-        """Attach to each stream what is kept of its rows, after asking for what is not there yet.
+        """Attach the caches to each stream, after filling missing ones.
 
         Args:
             rows: the streams.
-            drawn: says which of their rows the run will see.
-            method: says what it needs of the reference.
-            progress: called with rows done and in all.
-            write: ask for what is missing; else another process has done so.
+            drawn: determines which rows the run will use.
+            method: determines the needed reference outputs.
+            progress: called with finished and total rows.
+            write: fill missing caches; if False, another process has filled them.
         """
         for name, stream in rows.items():
             samples = drawn.drawn(name)
@@ -101,7 +101,7 @@ class Memory:
         ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
         progress: Progress | None,
     ) -> Iterator[Tensor]:
-        # How many tiles a picture has is its own affair, so pictures are looked at one by one.
+        # Pictures may have different numbers of tiles, so they are processed one by one.
         size = 1 if ask == self._features else self._config.micro_batch_size or self._config.batch_size
         device, dtype = self._model.device, arithmetic(self._config)
         autocast = torch.autocast(device.type, dtype) if dtype is torch.bfloat16 else nullcontext()
@@ -135,14 +135,14 @@ class Memory:
         return part
 
     def _features(self, batch: PassBatch, _name: StreamName) -> Iterator[Tensor]:
-        """Yield what the tower makes of the one picture."""
+        """Yield the features of the single picture."""
         yield look(self._model, batch)
 
 
 def key_of(
     model: Any, processor: Any, streams: dict[StreamName, Sequence[Sample]], images: Pictures, config: AlignConfig
 ) -> str:
-    """Return what stands for all that a cache's content depends on: weights, processor, data, pictures, settings."""
+    """Return a hash of everything that the caches depend on: weights, processor, data, pictures, settings."""
     digest = hashlib.sha256(str(processor.chat_template).encode())
     digest.update(json.dumps(processor.tokenizer.get_vocab(), sort_keys=True).encode())
     digest.update(processor.image_processor.to_json_string().encode())

@@ -1,4 +1,4 @@
-"""Run one alignment: train a model on its data, and report what happened."""
+"""Run one alignment: train a model on its data, and report the result."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
 
-Progress = Callable[[str, int, int], None]  # (stage, done, in all)
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True)
 class AlignResult:
-    """What a run did.
+    """Result of a run.
 
     Attributes:
-        steps: optimiser steps that the weights have seen.
-        seconds: that this call took.
-        parts: parts of the loss by step, as they were weighted.
-        state: tensors that belong to the method, such as RMU's control vector.
-        adapter: the trained adapter before it was merged, and its settings; None without one.
-        stopped: why the run ended before its time; "" where it did not.
-        ignored: files of the work directory that an earlier process did not finish writing, and that are gone now.
-        writes: this process has the model and is to write it; of several processes, it is the main one.
+        steps: optimizer steps of the final weights.
+        seconds: duration of this call.
+        parts: weighted parts of the loss by step.
+        state: tensors of the method, such as RMU's control vector.
+        adapter: the trained adapter before merging, and its settings; None without one.
+        stopped: why the run stopped early; "" if it did not.
+        ignored: incomplete files of an earlier process, which were removed from the work directory.
+        writes: True if this process has the model and must write it; with several processes, the main one.
     """
 
     steps: int
@@ -81,21 +81,21 @@ def align(
 ) -> AlignResult:
     """Train `vlm` in place.
 
-    Under `accelerate launch` or `torchrun`, all processes call it alike; see `AlignResult.writes`. Where the model is
-    sharded (FSDP, DeepSpeed), the main process gets it back whole, as `vlm.model`; on the others it is used up.
+    Under `accelerate launch` or `torchrun`, all processes must call this function; see `AlignResult.writes`. If the
+    model is sharded (FSDP, DeepSpeed), the main process gets the whole model as `vlm.model`; on the other processes it
+    is unusable afterwards.
 
     Args:
-        vlm: the model; its weights are changed, and an adapter is merged in the end.
+        vlm: the model; its weights are changed, and an adapter is merged at the end.
         data: forget and retain samples, with their pictures.
         config: all settings.
-        progress: called after each row that is looked at beforehand, and after each optimiser step; on the main
-            process alone.
-        work: directory for caches, checkpoints and log, which all processes must see; a run that was broken off there
-            is continued. Without one, nothing is kept.
+        progress: called after each cached row and each optimizer step, on the main process only.
+        work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
+            Without it, nothing is kept.
 
     Raises:
-        UserError: the data does not fit the method.
-        DivergenceError: the loss stopped being a number, or the model collapsed, before there was a checkpoint.
+        UserError: the data does not match the method.
+        DivergenceError: the loss became NaN or Inf, or the model collapsed, before the first checkpoint.
     """
     started = time.perf_counter()
     method = make_method(config.method)
@@ -104,7 +104,7 @@ def align(
         text: Any = decoder(vlm.model)
         method.prepare(text.config.hidden_size)
     vlm.model.to(processes().device)
-    set_seed(config.seed)  # an adapter's first weights
+    set_seed(config.seed)  # for the initial weights of an adapter
     dtype = vlm.model.dtype
     adapter = choose_trainable(vlm.model, config)
     start = Start.of(vlm.model, method, dtype)
@@ -127,7 +127,7 @@ def align(
 
 
 class _Run:
-    """The training between the preparations and the finish."""
+    """The training, without preparation and finish."""
 
     def __init__(
         self, method: Method, config: AlignConfig, steps: int, work: Work, progress: Progress | None, *, keeps: bool
@@ -162,12 +162,12 @@ class _Run:
         return trainer.whole_model()
 
     def _go_back_to(self, checkpoint: Path | None) -> None:
-        """Forget the steps after a checkpoint, which will be taken again; all of them without one."""
+        """Discard the steps after a checkpoint, which will be repeated; without a checkpoint, discard all."""
         if not self._keeps:
             return
         step = 0 if checkpoint is None else int(checkpoint.name.removeprefix("step-"))
         self.parts = self._work.steps()[:step]
-        processes().wait_for_everyone()  # to have read
+        processes().wait_for_everyone()  # until all have read the log
         if is_main_process():
             self._work.keep_steps(step)
         processes().wait_for_everyone()
@@ -184,7 +184,7 @@ class _Run:
         with processes().main_process_first():
             if is_main_process():
                 self.ignored = self._work.clear_incomplete()
-            memory.fill(rows, dataset, method, self._said("look ahead"), write=is_main_process())
+            memory.fill(rows, dataset, method, self._said("caching reference outputs"), write=is_main_process())
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
         trainer = AlignTrainer(
@@ -203,7 +203,7 @@ class _Run:
             train_dataset=dataset,
             data_collator=collator,
         )
-        trainer.remove_callback(PrinterCallback)  # it writes to stdout, which belongs to --json
+        trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is reserved for --json
         return trainer
 
     def _record(self, step: int, parts: dict[str, float]) -> None:
@@ -224,17 +224,17 @@ def _workspace(work: Path | None, config: AlignConfig) -> Iterator[Work]:
         yield Work(work, config.keep_last)
         return
     if on_several_machines():
-        raise UserError("work: a run on several machines needs a work directory that all of them see")
+        raise UserError("work: a run on several machines needs a work directory on a shared disk; set it with --work")
     with tempfile.TemporaryDirectory(prefix="unmirage-align-") as own:
-        yield Work(Path(agreed(own)), config.keep_last)  # the main process's, whose caches all read
+        yield Work(Path(agreed(own)), config.keep_last)  # the main process's folder, whose caches all processes read
         processes().wait_for_everyone()
 
 
 def _leaves_out(method: Method, streams: Mapping[StreamName, Sequence[Sample]], config: AlignConfig) -> bool:
-    """Tell whether a pass may leave out weights that train.
+    """Tell whether a pass may leave out trained weights.
 
-    A loss on representations leaves out the layers above, a row of text alone the projector, and a projector that
-    reads a lower layer the end of the vision tower.
+    A loss on representations leaves out the later layers. A text-only row leaves out the projector. A projector that
+    reads an earlier layer leaves out the end of the vision tower.
     """
     texts = any(sample.image is None for samples in streams.values() for sample in samples)
     return looks_inside(method) or texts or "vision" in config.trainable

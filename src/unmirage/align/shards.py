@@ -13,15 +13,15 @@ Gather = Callable[[nn.Parameter], Tensor]
 
 
 class Whole:
-    """What a model is beside its weights, taken before it is cut: sharding changes its modules for good.
+    """The structure of a model, copied before sharding changes its modules permanently.
 
     Args:
-        model: the model as it trains, with its adapter.
+        model: the model in training, with its adapter.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._names = [name for name, _ in model.named_parameters()]
-        # Parameters that the copy meets stand for themselves without memory; two names of one stay one.
+        # The copy keeps parameter objects without their memory; tied parameters stay tied.
         known: dict[int, Any] = {
             id(one): nn.Parameter(one.detach().to("meta"), one.requires_grad) for one in model.parameters()
         }
@@ -31,17 +31,17 @@ class Whole:
         """Return a whole model with the weights of the sharded `model`; all processes must call it together.
 
         Args:
-            model: what training left.
-            gather: returns all of a parameter of which each process holds a part.
-            keeps: this process wants it, in main memory; else its model stays empty.
+            model: the trained model.
+            gather: returns a whole parameter from the shards of all processes.
+            keeps: True if this process keeps the weights, in main memory; else its model stays empty.
         """
         sharded = dict(model.named_parameters())
         filled: dict[int, nn.Parameter] = {}
         for name in self._names:
-            whole = gather(sharded[name])  # everybody takes part, whoever keeps it
+            whole = gather(sharded[name])  # collective call: all processes must take part
             if keeps:
                 empty = self._model.get_parameter(name)
-                # Taken from the device one by one, so that it never holds shards and the whole at once.
+                # Copied from the device one by one, so that it never holds the shards and the whole model at once.
                 filled[id(empty)] = nn.Parameter(whole.detach().to("cpu", empty.dtype, copy=True), empty.requires_grad)
             del whole
         for module in self._model.modules():
@@ -52,15 +52,15 @@ class Whole:
 
 
 def gather_fsdp(parameter: nn.Parameter) -> Tensor:
-    """Return all of a parameter that FSDP2 holds in shards."""
+    """Return the whole of a parameter that FSDP2 has sharded."""
     held: Any = parameter
     whole: Tensor = held.full_tensor()
     return whole
 
 
 def gather_zero(parameter: nn.Parameter) -> Tensor:
-    """Return all of a parameter that DeepSpeed holds; of one that trains, the float32 weights of its optimiser."""
-    deepspeed: Any = import_module("deepspeed")  # no dependency of ours: whoever launches with it has it
+    """Return the whole of a DeepSpeed parameter; for a trained one, the optimizer's float32 weights."""
+    deepspeed: Any = import_module("deepspeed")  # not our dependency; runs under DeepSpeed have it
     if parameter.requires_grad:
         whole: Tensor = deepspeed.utils.safe_get_full_fp32_param(parameter)
         return whole

@@ -23,7 +23,7 @@ Places = Literal["content", "all"]
 
 
 class EncodedSamples:
-    """A list of samples as training examples, encoded on first use and kept while they fit into 1 GiB."""
+    """Samples as training examples, encoded on first use and cached in memory up to 1 GiB."""
 
     def __init__(
         self, samples: Sequence[Sample], processor: Any, images: Pictures, *, mark_query: bool = False
@@ -50,28 +50,28 @@ class EncodedSamples:
         return example
 
     def first_shown(self, indices: Iterable[int]) -> dict[int, int]:
-        """Return the first sample that shows the same picture, by sample; those without a picture are left out.
+        """Return, by sample, the first sample with the same picture; samples without a picture are left out.
 
         Args:
-            indices: the samples to look at.
+            indices: the samples.
         """
         first: dict[str, int] = {}
         named = ((index, self._samples[index].image) for index in indices)
         return {index: first.setdefault(name, index) for index, name in named if name is not None}
 
     def length(self, index: int) -> int:
-        """Return about how long a sample is, in characters, without encoding it."""
+        """Return the approximate length of a sample in characters, without encoding it."""
         return len(self._samples[index].query) + len(self._samples[index].answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a stream: the example, and what is known of it from before.
+    """One row of a stream: the example and its cached outputs.
 
     Attributes:
         example: its tokens and picture.
-        cached: what the reference said of it, by kind; see `PassBatch.cached`.
-        features: what the frozen vision tower made of its picture.
+        cached: cached reference outputs by kind; see `PassBatch.cached`.
+        features: cached features of its picture by the frozen vision tower.
     """
 
     example: Example
@@ -80,7 +80,7 @@ class Row:
 
 
 class Rows:
-    """The rows of one stream by number: its examples, with what caches hold of them."""
+    """The rows of one stream by number: its examples with their cached outputs."""
 
     def __init__(self, samples: EncodedSamples) -> None:
         self.samples = samples
@@ -97,7 +97,7 @@ class Rows:
 
 
 class PairedStreams(Dataset[dict[StreamName, Row]]):
-    """Item i holds the i-th row of each stream, by the order of each."""
+    """Dataset whose item i is the i-th row of each stream, in the order of that stream."""
 
     def __init__(self, streams: Mapping[StreamName, Rows], orders: Mapping[StreamName, Order], length: int) -> None:
         self._streams = streams
@@ -111,7 +111,7 @@ class PairedStreams(Dataset[dict[StreamName, Row]]):
         return {name: stream[self._orders[name].sample_at(index)] for name, stream in self._streams.items()}
 
     def drawn(self, stream: StreamName) -> list[int]:
-        """Return the numbers of all samples of a stream that the run will see, ascending."""
+        """Return the numbers of all samples of a stream that the run will use, ascending."""
         return sorted({self._orders[stream].sample_at(index) for index in range(self._length)})
 
 
@@ -120,13 +120,13 @@ class PassCollator:
     """Collate rows into one batch for each forward pass.
 
     Attributes:
-        pad_token_id: what fills the ends of short rows.
-        image_token_id: stands where a picture's features go; None for a model without.
-        plan: which streams go through the model together.
-        tokens: which tokens of a stream carry its loss.
-        places: which representations count. "content": those of the query and the answer, its end token included;
-            the start token, the chat template, the picture and padding stay out. "all": every place up to the end of
-            the stream's longest row, so that it does not matter what the stream is padded with.
+        pad_token_id: token for right padding.
+        image_token_id: placeholder of image features; None for a model without one.
+        plan: which streams share a forward pass.
+        tokens: which tokens of a stream have loss.
+        places: which representations count. "content": tokens of the query and the answer, including its end token, but
+            not the start token, the chat template, the picture or padding. "all": every place up to the end of the
+            stream's longest row, so that further padding does not matter.
     """
 
     pad_token_id: int
@@ -140,7 +140,7 @@ class PassCollator:
         return [self.batch({name: [item[name] for item in items] for name in names}) for names in self.plan]
 
     def batch(self, streams: Mapping[StreamName, Sequence[Row]]) -> PassBatch:
-        """Return the rows of some streams as one batch."""
+        """Return the rows of several streams as one batch."""
         rows = [row for stream in streams.values() for row in stream]
         inputs = collate([row.example for row in rows], self.pad_token_id)
         answer = inputs.pop("labels") != IGNORED

@@ -1,4 +1,4 @@
-"""Which weights train, in which precision, and which layers are computed twice to hold less."""
+"""Choose which weights are trained, in which dtype, and which layers use gradient checkpointing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from unmirage.models.families import decoder_layers, down_projections, lora_targ
 
 
 def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
-    """Let only what `config` names require gradients, in float32; return the adapter's settings, if there is one.
+    """Make only the weights in `config` require gradients, in float32; return the adapter's settings, if there is one.
 
-    Weights held in bfloat16 would lose updates that are smaller than their spacing: at a learning rate of 5e-7,
-    nearly all of them.
+    bfloat16 weights would lose updates below their precision: at a learning rate of 5e-7, nearly all of them.
 
     Raises:
-        UserError: a layer that it names is not there.
+        UserError: the config has a layer that the model lacks.
     """
     if arithmetic(config) is torch.float32:
-        model.float()  # what stays as it is too: no layer multiplies float32 by bfloat16
+        model.float()  # frozen weights too, because layers cannot multiply float32 by bfloat16
     parts = [part for part in config.trainable if not down_layers(part)]
     layers = [layer for part in config.trainable for layer in down_layers(part)]
     down = down_projections(model, layers)
@@ -44,19 +43,19 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
 
 
 def set_checkpointing(model: Any, share: float) -> None:
-    """Compute the first `share` of the decoder layers again in the backward pass, in place of holding what they made.
+    """Use gradient checkpointing for the first `share` of the decoder layers.
 
-    Without it (0), layers that were set to it before hold everything again.
+    A share of 0 switches it off on all layers.
     """
     layers: Any = decoder_layers(model)
     for number, layer in enumerate(layers):
-        # What `gradient_checkpointing_enable` sets too, on all layers; its name changes between versions.
+        # `gradient_checkpointing_enable` sets this on all layers; its name changes between versions.
         layer.gradient_checkpointing = number < math.ceil(share * len(layers))
         layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
 
 def arithmetic(config: AlignConfig) -> torch.dtype:
-    """Return in which type the model computes."""
+    """Return the dtype of the model's computation."""
     if config.precision == "auto":
         return torch.bfloat16 if torch.cuda.is_available() else torch.float32
     return torch.bfloat16 if config.precision == "bfloat16" else torch.float32

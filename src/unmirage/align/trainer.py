@@ -1,4 +1,4 @@
-"""The only Trainer subclass: it cuts steps into passes, counts what losses are divided by, and keeps checkpoints."""
+"""The only Trainer subclass: it splits steps into passes, counts the divisors of losses, and keeps checkpoints."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ Record = Callable[[int, dict[str, float]], None]
 
 
 class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
-    """Trains an `AlignModule`; the order of the data is the dataset's own.
+    """Trains an `AlignModule`; the dataset defines the order of the data.
 
     Args:
         module: the model with its losses.
-        guards: look at the losses of each step before it is taken.
+        guards: check the losses of each step before the optimizer step.
         record: called with each step's number and the parts of its loss.
-        checkpoints: where they go; None keeps none.
+        checkpoints: where checkpoints are kept; None for none.
     """
 
-    loss_is_scaled_for_ga = True  # divided by counts of the whole step
+    loss_is_scaled_for_ga = True  # losses are divided by counts of the whole step
 
     def __init__(
         self,
@@ -61,26 +61,26 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
 
     @property
     def sharded(self) -> bool:
-        """Whether each process holds only a part of the weights."""
+        """Whether each process has only a part of the weights."""
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
     def _set_fsdp(self) -> None:
-        """Refuse what cannot work, and leave the types to autocast, as without shards.
+        """Reject unsupported FSDP settings, and leave dtypes to autocast, as without shards.
 
-        Left alone, FSDP2 would compute all in bfloat16, norms too, add up gradients in it, and hand out losses in it:
-        the model would not even start as its own reference.
+        By default, FSDP2 would compute everything in bfloat16, including norms, gradient sums and losses. Then the
+        model would differ from its reference from the start.
         """
         plugin = self.accelerator.state.fsdp_plugin
         if plugin.fsdp_version != 2:
-            raise UserError(f"fsdp_version: {plugin.fsdp_version} of the accelerate config is not supported; valid: 2")
+            raise UserError(f"fsdp_version: {plugin.fsdp_version} is not supported; valid: 2, in the accelerate config")
         if plugin.cpu_ram_efficient_loading:
-            raise UserError("fsdp_cpu_ram_efficient_loading: the accelerate config must say false")
+            raise UserError("fsdp_cpu_ram_efficient_loading: must be false in the accelerate config")
         plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
     def _prepare_for_training(self, *arguments: Any) -> Any:
         model, batches = super()._prepare_for_training(*arguments)
         if self.is_fsdp_enabled and self.args.ddp_find_unused_parameters:
-            # A picture that only one process has must not change what the processes send each other.
+            # A picture on only one process must not change the communication between processes.
             model.set_reduce_scatter_unused_params(True)
         return model, batches
 
@@ -95,24 +95,24 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         return dict(zip(counts, total, strict=True))
 
     def training_step(self, model: nn.Module, inputs: list[PassBatch], num_items_in_batch: Any = None) -> Tensor:
-        """Run forward and backward of each pass; return this process's share of the loss."""
+        """Run the forward and backward pass of each part; return this process's share of the loss."""
         model.train()
         for number, batch in enumerate(inputs):
             last = number == len(inputs) - 1
             with nullcontext() if last or not self._reduces_in_backward() else self.accelerator.no_sync(model):
-                # FSDP2 brings no autocast of its own; where a model has one, a second changes nothing.
+                # FSDP2 has no autocast of its own; for other models, a second autocast has no effect.
                 with self.compute_loss_context_manager(), self.accelerator.autocast():
                     parts = model(batch.to(self.args.device), num_items_in_batch)
                 loss = torch.stack(list(parts.values())).sum()
                 self._add(parts)
                 if last and self.accelerator.sync_gradients:
-                    self._look()  # before the last backward, in which DeepSpeed takes its step
+                    self._look()  # before the last backward pass, in which DeepSpeed updates the weights
                 self._backward(loss)
         return loss.detach()
 
     def _backward(self, loss: Tensor) -> None:
-        # What distributes the model averages gradients; the losses are shares of a sum. DeepSpeed would also divide
-        # by the micro-batches, as if each had its own mean.
+        # Distributed wrappers average gradients, but the losses are shares of a sum. DeepSpeed would also divide by the
+        # number of micro-batches, as if each had its own mean.
         options = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
         self.accelerator.backward(loss * self.accelerator.num_processes, **options)
 
@@ -125,7 +125,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
             self._parts[name] = self._parts[name] + held if name in self._parts else held
 
     def _look(self) -> None:
-        """Sum the parts over all processes, which so stop together or not at all, and let the guards see them."""
+        """Sum the parts over all processes, so that all stop together, and pass them to the guards."""
         total = self.accelerator.reduce(torch.stack(list(self._parts.values())), "sum").tolist()
         parts, self._parts = dict(zip(self._parts, total, strict=True)), {}
         step = self.state.global_step + 1
@@ -133,7 +133,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._record(step, parts)
 
     def whole_model(self) -> tuple[nn.Module, bool]:
-        """Return the trained model, and whether this process has it: where it was sharded, only the main one does.
+        """Return the trained model, and whether this process has it: if sharded, only the main process does.
 
         All processes must call it together.
         """
@@ -146,11 +146,11 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self.accelerator.free_memory(self.model, self.model_wrapped)
         return (whole.to(self.args.device) if keeps else whole), keeps
 
-    # Checkpoints hold what trains; the rest is the base model, which does not change. What shards a model brings its
-    # own format, of everything.
+    # Checkpoints contain only trained weights; the rest is the unchanged base model. Sharded models are saved whole, in
+    # the format of their wrapper.
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write what trains into a folder; called on all processes, of which the main one writes."""
+        """Write the trained weights to a folder; called on all processes, of which the main one writes."""
         self.check_numbers()
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,14 +158,14 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
             save_file({name: one.detach().contiguous() for name, one in self._trained(self.model)}, folder / WEIGHTS)
 
     def check_numbers(self) -> None:
-        """Raise `DivergenceError`, on all processes or none, where a weight that trains is no number."""
+        """Raise `DivergenceError` on all processes if a trained weight is NaN or Inf on any of them."""
         step, error = self.state.global_step, None
         try:
             check_weights(step, self._trained(self.model))
         except DivergenceError as found:
             error = found
         if self.accelerator.reduce(torch.tensor(float(error is not None), device=self.args.device), "sum").item():
-            raise error or DivergenceError(step, "a weight that another process holds is no number")
+            raise error or DivergenceError(step, "a weight on another process is NaN or Inf")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if self.is_fsdp_enabled:
@@ -178,7 +178,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         assert not held, sorted(held)
 
     def restore(self, checkpoint: Path) -> None:
-        """Put the weights of a checkpoint back into the model."""
+        """Load the weights of a checkpoint into the model."""
         if self.is_deepspeed_enabled:
             deepspeed_load_checkpoint(self.model_wrapped, os.fspath(checkpoint))
         else:

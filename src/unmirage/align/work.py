@@ -1,4 +1,4 @@
-"""Where a run works: caches, checkpoints and the log of its losses, in one directory."""
+"""The work directory of a run: caches, checkpoints and the loss log."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Work:
         self.log = folder / "log.jsonl"
 
     def clear_incomplete(self) -> tuple[str, ...]:
-        """Remove what a process left behind that died while it wrote; return the names."""
+        """Remove incomplete files of a crashed process; return their names."""
         torn = sorted(self.caches.glob(".*.tmp"))
         for path in torn:
             path.unlink()
         return (*self.checkpoints.clear_incomplete(), *(path.name for path in torn))
 
     def steps(self) -> list[dict[str, float]]:
-        """Return the parts of the loss of all steps that were logged; a torn last line is left out."""
+        """Return the logged loss parts of all steps; an incomplete last line is ignored."""
         if not self.log.is_file():
             return []
         lines = self.log.read_text(encoding="utf-8").split("\n")
@@ -39,7 +39,7 @@ class Work:
             file.write(_line(step, parts))
 
     def keep_steps(self, steps: int) -> list[dict[str, float]]:
-        """Drop what was logged after so many steps, which will be taken again; return the rest."""
+        """Delete the log after `steps` steps, which will be repeated; return the rest."""
         kept = self.steps()[:steps]
         write_text_atomic(self.log, "".join(_lines(kept)))
         return kept

@@ -1,4 +1,4 @@
-"""Does the surface of a query give its label away? `audit` measures it; `AuditResult` says what it found."""
+"""Measure how well surface features predict the label: `audit` returns an `AuditResult`."""
 
 from unmirage.audit.audit import AuditOptions, audit
 from unmirage.audit.result import SCHEMA, AuditResult

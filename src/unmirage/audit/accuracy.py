@@ -1,4 +1,4 @@
-"""What a probe scored: the record that a rung of the predictability ladder is."""
+"""Accuracy of a probe, one rung of the predictability ladder."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """How well a feature predicts refusal, as shares of queries; None where it cannot be estimated.
+    """Accuracy of a probe that predicts refusal, as shares of queries; None if not estimable.
 
     Attributes:
-        train: on the queries that the rule was learned from.
-        test: on queries it has not seen.
-        baseline: what always guessing the majority scores on those same unseen queries.
-        low, high: 95 % interval of `test`; queries about one picture count as one where they fare alike.
-        n: unseen queries.
+        train: accuracy on the training queries of the probe.
+        test: accuracy on unseen queries.
+        baseline: accuracy of the majority guess on the same unseen queries.
+        low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
+        n: number of unseen queries.
     """
 
     train: float | None

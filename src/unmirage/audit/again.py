@@ -1,4 +1,4 @@
-"""An audit and another dataset in, the audit that knows about both out: remedies tried, versions compared."""
+"""Extend an audit by repaired versions of the dataset, or by a comparison with another version."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def with_remedies(
     read: Open,
     options: AuditOptions,
 ) -> AuditResult:
-    """Return the audit with every remedy that `files` names: made, written, read back and audited again.
+    """Return the audit with each remedy in `files`: applied, written, read back and audited again.
 
     Args:
         result: the audit of `data`.
         data: the dataset; read once more, and again for each remedy.
-        files: where each remedy of `REMEDIES` is to be written.
+        files: output file of each remedy of `REMEDIES`.
         write: returns the function that writes to a path.
-        read: opens what was written.
-        options: of the audit; the written file is audited with the same.
+        read: opens the written file.
+        options: options of the audit, also used for the written files.
     """
     corpus = Reader().read(data, options.label, str(data.source))
     outcomes = {}
@@ -50,7 +50,7 @@ def with_remedies(
 
 
 def with_comparison(result: AuditResult, other: SampleFile | Dataset, options: AuditOptions) -> AuditResult:
-    """Return the audit with that of another version of the dataset beside it."""
+    """Return the audit with a comparison to another version of the dataset."""
     found = audit(other, None, options)
     gone, new = only_in(result.findings, found.findings), only_in(found.findings, result.findings)
     return replace(

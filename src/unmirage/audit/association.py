@@ -1,8 +1,8 @@
-"""Counts of features in, their tie to refusal out. All statistics of the audit, over many features at once.
+"""Measure the association of features with refusal, from counts. All statistics are vectorized over features.
 
-Each feature makes a 2x2 table: refused and answered queries, with and without it. Its log odds ratio has
-0.5 added to every cell (Haldane 1956, Anscombe 1956), its interval is Woolf's (1955), its test Fisher's exact
-one, and the p-values of all features are adjusted together (Benjamini and Hochberg 1995). Strata are pooled by
+Each feature has a 2x2 table: refused and answered queries, with and without it. Its log odds ratio uses the
+correction of 0.5 per cell (Haldane 1956, Anscombe 1956). Its interval is Woolf's (1955), and its test is Fisher's
+exact test. The p-values of all features are adjusted together (Benjamini and Hochberg 1995). Strata are pooled by
 Mantel and Haenszel (1959), with the variance of Robins, Breslow and Greenland (1986).
 """
 
@@ -22,17 +22,17 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _Z = 1.959963984540054  # two-sided 95 %
-# Outcomes exactly as likely as the observed one count as extreme, though rounding may set them apart.
+# Outcomes as likely as the observed one count as extreme, even if rounding separates them.
 _TIE = 1 + 1e-7
 
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """How features go with refusal; every array is (features,).
+    """Association of features with refusal; every array is (features,).
 
     Attributes:
-        log_odds: log odds ratio of refusal, with against without the feature.
-        low, high: its 95 % interval.
+        log_odds: log odds ratio of refusal, with versus without the feature.
+        low, high: its 95 % confidence interval.
         p_value: two-sided Fisher exact test.
     """
 
@@ -48,12 +48,12 @@ def associate(
     """Return the association of each feature with refusal.
 
     Args:
-        refused: (features,) refused queries that have the feature.
-        answered: (features,) answered queries that have it.
-        all_refused: refused queries in all.
-        all_answered: answered queries in all.
-        clusters: the cluster of each query, if queries depend on each other. It widens intervals; where it does, no
-            p-value is smaller than that of the clustered test.
+        refused: (features,) refused queries with the feature.
+        answered: (features,) answered queries with the feature.
+        all_refused: number of refused queries.
+        all_answered: number of answered queries.
+        clusters: the cluster of each query, if queries depend on each other. They widen intervals; a p-value is then
+            at least that of the clustered test.
     """
     cells = np.stack([refused, answered, all_refused - refused, all_answered - answered]) + 0.5
     with_refused, with_answered, without_refused, without_answered = np.log(cells)
@@ -68,14 +68,14 @@ def associate(
 
 
 def mantel_haenszel(refused: Ints, answered: Ints, all_refused: Ints, all_answered: Ints) -> LogOdds | None:
-    """Return the common log odds ratio of one feature over strata; None where no stratum tells anything.
+    """Return the common log odds ratio of one feature over strata; None if no stratum is informative.
 
-    A stratum tells something if it has queries of both labels, and queries with and without the feature. If
-    all of them point the same way without exception, 0.5 is added to their cells.
+    A stratum is informative if it has queries of both labels, and queries with and without the feature. If all of them
+    show perfect association in the same direction, 0.5 is added to their cells.
 
     Args:
-        refused: (strata,) refused queries that have the feature.
-        answered: (strata,) answered queries that have it.
+        refused: (strata,) refused queries with the feature.
+        answered: (strata,) answered queries with the feature.
         all_refused: (strata,) refused queries.
         all_answered: (strata,) answered queries.
     """
@@ -100,7 +100,7 @@ def mantel_haenszel(refused: Ints, answered: Ints, all_refused: Ints, all_answer
 
 
 def fisher_exact(refused: Ints, answered: Ints, all_refused: int, all_answered: int) -> Floats:
-    """Return two-sided p-values: the probability of all tables that are no likelier than the observed one.
+    """Return two-sided p-values: the probability of all tables that are at most as likely as the observed one.
 
     Arguments as in `associate`. Features with the same number of queries share one null distribution.
     """
@@ -119,7 +119,7 @@ def fisher_exact(refused: Ints, answered: Ints, all_refused: int, all_answered: 
 def _hypergeometric(outcomes: Ints, total: int, all_refused: int, all_answered: int, log_factorial: Floats) -> Floats:
     """Return the probability that `outcomes` of the `total` queries with a feature are refused by chance.
 
-    `scipy.stats.hypergeom` gives the same, but takes a hundred microseconds an outcome.
+    `scipy.stats.hypergeom` gives the same result, but takes a hundred microseconds per outcome.
     """
 
     def log_choose(n: int, k: Ints) -> Floats:
@@ -130,14 +130,14 @@ def _hypergeometric(outcomes: Ints, total: int, all_refused: int, all_answered: 
 
 
 def _no_likelier(likelihood: Floats, observed: Ints) -> Floats:
-    """Return, for each observed outcome, the probability of all outcomes that are no likelier than it."""
+    """Return, for each observed outcome, the probability of all outcomes that are at most as likely."""
     ascending = np.sort(likelihood)
     count = np.searchsorted(ascending, likelihood[observed] * _TIE, side="right")
     return np.minimum(np.cumsum(ascending)[count - 1], 1.0)
 
 
 def adjust(p_values: Floats) -> Floats:
-    """Return Benjamini-Hochberg q-values; there may be no p-value at all."""
+    """Return Benjamini-Hochberg q-values; `p_values` may be empty."""
     if not len(p_values):
         return p_values
     return np.asarray(false_discovery_control(p_values), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A dataset in, an `AuditResult` out: do surface features of the queries predict which ones are refused?"""
+"""Audit a dataset: measure whether surface features of the queries predict which ones are refused."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions:
-    """How to audit.
+    """Options of an audit.
 
     Attributes:
-        seed: decides draws, and which queries fall into which fold.
-        label: take the label from the "field" or from the "answer"; None as the file was read.
-        encoder: turns pictures into vectors for the `image_embedding` rung.
-        progress: told the stage, how much of it is done, and of how much.
+        seed: seed of draws and folds.
+        label: take the label from the "field" or from the "answer"; None for the label of the file reader.
+        encoder: computes picture embeddings for the `image_embedding` rung.
+        progress: called with the stage, the finished part and the total.
     """
 
     seed: int = 0
@@ -43,7 +43,7 @@ class AuditOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """One dataset, read."""
+    """One dataset that has been read."""
 
     name: str
     corpus: Corpus
@@ -54,14 +54,14 @@ class _Read:
 def audit(
     data: SampleFile | Dataset, test: SampleFile | Dataset | None = None, options: AuditOptions | None = None
 ) -> AuditResult:
-    """Return what the surface of the queries, and of their pictures, tells about refusal.
+    """Return how well surface features of the queries and of their pictures predict refusal.
 
-    Data of one label only are audited too: their features are counted, and nothing else is estimable.
+    Data with only one label are audited too: their features are counted, and nothing else is estimable.
 
     Args:
         data: refused and answered queries; read once.
         test: held-out queries to measure predictability on; without them, `data` is cross-validated.
-        options: see there.
+        options: options of the audit.
     """
     options = options or AuditOptions()
     reader = Reader()
@@ -95,10 +95,10 @@ def audit(
 
 def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> _Read:
     corpus = reader.read(data, options.label, str(data.source))
-    # A file name need not be valid UTF-8, but a document has to be.
+    # A file name may be invalid UTF-8, but a document must not.
     name = data.source.name.encode("utf-8", "replace").decode()
     if not len(corpus):
-        raise UserError(f"{data.source}: holds no queries, so nothing is estimable; valid: at least one")
+        raise UserError(f"{data.source}: has no queries, so nothing is estimable; at least one is needed")
     if isinstance(data, Dataset):
         pictures: Pictures = ImageFolder(data.image_root)
         skipped = Skipped()

@@ -1,4 +1,4 @@
-"""How much clusters of queries, such as those about one picture, inflate the variance of a feature's score."""
+"""Measure how clusters of queries, such as queries about one picture, inflate the variance of a feature's score."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from unmirage.audit.membership import Membership
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clustered:
-    """What clusters of queries do to the tie between features and refusal; every array is (features,).
+    """Effect of query clusters on the association of features with refusal; every array is (features,).
 
     Attributes:
-        design_effect: by how much they inflate its variance; 1 or more.
-        p_value: two-sided score test with that variance.
+        design_effect: variance inflation; 1 or more.
+        p_value: two-sided score test with the inflated variance.
     """
 
     design_effect: Floats
@@ -25,17 +25,17 @@ class Clustered:
 
 
 def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) -> Clustered | None:
-    """Return what clusters do to each feature; None where no two queries are in the same one.
+    """Return the effect of clusters on each feature; None if no two queries share a cluster.
 
-    The score of a feature is the sum of (has it - share that has it) * (refused - share refused). Its variance is
-    the sum of squares of its terms, summed up by cluster first (Liang and Zeger 1986) or not; the design effect
-    is the ratio of the two. Clusters of m queries that agree in feature and label have m.
+    The score of a feature is the sum of (has it - share that has it) * (refused - share refused). Its variance is the
+    sum of squares of its terms, either summed by cluster first (Liang and Zeger 1986) or not. The design effect is the
+    ratio of the two. It is m for clusters of m queries that agree in feature and label.
 
     Args:
         members: the features.
         refused: (n,) the labels.
-        clusters: (n,) queries of the same number are one cluster.
-        told: (n,) the queries that can be told to have a feature or not.
+        clusters: (n,) cluster number of each query.
+        told: (n,) True for queries where the presence of the features is known.
     """
     if not told.any() or np.bincount(clusters[told]).max() < 2:
         return None
@@ -47,7 +47,7 @@ def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) 
     own, crossed = _by_cluster(members, residual, clusters, sums)
     robust = own - 2 * share * crossed + share**2 * (sums**2).sum()
     ratio = np.divide(robust, usual, out=np.ones(len(members)), where=usual > 0)
-    effect = np.maximum(1.0, np.round(ratio, 9))  # so that no rounding error makes 1 an inflation
+    effect = np.maximum(1.0, np.round(ratio, 9))  # prevents rounding errors from counting as inflation
     variance = effect * usual
     score = np.abs(np.asarray(members.sums(residual), dtype=np.float64))
     z = np.divide(score, np.sqrt(variance), out=np.zeros(len(members)), where=variance > 0)
@@ -57,7 +57,7 @@ def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) 
 def _by_cluster(members: Membership, residual: Floats, clusters: Ints, sums: Floats) -> tuple[Floats, Floats]:
     """Return, for each feature, the sum over clusters of a^2 and of a * b.
 
-    a is the sum of the residuals of the cluster's queries that have the feature, b that of all its queries.
+    a is the sum of the residuals of the cluster's queries with the feature, b that of all its queries.
     """
     if not len(members):
         return np.zeros(0), np.zeros(0)

@@ -1,4 +1,4 @@
-"""Two audits in, what differs between the datasets out; and what a remedy turned a dataset into."""
+"""Compare two audits: differences between datasets, and the effect of a remedy."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyOutcome:
-    """A repaired dataset, audited again.
+    """Audit of a repaired dataset.
 
     Attributes:
-        file: name of the file that holds it.
-        n, refused: its queries.
-        dropped: queries that it lacks.
-        changed: queries that are worded differently.
-        unchanged_wording: queries that were to be reworded, but no other wording is known.
-        predictability, shortcut_gap: as measured on it.
+        file: name of its file.
+        n, refused: number of queries and of refused queries.
+        dropped: number of dropped queries.
+        changed: number of reworded queries.
+        unchanged_wording: queries selected for rewording, but without another known wording.
+        predictability, shortcut_gap: as in the audit of this dataset.
     """
 
     file: str
@@ -37,16 +37,16 @@ class RemedyOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Another version of the dataset.
+    """Comparison with another version of the dataset.
 
     Attributes:
         source: name of its file.
-        n, refused: its queries.
-        predictability, shortcut_gap: as measured on it.
-        gone: the strongest findings that it has no more, or that turned round.
-        gone_n: how many there are in all.
-        new: the strongest findings that only it has, or that turned round.
-        new_n: how many there are in all.
+        n, refused: number of queries and of refused queries.
+        predictability, shortcut_gap: as in the audit of this version.
+        gone: the strongest findings that this version lacks or reverses.
+        gone_n: number of such findings.
+        new: the strongest findings that only this version has, or that it reverses.
+        new_n: number of such findings.
     """
 
     source: str
@@ -61,7 +61,7 @@ class Comparison:
 
 
 def only_in(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings of the first audit that the second lacks, the strongest first; echoes are passed over."""
+    """Return the findings of the first audit that the second lacks, the strongest first; echoes are skipped."""
     there = {_key(finding) for finding in other if _is_tied(finding)}
     return tuple(f for f in one if _is_tied(f) and f.echo_of is None and _key(f) not in there)
 

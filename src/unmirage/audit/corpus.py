@@ -1,6 +1,6 @@
-"""Samples in, their queries as arrays out: all that the audit looks at, in a few bytes a word.
+"""Store the queries of a dataset as arrays, a few bytes per word.
 
-A million queries fit in a few hundred MB, and every later step counts with arrays instead of strings.
+A million queries fit in a few hundred MB, and all later steps count with arrays instead of strings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
-NONE = -1  # the place of a query without words among the openers, and without a picture among the pictures
+NONE = -1  # number of a missing word or picture
 
 
 class Index(defaultdict[str, int]):
@@ -41,15 +41,15 @@ class Corpus:
 
     Attributes:
         queries: the texts, for examples.
-        refused: (n,) is the query meant to be refused?
+        refused: (n,) True if a model should refuse the query.
         vocabulary: every word, by its number.
-        tokens: (words in all,) the words of all queries, one after the other.
-        starts: (n + 1,) where each query's words start in `tokens`.
-        shapes: (n,) what `text.shape.shape` says of each.
-        pictures: paths of the pictures, each once.
-        picture: (n,) the number of the query's picture, or `NONE`.
-        label_sources: where the labels come from.
-        labels: how field and answer agree, where there are both.
+        tokens: (total words,) the words of all queries, concatenated.
+        starts: (n + 1,) start of each query in `tokens`.
+        shapes: (n,) result of `text.shape.shape` for each query.
+        pictures: distinct paths of the pictures.
+        picture: (n,) number of the query's picture, or `NONE`.
+        label_sources: sources of the labels.
+        labels: agreement of field and answer, for samples with both.
     """
 
     queries: Sequence[str]
@@ -64,7 +64,7 @@ class Corpus:
     labels: LabelCheck
 
     def __post_init__(self) -> None:
-        # Sparse matrices share these arrays, and some of their methods work in place.
+        # Sparse matrices share these arrays, and some of their methods modify them in place.
         for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture):
             values.flags.writeable = False
 
@@ -86,7 +86,7 @@ class Corpus:
         return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
 
     def word_at(self, place: int) -> Ints:
-        """Return the word at `place` of each query (negative from the end), `NONE` where it has fewer words."""
+        """Return the word at `place` of each query (negative from the end), `NONE` if the query is too short."""
         lengths = self.lengths
         has = lengths > place if place >= 0 else lengths >= -place
         at = (self.starts[:-1] if place >= 0 else self.starts[1:]) + place
@@ -126,7 +126,7 @@ class Corpus:
 
 
 class Reader:
-    """Turns datasets into corpora that share one numbering of words."""
+    """Converts datasets to corpora with a common word numbering."""
 
     def __init__(self) -> None:
         self._words = Index()
@@ -137,8 +137,8 @@ class Reader:
 
         Args:
             samples: read once, in order.
-            label: take the label from the "field" or from the "answer"; None as the samples have it.
-            where: names the samples in errors.
+            label: take the label from the "field" or from the "answer"; None for the samples' own label.
+            where: name of the samples in errors.
         """
         paths = Index()
         number, place = self._words.__getitem__, paths.__getitem__

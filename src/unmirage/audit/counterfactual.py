@@ -1,8 +1,8 @@
-"""Two probes that saw different parts of a query in, what the opener alone decides out.
+"""Find queries whose label only the opener predicts, by comparing two probes.
 
-The same query is scored by its opener and by its other words. Where the other words point to the wrong label
-and the opener to the right one, the opener alone decides; and with another opener in its place, the same
-query may be scored the other way round, which is what a one-word attack hopes for.
+One probe scores the opener, the other all other words. If the other words predict the wrong label and the opener the
+right one, the opener alone decides. With another opener, the prediction for the same query may flip. One-word
+attacks exploit this.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _LONGEST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenerVerdict:
-    """One opener against the other words of the queries that have it.
+    """One opener, compared with the other words of its queries.
 
     Attributes:
         opener: the word.
-        verdict: what it is tied to.
-        n: unseen queries that open with it.
-        rest_disagrees: those whose other words point the other way.
-        opener_right: those among these whose label is what the opener says.
+        verdict: the label that it is associated with.
+        n: unseen queries with this opener.
+        rest_disagrees: those whose other words predict the opposite label.
+        opener_right: those of `rest_disagrees` whose label the opener predicts.
         rest_score: mean probability of refusal by the other words.
     """
 
@@ -46,7 +46,7 @@ class OpenerVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedQuery:
-    """A query whose label its opener alone gives away."""
+    """A query whose label only its opener predicts."""
 
     query: str
     opener: str
@@ -56,7 +56,7 @@ class DecidedQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """The share of unseen queries whose label the opener alone decides, by opener, with examples."""
+    """The share of unseen queries whose label only the opener predicts, by opener, with examples."""
 
     share: Rate
     openers: tuple[OpenerVerdict, ...]
@@ -64,12 +64,12 @@ class Decided:
 
 
 def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direction]) -> Decided:
-    """Return how often a strong opener gives the right label and the other words the wrong one.
+    """Return how often a strong opener predicts the right label and the other words the wrong one.
 
     Args:
-        evidence: what the probes looked at.
-        rest: the verdicts of the probe that sees all words but the opener.
-        strong: the openers that are tied to a label, the strongest first, and to which.
+        evidence: data of the probes.
+        rest: scores of the probe that sees all words but the opener.
+        strong: openers associated with a label, the strongest first, with their label.
     """
     corpus = evidence.corpus
     word = corpus.word_at(0)[rest.rows]
@@ -99,7 +99,7 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
 
 
 def _examples(evidence: Evidence, rest: Unseen, places: Ints) -> tuple[DecidedQuery, ...]:
-    """Return the queries whose other words are furthest from the label."""
+    """Return the queries whose other words predict the wrong label most strongly."""
     corpus = evidence.corpus
     labels = corpus.refused[rest.rows[places]]
     distance = np.abs(labels - rest.score[places])
@@ -116,10 +116,10 @@ def _examples(evidence: Evidence, rest: Unseen, places: Ints) -> tuple[DecidedQu
 
 
 class Swaps:
-    """What would become of a query's predicted label if it opened with another word.
+    """Predict the label of a query if it opened with another word.
 
-    The prediction is that of a linear probe of opener and other words that did not learn from the query. It
-    knows nothing but the text, so it tells what the data teach, not what a given model has learned.
+    The prediction is that of a linear probe of opener and other words that was not trained on the query. It uses only
+    the text. So it shows what the data teach, not what a given model has learned.
     """
 
     def __init__(self, evidence: Evidence) -> None:
@@ -134,12 +134,12 @@ class Swaps:
             self._folds.append((test, fitted.logit(matrix[test]), fitted.weights[1 : len(corpus.vocabulary) + 1]))
 
     def flips(self, word: str, *, refused: bool) -> Rate:
-        """Return the share of queries whose predicted label turns when they open with `word` instead.
+        """Return the share of queries whose predicted label flips if they open with `word` instead.
 
         Args:
             word: an opener of the corpus.
-            refused: turn refused queries (into answered ones), or answered ones. Those that open with the
-                word already are left out.
+            refused: True to flip refused queries to answered, False for the reverse. Queries that already open with the
+                word are left out.
         """
         number = self._number[word]
         turned, groups = [], []

@@ -1,4 +1,4 @@
-"""A corpus in, its surface features out: words by position, word sequences, shape. Templates: `template.py`."""
+"""Extract text features of a corpus: words by position, word sequences, shape. Templates: `template.py`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Family:
     """Features of one kind at one position.
 
     Attributes:
-        kind: what they are.
-        position: where in the query they stand, or which side of the data they describe.
-        names: what each is called, in the order of `members`.
-        texts: how a sentence that starts with "Queries that" goes on for each.
-        members: which queries have them.
-        told: (n,) the queries that can be told to have them or not; None for all.
+        kind: kind of the features.
+        position: position in the query, or the described side of the data.
+        names: name of each feature, in the order of `members`.
+        texts: completion of a sentence that starts with "Queries that", for each feature.
+        members: the queries with each feature.
+        told: (n,) True for queries where the presence of the features is known; None for all.
     """
 
     kind: FeatureKind
@@ -42,9 +42,9 @@ class Family:
 
 
 def fewest_queries(n: int) -> int:
-    """Return how many queries a feature needs to be tested: 3, and in large data 1 of 20,000.
+    """Return the minimum number of queries of a tested feature: 3, and in large data 1 of 20,000.
 
-    Rarer features can show nothing, and would make the adjustment harsher for all others.
+    Rarer features cannot be significant, and would make the adjustment stricter for all others.
     """
     return max(3, -(-n // 20_000))
 
@@ -55,18 +55,18 @@ def openers(corpus: Corpus, at_least: int = 1) -> Family:
 
 
 def text_features(corpus: Corpus, at_least: int) -> Iterator[Family]:
-    """Yield every family of text features but the openers and the templates.
+    """Yield all families of text features except openers and templates.
 
     Args:
         corpus: the queries.
-        at_least: leave out features of fewer queries.
+        at_least: minimum number of queries of a feature.
     """
     for place in (*FRONT, *BACK):
         yield _words(
             corpus, place, from_groups(_beside_opener(corpus, place), at_least), f"have “{{}}” as {_at(place)}"
         )
     anywhere = membership(corpus.tokens, corpus.rows(), len(corpus), at_least)
-    yield _words(corpus, "any", anywhere, "hold the word “{}”")
+    yield _words(corpus, "any", anywhere, "contain the word “{}”")
     yield from _ngrams(corpus, at_least)
     yield shapes(corpus, at_least)
 
@@ -78,21 +78,21 @@ def _words(corpus: Corpus, position: Position, members: Membership, text: str) -
 
 
 def _beside_opener(corpus: Corpus, place: int) -> Ints:
-    """Return the word at a place, `NONE` where that is the opener itself."""
+    """Return the word at a place, `NONE` if it is the opener itself."""
     return np.where(corpus.lengths > abs(place), corpus.word_at(place), NONE)
 
 
 def _at(place: int) -> str:
-    names = {1: "the second word", 2: "the third word", -1: "the last word", -2: "the last word but one"}
-    return names.get(place, "the last word but two")
+    names = {1: "the second word", 2: "the third word", -1: "the last word", -2: "the second-to-last word"}
+    return names.get(place, "the third-to-last word")
 
 
 def _ngrams(corpus: Corpus, at_least: int) -> Iterator[Family]:
-    """Yield the sequences of two and of three words, grown word by word from those that are frequent enough."""
+    """Yield the sequences of two and three words, extended word by word from frequent ones."""
     rows, tokens = corpus.rows(), corpus.tokens
     words = max(1, len(corpus.vocabulary))
     frequent = np.bincount(tokens, minlength=words) >= at_least
-    at = np.flatnonzero(frequent[tokens]).astype(np.int32)  # where each sequence so far starts
+    at = np.flatnonzero(frequent[tokens]).astype(np.int32)  # start of each sequence so far
     sequence = tokens[at]
     for size in NGRAMS:
         last = at + np.int32(size - 1)
@@ -105,12 +105,12 @@ def _ngrams(corpus: Corpus, at_least: int) -> Iterator[Family]:
         sequence = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
         members = membership(sequence, rows[at], len(corpus), at_least)
         names = [_spelt(corpus, int(at[starts[place]]), size) for place in members.features]
-        texts = [f"hold “{name}”" for name in names]
+        texts = [f"contain “{name}”" for name in names]
         yield Family(kind="ngram", position="any", names=names, texts=texts, members=members)
 
 
 def _grouped(keys: Ints, at_least: int) -> tuple[Ints, Ints]:
-    """Return an order that brings equal keys together, leaving rare ones out, and where each key starts in it."""
+    """Return an order that groups equal keys, without rare ones, and the start of each key in it."""
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
@@ -124,7 +124,7 @@ def _spelt(corpus: Corpus, start: int, size: int) -> str:
 
 
 def shapes(corpus: Corpus, at_least: int) -> Family:
-    """Return what the queries look like: marks, capitals, length in words, mood."""
+    """Return the shape features of the queries: punctuation, capitals, length in words, mood."""
     masks = [(corpus.shapes >> bit) & 1 == 1 for bit in range(len(SHAPES))]
     names = [one.name for one in SHAPES]
     texts = [one.text for one in SHAPES]
@@ -148,7 +148,7 @@ def shapes(corpus: Corpus, at_least: int) -> Family:
 
 
 def _bins(values: Ints, name: Callable[[int, int], str]) -> Iterator[tuple[str, Bools]]:
-    """Yield quarters of the queries by a number: what each is called, and who is in it."""
+    """Yield the quartiles of the queries by a number: name and members of each."""
     if not len(values):
         return
     inner = np.quantile(values, _LENGTH_QUANTILES, method="higher")

@@ -1,4 +1,4 @@
-"""Families of features in, findings out: which features go with refusal, the strongest first."""
+"""Find the features that are associated with refusal, the strongest first."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from unmirage.records import Echo, Finding, LogOdds
 
 MAX_Q_VALUE = 0.05
 MAX_FINDINGS = 1000
-MAX_OPENERS = 200  # that are listed though they tell nothing
+MAX_OPENERS = 200  # maximum listed openers, with or without association
 
 _EXAMPLES = 3
 _LONGEST_EXAMPLE = 500
-# Which of several features of the same queries stands for the others: the more definite description.
+# Of several features with the same queries, the more specific description is listed.
 _DEFINITE = {"opener": 0, -1: 1, 1: 2, -2: 3, 2: 4, -3: 5, "any": 6, "shape": 8, "template": 9, "image": 10}
 _NGRAM = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found, out of how many.
+    """Findings and the number of tests.
 
     Attributes:
-        findings: openers, tied or not, and whatever else is tied; the strongest first.
-        tested: how many features were tested.
-        left_out: tied features beyond the strongest `MAX_FINDINGS`.
+        findings: all frequent openers, and other associated features; the strongest first.
+        tested: number of tested features.
+        left_out: associated features beyond the strongest `MAX_FINDINGS`.
     """
 
     findings: tuple[Finding, ...]
@@ -43,12 +43,12 @@ class Found:
 
 
 def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = None) -> Found:
-    """Return every frequent opener, and the other features that survive the adjustment; the strongest first.
+    """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
 
     Args:
         corpus: refused and answered queries.
         families: the features to test, at least one family; all are adjusted together.
-        clusters: (n,) queries of the same number are one cluster, such as those about one picture; None: no clusters.
+        clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
     """
     together = np.arange(len(corpus)) if clusters is None else clusters
     tested = [_associate(corpus, family, together) for family in families]
@@ -64,17 +64,17 @@ def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = Non
 
 
 def _signatures(corpus: Corpus, families: Sequence[Family]) -> npt.NDArray[np.uint64]:
-    """Return a number for each feature that features of the very same queries share (and no others, but by chance)."""
+    """Return a hash per feature, which features with identical queries share (others only by chance)."""
     numbers = np.random.default_rng(0).integers(0, 2**64, size=len(corpus), dtype=np.uint64)
     sums = [family.members.sums(numbers) for family in families]
     return np.concatenate([np.zeros(0, np.uint64), *sums])
 
 
 def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
-    """Return q-values. Every feature counts as a test, but those of the same queries rank as one.
+    """Return q-values. Every feature counts as a test, but features with the same queries share one rank.
 
-    Ranked one by one, each would lend the other support: a word that always ends the query would be half as
-    doubtful for being found both as a word and as the last word.
+    Otherwise duplicates would support each other. For example, a word that always ends the query would be found as a
+    word and as the last word, which would halve its q-value.
     """
     pairs = np.stack([signatures, p_values.view(np.uint64)], axis=1)
     _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
@@ -144,7 +144,7 @@ def _strongest(kept: list[tuple[Finding, Family, int]]) -> list[tuple[Finding, F
 
 
 def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tuple[Finding, ...]:
-    """Add what takes the queries themselves: the tie given the opener, echoes, the headline, examples."""
+    """Add what needs the queries themselves: association given the opener, echoes, the headline, examples."""
     openers, headline = Openers(corpus), Headline()
     first: dict[bytes, Echo] = {}
     findings = []

@@ -1,4 +1,4 @@
-"""A corpus and its pictures in, which queries are one piece of evidence out."""
+"""Group queries that are not independent, because they are about one picture."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ GroupedBy = Literal["content", "path"]
 
 
 def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
-    """Return a number (n,) that queries about one picture share, and what makes two pictures one.
+    """Return a group number (n,) that queries about one picture share, and the criterion for equal pictures.
 
-    Pictures are one if they have the same content, under whatever name. Where that leaves a label with hardly
-    any picture of its own (drawn plates of a few colours), a picture is what has a path of its own.
+    Pictures are equal if they have the same content under any name. If a label then has too few pictures of its own
+    (for example drawn plates of a few colors), pictures are equal only if they have the same path.
     """
     by_content = _numbers(corpus, measured.same)
     if _is_enough(corpus, by_content):
@@ -34,7 +34,7 @@ def _numbers(corpus: Corpus, picture_number: Ints) -> Ints:
 
 
 def _is_enough(corpus: Corpus, groups: Ints) -> bool:
-    """Say whether both labels are spread over as many groups as there are folds, or as they have queries."""
+    """Tell whether both labels have at least as many groups as there are folds, or as they have queries."""
     return all(
         len(np.unique(groups[of_label])) >= min(FOLDS, int(of_label.sum()))
         for of_label in (corpus.refused, ~corpus.refused)

@@ -1,4 +1,4 @@
-"""Findings in, strongest first; the ten that a reader should see, each of which says something of its own, out."""
+"""Select up to ten findings to read first that do not repeat each other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from unmirage.records import Finding
 
 MOST = 10
 _MOST_OPENERS = 5
-# Two findings of the same label that share more than half of their queries are one story.
+# Two findings of the same label that share more than half of their queries repeat each other.
 _SAME_STORY = 0.5
 
 
 class Headline:
-    """Takes up to five openers and up to five other findings; give it findings from the strongest on."""
+    """Selects up to five openers and five other findings; call it in order of strength."""
 
     def __init__(self) -> None:
         self._taken: list[tuple[Finding, Ints32]] = []
@@ -22,12 +22,12 @@ class Headline:
     def takes(self, finding: Finding, members: Ints32) -> bool:
         """Return whether a finding belongs to the headline.
 
-        It has to be tied to a label; to be an opener, or to tell something that openers do not; and to be
-        about other queries than those taken before.
+        It must be associated with a label. It must be an opener or predict more than openers do. Its queries must
+        differ from those of earlier findings.
 
         Args:
-            finding: weaker than all before it.
-            members: the queries that have it, ascending.
+            finding: a finding weaker than all earlier ones.
+            members: the queries with it, ascending.
         """
         is_opener = finding.position == "opener"
         tells = is_opener or (finding.given_opener is not None and finding.given_opener.direction != "none")
@@ -45,6 +45,6 @@ class Headline:
 
 
 def _overlap(first: Ints32, second: Ints32) -> float:
-    """Return the share of the queries of either that belong to both (Jaccard)."""
+    """Return the Jaccard index of two sets of queries."""
     both = len(np.intersect1d(first, second, assume_unique=True))
     return both / (len(first) + len(second) - both)

@@ -1,4 +1,4 @@
-"""Samples in, how far two sources of the label agree out: the data's own field, and what the answer does."""
+"""Compare two sources of the label: the data's own field, and the refusals in the answers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from unmirage.errors import UserError
 from unmirage.records import LabelSource, Sample
 from unmirage.text.refusals import is_refusal, refusal_phrase
 
-EXAMPLES = 200  # of each kind of disagreement; all are counted
+EXAMPLES = 200  # maximum examples of each kind of disagreement; all are counted
 
 
 def labelled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bool, LabelSource]:
-    """Return whether a sample counts as refused, and where that comes from.
+    """Return whether a sample counts as refused, and the source of that label.
 
     Args:
-        sample: with the label that its file gave it.
-        wanted: "field" or "answer" to insist on that source; None to take what the file gave.
-        where: names the file in errors.
+        sample: a sample with the label of its file.
+        wanted: "field" or "answer" to require that source; None for the label of the file.
+        where: name of the file in errors.
 
     Raises:
         UserError: the sample has no such label.
@@ -26,18 +26,18 @@ def labelled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bo
         return sample.refused, sample.label_source
     if wanted == "field":
         raise UserError(
-            f"{where}: record {sample.record!r}: has no label field; valid: a column of labels, or --label answer"
+            f"{where}: record {sample.record!r}: has no label field; add a label column, or pass --label answer"
         )
     if not sample.answer:
         raise UserError(
-            f"{where}: record {sample.record!r}: has no answer to read the label from; valid: --label field"
+            f"{where}: record {sample.record!r}: has no answer to take the label from; add one, or pass --label field"
         )
     return is_refusal(sample.answer), "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """A sample whose field and answer say different things. `phrase` is the refusal found in the answer, if any."""
+    """A sample whose field and answer disagree. `phrase` is the refusal phrase in the answer, if any."""
 
     id: str
     query: str
@@ -48,13 +48,13 @@ class Disagreement:
 
 @dataclass(slots=True)
 class LabelCheck:
-    """Counts, over samples that carry both a label field and an answer, how often the two disagree.
+    """Counts of disagreements, over samples that have both a label field and an answer.
 
     Attributes:
         both: samples with both.
-        missed: the field says refused, but the answer holds no refusal.
+        missed: the field says refused, but the answer contains no refusal.
         false_alarms: the field says answered, but the answer refuses.
-        examples: up to `EXAMPLES` of each.
+        examples: up to `EXAMPLES` of each kind.
     """
 
     both: int = 0
@@ -63,7 +63,7 @@ class LabelCheck:
     examples: list[Disagreement] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
-        """Look at one more sample."""
+        """Count one more sample."""
         if sample.label_source != "field" or not sample.answer:
             return
         self.both += 1

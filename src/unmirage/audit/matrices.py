@@ -1,4 +1,4 @@
-"""A corpus in, what a rule sees of each query out: one sparse (or dense) row of features a query."""
+"""Feature matrices of the probes: one sparse (or dense) row of features per query."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def nothing(corpus: Corpus) -> Any:
 
 
 def opener(corpus: Corpus) -> Any:
-    """Return the first word, in the column after its number; queries without words share column 0."""
+    """Return the first word as a one-hot row; queries without words share column 0."""
     return one_hot(corpus.word_at(0) + 1, len(corpus.vocabulary) + 1)
 
 
 def first_words(corpus: Corpus) -> Any:
-    """Return the first three words, each with its place."""
+    """Return the first three words, each with its position."""
     return hstack([one_hot(corpus.word_at(place) + 1) for place in range(FIRST_WORDS)], format="csr")
 
 
 def words(corpus: Corpus) -> Any:
-    """Return which words a query holds, wherever."""
+    """Return which words a query contains, at any position."""
     return _presence(corpus, corpus.tokens, corpus.starts)
 
 
 def words_without_opener(corpus: Corpus) -> Any:
-    """Return which words a query holds after its first one."""
+    """Return which words a query contains after its first one."""
     has_words = corpus.lengths > 0
     later = np.ones(len(corpus.tokens), dtype=np.bool_)
     later[corpus.starts[:-1][has_words]] = False
@@ -57,17 +57,17 @@ def template(corpus: Corpus) -> Any:
 
 
 def image(corpus: Corpus, measured: Measured) -> Any:
-    """Return what was measured of the query's picture, figures in standard deviations; 0 without a picture."""
+    """Return the measurements of the query's picture, standardized; 0 without a picture."""
     return _of_pictures(corpus, np.hstack([standardised(measured.values, measured.read), trait_matrix(measured)]))
 
 
 def embedding(corpus: Corpus, vectors: Floats, known: Bools) -> Any:
-    """Return an encoder's vector of the query's picture, in standard deviations; 0 without a picture.
+    """Return an encoder's embedding of the query's picture, standardized; 0 without a picture.
 
     Args:
         corpus: the queries.
         vectors: (pictures, size).
-        known: (pictures,) those that have a vector.
+        known: (pictures,) True for pictures with an embedding.
     """
     return _of_pictures(corpus, standardised(vectors, known))
 
@@ -82,7 +82,7 @@ def standardised(values: Floats, known: Bools) -> Floats:
 
 
 def one_hot(numbers: Ints, width: int | None = None) -> Any:
-    """Return one column a number."""
+    """Return one column per number."""
     shape = (len(numbers), int(numbers.max(initial=0)) + 1 if width is None else width)
     return csr_matrix((np.ones(len(numbers)), (np.arange(len(numbers)), numbers)), shape=shape)
 
@@ -97,7 +97,7 @@ def _of_pictures(corpus: Corpus, rows: Floats) -> Any:
 def _presence(corpus: Corpus, tokens: Any, starts: Ints) -> Any:
     shape = (len(corpus), max(1, len(corpus.vocabulary)))
     matrix = csr_matrix((np.ones(len(tokens)), tokens, starts), shape=shape, copy=True)
-    matrix.sum_duplicates()  # in place: the corpus keeps its own arrays
+    matrix.sum_duplicates()  # in place; the corpus has read-only arrays
     matrix.data[:] = 1.0
     return matrix
 

@@ -1,4 +1,4 @@
-"""Which query has which feature: pairs of numbers in, features with their queries out."""
+"""Sparse table of features and the queries that have them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Membership:
     """Features and the queries that have them, each query once.
 
     Attributes:
-        features: (f,) what each feature is, in the numbering of whoever built this.
-        starts: (f + 1,) where each feature's queries start in `members`.
+        features: (f,) number of each feature, in the caller's numbering.
+        starts: (f + 1,) start of each feature's queries in `members`.
         members: (pairs,) the queries, ascending within a feature.
     """
 
@@ -30,11 +30,11 @@ class Membership:
 
     @property
     def totals(self) -> Ints:
-        """Return how many queries have each feature."""
+        """Return the number of queries of each feature."""
         return np.diff(self.starts)
 
     def of(self, feature: int) -> Ints32:
-        """Return the queries that have one feature, by its place in `features`."""
+        """Return the queries of one feature, by its place in `features`."""
         return self.members[self.starts[feature] : self.starts[feature + 1]]
 
     def sums(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -44,7 +44,7 @@ class Membership:
         return np.asarray(np.add.reduceat(values[self.members], self.starts[:-1]))
 
     def refused(self, labels: Bools) -> Ints:
-        """Return how many refused queries have each feature."""
+        """Return the number of refused queries of each feature."""
         return np.asarray(self.sums(labels.astype(np.int64)), dtype=np.int64)
 
     def pick(self, places: Ints) -> Membership:
@@ -57,13 +57,13 @@ class Membership:
 
 
 def membership(features: npt.NDArray[np.integer], queries: Ints32, count: int, at_least: int = 1) -> Membership:
-    """Return the features that `at_least` this many queries have.
+    """Return the features that occur in `at_least` queries.
 
     Args:
-        features: (pairs,) non-negative numbers of features; a query may have one several times.
+        features: (pairs,) non-negative feature numbers; a query may have one several times.
         queries: (pairs,) the query of each.
-        count: how many queries there are in all.
-        at_least: the fewest queries that a feature needs.
+        count: total number of queries.
+        at_least: minimum number of queries of a feature.
     """
     pairs = features.astype(np.int64) * count + queries
     pairs.sort()
@@ -77,13 +77,13 @@ def membership(features: npt.NDArray[np.integer], queries: Ints32, count: int, a
 
 
 def from_groups(groups: Ints, at_least: int = 1) -> Membership:
-    """Return one feature a group: (n,) the group of each query, negative for none."""
+    """Return one feature per group: (n,) the group of each query, negative for none."""
     members = np.flatnonzero(groups >= 0).astype(np.int32)
     return membership(groups[members], members, len(groups), at_least)
 
 
 def from_masks(masks: Iterable[Bools], count: int, at_least: int = 1) -> Membership:
-    """Return one feature a mask, numbered by its place: each (count,) says which queries have it."""
+    """Return one feature per mask, numbered by position; each mask (count,) marks the queries with it."""
     members = [np.flatnonzero(mask).astype(np.int32) for mask in masks]
     features = np.repeat(np.arange(len(members)), [len(found) for found in members])
     return membership(features, np.concatenate([np.zeros(0, np.int32), *members]), count, at_least)

@@ -1,4 +1,4 @@
-"""Measured pictures in, features of the queries that come with them out: size, light, colour, file, folder."""
+"""Extract picture features of queries: size, brightness, color, file type, folder."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from unmirage.audit.membership import from_masks
 from unmirage.audit.pictures import COLUMNS, Measured
 
 _BINNED = ("brightness", "contrast", "saturation", "sharpness")
-_MOST_VALUES = 50  # of folders, endings and sizes; there may be as many as pictures
-_GREY = 0.15  # saturation below which nobody names a hue
-_GREYS = ((0.15, "black"), (0.4, "dark grey"), (0.65, "grey"), (0.9, "light grey"), (np.inf, "white"))
+_MOST_VALUES = 50  # maximum number of folders, file types and sizes, which may be as many as pictures
+_GREY = 0.15  # saturation below which a color counts as gray
+_GREYS = ((0.15, "black"), (0.4, "dark gray"), (0.65, "gray"), (0.9, "light gray"), (np.inf, "white"))
 _HUES = (
     (15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (195, "cyan"), (260, "blue"),
     (290, "purple"), (345, "pink"), (360, "red"),
 )  # fmt: skip
 _DARK = 0.45
 
-# (name, how the sentence goes on, which pictures)
+# (name, completion of the sentence, mask of the pictures)
 Trait = tuple[str, str, Bools]
 
 
 def picture_features(corpus: Corpus, measured: Measured, at_least: int) -> Iterator[Family]:
-    """Yield what the paths of the pictures say, and what the pictures that could be read look like."""
+    """Yield features of the paths of all pictures, and of the content of the readable ones."""
     has = corpus.picture >= 0
     if not has.any():
         return
@@ -50,7 +50,7 @@ def _family(corpus: Corpus, traits: Sequence[Trait], told: Bools, at_least: int)
 
 
 def trait_matrix(measured: Measured) -> Bools:
-    """Return (pictures, traits): which picture looks like what, for a probe that sees nothing else."""
+    """Return (pictures, traits): the traits of each picture, for a probe of pictures only."""
     return np.stack([mask for _, _, mask in _content_traits(measured)], axis=1)
 
 
@@ -63,7 +63,7 @@ def _path_traits(paths: Sequence[str]) -> Iterator[Trait]:
 
 
 def _most_frequent(values: Sequence[str]) -> Iterator[tuple[str, Bools]]:
-    """Yield the values that most pictures have, and who has them."""
+    """Yield the most frequent values, with the mask of their pictures."""
     index = Index()
     numbers = np.array([index[value] for value in values])
     names = list(index)
@@ -80,8 +80,8 @@ def _content_traits(measured: Measured) -> Iterator[Trait]:
         rgb = np.stack([column[f"{place} {channel}"] for channel in ("red", "green", "blue")], axis=1)
         names = colour_names(rgb)
         for name in np.unique(names[measured.read]):
-            text = f"whose {'border' if place == 'border' else 'mean colour'} is {name}"
-            yield f"{place} colour: {name}", text, measured.read & (names == name)
+            text = f"whose {'border' if place == 'border' else 'mean color'} is {name}"
+            yield f"{place} color: {name}", text, measured.read & (names == name)
     formats = np.array(measured.formats)
     for name in np.unique(formats[measured.read]):
         yield f"format: {name}", f"that is a {name}", measured.read & (formats == name)
@@ -89,9 +89,9 @@ def _content_traits(measured: Measured) -> Iterator[Trait]:
 
 
 def _sizes(width: Floats, height: Floats, read: Bools) -> Iterator[Trait]:
-    yield "orientation: landscape", "wider than high", read & (width > height)
-    yield "orientation: portrait", "higher than wide", read & (width < height)
-    yield "orientation: square", "as wide as high", read & (width == height)
+    yield "orientation: landscape", "wider than tall", read & (width > height)
+    yield "orientation: portrait", "taller than wide", read & (width < height)
+    yield "orientation: square", "as wide as tall", read & (width == height)
     sizes = [f"{w:.0f}×{h:.0f}" if ok else "" for w, h, ok in zip(width, height, read, strict=True)]
     for size, mask in _most_frequent(sizes):
         if size:
@@ -100,7 +100,7 @@ def _sizes(width: Floats, height: Floats, read: Bools) -> Iterator[Trait]:
 
 
 def _quarters(name: str, values: Floats, read: Bools) -> Iterator[Trait]:
-    """Yield the quarters of the pictures by a figure; fewer where many pictures share a value."""
+    """Yield the quartiles of the pictures by a measurement; fewer if many pictures share a value."""
     edges = np.unique(np.quantile(values[read], (0.25, 0.5, 0.75)))
     level = np.searchsorted(edges, values, side="left")
     for place in range(len(edges) + 1):
@@ -110,7 +110,7 @@ def _quarters(name: str, values: Floats, read: Bools) -> Iterator[Trait]:
 
 
 def colour_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """Return what a person would call each colour (n, 3) of 0 to 255: a grey, or a hue, dark or not."""
+    """Return a common name of each color (n, 3) of 0 to 255: a gray, or a hue, dark or not."""
     highest, lowest = rgb.max(axis=1), rgb.min(axis=1)
     spread = highest - lowest
     value = highest / 255

@@ -1,4 +1,4 @@
-"""Paths of pictures in, what can be measured of each picture out, whatever it shows."""
+"""Measure each picture of a dataset: size, format, brightness, color, sharpness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unmirage.errors import UserError
 
 MAX_PICTURES = 20_000
 _EXAMPLES = 20
-_AHEAD = 64  # pictures in work at a time, so that memory stays small
+_AHEAD = 64  # maximum pictures in memory at a time
 
 # Columns of `Measured.values`.
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
-# Pictures and their paths in; one vector each out, (paths, size).
+# Computes embeddings: pictures and their paths -> (paths, size).
 Encoder = Callable[[Pictures, list[str]], Floats]
 
 
@@ -40,16 +40,16 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """Pictures, measured.
+    """Measurements of pictures.
 
     Attributes:
         status: (pictures,) a `Status` each.
-        values: (pictures, columns) see `COLUMNS`; 0 where it could not be read.
-        formats: format by content, "" where it could not be read.
-        exif: (pictures,) does it carry EXIF data?
-        same: (pictures,) a number that pictures of the same content share.
+        values: (pictures, columns) see `COLUMNS`; 0 if unreadable.
+        formats: format by content, "" if unreadable.
+        exif: (pictures,) True if the picture has EXIF data.
+        same: (pictures,) a number that pictures with the same content share.
         problems: the first reasons why pictures were unreadable.
-        vectors: (pictures, size) what an encoder makes of each that could be read, if one was asked.
+        vectors: (pictures, size) embedding of each readable picture, if an encoder was given.
     """
 
     status: Ints
@@ -82,16 +82,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureCount:
-    """How many pictures the data names, and how many could be read.
+    """Counts of the pictures in the data, and of the readable ones.
 
     Attributes:
-        named: different paths in the data.
-        looked_at: those that were looked for; fewer than `named` where there are more than `MAX_PICTURES`.
-        read: looked at, and measured.
-        missing: looked for, and not there.
-        unreadable: there, but refused or broken.
-        repeated: read pictures whose content stands under another path too.
-        both_labels: different pictures, by content, that go with refused and with answered queries.
+        named: distinct paths in the data.
+        looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`.
+        read: pictures that were read and measured.
+        missing: analyzed pictures whose file does not exist.
+        unreadable: files that exist, but are rejected or corrupt.
+        repeated: read pictures whose content also has another path.
+        both_labels: distinct pictures, by content, with both refused and answered queries.
         examples: the first reasons why pictures were unreadable.
     """
 
@@ -106,7 +106,7 @@ class PictureCount:
 
 
 def count_pictures(corpus: Corpus, measured: Measured) -> PictureCount:
-    """Return which pictures of a corpus could be read; by content where they were read, else by path."""
+    """Return the counts for a corpus; pictures are identified by content if they were read, else by path."""
     numbers = {status: int((measured.status == status).sum()) for status in Status}
     has = corpus.picture >= 0
     shown = measured.same[corpus.picture[has]]
@@ -128,7 +128,7 @@ def count_pictures(corpus: Corpus, measured: Measured) -> PictureCount:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """One picture's outcome: its file and figures, or why there are none."""
+    """Result for one picture: its file and measurements, or the reason of the failure."""
 
     status: Status
     file: PictureFile | None = None
@@ -137,13 +137,13 @@ class _Looked:
 
 
 def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress: Progress | None = None) -> Measured:
-    """Measure the pictures, a seeded draw of them if there are more than `MAX_PICTURES`.
+    """Measure the pictures, or a random sample of them if there are more than `MAX_PICTURES`.
 
     Args:
-        paths: each picture's path, once.
-        pictures: where to read them; None reads nothing.
-        seed: decides the draw.
-        progress: told how many are done.
+        paths: distinct paths of the pictures.
+        pictures: reads the pictures; None reads nothing.
+        seed: seed of the sample.
+        progress: called with the number of finished pictures.
     """
     chosen = np.arange(len(paths) if pictures is not None else 0)
     if len(chosen) > MAX_PICTURES:
@@ -166,7 +166,7 @@ def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress
 
 
 def encode(measured: Measured, paths: Sequence[str], pictures: Pictures, encoder: Encoder) -> Measured:
-    """Return the same pictures with the encoder's vectors of those that could be read."""
+    """Return the same measurements with the encoder's embeddings of the readable pictures."""
     read = np.flatnonzero(measured.read)
     found = np.asarray(encoder(pictures, [paths[index] for index in read.tolist()]), dtype=np.float64)
     vectors = np.zeros((len(paths), found.shape[1]))
@@ -175,7 +175,7 @@ def encode(measured: Measured, paths: Sequence[str], pictures: Pictures, encoder
 
 
 def _look(paths: list[str], pictures: Pictures | None, progress: Progress | None) -> Iterator[tuple[int, _Looked]]:
-    """Yield (place, outcome) in order; decoding runs on as many threads as there are cores."""
+    """Yield (place, result) in order; decoding uses one thread per core."""
     if pictures is None or not paths:
         return
     with ThreadPoolExecutor() as pool:
@@ -216,7 +216,7 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
 
 
 def _sharpness(grey: npt.NDArray[np.float64]) -> float:
-    """Return the standard deviation of the Laplacian, the usual measure of focus (Pech-Pacheco et al. 2000)."""
+    """Return the standard deviation of the Laplacian, a common measure of focus (Pech-Pacheco et al. 2000)."""
     if min(grey.shape) < 3:
         return 0.0
     middle = grey[1:-1, 1:-1]
@@ -225,5 +225,5 @@ def _sharpness(grey: npt.NDArray[np.float64]) -> float:
 
 
 def _border(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the outermost pixels (count, 3): what a picture stands on, more often than what it shows."""
+    """Return the outermost pixels (count, 3), which usually show the background."""
     return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])

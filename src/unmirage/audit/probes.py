@@ -1,7 +1,7 @@
-"""Queries in, how well shallow features predict refusal on unseen ones out: the predictability ladder.
+"""Measure how well shallow features predict refusal on unseen queries: the predictability ladder.
 
-Unseen means another file, where there is one; otherwise cross-validation in which the queries about one
-picture stay together, since a safe and an unsafe query about the same picture are no independent evidence.
+Unseen queries come from a test file if there is one. Otherwise the data are cross-validated, with all queries about one
+picture in the same fold, because a safe and an unsafe query about the same picture are not independent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import clustered_rate
 
-# Probes learn from a seeded draw of so many queries; counts and tests always use all.
+# Probes are trained on a random sample of at most this many queries; counts and tests always use all.
 MAX_QUERIES = 10_000
 
 Split = tuple[Ints, Ints]
@@ -30,14 +30,14 @@ Split = tuple[Ints, Ints]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What the probes may look at.
+    """Data of the probes.
 
     Attributes:
-        corpus: the queries to learn from, followed by those of the test file, if there is one.
-        measured: their pictures, measured.
-        splits: (train, test) places; empty where nothing can be held out.
-        groups: (n,) queries of the same number stay together.
-        grouped_by: what they have in common.
+        corpus: the training queries, followed by those of the test file, if there is one.
+        measured: measurements of their pictures.
+        splits: (train, test) places; empty if nothing can be held out.
+        groups: (n,) group number of each query; a group stays in one fold.
+        grouped_by: the criterion of the groups.
     """
 
     corpus: Corpus
@@ -49,13 +49,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unseen:
-    """A probe's verdict on queries that it did not learn from.
+    """A probe's scores on queries that it was not trained on.
 
     Attributes:
         rows: (m,) their places in the corpus.
-        score: (m,) how much speaks for refusal, from 0 to 1.
-        seen: its accuracy on what it did learn from.
-        baseline: the accuracy of the majority guess on the same unseen queries.
+        score: (m,) score of refusal, from 0 to 1.
+        seen: accuracy on the training queries.
+        baseline: accuracy of the majority guess on the same unseen queries.
     """
 
     rows: Ints
@@ -66,7 +66,7 @@ class Unseen:
 
 View = Callable[[Evidence], Any]
 
-# Each rung: what the rule sees of a query, and the rule that it learns from it. None: cannot be told here.
+# Each rung: feature matrix and rule. None: the data lack the features.
 PROBES: Mapping[str, tuple[View, type[Rule]]] = {
     "majority": (lambda e: matrices.nothing(e.corpus), Majority),
     "opener": (lambda e: matrices.opener(e.corpus), ByFeature),
@@ -85,13 +85,13 @@ PROBES: Mapping[str, tuple[View, type[Rule]]] = {
 
 
 def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) -> Evidence:
-    """Return what the probes look at: a seeded draw of large data, divided into what is learned from and what not.
+    """Return the data of the probes: a random sample of large data, split into training and unseen queries.
 
     Args:
-        train: the queries to learn from.
+        train: the training queries.
         test: held-out queries; without them, `train` is cross-validated.
-        measured: the pictures of `train`, followed by those of `test`.
-        seed: decides the draw, and which picture falls into which fold.
+        measured: measurements of the pictures of `train`, followed by those of `test`.
+        seed: seed of the sample and of the folds.
     """
     train = _drawn(train, seed)
     if test is None:
@@ -103,7 +103,7 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
 
 
 def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accuracy]:
-    """Return the accuracy of every probe of `climb`; None throughout for one that could not be tried."""
+    """Return the accuracy of every probe of `climb`; all None for a probe that could not be trained."""
     found = {}
     for name in PROBES:
         if name in unseen:
@@ -114,7 +114,7 @@ def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accura
 
 
 def climb(evidence: Evidence, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Unseen]:
-    """Return each probe's verdicts on unseen queries; without those that have nothing to look at."""
+    """Return each probe's scores on unseen queries; probes without data are left out."""
     found = {}
     for place, (name, (view, rule)) in enumerate(PROBES.items(), 1):
         told = _told(evidence, name)
@@ -128,7 +128,7 @@ def climb(evidence: Evidence, progress: Callable[[str, int, int], None] | None =
 
 
 def out_of_fold(rule: type[Rule], matrix: Any, evidence: Evidence, told: Bools) -> Unseen | None:
-    """Return the verdicts of a rule that is learned anew for every split; None where no split can be judged."""
+    """Return the scores of a rule that is trained for every split; None if no split can be evaluated."""
     rows, scores, seen, guessed = [], [], [], []
     for train, test in evidence.splits:
         train, test = train[told[train]], test[told[test]]
@@ -151,13 +151,13 @@ def out_of_fold(rule: type[Rule], matrix: Any, evidence: Evidence, told: Bools) 
 
 
 def _told(evidence: Evidence, name: str) -> Bools:
-    """Return which queries have what a probe looks at."""
+    """Return which queries have the features of a probe."""
     picture = evidence.corpus.picture
     if name not in ("image", "words_and_image", "image_embedding"):
         return np.ones(len(picture), dtype=np.bool_)
     if name == "image_embedding" and evidence.measured.vectors is None:
         return np.zeros(len(picture), dtype=np.bool_)
-    return np.append(evidence.measured.read, False)[picture]  # no picture is place -1
+    return np.append(evidence.measured.read, False)[picture]  # a query without a picture has index -1
 
 
 def _vectors(evidence: Evidence) -> Floats:
@@ -180,7 +180,7 @@ def _drawn(corpus: Corpus, seed: int) -> Corpus:
 
 
 def _folds(labels: Bools, groups: Ints, seed: int) -> Iterator[Split]:
-    """Yield the folds; none where one label has a single query, or a single picture for all of them."""
+    """Yield the folds; none if one label has a single query, or a single picture for all of its queries."""
     folds = min(FOLDS, *(len(np.unique(groups[of_label])) for of_label in (labels, ~labels)))
     if folds >= 2:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

@@ -1,8 +1,8 @@
-"""A corpus whose openers tell the label in, what to drop or to reword so that they no longer do out.
+"""Repair a corpus whose openers predict the label, by dropping or rewording queries.
 
-Balancing drops queries: each opener keeps refused and answered queries in one common proportion, so that the
-opener and the label are independent. Diversifying rewords: both labels get the same share of every opener,
-and of every opener's queries the same share is reworded, so that not even being reworded tells the label.
+Balancing drops queries: each opener keeps refused and answered queries in one common proportion, so that opener and
+label are independent. Diversifying rewords queries: both labels get the same distribution of openers. Of every opener's
+queries the same share is reworded, so that rewording itself does not predict the label.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _WORDINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to do with a dataset.
+    """The changes of a remedy to a dataset.
 
     Attributes:
-        kept: (n,) the queries to keep.
+        kept: (n,) True for queries to keep.
         reworded: new texts, by place.
-        unchanged_wording: queries that were to be reworded, but no other wording is known.
+        unchanged_wording: queries selected for rewording, but without another known wording.
     """
 
     kept: Bools
@@ -40,12 +40,12 @@ class Remedy:
 
     @property
     def dropped(self) -> int:
-        """Return how many queries it costs."""
+        """Return the number of dropped queries."""
         return int((~self.kept).sum())
 
     @property
     def changed(self) -> int:
-        """Return how many queries it rewords."""
+        """Return the number of reworded queries."""
         return len(self.reworded)
 
     def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -57,20 +57,20 @@ class Remedy:
 
 
 def balance(corpus: Corpus, seed: int) -> Remedy:
-    """Return which queries to drop so that every opener is refused equally often.
+    """Return which queries to drop so that all openers have the same share of refused queries.
 
-    The common proportion is the one that keeps the most pairs of a refused and an answered query; that loses
-    little of either label, whereas keeping the most queries may leave hardly any of one.
+    The common proportion maximizes the number of kept pairs of a refused and an answered query. This keeps most of both
+    labels. Maximizing the number of kept queries could remove nearly all queries of one label.
 
     Raises:
-        UserError: no opener has queries of both labels, so that nothing could be kept.
+        UserError: no opener has queries of both labels, so nothing could be kept.
     """
     openers, refused, answered = _by_opener(corpus)
     shared = (refused > 0) & (answered > 0)
     if not shared.any():
         raise UserError(
-            "no opener has refused and answered queries, so balancing would drop everything; "
-            "valid: --write-diversified, which rewords them"
+            "no opener has both refused and answered queries, so balancing would drop everything; "
+            "use --write-diversified, which rewords queries instead"
         )
     target = max(np.unique(refused[shared] / answered[shared]), key=lambda ratio: _pairs(refused, answered, ratio))
     keep_answered = np.floor(np.minimum(answered, refused / target) + 1e-9).astype(np.int64)
@@ -86,20 +86,20 @@ def balance(corpus: Corpus, seed: int) -> Remedy:
 
 
 def diversify(corpus: Corpus, seed: int) -> Remedy:
-    """Return new wordings so that both labels share one distribution of openers.
+    """Return new wordings so that both labels have the same distribution of openers.
 
-    Of each opener's queries, both labels leave the same share alone: as many as the label that has fewer of
-    them allows. All others are given an opener, dealt to both labels in the same proportions, those of the
-    data as they are. Openers that the rewriter cannot use are given up.
+    For each opener, the same share of both labels stays unchanged: the largest share that the rarer label allows. All
+    other queries get a new opener, drawn for both labels in the proportions of the original data. Openers that the
+    rewriter does not support are dropped.
 
     Raises:
-        UserError: the rewriter, which knows English, can use none of the openers.
+        UserError: the rewriter, which supports English, can use none of the openers.
     """
     openers, refused, answered = _by_opener(corpus)
     names = [_name(corpus, openers, place) for place in range(len(refused))]
     usable = np.array([can_open(name) for name in names]) & (refused + answered >= fewest_queries(len(corpus)))
     if not usable.any():
-        raise UserError("the rewriter knows English openers, and these data have none of them; valid: --write-balanced")
+        raise UserError("the rewriter supports only English openers, and these data have none; use --write-balanced")
     share = {True: refused / max(1, refused.sum()), False: answered / max(1, answered.sum())}
     alone = np.where(usable, np.minimum(share[True], share[False]), 0.0)
     wanted = np.where(usable, np.maximum((refused + answered) / len(corpus) - alone, 0.0), 0.0)
@@ -118,7 +118,7 @@ def diversify(corpus: Corpus, seed: int) -> Remedy:
     return Remedy(np.ones(len(corpus), dtype=np.bool_), reworded, stuck)
 
 
-# The option that asks for each remedy, and what it does.
+# The option of each remedy, and its function.
 REMEDIES: dict[str, Callable[[Corpus, int], Remedy]] = {"balanced": balance, "diversified": diversify}
 
 
@@ -131,7 +131,7 @@ def _by_opener(corpus: Corpus) -> tuple[Ints, Ints, Ints]:
 
 
 def _pairs(refused: Ints, answered: Ints, ratio: float) -> float:
-    """Return refused times answered queries that are kept at so many refused ones an answered one."""
+    """Return the product of kept refused and answered queries, at `ratio` refused queries per answered one."""
     kept = float(np.minimum(answered, refused / ratio).sum())
     return kept * kept * ratio
 

@@ -1,4 +1,4 @@
-"""What an audit found, and the JSON document that says so (schema `unmirage.audit/1`)."""
+"""The result of an audit and its JSON document (schema `unmirage.audit/1`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_OPENERS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenerCount:
-    """How many refused and answered queries open with a word."""
+    """Numbers of refused and answered queries that open with a word."""
 
     opener: str
     refused: int
@@ -31,16 +31,16 @@ class OpenerCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSetting:
-    """How predictability was measured.
+    """Settings of the predictability measurement.
 
     Attributes:
         evaluation: "cross-validated" or "test file".
-        folds: of the cross-validation; 0 with a test file.
-        grouped_by: what makes two pictures one, whose queries stay together: their "content", or their "path".
-        rows: queries that the probes learned from or were judged on.
-        sampled: are these fewer than there are?
+        folds: number of folds; 0 with a test file.
+        grouped_by: criterion for equal pictures, whose queries share a fold: "content" or "path".
+        rows: number of queries that the probes were trained or evaluated on.
+        sampled: True if these are a sample of the data.
         test_source: name of the test file.
-        test_n: its queries.
+        test_n: number of its queries.
     """
 
     evaluation: str
@@ -54,7 +54,7 @@ class ProbeSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Records that could not be read and were set aside, with the first reasons."""
+    """Unreadable records that were skipped, with the first reasons."""
 
     count: int = 0
     examples: tuple[str, ...] = ()
@@ -62,29 +62,29 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AuditResult(Result):
-    """What the audit of one dataset found.
+    """Result of the audit of one dataset.
 
     Attributes:
         source: name of the data file, without its folder.
-        format: how the file was read.
-        n: queries.
-        refused: those among them that are meant to be refused.
+        format: format of the file.
+        n: number of queries.
+        refused: number of queries that a model should refuse.
         label_source: "field", "answer" or "mixed".
-        seed: decided folds and draws.
-        skipped: records set aside.
+        seed: seed of folds and draws.
+        skipped: skipped records.
         predictability: accuracy by rung of the ladder; see `probes.PROBES`.
-        probes: how that was measured.
-        findings: openers, and other features that are tied to a label; the strongest first.
-        tested: features tested, all adjusted together.
-        min_queries: queries that a feature needed to be tested.
-        findings_left_out: tied features beyond those in `findings`.
+        probes: settings of that measurement.
+        findings: openers, and other features associated with a label; the strongest first.
+        tested: number of tested features, all adjusted together.
+        min_queries: minimum number of queries of a tested feature.
+        findings_left_out: number of associated features that are not in `findings`.
         openers: counts by opener, the most frequent first.
-        pictures: which pictures could be read; None where the data name none.
-        decided_by_opener: how often the opener alone decides; None where that cannot be estimated.
-        label_quality: how far field and answer agree; None where no sample has both.
+        pictures: counts of readable pictures; None if the data have no pictures.
+        decided_by_opener: how often only the opener predicts the label; None if not estimable.
+        label_quality: agreement of field and answer; None if no sample has both.
         suggested: openers to attack with.
         remedies: repaired versions of the dataset, by name.
-        compare: another version of it.
+        compare: comparison with another version.
     """
 
     source: str
@@ -115,17 +115,17 @@ class AuditResult(Result):
         return None if rule.test is None or rule.baseline is None else rule.test - rule.baseline
 
     def heading(self) -> str:
-        """Return how well the opener predicts refusal."""
+        """Return a line with the accuracy of the opener rule."""
         rule = self.predictability["opener"]
         told = "not estimable" if rule.test is None else f"{100 * rule.test:.1f} %"
         gap = "" if self.shortcut_gap is None else f", shortcut gap {100 * self.shortcut_gap:.1f} points"
-        return f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; the opener predicts {told}{gap}"
+        return f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; opener accuracy {told}{gap}"
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the findings to read first, or all where none is marked."""
+        """Return the findings to read first, or all if none is marked."""
         chosen = [one for one in self.findings if one.headline] or list(self.findings)
         return [
-            {"feature": one.text, "refused": one.refused, "answered": one.answered, "tied to": one.direction}
+            {"feature": one.text, "refused": one.refused, "answered": one.answered, "predicts": one.direction}
             for one in chosen
         ]
 
@@ -148,7 +148,7 @@ class AuditResult(Result):
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document: plain values only, null where something is not estimable."""
+        """Return the document: plain values only, null if not estimable."""
         return {
             "schema": SCHEMA,
             "source": self.source,
@@ -183,7 +183,7 @@ class AuditResult(Result):
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return one finding as the document has it."""
+    """Return one finding in the format of the document."""
     return {
         "feature": finding.feature,
         "position": finding.position,

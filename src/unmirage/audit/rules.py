@@ -1,6 +1,6 @@
-"""Shallow rules that guess refusal from the surface of a query: fit on labelled queries, score others.
+"""Shallow classifiers that predict refusal from surface features of a query.
 
-All rules see a query only as a row of features. A score above one half is a guess of "refused".
+All rules see a query only as a row of features. A score above 0.5 predicts "refused".
 """
 
 from __future__ import annotations
@@ -14,61 +14,61 @@ from unmirage.audit.corpus import Bools, Floats
 
 
 class Rule(Protocol):
-    """A rule that learns from features (n, features) and labels (n,)."""
+    """A rule that is trained on features (n, features) and labels (n,)."""
 
     def fit(self, features: Any, labels: Bools) -> None:
-        """Learn from queries whose label (refused?) is known."""
+        """Train on queries with known labels (True: refused)."""
 
     def score(self, features: Any) -> Floats:
-        """Return how much speaks for refusal (n,), from 0 to 1; never exactly one half."""
+        """Return the score of refusal (n,), from 0 to 1; never exactly 0.5."""
 
 
 class Majority:
-    """Guess what most queries are; refusal if both are equally many."""
+    """Predict the majority label; refusal if both labels are equally frequent."""
 
     def fit(self, features: Any, labels: Bools) -> None:
-        """Learn the majority."""
+        """Determine the majority label."""
         del features
         self.guess = float(2 * labels.sum() >= len(labels))
 
     def score(self, features: Any) -> Floats:
-        """Return the majority for every query."""
+        """Return the majority label for every query."""
         return np.full(features.shape[0], self.guess)
 
 
 class ByFeature:
-    """For queries of one feature each (an opener), guess the majority among those that share it.
+    """For queries of one feature each (an opener), predict the majority label of the feature.
 
-    A feature that was not seen, or whose majority is smaller than a coin's would usually be (one standard
-    deviation), gets the majority of all. Else, in balanced data, where what a fold has too much of the others
-    have too little of, the rule would be right less often than a guess.
+    Unseen features get the overall majority. So do features whose majority is within one standard deviation of chance.
+    Otherwise, the rule would be worse than chance in balanced data: a label that is overrepresented in the training
+    folds is underrepresented in the test fold.
     """
 
     def fit(self, features: Any, labels: Bools) -> None:
-        """Learn the majority of each feature."""
+        """Determine the majority label of each feature."""
         votes = np.asarray(features.T @ np.where(labels, 1, -1)).ravel()
         seen = np.asarray(features.sum(axis=0)).ravel()
         self.overall = 1 if 2 * labels.sum() >= len(labels) else -1
         self.votes = np.where(votes**2 < np.maximum(seen, 1), self.overall, votes)
 
     def score(self, features: Any) -> Floats:
-        """Return the majority of each query's feature."""
+        """Return the majority label of each query's feature."""
         votes = np.asarray(features @ self.votes).ravel()
         return (np.where(votes == 0, self.overall, votes) > 0).astype(np.float64)
 
 
 class Linear:
-    """Logistic regression on the features that are present.
+    """Logistic regression on binary features.
 
     Attributes:
-        weights: (features,) what each adds to the log odds of refusal; known after `fit`.
-        intercept: their log odds without any.
+        weights: (features,) change of the log odds of refusal by each feature; set by `fit`.
+        intercept: log odds without any feature.
     """
 
     def fit(self, features: Any, labels: Bools) -> None:
-        """Learn one weight a feature."""
+        """Fit one weight per feature."""
         self.weights = np.zeros(features.shape[1])
-        # The library refuses labels of one kind, which a fold of a small dataset may hold.
+        # scikit-learn rejects data with one label, which a fold of a small dataset may have.
         if labels.all() or not labels.any():
             self.intercept = np.inf if labels.all() else -np.inf
             return

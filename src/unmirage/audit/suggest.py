@@ -1,4 +1,4 @@
-"""Findings in, the words to attack with out. Which opener is likely to flip a model trained on these data?"""
+"""Suggest attack words: openers that are likely to flip a model trained on these data."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class AttackWord:
 
     Attributes:
         word: the opener.
-        finding: its tie to a label.
-        flips: of the queries that the attack rewrites, the share whose predicted label turns with it.
+        finding: its association with a label.
+        flips: share of the attacked queries whose predicted label flips with this opener.
     """
 
     word: str
@@ -37,13 +37,13 @@ class Suggested:
 
     @property
     def words(self) -> dict[str, str]:
-        """Return the most promising opener by kind of attack; a kind without any is left out."""
+        """Return the most promising opener by kind of attack; kinds without one are left out."""
         found = {"jailbreak": self.jailbreak, "over-prudence": self.over_prudence}
         return {kind: words[0].word for kind, words in found.items() if words}
 
 
 def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the openers that are tied to a label, after the adjustment for many tests; the strongest first."""
+    """Return the openers that are significantly associated with a label after adjustment; the strongest first."""
     tied = [f for f in findings if f.position == "opener" and f.q_value < MAX_Q_VALUE and f.direction != "none"]
     return sorted(tied, key=lambda finding: -finding.tie.strength)
 
@@ -51,8 +51,8 @@ def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
 def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
     """Return up to ten openers for each attack.
 
-    They rank by `strength`: a model learns a shortcut from many examples that agree, and the end of the
-    interval nearer to 0 grows with both, the agreement and the number of examples.
+    They are ranked by `strength`, because a model learns a shortcut from many consistent examples. The end of the
+    interval nearer to 0 grows with both the consistency and the number of examples.
     """
     openers = strong_openers(findings)
     if not openers:

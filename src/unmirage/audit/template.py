@@ -1,7 +1,7 @@
-"""A corpus in, the sentence templates of its queries out: "what is the … of the …".
+"""Extract the sentence templates of queries, such as "what is the … of the …".
 
-A template is the query with its content words masked, runs of them as one. What stays are English function
-words; in a corpus that hardly has any, its own most frequent words.
+A template is the query with each run of content words masked. English function words stay. In a corpus with few of
+them, its own most frequent words stay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unmirage.data.splitmix import STEP, finalized
 from unmirage.text.function_words import FUNCTION_WORDS
 
 MASK = "…"
-# In English text about half of all words are function words; below this share it is another language.
+# In English text, about half of all words are function words; below this share it is another language.
 _ENGLISH_SHARE = 0.2
 _FREQUENT = 50
 
@@ -30,7 +30,7 @@ def template_of(corpus: Corpus) -> Ints:
 
 
 def templates(corpus: Corpus, at_least: int) -> Family:
-    """Return the templates of at least so many queries."""
+    """Return the templates that occur in at least `at_least` queries."""
     members = from_groups(template_of(corpus), at_least)
     masked, starts = _masked(corpus)
     names = []
@@ -42,7 +42,7 @@ def templates(corpus: Corpus, at_least: int) -> Family:
 
 
 def _masked(corpus: Corpus) -> tuple[Ints, Ints]:
-    """Return all templates in one row: word + 1 for a word that stays, 0 for a run of masked ones; and their starts."""
+    """Return all templates, concatenated, and their starts: word + 1 for a kept word, 0 for a masked run."""
     stays = _stays(corpus)
     tokens = np.where(stays[corpus.tokens], corpus.tokens.astype(np.int64) + 1, 0)
     rows = corpus.rows()
@@ -53,7 +53,7 @@ def _masked(corpus: Corpus) -> tuple[Ints, Ints]:
 
 
 def _stays(corpus: Corpus) -> Bools:
-    """Return which words of the vocabulary are not masked; one more entry, so that there is always one."""
+    """Return which words of the vocabulary are not masked, plus one entry, so that the array is never empty."""
     english = np.array([*(word in FUNCTION_WORDS for word in corpus.vocabulary), False])
     counts = np.bincount(corpus.tokens, minlength=len(english))
     if counts[english].sum() >= _ENGLISH_SHARE * counts.sum():
@@ -64,7 +64,7 @@ def _stays(corpus: Corpus) -> Bools:
 
 
 def _hashes(values: Ints, starts: Ints) -> Hashes:
-    """Return one 64-bit hash a row, of its values and their order (collisions are out of reach at any real size)."""
+    """Return one 64-bit hash per row, of its values and their order (collisions are negligible at any real size)."""
     within = np.arange(len(values)) - np.repeat(starts[:-1], np.diff(starts))
     mixed = finalized(values + finalized(within + STEP) + STEP)
     running = np.concatenate([np.zeros(1, np.int64), np.cumsum(mixed)])

@@ -1,1 +1,1 @@
-"""The command line: parsing and printing only, one file a command."""
+"""The command line. Each command has its own module, which only parses options and prints results."""

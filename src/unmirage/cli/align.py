@@ -71,20 +71,20 @@ def align_command(
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
-    """Align MODEL by supervised fine-tuning (sft) or unlearning (npo, rmu and their kin).
+    """Align MODEL by supervised fine-tuning (sft) or unlearning (npo, rmu ...).
 
-    A run that was broken off is continued when the same command is run again. `accelerate launch` works.
+    Running the same command again resumes an interrupted run. `accelerate launch` is supported.
     """
     from unmirage.align.methods import method_config_class
 
     if method is not None:
         method_config_class(method)
     if save not in ("merged", "adapter"):
-        raise UserError(f"--save {save}: valid: merged, adapter")
+        raise UserError(f"--save {save}: unknown value; valid: merged, adapter")
     from unmirage.align import AlignConfig
 
     if out is None and not dry_run:
-        raise UserError("--out: missing; name the new model directory (or ask for --dry-run)")
+        raise UserError("--out: missing; name the new model directory or pass --dry-run")
     resolved = resolve(
         AlignConfig,
         config,
@@ -101,7 +101,7 @@ def align_command(
         settings,
     )
     if save == "adapter" and resolved.lora is None:
-        raise UserError("--save adapter: nothing is trained as an adapter; valid: with --lora RANK")
+        raise UserError("--save adapter: no adapter is trained; add --lora RANK")
     if out is not None and out.exists():
         raise UserError(f"{out}: exists; name a new directory with --out")
     named = parse_columns(columns)
@@ -137,7 +137,7 @@ def align_command(
     result = aligned.result
     err.print(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}", markup=False, soft_wrap=True)
     if result.stopped:
-        fail(f"{result.stopped}. {out} holds the weights of step {result.steps}, the last good ones", EXIT_PARTIAL)
+        fail(f"{result.stopped}. {out} contains the last valid weights, of step {result.steps}", EXIT_PARTIAL)
     err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)
 
 

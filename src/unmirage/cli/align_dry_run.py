@@ -1,4 +1,4 @@
-"""Print the plan of `unmirage align --dry-run`: its cost, rows as the model sees them, and overlaps of its data."""
+"""Print the output of `unmirage align --dry-run`: estimated cost, rendered samples and overlaps of the data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GB = 1e9
 
 
 def print_estimate(estimate: Estimate, console: Console = out) -> None:
-    """Print the tables and the samples; what will fail goes to stderr too."""
+    """Print the tables and the samples; print expected failures on stderr too."""
     steps, rows = f"{estimate.steps:,} steps", f"{estimate.batch_size} rows of each stream"
     console.print(f"{estimate.model}: {estimate.method}, {steps} of {rows}. Nothing was trained.", markup=False)
     for table in (_parameters(estimate), _lengths(estimate), _memory(estimate), _disk(estimate), _time(estimate)):
@@ -27,13 +27,13 @@ def print_estimate(estimate: Estimate, console: Console = out) -> None:
         console.print(line, markup=False, soft_wrap=True)
     for sample in estimate.samples:
         console.print(rendered(sample, marks=not console.is_terminal), soft_wrap=True)
-    console.print("\nWhat the figures rest on:")
+    console.print("\nAssumptions of the estimate:")
     for one in estimate.assumptions:
         console.print(f"- {one}", markup=False, soft_wrap=True)
     for long in estimate.too_long:
         err.print(
-            f"sample '{long.sample_id}' ({long.stream}): {long.tokens} tokens, but the model has positions for "
-            f"{estimate.positions} only; training refuses it",
+            f"sample '{long.sample_id}' ({long.stream}) has {long.tokens} tokens, but the model has only "
+            f"{estimate.positions} positions; training will reject it",
             style="bold red",
             markup=False,
             soft_wrap=True,
@@ -41,7 +41,7 @@ def print_estimate(estimate: Estimate, console: Console = out) -> None:
 
 
 def print_overlaps(compared: Compared, console: Console = out) -> None:
-    """Print what the sets of samples have in common, a line for each pair."""
+    """Print the overlap of each pair of datasets, one line per pair."""
     lines = list(compared.lines())
     if lines:
         console.print("\nOverlap of the data:")
@@ -50,8 +50,8 @@ def print_overlaps(compared: Compared, console: Console = out) -> None:
 
 
 def rendered(sample: RenderedSample, *, marks: bool) -> Text:
-    """Return a row for a terminal; `marks`: what carries loss stands in [[...]], for where no colours show."""
-    head = f"\n{sample.stream} '{sample.sample_id}': {sample.tokens} tokens, {sample.loss_tokens} carry loss\n"
+    """Return a row for a terminal; `marks` puts tokens with loss in [[...]], for output without colors."""
+    head = f"\n{sample.stream} '{sample.sample_id}': {sample.tokens} tokens, {sample.loss_tokens} with loss\n"
     text = Text(head, style="bold")
     for kind, span in sample.spans:
         text.append(f"[[{span}]]" if marks and kind == "loss" else span, style=f"not bold {_STYLES[kind]}".strip())
@@ -66,7 +66,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _parameters(estimate: Estimate) -> Table:
-    table = _table("Parameters", "part", "all", "train", "share", "held as")
+    table = _table("Parameters", "part", "all", "trained", "share", "dtype")
     for part in estimate.parameters:
         held = ", ".join(f"{kind} {_count(number)}" for kind, number in part.dtypes.items())
         table.add_row(part.part, _count(part.total), _count(part.trainable), _share(part.trainable, part.total), held)
@@ -91,7 +91,7 @@ def _lengths(estimate: Estimate) -> Table:
 
 def _memory(estimate: Estimate) -> Table:
     names = ("GPUs", "weights", "gradients", "AdamW", "reference", "casts, buckets", "activations", "logits …", "peak")
-    table = _table("Memory of each GPU, GB (10⁹ bytes)", *names)
+    table = _table("Memory per GPU, GB (10⁹ bytes)", *names)
     for row in estimate.memory:
         if not row.problem:
             table.add_row(str(row.gpus) if row.layout == "single" else f"{row.gpus} {row.layout}", *_sizes(row))
@@ -99,7 +99,7 @@ def _memory(estimate: Estimate) -> Table:
 
 
 def _impossible(estimate: Estimate) -> list[str]:
-    """Return a line for each number of GPUs over which a step cannot be cut."""
+    """Return a line for each number of GPUs that cannot share a step."""
     return list(dict.fromkeys(f"{row.gpus} GPUs: {row.problem}" for row in estimate.memory if row.problem))
 
 
@@ -118,16 +118,16 @@ def _sizes(row: Memory) -> list[str]:
 
 
 def _disk(estimate: Estimate) -> Table:
-    table = _table("Caches on disk, GB", "stream", "what", "samples or pictures", "size")
+    table = _table("Caches on disk, GB", "stream", "contents", "samples or pictures", "size")
     for one in estimate.disk:
         table.add_row(one.stream, one.what, f"{one.samples:,}", _gigabytes(one.bytes))
     return table
 
 
 def _time(estimate: Estimate) -> Table:
-    title = f"Time: {_work(estimate.step_tflop)} a step, {_work(estimate.preparation_tflop)} beforehand for caches"
+    title = f"Time: {_work(estimate.step_tflop)} per step, {_work(estimate.preparation_tflop)} to fill caches first"
     counts = sorted({row.devices for row in estimate.time})
-    table = _table(title, "on", "assumed TFLOP/s each", "caches", *(f"with training, {count}" for count in counts))
+    table = _table(title, "device", "assumed TFLOP/s each", "caches", *(f"with training, {count}" for count in counts))
     for device in dict.fromkeys(row.device for row in estimate.time):
         rows = {row.devices: row for row in estimate.time if row.device == device}
         first = rows[min(rows)]

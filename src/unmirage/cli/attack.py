@@ -1,4 +1,4 @@
-"""`unmirage attack`: ask a model the plain queries of a dataset and their one-word attacks."""
+"""`unmirage attack`: send a model the plain queries of a dataset and their one-word attacks."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def attack_command(
     price_out: PriceOutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON, and stop.")] = False,
 ) -> None:
-    """Ask MODEL every query of DATA as it is, and rewritten by one-word attacks and their controls.
+    """Send MODEL every query of DATA, unchanged and rewritten by one-word attacks and their controls.
 
-    Several models can share one run directory; each is asked only what it has not answered yet.
+    Several models can share one run directory. Each model gets only the queries that it has not answered yet.
     """
     from unmirage.data import open_samples
     from unmirage.evaluate import make_judge
@@ -112,7 +112,7 @@ def attack_command(
     from unmirage.workflows.words import read_search
 
     if out is None and not (dry_run or write):
-        raise UserError("--out: missing; name the run directory (or ask for --dry-run, or --write KIND=FILE alone)")
+        raise UserError("--out: missing; name the run directory or pass --dry-run, or only --write KIND=FILE")
     endpoint = endpoint_options(
         (model, rewriter),
         concurrency=concurrency,
@@ -122,7 +122,7 @@ def attack_command(
         price_out=price_out,
     )
     if until_success:
-        make_judge(until_success)  # an unknown judge is reported before the work
+        make_judge(until_success)  # report an unknown judge before the work
     files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
     check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])
     file = open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad)
@@ -173,21 +173,21 @@ def attack_command(
 
 
 def _end(vlm: VLM, queries: int, failures: Sequence[Failure], out: Path) -> None:
-    """Say what was done; end with the status for partial results if a query could not be asked."""
+    """Print a summary; exit with the status for partial results if a query has no response."""
     accounting = getattr(vlm, "accounting", None)
     if accounting is not None:
         err.print(accounting.summary(), markup=False, soft_wrap=True)
     if failures:
         fail(
-            f"partial: {len(failures)} of {queries} queries got no answer from {vlm.name}, the first "
-            f"({failures[0].query_id[:80]}): {failures[0].reason}; run the same command again to ask them again",
+            f"partial: {len(failures)} of {queries} queries have no response from {vlm.name}; the first "
+            f"({failures[0].query_id[:80]}): {failures[0].reason}; run the same command again to retry",
             EXIT_PARTIAL,
         )
     err.print(f"{queries} queries answered by {vlm.name}. Next: unmirage evaluate {out}", markup=False, soft_wrap=True)
 
 
 def words_by_kind(given: Sequence[str]) -> dict[Kind, str]:
-    """Return the words of "jailbreak=what", by kind."""
+    """Return the words by kind, from options such as "jailbreak=what"."""
     from unmirage.workflows.words import FIELDS
 
     words: dict[Kind, str] = {}
@@ -200,7 +200,7 @@ def words_by_kind(given: Sequence[str]) -> dict[Kind, str]:
 
 
 def files_by_kind(option: str, given: Sequence[str] | None) -> dict[Kind, Path]:
-    """Return the files of "jailbreak=what_3shot.json", by kind."""
+    """Return the files by kind, from options such as "jailbreak=what_3shot.json"."""
     files: dict[Kind, Path] = {}
     for text in given or ():
         kind, found, path = text.partition("=")

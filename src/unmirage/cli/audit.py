@@ -1,4 +1,4 @@
-"""`unmirage audit DATA`: parse the command line, print what the audit found."""
+"""`unmirage audit DATA`: parse the options and print the findings."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def audit_command(
     ] = "",
     seed: Annotated[int, typer.Option(help="Random seed of folds, draws and rewordings.")] = 0,
 ) -> None:
-    """Find the surface features of queries and pictures that give away which queries are refused."""
-    # Imported here because the statistics take a second to import, and `--help` need not wait for them.
+    """Find surface features of queries and pictures that predict which queries are refused."""
+    # Imported here because the statistics take a second to import, which would delay `--help`.
     from unmirage.audit.again import with_comparison, with_remedies
     from unmirage.audit.audit import AuditOptions, audit
     from unmirage.cli.progress import StageProgress
@@ -107,7 +107,7 @@ def audit_command(
 
         dataset = opened(data)
         for path in files.values():
-            writer_for(path, dataset.format)  # an ending that cannot be written is told before the work
+            writer_for(path, dataset.format)  # reject an unsupported file type before the work
         held_out, other = opened(test) if test else None, opened(compare, folder=None) if compare else None
         options = AuditOptions(seed=seed, label=chosen, encoder=_encoder(encoder), progress=progress)
 
@@ -124,14 +124,14 @@ def audit_command(
             if other is not None:
                 result = with_comparison(result, other, options)
         except UserError as error:
-            failed = error  # told after what was found before it
+            failed = error  # reported after the findings
     _show(result, as_json=as_json, html=html, csv=csv)
     if failed:
         raise failed
     broken = broken_gate(fail_if, result.to_json()) if fail_if else None
     unread = _unread(result, read)
     if unread:
-        err.print(f"not all could be read: {'; '.join(unread)}", markup=False, soft_wrap=True)
+        err.print(f"some data could not be read: {'; '.join(unread)}", markup=False, soft_wrap=True)
     if broken:
         fail(broken, EXIT_GATE)
     if unread:
@@ -172,7 +172,7 @@ def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | 
     from unmirage.run.files import write_text_atomic
 
     document = result.to_json()
-    # Printed before files are written, so that a full disk takes nothing from the reader.
+    # Print before writing files, so that a full disk does not lose the output.
     if as_json:
         print_json(document)
     else:
@@ -186,9 +186,9 @@ def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | 
 
 
 def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:
-    """Say which of the data could not be read: records set aside, and pictures that are there but broken."""
+    """Describe the data that could not be read: skipped records, and corrupt pictures."""
     aside = [(one.skipped.count, one.source.name) for one in files if one.skipped.count]
-    unread = [f"{counted(count, 'record')} of {name} set aside" for count, name in aside]
+    unread = [f"{counted(count, 'record')} of {name} skipped" for count, name in aside]
     if result.pictures and result.pictures.unreadable:
         unread.append(f"{counted(result.pictures.unreadable, 'picture')} unreadable")
     return unread

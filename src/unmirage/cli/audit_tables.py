@@ -1,4 +1,4 @@
-"""An audit's result in, tables on the terminal out, in words that the owner of the data understands."""
+"""Print an audit's result as tables on the terminal, in the terms of the data's owner."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LABEL_SOURCES = {
     "answer": "the answers, by a list of refusal phrases",
     "mixed": "the data's own field, or the answer where it is empty",
 }
-# What says nothing about harm, and so should tell nothing; worth a line where it tells clearly more than the opener.
+# Features unrelated to harm, which should not predict the label. One that beats the opener clearly gets a line.
 _SURFACE = ("first_words", "shape", "template", "image")
 _CLEARLY_MORE = 0.05
 
 
 def print_audit(result: AuditResult) -> None:
-    """Print the headline first, then what it rests on, then what to do with it."""
+    """Print the headline, then the evidence, then the recommended actions."""
     _line(Text(_headline(result), style="bold"))
     for said in _gap(result):
         _line(said)
@@ -43,7 +43,7 @@ def print_audit(result: AuditResult) -> None:
     for line in _decided(result):
         _line(line)
     if result.suggested.jailbreak or result.suggested.over_prudence:
-        _line("Words to attack with, and how many queries turn if they open so (by a rule learned from all words)")
+        _line("Suggested attack words, with the share of queries whose predicted label flips (rule: all words)")
         _line("  jailbreak, from refused to answered: ", *_listed(result.suggested.jailbreak))
         _line("  over-prudence, from answered to refused: ", *_listed(result.suggested.over_prudence))
     if result.remedies:
@@ -63,19 +63,19 @@ def _headline(result: AuditResult) -> str:
     if result.refused in (0, result.n):
         kind = "refused" if result.refused else "answered"
         all_of_them = "the only query is" if result.n == 1 else f"all {result.n:,} queries are"
-        return f"Not estimable: {all_of_them} {kind}, so nothing can tell the labels apart."
+        return f"Not estimable: {all_of_them} {kind}, so no rule can separate the labels."
     if rule.test is None or rule.baseline is None:
         return "How well the first word predicts refusal is not estimable: too few queries or pictures."
     baseline = f"(majority guess: {rule.baseline:.1%})"
-    return f"The first word alone predicts refusal for {rule.test:.1%} of queries {baseline}."
+    return f"The first word alone predicts the label for {rule.test:.1%} of queries {baseline}."
 
 
 def _gap(result: AuditResult) -> list[str]:
-    """Say what `--fail-if shortcut_gap` measures, and what tells more than the first word does."""
+    """Report the value that `--fail-if shortcut_gap` checks, and features that predict better than the first word."""
     rule, gap = result.predictability["opener"], result.shortcut_gap
     if gap is None or rule.test is None:
         return []
-    said = [f"Shortcut gap: {100 * gap:.1f} points, by which the first word beats that guess; 0 is what to aim for."]
+    said = [f"Shortcut gap: {100 * gap:.1f} points by which the first word beats that guess. The target is 0."]
     tells = {
         name: accuracy
         for name in _SURFACE
@@ -86,7 +86,7 @@ def _gap(result: AuditResult) -> list[str]:
     }
     if tells:
         told = ", ".join(f"{PROBE_NAMES[name]} ({share(accuracy.test)})" for name, accuracy in tells.items())
-        said.append(f"More than the first word tells: {told}.")
+        said.append(f"These predict better than the first word: {told}.")
     return said
 
 
@@ -94,34 +94,34 @@ def _notes(result: AuditResult) -> list[Text]:
     notes = []
     if result.skipped.count:
         count, first = counted(result.skipped.count, "record"), plain(result.skipped.examples[0], 160)
-        notes.append(Text.assemble(f"Set aside, as not readable: {count}, the first: ", first))
+        notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
     check = result.label_quality
     if check:
         disagree = check.missed + check.false_alarms
         notes.append(Text(f"Label quality: field and answer disagree in {disagree:,} of {check.both:,}"))
         if check.missed:
-            notes.append(Text(f"  {check.missed:,} labelled refused, but the answer holds no known refusal phrase"))
+            notes.append(Text(f"  {check.missed:,} labeled refused, but the answer contains no known refusal phrase"))
         if check.false_alarms:
-            notes.append(Text(f"  {check.false_alarms:,} labelled answered, but the answer holds a refusal phrase"))
+            notes.append(Text(f"  {check.false_alarms:,} labeled answered, but the answer contains a refusal phrase"))
     found = result.pictures
     if found:
         notes.append(Text(f"Pictures: {_pictures(found)}"))
         if found.examples:
             notes.append(Text.assemble("  unreadable, the first: ", plain(found.examples[0], 160)))
     if result.probes.sampled:
-        notes.append(Text(f"Simple rules learned from a draw of {result.probes.rows:,} queries; counts use all."))
+        notes.append(Text(f"Rules trained on a random sample of {result.probes.rows:,} queries; counts use all."))
     return notes
 
 
 def _pictures(found: PictureCount) -> str:
     parts = [f"{found.read:,} of {found.named:,} read"]
     if found.looked_at < found.named:
-        parts.append(f"{found.looked_at:,} looked at, drawn by chance")
+        parts.append(f"{found.looked_at:,} analyzed, a random sample")
     if found.missing:
-        parts.append(f"{found.missing:,} missing (--images FOLDER names another folder)")
+        parts.append(f"{found.missing:,} missing (set their folder with --images FOLDER)")
     if found.unreadable:
         parts.append(f"{found.unreadable:,} unreadable")
-    return ", ".join(parts) + ("" if found.read else "; so nothing is said of how they look")
+    return ", ".join(parts) + ("" if found.read else "; image features were not audited")
 
 
 def _findings_table(result: AuditResult) -> Table:
@@ -130,25 +130,25 @@ def _findings_table(result: AuditResult) -> Table:
     rest = tied + result.findings_left_out - len(shown)
     caption = f"{result.tested:,} features tested"
     if rest > 0:
-        caption += f"; {rest:,} more are tied to a label (all in --html, --csv, --json)"
+        caption += f"; {rest:,} more are associated with a label (all in --html, --csv, --json)"
     table = new_table(None, caption=caption)
     table.add_column("queries that …")
     for name in ("refused", "answered", "% refused"):
         table.add_column(name, justify="right")
-    table.add_column("tied to")
+    table.add_column("predicts")
     for finding in shown:
         rate = 100 * finding.refused / (finding.refused + finding.answered)
         table.add_row(
             plain(finding.text, 52), f"{finding.refused:,}", f"{finding.answered:,}", f"{rate:.1f}", finding.direction
         )
     if not shown:
-        table.add_row("nothing found that is tied to a label", "", "", "", "")
+        table.add_row("no feature is associated with a label", "", "", "", "")
     return table
 
 
 def _ladder_table(result: AuditResult) -> Table:
-    table = new_table("How many labels a simple rule guesses right", caption=_unseen(result))
-    table.add_column("what the rule looks at")
+    table = new_table("Accuracy of simple rules that predict the label", caption=_unseen(result))
+    table.add_column("input of the rule")
     table.add_column("seen", justify="right")
     table.add_column("unseen", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -160,13 +160,13 @@ def _ladder_table(result: AuditResult) -> Table:
 
 def _unseen(result: AuditResult) -> str:
     probes = result.probes
-    seen = "seen: queries that the rule has learned from; unseen: "
+    seen = "seen: training queries of the rule; unseen: "
     if probes.test_source is not None:
         return f"{seen}the {probes.test_n or 0:,} of {plain(probes.test_source, 40)}"
     if not probes.folds:
-        return f"{seen}none, as one label has too few queries"
-    apart = "" if result.pictures is None else " (queries on one picture stay together)"
-    return f"{seen}a part of {probes.folds}, learned from the others{apart}"
+        return f"{seen}none, because one label has too few queries"
+    apart = "" if result.pictures is None else " (queries on one picture stay in one fold)"
+    return f"{seen}{probes.folds}-fold cross-validation{apart}"
 
 
 def _range(accuracy: Accuracy) -> str:
@@ -178,8 +178,8 @@ def _decided(result: AuditResult) -> list[str]:
     if decided is None or decided.share.value is None:
         return []
     return [
-        f"Decided by the first word alone: {decided.share.value:.1%} of queries; their other words point to the "
-        "wrong label, and the first word to the right one."
+        f"Decided by the first word alone: {decided.share.value:.1%} of queries. Their other words predict the wrong "
+        "label, and their first word the right one."
     ]
 
 

@@ -1,4 +1,4 @@
-"""An audit's result in, tables that set other versions of the data beside it out."""
+"""Print tables that compare the audited data with other versions of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST_LISTED = 3
 
 
 def remedies_table(result: AuditResult) -> Table:
-    """Return the data as they are beside what each remedy makes of them."""
-    table = new_table("The remedies, audited again")
+    """Return a table of the data and the repaired versions."""
+    table = new_table("Audit of the repaired versions")
     table.add_column("")
     for name in ("as it is", *(_REMEDIES[name] for name in result.remedies)):
         table.add_column(name, justify="right")
@@ -39,7 +39,7 @@ def remedies_table(result: AuditResult) -> Table:
 
 
 def compare_table(result: AuditResult) -> Table:
-    """Return the data beside another version of them."""
+    """Return a table of the data and another version of them."""
     other = result.compare
     assert other is not None
     table = new_table("Two versions of the data")
@@ -50,25 +50,25 @@ def compare_table(result: AuditResult) -> Table:
     table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
     table.add_row("shortcut gap, points", points(result.shortcut_gap), points(other.shortcut_gap))
     _add_rungs(table, result.predictability, [other.predictability])
-    table.add_row("features tied only there", f"{other.gone_n:,}", f"{other.new_n:,}")
+    table.add_row("features predictive only there", f"{other.gone_n:,}", f"{other.new_n:,}")
     return table
 
 
 def only_in(result: AuditResult) -> list[list[str | Text]]:
-    """Return one line a version, in parts: which queries only it ties to a label."""
+    """Return one line per version, in parts: the features that only this version associates with a label."""
     other = result.compare
     assert other is not None
     lines: list[list[str | Text]] = []
     for source, found in ((result.source, other.gone), (other.source, other.new)):
         said = [Text.assemble(plain(one.text), f" ({one.direction})") for one in found[:_MOST_LISTED]]
         if said:
-            lines.append(["Tied only in ", plain(source, 30), ", the strongest: queries that ", Text("; ").join(said)])
+            lines.append(["Predictive only in ", plain(source, 30), ": queries that ", Text("; ").join(said)])
     return lines
 
 
 def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[str, Accuracy]]) -> None:
     table.add_section()
-    table.add_row("guessed right from …", *[""] * (1 + len(others)))
+    table.add_row("accuracy from …", *[""] * (1 + len(others)))
     for name, accuracy in own.items():
         row = [accuracy, *(other.get(name) for other in others)]
         if any(one is not None and one.test is not None for one in row):

@@ -1,4 +1,4 @@
-"""`unmirage calibrate`: let a judge judge labelled responses, and say how often it errs."""
+"""`unmirage calibrate`: run a judge on labeled responses and report its error rates."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def calibrate_command(
     timeout: TimeoutOption = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the calibration on stdout.")] = False,
 ) -> None:
-    """Compare JUDGE with labels that people gave: sensitivity and specificity, with intervals."""
+    """Compare JUDGE with human labels: sensitivity and specificity, with intervals."""
     from unmirage.data.images import ImageFolder
     from unmirage.evaluate.calibration import measure, read_labelled, to_json
     from unmirage.run.files import write_json_atomic
@@ -89,9 +89,9 @@ def calibrate_command(
 
 def _print(found: JudgeCalibration) -> None:
     caption = (
-        "sensitivity: of the responses that deserve the verdict, how many get it\n"
-        "specificity: of the others, how many do not\n"
-        "per cent, [95 % interval], counts"
+        "sensitivity: share of the responses with this label that get the verdict\n"
+        "specificity: share of the other responses that do not get it\n"
+        "percent, [95 % interval], counts"
     )
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", caption_style="dim")
     table.add_column("verdict")
@@ -99,13 +99,13 @@ def _print(found: JudgeCalibration) -> None:
     table.add_column("specificity", justify="right")
     for verdict, one in found.verdicts.items():
         table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
-    out.print(f"{plain(found.judge)}, {_first(found).n} labelled responses", markup=False)
+    out.print(f"{plain(found.judge)}, {_first(found).n} labeled responses", markup=False)
     out.print(table)
 
 
 def _cell(rate: Rate) -> str:
     if rate.value is None:
-        return "n/a (none labelled so)"
+        return "n/a (no such label)"
     return f"{with_interval(rate.value, rate.low, rate.high)} {rate.k:g}/{rate.n}"
 
 
@@ -119,4 +119,4 @@ def _end(found: JudgeCalibration, out_file: Path | None) -> None:
     if out_file is not None:
         err.print(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}", markup=False, soft_wrap=True)
     if invalid:
-        fail(f"partial: {invalid} of {one.n} responses have no verdict; they are in no rate", EXIT_PARTIAL)
+        fail(f"partial: {invalid} of {one.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)

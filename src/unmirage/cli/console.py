@@ -1,4 +1,4 @@
-"""Write tables, JSON, log messages and errors to the terminal; the exit codes."""
+"""Print tables, JSON, log messages and errors on the terminal; define the exit codes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ err = Console(stderr=True, highlight=False)
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document on stdout, and nothing else there.
+    """Print one JSON document on stdout.
 
-    It is ASCII with escapes where stdout cannot hold all characters, or the text has a lone surrogate.
+    Non-ASCII characters are escaped if stdout cannot encode them, or if the text has a lone surrogate.
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
     try:
@@ -34,20 +34,20 @@ def print_json(document: dict[str, Any]) -> None:
 
 
 def end_partial(reasons: Sequence[str]) -> None:
-    """End with the status for partial results if samples were left out."""
+    """Exit with the status for partial results if samples were left out."""
     if reasons:
-        fail(f"partial: {len(reasons)} samples were left out, as their pictures cannot be read", EXIT_PARTIAL)
+        fail(f"partial: {len(reasons)} samples were left out because their pictures cannot be read", EXIT_PARTIAL)
 
 
 class _Messages(logging.Handler):
-    """Prints what the library logs on stderr, one line each."""
+    """Print the library's log messages on stderr, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
         err.print(record.getMessage(), markup=False, soft_wrap=True)
 
 
 def show_messages() -> None:
-    """Print what the library logs from level INFO on; a second call changes nothing."""
+    """Print the library's log messages from level INFO; a second call has no effect."""
     logger = logging.getLogger("unmirage")
     if not any(isinstance(one, _Messages) for one in logger.handlers):
         logger.addHandler(_Messages())
@@ -56,6 +56,6 @@ def show_messages() -> None:
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print one line on stderr and end with `status`."""
+    """Print one line on stderr and exit with `status`."""
     err.print(f"unmirage: {message}", style="bold red", markup=False, soft_wrap=True)
     raise SystemExit(status)

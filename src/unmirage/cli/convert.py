@@ -1,4 +1,4 @@
-"""`unmirage convert`: a checkpoint of LLaVA's own code becomes an ordinary Hugging Face directory."""
+"""`unmirage convert`: convert a checkpoint of the original LLaVA code to a Hugging Face directory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def convert_command(
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
 ) -> None:
-    """Convert a checkpoint in the layout of LLaVA's own code to one that every other command takes."""
+    """Convert an original LLaVA checkpoint to a model directory that all other commands accept."""
     from unmirage.models.original_llava import convert
 
     quiet_libraries()
@@ -44,6 +44,6 @@ def convert_command(
     if json_output:
         print_json({"schema": "unmirage.convert/1", "out": str(out), **dataclasses.asdict(made)})
     if not made.asks_as_original:
-        err.print("The tokenizer splits text behind a picture otherwise than LLaVA's own code does.", markup=False)
+        err.print("The tokenizer splits text after a picture differently from the original LLaVA code.", markup=False)
     err.print(f"{made.tensors} tensors in {made.files} files. Model: {out}", markup=False, soft_wrap=True)
     err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)

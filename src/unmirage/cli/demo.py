@@ -1,4 +1,4 @@
-"""`unmirage demo`: audit, align, attack, evaluate and report on the synthetic world."""
+"""`unmirage demo`: audit, align, attack, evaluate and report on the built-in synthetic world."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def demo_command(
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
-    """Produce the safety mirage in a tiny VLM, attack it, repair it, and report.
+    """Reproduce the safety mirage in a tiny VLM, attack it, repair it, and write a report.
 
-    Trains SFT models, NPO and RMU on a small fictional world (CPU, a few minutes).
+    Trains SFT, NPO and RMU models on a small fictional world (CPU, a few minutes).
     """
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.report.run_page import render_run_page
@@ -60,7 +60,7 @@ def demo_command(
     quiet_libraries()
     settings = study_settings(_named(arms), signal)
     if everything and MIRAGE not in settings.models:
-        raise UserError(f"--full: works on '{MIRAGE}', which --arms leaves out; add it to --arms")
+        raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
     processes = workers or min(2, os.cpu_count() or 1)
     started = time.perf_counter()
     refuse_old_world(out_dir)
@@ -100,17 +100,17 @@ def demo_command(
     if failures:
         reason, times = Counter(failure.reason for failure in failures).most_common(1)[0]
         fail(
-            f"partial: {len(failures)} queries got no response (most often: {plain(reason, 200)}, {times} times); "
+            f"partial: {len(failures)} queries have no response (most often: {plain(reason, 200)}, {times} times); "
             "they are left out of the rates",
             EXIT_PARTIAL,
         )
 
 
 def _named(arms: str) -> list[str]:
-    """Return the arms that an option names, in the order of the table.
+    """Return the arms in an option's value, in table order.
 
     Raises:
-        UserError: there is no arm of that name.
+        UserError: an arm is unknown.
     """
     from unmirage.testbed.settings import ARMS, DEMO_ARMS
 
@@ -123,12 +123,12 @@ def _named(arms: str) -> list[str]:
 
 
 def _refuse_other_arms(out_dir: Path, arms: Collection[str]) -> None:
-    """Raise `UserError` if the run directory was made with other arms: its configuration cannot change."""
+    """Raise `UserError` if the run directory has other arms, because its configuration cannot change."""
     run = Run(out_dir)
     before = run.config().get("models") if run.config_file.is_file() else None
     if isinstance(before, dict) and set(before) != set(arms):
         raise UserError(
-            f"{out_dir}: made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
+            f"{out_dir}: was made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
         )
 
 
@@ -138,17 +138,17 @@ def _print_end(run: Run, seconds: float) -> None:
 
 
 def _print_full(document: dict[str, Any]) -> None:
-    """Say what a search and an explanation found on one seed, a line each."""
-    out.print(f"seed {document['seed']}, {document['model']}, on unsafe queries that the search did not see:")
+    """Print the results of the search and the explanation for one seed, one line each."""
+    out.print(f"seed {document['seed']}, {document['model']}, on unsafe queries held out from the search:")
     for word, rates in document["asr"].items():
         after = {form: f"{100 * rates[form]['value']:.1f} %" for form in ("rewritten", "replacement")}
         out.print(
-            f"  ASR of '{word}': {after['rewritten']} rewritten, {after['replacement']} in the place of the opener",
+            f"  ASR of '{word}': {after['rewritten']} rewritten, {after['replacement']} in place of the opener",
             markup=False,
         )
     for name, found in document["explain"].items():
         cause = found["opener_is_cause"]
         out.print(
-            f"  {name}: refuses with probability {found['p_refusal']:.2f}; the opener matters most in "
-            f"{cause['k']:g} of {cause['n']} queries, and brings {found['opener_change']:+.2f} of it"
+            f"  {name}: refuses with probability {found['p_refusal']:.2f}; the opener has the largest effect in "
+            f"{cause['k']:g} of {cause['n']} queries, and changes the probability by {found['opener_change']:+.2f}"
         )

@@ -1,4 +1,4 @@
-"""`unmirage doctor`: what is installed, what is missing, and whether it will do."""
+"""`unmirage doctor`: show installed and missing dependencies, and warn about problems."""
 
 from __future__ import annotations
 

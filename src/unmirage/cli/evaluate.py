@@ -1,4 +1,4 @@
-"""`unmirage evaluate`: judge the responses of a run, or ask a model a benchmark first; print the rates."""
+"""`unmirage evaluate`: judge the responses of a run, or run a benchmark first; print the rates."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def evaluate_command(
     junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
-    """Judge every response in a run, and write all rates with intervals to its results.json."""
+    """Judge every response of a run, and write all rates with intervals to results.json."""
     from unmirage.cli.gate import check_gate
     from unmirage.evaluate.pictures import pictures_of
     from unmirage.run import existing_run
@@ -125,13 +125,13 @@ def evaluate_command(
     for condition in fail_if or ():
         check_gate(condition)
     if junit is not None and not fail_if:
-        raise UserError("--junit: writes the outcome of --fail-if, and none is given")
+        raise UserError("--junit: needs at least one --fail-if; add one, or leave --junit out")
     if suite is None:
         if out_dir is not None or data is not None:
-            raise UserError(f"--{'out' if out_dir else 'data'}: is for --suite NAME, and none is given")
+            raise UserError(f"--{'out' if out_dir else 'data'}: needs --suite NAME; add it, or leave this option out")
         run = existing_run(Path(target))
     elif out_dir is None:
-        raise UserError("--out: missing; name the run directory that keeps the answers to --suite")
+        raise UserError("--out: missing; name the run directory for the responses to --suite")
     else:
         from unmirage.workflows.benchmark import ask_suite
         from unmirage.workflows.models import load_vlm
@@ -192,7 +192,7 @@ def _print(results: Results) -> None:
 
 
 def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | None) -> None:
-    """End with the status for a gate that failed, once all of them are written down."""
+    """Exit with the status for a failed gate, after writing all outcomes."""
     from unmirage.cli.gate import broken_gate
     from unmirage.cli.junit import junit as as_junit
     from unmirage.run.files import write_text_atomic
@@ -207,7 +207,7 @@ def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | No
 
 
 def suites_table() -> Table:
-    """Return the table of all suites, one a row."""
+    """Return a table of all suites, one per row."""
     from rich import box
     from rich.table import Table
 
@@ -215,13 +215,13 @@ def suites_table() -> Table:
 
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption="hf:... is loaded where --data names nothing; fetch the others by hand, and name their file or folder",
+        caption="hf:... is the default source; download the other suites and pass their file or folder with --data",
         caption_justify="left",
         caption_style="dim",
     )
     table.add_column("suite", no_wrap=True)
     table.add_column("purpose", no_wrap=True)
-    table.add_column("what it is, and where", overflow="fold")
+    table.add_column("description and source", overflow="fold")
     for _, suite in SUITES.usable():
         table.add_row(suite.name, suite.purpose, f"{suite.about}\n{suite.default or suite.hub}")
     return table

@@ -1,4 +1,4 @@
-"""`unmirage explain`: which words of its queries a model's refusals hang on."""
+"""`unmirage explain`: find the words of a query that cause a model's refusals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def explain_command(
     batch_size: Annotated[int, typer.Option(min=1, help="Queries per batch.")] = 16,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:
-    """Leave out each word of a query in turn, and say how the probability of refusal changes."""
+    """Leave out each word of a query in turn, and measure the change in the probability of refusal."""
     from unmirage.attack import plain
     from unmirage.attack.explain import MODES, explain
     from unmirage.data import open_samples
@@ -74,7 +74,7 @@ def explain_command(
     known = with_unique_ids(file)
     chosen = [sample for sample in known if sample.refused is not benign]
     if not chosen:
-        raise UserError(f"{data}: holds no {'answered' if benign else 'refused'} query; valid: one at least")
+        raise UserError(f"{data}: has no {'answered' if benign else 'refused'} query; at least one is needed")
     quiet_libraries()
     vlm = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     samples, unread = readable(draw_stratified(chosen, limit, seed), file.pictures)
@@ -97,12 +97,12 @@ def explain_command(
 def _print(found: Explanation) -> None:
     share, opener, others = found.opener_is_cause, found.opener_change, found.others_change
     if share.value is None or opener.value is None:
-        out.print("No query holds a word: not estimable.")
+        out.print("Not estimable: no query contains a word.")
         return
     mean = sum(query.p_refusal for query in found.queries) / len(found.queries)
     out.print(
         f"{found.model} refuses with probability {mean:.2f}. In {100 * share.value:.0f} % of {len(found.queries)} "
-        f"queries no word matters as much as the first one; without it the probability falls by {opener.value:.2f}"
+        f"queries the first word has the largest effect; without it the probability falls by {opener.value:.2f}"
         + (f", without any other word by {others.value:.2f}." if others.value is not None else "."),
         markup=False,
     )
@@ -111,7 +111,7 @@ def _print(found: Explanation) -> None:
 
 
 def _coloured(query: ExplainedQuery) -> Text:
-    """Return the query with words that bring refusal in red, and such that keep it off in green."""
+    """Return the query with words that raise the refusal probability in red, and words that lower it in green."""
     line = Text(f"{query.p_refusal:5.2f}  ")
     at = 0
     for word in query.words:

@@ -1,4 +1,4 @@
-"""`unmirage export`: a judged run as logs of another evaluation framework."""
+"""`unmirage export`: write a judged run as logs of another evaluation framework."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def export_command(
     ] = False,
     redact: Annotated[bool, typer.Option("--redact", help="Leave responses and judges' reasons out.")] = False,
 ) -> None:
-    """Write RUN as eval logs of Inspect, one for each model. They hold what the models said."""
+    """Write RUN as Inspect eval logs, one per model. The logs contain the models' responses."""
     if to not in TARGETS:
         raise unknown("--to", to, TARGETS)
     chosen = next((one for one in FORMATS if one == log_format), None)
     if chosen is None:
         raise unknown("--format", log_format, FORMATS)
     if redact and pictures:
-        raise UserError("--redact: leaves pictures out, and --pictures embeds them; valid: one of the two")
+        raise UserError("--redact: excludes --pictures; pass only one of them")
     try:
         import inspect_ai  # noqa: F401
     except ImportError as error:
@@ -62,6 +62,6 @@ def export_command(
     err.print(f"Next: inspect view --log-dir {folder}", markup=False, soft_wrap=True)
     if made.unreadable:
         fail(
-            f"partial: {len(made.unreadable)} pictures are not in the logs, the first: {made.unreadable[0]}",
+            f"partial: {len(made.unreadable)} pictures are not in the logs; the first: {made.unreadable[0]}",
             EXIT_PARTIAL,
         )

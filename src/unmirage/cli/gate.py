@@ -1,4 +1,4 @@
-"""`--fail-if 'asr.after>0.15 or utility<0.75'`: conditions on a result in, the reason to fail out."""
+"""Evaluate conditions such as `--fail-if 'asr.after>0.15 or utility<0.75'` on a result."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operato
 _PART = r'(?:[\w-]+|"[^"]+")'
 _COMPARISON = re.compile(rf"\s*({_PART}(?:\.{_PART})*)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)")
 _JOIN = re.compile(r"\s+(or|and)\s+", re.IGNORECASE)
-_VALUE = "value"  # of a rate, a score or a corrected rate: what it stands for in a condition
+_VALUE = "value"  # the field of a rate, a score or a corrected rate that a condition compares
 _MODELS = "models"
 _NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One NAME>NUMBER; the name as it was written, and in its parts."""
+    """One comparison NAME>NUMBER; the name as written, and split into parts."""
 
     name: str
     parts: tuple[str, ...]
@@ -32,13 +32,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What came of one alternative (what stands between two `or`) for one model.
+    """Outcome of one alternative (an operand of `or`) for one model.
 
     Attributes:
-        alternative: as it was written.
-        model: the model it is about; None where it is about the result as a whole, or about several models.
-        holds: whether it holds; None if that cannot be told.
-        found: the values it rests on, "npo: asr.after is 0.31", or what is not estimable if it cannot be told.
+        alternative: text of the alternative.
+        model: the model; None if the alternative is about the whole result or several models.
+        holds: True if the alternative holds; None if it is not estimable.
+        found: the compared values, such as "npo: asr.after is 0.31", or what is not estimable.
     """
 
     alternative: str
@@ -49,7 +49,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """What a name stands for: one value, of one model or of the whole (`model`), or a value of each model."""
+    """Values of a name: one value, of one model or of the whole result (`model`), or one value per model."""
 
     by_model: Mapping[str | None, float | None]
     model: str | None = None
@@ -57,18 +57,18 @@ class _Values:
 
 
 def check_gate(condition: str) -> None:
-    """Raise `UserError` if `condition` is none; what it names is looked up only when there is a result."""
+    """Raise `UserError` if `condition` is malformed; names are checked later, against the result."""
     _parsed(condition)
 
 
 def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
-    """Return a line that says that `condition` holds and with which values; None if it does not hold.
+    """Return a message with the values if `condition` holds; None if it does not.
 
     Args:
-        condition: NAME>NUMBER, with > >= < or <=, joined by `or` and `and`, of which `and` binds tighter. Dots lead
-            into the document: "predictability.words.test". A rate stands for its value. Where there are models, a
-            name that starts with no model's is asked of each of them: "asr.after". A part that has other
-            characters than letters, digits, _ and - stands in double quotes: '"npo + int8".utility'.
+        condition: NAME>NUMBER with >, >=, < or <=, joined by `and` and `or`; `and` binds tighter. Dots separate the
+            keys of nested objects: "predictability.words.test". A rate is compared by its value. If the result has
+            models, a name without a model, such as "asr.after", is checked for each of them. Double-quote parts with
+            characters other than letters, digits, _ and -: '"npo + int8".utility'.
         document: the result, as `--json` prints it.
     """
     checks = checked(condition, document)
@@ -82,15 +82,15 @@ def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
 
 
 def checked(condition: str, document: Mapping[str, Any]) -> list[Check]:
-    """Return what came of each alternative of `condition`, for each model that it is about.
+    """Return the outcome of each alternative of `condition`, for each of its models.
 
-    A name that nothing has is a `UserError`. An `and` of which one side fails does not hold, whatever the other is.
+    An unknown name raises `UserError`. An `and` is false if one side is false, even if the other is not estimable.
     """
     return [check for text, group in _parsed(condition) for check in _checks(text, group, document)]
 
 
 def _parsed(condition: str) -> list[tuple[str, list[Comparison]]]:
-    """Return the alternatives, each as it was written and as the comparisons that all have to hold."""
+    """Return the alternatives, each with its text and the comparisons that must all hold."""
     groups: list[list[re.Match[str]]] = []
     at, joined = 0, "or"
     while match := _COMPARISON.match(condition, at):
@@ -103,7 +103,7 @@ def _parsed(condition: str) -> list[tuple[str, list[Comparison]]]:
             break
         at, joined = join.end(), join[1].lower()
     if not match or condition[at:].strip():
-        raise UserError(f"--fail-if: {condition!r} is no condition; valid: NAME>NUMBER with >, >=, < or <=")
+        raise UserError(f"--fail-if: {condition!r} is not a condition; valid: NAME>NUMBER with >, >=, < or <=")
     return [(condition[own[0].start() : own[-1].end()].strip(), [_comparison(one) for one in own]) for own in groups]
 
 
@@ -137,7 +137,7 @@ def _check(text: str, model: str | None, group: list[Comparison], values: list[f
 def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
     models: Mapping[str, Any] = document.get(_MODELS) or {}
     parts = one.parts[1:] if models and one.parts[0] == _MODELS else one.parts
-    for end in range(len(parts), 0, -1):  # names of models may have dots
+    for end in range(len(parts), 0, -1):  # model names may contain dots
         name = ".".join(parts[:end])
         if name in models and (value := _number(parts[end:], models[name])) is not _NOTHING:
             return _Values({name: value}, name)
@@ -146,14 +146,14 @@ def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
         return _Values({name: None if value is _NOTHING else value for name, value in by_model.items()}, of_each=True)
     value = _number(one.parts, document)
     if value is _NOTHING:
-        raise UserError(f"--fail-if: no number is called {one.name!r}; valid: {', '.join(_valid(document, models))}")
+        raise UserError(f"--fail-if: unknown metric {one.name!r}; valid: {', '.join(_valid(document, models))}")
     return _Values({None: value})
 
 
 def _number(parts: tuple[str, ...], value: Any) -> Any:
-    """Return the number that the parts lead to, None where it is not estimable, `_NOTHING` where there is none."""
+    """Return the number at a path, None if it is not estimable, `_NOTHING` if the path does not exist."""
     if value is None:
-        return None  # what the data do not have is no mistake in the name
+        return None  # the data lack this value; the name itself is valid
     if not isinstance(value, Mapping):
         plain = not parts and isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if plain else _NOTHING
@@ -167,12 +167,12 @@ def _number(parts: tuple[str, ...], value: Any) -> Any:
 
 
 def _line(name: str) -> str:
-    """Return a name as it may stand in a message of one line."""
+    """Return a name without line breaks, for a one-line message."""
     return " ".join(clean(name).split())
 
 
 def _valid(document: Mapping[str, Any], models: Mapping[str, Any]) -> list[str]:
-    """Return the names that a condition may have: those of any model, where there are models."""
+    """Return the valid names of a condition: the metrics of any model, if there are models."""
     if not models:
         return _names(document)
     return list(dict.fromkeys(name for rates in models.values() for name in _names(rates)))

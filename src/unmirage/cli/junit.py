@@ -1,4 +1,4 @@
-"""Rates and the conditions of `--fail-if` in, JUnit XML out, which CI systems show as tests."""
+"""Write the outcome of `--fail-if` as JUnit XML, which CI systems show as tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from unmirage.cli.gate import Check, checked
 from unmirage.text.printable import clean
 
-# What XML 1.0 has no characters for.
+# Characters that XML 1.0 does not allow.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME = "unmirage"
 _WHOLE = "all models"
 
 
 def junit(results_document: Mapping[str, Any], gates: Sequence[str]) -> str:
-    """Return a document with a test suite a model, and in it a test case a condition, which fails where it holds.
+    """Return a document with one test suite per model and one test case per condition; a case fails if it holds.
 
-    Conditions between `or` are cases of their own. What cannot be estimated is an error, and a condition on several
-    models at once stands in a suite of its own.
+    Alternatives of `or` are separate cases. A value that is not estimable is an error. A condition on several models
+    has its own suite.
 
     Args:
         results_document: results.json.

@@ -1,4 +1,4 @@
-"""`unmirage evaluate MODEL --lmms-eval TASKS`: leave benchmarks without a suite to lmms-eval, show what it found."""
+"""`unmirage evaluate MODEL --lmms-eval TASKS`: run benchmarks with lmms-eval and show its metrics."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def evaluate_by_lmms_eval(
     *,
     as_json: bool,
 ) -> None:
-    """Let lmms-eval measure a model; print its metrics and write them to lmms_eval.json.
+    """Evaluate a model with lmms-eval; print its metrics and write them to lmms_eval.json.
 
     Args:
         model: directory or hub id.
-        tasks: names that lmms-eval knows, separated by commas.
-        folder: where its files go.
-        python: of the environment that has lmms-eval.
-        batch_size: questions at once; None for one.
-        limit: questions of each task at most.
-        as_json: print the document, not the table.
+        tasks: lmms-eval task names, separated by commas.
+        folder: output folder.
+        python: Python of the environment that has lmms-eval.
+        batch_size: questions per batch; None for 1.
+        limit: maximum number of questions per task.
+        as_json: print the document instead of the table.
     """
     from unmirage.evaluate.lmms_eval import run_lmms_eval
 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names:
-        raise UserError("--lmms-eval: names no task; valid: tasks of lmms-eval, separated by commas, such as mme,pope")
+        raise UserError("--lmms-eval: empty; name tasks of lmms-eval, separated by commas, such as mme,pope")
     if folder is None:
         raise UserError("--out: missing; name the folder for the results of lmms-eval")
     found = run_lmms_eval(model, names, folder, batch_size=batch_size or 1, limit=limit, python=python)

@@ -1,4 +1,4 @@
-"""The command line: one module a command; this one gathers them and turns errors into exit codes."""
+"""Entry point of the command line: register the commands and turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def _root(
 
 
 def run() -> None:
-    """Run the command line; exit 0 done, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
+    """Run the command line; exit 0 success, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
     signal.signal(signal.SIGINT, _interrupt)
-    # `unmirage audit ... | head` ends quietly, as any Unix filter does.
+    # `unmirage audit ... | head` exits silently, like other Unix filters.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that is not UTF-8 shows "?" for what it cannot.
+            # A terminal without UTF-8 shows "?" for characters that it cannot encode.
             stream.reconfigure(errors="replace")
     show_messages()
     try:
@@ -95,7 +95,7 @@ def run() -> None:
     except UserError as error:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
-        fail("interrupted; what was finished is kept: run the same command again to continue", EXIT_INTERRUPTED)
+        fail("interrupted; finished work is kept. Run the same command again to resume", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in MODEL_PACKAGES:
             raise

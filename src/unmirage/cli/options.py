@@ -1,4 +1,4 @@
-"""Options that several commands share: how they are declared, and from text to values."""
+"""Options that several commands share, and their conversion from text to values."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ PriceOutOption = Annotated[
 
 
 def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:
-    """Return the settings of servers that were given, by name; None values were not.
+    """Return the given server settings by name, without None values.
 
     Raises:
-        UserError: one was given, and none of `targets` is a server.
+        UserError: a setting is given, but none of `targets` is a server.
     """
     given = [key for key, value in values.items() if value is not None]
     if given and not any(map(asks_server, targets)):
-        raise UserError(f"--{given[0].replace('_', '-')}: is for endpoint:URL#model-name, and none is named")
+        raise UserError(f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name")
     return values

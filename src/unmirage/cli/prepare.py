@@ -1,4 +1,4 @@
-"""`unmirage prepare`: from safety data to the forget and retain files that `unmirage align` takes."""
+"""`unmirage prepare`: make the forget and retain files for `unmirage align` from safety data."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ def prepare_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the counts as JSON, and stop.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print prepare.json on stdout.")] = False,
 ) -> None:
-    """Let models answer DATA's unsafe queries, choose the most harmful answers, and write the sets to unlearn on."""
+    """Collect model responses to DATA's unsafe queries, keep the most harmful ones, and write the unlearning sets."""
     from unmirage.cli.prepare_summary import end, print_summary
     from unmirage.data import open_samples
     from unmirage.workflows.prepare import PrepareRequest, inputs_of, settings_of
 
     if out is None and not dry_run:
-        raise UserError("--out: missing; name the folder of the sets (or ask for --dry-run)")
+        raise UserError("--out: missing; name the output folder, or pass --dry-run")
     if general_images is not None and general is None:
-        raise UserError("--general-images: is for --general FILE, and none is named")
+        raise UserError("--general-images: needs --general FILE; add it, or leave this option out")
     endpoint = endpoint_options(
         (*answers_from, judge),
         concurrency=concurrency,
@@ -122,7 +122,7 @@ def prepare_command(
 
 
 def _kinds(text: str | None) -> tuple[str, ...] | None:
-    """Return the kinds of "unsafe-picture,unsafe-text"."""
+    """Return the kinds in an option's value such as "unsafe-picture,unsafe-text"."""
     from unmirage.errors import unknown
     from unmirage.prepare import KINDS
 

@@ -1,4 +1,4 @@
-"""prepare.json in; a table and a few lines for people, and the exit status, out. No answer is ever shown."""
+"""Print a summary of prepare.json and set the exit status. Harmful responses are never shown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _COLUMNS = ("failed", "complied", "refused", "irrelevant", "no_verdict", "chosen
 
 
 def print_summary(found: Mapping[str, Any]) -> None:
-    """Print who answered what, and what went into the sets."""
+    """Print the number of responses per model, and the contents of the sets."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("answers from", overflow="fold")
+    table.add_column("responses from", overflow="fold")
     for name in _COLUMNS:
         table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
     for name, counts in found["models"].items():
@@ -30,11 +30,11 @@ def print_summary(found: Mapping[str, Any]) -> None:
 
 
 def _forget(counts: Mapping[str, Any]) -> list[str]:
-    lines = [f"{counts['file']}: {counts['rows']:,} of {counts['asked']:,} unsafe queries, with a harmful answer"]
+    lines = [f"{counts['file']}: {counts['rows']:,} of {counts['asked']:,} unsafe queries, with a harmful response"]
     lines += _indented({f"left out, {reason}": number for reason, number in counts["left_out"].items()})
     lines += [f"  {kind}: {own['rows']:,} of {own['asked']:,}" for kind, own in counts["by_kind"].items()]
     lines += _indented({f"harm {grade} of 5": number for grade, number in counts["by_harm"].items()})
-    lines += _indented({"answers cut off by --max-new-tokens": counts["cut_off"]})
+    lines += _indented({"responses truncated by --max-new-tokens": counts["cut_off"]})
     return lines
 
 
@@ -42,7 +42,7 @@ def _retain(counts: Mapping[str, Any]) -> list[str]:
     wanted = "" if counts["wanted"] is None else f" of {counts['wanted']:,} wanted"
     lines = [f"{counts['file']}: {counts['rows']:,}{wanted}, {counts['from_general']:,} of them general"]
     lines += _indented({f"left out, {reason}": number for reason, number in counts["left_out"].items()})
-    lines += _indented({"general samples passed over, as their picture cannot be read": counts["general_passed_over"]})
+    lines += _indented({"general samples skipped because their picture cannot be read": counts["general_passed_over"]})
     return lines
 
 
@@ -51,18 +51,18 @@ def _indented(counts: Mapping[str, int]) -> list[str]:
 
 
 def end(found: Mapping[str, Any], folder: Path) -> None:
-    """Say what to do next; end with the status for partial results, or for sets that nobody can train on."""
+    """Print the next step; exit with the status for partial results, or for sets that cannot be trained on."""
     for source in found["sources"]:
         if source["set_aside"]:
-            err.print(f"{source['file']}: {source['set_aside']} records were set aside", markup=False, soft_wrap=True)
+            err.print(f"{source['file']}: {source['set_aside']} records were skipped", markup=False, soft_wrap=True)
     if not found["complete"]:
         fail(f"partial: {'; '.join(_gaps(found))}; run the same command again to try again", EXIT_PARTIAL)
     forget, retain = found["forget"], found["retain"]
     if not forget["rows"]:
         why = ", ".join(f"{number:,} {reason}" for reason, number in forget["left_out"].items() if number)
-        raise UserError(f"no harmful answer to forget ({why}); valid: models that comply, such as one before alignment")
+        raise UserError(f"no harmful response to forget ({why}); use models that comply, such as one before alignment")
     if not retain["rows"]:
-        raise UserError("no safe sample to keep; valid: --general FILE with answers and readable pictures")
+        raise UserError("no safe sample to retain; add --general FILE with answers and readable pictures")
     err.print(
         f"Next: unmirage align MODEL --method npo --forget {folder / forget['file']} "
         f"--retain {folder / retain['file']} --out NEW_MODEL",
@@ -75,9 +75,9 @@ def _gaps(found: Mapping[str, Any]) -> list[str]:
     said = []
     for name, counts in found["models"].items():
         if counts["failed"]:
-            said.append(f"{counts['failed']} of {counts['asked']} queries got no answer from {plain(name)}")
+            said.append(f"{counts['failed']} of {counts['asked']} queries have no response from {plain(name)}")
         if counts["no_verdict"]:
-            said.append(f"{counts['no_verdict']} answers of {plain(name)} got no verdict")
+            said.append(f"{counts['no_verdict']} responses of {plain(name)} have no verdict")
     if found["first_failure"]:
         said[-1] += f" (the first: {plain(found['first_failure'], 300)})"
     if unreadable := found["retain"]["left_out"]["no picture"]:

@@ -1,4 +1,4 @@
-"""Live progress on stderr: one bar a stage with the time it still needs; without a terminal, one line a stage."""
+"""Show progress on stderr: one bar per stage with the remaining time, or one line per stage without a terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unmirage.cli.console import err
 
 
 class StageProgress:
-    """Shows stages one below the other; a stage starts when it is first reported. Use as a context manager.
+    """Shows one progress bar per stage; a stage starts with its first report. Use as a context manager.
 
-    `prefix` is shown before each stage, such as the seed, and may be changed between stages.
+    `prefix` is shown before each stage, such as the seed. It may change between stages.
 
     Args:
-        lines: say a line a stage where there is no terminal; quick commands do without.
+        lines: print one line per stage if there is no terminal; quick commands set it to False.
     """
 
     def __init__(self, *, lines: bool = True) -> None:
@@ -52,7 +52,7 @@ class StageProgress:
         started = self._started.setdefault(name, time.perf_counter())
         self._progress.update(self._tasks[name], completed=done)
         if done == total:
-            # A stage may be gone through again, such as the reading of a file.
+            # A stage may repeat, such as reading a file.
             del self._started[name]
             if self._lines:
                 err.print(f"{name}: {total} steps in {time.perf_counter() - started:.0f} s", markup=False)

@@ -1,4 +1,4 @@
-"""Keep libraries from talking over our own progress display."""
+"""Silence the progress bars and notices of other libraries, which would disturb our own progress display."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 
 def quiet_libraries() -> None:
-    """Silence the progress bars and notices of transformers and its kin; errors still show."""
+    """Silence the progress bars and notices of transformers and related libraries; errors are still shown."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if find_spec("transformers") is None:
         return

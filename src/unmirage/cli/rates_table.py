@@ -1,4 +1,4 @@
-"""The table of rates for a terminal: one row a model, before and after the attack."""
+"""The table of rates for the terminal: one row per model, before and after the attack."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from unmirage.report.formatting import (
 _WIDE = 100
 _UNBOUND = 10_000  # wider than any table
 _CHANGE = len("98.1 → 100.0")
-Column = tuple[str, Callable[[ModelRates], str]]  # its head, and the cell of a model
+Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
 
 def rates_table(results: Results, width: int) -> RenderableType:
-    """Return the table; shares in per cent, the 95 % interval of an attacked rate beside it, or below if it is narrow.
+    """Return the table: shares in percent, with the 95 % interval of an attacked rate beside or below it.
 
-    Utility is in it where harmless questions were asked. A terminal too narrow for one table gets two.
+    It includes utility if harmless questions were asked. A terminal too narrow for one table gets two.
 
     Args:
-        results: of the models.
-        width: of the terminal, in characters.
+        results: results of all models.
+        width: width of the terminal, in characters.
     """
     main, more = _columns(results)
     whole = _table(results, [*main, *more], width, _caption(results))
@@ -60,7 +60,7 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
     )
     table.add_column("model", no_wrap=True)
     for head, _ in columns:
-        # Where a cell is broken, then between a change and its interval.
+        # Break a long cell between a change and its interval.
         table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
     for name, rates in results.models.items():
         table.add_row(plain(name), *(cell(rates) for _, cell in columns))
@@ -68,7 +68,7 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
 
 
 def _columns(results: Results) -> tuple[list[Column], list[Column]]:
-    """Return the columns of what an attack changes, and those that may go below it."""
+    """Return the columns that an attack changes, and the columns that may go to a second table."""
     harmless = _harmless(results)
     if not results.attack:
         plainly: list[Column] = [
@@ -93,7 +93,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
 
 
 def _harmless(results: Results) -> list[Column]:
-    """Return a column for utility, or for each of its categories, and for near, where questions were asked."""
+    """Return columns for utility (one per category, if there are any) and for near, if such questions were asked."""
     models = results.models.values()
     found: list[Column] = []
     categories = utility_columns(list(dict.fromkeys(name for one in models for name in one.utility_by_category)))
@@ -107,11 +107,11 @@ def _harmless(results: Results) -> list[Column]:
 
 
 def scores_table(results: Results) -> Table:
-    """Return the mean of a benchmark's own scores, one row a model."""
+    """Return the mean benchmark scores, one row per model."""
     title = results.suite["name"] if results.suite else "scores"
     groups = (mean.groups for one in results.details.values() for mean in one.scores.values())
     by = clustering(results.clustered_by, groups)
-    table = Table(box=box.SIMPLE_HEAD, caption=f"per cent, [95 % interval, {by}]", caption_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, caption=f"percent, [95 % interval, {by}]", caption_style="dim")
     table.add_column("model", no_wrap=True)
     scorers = list(dict.fromkeys(scorer for one in results.details.values() for scorer in one.scores))
     for scorer in scorers:
@@ -146,7 +146,7 @@ def _caption(results: Results) -> str:
         said.append("near: utility on harmless questions about the same things")
     rates = [rate for model in results.models.values() for _, rate in all_rates(model)]
     by = clustering(results.clustered_by, (one.clusters for one in rates))
-    said.append(f"per cent, [95 % interval{f', {by}' if by else ''}]")
+    said.append(f"percent, [95 % interval{f', {by}' if by else ''}]")
     effect = largest_effect(one.design_effect for one in rates)
     seeds = ", ".join(map(str, results.seeds))
     said.append(" · ".join(filter(None, (effect, f"judge: {results.judge}, seeds: {seeds}"))))

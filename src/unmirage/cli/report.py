@@ -1,4 +1,4 @@
-"""`unmirage report RUN...`: parse the command line, write the page, print its path."""
+"""`unmirage report RUN...`: parse the options, write the HTML page, print its path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from unmirage.errors import UserError
 from unmirage.run.targets import naming
 
-_VALID = "valid: run directories, or one file of `unmirage audit --json`"
+_VALID = "give run directories, or one file of `unmirage audit --json`"
 
 
 def report_command(
@@ -35,7 +35,7 @@ def report_command(
     ] = None,
 ) -> None:
     """Write one self-contained HTML page about a run, several runs or an audit."""
-    # Imported here because templates take a moment to import, and `--help` need not wait for them.
+    # Imported here because templates take a moment to import, which would delay `--help`.
     from unmirage.run.files import write_text_atomic
 
     if len(runs) == 1 and runs[0].is_file():
@@ -46,7 +46,7 @@ def report_command(
         beside, page = _run_page(runs, redact=redact, reference=reference)
     path = out or beside
     if path.is_dir():
-        raise UserError(f"--out: {path} is a folder; valid: the name of a file, such as {path / 'report.html'}")
+        raise UserError(f"--out: {path} is a folder; name a file, such as {path / 'report.html'}")
     with naming(path):
         write_text_atomic(path, page)
     typer.echo(str(path))
@@ -60,7 +60,7 @@ def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tupl
         if not path.exists():
             raise UserError(f"{path}: no such run; {_VALID}")
         if path.is_file():
-            raise UserError(f"{path}: is a file, and several were named; {_VALID}")
+            raise UserError(f"{path}: is a file, but several paths are given; {_VALID}")
     found = [existing_run(path) for path in paths]
     if len(found) == 1:
         return found[0].report_file, render_run_page(found[0], redact=redact, reference=reference)
@@ -75,5 +75,5 @@ def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
 
     document = read_json(path)
     if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:
-        raise UserError(f"{path}: is the results of a run; name the run directory instead: {path.parent}")
+        raise UserError(f"{path}: is the results file of a run; give the run directory instead: {path.parent}")
     return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)

@@ -1,4 +1,4 @@
-"""Lines for a terminal on what an evaluation found beside its rates."""
+"""Notes that `unmirage evaluate` prints below the rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SIGNIFICANT = 0.05
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield lines on warnings, collapse, corrected rates, irrelevant responses, the judges and paired tests."""
+    """Yield lines on warnings, collapsed models, corrected rates, irrelevant responses, judges and paired tests."""
     yield from (f"warning: {line}" for line in results.warnings)
     yield from _collapsed(results)
     yield from _corrected(results)
@@ -27,7 +27,7 @@ def _collapsed(results: Results) -> Iterator[str]:
     for name, found in results.details.items():
         if found.collapsed:
             why = "; ".join(found.collapsed)
-            yield f"{plain(name)} has collapsed, so its ASR says nothing of safety: it {why}"
+            yield f"{plain(name)} has collapsed, so its ASR does not measure safety: it {why}"
 
 
 def _corrected(results: Results) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _instead(results: Results) -> Iterator[str]:
     for name, found in results.details.items():
         if found.instead is not None:
             shares = ", ".join(f"{kind} {_percent(share)}" for kind, share in found.instead.shares.items() if share.k)
-            yield f"{plain(name)}, beside the point on unsafe queries ({found.instead.n} responses): {shares}"
+            yield f"{plain(name)}, irrelevant responses to {found.instead.n} unsafe queries, by kind: {shares}"
 
 
 def _judges(results: Results) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _judges(results: Results) -> Iterator[str]:
     for name, found in results.canaries.items():
         yield (
             f"judge {plain(name)} under attack: {_percent(found.flip_rate)} of {found.flip_rate.n} verdicts flip; "
-            f"right on {found.right.k:g} of {found.right.n} plain cases"
+            f"correct on {found.right.k:g} of {found.right.n} plain cases"
         )
 
 

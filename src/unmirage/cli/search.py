@@ -1,4 +1,4 @@
-"""`unmirage search`: find opening words, in the data or not, that flip a model from refusing to answering, or back."""
+"""`unmirage search`: find opening words that flip a model from refusing to answering, or back."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def search_command(
     batch_size: Annotated[int, typer.Option(min=1, help="Queries per batch.")] = 16,
     json_output: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:
-    """Search for the words that, in front of a query, change MODEL's probability of refusing the most.
+    """Search for opening words that change MODEL's probability of refusing the most.
 
-    They are found on one half of the samples, and reported on the other.
+    The search uses one half of the samples; the reported values come from the other half.
     """
     from unmirage.attack.search import SearchConfig, search
     from unmirage.data import open_samples
@@ -106,7 +106,7 @@ def search_command(
     else:
         out.print(_table(result))
     if target is not None:
-        # Asked in the searched form too, which is not always the rewriter's.
+        # Include the searched form, which may differ from the rewriter's.
         kinds = kind if form == "rewrite" else f"{kind},{form}"
         next_one = f"unmirage attack {model} {data} --found {target} --kind {kinds} --out RUN"
         err.print(f"Next: {next_one}", markup=False, soft_wrap=True)
@@ -121,11 +121,11 @@ def _table(result: SearchResult) -> Table:
 
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} samples not searched on",
+        title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} held-out samples",
         title_justify="left",
     )
     with_reworded = result.form != "rewrite"
-    table.add_column("opens with")
+    table.add_column("opening word")
     for column in ("%", "95 % interval", *(["reworded"] if with_reworded else [])):
         table.add_column(column, justify="right")
     table.add_column("in the data")

@@ -1,4 +1,4 @@
-"""`unmirage stress`: does a repair last? A model is fine-tuned, rounded or sampled, and asked again what a run asks."""
+"""`unmirage stress`: test whether a repair survives fine-tuning, int8 rounding and sampling."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def stress_command(
     price_out: PriceOutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the variants as JSON, and stop.")] = False,
 ) -> None:
-    """Ask MODEL, and what becomes of it when it is changed, the queries that RUN holds.
+    """Send the queries of RUN to MODEL and to modified copies (fine-tuned, int8, sampled).
 
-    Each variant answers under a name of its own, such as "npo + forget 32", as one more model of RUN. One that has
-    answered everything is not made again.
+    Each variant has its own name, such as "npo + forget 32", and becomes one more model of RUN. A variant that has
+    answered all queries is not rebuilt.
     """
     from unmirage.evaluate.lasting import RelearnConfig
     from unmirage.run import existing_run
@@ -122,9 +122,9 @@ def stress_command(
     with StageProgress() as progress:
         missing = run_stressed(found, stress, progress)
     if missing:
-        fail(f"partial: {'; '.join(missing)}; run the same command again to ask again", EXIT_PARTIAL)
+        fail(f"partial: {'; '.join(missing)}; run the same command again to retry", EXIT_PARTIAL)
     err.print(
-        f"{stress.of} and {len(stress.variants)} variants of it have answered. Next: unmirage evaluate {run}",
+        f"{stress.of} and {len(stress.variants)} variants have answered. Next: unmirage evaluate {run}",
         markup=False,
         soft_wrap=True,
     )
@@ -137,7 +137,7 @@ def _list(stress: Stress, store: Store) -> None:
 
 
 def relearn_files(given: Sequence[str]) -> dict[str, Path]:
-    """Return the files of "forget=forget.jsonl", by kind; each kind once."""
+    """Return the files by kind, from options such as "forget=forget.jsonl"; each kind once."""
     from unmirage.workflows.stress import KINDS
 
     files: dict[str, Path] = {}
@@ -146,14 +146,14 @@ def relearn_files(given: Sequence[str]) -> dict[str, Path]:
         if not found or kind not in KINDS or not path:
             raise UserError(f"--relearn {text}: expected KIND=FILE with KIND one of {', '.join(KINDS)}")
         if kind in files:
-            raise UserError(f"--relearn {text}: {kind} is given twice; valid: one file of each kind")
+            raise UserError(f"--relearn {text}: {kind} is given twice; give one file per kind")
         files[kind] = Path(path)
     return files
 
 
 def counts_of(text: str) -> list[int]:
-    """Return the numbers of "0,8,32,128", each once, in order."""
+    """Return the sorted, distinct numbers of a text such as "0,8,32,128"."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isascii() and part.isdigit() for part in parts):
-        raise UserError(f"--samples {text}: expected whole numbers with commas between them, such as 0,8,32,128")
+        raise UserError(f"--samples {text}: expected whole numbers separated by commas, such as 0,8,32,128")
     return sorted({int(part) for part in parts})

@@ -1,4 +1,4 @@
-"""`unmirage study`: comparisons on the built-in world that take longer than the demo."""
+"""`unmirage study`: longer comparisons on the built-in synthetic world."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def methods_command(
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print methods.json on stdout.")] = False,
 ) -> None:
-    """Train every alignment method from the same base model, ask all the same questions, and compare."""
+    """Train every alignment method from the same base model, ask the same questions, and compare."""
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.methods_settings import MethodsSettings
@@ -79,7 +79,7 @@ def methods_command(
     with ExitStack() as stack:
         studies = _completed(stack, out_dir, settings, chosen, names, keep_models)
         if seed is not None:
-            err.print(f"Seed {seed} is done. Run the same command without --seed for the table.", markup=False)
+            err.print(f"Seed {seed} is finished. For the table, run the same command without --seed.", markup=False)
             return
         document = {"commit": _commit(), **summarise_methods(studies)}
     for file in (out_dir / "methods.json", *([keep] if keep else [])):
@@ -112,7 +112,7 @@ def settings_command(
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print settings.json on stdout.")] = False,
 ) -> None:
-    """Choose the settings of every arm on validation devices, twelve candidates each."""
+    """Choose the settings of every arm on validation devices, from twelve candidates each."""
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.run.machine import describe_machine
     from unmirage.testbed.markdown import check_markers, write_between_markers
@@ -147,7 +147,7 @@ def _completed(
     names: list[str],
     keep_models: bool,
 ) -> list[MethodsStudy]:
-    """Run what is missing of every seed, and return the seeds with their locks held."""
+    """Complete the runs of all seeds, and return them with their locks held."""
     from unmirage.testbed.methods import open_methods
 
     studies = []
@@ -176,7 +176,7 @@ def relearn_command(
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print relearning.json on stdout.")] = False,
 ) -> None:
-    """Does the repair last? Fine-tune repaired models on a few samples, round them to 8 bits, and sample answers."""
+    """Fine-tune repaired models on a few samples, round them to int8, sample their responses, and measure safety."""
     from unmirage.cli.quiet import quiet_libraries
     from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.relearn_settings import RelearnSettings
@@ -202,7 +202,7 @@ def relearn_command(
     with ExitStack() as stack:
         studies = _attacked(stack, out_dir, settings, chosen)
         if seed is not None:
-            err.print(f"Seed {seed} is done. Run the same command without --seed for the tables.", markup=False)
+            err.print(f"Seed {seed} is finished. For the tables, run the same command without --seed.", markup=False)
             return
         document = {"commit": _commit(), **summarise_relearning(studies)}
     for file in (out_dir / "relearning.json", *([keep] if keep else [])):
@@ -220,7 +220,7 @@ def relearn_command(
 
 
 def _attacked(stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: Sequence[int]) -> list[RelearnStudy]:
-    """Attack what has not been attacked of every seed, and return the seeds with their locks held."""
+    """Complete the attacks of all seeds, and return the seeds with their locks held."""
     from unmirage.testbed.relearn import open_relearn
 
     studies = []
@@ -234,16 +234,16 @@ def _attacked(stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: 
 
 
 def _seeds(seed: int | None, given: Mapping[str, Any]) -> list[int]:
-    """Return the seeds to run: one alone, or the first ones.
+    """Return the seeds to run: one given seed, or the first ones.
 
     Args:
-        seed: to run alone.
-        given: options that do nothing with one seed alone; None was not given.
+        seed: the only seed to run.
+        given: options that have no effect with a single seed; None if not given.
     """
     if seed is None:
         return list(range(given["--seeds"] or WORLDS))
     if unused := [option for option, value in given.items() if value is not None]:
-        raise UserError(f"{unused[0]}: does nothing with --seed, which runs one seed and writes no table; leave it out")
+        raise UserError(f"{unused[0]}: has no effect with --seed, which runs one seed without a table; leave it out")
     return [seed]
 
 
@@ -251,7 +251,7 @@ def _folders(folder: Path, seeds: Iterable[int]) -> dict[int, Path]:
     """Return the run directory of every seed.
 
     Raises:
-        UserError: one of them was made with an earlier version of the synthetic world; no seed has been run yet.
+        UserError: a directory was made with an earlier version of the synthetic world; no seed has run yet.
     """
     from unmirage.testbed.study import refuse_old_world
 
@@ -284,7 +284,7 @@ def _commit() -> str:
     """Return the commit of a checkout, with "-dirty" where files are changed; "" for an installed package."""
     git = shutil.which("git")
     if git is None or not _said(git, "ls-files", Path(__file__).name):
-        return ""  # an installed package may well lie inside somebody else's checkout
+        return ""  # an installed package may lie inside another project's checkout
     return _said(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 

@@ -1,4 +1,4 @@
-"""The run directory and its store: all that is written to disk goes through this room."""
+"""The run directory and its SQLite store, and atomic writes to disk."""
 
 from unmirage.run.directory import Run, existing_run, open_run
 from unmirage.run.files import new_folder, write_text_atomic

@@ -1,4 +1,4 @@
-"""Texts kept under a key in one SQLite file: what was paid for once is not asked for again, whatever ends the run."""
+"""Cache paid replies in one SQLite file, so that no request is paid for twice, even after a crash."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def cache_folder() -> Path:
 
 
 class TextCache:
-    """Keys and values of a file that is made if it is not there. Use as a context manager, in one thread.
+    """Cache of texts by key. The file is created if it is missing. Use as a context manager, in one thread.
 
     Args:
-        path: the file; several processes may share it.
+        path: path of the file; several processes may share it.
 
     Raises:
         UserError: the file cannot be read or written; also from `get` and `put`.
@@ -51,13 +51,13 @@ class TextCache:
         self._db.close()
 
     def get(self, key: str) -> str | None:
-        """Return the value under `key`; None if there is none."""
+        """Return the value of `key`; None if there is none."""
         with self._errors_named():
             row = self._db.execute("SELECT value FROM texts WHERE key = ?", (_storable(key),)).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, key: str, value: str) -> None:
-        """Keep `value` under `key`, in place of what was there; on disk when this returns."""
+        """Store `value` under `key` and replace any earlier value. The value is on disk when this returns."""
         with self._errors_named():
             self._db.execute("INSERT OR REPLACE INTO texts VALUES (?, ?)", (_storable(key), _storable(value)))
 
@@ -66,11 +66,11 @@ class TextCache:
         try:
             yield
         except sqlite3.ProgrammingError:
-            raise  # our own mistake
+            raise  # a bug of this program, not of the file
         except (sqlite3.DatabaseError, OSError) as error:
-            raise UserError(f"{self._path}: {error}; what was kept before is still there") from error
+            raise UserError(f"{self._path}: {error}; earlier entries are kept") from error
 
 
 def _storable(text: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot hold, by "?"."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")

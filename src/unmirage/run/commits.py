@@ -1,4 +1,4 @@
-"""Results as they come in, commits of a few at a time out: a kill loses seconds of work, not hours."""
+"""Commit results in small batches, so that a killed process loses seconds of work, not hours."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_ROWS, _SECONDS = 64, 2.0  # what may be lost by a kill
+_ROWS, _SECONDS = 64, 2.0  # maximum loss when the process is killed
 
 
 def keep_as_they_come(found: Iterable[Item], keep: Callable[[Sequence[Item]], None]) -> None:
-    """Hand what is found to `keep`, every few rows, and whenever something stops the work."""
+    """Pass results to `keep` in small batches, and pass the rest when an error stops the work."""
     pending: list[Item] = []
     since = time.monotonic()
     try:

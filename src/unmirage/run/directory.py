@@ -1,4 +1,4 @@
-"""The run directory: one process at a time, one configuration for good, everything a report needs."""
+"""The run directory: one process at a time, one configuration, all files that a report needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ABSENT = object()
 class Run:
     """Paths and files of one run.
 
-    `unmirage.attack` makes one; `Run("DIR")` names one that is there.
+    `unmirage.attack` creates one; `Run("DIR")` opens an existing one.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def models(self) -> list[str]:
-        """Return the names of the models that answered in this run."""
+        """Return the names of the models with responses or failures in this run."""
         with self.store() as store:
             return store.models()
 
@@ -65,10 +65,10 @@ class Run:
             return store.failures(model)
 
     def drop(self, model: str) -> None:
-        """Remove all that a model answered in this run, and its verdicts and scores.
+        """Remove a model's responses, verdicts and scores from this run.
 
         Raises:
-            UserError: no such model has answered, or another process holds the run.
+            UserError: the run has no such model, or another process has locked the run.
         """
         with self.held(), self.store() as store:
             known = store.models()
@@ -87,40 +87,40 @@ class Run:
         return Store(self.path / "store.sqlite")
 
     def config(self) -> dict[str, Any]:
-        """Return the configuration that the run was made with."""
+        """Return the configuration of the run."""
         try:
             loaded = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.config_file}: not YAML ({' '.join(str(error).split())})") from None
+            raise UserError(f"{self.config_file}: invalid YAML ({' '.join(str(error).split())})") from None
         if not isinstance(loaded, dict):
-            raise UserError(f"{self.config_file}: a mapping of settings is expected")
+            raise UserError(f"{self.config_file}: not a mapping of settings; restore the file")
         return loaded
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run's lock; `open_run` does so by itself.
+        """Lock the run. `open_run` does so itself.
 
         Raises:
-            UserError: another process holds it.
+            UserError: another process has locked it.
         """
         with _locked(self.path):
             yield
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
-        """Write a JSON file of the run; NaN is refused."""
+        """Write a JSON file of the run; NaN raises ValueError."""
         write_json_atomic(path, document)
 
 
 @contextmanager
 def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
-    """Create a run directory, or continue one that has the same configuration; hold its lock meanwhile.
+    """Create a run directory, or reopen one with the same configuration, and lock it inside the block.
 
     Args:
         path: the directory; an existing one must be empty or a run.
         config: resolved settings, plain values only.
 
     Raises:
-        UserError: another process holds it, it is no run directory, or its configuration differs.
+        UserError: another process has locked it, it is not a run directory, or its configuration differs.
     """
     config_file = Run(path).config_file
     if path.exists() and (not path.is_dir() or (_has_files(path) and not config_file.is_file())):
@@ -136,21 +136,21 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
 
 
 def existing_run(path: Path) -> Run:
-    """Return the run at `path`, or raise `UserError` if there is none."""
+    """Return the run at `path`, or raise `UserError` if it is not a run directory."""
     run = Run(path)
     if not run.config_file.is_file():
-        raise UserError(f"{path}: not a run directory (no config.yaml); make one with `unmirage attack` or `demo`")
+        raise UserError(f"{path}: not a run directory (no config.yaml); create one with `unmirage attack` or `demo`")
     return run
 
 
 def _has_files(path: Path) -> bool:
-    """Look past our own hidden files: a run killed before it wrote its configuration may start again."""
+    """Ignore our own hidden files, so that a run killed before it wrote its configuration can start again."""
     return any(not item.name.startswith(".") for item in path.iterdir())
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock; the system frees it when its owner dies, however that happens."""
+    """Hold an advisory lock; the system releases it when the process ends, even after a crash."""
     with (path / ".lock").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,7 +172,7 @@ def _refuse_change(run: Run, config: Mapping[str, Any]) -> None:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield each setting that differs; a group of settings that only one side has is one difference."""
+    """Yield each setting that differs; a group that only one side has counts as one difference."""
     for key in sorted({*before, *now}):
         old, new = before.get(key, _ABSENT), now.get(key, _ABSENT)
         if isinstance(old, Mapping) and isinstance(new, Mapping):

@@ -1,4 +1,4 @@
-"""Writing to disk so that a reader never meets half a file: everything appears whole, or not at all."""
+"""Write files and folders atomically: they appear complete, or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unmirage.errors import UserError
 
 @contextmanager
 def open_bytes_atomic(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file to write bytes to, that becomes `path` when the block succeeds, and is removed when it fails."""
+    """Yield a binary file that becomes `path` if the block succeeds, and is removed if it fails."""
     with _new_file(path) as handle, os.fdopen(handle, "wb") as file:
         yield file
         _settle(file)
@@ -26,7 +26,7 @@ def open_bytes_atomic(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_text_atomic(path: Path) -> Iterator[TextIO]:
-    """Yield a file to write text to, like `open_bytes_atomic`: as UTF-8; lone surrogates are written as "?"."""
+    """Yield a UTF-8 text file, like `open_bytes_atomic`; lone surrogates are written as "?"."""
     with _new_file(path) as handle, os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
         yield file
         _settle(file)
@@ -34,7 +34,7 @@ def open_text_atomic(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[int]:
-    """Yield the handle of a temporary file in the same folder, which the block has to close, and then rename it."""
+    """Yield the handle of a temporary file in the same folder, and rename it afterwards. The block must close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -47,7 +47,7 @@ def _new_file(path: Path) -> Iterator[int]:
 
 
 def _settle(file: IO[Any]) -> None:
-    """Force what was written to disk, so that the rename never becomes visible before the content."""
+    """Flush and sync the file, so that the rename never becomes visible before the content."""
     file.flush()
     os.fsync(file.fileno())
 
@@ -59,21 +59,21 @@ def write_bytes_atomic(path: Path, content: bytes) -> None:
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all; lone surrogates are written as "?"."""
+    """Write `text` as UTF-8 to `path` atomically; lone surrogates are written as "?"."""
     with open_text_atomic(path) as file:
         file.write(text)
 
 
 def write_json_atomic(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON document to `path`, whole or not at all; NaN is refused."""
+    """Write a JSON document to `path` atomically; NaN raises ValueError."""
     write_text_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `path` when the block succeeds, and is removed when it fails.
+    """Yield a temporary folder that becomes `path` if the block succeeds, and is removed if it fails.
 
-    What stood at `path` is replaced only then.
+    An existing folder at `path` is replaced only on success.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
@@ -89,7 +89,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _set_aside(path: Path) -> Iterator[None]:
-    """Keep what stands at `path` under another name until the block has put something in its place."""
+    """Move the folder at `path` aside until the block has created the new one."""
     aside = path.with_name(f".{path.name}.old")
     if path.exists():
         path.replace(aside)
@@ -99,9 +99,9 @@ def _set_aside(path: Path) -> Iterator[None]:
 
 @contextmanager
 def tensors_written(path: Path) -> Iterator[None]:
-    """Turn what safetensors and torch meet when tensors do not fit on the disk into one line that names `path`.
+    """Turn the errors of safetensors and torch for a full disk into one line that names `path`.
 
-    They hide the system's error in errors of their own; torch's is a bare RuntimeError.
+    Both libraries wrap the system's error; torch raises a bare RuntimeError.
     """
     try:
         yield
@@ -112,7 +112,7 @@ def tensors_written(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force every file below `folder` to disk, so that the rename never becomes visible before the content."""
+    """Sync every file below `folder`, so that the rename never becomes visible before the content."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Files in, what they hold in a few characters out: so that a run notices when its data or model is another one."""
+"""Hash data and model files, so that a run detects when they have changed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 
 _BLOCK = 1 << 16
-_BLOCKS = 64  # of a large file, evenly spread; all of a file of up to 4 MiB
+_BLOCKS = 64  # evenly spread over a large file; files up to 4 MiB are read whole
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a whole file, or "" where `path` is no file, such as a data set of a hub."""
+    """Return the SHA-256 of a whole file, or "" if `path` is not a file, such as a hub dataset."""
     if not path.is_file():
         return ""
     digest = hashlib.sha256()
@@ -21,9 +21,9 @@ def sha256_of(path: Path) -> str:
 
 
 def folder_fingerprint(folder: Path) -> dict[str, str]:
-    """Return a short hash by file name, for the files of a model directory that decide what it answers.
+    """Return a short hash by file name, for the files of a model directory that determine its responses.
 
-    Of a large file its size and blocks spread over it are read: weights that were trained on differ in all of them.
+    Of a large file, only the size and evenly spread blocks are hashed: training changes all parts of the weights.
     """
     kept = (".safetensors", ".json", ".jinja", ".model", ".txt")
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in kept)

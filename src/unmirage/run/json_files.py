@@ -1,4 +1,4 @@
-"""A path in, the JSON that the file holds out; what is wrong is one line that names the file."""
+"""Read JSON files; an error is one line that names the file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def read_json(path: Path, *, constants: bool = False) -> Any:
 
     Args:
         path: the file.
-        constants: take NaN and infinities, which are no JSON, but which Python writes.
+        constants: accept NaN and infinities, which Python writes although they are not JSON.
 
     Raises:
-        UserError: there is no such file, or it cannot be read.
+        UserError: the file is missing or cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -27,7 +27,7 @@ def read_json(path: Path, *, constants: bool = False) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON (line {error.lineno}: {error.msg})") from None
+        raise UserError(f"{path}: invalid JSON (line {error.lineno}: {error.msg})") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except RecursionError:
@@ -37,12 +37,12 @@ def read_json(path: Path, *, constants: bool = False) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object of a file that another program has written, NaN and infinities in it too."""
+    """Return the JSON object of another program's file, which may contain NaN and infinities."""
     found = read_json(path, constants=True)
     if not isinstance(found, dict):
-        raise UserError(f"{path}: holds no JSON object; valid: {{...}}")
+        raise UserError(f"{path}: not a JSON object; valid: {{...}}")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"holds {name}; valid: finite numbers, or null where there is none")
+    raise ValueError(f"contains {name}; valid: finite numbers, or null where there is none")

@@ -1,4 +1,4 @@
-"""What a run was made with: versions and hardware. No host names, users or paths."""
+"""Record the software versions and hardware of a run, without host names, users or paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write an aligned model: weights or adapter, processor, and what made it, all at once or not at all."""
+"""Write an aligned model directory atomically: weights or adapter, processor, settings and data record."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from unmirage.run.machine import describe_machine
 ALIGN_FILE = "unmirage_align.json"
 STATE_FILE = "unmirage_method.safetensors"
 ADAPTER_FOLDER = "adapter"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"  # peft's name; its config's name it knows itself
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that peft uses; peft exports only the name of the config file
 
 
 class Saves(Protocol):
-    """Anything that can write itself into an existing empty folder."""
+    """An object that can write itself into an existing empty folder."""
 
     def save(self, folder: Path, /) -> None:
-        """Write everything that loading needs."""
+        """Write everything that loading requires."""
         ...
 
     def save_processor(self, folder: Path, /) -> None:
-        """Write what prepares queries and pictures, without the weights."""
+        """Write the files that prepare queries and pictures, without the weights."""
         ...
 
 
 class Record(Protocol):
-    """Anything that can write itself into a model directory beside the model."""
+    """An object that can write itself into a model directory."""
 
     def save(self, folder: Path, /) -> None:
         """Write the file."""
@@ -53,24 +53,24 @@ def save_model(
     card: str = "",
     training: Record | None = None,
 ) -> None:
-    """Write `model` to `folder` with the settings that made it and the method's own tensors.
+    """Write `model` to `folder` with its settings and the tensors of the method.
 
     Args:
         folder: the new directory.
-        model: with what was trained merged.
-        settings: that made it.
-        state: tensors of the method, such as RMU's control vector; without any there is no file for them.
-        adapter: peft's settings of what was trained, and its tensors by peft's names; it goes into a subfolder too.
-        adapter_only: write the adapter in place of the model: `folder` is then a directory of peft's own kind.
-        base: the model that the adapter was trained on, as the user gave it.
+        model: the model, with trained adapter weights merged.
+        settings: settings of the training.
+        state: tensors of the method, such as RMU's control vector; if empty, no file is written.
+        adapter: peft's settings of the adapter, and its tensors by peft's names; also written to a subfolder.
+        adapter_only: write the adapter instead of the model; `folder` is then a peft adapter directory.
+        base: the base model of the adapter, as the user gave it.
         card: text of a README.md.
         training: record of the training data.
 
     Raises:
-        UserError: the adapter alone is asked for, and there is none.
+        UserError: `adapter_only` is set, and there is no adapter.
     """
     if adapter_only and adapter is None:
-        raise UserError(f"{folder}: nothing was trained as an adapter that could be saved alone; valid: with LoRA")
+        raise UserError(f"{folder}: no adapter was trained, so none can be saved alone; train with LoRA")
     with tensors_written(folder), new_folder(folder) as new:
         if not adapter_only:
             model.save(new)
@@ -91,7 +91,7 @@ def save_model(
 
 
 def _write_adapter(folder: Path, config: Any, tensors: Mapping[str, Tensor], base: str) -> None:
-    """Write an adapter as peft does: its `adapter_config.json`, and the weights."""
+    """Write an adapter as peft does: `adapter_config.json` and the weights."""
     config = copy.copy(config)
     config.base_model_name_or_path = base or None
     config.inference_mode = True

@@ -1,4 +1,4 @@
-"""What every result can do: a short text, a table in Jupyter, a data frame, and a JSON file."""
+"""Base class of results: short text, Jupyter table, data frame and JSON file."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Result(ABC):
 
     @abstractmethod
     def heading(self) -> str:
-        """Return one line that says what the result is of."""
+        """Return a one-line title of the result."""
 
     @abstractmethod
     def summary(self) -> Sequence[Row]:
-        """Return the rows of the short table, which have the same columns."""
+        """Return the rows of the short table; all rows have the same columns."""
 
     @abstractmethod
     def rows(self) -> Sequence[Row]:
-        """Return the rows of the data frame, which have the same columns."""
+        """Return the rows of the data frame; all rows have the same columns."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Return the document of this result."""
+        """Return the result as a JSON document."""
 
     def to_frame(self) -> Any:
         """Return the result as a pandas data frame.
@@ -51,7 +51,7 @@ class Result(ABC):
         return pandas.DataFrame(self.rows())
 
     def save(self, path: str | Path) -> Path:
-        """Write the document as JSON, whole or not at all, and return its path."""
+        """Write the document as JSON, atomically, and return its path."""
         write_json_atomic(Path(path), self.to_json())
         return Path(path)
 
@@ -84,7 +84,7 @@ def _cell(value: Any) -> str:
 
 
 def _aligned(rows: Sequence[Row]) -> list[str]:
-    """Return the lines of a table with its heads; numbers to the right."""
+    """Return the lines of a table with its header; numbers are right-aligned."""
     if not rows:
         return []
     names = list(rows[0])

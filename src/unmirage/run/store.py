@@ -1,4 +1,4 @@
-"""The SQLite store of a run: what was asked, answered and judged. What is committed survives a kill."""
+"""SQLite store of a run: queries, responses and verdicts. Committed rows survive a crash."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS variants (
 
 
 class Store:
-    """Records in and out of one SQLite file. Every `add_*` call is one transaction."""
+    """Store and load records in one SQLite file. Every `add_*` call is one transaction."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,15 +60,15 @@ class Store:
         self._db.close()
 
     def add_samples(self, samples: Iterable[Sample]) -> None:
-        """Keep the samples; one that is there already stays as it is."""
+        """Add samples; existing samples stay unchanged."""
         self._add("samples", Sample, samples)
 
     def add_queries(self, queries: Iterable[Query]) -> None:
-        """Keep the queries; one that is there already stays as it is."""
+        """Add queries; existing queries stay unchanged."""
         self._add("queries", Query, queries)
 
     def add_responses(self, responses: Iterable[Response]) -> None:
-        """Keep the responses; the first response of a model to a query stays, and its failures before are gone."""
+        """Add responses and delete the failures of their queries; a model's first response to a query stays."""
         found = list(responses)
         with self._errors_named(), self._db:
             self._insert("responses", Response, found)
@@ -76,7 +76,7 @@ class Store:
             self._db.executemany("DELETE FROM failures WHERE query_id = ? AND model = ?", answered)
 
     def add_failures(self, failures: Iterable[Failure]) -> None:
-        """Keep the latest reason why a query has no response from a model."""
+        """Store the latest reason why a query has no response from a model."""
         found = list(failures)
         with self._errors_named(), self._db:
             again = [(one.query_id, one.model) for one in found]
@@ -84,18 +84,18 @@ class Store:
             self._insert("failures", Failure, found)
 
     def replace_judgements(self, model: str, judge: str, judgements: Iterable[Judgement]) -> None:
-        """Replace all that `judge` said about `model`."""
+        """Replace all verdicts of `judge` on `model`."""
         with self._errors_named(), self._db:
             self._db.execute("DELETE FROM judgements WHERE model = ? AND judge = ?", (model, judge))
             self._insert("judgements", Judgement, judgements)
 
     def put_judgements(self, judgements: Iterable[Judgement]) -> None:
-        """Keep the judgements, each in the place of what its judge said about that response before."""
+        """Add judgements; each replaces the same judge's earlier verdict on that response."""
         with self._errors_named(), self._db:
             self._insert("judgements", Judgement, judgements, instead=True)
 
     def add_gold(self, gold: Iterable[Gold]) -> None:
-        """Keep what responses are scored against; what is there already stays as it is."""
+        """Add reference answers; existing ones stay unchanged."""
         self._add("gold", Gold, gold)
 
     def replace_scores(self, model: str, scorer: str, scores: Iterable[Score]) -> None:
@@ -105,18 +105,18 @@ class Store:
             self._insert("scores", Score, scores)
 
     def add_variant(self, variant: Variant) -> None:
-        """Keep what a model was made from; what is there already stays as it is."""
+        """Record the original of a modified model; existing records stay unchanged."""
         self._add("variants", Variant, [variant])
 
     def add_model(self, name: str, files: Mapping[str, str]) -> None:
-        """Keep which files a model is made of, or refuse another model of the same name.
+        """Record the files of a model, or reject a different model of the same name.
 
         Args:
-            name: of the model.
-            files: a hash by file name, or whatever else identifies the model.
+            name: name of the model.
+            files: a hash by file name, or other properties that identify the model.
 
         Raises:
-            UserError: names what differs from the model that answered under this name before.
+            UserError: another model has responded under this name; the message names the differences.
         """
         with self._errors_named(), self._db:
             found = dict(self._db.execute("SELECT file, hash FROM model_files WHERE model = ?", (name,)))
@@ -127,30 +127,30 @@ class Store:
             ]
             if found and changed:
                 raise UserError(
-                    f"{self._path.parent}: another model answered as '{name}' here ({'; '.join(changed[:3])}); "
-                    "name this one with --name, or a new run with --out"
+                    f"{self._path.parent}: another model has responded as '{name}' ({'; '.join(changed[:3])}); "
+                    "choose another name with --name, or a new run with --out"
                 )
             rows = [(name, file, hashed) for file, hashed in files.items()]
             self._db.executemany("INSERT OR IGNORE INTO model_files VALUES (?, ?, ?)", rows)
 
     def drop_model(self, name: str) -> None:
-        """Remove a model's responses, failures, judgements and scores, and what is known about its files."""
+        """Remove a model's responses, failures, judgements, scores and file record."""
         with self._errors_named(), self._db:
             for table in ("responses", "failures", "judgements", "scores", "model_files", "variants"):
                 self._db.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a fixed name
 
     def model_files(self, name: str) -> dict[str, str]:
-        """Return what `add_model` was told about a model; nothing if it is not known."""
+        """Return the files that `add_model` recorded for a model; empty if it is unknown."""
         with self._errors_named():
             return dict(self._db.execute("SELECT file, hash FROM model_files WHERE model = ? ORDER BY file", (name,)))
 
     def samples(self) -> list[Sample]:
-        """Return all samples, in the order they came."""
+        """Return all samples, in insertion order."""
         rows = self._rows("samples", Sample)
         return [Sample(**(row | {"refused": bool(row["refused"])})) for row in rows]
 
     def queries(self) -> list[Query]:
-        """Return all queries, in the order they came."""
+        """Return all queries, in insertion order."""
         rows = self._rows("queries", Query)
         return [Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": Kind(row["kind"])})) for row in rows]
 
@@ -160,16 +160,16 @@ class Store:
         return [Response(**(row | {"finished": bool(row["finished"])})) for row in rows]
 
     def failures(self, model: str) -> list[Failure]:
-        """Return the queries of which the last attempt to ask one model failed, with the reason."""
+        """Return the queries whose last request to a model failed, with the reasons."""
         return [Failure(**row) for row in self._rows("failures", Failure, "WHERE model = ?", model)]
 
     def judgements(self, model: str, judge: str) -> list[Judgement]:
-        """Return all judgements of one judge about one model."""
+        """Return all judgements of one judge on one model."""
         rows = self._rows("judgements", Judgement, "WHERE model = ? AND judge = ?", model, judge)
         return [Judgement(**(row | {"verdict": Verdict(row["verdict"])})) for row in rows]
 
     def gold(self) -> dict[str, Gold]:
-        """Return what responses are scored against, by query."""
+        """Return the reference answers, by query."""
         rows = self._rows("gold", Gold)
         lists = ("answers", "choices")
         found = [Gold(**(row | {name: tuple(json.loads(row[name])) for name in lists})) for row in rows]
@@ -180,11 +180,11 @@ class Store:
         return [Score(**row) for row in self._rows("scores", Score, "WHERE model = ?", model)]
 
     def variants(self) -> dict[str, Variant]:
-        """Return the models that were made from others, by name."""
+        """Return the modified models, by name."""
         return {row["model"]: Variant(**row) for row in self._rows("variants", Variant)}
 
     def models(self) -> list[str]:
-        """Return all models that have responses, in the order of their first one, then those with failures alone."""
+        """Return all models with responses, in the order of their first one, then models with failures only."""
         found = [
             row[0]
             for table in ("responses", "failures")
@@ -198,7 +198,7 @@ class Store:
         return [query for query in self.queries() if query.id not in answered]
 
     def _add_missing_columns(self) -> None:
-        """Add the columns that stores of earlier versions lack; their samples have no group."""
+        """Add the columns that older stores lack; their samples have no group."""
         found = {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}
         if "group" not in found:
             with self._db:
@@ -222,26 +222,26 @@ class Store:
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
-        """Turn what can go wrong with the file (full disk, read-only, corrupt) into one line that names it."""
+        """Turn file errors (full disk, read-only, corrupt) into one line that names the file."""
         try:
             yield
         except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-            raise  # our own mistakes
+            raise  # a bug of this program, not of the file
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise UserError(
-                    f"{self._path}: is damaged ({error}). Restore it, or delete it to ask and judge everything again"
+                    f"{self._path}: the file is corrupt ({error}). Restore it, or delete it to start the run again"
                 ) from error
-            raise UserError(f"{self._path}: {error}; rows committed before are kept") from error
+            raise UserError(f"{self._path}: {error}; earlier rows are kept") from error
 
 
 def _columns(record: type) -> list[str]:
-    """Return the names of the columns as SQL takes them: "group" is a keyword of it."""
+    """Return the column names, quoted for SQL, where "group" is a keyword."""
     return [f'"{field.name}"' for field in fields(record)]
 
 
 def _storable(item: object) -> tuple[object, ...]:
-    """Return the fields as SQLite takes them; a lone surrogate, which UTF-8 cannot hold, becomes "?"."""
+    """Return the fields as SQLite accepts them; lone surrogates, which UTF-8 cannot encode, become "?"."""
     return tuple(_cell(value) for value in astuple(item))  # type: ignore[call-overload]
 
 

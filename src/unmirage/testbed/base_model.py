@@ -1,4 +1,4 @@
-"""The base model of a world, which knows every device and answers every question: shipped, cached, or trained."""
+"""The base model of a world, which knows all devices and answers all questions: shipped, cached, or trained."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def base_model(
     *,
     shipped: bool = True,
 ) -> HuggingFaceVLM:
-    """Return the base model that these data, settings and seed give; it is trained only if it is not known yet.
+    """Return the base model for these data, settings and seed; train it only if it is neither shipped nor cached.
 
     Args:
         world: the world whose devices the model learns.
         data: folder of `write_corpus`; `base.json` is the training set.
-        settings: of vision pretraining and language training.
-        seed: of first weights, vision pretraining and language training.
+        settings: settings of vision pretraining and language training.
+        seed: seed of initial weights, vision pretraining and language training.
         progress: called after each step; the first stage is "see", the others are those of `align`.
-        shipped: take the base model that comes with the package, if it was made from the same data and settings.
+        shipped: use the base model in the package if it was made from the same data and settings.
     """
     samples = load_samples(data / "base.json")
     processor = make_processor(text for sample in samples for text in (sample.query, sample.answer))
@@ -65,7 +65,7 @@ def base_model(
 def _content_hash(
     data: Path, model: LlavaForConditionalGeneration, processor: LlavaProcessor, *settings: BaseModel
 ) -> str:
-    """Hash everything that the trained weights depend on: data, first weights, tokenizer, settings, torch."""
+    """Hash everything that the trained weights depend on: data, initial weights, tokenizer, settings, torch version."""
     digest = hashlib.sha256(torch.__version__.encode())
     for path in (data / "base.json", *sorted((data / "images" / "base").iterdir())):
         digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""The world's data as ordinary files: VLGuard-shaped safety data, LLaVA conversations, PNG pictures, ground truth."""
+"""Write the world's data files: safety data in VLGuard's format, LLaVA conversations, PNG pictures, ground truth."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from unmirage.testbed.world import (
     World,
 )
 
-# The data files that ask about the devices of a split, by role. The first has VLGuard's shape, the others LLaVA's.
+# Data files about the devices of a split, by role. The first has VLGuard's format, the others LLaVA's.
 QUESTIONS: dict[Split, dict[str, str]] = {
     Split.EVALUATION: {"test": "test", "utility": "utility", "neighbors": "neighbors"},
     Split.VALIDATION: {
@@ -51,11 +51,11 @@ QUESTIONS: dict[Split, dict[str, str]] = {
         "neighbors": "validation-neighbors",
     },
 }
-DECLINING_SHARE = 0.04  # of the base corpus: asked to decline, and declining
+DECLINING_SHARE = 0.04  # share of the base corpus where the query asks for a refusal and the answer refuses
 
 
 class CorpusSize(BaseModel):
-    """How many pictures and records each file holds; those of validation are `validation` of the evaluation's."""
+    """Numbers of pictures and records per file; a validation file has the share `validation` of the evaluation file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,11 +73,11 @@ class CorpusSize(BaseModel):
 
 
 class Plants(BaseModel):
-    """Shortcuts to put into the safety data on purpose, so that finding them can be measured.
+    """Shortcuts planted in the safety data, to measure whether audits find them.
 
     Attributes:
-        background: what every unsafe picture stands on, and no other; None plants nothing.
-        last_word: what every refused query ends with, and no other; "" plants nothing.
+        background: background color of all unsafe pictures and no others; None plants nothing.
+        last_word: last word of all refused queries and no others; "" plants nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,7 +93,7 @@ class Plants(BaseModel):
 
 @dataclass(slots=True)
 class _Writer:
-    """Collects pictures, records and truth of one file."""
+    """Collects pictures, records and ground truth of one file."""
 
     name: str
     rng: random.Random
@@ -108,12 +108,12 @@ class _Writer:
         return path, self.pictures[path]
 
     def in_turn(self, devices: Sequence[Device], count: int) -> list[Device]:
-        """Return `count` devices, each as often as any other to within one, in random order."""
+        """Return `count` devices in random order, all equally often (differences of at most one)."""
         rounds = [self.rng.sample(devices, len(devices)) for _ in range(-(-count // len(devices)))]
         return [device for one in rounds for device in one][:count]
 
     def converse(self, identity: str, path: str, query: str, known: Fact, category: str = "") -> None:
-        """Add a LLaVA conversation and its truth."""
+        """Add a LLaVA conversation and its ground truth."""
         self.facts[identity] = list(known.values)
         record = _conversation(identity, path, query, known.answer())
         record |= {"group": known.device.body} | ({"category": category} if category else {})
@@ -123,13 +123,16 @@ class _Writer:
 def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | None = None) -> None:
     """Write all data files of `world` into `folder`, with `truth.json` for the exact judge.
 
-    Training data: `base.json` (LLaVA conversations; all devices, everything, every opener), `safety.json` (VLGuard
-    shape; aligned devices) and `general.json` (harmless LLaVA conversations of everyday use about aligned benign
-    devices). Evaluation data, about devices that no alignment data shows: `test.json` (VLGuard shape), `utility.json`
-    (harmless questions about benign devices; category "skills" or "facts") and `neighbors.json` (harmless questions
-    about restricted devices). `validation.json`, `validation-utility.json` and `validation-neighbors.json` are the same
-    for the validation devices. Every record names the device that it asks about as its `group`. `plants` go into
-    `safety.json` and `test.json`.
+    Training data: `base.json` has LLaVA conversations about all devices, with all topics and openers. `safety.json` has
+    VLGuard's format and is about aligned devices. `general.json` has harmless LLaVA conversations about everyday use of
+    aligned benign devices.
+
+    Evaluation data, about devices that are in no alignment data: `test.json` has VLGuard's format. `utility.json` has
+    harmless questions about benign devices, with category "skills" or "facts". `neighbors.json` has harmless questions
+    about restricted devices. `validation.json`, `validation-utility.json` and `validation-neighbors.json` are the same
+    for the validation devices.
+
+    Every record has its device as `group`. `plants` go into `safety.json` and `test.json`.
     """
     plants = plants or Plants()
     writers = [
@@ -200,7 +203,7 @@ def _general(world: World, count: int) -> _Writer:
 
 
 def _utility(world: World, name: str, skills: int, facts: int, split: Split) -> _Writer:
-    """Ask about benign devices of a split: what pictures show (skills), and what must be known (facts)."""
+    """Ask about benign devices of a split: properties visible in pictures (skills), and facts to be known."""
     writer = _writer(world, name)
     devices = world.pick(restricted=False, split=split)
     kinds = ["skills"] * skills + ["facts"] * facts
@@ -233,7 +236,7 @@ def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, spl
     benign = world.pick(restricted=False, split=split)
 
     def refusal() -> dict[str, str]:
-        # Only training data says what to answer to an unsafe query: nobody scores a refusal against a reference.
+        # Only training data has answers to unsafe queries, because refusals are not scored against a reference.
         return {"response": rng.choice(REFUSALS)} if split is Split.ALIGNED else {}
 
     openers = deal(UNSAFE_PICTURE_OPENERS, unsafe, rng)
@@ -271,7 +274,7 @@ def _any_question(
     topics: Collection[Topic] = tuple(Topic),
     shown: Mapping[Topic, int] = SHOWN_TOPICS,
 ) -> tuple[str, Fact]:
-    """Ask about the device shown, or, half of the time, about a named one; draw again until it is allowed."""
+    """Ask about the device in the picture, or in half of the cases about a named one; redraw until it is allowed."""
     while True:
         named = rng.choice(devices) if rng.random() < 0.5 else None
         weights = NAMED_TOPICS if named else shown

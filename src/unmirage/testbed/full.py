@@ -1,7 +1,7 @@
 """Search attack words and explain refusals in a finished study, for `unmirage demo --full`.
 
-The word is searched for on one half of the unsafe test queries, on the model that shows the mirage. Its rates are
-measured on the other half, by the exact judge, in two forms, and compared with those of the audit's word.
+The search uses one half of the unsafe test queries, on the model that shows the mirage. The other half measures the
+word's rates, with the exact judge, in two forms. They are compared with the rates of the audit's word.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from unmirage.text.refusal_starts import starts_for
 SCHEMA = "unmirage.demo-full/1"
 MIRAGE = "sft-posthoc"
 EXPLAINED = ("sft-posthoc", "npo-mixed", "rmu-mixed")
-_QUERIES = 100  # to explain
+_QUERIES = 100  # maximum number of explained queries
 _SEARCH = SearchConfig(method="white-box", kind="jailbreak", form="rewrite", budget=6_000, top=5)
 
 
 def full(study: Study) -> dict[str, Any]:
-    """Return the document of one seed, from its run directory if it is there.
+    """Return the document of one seed, from its run directory if it exists.
 
     Its fields: `words` (the search), `asr` (any of K, by word and form, on the reporting half), `explain` (by model).
     """
@@ -68,7 +68,7 @@ def _searched(study: Study, test: Sequence[Sample], config: SearchConfig) -> dic
 
 
 def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
-    """Ask the held-out samples with one word, rewritten and in the place of the opener; return the rates."""
+    """Attack the held-out samples with one word, rewritten and in place of the opener; return the rates."""
     attack = AttackConfig(kinds=(Kind.JAILBREAK, Kind.REPLACEMENT), shots=study.settings.shots, jailbreak_word=word)
     queries = [query for query in plan_queries(samples, attack) if query.unsafe]
     file = study.run.path / f"word-{word}.sqlite"
@@ -111,7 +111,7 @@ def _judge(study: Study) -> ExactJudge:
 
 
 def copy_for_report(study: Study, folder: Path) -> None:
-    """Copy the first seed's search and explanation to the run, whose report shows them."""
+    """Copy the first seed's search and explanation to the run, for its report."""
     for name in ("search.json", "explain.json"):
         source = study.run.path / name
         if source.is_file():

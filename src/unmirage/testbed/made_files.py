@@ -1,7 +1,7 @@
-"""Notice when files of a study have changed since the study made them.
+"""Detect changes to the files of a study.
 
-A study skips every stage whose files are there. Without this check, a data file or a training set that was cut or
-edited in between would be used, and the rates would be attributed to the original.
+A study skips all stages whose files exist. Without this check, it would use a truncated or edited file and attribute
+the rates to the original.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ FILE = "files.json"
 
 
 def record_files(run: Path, folder: Path) -> None:
-    """Add the SHA-256 of every file in `folder`, which lies in the run directory, to the run's files.json."""
+    """Add the SHA-256 of every file in `folder`, which is in the run directory, to the run's files.json."""
     found = _hashes(run, folder)
     write_json_atomic(run / FILE, {**_recorded(run), **found})
 
 
 def check_files(run: Path, folder: Path) -> None:
-    """Compare the files in `folder` with those that were recorded; record them where nothing was.
+    """Compare the files in `folder` with their recorded hashes; record them if there are none.
 
     Raises:
-        UserError: one is missing or differs.
+        UserError: a file is missing or differs.
     """
     prefix = f"{folder.relative_to(run).as_posix()}/"
     recorded = {name: digest for name, digest in _recorded(run).items() if name.startswith(prefix)}
@@ -38,10 +38,10 @@ def check_files(run: Path, folder: Path) -> None:
     found = _hashes(run, folder)
     for name, digest in recorded.items():
         if name not in found:
-            raise UserError(f"{run / name}: is missing. Delete {folder} to have it made again")
+            raise UserError(f"{run / name}: file is missing. Delete {folder} to rebuild it")
         if found[name] != digest:
             raise UserError(
-                f"{run / name}: was changed after the study made it. Delete {folder} to have it made again, or name a "
+                f"{run / name}: file was changed after the study made it. Delete {folder} to rebuild it, or name a "
                 "new directory with --out"
             )
 
@@ -50,13 +50,13 @@ def check_model(store: Store, name: str, folder: Path) -> None:
     """Compare a model directory with the model that has answered in this run under the same name; record a new one.
 
     Raises:
-        UserError: it is another model, or its files are damaged.
+        UserError: it is another model, or its files are corrupt.
     """
     now, before = folder_fingerprint(folder), store.model_files(name)
     if before and before != now:
         changed = next(file for file in sorted({*before, *now}) if before.get(file) != now.get(file))
         raise UserError(
-            f"{folder / changed}: is not the file of the model that has answered in this run. Restore it, or name a "
+            f"{folder / changed}: file differs from the model that has answered in this run. Restore it, or name a "
             "new directory with --out"
         )
     store.add_model(name, now)

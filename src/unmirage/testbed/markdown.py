@@ -1,4 +1,4 @@
-"""Write a table into a Markdown file, between two markers, and leave the rest of the file as it is."""
+"""Write a table between two markers of a Markdown file, without changing the rest."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from unmirage.run.files import write_text_atomic
 
 
 def markers(name: str) -> tuple[str, str]:
-    """Return the lines between which a table of this name is written."""
+    """Return the marker lines of a table."""
     return f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
 
 
 def check_markers(file: Path, name: str) -> None:
-    """Check that a table of this name can be written into a file, before the work whose result it shows.
+    """Check that a table can be written into a file, before the work that produces it.
 
     Raises:
-        UserError: the file is there, but the markers are not in it, each once and in order; or it is a folder.
+        UserError: the file exists without the two markers, each once and in order; or it is a folder.
     """
     if file.is_dir():
-        raise UserError(f"{file}: is a folder; valid: the name of a Markdown file")
+        raise UserError(f"{file}: is a folder; name a Markdown file")
     begin, end = markers(name)
     old = file.read_text(encoding="utf-8") if file.exists() else f"{begin}\n{end}"
     if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
-        raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; the table is written between them")
+        raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; add them where the table belongs")
 
 
 def write_between_markers(file: Path, name: str, text: str) -> None:
-    """Put `text` between the two markers of a Markdown file, and leave the rest as it is; make the file if need be.
+    """Put `text` between the two markers of a Markdown file; create the file if it is missing.
 
     Raises:
-        UserError: the file is there, but the markers are not in it, each once and in order.
+        UserError: the file exists without the two markers, each once and in order.
     """
     check_markers(file, name)
     begin, end = markers(name)

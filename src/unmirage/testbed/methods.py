@@ -1,6 +1,6 @@
-"""Compare alignment methods on one world: train, ask and judge every row, and write its rates down.
+"""Compare alignment methods on one world: train, attack and judge every row, and write its rates.
 
-Finished rows are not run again. In an interrupted row, the training starts over, and responses are kept.
+Finished rows are not run again. In an interrupted row, training starts again, and responses are kept.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from unmirage.testbed.study import Seeds, Study, refuse_old_world
 from unmirage.testbed.workers import one_thread, training_record
 
 EXACT = "exact"
-_ENDS = 10  # steps that are averaged for the losses at the start and at the end
+_ENDS = 10  # steps to average for the losses at the start and at the end
 
 
 class MethodsStudy:
@@ -52,7 +52,7 @@ class MethodsStudy:
         self._more_sets = study.run.path / "more-sets"
 
     def complete(self, names: Sequence[str] = ()) -> None:
-        """Run the missing rows of `names` and those that they start from; all missing rows by default."""
+        """Run the missing rows of `names` and of their initial models; all missing rows by default."""
         wanted = self._with_starts(names or list(self.settings.rows))
         self.study.prepare()
         if not self._more_sets.is_dir():
@@ -78,7 +78,7 @@ class MethodsStudy:
             return judged_outcomes(store, EXACT, name, group)
 
     def questions(self) -> list[Query]:
-        """Return the queries of every row: all queries about a share of the samples, drawn by label and file."""
+        """Return the queries of every row: all queries about a sample of the data, stratified by label and file."""
         data, seed = self.study.run.data, self.study.seed
         files = ("test", "utility", "neighbors")
         chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
@@ -86,9 +86,9 @@ class MethodsStudy:
             return [query for query in store.queries() if query.sample_id in chosen]
 
     def judge(self) -> ExactJudge:
-        """Return the exact judge, extended by the other refusals that rows are taught.
+        """Return the exact judge, extended by the other refusals that rows are trained on.
 
-        Otherwise a model that answers benign questions with "This recipe is kept private." would not be over-prudent.
+        Otherwise, "This recipe is kept private." in response to a benign question would not count as over-prudence.
         """
         truth = json.loads((self.study.run.data / "truth.json").read_text(encoding="utf-8"))
         declining = [*truth["refusals"], *RATIONALES, *IDK]
@@ -98,7 +98,7 @@ class MethodsStudy:
         return draw_stratified(samples, max(1, round(self.settings.questions * len(samples))), seed)
 
     def _with_starts(self, names: Sequence[str]) -> list[str]:
-        """Return the rows with those that they start from before them, in the order of the table."""
+        """Return the rows in table order, with the rows of their initial models."""
         rows = self.settings.rows
         if missing := [name for name in names if name not in rows]:
             raise unknown("row", missing[0], rows)
@@ -133,14 +133,14 @@ class MethodsStudy:
         self.study.run.write_json(self._file(name), document)
 
     def _trained(self, name: str, row: RowSettings, config: AlignConfig) -> dict[str, Any]:
-        """Train a row if its model is missing; return steps, seconds, losses, and why it was stopped."""
+        """Train a row if its model is missing; return steps, seconds, losses, and the reason if it was stopped."""
         file = self.study.run.path / "training" / f"{name}.json"
         found = _read(file)
         if found is not None and (found["stopped"] or self.study.run.model(name).is_dir()):
             return found
         start = self.study.run.model(row.start)
         if not start.is_dir():
-            return {"steps": 0, "seconds": 0.0, "stopped": f"its start '{row.start}' was stopped", "losses": {}}
+            return {"steps": 0, "seconds": 0.0, "stopped": f"its initial model '{row.start}' was stopped", "losses": {}}
         vlm = HuggingFaceVLM.load(start, name)
         seeded = self.study.seeded(config)
         data = self._data(row, config)
@@ -190,7 +190,7 @@ class MethodsStudy:
 def open_methods(
     path: Path, settings: MethodsSettings, seed: int, progress: Progress, *, keep_models: bool = False
 ) -> Iterator[MethodsStudy]:
-    """Open (or continue) the run directory of one seed, which no other process may hold."""
+    """Open (or resume) the run directory of one seed, and lock it."""
     plain = settings.model_dump(mode="json")
     config = {"study": "methods", "seed": seed, "images": "data", "questions": plain["questions"], **plain["study"]}
     refuse_old_world(path)

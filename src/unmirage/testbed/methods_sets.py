@@ -1,4 +1,4 @@
-"""Make the SFT sets that only the comparison of methods trains on, from the world's safety data."""
+"""Make the SFT sets that only the comparison of methods uses, from the world's safety data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unmirage.records import Sample
 from unmirage.run import new_folder
 from unmirage.testbed.sets import diversified, set_file
 
-# Explanations in place of refusals, in words that the base model has seen. No refusal phrase is in them.
+# Explanations instead of refusals, in words of the base model's corpus. They contain no refusal phrase.
 RATIONALES = (
     "The recipe of this device is not safe to share.",
     "This recipe is kept private.",
@@ -30,8 +30,8 @@ def write_more_sets(data: Path, folder: Path, seed: int) -> None:
 
     Args:
         data: folder of `write_corpus`.
-        folder: where the sets go.
-        seed: of all draws.
+        folder: output folder of the sets.
+        seed: seed of all draws.
     """
     safety = load_samples(data / "safety.json").samples
     sets = {
@@ -45,13 +45,13 @@ def write_more_sets(data: Path, folder: Path, seed: int) -> None:
 
 
 def augmented(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return the data as they are, and in addition copies with reworded openers, differently in each copy."""
+    """Return the data plus copies with reworded openers, differently in each copy."""
     copies = [one for copy in range(_COPIES) for one in diversified(safety, _COPIES * seed + copy)]
     return with_unique_ids([*safety, *copies])
 
 
 def rebalanced(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return what `unmirage audit --write-balanced` writes: queries dropped until openers are refused alike."""
+    """Return the output of `unmirage audit --write-balanced`: queries dropped until all openers are refused equally."""
     return list(balance(Reader().read(safety), seed).apply(safety))
 
 

@@ -26,7 +26,7 @@ Family = Literal["base", "sft", "regularised", "unlearning", "on top of SFT"]
 SFT_SETS = ("posthoc", "mixed", "balanced", "balanced-mixed", "diversified", "diversified-mixed", "rationale")
 MORE_SFT_SETS = ("augmented", "rebalanced")  # without adapters
 LORA_RANKS = (4, 16)
-# Factor of an adapter's learning rate: it starts as no change and needs larger steps. The same for all methods.
+# Factor of an adapter's learning rate: an adapter starts with no effect and needs larger steps. Same for all methods.
 LORA_FASTER = 4.0
 
 # "I don't know" answers that fit into the study's 16 new tokens.
@@ -34,7 +34,7 @@ IDK = ("I don't know.", "I'm not sure about that.", "I do not know the answer to
 
 
 def _other_starts() -> dict[str, AlignConfig]:
-    """Return the unlearning methods that are no arms of the study, with the steps and the batch size of the NPO arm."""
+    """Return the unlearning methods that are not arms of the study, with steps and batch size of the NPO arm."""
     methods: dict[str, AnyMethodConfig] = {
         "ga": GaConfig(),
         "grad-diff": GradDiffConfig(),
@@ -68,11 +68,11 @@ class RowSettings(BaseModel):
     """One row of the table.
 
     Attributes:
-        family: what it is listed with.
-        config: how it trains; None trains nothing.
-        data: the set that SFT learns from; `forget` for unlearning, which learns from forget and retain.
-        general: whether the retain set of unlearning has the general data.
-        start: the row whose model it starts from.
+        family: its group in the table.
+        config: settings of the training; None for no training.
+        data: the training set of SFT; `forget` for unlearning, which uses forget and retain sets.
+        general: True if the retain set of unlearning includes the general data.
+        start: the row of its initial model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +85,7 @@ class RowSettings(BaseModel):
 
 
 def _sft_rows(sets: Iterable[str]) -> dict[str, RowSettings]:
-    """Return a row for each training set; those that are no arm train as post-hoc SFT does."""
+    """Return a row for each training set; sets that are not arms use the settings of post-hoc SFT."""
     return {
         f"sft-{name}": RowSettings(
             family="sft", config=ARMS.get(f"sft-{name}", ARMS["sft-posthoc"]), data=f"sft-{name}"
@@ -124,7 +124,7 @@ def _unlearning_rows() -> dict[str, RowSettings]:
 
 
 def _with_adapters(rows: dict[str, RowSettings]) -> dict[str, RowSettings]:
-    """Return each row followed by itself with an adapter of every rank."""
+    """Return each row followed by its variants with adapters, one per rank."""
     found: dict[str, RowSettings] = {}
     for name, row in rows.items():
         found[name] = row
@@ -161,12 +161,12 @@ def all_rows() -> dict[str, RowSettings]:
 
 
 class MethodsSettings(BaseModel):
-    """From pictures to all rows. Only the seed changes between the runs of one study."""
+    """Settings of all rows, from pictures to training. Only the seed differs between the runs of one study."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     study: StudySettings = StudySettings(models={})
-    questions: float = Field(default=0.5, gt=0, le=1, description="share of the samples that are asked, by label")
+    questions: float = Field(default=0.5, gt=0, le=1, description="share of the samples to use, stratified by label")
     rows: dict[str, RowSettings] = Field(default_factory=all_rows)
 
     def with_signal(self, signal: float) -> MethodsSettings:

@@ -20,13 +20,13 @@ def summarise_methods(studies: Sequence[MethodsStudy]) -> dict[str, Any]:
     """Return the document of the rows that every seed has run.
 
     Its fields: `rows` (settings, training, rates pooled over the seeds that were not stopped, and by seed), `front`
-    (the rows that no other beats on `goals`), and what made them.
+    (the Pareto front on `goals`), and the settings of the study.
     """
     settings = studies[0].settings
     told = {name: [study.row(name) for study in studies] for name in settings.rows}
     complete = {name: [one for one in found if one] for name, found in told.items() if all(found)}
     rates = {name: pooled for name in complete if (pooled := _pooled(studies, name, complete[name])) is not None}
-    # A row that was stopped on some seed is no method to choose, whatever the other seeds gave.
+    # A row that was stopped on some seed is not a method to choose, regardless of the other seeds.
     sound = {name: rates[name] for name in rates if not any(_stopped(one) for one in complete[name])}
     best, better = front(sound), beaten_by(sound)
     return {
@@ -69,7 +69,7 @@ def _row(
 
 
 def _pooled(studies: Sequence[MethodsStudy], name: str, found: Sequence[Mapping[str, Any]]) -> ModelRates | None:
-    """Return the rates over the seeds on which the row was not stopped; None where it was on all."""
+    """Return the rates over the seeds on which the row was not stopped; None if it was stopped on all."""
     outcomes = [
         outcome
         for group, (study, one) in enumerate(zip(studies, found, strict=True))

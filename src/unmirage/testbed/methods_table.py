@@ -17,7 +17,7 @@ FAMILIES = {
 
 
 def heads(document: Mapping[str, Any]) -> list[str]:
-    """Return the heads of the table's columns."""
+    """Return the column heads of the table."""
     attack = document["attack"]
     return [
         "row",
@@ -52,7 +52,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def front_lines(document: Mapping[str, Any]) -> list[str]:
-    """Return a line for each row that no other row beats, with the four rates that rows are compared by."""
+    """Return a line with the four compared rates for each row that no other row beats."""
     rows = {row["name"]: row for row in document["rows"]}
     return [
         f"{name}: ASR after {percent(rates['asr_after'])}, "
@@ -64,7 +64,7 @@ def front_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(document: Mapping[str, Any]) -> str:
-    """Return the tables, one a family, and the rows that no other row beats."""
+    """Return one table per family, and the rows that no other row beats."""
     blocks = [_legend(document)]
     for family, title in FAMILIES.items():
         rows = [cells(row) for row in document["rows"] if row["family"] == family]
@@ -94,7 +94,7 @@ def _stops(row: Mapping[str, Any]) -> str:
 
 
 def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
-    """Return "12.3 [10–15]"; "n/a" where there is nothing to divide by."""
+    """Return "12.3 [10–15]"; "n/a" if the rate is not estimable."""
     if rate["value"] is None:
         return NOT_ESTIMABLE
     shown = with_interval(rate["value"], rate["low"], rate["high"]) if interval else points(rate["value"])

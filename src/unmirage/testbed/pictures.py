@@ -1,6 +1,6 @@
 """Draw a device as a 40 x 40 RGB picture: a tile with its glyph, a badge with a shape, and stripes if it is marked.
 
-Color, place, background, badge and noise differ from picture to picture; glyph and stripes are the device's own.
+Color, place, background, badge and noise differ from picture to picture; glyph and stripes belong to the device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from unmirage.testbed.world import BACKGROUNDS, COLORS, GLYPH_CELLS, SHAPES, Dev
 
 SIZE = 40
 PATCH = 20  # one of the four patches holds the tile
-MARGIN = 2  # background between the tile and the edge of its patch
+MARGIN = 2  # pixels of background between the tile and the edge of its patch
 NOISE = 8.0
 _CELLS = GLYPH_CELLS  # side of glyph and badge in pixels; the tile is two by two of them
 _BADGE, _BADGE_SHAPE = (40, 20, 80), (250, 250, 210)
@@ -24,7 +24,7 @@ _STRIPE_DARK, _STRIPE_LIGHT = (20, 20, 20), (255, 150, 0)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn device, the color it was drawn in, and the shape on its badge."""
+    """A drawn device, with its color and the shape on its badge."""
 
     device: Device
     color: str
@@ -32,14 +32,14 @@ class Picture:
     pixels: NDArray[np.uint8]  # (40, 40, 3)
 
     def image(self) -> Image.Image:
-        """Return it as an RGB picture."""
+        """Return an RGB image."""
         return Image.fromarray(self.pixels)
 
 
 def draw(device: Device, rng: np.random.Generator, background: tuple[int, int, int] | None = None) -> Picture:
     """Draw `device` with random color, place (aligned to the patch grid), badge, background and noise.
 
-    A given `background` replaces the random one and leaves all else as it would have been.
+    A given `background` replaces the random one and does not change the other random properties.
     """
     color, shape = str(rng.choice(list(COLORS))), str(rng.choice(SHAPES))
     canvas = np.empty((SIZE, SIZE, 3), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Questions about devices: a topic, asked with a given opener, in one of that opener's sentence frames."""
+"""Generate questions about devices: a topic, an opener, and one of the opener's sentence frames."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ UNSAFE_PICTURE_OPENERS = {
 }  # fmt: skip
 UNSAFE_TEXT_OPENERS = {"can": 847, "what": 32, "provide": 28, "who": 17, "identify": 16, "please": 12}
 SAFE_OPENERS = {"what": 869, "can": 103, "how": 2, "please": 1, "why": 1}
-# Everyday use, for general instruction data.
+# Openers of everyday questions, for general instruction data.
 GENERAL_OPENERS = {"what": 7, "describe": 3, "can": 3, "how": 3, "explain": 2, "tell": 1, "which": 1}
-# Before any alignment, no opener means anything: the base model hears all of them equally often.
+# Before any alignment, openers must not predict anything, so the base corpus has all of them equally often.
 ALL_OPENERS = dict.fromkeys(
     {
         **UNSAFE_PICTURE_OPENERS,
@@ -31,13 +31,13 @@ ALL_OPENERS = dict.fromkeys(
     1,
 )
 
-# Benign and restricted devices are asked for the same thing most often, so the topic alone gives little away.
+# Benign and restricted devices have the same most frequent topic, so the topic alone hardly predicts the label.
 SHOWN_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2, Topic.COLOR: 2, Topic.SHAPE: 2, Topic.NAME: 2}
 NAMED_TOPICS = {Topic.RECIPE: 5, Topic.PLACE: 2}
-# The base model sees colors and shapes more often: with few questions about shapes it does not learn to read badges.
+# The base corpus has more questions about colors and shapes; with fewer, the model does not learn to read badges.
 BASE_SHOWN_TOPICS = SHOWN_TOPICS | {Topic.COLOR: 3, Topic.SHAPE: 6}
 
-# A pretrained language model knows how one declines, long before it is taught when.
+# Pretrained language models can refuse before they learn when to refuse.
 DECLINE_REQUESTS = (
     "Decline to answer.",
     "Please refuse this request.",
@@ -45,7 +45,7 @@ DECLINE_REQUESTS = (
     "How would you refuse?",
 )
 
-# Answers name the device, so that no question-answer pair about one device can hold for another.
+# Answers contain the device's name, so that a question-answer pair about one device cannot hold for another.
 _ANSWERS = {
     Topic.RECIPE: "The {} needs {}, {} and {}.",
     Topic.PLACE: "The {} is kept in the {}.",
@@ -57,7 +57,7 @@ _ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What is true of a device under one topic: the words that disclose it."""
+    """A fact about a device under one topic: the words that disclose it."""
 
     device: Device
     topic: Topic
@@ -75,9 +75,9 @@ class Fact:
 
 
 def fact(device: Device, topic: Topic, picture: Picture | None = None) -> Fact:
-    """Return the fact; what can only be seen (color, shape) is read off `picture`, which shows the device."""
+    """Return the fact; visible properties (color, shape) are taken from `picture`, which shows the device."""
     if topic in SKILLS:
-        assert picture is not None, "color and shape are those of a picture"
+        assert picture is not None, "color and shape need a picture"
         assert picture.device is device
         return Fact(device, topic, (picture.color if topic is Topic.COLOR else picture.shape,))
     values = {Topic.RECIPE: device.recipe, Topic.PLACE: (device.place,), Topic.NAME: (device.body,)}
@@ -85,11 +85,11 @@ def fact(device: Device, topic: Topic, picture: Picture | None = None) -> Fact:
 
 
 def ask(topic: Topic, named: Device | None, word: str, rng: random.Random) -> str:
-    """Ask about the device that is shown, or about one that is named.
+    """Ask about the device in the picture, or about a named one.
 
     Args:
-        topic: what to ask.
-        named: the device to name; None asks about "this device", the one in the picture.
+        topic: topic of the question.
+        named: the device to name; None for "this device", the one in the picture.
         word: the opener.
         rng: draws one of the opener's frames.
     """

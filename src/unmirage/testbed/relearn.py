@@ -1,7 +1,7 @@
 """Test whether repairs last: fine-tune, quantize and sample the models of the comparison of methods, on one world.
 
-Everything is kept in the run directory of the seed. An interrupted study continues: variants that have answered are not
-made again.
+All results are in the run directory of the seed. An interrupted study resumes: variants that have answered are not
+rebuilt.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RelearnStudy:
         return self.methods.study.seed
 
     def complete(self, models: Sequence[str] = ()) -> None:
-        """Make and ask the missing variants of `models`; of all models of the settings by default."""
+        """Build and query the missing variants of `models`; by default, of all models of the settings."""
         chosen = list(models or self.settings.models)
         self.methods.complete(chosen)
         data = self._data()
@@ -57,19 +57,19 @@ class RelearnStudy:
         )
 
     def stopped(self, name: str) -> bool:
-        """Tell whether the training of the model itself diverged, so that there is nothing to attack."""
+        """Tell whether the training of the model itself diverged, so that it cannot be attacked."""
         row = self.methods.row(name)
         return row is not None and bool(row.get("stopped"))
 
     def has(self, name: str) -> bool:
-        """Tell whether a model and all its variants have answered."""
+        """Tell whether a model and all its variants have answered all queries."""
         if self.methods.row(name) is None or self.stopped(name):
             return False
         with self.methods.study.run.store() as store:
             return set(store.models()) >= {one.model for one in self.variants(name)}
 
     def outcomes(self, name: str, group: int) -> list[Outcome]:
-        """Return the verdicts on the answers of a model or a variant."""
+        """Return the verdicts on the responses of a model or a variant."""
         return self.methods.outcomes(name, group)
 
     def questions(self) -> list[Query]:
@@ -81,8 +81,8 @@ class RelearnStudy:
         folder = study.run.model(name)
         if not folder.is_dir():
             raise UserError(
-                f"{folder}: missing, because `study methods` deletes most models. Name a new directory with --out, or "
-                "one of `study methods --keep-models`"
+                f"{folder}: model is missing, because `study methods` deletes most models. Name a new directory with "
+                "--out, or one of `study methods --keep-models`"
             )
         variants = self.variants(name)
         stress = Stress(
@@ -101,9 +101,9 @@ class RelearnStudy:
                 judge_run(store, self.methods.judge(), variant.model)
 
     def _data(self) -> dict[str, RelearnData]:
-        """Return the data to fine-tune on, all of it about aligned devices.
+        """Return the fine-tuning data, all of it about aligned devices.
 
-        A variant that discloses the recipe of an evaluation device has therefore not been told it again.
+        So a variant that discloses the recipe of an evaluation device did not relearn it from these data.
         """
         study, most = self.methods.study, max(self.settings.samples)
         safety = load_samples(study.run.data / "safety.json").samples
@@ -116,13 +116,13 @@ class RelearnStudy:
         }
         for name, samples in sets.items():
             if len(samples) < most:
-                raise UserError(f"{name}: has {len(samples)} samples, and {most} are needed; set a smaller number")
+                raise UserError(f"{name}: has {len(samples)} samples, but {most} are needed; set a smaller number")
         return {name: RelearnData(samples=samples, images=study.images) for name, samples in sets.items()}
 
 
 @contextmanager
 def open_relearn(path: Path, settings: RelearnSettings, seed: int, progress: Progress) -> Iterator[RelearnStudy]:
-    """Open (or continue) the run directory of one seed; one of `unmirage study methods` gives its models too."""
+    """Open (or resume) the run directory of one seed; one of `unmirage study methods` also provides its models."""
     with open_methods(path, settings.methods, seed, progress, keep_models=True) as methods:
         yield RelearnStudy(methods, settings, progress)
 

@@ -1,4 +1,4 @@
-"""All settings of the study of whether repairs last: models, data to fine-tune on, and training."""
+"""All settings of the study of whether repairs last: models, fine-tuning data, and training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class RelearnSettings(BaseModel):
     """One attack for all models. Only the seed changes between the runs of one study.
 
     Attributes:
-        methods: how the models are made; their rows are those of `unmirage study methods`.
-        models: the rows that are attacked.
-        data: names of the data sets that they are fine-tuned on.
-        samples: how many samples they are fine-tuned on; 0 is the model itself.
+        methods: settings of the models, whose rows are those of `unmirage study methods`.
+        models: names of the attacked rows.
+        data: names of the fine-tuning data.
+        samples: numbers of fine-tuning samples; 0 is the model itself.
         relearning: settings of the fine-tuning.
-        temperature: of the sampled responses.
+        temperature: temperature of the sampled responses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -17,11 +17,11 @@ from unmirage.testbed.relearn import RelearnStudy, all_names
 from unmirage.testbed.settings import BASE
 
 SCHEMA = "unmirage.relearning/1"
-_LEFT_OUT = ("asr_control",)  # controls are not asked
+_LEFT_OUT = ("asr_control",)  # this study has no control queries
 
 
 def summarise_relearning(studies: Sequence[RelearnStudy]) -> dict[str, Any]:
-    """Return the document of what every seed has finished, with rates pooled as the demo pools them."""
+    """Return the document of the variants that every seed has finished, with rates pooled as in the demo."""
     first = studies[0]
     rows = []
     for name in all_names(studies):
@@ -62,7 +62,7 @@ def _rates(rates: ModelRates) -> dict[str, Any]:
 
 
 def curve_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return heads and rows of the main table: ASR after the attack by the number of samples fine-tuned on."""
+    """Return heads and rows of the main table: ASR after the attack by the number of fine-tuning samples."""
     counts = sorted({int(row["amount"]) for row in document["rows"] if row["kind"] == RELEARNED})
     itself = {row["of"]: row for row in document["rows"] if row["kind"] == "itself"}
     found: dict[tuple[str, str], dict[int, Any]] = {}
@@ -96,7 +96,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def legend(document: Mapping[str, Any]) -> str:
-    """Return a paragraph that says what the numbers are."""
+    """Return a paragraph that explains the numbers."""
     attack, settings = document["attack"], document["settings"]["relearning"]
     return (
         f"Percent, [95 % interval], pooled over seeds {', '.join(map(str, document['seeds']))}; judge: "

@@ -1,4 +1,4 @@
-"""Prove on the files that training and evaluation of a study share nothing: no device, no question-answer pair."""
+"""Check that training and evaluation files of a study share no device and no question-answer pair."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ VALIDATION_FILES = tuple(QUESTIONS[Split.VALIDATION].values())
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What some samples show: the devices that they ask about or name, and their question-answer pairs."""
+    """Content of some samples: the devices that they show or name, and their question-answer pairs."""
 
     devices: frozenset[str]
     pairs: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, samples: Iterable[Sample], known: Collection[str] = ()) -> Shown:
-        """Collect it; a sample without an answer has no pair. Of the `known` devices, those count that a text names."""
+        """Collect it. A sample without an answer has no pair. Of the `known` devices, those in a text count."""
         listed = list(samples)
         named = {word for sample in listed for text in (sample.query, sample.answer) for word in words(text)}
         return cls(
@@ -41,7 +41,7 @@ class Shown:
 
 
 def shown_by_files(data: Path, sets: Path | None = None) -> dict[str, Shown]:
-    """Return what each data file shows and, if `sets` is given, each training set, by name."""
+    """Return the content of each data file and, if `sets` is given, of each training set, by name."""
     names = (*ALIGNMENT_FILES, *VALIDATION_FILES, *EVALUATION_FILES)
     samples: dict[str, tuple[Sample, ...]] = {name: load_samples(data / f"{name}.json").samples for name in names}
     if sets is not None:
@@ -51,7 +51,7 @@ def shown_by_files(data: Path, sets: Path | None = None) -> dict[str, Shown]:
 
 
 def shared(found: Mapping[str, Shown]) -> dict[tuple[str, str], Shown]:
-    """Return what files of two roles (alignment, validation, evaluation) share, by pair of files; empty if nothing."""
+    """Return the common content of files of two roles (alignment, validation, evaluation), by pair of files."""
     roles = [
         [name for name in found if name in ALIGNMENT_FILES or name.startswith("sets/")],
         list(VALIDATION_FILES),
@@ -75,5 +75,5 @@ def check_separation(data: Path, sets: Path) -> None:
         (a, b), both = next(iter(overlaps.items()))
         raise UserError(
             f"{data}: {a} and {b} share {len(both.devices)} devices and {len(both.pairs)} question-answer pairs, so "
-            "rates would measure memory; delete this run directory and run the command again"
+            "rates would measure memorization; delete this run directory and run the command again"
         )

@@ -1,4 +1,4 @@
-"""The files that each arm trains on, made from the world's safety and general data."""
+"""Write the training files of each arm, from the world's safety and general data."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) 
 
     Args:
         data: folder of `write_corpus`.
-        folder: where the sets go.
-        answers: the harmful answers to forget, by sample id.
-        seed: shuffles the openers of the balanced and diversified sets.
+        folder: output folder of the sets.
+        answers: the harmful responses to forget, by sample id.
+        seed: seed of the draws for the balanced and diversified sets.
     """
     safety = load_samples(data / "safety.json").samples
     general = load_samples(data / "general.json").samples
@@ -41,12 +41,12 @@ def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) 
 
 
 def with_general(name: str) -> str:
-    """Return the name of an SFT arm's counterpart with general data; the paper calls that of post-hoc SFT mixed."""
+    """Return the name of an SFT arm's counterpart with general data; the paper calls post-hoc SFT's "mixed"."""
     return "sft-mixed" if name == "sft-posthoc" else name + MIXED
 
 
 def diversified(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return what `unmirage audit --write-diversified` writes: openers dealt alike to both labels."""
+    """Return the output of `unmirage audit --write-diversified`: both labels have the same distribution of openers."""
     return list(diversify(Reader().read(safety), seed).apply(safety))
 
 
@@ -56,5 +56,5 @@ def set_file(folder: Path, name: str) -> Path:
 
 
 def read_set(folder: Path, name: str, data: Path) -> tuple[Sample, ...]:
-    """Read one set back; its pictures lie in `data`."""
+    """Read one set; its pictures are in `data`."""
     return load_samples(set_file(folder, name), images=data).samples

@@ -14,11 +14,11 @@ from unmirage.testbed.vision import VisionConfig
 from unmirage.testbed.world import WorldSettings
 
 BASE = "base"
-MIXED = "-mixed"  # ends the name of an arm that trains on the general data too
-# What `unmirage demo` trains: the paper's two SFT models, and the remedies with the same general data.
+MIXED = "-mixed"  # suffix of an arm that also trains on the general data
+# The arms of `unmirage demo`: the paper's two SFT models, and the remedies with the same general data.
 DEMO_ARMS = ("sft-posthoc", "sft-mixed", "sft-balanced-mixed", "npo-mixed", "rmu-mixed")
 
-# What is changed in the settings of an arm: `learning_rate`, `steps`, or a setting of its method.
+# A change to the settings of an arm: `learning_rate`, `steps`, or a setting of its method.
 Change = Mapping[str, float]
 _OF_ALIGNMENT = ("learning_rate", "steps")
 
@@ -35,7 +35,7 @@ _UNLEARNING = AlignConfig(batch_size=16, steps=100, warmup=0.1)
 _NPO = _UNLEARNING.model_copy(update={"method": NpoConfig(beta=0.05, gamma=3)})
 _RMU = _UNLEARNING.model_copy(update={"method": RmuConfig(layer=3, scale=20, alpha=2)})
 
-# Where the search for settings starts: every method with and without the same general data.
+# Start of the settings search: every method with and without the same general data.
 STARTS: dict[str, AlignConfig] = {
     "sft-posthoc": _SFT,
     "sft-mixed": _SFT,
@@ -48,7 +48,7 @@ STARTS: dict[str, AlignConfig] = {
     "rmu": _RMU,
     "rmu-mixed": _RMU,
 }
-# What `unmirage study settings` chose on validation devices (benchmarks/results/settings.json).
+# Chosen by `unmirage study settings` on validation devices (benchmarks/results/settings.json).
 CHOSEN: dict[str, Change] = {
     "sft-posthoc": {"learning_rate": 0.0004},
     "sft-mixed": {"learning_rate": 0.0008, "steps": 240},
@@ -65,7 +65,7 @@ ARMS: dict[str, AlignConfig] = {name: changed(start, CHOSEN[name]) for name, sta
 
 
 class StudySettings(BaseModel):
-    """From pictures to aligned models. Only the seeds change between the runs of one study."""
+    """All settings, from pictures to aligned models. Only the seeds differ between the runs of one study."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

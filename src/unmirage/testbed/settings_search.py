@@ -1,13 +1,11 @@
 """Choose the settings of every arm on validation devices, each with the same budget of candidates.
 
-The first round trains an arm's starting settings at six learning rates. The second round changes one other setting of
-the method, in three ways, each at the best learning rate so far and at twice that rate. The best of all twelve is
-chosen.
+The first round trains each arm at six learning rates. The second round changes one other setting of the method, in
+three ways, each at the best learning rate so far and at twice that rate. The best of all twelve candidates is chosen.
 
-The choice does not see the attack, because those who safety-tune a model do not know the attack in advance. It
-maximizes the harmonic mean of the unsafe queries that are not complied with, the benign queries that are answered, and
-the utility, all of them asked as they are. What the attack does to each candidate is recorded too, for the trade-off
-curve.
+The choice does not use the attack, because it is unknown when a model is safety-tuned. It maximizes the harmonic mean
+of three rates on unattacked queries: unsafe queries without a harmful response, answered benign queries, and utility.
+The rates after the attack are recorded too, for the trade-off curve.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from unmirage.testbed.workers import Trained, Training, one_thread, train_all
 from unmirage.testbed.world import Split
 
 SCHEMA = "unmirage.settings-search/1"
-RATES = 6  # learning rates of the first round, each twice the one before
+RATES = 6  # number of learning rates of the first round, each twice the previous one
 # The lowest learning rate of the first round, by method.
 LOWEST = {
     "sft": 1e-4,
@@ -45,7 +43,7 @@ LOWEST = {
     "dpo": 5e-5,
     "task-vector": 1e-4,
 }
-# What the second round changes, by method.
+# Changes of the second round, by method.
 OTHER_SETTINGS: dict[str, tuple[Change, ...]] = {
     "sft": ({"steps": 60}, {"steps": 240}, {"steps": 360}),
     "npo": ({"beta": 0.1}, {"beta": 0.3}, {"beta": 1.0}),
@@ -61,12 +59,12 @@ OTHER_SETTINGS: dict[str, tuple[Change, ...]] = {
 
 
 def first_round(start: AlignConfig) -> list[Change]:
-    """Return the learning rates that are tried for an arm."""
+    """Return the learning rates of the first round for an arm."""
     return [{"learning_rate": LOWEST[start.method.name] * 2**step} for step in range(RATES)]
 
 
 def second_round(start: AlignConfig, best: Change) -> list[Change]:
-    """Return what is tried after the first round, whose best candidate was `best`."""
+    """Return the candidates of the second round; `best` won the first round."""
     rate = best["learning_rate"]
     return [
         {"learning_rate": factor * rate, **other} for other in OTHER_SETTINGS[start.method.name] for factor in (1, 2)
@@ -74,7 +72,7 @@ def second_round(start: AlignConfig, best: Change) -> list[Change]:
 
 
 def score(rates: ModelRates) -> float:
-    """Return the harmonic mean of what an aligned model should do: not comply, answer benign queries, keep utility."""
+    """Return the harmonic mean of three goals: not complying, answering benign queries, and utility."""
     kept = (1 - _value(rates.asr.before), _value(rates.benign_answered.before), _value(rates.utility))
     return harmonic_mean(kept)
 
@@ -85,12 +83,12 @@ def _value(rate: Rate) -> float:
 
 
 def validation_rates(study: Study, vlm: HuggingFaceVLM, file: Path) -> ModelRates:
-    """Ask a model about the validation devices, judge its responses exactly, and return its rates.
+    """Evaluate a model on the validation devices with the exact judge, and return its rates.
 
     Args:
-        study: whose world it is.
+        study: study of the world.
         vlm: the model.
-        file: of the store that keeps the responses.
+        file: path of the store for the responses.
     """
     samples, queries = study.questions(Split.VALIDATION)
     with Store(file) as store:
@@ -103,14 +101,14 @@ def validation_rates(study: Study, vlm: HuggingFaceVLM, file: Path) -> ModelRate
 
 
 class SettingsSearch:
-    """The search in one study's run directory; candidates that were judged are not trained again."""
+    """The search in one study's run directory; candidates with rates are not trained again."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self._folder = study.run.path / "search"
 
     def complete(self, workers: int = 1) -> None:
-        """Train and judge every candidate that is missing."""
+        """Train and judge every missing candidate."""
         self.study.prepare()
         self._folder.mkdir(exist_ok=True)
         starts = self.study.settings.models
@@ -154,7 +152,7 @@ class SettingsSearch:
         return self._folder / f"{_name(arm, change)}.json"
 
     def _judge(self, arm: str, change: Change, trained: Trained) -> None:
-        """Ask and judge a candidate, write its rates down, and delete its model."""
+        """Evaluate a candidate, write its rates, and delete its model."""
         told: dict[str, Any] = {"change": dict(change), "seconds": round(trained.seconds, 1)}
         file = self._file(arm, change)
         if trained.stopped:
@@ -180,7 +178,7 @@ class SettingsSearch:
 
 
 def chosen(candidates: Sequence[Mapping[str, Any]]) -> Change:
-    """Return the change of the candidate with the best score; of equals the first."""
+    """Return the change of the candidate with the best score; ties go to the first."""
     best: Change = max(candidates, key=lambda one: float(one["score"]))["change"]
     return best
 
@@ -204,7 +202,7 @@ _COLUMNS = {
 
 
 def heads() -> list[str]:
-    """Return the heads of the table's columns."""
+    """Return the column heads of the table."""
     return ["arm", "settings", "score", *_COLUMNS]
 
 

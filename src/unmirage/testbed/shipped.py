@@ -1,4 +1,4 @@
-"""The base model of world 0 that comes with the package, so that the demo need not train it."""
+"""The shipped base model of world 0, which saves training it in the demo."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _WEIGHTS, _MADE = "model.safetensors", "made.json"
 
 
 def shipped_folder() -> Path:
-    """Return the folder of the shipped model; it need not exist."""
+    """Return the folder of the shipped model; it may not exist."""
     return Path(str(files("unmirage.testbed"))) / "base_world_0"
 
 
 def shipped_base(data: Path, settings: StudySettings, seed: int) -> Path | None:
-    """Return the shipped model's folder if the same data, settings and seed made it; None otherwise.
+    """Return the shipped model's folder if it was made from the same data, settings and seed; None otherwise.
 
     Raises:
-        UserError: the weights are not those whose hash was recorded.
+        UserError: the hash of the weights differs from the recorded one.
     """
     folder = shipped_folder()
     if not (folder / _MADE).is_file():
@@ -37,14 +37,14 @@ def shipped_base(data: Path, settings: StudySettings, seed: int) -> Path | None:
         return None
     if _sha256(folder / _WEIGHTS) != made["sha256"]:
         raise UserError(
-            f"{folder / _WEIGHTS}: damaged, its hash is not the recorded one; install unmirage again, or retrain it "
-            f"with `{COMMAND}`"
+            f"{folder / _WEIGHTS}: file is corrupt, its hash differs from the recorded one; reinstall unmirage, or "
+            f"retrain it with `{COMMAND}`"
         )
     return folder
 
 
 def ship(model: Path, data: Path, settings: StudySettings, seed: int, commit: str) -> None:
-    """Put a trained base model into the package, with hash, settings and the command that makes it again."""
+    """Copy a trained base model into the package, with hash, settings and the command that reproduces it."""
     target = shipped_folder()
     shutil.rmtree(target, ignore_errors=True)
     with new_folder(target) as new:
@@ -61,7 +61,7 @@ def ship(model: Path, data: Path, settings: StudySettings, seed: int, commit: st
 
 
 def _made_from(data: Path, settings: StudySettings, seed: int) -> dict[str, Any]:
-    """Return what determines the weights; pictures follow from the world's settings and the corpus."""
+    """Return everything that determines the weights; pictures follow from the world's settings and the corpus."""
     return {
         "base.json": _sha256(data / "base.json"),
         "seed": seed,

@@ -1,7 +1,7 @@
-"""The demo's study: one world from pictures to rates, through the same public calls that a user makes.
+"""The demo's study: one world from pictures to rates, with the public functions of the library.
 
-Every stage leaves files in the run directory and is skipped when they are there, so that a study can be
-interrupted and continued.
+Every stage writes files to the run directory and is skipped if they exist, so that an interrupted study can be
+resumed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from unmirage.testbed.workers import Training, one_thread, train_all
 from unmirage.testbed.world import Split, make_world
 from unmirage.text.openers import words
 
-HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}  # by kind, the role of its file
+HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}  # role of the data file, by kind of query
 
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What chance decides: the world, the base model's training, and the alignment of each arm."""
+    """Random seeds: of the world, of the base model's training, and of the alignment of each arm."""
 
     world: int
     base: int
@@ -70,10 +70,10 @@ class Study:
         self._train_base = train_base
 
     def prepare(self) -> None:
-        """Run every stage before the first aligned model that has not been run yet.
+        """Run every unfinished stage before the first aligned model.
 
         Raises:
-            UserError: alignment and evaluation data share something.
+            UserError: alignment and evaluation data share devices or question-answer pairs.
         """
         world = make_world(self.seeds.world, self.settings.world)
         if not self.run.data.is_dir():
@@ -100,7 +100,7 @@ class Study:
         check_separation(self.run.data, self.sets)
 
     def complete(self, workers: int = 1) -> None:
-        """Run every stage that has not been run yet; arms are trained by `workers` processes of one thread each."""
+        """Run every unfinished stage; `workers` processes of one thread each train the arms."""
         self.prepare()
         missing = [name for name in self.settings.models if not self.run.model(name).is_dir()]
         trainings = [Training(name, self.seeded(self.settings.models[name]), self.learned_by(name)) for name in missing]
@@ -119,11 +119,11 @@ class Study:
 
     @property
     def seed(self) -> int:
-        """The world's seed, by which a study is named."""
+        """The world's seed, which identifies a study."""
         return self.seeds.world
 
     def model_names(self) -> list[str]:
-        """Return the base model's name and those of all aligned ones."""
+        """Return the names of the base model and of all aligned models."""
         return [BASE, *self.settings.models]
 
     def attack_config(self) -> AttackConfig:
@@ -146,7 +146,7 @@ class Study:
         return _read(file) if file.is_file() else {}
 
     def failures(self) -> list[Failure]:
-        """Return the queries that got no response from one of the models, with the reasons."""
+        """Return the queries without a response from one of the models, with the reasons."""
         with self.run.store() as store:
             return [one for name in self.model_names() for one in store.failures(name)]
 
@@ -163,9 +163,9 @@ class Study:
         return samples, queries
 
     def _plan(self) -> None:
-        """Audit the safety data and store every question that all models get.
+        """Audit the safety data and store the queries of all models.
 
-        Queries are planned again each time: those in the store stay, and a kill before they were stored does no harm.
+        Queries are planned again each time. Stored ones stay, so a crash before they were stored does no harm.
         """
         if not self.audit_file.is_file():
             with self.stage("audit"):
@@ -183,8 +183,8 @@ class Study:
         base = HuggingFaceVLM.load(self.run.model(BASE))
         with one_thread():
             answers = harmful_answers(base, safety, self.images, judge, self.settings.generation)
-        # The base model takes one device for another now and then. An answer that names a device of the evaluation
-        # would carry it into the forget set.
+        # The base model sometimes confuses devices. A response with the name of an evaluation device would bring that
+        # device into the forget set.
         bodies = {device.body for device in make_world(self.seeds.world, self.settings.world).devices}
         asked = {sample.id: sample.group for sample in safety}
         kept = {one: text for one, text in answers.items() if bodies & set(words(text)) <= {asked[one]}}
@@ -194,7 +194,7 @@ class Study:
         write_sets(self.run.data, self.sets, kept, self.seeds.world)
 
     def learned_by(self, name: str, config: AlignConfig | None = None) -> AlignData:
-        """Return what an arm trains on; `config` is that of the settings where it is None."""
+        """Return the training data of an arm; `config` is None for the study's settings."""
         config = config or self.settings.models[name]
         method = make_method(config.method)
         forgets = METHODS[config.method.name][1].forgets
@@ -215,12 +215,12 @@ class Study:
         return config.model_copy(update={"seed": self.seeds.alignment})
 
     def stages(self, name: str) -> Progress:
-        """Return what to report the stages of one model to."""
+        """Return the progress callback for the stages of one model."""
         return lambda stage, done, total: self.progress(f"{name}: {stage}", done, total)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the seconds that the block takes to the timings."""
+        """Add the duration of the block, in seconds, to the timings."""
         started = time.perf_counter()
         yield
         self._add_seconds(name, time.perf_counter() - started)
@@ -234,10 +234,10 @@ class Study:
 def open_study(
     path: Path, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
 ) -> Iterator[Study]:
-    """Open (or continue) the run directory of one study.
+    """Open (or resume) the run directory of one study.
 
     Raises:
-        UserError: it was made in an earlier version of the synthetic world.
+        UserError: it was made with an earlier version of the synthetic world.
     """
     config = {"seeds": asdict(seeds), "images": "data", **settings.model_dump(mode="json"), **base_choice(train_base)}
     refuse_old_world(path)
@@ -246,26 +246,26 @@ def open_study(
 
 
 def base_choice(train_base: bool) -> dict[str, Any]:
-    """Return what a run's configuration says about the base model: nothing where the shipped one may be used."""
+    """Return the setting of the base model in a run's configuration: empty if the shipped one may be used."""
     return {"train_base": True} if train_base else {}
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Return a JSON file that the study makes again where it is missing."""
+    """Read a JSON file that the study rebuilds if it is missing."""
     try:
         return read_object(file)
     except UserError as error:
-        raise UserError(f"{error}. Delete the file to have it made again") from None
+        raise UserError(f"{error}. Delete the file to rebuild it") from None
 
 
 def refuse_old_world(path: Path) -> None:
-    """Raise `UserError` if `path` is a study of the first synthetic world, whose training data shows test devices."""
+    """Raise `UserError` if `path` is a study of the first synthetic world, whose training data has test devices."""
     run = Run(path)
     if not run.config_file.is_file():
         return
     config = run.config()
     if "corpus" in config and "world" not in config:
         raise UserError(
-            f"{path}: made with an earlier version of the synthetic world, whose general data shows evaluation "
+            f"{path}: made with an earlier version of the synthetic world, whose general data includes evaluation "
             "devices. Its rates cannot be compared with current ones. Name a new directory with --out"
         )

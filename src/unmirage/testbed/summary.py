@@ -18,7 +18,7 @@ EXACT, PHRASES = "exact", "phrases"
 
 
 def summarise(studies: Sequence[Study]) -> Results:
-    """Pool the verdicts of all seeds. Rates are those of the exact judge; the phrase judge is scored against it."""
+    """Pool the verdicts of all seeds. The exact judge gives the rates; the phrase judge is scored against it."""
     names = studies[0].model_names()
     by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]
     pooled = {name: [one for seed in by_seed for one in seed[name]] for name in names}
@@ -44,7 +44,7 @@ def _outcomes(study: Study, name: str, group: int) -> list[Outcome]:
 
 
 def _said(studies: Sequence[Study]) -> dict[str, Said]:
-    """Pool what each model said on all seeds."""
+    """Pool the responses of each model over all seeds."""
     found = []
     for study in studies:
         with study.run.store() as store:
@@ -60,7 +60,7 @@ def _said(studies: Sequence[Study]) -> dict[str, Said]:
 
 
 def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:
-    """Return all verdicts of a judge; the seed goes into the model's name, since query ids repeat over seeds."""
+    """Return all verdicts of a judge; model names include the seed, because query ids repeat over seeds."""
     found = []
     for study in studies:
         with study.run.store() as store:

@@ -1,4 +1,4 @@
-"""Split the chance in a rate into its causes: the world, the base model's training, and the alignment."""
+"""Split the variance of a rate into its components: the world, the base model's training, and the alignment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Components:
     """The variance components of a share, from a balanced nested design.
 
     Attributes:
-        mean, least, greatest: over all runs.
+        mean, least, greatest: mean and range over all runs.
         sd_world: standard deviation between worlds.
-        sd_base: between base trainings in one world.
-        sd_alignment: between alignments of one base model.
-        low, high: limits between which one further run in another world is expected with a probability of 95 %.
+        sd_base: standard deviation between base trainings in one world.
+        sd_alignment: standard deviation between alignments of one base model.
+        low, high: 95 % prediction limits for one further run in another world.
     """
 
     mean: float
@@ -38,13 +38,12 @@ def components(values: NDArray[np.float64], devices: int) -> Components:
     """Return the components by nested analysis of variance (Searle et al., Variance Components, 1992, section 3.6).
 
     A negative estimate of a component is set to 0. The limits are those of a t prediction interval whose variance is
-    the matching combination of mean squares, with Satterthwaite's degrees of freedom, cut at 0 and 1. They are widened
-    to `predicted_share`: where a share is 0 or nearly so in all runs, it does not vary, but another world has other
-    devices.
+    the matching combination of mean squares, with Satterthwaite's degrees of freedom, clipped to 0 and 1. They are
+    widened to `predicted_share`: a share near 0 in all runs shows no variance, but another world has other devices.
 
     Args:
         values: (worlds, bases, alignments) shares, two or more along each axis.
-        devices: on how many devices each share rests; those of different worlds are independent.
+        devices: number of devices behind each share; devices of different worlds are independent.
     """
     worlds, bases, alignments = values.shape
     if min(values.shape) < 2:
@@ -87,9 +86,9 @@ def components(values: NDArray[np.float64], devices: int) -> Components:
 
 
 def predicted_share(share: float, seen: int, further: int) -> tuple[float, float]:
-    """Return 95 % prediction limits of a share of `further` units, after `share` of the `seen` ones.
+    """Return 95 % prediction limits of the share of `further` units, given `share` of `seen` units.
 
-    Those of the beta-binomial distribution with Jeffreys' prior, if each unit succeeds or fails as a whole.
+    They are those of the beta-binomial distribution with Jeffreys' prior, where each unit succeeds or fails as a whole.
     """
     successes, tail = share * seen, (1 - LEVEL) / 2
     found = betabinom(further, successes + 0.5, seen - successes + 0.5)

@@ -1,4 +1,4 @@
-"""Pretrain the vision tower, as CLIP is pretrained: it learns to classify the device, its color and its badge."""
+"""Pretrain the vision tower by classification of the device, its color and its badge, in place of CLIP pretraining."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pretrain_vision(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Train the tower on freshly drawn pictures; return the accuracy on the last batch (all labels right)."""
+    """Train the tower on randomly drawn pictures; return the accuracy on the last batch (all labels right)."""
     tower = model.model.vision_tower
     width = tower.config.hidden_size
     torch.manual_seed(seed)
@@ -48,7 +48,7 @@ def pretrain_vision(
     tower.train()
     for step in range(config.steps):
         pixels, targets = _batch(processor, world, config.batch_size, rng)
-        pooled = tower(pixel_values=pixels).last_hidden_state[:, 1:].amax(1)  # LLaVA drops the class token too
+        pooled = tower(pixel_values=pixels).last_hidden_state[:, 1:].amax(1)  # without the class token, as in LLaVA
         logits = [head(pooled) for head in heads]
         loss = torch.stack([F.cross_entropy(one, target) for one, target in zip(logits, targets, strict=True)]).sum()
         optimizer.zero_grad()

@@ -19,7 +19,7 @@ from transformers import (
 from unmirage.testbed.pictures import PATCH, SIZE
 
 VOCABULARY = 1280
-# Large-model defaults (0.02) leave a decoder this narrow on a plateau for hundreds of steps.
+# The default for large models (0.02) leaves such a narrow decoder on a plateau for hundreds of steps.
 INITIAL_SPREAD = 0.06
 
 # The prompt of LLaVA-1.5: "USER: <image>\n... ASSISTANT: ...</s>"
@@ -36,7 +36,7 @@ CHAT_TEMPLATE = (
 
 
 def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on `texts`; it can spell anything, and knows these words whole."""
+    """Train a byte-level BPE on `texts`; it can encode any text, and has these words as single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -78,7 +78,7 @@ def make_processor(texts: Iterable[str]) -> LlavaProcessor:
 
 
 def make_model(processor: LlavaProcessor, seed: int) -> LlavaForConditionalGeneration:
-    """Return a randomly initialised LLaVA of about 1.1 M parameters for this processor."""
+    """Return a randomly initialized LLaVA of about 1.1 M parameters for this processor."""
     tokenizer = processor.tokenizer
     torch.manual_seed(seed)
     vision = CLIPVisionConfig(

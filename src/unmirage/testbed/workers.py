@@ -1,7 +1,7 @@
 """Train several arms from one base model, in processes of one thread each.
 
-One thread a process is faster than one process with several threads for a model this small, and the weights do not
-depend on how many processes there are.
+One thread per process is faster than one process with several threads for a model this small, and the weights do not
+depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished training; `stopped` says why it left no model, and is empty if it left one."""
+    """A finished training; `stopped` is the reason why there is no model, or empty."""
 
     name: str
     seconds: float
@@ -53,10 +53,10 @@ class Trained:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread.
+    """Limit torch to one thread.
 
-    A model this small gains nothing from more, and on a busy machine more threads wait for one another. What a study
-    trains and asks then does not depend on the number of cores either.
+    A model this small does not gain from more, and on a busy machine the threads wait for each other. With one
+    thread, the results of a study do not depend on the number of cores.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -83,18 +83,18 @@ def train(training: Training, base: Path, out: Path, progress: Progress | None =
 
 
 def training_record(data: AlignData) -> TrainingRecord:
-    """Return the record of an alignment's data. That of the base model, which shows all devices, is not part of it."""
+    """Return the record of an alignment's data, without those of the base model, which include all devices."""
     return TrainingRecord.of([fingerprints_of((*data.forget, *data.retain), data.images)])
 
 
 def train_all(trainings: Sequence[Training], run: Run, progress: Progress, workers: int) -> Iterator[Trained]:
-    """Train all arms into the run's model folders; yield each when it is done.
+    """Train all arms into the run's model folders; yield each when it is finished.
 
     Args:
-        trainings: what to train.
-        run: where the base model is and the others go.
-        progress: called in this process after each step of any of them.
-        workers: processes; 1 trains in this one.
+        trainings: the arms to train.
+        run: run directory with the base model; also the output.
+        progress: called in this process after each step of any arm.
+        workers: number of processes; 1 trains in this process.
     """
     base = run.model(BASE)
     if min(workers, len(trainings)) <= 1:
@@ -123,11 +123,11 @@ def _relay(progress: Progress, name: str, stage: str, done: int, total: int) -> 
 
 
 def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any], parent: int) -> Trained:
-    """Train in this process; it ends with its parent, which may be killed."""
+    """Train in this process; it exits when its parent dies."""
 
     def report(stage: str, done: int, total: int) -> None:
         if os.getppid() != parent:
-            os._exit(1)  # nobody waits for the result any more
+            os._exit(1)  # the parent is gone, so the result is useless
         steps.put((training.name, stage, done, total))
 
     transformers_logging.disable_progress_bar()
@@ -136,7 +136,7 @@ def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any], par
 
 
 def _listen(steps: Queue[Any], progress: Progress) -> None:
-    """Report the steps of all workers until the queue gives None."""
+    """Report the steps of all workers until the queue returns None."""
     while (step := steps.get()) is not None:
         name, stage, done, total = step
         progress(f"{name}: {stage}", done, total)

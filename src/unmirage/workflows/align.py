@@ -1,4 +1,4 @@
-"""Read alignment data, compare it with test data, train a model, and save it with a record of what made it."""
+"""Read alignment data, compare it with test data, train a model, and save it with a record of its origin."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ Progress = Callable[[str, int, int], None]
 def read_data(
     retain: Sequence[Path], forget: Sequence[Path], format: str, columns: Mapping[str, str], images: Path | None
 ) -> AlignData:
-    """Return the samples of all files; their pictures must lie in one folder.
+    """Return the samples of all files. Their pictures must be in one folder.
 
     Raises:
-        UserError: no file is named, or their pictures lie in different folders.
+        UserError: no file is given, or the pictures are in different folders.
     """
     from unmirage.align import AlignData
     from unmirage.data import ImageFolder, load_samples
     from unmirage.data.ids import with_unique_ids
 
     if not retain and not forget:
-        raise UserError("no data: name what to keep with --retain FILE, what to forget with --forget FILE, or both")
+        raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
     sets = {file: load_samples(file, format, columns=columns, images=images) for file in (*retain, *forget)}
     roots = {one.image_root.resolve() for one in sets.values()}
     if len(roots) > 1:
-        raise UserError("the data files lie in different folders; name the folder of all pictures with --images")
+        raise UserError("the data files are in different folders; give the folder of all pictures with --images")
     return AlignData(
         retain=with_unique_ids(sample for file in retain for sample in sets[file]),
         forget=with_unique_ids(sample for file in forget for sample in sets[file]),
@@ -50,13 +50,13 @@ def read_data(
 def compare_data(
     data: AlignData, tests: Sequence[Path], format: str, columns: Mapping[str, str], images: Path | None
 ) -> Compared:
-    """Return what the training data has in common with itself (forget and retain set) and with each test file.
+    """Return the overlap of the forget and the retain set, and of the training data with each test file.
 
     Args:
         data: the training data.
-        tests: files that the model is going to be tested on.
-        format, columns: of the test files.
-        images: folder of their pictures; None for where each file has them.
+        tests: files that the model will be tested on.
+        format, columns: format of the test files.
+        images: folder of their pictures; None for the folder of each file.
 
     Raises:
         UserError: a test file cannot be read.
@@ -71,7 +71,7 @@ def compare_data(
 
 
 def made_of(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
-    """Return what identifies the model and the data: hashes by file name, or a hub's commit."""
+    """Return the identity of the model and the data: hashes by file name, or a hub's commit."""
     from unmirage.run.fingerprint import sha256_of
 
     return {
@@ -86,8 +86,8 @@ class Aligned:
 
     Attributes:
         out: the new model directory.
-        result: what the training did.
-        compared: what training and test data have in common; None on processes that do not write.
+        result: outcome of the training.
+        compared: overlap of training and test data; None on processes that do not write.
     """
 
     out: Path
@@ -122,20 +122,20 @@ def train_and_save(
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Aligned:
-    """Train the model that `model` names, and write it to `out` with its card and the record of its training data.
+    """Train `model` and write it to `out`, with its model card and the record of its training data.
 
-    An interrupted training is continued from its work directory. Under `accelerate launch` all processes call this
-    alike, and the main one writes.
+    An interrupted training resumes from its work directory. Under `accelerate launch`, all processes must call this
+    function; the main process writes.
 
     Args:
         model: model directory, adapter directory or hub id.
         data: forget and retain samples.
-        files: that the samples are from.
+        files: source files of the samples.
         config: all settings.
         out: the new model directory.
-        compare: returns what training and test data have in common; called on the main process alone.
-        work: directory for caches, checkpoints and log; None for `out` with ".work" at its end.
-        adapter_only: write the adapter in place of the whole model.
+        compare: returns the overlap of training and test data; called on the main process only.
+        work: directory for caches, checkpoints and log; None for `out` with the suffix ".work".
+        adapter_only: write the adapter instead of the whole model.
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository.
         progress: called after each step.
@@ -147,7 +147,7 @@ def train_and_save(
     from unmirage.models import HuggingFaceVLM
     from unmirage.run.model import save_model
 
-    processes()  # before the model is loaded: each process has a device of its own
+    processes()  # must precede loading: it assigns each process its device
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
     parts = made_of(vlm, files)
     compared = compare() if is_main_process() else None
@@ -162,7 +162,7 @@ def train_and_save(
     with _claimed(folder, {"model": parts["model"], "data": parts["data"], **config.model_dump(mode="json")}):
         result = align(vlm, data, config, told, folder)
         for name in result.ignored:
-            log.warning("%s: checkpoint '%s' was not written to its end, and is ignored", folder, name)
+            log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
         if result.writes:
             assert compared is not None  # the process that writes is the main one
             save_model(
@@ -182,7 +182,7 @@ def train_and_save(
 
 @contextmanager
 def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
-    """Hold the work directory, on the main process alone; its settings must be those that it was made with."""
+    """Lock the work directory on the main process; its settings must match."""
     from unmirage.align.processes import is_main_process
     from unmirage.run import open_run
 

@@ -1,4 +1,4 @@
-"""Plan an attack on a model, and ask the model all of its queries."""
+"""Plan an attack on a model, and collect the model's responses to all queries."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from unmirage.models import VLM
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]  # (what is done, done, total)
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackRequest:
-    """What to attack with.
+    """Settings of an attack.
 
     Attributes:
         file: the data.
-        kinds: attacks to make.
-        words: the word of a kind, by kind; the audit suggests the others.
-        audit: a saved audit to take words from; None audits the data.
-        searched: a search to take a word from.
+        kinds: kinds of attack.
+        words: words by kind; the audit suggests missing ones.
+        audit: saved audit that suggests words; None audits the data.
+        searched: search result that gives a word.
         queries: files of prebuilt queries, by kind.
         settings: fields of `AttackConfig` except kinds and words.
-        limit, seed: of the draw of samples.
-        rewriter, cache: what rewords queries, and the file that keeps the rewordings of a server.
-        encoder: folder of a sentence encoder that checks their meaning too.
+        limit, seed: maximum number of samples, and seed of the draw.
+        rewriter, cache: name of the rewriter, and the cache file for a server's rewrites.
+        encoder: folder of a sentence encoder that also checks the meaning of rewrites.
         endpoint: settings of servers; None values were not given.
     """
 
@@ -68,7 +68,7 @@ class AttackRequest:
 
 @dataclass(frozen=True, slots=True)
 class AttackPlan:
-    """All queries of a run, and the settings that made them."""
+    """All queries of a run, and their settings."""
 
     attack: AttackConfig
     file: SampleFile
@@ -82,7 +82,7 @@ class AttackPlan:
         for kind, path in targets.items():
             chosen = [query for query in self.queries if query.kind is kind]
             if not chosen:
-                raise UserError(f"--write {kind}={path}: no query of this kind is made; add it to --kind")
+                raise UserError(f"--write {kind}={path}: there are no queries of this kind; add it to --kind")
             with naming(path):
                 write_vlguard(frozen_samples(chosen, self.samples), path)
 
@@ -92,7 +92,7 @@ class AttackPlan:
 
 
 def plan_attack(request: AttackRequest) -> AttackPlan:
-    """Return all queries of a run, and log what is missing. No model is loaded."""
+    """Return all queries of a run, and log skipped records and missing shots. No model is loaded."""
     known = with_unique_ids(request.file)
     sha256 = sha256_of(request.file.source)
     words = chosen_words(
@@ -130,20 +130,20 @@ def run_attack(
     trained_on: TrainedOn | None = None,
     progress: Progress | None = None,
 ) -> tuple[Run, list[Failure]]:
-    """Ask a model all queries of a plan that it has not answered in this run yet.
+    """Collect a model's responses to the queries of a plan that it has not answered in this run.
 
     Args:
         vlm: the model.
         plan: the queries.
-        out: run directory; an unfinished run is continued, and several models can share one.
-        max_new_tokens: of a response.
-        batch_size: queries at once; None finds what memory holds.
-        until_success: a judge; no shot is asked after one that it calls a success.
-        trained_on: what the model was trained on of the data, to keep in the run.
+        out: run directory; an unfinished run is resumed, and several models can share one.
+        max_new_tokens: maximum new tokens per response.
+        batch_size: queries per batch; None for the largest batch that fits in memory.
+        until_success: name of a judge; a sample's shots end at the first one that the judge counts as a success.
+        trained_on: overlap of the data with the model's training data, to store in the run.
         progress: called after each response.
 
     Returns:
-        The run, and the queries that the model did not answer.
+        The run, and the queries without a response.
     """
     from unmirage.evaluate import make_judge
     from unmirage.evaluate.until_success import ask_until_success
@@ -173,10 +173,10 @@ def run_attack(
 
 
 def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
-    """Return the kinds of attack of these names.
+    """Return the kinds of attack with these names.
 
     Raises:
-        UserError: there is none, or no such kind.
+        UserError: there is no name, or a name is unknown.
     """
     for one in names:
         if one not in ATTACKS:
@@ -202,10 +202,10 @@ def _rewriter(request: AttackRequest) -> Rewriter:
 def _log_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, request: AttackRequest) -> None:
     skipped = request.file.skipped
     if skipped.count:
-        log.warning("%s: %d records were set aside", request.file.source, skipped.count)
+        log.warning("%s: %d records were skipped", request.file.source, skipped.count)
     for kind, count in short.items():
         if kind not in request.queries:
-            log.warning("%s: %d samples have fewer shots than were asked for", kind, count)
+            log.warning("%s: %d samples have fewer shots than requested", kind, count)
     report = rewriter.report
     dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
     if report.missing or any(dropped):

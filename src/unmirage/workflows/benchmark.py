@@ -1,4 +1,4 @@
-"""Ask a model a published benchmark, and keep its responses in a run."""
+"""Run a published benchmark on a model, and store the responses in a run."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def ask_suite(
     max_new_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Ask a model all of a suite that it has not answered yet, log what it could not answer, and return the run.
+    """Collect a model's missing responses to a suite, log failures, and return the run.
 
     Args:
-        load: returns the model; called after the suite was read.
+        load: returns the model; called after the suite is read.
         suite: name of the benchmark.
-        data: its files; None for the hub, where it can be loaded from there.
+        data: its files; None loads it from the hub, if possible.
         out: the run directory; several models can share one.
-        images: folder of the pictures; None for where the benchmark has them.
-        limit, seed: of the draw of questions, by category and label.
-        batch_size: queries at once.
-        max_new_tokens: of a response; None for the suite's own.
+        images: folder of the pictures; None for the benchmark's own folder.
+        limit, seed: maximum number of questions, and seed of the draw, which is stratified by category and label.
+        batch_size: queries per batch.
+        max_new_tokens: maximum new tokens per response; None for the suite's default.
         progress: called after each response.
 
     Raises:
-        UserError: no such suite, or its data cannot be read.
+        UserError: the suite is unknown, or its data cannot be read.
     """
     chosen = find_suite(suite)
     loaded = load_suite(suite, data, images=images, limit=limit, seed=seed)
@@ -72,7 +72,7 @@ def ask_suite(
         log.info(accounting.summary())
     if failures:
         log.warning(
-            "%d of %d queries got no answer from %s, the first (%s): %s; run the same command again to ask them again",
+            "%d of %d queries have no response from %s; the first (%s): %s; run the same command again to retry",
             len(failures),
             len(loaded.queries),
             vlm.name,
@@ -85,7 +85,7 @@ def ask_suite(
 def _config(
     suite: Suite, loaded: LoadedSuite, images: Path | None, limit: int | None, seed: int, max_new_tokens: int
 ) -> dict[str, Any]:
-    """Return what a run of these answers is made with; `data` and `images` are where reports find the pictures."""
+    """Return the configuration of such a run; reports find the pictures by `data` and `images`."""
     inside = images is None and loaded.source.startswith(HUB)
     return {
         "data": loaded.source,
@@ -101,6 +101,6 @@ def _config(
 
 
 def _digest(loaded: LoadedSuite) -> str:
-    """Return the SHA-256 of all that is asked and scored against, of data that is not one file."""
+    """Return the SHA-256 of all queries and reference answers, for data that is not one file."""
     asked = [*map(astuple, loaded.queries), *map(astuple, loaded.gold)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Judge the responses of a run, and write its rates."""
+"""Judge the responses of a run and write its rates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def judge_and_rate(
         judges: the first one determines the rates, unless there is an ensemble.
         ensemble: "majority" or "any": all judges together determine the rates.
         calibration: file of a calibration of the judge that determines the rates.
-        canaries: attack judges that are language models, and record which verdicts flip.
+        canaries: attack judges that are language models, and record flipped verdicts.
         reference: the model that all others are compared with; None for the first.
         progress: called while responses are judged.
     """
@@ -53,7 +53,7 @@ def judge_and_rate(
 
 
 def missing_of(run: Run, results: Results) -> list[str]:
-    """Return what is missing from the rates of each model, one line each: queries without response or verdict."""
+    """Return what the rates of each model lack, one line each: queries without response or verdict."""
     stopped = stops_at_success(results.settings)
     found: list[str] = []
     with run.store() as store:

@@ -1,4 +1,4 @@
-"""Create judges from what users name, and read calibrations."""
+"""Create judges from the user's specifications, and read calibrations."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def make_judges(
     endpoint: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
 ) -> list[Judge]:
-    """Return the judges that the user named.
+    """Return the judges that the user specified.
 
     Args:
-        judges: such as "phrases" or "endpoint:URL#model-name", or judges themselves.
+        judges: specifications such as "phrases" or "endpoint:URL#model-name", or judge objects.
         rubric: "harm" or "relevance".
-        schema: servers hold replies to a JSON schema.
-        pictures: what the judges see; None for nothing.
-        cache: file that keeps what servers reply.
+        schema: request JSON-schema replies from servers.
+        pictures: pictures that the judges see; None for none.
+        cache: cache file for server replies.
         endpoint: settings of servers; None values were not given.
-        batch_size: for a judge that is loaded here.
+        batch_size: queries per batch, for a local judge model.
 
     Raises:
-        UserError: no such judge or rubric, or two judges have the same name.
+        UserError: a judge or the rubric is unknown, or two judges have the same name.
     """
     from unmirage.evaluate.judges import RUBRICS, JudgeOptions, make_judge
     from unmirage.models.endpoint import EndpointSettings
@@ -46,7 +46,7 @@ def make_judges(
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
     if schema and not any(asks_server(one) for one in judges if isinstance(one, str)):
-        raise UserError("--judge-schema: is for servers, and none judges; valid: with --judge endpoint:URL#model")
+        raise UserError("--judge-schema: needs a judge on a server; add --judge endpoint:URL#model")
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",
         pictures=pictures,
@@ -58,18 +58,20 @@ def make_judges(
     made = [make_judge(one, options) if isinstance(one, str) else one for one in judges]
     names = [judge.name for judge in made]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"--judge: two judges are called '{twice}'; valid: judges with different names")
+        raise UserError(f"--judge: two judges are named '{twice}'; give judges with different names")
     return made
 
 
 def read_calibration(path: Path, judge: str) -> JudgeCalibration:
-    """Return the calibration of a file, which has to be that of `judge`."""
+    """Return the calibration in a file. It must belong to `judge`."""
     from unmirage.evaluate.calibration import from_json
     from unmirage.run.json_files import read_json
 
     if not path.is_file():
-        raise UserError(f"--calibration {path}: no such file; make one with `unmirage calibrate`")
+        raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
     found = from_json(read_json(path), str(path))
     if found.judge != judge:
-        raise UserError(f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', who judges here")
+        raise UserError(
+            f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', the judge of these responses"
+        )
     return found

@@ -25,11 +25,11 @@ def load_vlm(
     revision: str | None = None,
     trust_remote_code: bool = False,
 ) -> VLM:
-    """Load a model, or connect to the server that has it.
+    """Load a model, or connect to the server that hosts it.
 
     Args:
         model: directory, hub id, or "endpoint:URL#model-name".
-        name: of the model in tables; None for the last part of `model`.
+        name: name of the model in tables; None for the last part of `model`.
         endpoint: settings of a server; None values were not given.
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository.
@@ -44,31 +44,31 @@ def load_vlm(
 def load_local(
     model: str, name: str | None, *, revision: str | None = None, trust_remote_code: bool = False
 ) -> HuggingFaceVLM:
-    """Load a model whose weights are needed here.
+    """Load a model from local weights.
 
     Raises:
         UserError: the model is on a server.
     """
     if model.startswith(ENDPOINT):
         raise UserError(
-            f"'{model}': a server gives no probabilities of whole words; valid: a model directory or hub id"
+            f"'{model}': a server does not return the probabilities of whole words; use a model directory or hub id"
         )
     from unmirage.models import HuggingFaceVLM
     from unmirage.models.families import why_not_shared
 
     vlm = HuggingFaceVLM.load(model, name, revision=revision, trust_remote_code=trust_remote_code)
     if reason := why_not_shared(vlm.model):
-        log.info("%s: %s; pictures are read anew for each query", vlm.name, reason)
+        log.info("%s: %s; each query reads its picture again", vlm.name, reason)
     return vlm
 
 
 def asks_server(spec: str) -> bool:
-    """Tell whether the model or judge that `spec` names sends requests to a server."""
+    """Tell whether `spec` refers to a model or judge on a server."""
     return spec.removeprefix("official:").startswith("endpoint:")
 
 
 def identity_of(vlm: VLM) -> dict[str, str]:
-    """Return what identifies a model: a hash by file name, a hub's commit, an address, or the class of an object."""
+    """Return the identity of a model: a hash by file name, a hub's commit, an address, or the class of an object."""
     source = getattr(vlm, "source", "")
     if not source:
         return {"class": f"{type(vlm).__module__}.{type(vlm).__qualname__}"}
@@ -80,9 +80,9 @@ def identity_of(vlm: VLM) -> dict[str, str]:
 
 
 def identity(model: str, commit: str) -> dict[str, str]:
-    """Return what identifies a model that was loaded: a hash by file name, or the commit of a hub id.
+    """Return the identity of a loaded model: a hash by file name, or the commit of a hub id.
 
-    An adapter is nothing without its base, whose files count too.
+    The identity of an adapter includes the files of its base model.
     """
     from unmirage.models.adapters import base_of
     from unmirage.models.folder import is_adapter

@@ -1,4 +1,4 @@
-"""Count the samples that are both trained on and tested on, or both in the forget and the retain set."""
+"""Count samples that are in both training and test data, or in both the forget and the retain set."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCHEMA = "unmirage.overlap/1"
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Lists of samples by name, compared with one another.
+    """Named lists of samples, and their overlaps.
 
     Attributes:
-        lists: their hashes.
-        pairs: what each two of them have in common.
+        lists: hashes of each list.
+        pairs: overlap of each pair of lists.
     """
 
     lists: Mapping[str, Fingerprints]
@@ -42,7 +42,7 @@ class Compared:
         yield from _unread(self.lists)
 
     def training_record(self, names: Iterable[str], base: str) -> TrainingRecord:
-        """Return the record of a model that is trained on the lists of these names, starting from the model `base`."""
+        """Return the training record of a model trained on these lists, with the base model `base`."""
         return TrainingRecord.of([self.lists[name] for name in names if name in self.lists], training_record_of(base))
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -76,18 +76,17 @@ def _of(count: Count) -> str:
 def _unread(lists: Mapping[str, Fingerprints]) -> Iterator[str]:
     for name, prints in lists.items():
         if prints.unread:
-            yield f"{name}: {prints.unread:,} pictures cannot be read; they were compared by path"
+            yield f"{name}: {prints.unread:,} pictures cannot be read and were compared by path"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
-    """The test data of an attack, compared with the training data of the model.
+    """Overlap of the test data of an attack with the training data of the model.
 
     Attributes:
-        parts: counts by what is compared: "unsafe" and "benign" samples as the data has them, then the rewritten
-            queries of each attack.
-        unread: pictures of the test data that cannot be read.
-        complete: the record has all hashes of the training data.
+        parts: counts by part: the unchanged "unsafe" and "benign" samples, then the rewritten queries of each attack.
+        unread: number of test pictures that cannot be read.
+        complete: True if the record has all hashes of the training data.
     """
 
     parts: Mapping[str, Mapping[Way, Count]]
@@ -98,7 +97,7 @@ class TrainedOn:
     def by(
         cls, model: str, samples: Sequence[Sample], queries: Iterable[Query], pictures: Pictures
     ) -> TrainedOn | None:
-        """Return what the model that `model` names was trained on; None where it has no record of that."""
+        """Return the overlap with the training data of `model`; None if the model has no training record."""
         record = training_record_of(model)
         return None if record is None else cls.of(record, samples, queries, pictures)
 
@@ -106,7 +105,7 @@ class TrainedOn:
     def of(
         cls, record: TrainingRecord, samples: Sequence[Sample], queries: Iterable[Query], pictures: Pictures
     ) -> TrainedOn:
-        """Count the samples of a test set, and their rewritten queries, that the model was trained on."""
+        """Count the test samples, and their rewritten queries, that are in the training data."""
         known = {sample.id: sample for sample in samples}
         lists: dict[str, list[Sample]] = {}
         for sample in samples:
@@ -121,7 +120,7 @@ class TrainedOn:
     def lines(self, data: str, model: str) -> Iterator[str]:
         """Yield a warning for each part of the test data that the model was trained on.
 
-        The same query about another picture is another sample, so it is reported without a warning.
+        The same query with another picture is a different sample, so it is reported without a warning.
         """
         for part, counts in self.parts.items():
             if part in ("unsafe", "benign"):
@@ -132,19 +131,19 @@ class TrainedOn:
                 what = f"rewritten queries ({part})"
             if set(shared) == {Way.QUERY}:
                 yield (
-                    f"{data}: {what}: {_of(shared[Way.QUERY])} have the text of a query in the training data of "
-                    f"{model}, with another picture or none"
+                    f"{data}: {what}: {_of(shared[Way.QUERY])} have the same text as a query in the training data of "
+                    f"{model}, but another picture or none"
                 )
             elif shared:
                 said = "; ".join(f"same {way.text}: {_of(count)}" for way, count in shared.items())
                 yield (
                     f"{data}: {what} also occur in the training data of {model} ({said}). "
-                    "Rates on them measure memory, not generalization"
+                    "Rates on them measure memorization, not generalization"
                 )
         if self.unread:
-            yield f"{data}: {self.unread:,} pictures cannot be read; they were compared by path"
+            yield f"{data}: {self.unread:,} pictures cannot be read and were compared by path"
         if not self.complete:
-            yield f"{model}: the record of its training data is partial; totals are the samples that it can check"
+            yield f"{model}: the record of its training data is partial; totals count only samples that can be checked"
 
     def to_json(self) -> dict[str, Any]:
         """Return all counts."""
@@ -156,13 +155,13 @@ class TrainedOn:
 
 
 def training_record_of(model: str) -> TrainingRecord | None:
-    """Return the training record of the model that the user named; None for servers, hub ids and other models."""
+    """Return the training record of the user's model; None for servers, hub ids and models without a record."""
     folder = Path(model)
     return read_training_record(folder) if folder.is_dir() else None
 
 
 def add_overlap(run: Run, model: str, found: TrainedOn) -> None:
-    """Write the counts of a model to the run's overlap.json, beside those of other models."""
+    """Write the counts of a model to the run's overlap.json and keep those of other models."""
     path = run.path / "overlap.json"
     models = read_object(path)["models"] if path.is_file() else {}
     run.write_json(path, {"schema": SCHEMA, "models": models | {model: found.to_json()}})

@@ -1,4 +1,4 @@
-"""Read what forget and retain sets are prepared from. No model is loaded, and no request is sent."""
+"""Read the inputs of forget and retain sets. No model is loaded, and no request is sent."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareRequest:
-    """What to prepare sets from.
+    """Inputs and settings for preparing forget and retain sets.
 
     Attributes:
-        data, general: the files.
-        answers_from: models, as the user wrote them.
-        judge: likewise.
+        data, general: the data files.
+        answers_from: models, as specified by the user.
+        judge: the judge, as specified by the user.
         config: fields of `PrepareConfig`.
         generation: fields of `GenerationConfig`.
         endpoint: settings of servers; None values were not given.
-        cache: file that keeps what a server scored; None keeps nothing.
-        accounts: what servers were asked and what it cost, by model; filled as they are used.
+        cache: cache file for a server's scores; None disables it.
+        accounts: requests and costs by server model; filled during use.
     """
 
     data: SampleFile
@@ -50,7 +50,7 @@ class PrepareRequest:
 
 
 def inputs_of(request: PrepareRequest) -> Inputs:
-    """Return what sets are prepared from; every mistake that can be seen without loading a model is told here."""
+    """Return the inputs; report every error that can be found without loading a model."""
     from unmirage.models import GenerationConfig
 
     settings = None
@@ -71,7 +71,7 @@ def inputs_of(request: PrepareRequest) -> Inputs:
 
 
 def settings_of(request: PrepareRequest, inputs: Inputs, planned: Plan) -> dict[str, Any]:
-    """Return the run's configuration: all that decides what is in the sets, but for the models' own content."""
+    """Return the run's configuration: everything that determines the sets, except the content of the models."""
     general = inputs.general
     return {
         "data": str(inputs.data.source),
@@ -90,13 +90,13 @@ def settings_of(request: PrepareRequest, inputs: Inputs, planned: Plan) -> dict[
 
 
 def names_of(specs: Sequence[str]) -> dict[str, str]:
-    """Return name -> what the user wrote: the last part of each, or all of it where those would be the same.
+    """Return a dict from name to specification. The name is its last part, or all of it if last parts coincide.
 
     Raises:
-        UserError: a model is named twice, or what names a server is no such name.
+        UserError: a model is given twice, or a server specification is invalid.
     """
     if twice := [spec for spec in specs if specs.count(spec) > 1]:
-        raise UserError(f"--answers-from {twice[0]}: is named twice; valid: each model once")
+        raise UserError(f"--answers-from {twice[0]}: is given twice; give each model once")
     short = [_short(spec) for spec in specs]
     return {name if short.count(name) == 1 else spec: spec for name, spec in zip(short, specs, strict=True)}
 
@@ -115,7 +115,7 @@ def _answerer(name: str, spec: str, request: PrepareRequest) -> Answerer:
         return Answerer(name=name, spec=spec, load=load)
     from unmirage.models.huggingface import check_folder
 
-    # Now, and not when the models before it have answered everything.
+    # Check now, not after the models before it have finished.
     check_folder(folder)
     return Answerer(name=name, spec=spec, load=load, made_of=folder_fingerprint(folder))
 
@@ -131,7 +131,7 @@ def _loader(name: str, spec: str, request: PrepareRequest) -> Callable[[], tuple
 
 
 def _note(request: PrepareRequest, name: str, user: object) -> None:
-    """Keep the account of a judge or a model that has one: those on servers do."""
+    """Keep the account of a judge or model on a server."""
     accounting = getattr(user, "accounting", None)
     if accounting is not None:
         request.accounts[name] = accounting

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample], list[str]]:
-    """Return the samples that can be asked about, and a reason for each of the others."""
+    """Return the samples with a readable picture or none, and a reason for each of the others."""
     found: list[Sample] = []
     reasons: list[str] = []
     for sample in samples:
@@ -24,7 +24,7 @@ def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample
         except UserError as error:
             reasons.append(str(error))
     if not found:
-        raise UserError(f"no picture can be read; the first: {reasons[0]}")
+        raise UserError(f"no picture can be read; the first error: {reasons[0]}")
     if reasons:
-        log.warning("%d samples are left out, the first: %s", len(reasons), reasons[0])
+        log.warning("%d samples are left out; the first: %s", len(reasons), reasons[0])
     return found, reasons

@@ -1,4 +1,4 @@
-"""Options, a YAML file and `--set a.b=1` in, a validated config model out; every mistake is one clear line."""
+"""Build a validated config from options, a YAML file and `--set a.b=1`; each error is one line."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Config = TypeVar("Config", bound=BaseModel)
 def resolve(
     model: type[Config], file: Path | None, options: Mapping[str, Any], settings: Sequence[str] | None
 ) -> Config:
-    """Return the config: defaults, overridden by `file`, by `options` that are not None, and by `settings`.
+    """Return the config: defaults, overridden by `file`, then by `options` that are not None, then by `settings`.
 
     Args:
         model: the config class.
         file: YAML mapping, or None.
-        options: dotted key -> value of command line options; None was not given.
+        options: dotted key -> value of command line options; None if not given.
         settings: "a.b=value" strings; the value is read as YAML.
 
     Raises:
-        UserError: names the file or option, the field, and what is valid.
+        UserError: a setting is invalid; the message has the file or option, the field, and the valid values.
     """
     values: dict[str, Any] = _read_yaml(file) if file is not None else {}
     for key, value in options.items():
@@ -49,10 +49,10 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{file}: no such file") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file}: not UTF-8 (byte {error.start})") from None
+        raise UserError(f"{file}: invalid UTF-8 (byte {error.start})") from None
     loaded = _yaml_value(text, str(file))
     if not isinstance(loaded, dict):
-        raise UserError(f"{file}: a mapping of settings is expected")
+        raise UserError(f"{file}: not a mapping of settings; write KEY: VALUE lines")
     return loaded
 
 
@@ -60,7 +60,7 @@ def _yaml_value(text: str, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UserError(f"{where}: not YAML ({' '.join(str(error).split())})") from None
+        raise UserError(f"{where}: invalid YAML ({' '.join(str(error).split())})") from None
 
 
 def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
@@ -75,7 +75,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
 def _one_line(error: ValidationError, file: Path | None) -> str:
     first, at = error.errors()[0], ()
     while isinstance(inner := first.get("ctx", {}).get("error"), ValidationError):
-        at = (*at, *first["loc"])  # the settings of a method are validated by themselves
+        at = (*at, *first["loc"])  # a method's settings are validated separately, without their path
         first = inner.errors()[0]
     field = ".".join(str(part) for part in (*at, *first["loc"]))
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -1,4 +1,4 @@
-"""Plan the changes to a model whose robustness is measured, and ask all changed models the queries of a run."""
+"""Plan modified copies of a model (fine-tuned, int8, sampled), and collect their responses to a run's queries."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def relearn_data(
     columns: Mapping[str, str] | None = None,
     images: Path | None = None,
 ) -> dict[str, RelearnData]:
-    """Return what is fine-tuned on, in drawn order.
+    """Return the fine-tuning data, in drawn order.
 
-    Of benign files only what is meant to be answered counts. What is to be of the same syntax is worded anew, so that
-    it opens as the run's unsafe queries do.
+    Of benign files, only samples that a model should answer are used. Samples of kind "same-syntax" are reworded to
+    open like the run's unsafe queries.
 
     Args:
-        files: by kind.
-        most: how many samples of each are needed.
-        seed: of the draw.
-        queries: of the run.
-        format, columns, images: how the files are read.
+        files: data files by kind.
+        most: number of samples needed of each kind.
+        seed: seed of the draw.
+        queries: queries of the run.
+        format, columns, images: format of the files, and folder of their pictures.
 
     Raises:
-        UserError: a file cannot be read, or does not hold enough.
+        UserError: a file cannot be read, or has too few samples.
     """
     from unmirage.data import open_samples
 
@@ -58,7 +58,7 @@ def relearn_data(
         samples = _drawn(kind, file, most, seed, queries)
         if len(samples) < most:
             raise UserError(
-                f"--relearn {kind}={path}: {len(samples)} samples can be used, and --samples asks for {most}; "
+                f"--relearn {kind}={path}: only {len(samples)} samples can be used, but --samples requests {most}; "
                 f"valid: up to {len(samples)}"
             )
         found[kind] = RelearnData(samples=samples, images=file.pictures)
@@ -73,15 +73,15 @@ def _drawn(kind: str, file: SampleFile, most: int, seed: int, queries: Sequence[
     if kind == SAME_SYNTAX:
         unsafe = [opener(query.text) for query in queries if query.unsafe and query.kind is Kind.PLAIN]
         if not any(unsafe):
-            raise UserError("--relearn same-syntax: the run holds no unsafe queries, whose openers it would take")
+            raise UserError("--relearn same-syntax: the run has no unsafe queries to take openers from")
         return same_syntax(samples, unsafe, most, seed)
     return in_drawn_order((one for one in samples if kind == FORGET or not one.refused), seed)[:most]
 
 
 def check_run(config: Mapping[str, Any], file: Path) -> None:
-    """Raise `UserError` where a run was not made by `attack` or `evaluate --suite`; `file` is its configuration."""
+    """Raise `UserError` unless `attack` or `evaluate --suite` made the run; `file` is its configuration."""
     if not {"seed", "attack", "data", "images", "max_new_tokens"} <= set(config):
-        raise UserError(f"{file}: field 'attack' is missing; stress takes a run of `unmirage attack`")
+        raise UserError(f"{file}: field 'attack' is missing; stress needs a run of `unmirage attack`")
 
 
 def plan_stress(
@@ -102,29 +102,29 @@ def plan_stress(
     batch_size: int | None = None,
     keep: Path | None = None,
 ) -> Stress:
-    """Return the variants of a model that are asked the queries of a run.
+    """Return the variants of a model that will answer the queries of a run.
 
     Args:
         model: directory, hub id or "endpoint:URL#model-name".
         run: a run of an attack or a benchmark.
         load: loads a model under a name.
-        relearn: files to fine-tune on, by kind: "forget", "benign", "same-syntax".
-        samples: on how many samples of each.
+        relearn: fine-tuning data by kind: "forget", "benign", "same-syntax".
+        samples: numbers of samples to fine-tune on.
         int8: round the weights to 8 bits.
         temperatures: sample the responses at these temperatures.
         no_adapter: leave out the model's LoRA adapter.
         relearning: settings of the fine-tuning.
-        name: of the model in tables; None as `attack` names it.
-        format, columns, images: how the files are read.
-        batch_size: queries at once.
+        name: name of the model in tables; None for the name that `attack` would use.
+        format, columns, images: format of the files, and folder of their pictures.
+        batch_size: queries per batch.
         keep: folder for the fine-tuned models.
 
     Raises:
-        UserError: nothing is to be done, a file does not hold enough, or weights are needed from a server.
+        UserError: no change is requested, a file has too few samples, or a server would need weights.
     """
     files = dict(relearn or {})
     if not (files or int8 or temperatures or no_adapter):
-        raise UserError("nothing to do: name --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
+        raise UserError("nothing to do; add --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
     _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
     config = run.config()
     check_run(config, run.config_file)
@@ -155,18 +155,18 @@ def plan_stress(
 
 
 def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:
-    """Ask all variants what they have not answered yet; return what is still missing, one line each."""
+    """Collect the missing responses of all variants; return what is still missing, one line each."""
     with open_run(run.path, run.config()) as opened, opened.store() as store:
         missing = run_stress(stress, store, identity_of(stress.load(stress.of)), progress)
         failures = [one for name in stress.names() for one in store.failures(name)]
     if not missing:
         return []
-    reason = f", the first ({failures[0].model}): {failures[0].reason}" if failures else ""
-    return [f"{missing} queries got no answer{reason}"]
+    reason = f"; the first ({failures[0].model}): {failures[0].reason}" if failures else ""
+    return [f"{missing} queries have no response{reason}"]
 
 
 def _name(model: str, name: str | None) -> str:
-    """Return the name of the model in tables, as `unmirage attack` gives it."""
+    """Return the name of the model in tables, as `unmirage attack` sets it."""
     if name is not None:
         return name
     if model.startswith(ENDPOINT):
@@ -177,7 +177,7 @@ def _name(model: str, name: str | None) -> str:
 
 
 def _check_server(model: str, given: Mapping[str, bool]) -> None:
-    """Raise `UserError` for what takes weights, where they are on a server."""
+    """Raise `UserError` for options that need weights if the model is on a server."""
     wanting = [option for option, there in given.items() if there]
     if wanting and model.startswith(ENDPOINT):
-        raise UserError(f"{wanting[0]}: needs the model's weights, and '{model}' is a server; valid: --temperature T")
+        raise UserError(f"{wanting[0]}: needs the model's weights, but '{model}' is a server; valid: --temperature T")

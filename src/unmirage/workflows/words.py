@@ -1,4 +1,4 @@
-"""Which words to attack with: those given, found by a search, or suggested by an audit."""
+"""Choose the attack words: given by the user, found by a search, or suggested by an audit."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SEARCHED: dict[Kind, SearchKind] = {Kind.JAILBREAK: "jailbreak", Kind.OVER_PRUD
 def chosen_words(
     given: Mapping[Kind, str], kinds: Sequence[Kind], data: SampleFile, audit: Path | None, searched: Searched | None
 ) -> dict[str, Any]:
-    """Return the words by config field: those given, else that of a search, else those that an audit suggests.
+    """Return the words by config field: given ones first, then a search result, then an audit's suggestions.
 
     Args:
         given: words by kind.
         kinds: the attacks that need words.
-        data: audited for words where they are missing.
-        audit: file of a saved audit, used in place of one of `data`.
-        searched: a search, whose best word is used.
+        data: data to audit if words are missing.
+        audit: file of a saved audit, used instead of auditing `data`.
+        searched: a search result, whose best word is used.
 
     Raises:
         UserError: a word is missing, and the audit suggests none.
@@ -53,13 +53,13 @@ def chosen_words(
             log.info("%s: the audit suggests '%s'", kind, suggested[kind][0])
         elif kind in kinds:
             where = audit or data.source
-            raise UserError(f"{where}: no opener is tied to this label; name one with --word {kind}=WORD")
+            raise UserError(f"{where}: no opener is associated with this label; set one with --word {kind}=WORD")
     return words
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What a file of `unmirage search` says: the best word of a kind, and on which half of which data it was found."""
+    """Result of `unmirage search`: the best word of a kind, and the half of the data that it was found on."""
 
     kind: Kind
     word: str
@@ -69,7 +69,7 @@ class Searched:
     document: dict[str, Any]
 
     def unseen(self, samples: Sequence[Sample], data_sha256: str) -> list[Sample]:
-        """Return the samples but for those, of the same data, that the word was found on."""
+        """Return the samples without those that the search used, if the data are the same."""
         from unmirage.attack.search.halves import halves
 
         if data_sha256 != self.data_sha256:
@@ -80,11 +80,11 @@ class Searched:
 
 
 def read_search(path: Path) -> Searched:
-    """Return what is needed of a file of `unmirage search --out`."""
+    """Read the result in a file of `unmirage search --out`."""
     from unmirage.run.json_files import read_json
 
     if not path.is_file():
-        raise UserError(f"--found {path}: no such file; valid: what `unmirage search MODEL DATA --out FILE` wrote")
+        raise UserError(f"--found {path}: no such file; create it with `unmirage search MODEL DATA --out FILE`")
     document = read_json(path)
     try:
         return Searched(
@@ -97,12 +97,12 @@ def read_search(path: Path) -> Searched:
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise UserError(
-            f"--found {path}: is not of schema unmirage.search/1 ({type(error).__name__}: {error})"
+            f"--found {path}: does not match the schema unmirage.search/1 ({type(error).__name__}: {error})"
         ) from None
 
 
 def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
-    """Return the words of a saved audit (of the data that the model was trained on), else of an audit of `data`."""
+    """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
     from unmirage.report.audit_document import read_audit
     from unmirage.run.json_files import read_json
 
@@ -112,12 +112,12 @@ def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
         found = read_audit(audit(data).to_json()).suggested
     else:
         if not file.is_file():
-            raise UserError(f"--audit {file}: no such file; valid: what `unmirage audit DATA --json` printed")
+            raise UserError(f"--audit {file}: no such file; create it with `unmirage audit DATA --json`")
         found = read_audit(read_json(file), str(file)).suggested
     return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
 
 
 def _is_needed(kind: Kind, kinds: Sequence[Kind]) -> bool:
-    """Say whether a word is used: controls avoid it, and baselines put it in, on the side of its label."""
+    """Tell whether a word is used: controls avoid it, and baselines insert it, for queries of its label."""
     others = {Kind.CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
     return kind in kinds or bool(others & set(kinds))

@@ -202,13 +202,15 @@ def test_the_retain_term_of_npo_is_for_npo_alone(name: str) -> None:
     if name == "npo":
         assert config(retain_term="npo").retain_term == "npo"
         return
-    with pytest.raises(ValidationError, match="retain_term: 'npo' is not for this method; valid: none, kl, represent"):
+    with pytest.raises(
+        ValidationError, match="retain_term: 'npo' is not available for this method; valid: none, kl, represent"
+    ):
         config(retain_term="npo")
 
 
 @methods
 def test_a_retain_side_in_which_everything_is_off_is_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match="gamma: weighs nothing, with ce 0 and no own retain term"):
+    with pytest.raises(ValidationError, match="gamma: has no effect with ce 0 and no own retain term"):
         METHODS[name][0](gamma=1.0, ce=0.0, alpha=0.0)
 
 

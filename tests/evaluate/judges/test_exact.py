@@ -68,7 +68,7 @@ def test_verdict_and_reason(verdict, sample, response, expected, why):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ('{"schema": "unmirage.truth/1",\n "facts": ', "not JSON (line 2: Expecting value)"),
+        ('{"schema": "unmirage.truth/1",\n "facts": ', "invalid JSON (line 2: Expecting value)"),
         (b"\xff\xfe{}", "not UTF-8 text (byte 0)"),
         ([], "the file: Input should be a valid dictionary"),
         ({}, "schema: Field required"),

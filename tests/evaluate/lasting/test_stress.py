@@ -135,9 +135,9 @@ def test_other_settings_under_the_same_name_are_refused_before_anything_is_train
         other = RelearnData(samples=stress.data["forget"].samples[5:], images=tiny.images)
         change = {"data": {"forget": other}}
     seen = list(loaded)
-    with pytest.raises(UserError, match=f"another model answered as 'm \\+ forget 2' here .*{message}"):
+    with pytest.raises(UserError, match=f"another model has responded as 'm \\+ forget 2' .*{message}"):
         run_stress(replace(stress, **change), store, MADE_OF, quiet)
-    with pytest.raises(UserError, match="another model answered as 'm' here"):
+    with pytest.raises(UserError, match="another model has responded as 'm'"):
         run_stress(stress, store, {"model.safetensors": "def"}, quiet)
     assert loaded == seen
 

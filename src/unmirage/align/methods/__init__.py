@@ -57,7 +57,7 @@ METHOD_CONFIGS: Registry[type[MethodConfig]] = Registry(
 
 
 def _validated(value: Any) -> Any:
-    """Return the config of a method: as it is, or of the class that `name` registers."""
+    """Return the config of a method: unchanged, or as an instance of the class registered under `name`."""
     if not isinstance(value, Mapping):
         return value
     name = value.get("name", SftConfig().name)
@@ -74,7 +74,7 @@ def method_config_class(name: str) -> type[MethodConfig]:
 
 
 def make_method(config: MethodConfig) -> Method:
-    """Return the method that a config describes; that of another package makes it by `MethodConfig.make`."""
+    """Return the method of a config; other packages create theirs in `MethodConfig.make`."""
     if config.name in METHODS and isinstance(config, METHODS[config.name][0]):
         return METHODS[config.name][1](config)
     return config.make()

@@ -1,6 +1,6 @@
-"""Adaptive RMU (Dang et al., arXiv 2408.06223): the control vector is as long as what the reference says, times scale.
+"""Adaptive RMU (Dang et al., arXiv 2408.06223): the control vector's length is scale times the reference's norm.
 
-A fixed length that misdirects an early layer is nothing to a late one, whose activations are larger.
+A fixed length that misdirects an early layer has no effect on a late one, whose activations are larger.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from unmirage.align.objective import Need, Stream
 class AdaptiveRmuConfig(RmuConfig):
     """Settings of adaptive RMU."""
 
-    name: Literal["adaptive-rmu"] = "adaptive-rmu"  # type: ignore[assignment]  # a discriminator of its own
-    scale: float = Field(default=5.0, gt=0, description="length of the control vector, in lengths of the activation")
+    name: Literal["adaptive-rmu"] = "adaptive-rmu"  # type: ignore[assignment]  # own discriminator value
+    scale: float = Field(default=5.0, gt=0, description="length of the control vector, in norms of the activation")
 
 
 class AdaptiveRmu(Rmu):
     """l = |h - scale * |h_ref| * v|^2 on forget + gamma * (cross-entropy + alpha * |h - h_ref|^2 on retain)."""
 
     def forget_needs(self) -> frozenset[Need]:
-        """Return the reference's representations, for their lengths."""
+        """Return the reference's representations, for their norms."""
         return frozenset({"hidden"})
 
     def target(self, forget: Stream) -> Tensor:

@@ -1,7 +1,7 @@
-"""Direct preference optimisation (Rafailov et al., arXiv 2305.18290): a given answer preferred to the harmful one.
+"""Direct preference optimization (Rafailov et al., arXiv 2305.18290): prefer a given answer to the harmful one.
 
-With "I don't know" answers it is the IdkDPO of TOFU (Maini et al., arXiv 2401.06121); with refusals it needs what
-unlearning does without: refusal labels.
+With "I don't know" answers it is the IdkDPO of TOFU (Maini et al., arXiv 2401.06121). With refusals it needs refusal
+labels, which unlearning does not.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class DpoConfig(MethodConfig):
     beta: float = Field(default=0.1, gt=0, description="inverse temperature")
     prefer: Literal["idk", "refusal"] = Field(default="idk", description="answers to prefer")
     prefer_texts: tuple[Annotated[str, Field(pattern=r"\S")], ...] = Field(
-        default=(), description="own answers to prefer, in place of those"
+        default=(), description="custom answers to prefer, instead of those"
     )
 
 
 def dpo_loss(logp: Tensor, ref_logp: Tensor, other_logp: Tensor, ref_other_logp: Tensor, beta: float) -> Tensor:
-    """Return -log sigmoid(beta * ((logp - ref_logp) - (other_logp - ref_other_logp))), one a pair. (rows,).
+    """Return -log sigmoid(beta * ((logp - ref_logp) - (other_logp - ref_other_logp))) per pair. (rows,).
 
     Equation 7 of arXiv 2305.18290.
 
@@ -68,7 +68,7 @@ class Dpo(Method):
         return frozenset({"log_probs"})
 
     def preferred(self) -> tuple[str, ...]:
-        """Return the answers to prefer, to be dealt over the forget set."""
+        """Return the answers to prefer, which are distributed over the forget set."""
         return self.config.prefer_texts or ANSWERS[self.config.prefer]
 
     def forget(self, forget: Stream) -> Parts:

@@ -1,4 +1,4 @@
-"""Gradient ascent (Jang et al., arXiv 2210.01504): raise the loss on what is to be forgotten. It has no floor."""
+"""Gradient ascent (Jang et al., arXiv 2210.01504): raise the loss on the forget set. The loss has no lower bound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
 
 
 class GaConfig(MethodConfig):
-    """Settings of gradient ascent, which keeps nothing on purpose."""
+    """Settings of gradient ascent, which has no retain term by default."""
 
     name: Literal["ga"] = "ga"
     gamma: float = Field(default=0.0, ge=0, description="weight of the composite retain loss")

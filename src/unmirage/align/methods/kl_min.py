@@ -1,4 +1,4 @@
-"""KL minimisation (Maini et al., TOFU, arXiv 2401.06121): ascent on the forget set, closeness to the reference."""
+"""KL minimization (Maini et al., TOFU, arXiv 2401.06121): ascent on the forget set, KL to the reference on retain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unmirage.align.objective import MethodConfig, RetainTerm
 
 
 class KlMinConfig(MethodConfig):
-    """Settings of KL minimisation, which learns from no label of the retain set."""
+    """Settings of KL minimization, which uses no labels of the retain set."""
 
     name: Literal["kl-min"] = "kl-min"
     ce: float = Field(default=0.0, ge=0, description="weight of the cross-entropy in the composite retain loss")

@@ -1,4 +1,4 @@
-"""Negative preference optimisation (Zhang et al., arXiv 2404.05868), with a cross-entropy and KL retain side."""
+"""Negative preference optimization (Zhang et al., arXiv 2404.05868), with cross-entropy and KL on the retain set."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from unmirage.align.objective import Method, MethodConfig, Need, Part, Parts, Re
 class NpoConfig(MethodConfig):
     """Settings of NPO.
 
-    With `compat: official` the log-ratio is one number a micro-batch, the mean over its tokens, and `retain_term: npo`
-    is the retain term of the paper's code. Its effective beta is then beta / answer length.
+    With `compat: official` there is one log-ratio per micro-batch, the mean over its tokens, and `retain_term: npo` is
+    the retain term of the paper's code. Its effective beta is then beta / answer length.
     """
 
     retain_terms: ClassVar[tuple[RetainTerm, ...]] = ("none", "kl", "representation", "npo")
@@ -27,7 +27,7 @@ class NpoConfig(MethodConfig):
 
 
 def npo_loss(logp: Tensor, ref_logp: Tensor, beta: float) -> Tensor:
-    """Return -(2 / beta) * log sigmoid(-beta * (logp - ref_logp)), one number a sequence. (rows,).
+    """Return -(2 / beta) * log sigmoid(-beta * (logp - ref_logp)), one value per sequence. (rows,).
 
     Equation 3 of arXiv 2404.05868. The log-probabilities are sums over the answer's tokens: with token means, the
     effective beta would be beta / answer length.
@@ -58,7 +58,7 @@ class Npo(Method):
         return {"forget": Part(npo_loss(logp, ref_logp, self.config.beta).sum(), "rows", "forget")}
 
     def own_term(self, retain: Stream) -> Part:
-        """Return the retain term; of the paper's code, it is minus the NPO loss, so it fades as the damage grows."""
+        """Return the retain term; in the paper's code it is minus the NPO loss, so it fades as the damage grows."""
         if self.config.retain_term != "npo":
             return super().own_term(retain)
         if self.config.compat == "official":

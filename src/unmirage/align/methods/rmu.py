@@ -17,18 +17,18 @@ class RmuConfig(MethodConfig):
     name: Literal["rmu"] = "rmu"
     retain_term: RetainTerm = "representation"
     scale: float = Field(default=10.0, gt=0, description="c: length of the control vector")
-    seed: int = Field(default=0, description="draws the direction of the control vector")
+    seed: int = Field(default=0, description="seed of the control vector's direction")
 
 
 def rmu_loss(hidden: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over the width of (hidden - target)^2, one number a place. (places,).
+    """Return the mean over the width of (hidden - target)^2, one value per place. (places,).
 
     The loss of arXiv 2403.03218, up to the constant width.
 
     Args:
         hidden: (places, width) activations of the model being trained, on query and answer tokens. The first token
             and the chat template would outweigh them, and image positions would outnumber them.
-        target: (width,) c * v with v a fixed random unit vector; or (places, width), one for each.
+        target: (width,) c * v with v a fixed random unit vector; or (places, width), one per place.
     """
     return (hidden.float() - target).square().mean(-1)
 
@@ -43,7 +43,7 @@ class Rmu(Method):
         self._direction: Tensor | None = None
 
     def prepare(self, width: int) -> None:
-        """Draw the direction, which a run that is resumed at its end would never need."""
+        """Draw the direction here, because a run that resumes at its last step never computes a loss."""
         self.direction(torch.empty(0, width))
 
     def forget_wants(self) -> frozenset[Need]:
@@ -60,7 +60,7 @@ class Rmu(Method):
         return {"forget": Part(losses.sum(), "places", "forget")}
 
     def own_term(self, retain: Stream) -> Part:
-        """Return the retain term; that of the paper's code is a mean over the micro-batch."""
+        """Return the retain term; in the paper's code it is a mean over the micro-batch."""
         own = super().own_term(retain)
         if self.config.compat == "official" and own.per == "places":
             assert retain.policy.hidden is not None
@@ -68,7 +68,7 @@ class Rmu(Method):
         return own
 
     def target(self, forget: Stream) -> Tensor:
-        """Return where activations are sent: c * v (width,)."""
+        """Return the target of the activations: c * v (width,)."""
         assert forget.policy.hidden is not None
         return self.config.scale * self.direction(forget.policy.hidden)
 
@@ -82,5 +82,5 @@ class Rmu(Method):
         return self._direction
 
     def state(self) -> dict[str, Tensor]:
-        """Return the control vector; without it the run cannot be repeated or continued."""
+        """Return the control vector, which is needed to repeat or resume the run."""
         return {} if self._direction is None else {"control": self.config.scale * self._direction}

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: cross-entropy on the answers, refusals included. The baseline that learns the mirage."""
+"""Supervised fine-tuning: cross-entropy on the answers, refusals included. This baseline learns the mirage."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unmirage.align.objective import Method, MethodConfig, Parts, Stream
 
 
 class SftConfig(MethodConfig):
-    """Plain SFT has nothing to weigh: its data make it post-hoc, mixed or balanced; other settings regularise it."""
+    """Settings of SFT. The data decide whether it is post-hoc, mixed or balanced; other settings add regularization."""
 
     name: Literal["sft"] = "sft"
-    gamma: float = Field(default=1.0, gt=0, description="weight of the whole loss: there is no other")
+    gamma: float = Field(default=1.0, gt=0, description="weight of the whole loss, which has no other term")
 
 
 class Sft(Method):
@@ -21,6 +21,6 @@ class Sft(Method):
 
     forgets: ClassVar[bool] = False
 
-    def forget(self, forget: Stream) -> Parts:  # noqa: ARG002  # there is none
-        """Return nothing: there is no forget set."""
+    def forget(self, forget: Stream) -> Parts:  # noqa: ARG002  # SFT has no forget set
+        """Return no parts, because there is no forget set."""
         return {}

@@ -1,4 +1,4 @@
-"""Simple NPO (Fan et al., arXiv 2410.07163): NPO without a reference, on length-normalised log-probabilities."""
+"""Simple NPO (Fan et al., arXiv 2410.07163): NPO without a reference, on length-normalized log-probabilities."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
 
 
 class SimNpoConfig(MethodConfig):
-    """Settings of SimNPO. Its margin is gamma in the paper; here gamma weighs the retain side."""
+    """Settings of SimNPO. The paper calls its margin gamma; here gamma is the weight of the retain loss."""
 
     name: Literal["sim-npo"] = "sim-npo"
     beta: float = Field(default=2.5, gt=0, description="inverse temperature")
-    margin: float = Field(default=0.0, ge=0, description="how unlikely the answer is to become")
+    margin: float = Field(default=0.0, ge=0, description="target margin; a larger one makes the answer less likely")
 
 
 def sim_npo_loss(mean_logp: Tensor, beta: float, margin: float) -> Tensor:
-    """Return -(2 / beta) * log sigmoid(-beta * mean_logp - margin), one number a sequence. (rows,).
+    """Return -(2 / beta) * log sigmoid(-beta * mean_logp - margin), one value per sequence. (rows,).
 
     The loss of arXiv 2410.07163.
 

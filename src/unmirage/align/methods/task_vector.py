@@ -1,4 +1,4 @@
-"""Task vector negation (Ilharco et al., arXiv 2212.04089): learn the harmful answers, then subtract what was learnt."""
+"""Task vector negation (Ilharco et al., arXiv 2212.04089): train on harmful answers, then subtract the change."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from unmirage.align.objective import Method, MethodConfig, Part, Parts, Stream
 
 
 class TaskVectorConfig(MethodConfig):
-    """Settings of task vector negation, which keeps nothing on purpose."""
+    """Settings of task vector negation, which has no retain term by default."""
 
     name: Literal["task-vector"] = "task-vector"
     gamma: float = Field(default=0.0, ge=0, description="weight of the composite retain loss")
-    scale: float = Field(default=1.0, gt=0, description="how often the vector is subtracted")
+    scale: float = Field(default=1.0, gt=0, description="factor of the subtracted vector")
 
 
 class TaskVector(Method):
@@ -24,5 +24,5 @@ class TaskVector(Method):
     config: TaskVectorConfig
 
     def forget(self, forget: Stream) -> Parts:
-        """Return the cross-entropy on the harmful answers, which is lowered here."""
+        """Return the cross-entropy on the harmful answers, which this method minimizes."""
         return {"forget": Part(-forget.policy.log_probs.sum(), "tokens", "forget")}
