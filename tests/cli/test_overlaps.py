@@ -168,8 +168,8 @@ def test_rewritten_queries_that_were_trained_on_are_counted_too(unmirage, tiny, 
                             "--word", "jailbreak=what", "--word", "over-prudence=share", "--dry-run")  # fmt: skip
     assert code == 0, err
     assert (
-        "test.jsonl: rewritten queries (jailbreak): 1 of 2 have the same text as a query in the training data of sft, but "
-        "another picture or none\n" in err
+        "test.jsonl: rewritten queries (jailbreak): 1 of 2 have the same text as a query in the training data of sft, "
+        "but another picture or none\n" in err
     )
     assert "measure memorization" not in err
 

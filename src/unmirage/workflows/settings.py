@@ -73,7 +73,8 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _one_line(error: ValidationError, file: Path | None) -> str:
-    first, at = error.errors()[0], ()
+    first = error.errors()[0]
+    at: tuple[int | str, ...] = ()
     while isinstance(inner := first.get("ctx", {}).get("error"), ValidationError):
         at = (*at, *first["loc"])  # a method's settings are validated separately, without their path
         first = inner.errors()[0]
