@@ -65,7 +65,10 @@ def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
     for source in gathered.sources:
         seeds, stores = gathered.runs[source.name].seeds, stores_of(source.run)
         if stores and len(stores) < len(seeds):
-            yield f"{source.name}: its rates pool {len(seeds)} seeds, but a store for pairing exists for only {len(stores)}."
+            yield (
+                f"{source.name}: its rates pool {len(seeds)} seeds, but only {len(stores)} can be paired; "
+                "the others have no store."
+            )
 
 
 def _reference(comparisons: Sequence[ComparisonRead]) -> str | None:
