@@ -162,7 +162,7 @@ def test_what_cannot_be_compared_is_refused(report, run, second, tmp_path):
     (tmp_path / "audit.json").write_text(json.dumps(AUDIT))
     with pytest.raises(UserError, match="is a file, but several paths are given; give run directories"):
         report(run, tmp_path / "audit.json")
-    with pytest.raises(UserError, match="named twice"):
+    with pytest.raises(UserError, match="listed twice"):
         report(run, second, run)
     with pytest.raises(UserError, match="--reference npo: several models have this name"):
         report(run, second, "--reference", "npo")

@@ -205,7 +205,7 @@ def test_fewer_stores_than_seeds_are_said(make_run, tmp_path):
     run = make_run(tmp_path / "run", seeds=(0, 1), size=20)
     (run.path / "seed-1" / "store.sqlite").unlink()
     assert differences(gather([run])).notes == (
-        "run: its rates pool 2 seeds, but a store for pairing exists for only 1.",
+        "run: its rates pool 2 seeds, but only 1 can be paired; the others have no store.",
     )
 
 
