@@ -25,9 +25,9 @@ def tree(folder):
         (("study", "methods"), "seed-1", {"study": "methods", "seed": 1, "questions": 0.5}),
         (("study", "relearn"), "seed-2", {"study": "methods", "seed": 2, "questions": 0.5}),
         (("study", "relearn", "--seed", "2"), "seed-2", {"study": "methods", "seed": 2, "questions": 0.5}),
-        (("study", "rates"), "", {"seed": 0}),
+        (("study", "settings"), "", {"seed": 0}),
     ],
-    ids=["demo", "methods", "relearn", "relearn of one seed", "rates"],
+    ids=["demo", "methods", "relearn", "relearn of one seed", "settings"],
 )
 def test_a_study_of_the_old_world_is_refused_by_name(unmirage, tmp_path, command, place, more):
     out_dir = tmp_path / "out"

@@ -177,8 +177,13 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str 
         old, new = before.get(key, _ABSENT), now.get(key, _ABSENT)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _differences(old, new, f"{prefix}{key}.")
-        elif _plain(old) != _plain(new):
+        elif _plain(old) != _plain(new) and not (_is_unset(old) and _is_unset(new)):
             yield f"{prefix}{key}: was {_told(old)}, now {_told(new)}"
+
+
+def _is_unset(value: Any) -> bool:
+    """Tell whether a setting is absent or None, which mean the same: a later version may have added it."""
+    return value is _ABSENT or value is None
 
 
 def _plain(value: Any) -> Any:
