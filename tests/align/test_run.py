@@ -45,7 +45,7 @@ def test_down_projections_can_train_alone(tiny, adapter: str) -> None:
 
 
 def test_a_layer_that_the_model_lacks_is_refused(tiny) -> None:
-    with pytest.raises(UserError, match=r"layer 5: the model has none; valid: 1 to 4"):
+    with pytest.raises(UserError, match=r"layer 5: the model has no such layer; valid: 1 to 4"):
         run(tiny, AlignConfig(trainable=("down_proj:4-9",), **FAST), rows=ROWS)
 
 

@@ -61,7 +61,7 @@ def test_the_new_directory_is_whole_and_says_what_it_is(unmirage, tiny, sets, tm
     assert (made["method"]["name"], made["steps"], made["learning_rate"]) == ("npo", 4, 0.001)
     assert HuggingFaceVLM.load(out).name == "npo"
     card = (out / "README.md").read_text()
-    assert "aligned by `npo`, trained in full (language, projector), 4 steps" in card
+    assert "aligned by `npo`, trained fully (language, projector), 4 steps" in card
     assert "forget.jsonl" in card
     log = [json.loads(line) for line in (tmp_path / "npo.work" / "log.jsonl").read_text().splitlines()]
     assert [one["step"] for one in log] == [1, 2, 3, 4]
@@ -160,7 +160,7 @@ def test_divergence_keeps_the_last_good_weights(unmirage, tiny, sets, tmp_path):
     assert code == 4
     assert "training diverged at step" in err
     assert "contains the last valid weights" in err
-    assert "Stopped before its time" in (out / "README.md").read_text()
+    assert "Stopped early" in (out / "README.md").read_text()
     assert all(torch.isfinite(tensor).all() for tensor in _weights(out).values())
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "stepz=1"), "setting 'stepz'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adaptor"), "valid: merged, adapter"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adapter"), "add --lora RANK"),
-        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=[langage]"), "'langage' is no part"),
+        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=[langage]"), "unknown part 'langage'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=['down_proj:9']"), "layer 9"),
         (("--train", "{data}/gone.json", "--out", "{tmp}/o"), "gone.json"),
         (("--retain", "{data}/safety.json", "--out", "{tmp}/o", "--method", "npo"), "needs harmful responses"),

@@ -33,7 +33,7 @@ def test_a_checkpoint_is_converted(unmirage, original, tmp_path):
 def test_mistakes_are_one_line_and_exit_code_2(unmirage, original, tmp_path):
     code, out, err = unmirage("convert", original.folder, tmp_path / "out")
     assert (code, out) == (2, "")
-    assert err.startswith("unmirage: the checkpoint holds no vision tower; valid: --vision-tower FOLDER")
+    assert err.startswith("unmirage: the checkpoint has no vision tower; add --vision-tower FOLDER")
     code, _, err = unmirage("convert", original.folder, original.tower)
     assert code == 2
     assert "exists" in err

@@ -44,4 +44,4 @@ def test_what_is_missing_is_one_line(unmirage, tmp_path):
     code, _, err = unmirage(
         "evaluate", "m", "--lmms-eval", "pope", "--out", tmp_path, "--lmms-python", "no-such-python"
     )
-    assert (code, "no program 'no-such-python'" in err) == (2, True)
+    assert (code, "'no-such-python' not found" in err) == (2, True)

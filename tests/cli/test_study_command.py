@@ -28,7 +28,7 @@ def study(unmirage, small_study, monkeypatch, tmp_path):
 def test_seeds_by_themselves_and_then_the_table_of_all(study, tmp_path):
     code, out, err = study("--seed", "1", "--only", "sft-posthoc")
     assert (code, out) == (0, ""), err
-    assert "Seed 1 is done" in err
+    assert "Seed 1 is finished" in err
     assert "seed 1: sft-posthoc: align: 2 steps in" in err
     assert not (tmp_path / "out" / "methods.json").exists()
 

@@ -32,7 +32,7 @@ def study(unmirage, small_study, monkeypatch, tmp_path):
 def test_a_seed_by_itself_and_then_the_tables(study, tmp_path):
     code, out, err = study("--seed", "0", "--signal", "0.5")
     assert (code, out) == (0, ""), err
-    assert "Seed 0 is done" in err
+    assert "Seed 0 is finished" in err
     assert "seed 0: npo + forget 2: align: 2 steps in" in err
 
     keep, page = tmp_path / "kept.json", tmp_path / "relearning.md"

@@ -120,7 +120,7 @@ def test_arguments_that_lmms_eval_would_misread_are_refused(fake, tmp_path, argu
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "not JSON"),
+        ("{", "invalid JSON"),
         ("[]", "field 'results': .*; valid: results of lmms-eval by task"),
         ("{}", "field 'results': Field required"),
         ('{"results": {"mme": 3}}', r"field 'results\.mme': "),

@@ -166,7 +166,7 @@ def test_where_the_end_of_the_prompt_is_not_known_the_answer_is_tokenised_by_its
 
 def test_a_query_that_cannot_be_found_is_named(tiny) -> None:
     processor = told_by(tiny, CHAT_TEMPLATE.replace("{{ part['text'] }}", "{{ part['text'] | upper }}"))
-    with pytest.raises(UserError, match=r"query 'Say no\.': cannot be found among its prompt's tokens; valid: a loss"):
+    with pytest.raises(UserError, match=r"query 'Say no\.': cannot be located among the prompt's tokens; use a loss"):
         encode_example(processor, "Say no.", "No.", None)
     assert not encode_example(processor, "Say no.", "No.", None, mark_query=False).query_mask.any()
 

@@ -141,7 +141,7 @@ def test_down_projections_are_named_by_layer(family) -> None:
         assert torch.equal(parameters[names[1]], layers[0].mlp.down_proj.weight)
     assert all(name.endswith(".down_proj.base_layer.weight") for name in lora)
     for layer in (0, 4):
-        with pytest.raises(UserError, match=f"layer {layer}: the model has none; valid: 1 to 3"):
+        with pytest.raises(UserError, match=f"layer {layer}: the model has no such layer; valid: 1 to 3"):
             down_projections(family.model, [layer])
 
 

@@ -69,7 +69,7 @@ def test_a_shard_that_lacks_a_tensor(sharded: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "not JSON"),
+        ("{", "invalid JSON"),
         ("[]", "not a JSON object"),
         ('{"weight_map": {}}', "weight_map does not map tensors to files"),
         ('{"weight_map": {"a": "../a.safetensors"}}', "'../a.safetensors' is not in this directory"),

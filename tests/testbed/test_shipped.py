@@ -98,7 +98,7 @@ def test_a_flipped_byte_is_refused_by_name(package, tiny, settings):
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(UserError, match=r"model\.safetensors: damaged.*--train-base"):
+    with pytest.raises(UserError, match=r"model\.safetensors: file is corrupt.*--train-base"):
         shipped_base(tiny.data, settings, 0)
     assert shipped_base(tiny.data, settings, 1) is None  # for other runs it does not matter
 

@@ -74,11 +74,7 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 def _one_line(error: ValidationError, file: Path | None) -> str:
     first = error.errors()[0]
-    at: tuple[int | str, ...] = ()
-    while isinstance(inner := first.get("ctx", {}).get("error"), ValidationError):
-        at = (*at, *first["loc"])  # a method's settings are validated separately, without their path
-        first = inner.errors()[0]
-    field = ".".join(str(part) for part in (*at, *first["loc"]))
+    field = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     where = f"{file}: " if file is not None else ""
     return f"{where}setting '{field}': {first['msg']}, got {first['input']!r}{more}"

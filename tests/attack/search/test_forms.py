@@ -36,6 +36,6 @@ def test_the_query_opens_with_the_word(form, word):
 
 
 def test_baselines_are_single_words():
-    with pytest.raises(ValueError, match="not one word"):
+    with pytest.raises(ValueError, match="use one word"):
         SearchConfig(baselines=("two words",))
     assert SearchConfig(baselines=("What", "what")).baselines == ("what",)

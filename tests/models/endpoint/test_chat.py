@@ -240,8 +240,8 @@ def test_what_was_asked_and_what_it_cost(stub, chat, answers):
     assert chat().accounting.cost is None
 
 
-def test_without_the_extra_the_remedy_is_named(monkeypatch, fast):
+def test_a_missing_package_is_named_with_the_remedy(monkeypatch, fast):
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.delitem(sys.modules, "unmirage.models.endpoint.client", raising=False)
-    with pytest.raises(UserError, match=r"'openai' package: pip install 'unmirage\[endpoint\]'"):
+    with pytest.raises(UserError, match=r"'openai' package. Install it: pip install openai"):
         Chat(parse_endpoint("endpoint:http://127.0.0.1:1#m"), fast())

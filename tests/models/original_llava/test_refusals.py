@@ -75,7 +75,7 @@ def _truncate(file: Path) -> None:
 
 FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json: no such file"),
-    "config is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json: not JSON"),
+    "config is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json: invalid JSON"),
     "config is a list": (lambda folder: (folder / "config.json").write_text("[]"), "config.json: not a JSON object"),
     "truncated": (lambda folder: _truncate(folder / "model.safetensors"), "is corrupt or truncated"),
     "garbage": (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "is corrupt or truncated"),
