@@ -201,7 +201,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "stepz=1"), "setting 'stepz'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adaptor"), "valid: merged, adapter"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--save", "adapter"), "add --lora RANK"),
-        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=[langage]"), "unknown part 'langage'"),
+        (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=[langage]"), "part 'langage'"),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--set", "trainable=['down_proj:9']"), "layer 9"),
         (("--train", "{data}/gone.json", "--out", "{tmp}/o"), "gone.json"),
         (("--retain", "{data}/safety.json", "--out", "{tmp}/o", "--method", "npo"), "needs harmful responses"),
