@@ -66,8 +66,8 @@ def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
         seeds, stores = gathered.runs[source.name].seeds, stores_of(source.run)
         if stores and len(stores) < len(seeds):
             yield (
-                f"{source.name}: its rates pool {len(seeds)} seeds, "
-                f"but a store for pairing exists for only {len(stores)}."
+                f"{source.name}: its rates pool {len(seeds)} seeds, but only {len(stores)} can be paired; "
+                "the others have no store."
             )
 
 
