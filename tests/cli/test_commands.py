@@ -184,3 +184,22 @@ def test_doctor_reports_versions(unmirage):
     code, out, _ = unmirage("doctor", "--json")
     assert code == 0
     assert json.loads(out)["torch"].startswith("2.")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'NVIDIA A100'; echo 'NVIDIA A100'", "NVIDIA A100, NVIDIA A100"),
+        ("echo 'no devices were found'; exit 6", "none (nvidia-smi finds no GPU)"),
+        (None, "none (no nvidia-smi)"),
+    ],
+)
+def test_doctor_names_the_gpus_of_the_driver(unmirage, tmp_path, monkeypatch, script, said):
+    if script is not None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if script else str(tmp_path))
+    code, out, err = unmirage("doctor", "--json")
+    assert code == 0, err
+    assert json.loads(out)["accelerator"] == said

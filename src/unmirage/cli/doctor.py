@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,10 @@ def doctor_command(
 
     torchvision = importlib.util.find_spec("torchvision") is not None
     offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+    machine = {name: value for name, value in describe_machine().items() if name != "threads"}
     report: dict[str, str | int | bool] = {
-        **describe_machine(),
+        **machine,
+        "accelerator": _accelerator(),
         "torchvision": torchvision,
         "hub offline": offline,
         "free disk GiB": round(shutil.disk_usage(Path.cwd()).free / 2**30),
@@ -40,3 +43,17 @@ def doctor_command(
     if not torchvision:
         out.print("torchvision is missing: LLaVA-1.5, LLaVA-NeXT, Idefics3, Gemma3 and PaliGemma work without it;")
         out.print("LLaVA-OneVision, Qwen-VL, InternVL and SmolVLM processors need it: pip install torchvision")
+
+
+def _accelerator() -> str:
+    """Return the names of the GPUs that NVIDIA's driver reports, without importing torch, which takes seconds."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return "none (no nvidia-smi)"
+    command = [program, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return "unknown (nvidia-smi does not answer)"
+    names = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return ", ".join(names) if done.returncode == 0 and names else "none (nvidia-smi finds no GPU)"
