@@ -5,10 +5,13 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Literal
 
 import pytest
 
 import unmirage as um
+from unmirage.align.methods.npo import Npo, NpoConfig
+from unmirage.records import Failure, Response
 
 METHODS = (um.SFT, um.NPO, um.RMU, um.SimNPO, um.AdaptiveRMU, um.DPO, um.GA, um.GradDiff, um.KLMin, um.TaskVector)
 
@@ -82,6 +85,52 @@ def test_a_frame_has_the_rows_or_names_what_to_install(done, monkeypatch):
         results.to_frame()
 
 
+class Scaled(NpoConfig):
+    """A config that no registry knows."""
+
+    name: Literal["scaled"] = "scaled"  # type: ignore[assignment]
+
+    def make(self):
+        return Npo(self)
+
+
+def test_a_method_that_is_not_registered_is_passed_as_an_object(tiny, sets, tmp_path):
+    files = {"forget": sets["forget"], "retain": sets["retain"], "images": tiny.data}
+    um.align(tiny.model, Scaled(beta=0.3), out=tmp_path / "m", steps=1, batch_size=4, **files)
+    made = json.loads((tmp_path / "m" / "unmirage_align.json").read_text())["settings"]["method"]
+    assert (made["name"], made["beta"]) == ("scaled", 0.3)
+
+
+class Silent:
+    """A model of a user's own that cannot answer about some queries."""
+
+    name = "mine"
+
+    def answer(self, queries, images, config):
+        for number, query in enumerate(queries):
+            if number % 2:
+                yield Failure(query_id=query.id, model=self.name, reason="too long")
+            else:
+                yield Response(query_id=query.id, model=self.name, text="No.", tokens=1, finished=True)
+
+
+def test_queries_without_a_response_are_logged(tiny, tmp_path, caplog):
+    words = {"jailbreak": "what", "over-prudence": "share"}
+    run = um.attack(Silent(), tiny.data / "test.json", words=words, out=tmp_path / "run", limit=4)
+    assert "queries got no response from mine, the first (" in caplog.text
+    assert "too long" in caplog.text
+    um.evaluate(run)
+    assert f"{len(run.failures('mine'))} queries failed with mine (most often: too long); left out of" in caplog.text
+
+
+def test_training_data_in_the_test_data_is_logged(done, tiny, sets, tmp_path, caplog):
+    words = {"jailbreak": "what", "over-prudence": "share"}
+    reading = {"format": "jsonl", "images": tiny.data}
+    um.attack(done[3], sets["retain"], words=words, kinds=["over-prudence"], out=tmp_path / "run", limit=4,
+              max_new_tokens=1, **reading)  # fmt: skip
+    assert "measure memorization, not generalization" in caplog.text
+
+
 def test_a_dropped_model_leaves_nothing_behind(done, tiny, tmp_path):
     words = {"jailbreak": "what", "over-prudence": "share"}
     run = um.attack(tiny.model, tiny.data / "test.json", words=words, out=tmp_path / "run", max_new_tokens=2, limit=4)
@@ -120,8 +169,7 @@ def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, capl
     with caplog.at_level(logging.INFO, logger="unmirage"):
         words = {"over-prudence": "share"}
         um.attack(tiny.model, tiny.data / "safety.json", words=words, out=tmp_path / "run", max_new_tokens=2, limit=4)
-    said = capsys.readouterr()
-    assert said.out == ""
+    assert capsys.readouterr() == ("", "")
     assert "the audit suggests" in caplog.text
 
 

@@ -71,6 +71,7 @@ ENTRIES = """
 twice = other_tools:TwiceConfig
 [unmirage.judges]
 short = other_tools:short
+phrases = other_tools:short
 broken = other_tools_broken:judge
 [unmirage.formats]
 lines = other_tools:lines
@@ -134,6 +135,7 @@ def test_a_judge_takes_its_argument(run, tiny, tmp_path):
     code, out, err = run("evaluate", tmp_path / "run", "--judge", "short:3", "--json")
     assert code == 0, err
     assert json.loads(out)["judge"] == "short 3"
+    assert "judge 'phrases' of the package other-tools 1.2 is ignored: the name is taken" in err
     code, _, err = run("evaluate", tmp_path / "run", "--judge", "broken")
     assert code == 2
     assert "judge 'broken' of the package other-tools 1.2 cannot be imported" in err

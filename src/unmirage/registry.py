@@ -88,8 +88,20 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
 
     def _points(self) -> dict[str, EntryPoint]:
         if self._others is None:
-            self._others = {point.name: point for point in entry_points(group=self.group)}
+            self._others = {}
+            for point in entry_points(group=self.group):
+                if point.name in self._known:
+                    log.warning("%s '%s' of the package %s is ignored: the name is taken", self.kind, *_origin(point))
+                elif (first := self._others.setdefault(point.name, point)).value != point.value:
+                    log.warning(
+                        "%s '%s' of the package %s is ignored: %s has the same name",
+                        self.kind, *_origin(point), _package(first),
+                    )  # fmt: skip
         return self._others
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    return point.name, _package(point)
 
 
 def _package(point: EntryPoint) -> str:

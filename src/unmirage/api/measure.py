@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from unmirage.models import VLM
     from unmirage.records import LabelSource
     from unmirage.run import Run
+
+log = logging.getLogger(__name__)
 
 
 def audit(
@@ -128,16 +131,24 @@ def attack(
             seed=seed,
         )
     )
-    run, _ = run_attack(
+    trained_on = TrainedOn.by(getattr(vlm, "source", ""), plan.samples, plan.queries, file.pictures)
+    for line in trained_on.lines(str(file.source), vlm.name) if trained_on else ():
+        log.warning("%s", line)
+    run, failures = run_attack(
         vlm,
         plan,
         folder_of(out),
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         until_success=until_success,
-        trained_on=TrainedOn.by(getattr(vlm, "source", ""), plan.samples, plan.queries, file.pictures),
+        trained_on=trained_on,
         progress=progress,
     )
+    if failures:
+        log.warning(
+            "%d of %d queries got no response from %s, the first (%s): %s",
+            len(failures), len(plan.queries), vlm.name, failures[0].query_id[:80], failures[0].reason,
+        )  # fmt: skip
     return run
 
 
@@ -208,13 +219,13 @@ def evaluate(
         progress: called while responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.workflows.evaluate import judge_and_rate
+    from unmirage.workflows.evaluate import judge_and_rate, missing_of
     from unmirage.workflows.judges import make_judges
 
     found = found_run(run)
     named = judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
     judges = make_judges(named, rubric, cache=found.path / ".judges.sqlite", endpoint=endpoint)
-    return judge_and_rate(
+    results = judge_and_rate(
         found,
         judges,
         ensemble=ensemble,
@@ -223,6 +234,9 @@ def evaluate(
         reference=reference,
         progress=progress,
     )
+    for line in missing_of(found, results):
+        log.warning("%s: %s; left out of the rates", found.path, line)
+    return results
 
 
 def calibrate(

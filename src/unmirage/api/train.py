@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from unmirage.data import SampleFile
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.run import Run
+
+log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -91,6 +94,7 @@ def align(
 ) -> HuggingFaceVLM:
     """Fine-tune or unlearn, write the new model directory, and return the new model.
 
+    Call this from one process; `accelerate launch` with the command trains on several devices.
     The given model is not changed: its weights are loaded again from where it came from.
 
     Args:
@@ -120,9 +124,11 @@ def align(
     target = Path(out)
     if target.exists():
         raise UserError(f"{target}: exists; name a new directory with out")
-    base = (config or AlignConfig()).model_dump()
-    given = settings if method is None else {"method": method.model_dump(), **settings}
-    resolved = resolve(AlignConfig, None, base | given, None)
+    start = config or AlignConfig()
+    # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
+    values = {name: getattr(start, name) for name in AlignConfig.model_fields}
+    given = settings if method is None else {"method": method, **settings}
+    resolved = resolve(AlignConfig, None, values | given, None)
     kept, gone, tests = paths(retain), paths(forget), paths(test)
     folder = None if images is None else Path(images)
     data = read_data(kept, gone, format, columns or {}, folder)
@@ -137,6 +143,11 @@ def align(
         adapter_only=adapter_only,
         progress=progress,
     )
+    if aligned.result.stopped:
+        log.warning(
+            "%s: %s. It has the weights of step %d, the last good ones",
+            target, aligned.result.stopped, aligned.result.steps,
+        )  # fmt: skip
     return HuggingFaceVLM.load(aligned.out)
 
 
@@ -170,7 +181,7 @@ def stress(
         settings: of the fine-tuning; fields of `RelearnConfig`.
 
     Returns:
-        The run, for `evaluate`. Queries that got no response are counted in its results.
+        The run, for `evaluate`. Queries that got no response are logged, and counted in its results.
     """
     from unmirage.evaluate.lasting import RelearnConfig
     from unmirage.workflows.models import load_vlm
@@ -192,5 +203,6 @@ def stress(
         batch_size=batch_size,
         keep=None if keep is None else Path(keep),
     )
-    run_stressed(found, plan, progress or silent)
+    for line in run_stressed(found, plan, progress or silent):
+        log.warning("%s: %s", found.path, line)
     return found

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
@@ -78,7 +79,7 @@ class HuggingFaceVLM:
         check_folder(folder)
         check_weights(folder)
         cuda = torch.cuda.is_available()
-        with _load_errors(source):
+        with _load_errors(source), _no_progress_bar():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 dtype=torch.float32 if not cuda else "auto",
@@ -121,7 +122,8 @@ class HuggingFaceVLM:
 
     def save(self, folder: Path) -> None:
         """Write the model (safetensors) and the processor to an existing empty folder."""
-        self.model.save_pretrained(folder)
+        with _no_progress_bar():
+            self.model.save_pretrained(folder)
         self.save_processor(folder)
 
     def save_processor(self, folder: Path) -> None:
@@ -192,6 +194,18 @@ def _sampling(queries: Sequence[Query], config: GenerationConfig) -> dict[str, S
     if not config.temperature:
         return {}
     return {"sampling": Sampling(config.temperature, config.seed, [query.id for query in queries])}
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers from printing its progress bar: a library does not write to the terminal."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
