@@ -90,6 +90,7 @@ def one_arm(demo, tmp_path):
     arms = ("--arms", "sft-posthoc", "--workers", "1")
     code, _, err = demo(*arms)
     assert code == 0, err
+    assert "no record" not in err
     return lambda *more: demo(*arms, *more), tmp_path / "out" / "seed-0"
 
 
@@ -133,6 +134,7 @@ def test_queries_without_a_response_end_the_demo_as_partial(one_arm):
     (folder / "files.json").write_text("{}")
     code, out, err = again()
     assert code == 4
+    assert err.count("no record of its files was found") == 2  # data and sets
     assert "partial: " in err
     assert "queries have no response (most often: image" in err
     assert "base" in out  # the table is printed all the same

@@ -6,6 +6,7 @@ the rates to the original.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.json_files import read_object
 from unmirage.run.store import Store
 
+log = logging.getLogger(__name__)
 FILE = "files.json"
 
 
@@ -24,15 +26,22 @@ def record_files(run: Path, folder: Path) -> None:
     write_json_atomic(run / FILE, {**_recorded(run), **found})
 
 
-def check_files(run: Path, folder: Path) -> None:
-    """Compare the files in `folder` with their recorded hashes; record them if there are none.
+def check_files(run: Path, folder: Path, *, new: bool = False) -> None:
+    """Compare the files in `folder` with those that were recorded; record them if nothing was.
+
+    Args:
+        run: the run directory.
+        folder: in it.
+        new: the study has just made the files. If not, and nothing is recorded, a warning says so.
 
     Raises:
-        UserError: a file is missing or differs.
+        UserError: one is missing or differs.
     """
     prefix = f"{folder.relative_to(run).as_posix()}/"
     recorded = {name: digest for name, digest in _recorded(run).items() if name.startswith(prefix)}
     if not recorded:
+        if not new:
+            log.warning("%s: no record of its files was found. They are used as they are, and recorded now", folder)
         record_files(run, folder)
         return
     found = _hashes(run, folder)

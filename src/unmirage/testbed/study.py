@@ -79,7 +79,10 @@ class Study:
         if not self.run.data.is_dir():
             with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
-        check_files(self.run.path, self.run.data)
+            # Data that was deleted must come back the same; new data is recorded.
+            check_files(self.run.path, self.run.data, new=True)
+        else:
+            check_files(self.run.path, self.run.data)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
                 base = base_model(
@@ -96,7 +99,9 @@ class Study:
         if not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
-        check_files(self.run.path, self.sets)
+            check_files(self.run.path, self.sets, new=True)
+        else:
+            check_files(self.run.path, self.sets)
         check_separation(self.run.data, self.sets)
 
     def complete(self, workers: int = 1) -> None:
