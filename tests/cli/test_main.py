@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -159,3 +160,10 @@ def test_an_unknown_judge_is_refused_before_anything_is_written(unmirage, tmp_pa
     assert code == 2
     assert "valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?" in err
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_messages_of_the_library_are_shown_for_as_long_as_a_command_runs(unmirage):
+    logger = logging.getLogger("unmirage")
+    before = logger.handlers.copy(), logger.level, logger.propagate
+    assert unmirage("audit", "none.json")[0] == 2
+    assert (logger.handlers, logger.level, logger.propagate) == before

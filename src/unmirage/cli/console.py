@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -46,13 +47,21 @@ class _Messages(logging.Handler):
         err.print(record.getMessage(), markup=False, soft_wrap=True)
 
 
-def show_messages() -> None:
-    """Print the library's log messages from level INFO; a second call has no effect."""
+@contextmanager
+def messages_shown() -> Iterator[None]:
+    """Print the library's log messages from level INFO on stderr while the block runs."""
     logger = logging.getLogger("unmirage")
-    if not any(isinstance(one, _Messages) for one in logger.handlers):
-        logger.addHandler(_Messages())
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    before = logger.level, logger.propagate
+    handler = _Messages()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def fail(message: str, status: int) -> NoReturn:

@@ -29,7 +29,7 @@ from unmirage.cli import (
     stress,
     study,
 )
-from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, show_messages
+from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, messages_shown
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
 app = typer.Typer(
@@ -88,10 +88,10 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without UTF-8 shows "?" for characters that it cannot encode.
             stream.reconfigure(errors="replace")
-    show_messages()
     try:
-        # Without a name, `python -m unmirage` would name itself differently in usage lines.
-        app(prog_name="unmirage")
+        with messages_shown():
+            # Without a name, `python -m unmirage` would name itself differently in usage lines.
+            app(prog_name="unmirage")
     except UserError as error:
         fail(str(error), EXIT_USAGE)
     except _Interrupted:
