@@ -69,7 +69,7 @@ from torch.utils.checkpoint import checkpoint
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, align
 from unmirage.align.config import LoraSettings, Savings
-from unmirage.align.order import Order
+from unmirage.align.sampler import Order
 from unmirage.data import ImageFolder
 from unmirage.models import HuggingFaceVLM
 from unmirage.models.encoding import collate, encode_example

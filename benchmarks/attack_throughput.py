@@ -33,7 +33,7 @@ from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.records import Kind, Query
 from unmirage.run.files import write_text_atomic
 from unmirage.run.machine import describe_machine
-from unmirage.text.rewriter import rewrite
+from unmirage.text.english.rewriter import rewrite
 
 SHOTS, NEW_TOKENS = 3, 32
 SHAPES = {

@@ -22,8 +22,8 @@ from provenance import hand_on, made_by
 from unmirage.evaluate import judged_outcomes
 from unmirage.evaluate.calibration import calibrate
 from unmirage.evaluate.correction import corrected
-from unmirage.evaluate.decided import shots
 from unmirage.evaluate.outcomes import Outcome
+from unmirage.evaluate.per_sample_outcomes import shots
 from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 from unmirage.run import existing_run

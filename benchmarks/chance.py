@@ -29,9 +29,9 @@ from provenance import hand_on, made_by
 
 from unmirage.evaluate import judged_outcomes, model_rates
 from unmirage.records import Rate
-from unmirage.testbed.markdown import write_between_markers
 from unmirage.testbed.settings import BASE, study_settings
 from unmirage.testbed.study import Seeds, Study, open_study
+from unmirage.testbed.summary import write_between_markers
 from unmirage.testbed.variance import components
 
 COLUMNS = {

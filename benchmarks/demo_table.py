@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unmirage.report.formatting import points, with_interval
-from unmirage.testbed.markdown import write_between_markers
+from unmirage.testbed.summary import write_between_markers
 
 _HEADS = (
     "model",

@@ -20,9 +20,9 @@ from provenance import made_by
 
 from unmirage.data import load_samples
 from unmirage.run.files import write_text_atomic
-from unmirage.text.meaning import kept
+from unmirage.text.english.meaning import kept
+from unmirage.text.english.rewriter import parse, rewrite
 from unmirage.text.openers import words
-from unmirage.text.rewriter import parse, rewrite
 
 DATA = Path("../shared/data/vlguard/train.json")
 OPENERS = ("what", "share", "describe", "please", "can", "how", "tell", "could you please")

@@ -38,13 +38,13 @@ from torch import Tensor
 
 from unmirage.align import AlignConfig, AlignData, RmuConfig
 from unmirage.align.forward import PassBatch, raw_outputs
+from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import make_method
 from unmirage.align.methods.rmu import Rmu, rmu_loss
 from unmirage.align.module import AlignModule, count
 from unmirage.align.objective import Outputs, Stream
 from unmirage.align.plan import make_collator, make_rows, stream_samples
 from unmirage.align.reference import Reference
-from unmirage.align.trainable import choose_trainable
 from unmirage.data import ImageFolder, Pictures, load_samples
 from unmirage.data.split import forget
 from unmirage.models import GenerationConfig, HuggingFaceVLM

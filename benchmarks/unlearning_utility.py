@@ -28,10 +28,10 @@ from unmirage.data import load_samples
 from unmirage.models import HuggingFaceVLM
 from unmirage.records import Sample
 from unmirage.testbed.corpus import QUESTIONS
-from unmirage.testbed.markdown import write_between_markers
 from unmirage.testbed.settings import ARMS, BASE, Change, StudySettings, changed
 from unmirage.testbed.settings_search import validation_rates
 from unmirage.testbed.study import Seeds, Study, open_study
+from unmirage.testbed.summary import write_between_markers
 from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import Split
 

@@ -13,10 +13,9 @@ from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.records import Sample
 from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.settings import StudySettings
-from unmirage.testbed.vision import VisionConfig
-from unmirage.testbed.vlm import make_model, make_processor
+from unmirage.testbed.vlm import VisionConfig, make_model, make_processor
 from unmirage.testbed.world import World, WorldSettings, make_world
-from unmirage.text.inflection import lemmas, past
+from unmirage.text.english.inflection import lemmas, past
 
 # Nothing may be fetched while tests run.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -31,7 +31,7 @@ PICTURES = {
     "testbed/pictures.py",  # makes them
     "testbed/corpus.py",
     "models/encoding.py",  # names the type
-    "report/pictures.py",  # writes PNG
+    "report/examples.py",  # writes PNG
 }
 LONGEST = 350
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from unmirage.align.methods.npo import Npo, NpoConfig
 from unmirage.evaluate.judges import TextJudge
-from unmirage.evaluate.suites.single import SUITES
+from unmirage.evaluate.suites.safety import SUITES
 from unmirage.records import Sample, Verdict
 
 
@@ -168,7 +168,7 @@ def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, package, tmp_pat
     assert (made["name"], made["factor"], made["beta"]) == ("twice", 3.0, 0.2)
 
     stopping = (
-        "import os, sys; from unmirage.align.work import Work; from unmirage.cli.main import run\n"
+        "import os, sys; from unmirage.align.work_directory import Work; from unmirage.cli.main import run\n"
         "record = Work.record\n"
         "def stop(self, step, parts):\n"
         "    record(self, step, parts)\n"

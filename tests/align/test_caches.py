@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.align.runs import killed
 
-from unmirage.align.caches import TensorCache
+from unmirage.align.reference_cache import TensorCache
 
 TYPES = [torch.float32, torch.float16, torch.bfloat16]
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.align.checkpoints import Checkpoints
-from unmirage.align.work import Work
+from unmirage.align.work_directory import Checkpoints, Work
 
 
 def _write(checkpoints: Checkpoints, step: int, text: str = "weights") -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.align.order import Order, OrderByLength
+from unmirage.align.sampler import Order, OrderByLength
 
 
 def taken(order: Order, positions: range) -> list[int]:

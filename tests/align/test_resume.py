@@ -15,8 +15,7 @@ from tests.align.runs import ADAPTERS, assert_same, data_for, killed, loaded, me
 
 from unmirage.align import AlignConfig, align
 from unmirage.align import trainer as trainer_module
-from unmirage.align.checkpoints import Checkpoints
-from unmirage.align.work import Work
+from unmirage.align.work_directory import Checkpoints, Work
 
 # Three rows a step out of seven: a pass ends within a step, and every checkpoint lies within a pass.
 SETTINGS: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 3, "steps": 8, "save_every": 3, "warmup": 0.3}

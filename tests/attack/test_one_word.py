@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 import pytest
 
-from unmirage.attack.one_word import CONTROL, INSERTION, NEUTRAL, REPLACEMENT, attack_at, attacked, plain
+from unmirage.attack.plan import CONTROL, INSERTION, NEUTRAL, REPLACEMENT, attack_at, attacked, plain
 from unmirage.attack.rewriters import make_rewriter
 from unmirage.records import Kind, Query
+from unmirage.text.english.rewriter import paraphrase, rewrite
 from unmirage.text.openers import opener, words
-from unmirage.text.rewriter import paraphrase, rewrite
 
 
 def ask(samples, kind, attack, word, shots):

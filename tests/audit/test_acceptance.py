@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from unmirage.audit import AuditOptions, audit
-from unmirage.audit.again import with_remedies
 from unmirage.audit.audit import _find, _read
 from unmirage.audit.corpus import Reader
 from unmirage.audit.features import fewest_queries
+from unmirage.audit.remediation import with_remedies
 from unmirage.data import open_samples, writer_for
 from unmirage.testbed.corpus import Plants
 

@@ -1,7 +1,7 @@
 import pytest
 
 from unmirage.audit import AuditOptions, audit
-from unmirage.audit.again import with_comparison, with_remedies
+from unmirage.audit.remediation import with_comparison, with_remedies
 from unmirage.data import open_samples, writer_for
 from unmirage.errors import UserError
 
@@ -58,7 +58,7 @@ def test_the_same_data_differ_in_nothing_and_long_lists_are_cut(tied, make_datas
     same = with_comparison(result, tied, AuditOptions()).compare
     assert (same.gone, same.new) == ((), ())
     assert same.predictability == result.predictability
-    monkeypatch.setattr("unmirage.audit.again.MOST_LISTED", 1)
+    monkeypatch.setattr("unmirage.audit.remediation.MOST_LISTED", 1)
     other = make_dataset(*(("It is", n % 2 == 0) for n in range(20)))
     cut = with_comparison(result, other, AuditOptions()).compare
     assert len(cut.gone) == 1

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.audit.association import associate
-from unmirage.audit.clusters import Clustered, clustered
+from unmirage.audit.association import Clustered, associate, clustered
 from unmirage.audit.membership import from_masks
 
 

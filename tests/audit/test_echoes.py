@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unmirage.audit.echoes import Openers
+from unmirage.audit.association import Openers
 from unmirage.records import Echo, LogOdds
 
 

@@ -4,8 +4,8 @@ import pytest
 from unmirage.audit.association import adjust
 from unmirage.audit.features import Family, openers, text_features
 from unmirage.audit.findings import _adjusted, find
+from unmirage.audit.matrices import templates
 from unmirage.audit.membership import from_masks
-from unmirage.audit.template import templates
 from unmirage.records import Echo
 
 CAN = Echo(feature="can", position="opener")

@@ -1,6 +1,6 @@
 import numpy as np
 
-from unmirage.audit.groups import grouped
+from unmirage.audit.matrices import grouped
 from unmirage.audit.pictures import measure
 
 

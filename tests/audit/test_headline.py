@@ -3,7 +3,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from unmirage.audit.headline import Headline
+from unmirage.audit.findings import Headline
 from unmirage.records import Echo, Finding, LogOdds
 
 REFUSAL, ANSWER, NONE = (LogOdds(log_odds=at, low=at - 1, high=at + 1) for at in (3.0, -3.0, 0.0))

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from unmirage.audit import matrices
 from unmirage.audit.features import shapes
+from unmirage.audit.matrices import template_of
 from unmirage.audit.pictures import COLUMNS, Measured
-from unmirage.audit.template import template_of
 from unmirage.text.openers import words
 
 QUERIES = st.lists(

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.audit.template import MASK, _hashes, template_of, templates
-from unmirage.text.function_words import FUNCTION_WORDS
+from unmirage.audit.matrices import MASK, _hashes, template_of, templates
 from unmirage.text.openers import words
+from unmirage.text.vocabulary import FUNCTION_WORDS
 
 # Half of the words stay, so that hardly any draw falls below the share that makes a text English.
 ENGLISH = st.lists(

@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip("inspect_ai")
 
-from unmirage.bridges.inspect_rates import metrics, rates_in, score
+from unmirage.bridges.inspect_parts import metrics, rates_in, score
 
 HALF = {"value": 0.5, "low": 0.2, "high": 0.8, "k": 2, "n": 4, "invalid": 1}
 NONE = {"value": None, "low": None, "high": None, "k": 0, "n": 0, "invalid": 0}

@@ -28,11 +28,12 @@ def unmirage(capsys, monkeypatch):
 
 STOPPING = """
 import os, sys
-from unmirage.align.work import Work
+from unmirage.align.work_directory import Work
 from unmirage.cli.main import run
-from unmirage.run import Store, commits
+from unmirage.run import Store
+from unmirage.run import store
 
-commits._SECONDS = 0.0  # every row is kept as it comes, however fast the machine is
+store._SECONDS = 0.0  # every row is kept as it comes, however fast the machine is
 owner, method, calls, number = {"Store": Store, "Work": Work}[sys.argv.pop(1)], *sys.argv[1:4]
 del sys.argv[1:4]
 original, left = getattr(owner, method), int(calls)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.gate import broken_gate, check_gate
 from unmirage.errors import UserError
+from unmirage.evaluate.gate import broken_gate, check_gate
 
 DOCUMENT = {"n": 10, "gap": 0.27, "none": None, "flag": True, "name": "x", "deep": {"test": 0.9}}
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.junit import junit
 from unmirage.errors import UserError
+from unmirage.evaluate.junit import junit
 
 RESULTS = {
     "models": {

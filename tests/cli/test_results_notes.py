@@ -2,16 +2,16 @@
 
 import pytest
 
-from unmirage.cli.results_notes import notes
+from unmirage.cli.rates_table import notes
 from unmirage.evaluate import Results, model_rates
 from unmirage.evaluate.agreement import Agreement
 from unmirage.evaluate.compare import compare
 from unmirage.evaluate.correction import Corrected
-from unmirage.evaluate.decided import decided
 from unmirage.evaluate.details import Details
-from unmirage.evaluate.instead import instead
+from unmirage.evaluate.irrelevant_responses import instead
 from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.outcomes import Outcome
+from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 

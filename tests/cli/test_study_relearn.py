@@ -5,9 +5,9 @@ import json
 import pytest
 
 from unmirage.align import AlignConfig, NpoConfig
-from unmirage.evaluate.lasting import RelearnConfig
+from unmirage.evaluate.robustness import RelearnConfig
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
-from unmirage.testbed.relearn_settings import RelearnSettings
+from unmirage.testbed.relearn import RelearnSettings
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 2}
 
@@ -25,7 +25,7 @@ def study(unmirage, small_study, monkeypatch, tmp_path):
         samples=(0, 2),
         relearning=RelearnConfig(**FAST),
     )
-    monkeypatch.setattr("unmirage.testbed.relearn_settings.RelearnSettings", lambda: settings)
+    monkeypatch.setattr("unmirage.testbed.relearn.RelearnSettings", lambda: settings)
     return lambda *args: unmirage("study", "relearn", "--out", tmp_path / "out", *args)
 
 

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.data.deal import deal, largest_remainders
+from unmirage.data.sample import deal, largest_remainders
 
 
 def test_dealt_openers_by_largest_remainder() -> None:

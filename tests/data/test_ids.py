@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.data.ids import with_unique_ids
+from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from unmirage.data.splitmix import STEP, finalized, shifted
+from unmirage.data.sample import STEP, finalized, shifted
 
 # The first outputs at seed 1234567 of the public-domain C code by Vigna.
 PUBLISHED = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]

@@ -3,10 +3,9 @@
 import pytest
 import yaml
 
-from unmirage.evaluate.across import Source, across, stores_of
-from unmirage.evaluate.compare import Side, compare
-from unmirage.evaluate.decided import decided
-from unmirage.evaluate.paired import holm, paired
+from unmirage.evaluate.compare import Side, compare, holm, paired
+from unmirage.evaluate.compare_runs import Source, across, stores_of
+from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.evaluate.run import judged_outcomes
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.run import Run

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from unmirage.evaluate.categories import by_category
+from unmirage.evaluate.details import by_category
 from unmirage.evaluate.outcomes import join
 from unmirage.intervals import rate
 from unmirage.records import Cluster, Kind, Sample, Verdict

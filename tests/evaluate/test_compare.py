@@ -1,6 +1,5 @@
-from unmirage.evaluate.compare import Side, compare
-from unmirage.evaluate.decided import decided
-from unmirage.evaluate.paired import holm, paired
+from unmirage.evaluate.compare import Side, compare, holm, paired
+from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.records import Kind
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from unmirage.evaluate.calibration import JudgeCalibration, calibrate
-from unmirage.evaluate.corrected_rates import corrected_rates
+from unmirage.evaluate.details import corrected_rates
 from unmirage.evaluate.outcomes import model_rates
 from unmirage.records import Cluster, Kind, Verdict
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.evaluate.decided import RATES, decided
 from unmirage.evaluate.outcomes import model_rates
+from unmirage.evaluate.per_sample_outcomes import RATES, decided
 from unmirage.records import Cluster, Kind
 
 WORDS = st.lists(st.text("crix", min_size=1, max_size=3), max_size=8).map(" ".join)

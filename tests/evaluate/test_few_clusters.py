@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from unmirage.evaluate.few_clusters import few_clusters
+from unmirage.evaluate.bootstrap import few_clusters
 from unmirage.evaluate.outcomes import model_rates
 from unmirage.records import Cluster, Kind
 

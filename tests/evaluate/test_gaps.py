@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.evaluate.gaps import Gaps, find_gaps
+from unmirage.evaluate.missing import Gaps, find_gaps
 from unmirage.evaluate.run import judged_outcomes
 from unmirage.records import Failure, Kind, Response, Verdict
 from unmirage.run import Store

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.evaluate.instead import KINDS, Cluster, clusters, instead, kind_of, known_words, words_of
+from unmirage.evaluate.irrelevant_responses import KINDS, Cluster, clusters, instead, kind_of, known_words, words_of
 from unmirage.intervals import rate
 from unmirage.text.openers import words
 

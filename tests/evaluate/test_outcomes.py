@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.evaluate.categories import by_category
+from unmirage.evaluate.details import by_category
 from unmirage.evaluate.outcomes import BeforeAfter, Outcome, join, model_rates
 from unmirage.intervals import clustered_rate, rate
 from unmirage.records import Cluster, Kind, Verdict

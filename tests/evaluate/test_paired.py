@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, multinomial, norm
 
-from unmirage.evaluate.paired import Paired, _score, difference_interval, holm, paired, sign_flip_test
+from unmirage.evaluate.compare import Paired, _score, difference_interval, holm, paired, sign_flip_test
 
 COUNTS = st.tuples(*[st.integers(0, 60)] * 3).filter(any)
 P_VALUES = st.lists(st.none() | st.floats(0, 1), max_size=8)

@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.evaluate.stopping import SHOTS, series, still_needed, success, undecided
+from unmirage.evaluate.missing import SHOTS, series, still_needed, success, undecided
 from unmirage.records import Kind, Verdict
 
 C, R, X = Verdict.COMPLIED, Verdict.REFUSED, Verdict.INVALID

@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
 
 from unmirage.errors import UserError
-from unmirage.models.sentences import SentenceEncoder
+from unmirage.models.encoders import SentenceEncoder
 
 WORDS = ["[PAD]", "[UNK]", *"what is the red blue boat doing in this picture share a recipe".split()]
 SMALL = {

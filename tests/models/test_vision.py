@@ -23,7 +23,7 @@ from transformers.models.clip import CLIPImageProcessorPil
 
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError
-from unmirage.models.vision import VisionEncoder
+from unmirage.models.encoders import VisionEncoder
 
 VISION = {
     "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32,

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from unmirage.models.endpoint import Chat, EndpointSettings, parse_endpoint
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 from unmirage.records import Kind, Query, Response, Sample
 
 

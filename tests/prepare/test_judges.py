@@ -7,10 +7,9 @@ import pytest
 from unmirage.errors import UserError
 from unmirage.evaluate import PhraseJudge
 from unmirage.evaluate.judges.llm.askers import TEMPERATURES
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 from unmirage.prepare import VerdictJudge, make_harm_judge
-from unmirage.prepare.endpoint import EndpointHarmJudge
-from unmirage.prepare.judges import judge_sha256
+from unmirage.prepare.judges import EndpointHarmJudge, judge_sha256
 from unmirage.records import Verdict
 
 

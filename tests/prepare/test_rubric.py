@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from unmirage.prepare.rubric import SYSTEM, read_reply, request
+from unmirage.prepare.judges import SYSTEM, read_reply, request
 from unmirage.records import Verdict
 
 CODE = "0a1b2c3d"

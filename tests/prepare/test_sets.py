@@ -10,8 +10,7 @@ from unmirage.data import ImageFolder, load_samples, open_samples, write_samples
 from unmirage.errors import UserError
 from unmirage.prepare import Assessment, Candidate, PrepareConfig
 from unmirage.prepare.plan import plan
-from unmirage.prepare.retain import retained
-from unmirage.prepare.sets import Source, copy_pictures, write_forget, write_retain
+from unmirage.prepare.sets import Source, copy_pictures, retained, write_forget, write_retain
 from unmirage.records import Verdict
 
 

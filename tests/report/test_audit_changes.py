@@ -1,5 +1,5 @@
-from unmirage.report.audit_changes import comparison, remedies
 from unmirage.report.audit_document import read_audit
+from unmirage.report.audit_page import comparison, remedies
 
 
 def figures(rows):

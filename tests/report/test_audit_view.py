@@ -3,8 +3,7 @@
 import pytest
 
 from unmirage.report.audit_document import AccuracyRead, ProbesRead, read_audit
-from unmirage.report.audit_ladder import measured_on
-from unmirage.report.audit_view import Shortcut, shortcut, view
+from unmirage.report.audit_view import Shortcut, measured_on, shortcut, view
 
 
 def accuracy(test, baseline=0.6, low=None):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from unmirage.errors import UserError
-from unmirage.evaluate.across import across
+from unmirage.evaluate.compare_runs import across
 from unmirage.report.differences import differences
 from unmirage.report.gather import gather
 from unmirage.report.run_page import render_comparison_page, render_run_page

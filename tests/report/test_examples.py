@@ -3,8 +3,7 @@ from PIL import Image
 
 from unmirage.data.images import ImageFolder
 from unmirage.records import Kind
-from unmirage.report.examples import EACH, TURNS, find_examples
-from unmirage.report.pictures import thumbnail
+from unmirage.report.examples import EACH, TURNS, find_examples, thumbnail
 from unmirage.run import Run
 
 

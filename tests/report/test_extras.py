@@ -5,10 +5,10 @@ import json
 import pytest
 
 from unmirage.report.charts import LEFT, RIGHT
+from unmirage.report.differences import heat_maps
 from unmirage.report.documents import ResultsRead
 from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
-from unmirage.report.heatmap import heat_maps
-from unmirage.report.lasting import lasting_panels, variant_rows
+from unmirage.report.robustness import lasting_panels, variant_rows
 from unmirage.report.table import collapse
 
 

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from unmirage.report.findings_csv import findings_csv
+from unmirage.report.audit_page import findings_csv
 
 
 def finding(feature="share", position="opener", **changes):

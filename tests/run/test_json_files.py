@@ -3,7 +3,7 @@ import math
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_json, read_object
+from unmirage.run.files import read_json, read_object
 
 
 @pytest.mark.parametrize(

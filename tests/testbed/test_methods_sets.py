@@ -8,7 +8,7 @@ from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import diversify
 from unmirage.data import load_samples
 from unmirage.testbed.corpus import CorpusSize, write_corpus
-from unmirage.testbed.methods_sets import RATIONALES, augmented, rationalised, rebalanced, write_more_sets
+from unmirage.testbed.methods_settings import RATIONALES, augmented, rationalised, rebalanced, write_more_sets
 from unmirage.testbed.sets import diversified, read_set
 from unmirage.testbed.world import REFUSALS, make_world
 from unmirage.text.openers import opener

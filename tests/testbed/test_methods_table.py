@@ -5,9 +5,9 @@ import pytest
 from unmirage.errors import UserError
 from unmirage.evaluate import Outcome, model_rates
 from unmirage.records import Kind, Verdict
-from unmirage.testbed.markdown import markers, write_between_markers
 from unmirage.testbed.methods_rates import beaten_by, front
 from unmirage.testbed.methods_table import cells, front_lines, heads, markdown
+from unmirage.testbed.summary import markers, write_between_markers
 
 BEGIN, END = markers("methods")
 

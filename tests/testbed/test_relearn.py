@@ -8,11 +8,10 @@ import torch
 
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.errors import UserError
-from unmirage.evaluate.lasting import RelearnConfig
+from unmirage.evaluate.robustness import RelearnConfig
 from unmirage.records import Kind
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
-from unmirage.testbed.relearn import open_relearn
-from unmirage.testbed.relearn_settings import RelearnSettings
+from unmirage.testbed.relearn import RelearnSettings, open_relearn
 from unmirage.testbed.relearn_table import curve_table, full_table, markdown, percent, summarise_relearning
 from unmirage.text.openers import opener
 

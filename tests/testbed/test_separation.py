@@ -10,8 +10,7 @@ import pytest
 from unmirage.data import load_samples, write_samples
 from unmirage.errors import UserError
 from unmirage.testbed.corpus import CorpusSize, write_corpus
-from unmirage.testbed.separation import check_separation, shared, shown_by_files
-from unmirage.testbed.sets import read_set, write_sets
+from unmirage.testbed.sets import check_separation, read_set, shared, shown_by_files, write_sets
 from unmirage.testbed.settings import ARMS
 from unmirage.testbed.world import Split, WorldSettings, make_world
 

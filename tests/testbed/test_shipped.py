@@ -11,12 +11,10 @@ import pytest
 from unmirage.align import AlignConfig
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
-from unmirage.testbed import shipped
-from unmirage.testbed.base_model import base_model
+from unmirage.testbed.base_model import base_model, ship, shipped_base, shipped_folder
 from unmirage.testbed.corpus import write_corpus
 from unmirage.testbed.settings import StudySettings
-from unmirage.testbed.shipped import ship, shipped_base
-from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.vlm import VisionConfig
 from unmirage.testbed.world import make_world
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +34,7 @@ def package(tiny, settings, tmp_path, monkeypatch):
     """Return a folder in the place of the package's, with the tiny model shipped for the tiny world's data."""
     folder = tmp_path / "package" / "base_world_0"
     folder.parent.mkdir()
-    monkeypatch.setattr(shipped, "shipped_folder", lambda: folder)
+    monkeypatch.setattr("unmirage.testbed.base_model.shipped_folder", lambda: folder)
     monkeypatch.setenv("UNMIRAGE_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "source"
     shutil.copytree(tiny.model, source)
@@ -89,7 +87,7 @@ def test_another_seed_or_other_data_get_none(package, tiny, settings, tmp_path):
 
 
 def test_without_a_shipped_model_there_is_none(tiny, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path / "nothing")
+    monkeypatch.setattr("unmirage.testbed.base_model.shipped_folder", lambda: tmp_path / "nothing")
     assert shipped_base(tiny.data, settings, 0) is None
 
 
@@ -131,7 +129,7 @@ def test_the_package_ships_the_base_model_of_todays_world_0(tmp_path):
     data = tmp_path / "data"
     write_corpus(make_world(0, settings.world), settings.corpus, data)
     folder = shipped_base(data, settings, 0)
-    assert folder == shipped.shipped_folder()
+    assert folder == shipped_folder()
     vlm = HuggingFaceVLM.load(folder, "base")
     assert sum(parameter.numel() for parameter in vlm.model.parameters()) == 1_201_408
     package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]

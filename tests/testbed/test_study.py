@@ -14,7 +14,7 @@ from unmirage.testbed.base_model import base_model
 from unmirage.testbed.sets import read_set
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.summary import summarise
-from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.vlm import VisionConfig
 from unmirage.testbed.world import Split, make_world
 from unmirage.text.openers import words
 

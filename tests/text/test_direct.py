@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.text.direct import direct, opined
+from unmirage.text.english.realise import direct, opined
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-from unmirage.text.function_words import FUNCTION_WORDS
 from unmirage.text.openers import words
+from unmirage.text.vocabulary import FUNCTION_WORDS
 
 
 def test_every_function_word_is_one_that_a_query_can_hold():

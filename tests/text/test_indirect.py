@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unmirage.text.indirect import indirect, is_one_question
-from unmirage.text.meaning import stem
+from unmirage.text.english.indirect import indirect, is_one_question
+from unmirage.text.english.meaning import stem
 from unmirage.text.openers import words
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.inflection import (
+from unmirage.text.english.inflection import (
     gerund_base,
     irregular_base,
     lemmas,
@@ -16,7 +16,7 @@ from unmirage.text.inflection import (
     third_persons,
     verb_form,
 )
-from unmirage.text.lexicon import BASE_VERBS, NOT_PARTICIPLES, is_participle
+from unmirage.text.english.lexicon import BASE_VERBS, NOT_PARTICIPLES, is_participle
 
 # base: past, participle; and the "ing" form where a consonant is doubled. All other verbs of the lexicon are regular.
 # Of several participles ("lied" and "lain", "waked" and "woken"), it is the one that the dictionary gives first: the
@@ -147,11 +147,11 @@ def test_any_text_has_forms(text):
 
 def test_the_tables_are_read_at_the_first_form_and_no_pickle_is():
     code = (
-        "import sys, pickle, unmirage, unmirage.cli.main, unmirage.text.rewriter as r\n"
+        "import sys, pickle, unmirage, unmirage.cli.main, unmirage.text.english.rewriter as r\n"
         "assert 'lemminflect' not in sys.modules\n"
         "def refuse(*_): raise AssertionError('a pickle was read')\n"
         "pickle.load = pickle.loads = refuse\n"
-        "from unmirage.text.inflection import past\n"
+        "from unmirage.text.english.inflection import past\n"
         "assert past('frobnicate') == 'frobnicated'\n"
         "assert 'lemminflect' in sys.modules"
     )

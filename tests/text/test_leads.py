@@ -1,7 +1,7 @@
 import pytest
 
-from unmirage.text.leads import LEADS, commands, led, needs_lead
-from unmirage.text.request import Request
+from unmirage.text.english.leads import LEADS, commands, led, needs_lead
+from unmirage.text.english.meaning import Request
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.meaning import content_words, kept, stem
+from unmirage.text.english.meaning import content_words, kept, stem
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.text.nouns import bare, from_noun_phrase, identity, is_concrete, is_shared_medium
+from unmirage.text.english.nouns import bare, from_noun_phrase, identity, is_concrete, is_shared_medium
 
 
 @pytest.mark.parametrize(

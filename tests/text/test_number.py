@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.number import head_noun, is_plural, is_plural_noun
+from unmirage.text.english.nouns import head_noun, is_plural, is_plural_noun
 
 
 @pytest.mark.parametrize(

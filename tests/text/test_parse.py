@@ -1,7 +1,7 @@
 import pytest
 
-from unmirage.text.request import Request
-from unmirage.text.rewriter import parse
+from unmirage.text.english.meaning import Request
+from unmirage.text.english.rewriter import parse
 
 
 @pytest.mark.parametrize(

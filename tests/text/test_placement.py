@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.openers import words
-from unmirage.text.placement import put_in, replace_opener
+from unmirage.text.openers import put_in, replace_opener, words
 
 
 @pytest.mark.parametrize(

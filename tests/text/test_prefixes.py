@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.text.rewriter import rewrite
+from unmirage.text.english.rewriter import rewrite
 
 
 @pytest.mark.parametrize(

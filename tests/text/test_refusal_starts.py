@@ -1,7 +1,7 @@
 """Beginnings of refusals: none the beginning of another, and those of the data told from its answers."""
 
 from unmirage.records import Sample
-from unmirage.text.refusal_starts import DEFAULT_STARTS, prefix_free, starts_for, starts_from
+from unmirage.text.refusals import DEFAULT_STARTS, prefix_free, starts_for, starts_from
 
 
 def sample(number: int, answer: str, *, refused: bool) -> Sample:

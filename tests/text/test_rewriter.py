@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.frames import ACTION_VERBS, FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, frames_for
-from unmirage.text.meaning import kept
+from unmirage.text.english.frames import ACTION_VERBS, FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, frames_for
+from unmirage.text.english.meaning import kept
+from unmirage.text.english.rewriter import Request, can_open, paraphrase, parse, realise, rewrite
 from unmirage.text.openers import opener, words
-from unmirage.text.rewriter import Request, can_open, paraphrase, parse, realise, rewrite
 
 VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
 

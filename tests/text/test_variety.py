@@ -1,6 +1,6 @@
 from itertools import islice
 
-from unmirage.text.variety import distinct, varied, with_tail
+from unmirage.text.english.variety import distinct, varied, with_tail
 
 
 def test_tails_come_after_the_wordings_themselves():

@@ -8,8 +8,8 @@ import torch
 from transformers import TrainingArguments
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.lora import arithmetic
 from unmirage.align.processes import by_fsdp, processes
-from unmirage.align.trainable import arithmetic
 from unmirage.errors import UserError
 
 # The Trainer's names. Its "constant" would ignore the warmup.

@@ -10,10 +10,9 @@ from peft import LoraConfig
 from torch import Tensor, nn
 
 from unmirage.align.config import AlignConfig
-from unmirage.align.lora import adapter_layers, merge_adapter, scale_adapter
-from unmirage.align.methods.task_vector import TaskVector
+from unmirage.align.lora import adapter_layers, merge_adapter, scale_adapter, set_checkpointing
+from unmirage.align.methods.sft import TaskVector
 from unmirage.align.objective import Method, freeze
-from unmirage.align.trainable import set_checkpointing
 
 Adapter = tuple[LoraConfig, dict[str, Tensor]]
 
@@ -79,3 +78,6 @@ def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
         for side, matrices in sides.items():
             tensors[f"base_model.model.{name}.{side}.weight"] = matrices["default"].weight.detach().cpu().contiguous()
     return tensors
+
+
+_FIRST_AND_LAST = 10  # number of steps to average losses over

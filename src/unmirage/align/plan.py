@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.dataset import EncodedSamples, PairedStreams, PassCollator, Places, Plan, Rows
 from unmirage.align.methods import make_method
 from unmirage.align.methods.dpo import Dpo
 from unmirage.align.objective import Method, StreamName, Tokens
-from unmirage.align.order import Order, OrderByLength
-from unmirage.align.streams import EncodedSamples, PairedStreams, PassCollator, Places, Plan, Rows
-from unmirage.data.deal import deal
+from unmirage.align.sampler import Order, OrderByLength
 from unmirage.data.images import Pictures
+from unmirage.data.sample import deal
 from unmirage.errors import UserError
 from unmirage.models.families import decoder_depth
 from unmirage.records import Sample

@@ -18,6 +18,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.lengths import check_lengths
 from unmirage.align.finish import Adapter, Start, finish
 from unmirage.align.guards import DivergenceError, Guards
+from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule
 from unmirage.align.objective import Method, StreamName
@@ -35,10 +36,9 @@ from unmirage.align.plan import (
 )
 from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
-from unmirage.align.remember import Memory, key_of
-from unmirage.align.trainable import choose_trainable, set_checkpointing
+from unmirage.align.reference_cache import Memory, key_of
 from unmirage.align.trainer import AlignTrainer
-from unmirage.align.work import Work
+from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM

@@ -11,7 +11,7 @@ from unmirage.api.arguments import PathLike, Progress, folder_of, found_run, ope
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
-    from unmirage.audit.suggest import Suggested
+    from unmirage.audit.remedies import Suggested
     from unmirage.data import SampleFile
     from unmirage.evaluate import Judge, Results
     from unmirage.evaluate.calibration import JudgeCalibration
@@ -110,7 +110,7 @@ def attack(
         The run. `run.failures(name)` has the queries that got no response.
     """
     from unmirage.attack import DEFAULT_KINDS
-    from unmirage.audit.suggest import Suggested
+    from unmirage.audit.remedies import Suggested
     from unmirage.workflows.attack import AttackRequest, kinds_of, plan_attack, run_attack
     from unmirage.workflows.overlaps import TrainedOn
 
@@ -220,7 +220,7 @@ def evaluate(
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
     from unmirage.workflows.evaluate import judge_and_rate, missing_of
-    from unmirage.workflows.judges import make_judges
+    from unmirage.workflows.models import make_judges
 
     found = found_run(run)
     named = judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
@@ -260,7 +260,7 @@ def calibrate(
     """
     from unmirage.evaluate.calibration import measure, read_labelled, to_json
     from unmirage.run.files import write_json_atomic
-    from unmirage.workflows.judges import make_judges
+    from unmirage.workflows.models import make_judges
 
     answers = read_labelled(Path(labelled))
     (made,) = make_judges([judge], rubric, endpoint=endpoint)

@@ -183,7 +183,7 @@ def stress(
     Returns:
         The run, for `evaluate`. Queries that got no response are logged, and counted in its results.
     """
-    from unmirage.evaluate.lasting import RelearnConfig
+    from unmirage.evaluate.robustness import RelearnConfig
     from unmirage.workflows.models import load_vlm
     from unmirage.workflows.settings import resolve
     from unmirage.workflows.stress import plan_stress, run_stressed

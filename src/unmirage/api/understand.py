@@ -38,10 +38,9 @@ def search(
     """
     from unmirage.attack.search import SearchConfig
     from unmirage.attack.search import search as run_search
-    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
-    from unmirage.workflows.readable import readable
-    from unmirage.workflows.settings import resolve
+    from unmirage.workflows.settings import readable, resolve
 
     config = resolve(SearchConfig, None, settings, None)
     file = opened(data, {})
@@ -74,11 +73,11 @@ def explain(
     from unmirage.attack import plain
     from unmirage.attack.explain import MODES
     from unmirage.attack.explain import explain as run_explain
-    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.errors import unknown
-    from unmirage.text.refusal_starts import starts_for
-    from unmirage.workflows.readable import readable
+    from unmirage.text.refusals import starts_for
+    from unmirage.workflows.settings import readable
 
     if mode not in MODES:
         raise unknown("mode", mode, MODES)

@@ -2,17 +2,89 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from unmirage.attack.one_word import CONTROL, INSERTION, NEUTRAL, REPLACEMENT, Attack, attack_at, attacked, plain
-from unmirage.attack.rewriters import Rewriter, make_rewriter
+from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
 from unmirage.errors import UserError, unknown
-from unmirage.records import Kind, Query, Sample
-from unmirage.text.openers import words
-from unmirage.text.placement import Position
+from unmirage.records import Dataset, Kind, Query, Sample
+from unmirage.text.openers import Position, opener, put_in, replace_opener, words
+
+Place = Callable[[str, str], str]  # (query, word) -> the query with the word inserted
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """How one kind of attack turns a sample into queries.
+
+    Attributes:
+        goal: goal of the rewriter, "open" with the word or "avoid" it.
+        place: inserts the word into the query and its paraphrases; None leaves the rewrites unchanged.
+    """
+
+    goal: Goal
+    place: Place | None = None
+
+
+def attack_at(position: Position) -> Attack:
+    """Return the attack with its word at `position`: a rewrite for the first position, insertion for others."""
+    if position == "first":
+        return Attack("open")
+    return Attack("avoid", lambda query, word: put_in(query, word, position))
+
+
+CONTROL = Attack("avoid")
+NEUTRAL = Attack("open")
+INSERTION = Attack("avoid", lambda query, word: put_in(query, word, "first"))
+REPLACEMENT = Attack("avoid", replace_opener)
+
+
+def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
+    """Return each sample's own query, unchanged."""
+    return [as_query(sample, kind, 0, sample.query, None) for sample in samples]
+
+
+def attacked(
+    samples: Sequence[Sample], kind: Kind, attack: Attack, word: str, shots: int, rewriter: Rewriter
+) -> list[Query]:
+    """Return up to `shots` different queries for each sample.
+
+    An attack that inserts its word uses the original query first, then its paraphrases.
+
+    Args:
+        samples: the samples to ask about.
+        kind: kind of the queries.
+        attack: goal and placement of the word.
+        word: one word or several; a control avoids it.
+        shots: maximum queries per sample (K).
+        rewriter: makes the rewrites.
+    """
+    wanted = [Wanted(sample.query, word, shots - (attack.place is not None), attack.goal) for sample in samples]
+    found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
+    queries = []
+    for sample, wordings in zip(samples, found, strict=True):
+        if attack.place is not None:
+            wordings = [attack.place(text, word) for text in (sample.query, *wordings)]
+        queries += [as_query(sample, kind, shot, text, word) for shot, text in enumerate(wordings)]
+    return queries
+
+
+def as_query(sample: Sample, kind: Kind, shot: int, text: str, word: str | None) -> Query:
+    """Return a query about a sample."""
+    return Query(
+        id=f"{sample.id}|{kind}|{shot}",
+        sample_id=sample.id,
+        kind=kind,
+        shot=shot,
+        text=text,
+        image=sample.image,
+        unsafe=sample.refused,
+        word=word,
+    )
+
 
 # Labels of the samples that a kind applies to: True for samples that must be refused.
 ATTACKS: dict[Kind, tuple[bool, ...]] = {
@@ -129,3 +201,57 @@ def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: 
         if sample.refused in ATTACKS[kind] and shots[kind, sample.id] < config.shots_of(unsafe=sample.refused)
     )
     return dict(short)
+
+
+def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known: Sequence[Sample]) -> list[Query]:
+    """Return the queries of a frozen set, in file order; shots are numbered for each sample.
+
+    Args:
+        frozen: the set. Each record belongs to the sample with the same record id and label.
+        samples: the samples to ask about; records of other known samples are skipped.
+        kind: kind of the queries.
+        known: all samples of the dataset that `samples` were drawn from.
+
+    Raises:
+        UserError: a record matches no known sample or several, or its label does not fit the kind.
+    """
+    by_record: dict[tuple[str, bool], list[Sample]] = defaultdict(list)
+    for sample in known:
+        by_record[sample.record, sample.refused].append(sample)
+    chosen = {sample.id for sample in samples}
+    shots: Counter[str] = Counter()
+    queries = []
+    for one in frozen:
+        _check_label(frozen, one, kind)
+        owners = by_record.get((one.record, one.refused), [])
+        if len(owners) != 1:
+            label = "refused" if one.refused else "answered"
+            found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"
+            raise UserError(
+                f"{frozen.source}: record '{one.record[:80]}': the data has {found} with this id; "
+                "it must have exactly one"
+            )
+        (owner,) = owners
+        if owner.id in chosen:
+            queries.append(as_query(owner, kind, shots[owner.id], one.query, opener(one.query) or None))
+            shots[owner.id] += 1
+    return queries
+
+
+def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[Sample]:
+    """Return attack queries as samples: the shots of a sample are consecutive and keep its record id."""
+    by_id = {sample.id: sample for sample in samples}
+    shots: dict[str, list[Query]] = defaultdict(list)
+    for query in queries:
+        shots[query.sample_id].append(query)
+    return [
+        replace(by_id[own], query=query.text)
+        for own, asked in shots.items()
+        for query in sorted(asked, key=lambda query: query.shot)
+    ]
+
+
+def _check_label(frozen: Dataset, one: Sample, kind: Kind) -> None:
+    if one.refused not in ATTACKS[kind]:
+        label, needed = ("refused", "answered") if one.refused else ("answered", "refused")
+        raise UserError(f"{frozen.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")

@@ -9,13 +9,12 @@ from unmirage.audit.corpus import Corpus, Reader
 from unmirage.audit.counterfactual import Decided, decided_by_opener
 from unmirage.audit.features import fewest_queries, openers, text_features
 from unmirage.audit.findings import Found, find
-from unmirage.audit.groups import grouped
+from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
+from unmirage.audit.remedies import strong_openers, suggest
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
-from unmirage.audit.suggest import strong_openers, suggest
-from unmirage.audit.template import templates
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError

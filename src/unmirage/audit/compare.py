@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unmirage.audit.accuracy import Accuracy
+from unmirage.audit.probes import Accuracy
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.records import Finding
 

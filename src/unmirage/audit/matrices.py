@@ -2,17 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.features import shapes
-from unmirage.audit.membership import Membership
+from unmirage.audit.features import Family, shapes
+from unmirage.audit.membership import Membership, from_groups
 from unmirage.audit.picture_features import trait_matrix
 from unmirage.audit.pictures import Measured
-from unmirage.audit.template import template_of
+from unmirage.data.sample import STEP, finalized
+from unmirage.text.vocabulary import FUNCTION_WORDS
+
+FOLDS = 5
+
+GroupedBy = Literal["content", "path"]
+
+
+def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
+    """Return a group number (n,) that queries about one picture share, and the criterion for equal pictures.
+
+    Pictures are equal if they have the same content under any name. If a label then has too few pictures of its own
+    (for example drawn plates of a few colors), pictures are equal only if they have the same path.
+    """
+    by_content = _numbers(corpus, measured.same)
+    if _is_enough(corpus, by_content):
+        return by_content, "content"
+    return _numbers(corpus, np.arange(len(corpus.pictures))), "path"
+
+
+def _numbers(corpus: Corpus, picture_number: Ints) -> Ints:
+    own = len(picture_number) + np.arange(len(corpus))
+    has = corpus.picture >= 0
+    own[has] = picture_number[corpus.picture[has]]
+    return np.asarray(np.unique(own, return_inverse=True)[1])
+
+
+def _is_enough(corpus: Corpus, groups: Ints) -> bool:
+    """Tell whether both labels have at least as many groups as there are folds, or as they have queries."""
+    return all(
+        len(np.unique(groups[of_label])) >= min(FOLDS, int(of_label.sum()))
+        for of_label in (corpus.refused, ~corpus.refused)
+    )
+
+
+MASK = "…"
+# In English text, about half of all words are function words; below this share it is another language.
+_ENGLISH_SHARE = 0.2
+_FREQUENT = 50
+
+Hashes = npt.NDArray[np.uint64]
+
+
+def template_of(corpus: Corpus) -> Ints:
+    """Return the number of each query's template (n,)."""
+    _, numbers = np.unique(_hashes(*_masked(corpus)), return_inverse=True)
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def templates(corpus: Corpus, at_least: int) -> Family:
+    """Return the templates that occur in at least `at_least` queries."""
+    members = from_groups(template_of(corpus), at_least)
+    masked, starts = _masked(corpus)
+    names = []
+    for place in range(len(members)):
+        row = members.of(place)[0]
+        names.append(_spelt(corpus, masked[starts[row] : starts[row + 1]]))
+    texts = [f"have the form “{name}”" for name in names]
+    return Family(kind="template", position="template", names=names, texts=texts, members=members)
+
+
+def _masked(corpus: Corpus) -> tuple[Ints, Ints]:
+    """Return all templates, concatenated, and their starts: word + 1 for a kept word, 0 for a masked run."""
+    stays = _stays(corpus)
+    tokens = np.where(stays[corpus.tokens], corpus.tokens.astype(np.int64) + 1, 0)
+    rows = corpus.rows()
+    repeated = np.zeros(len(tokens), dtype=np.bool_)
+    repeated[1:] = (tokens[1:] == 0) & (tokens[:-1] == 0) & (rows[1:] == rows[:-1])
+    lengths = np.bincount(rows[~repeated], minlength=len(corpus))
+    return tokens[~repeated], np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _stays(corpus: Corpus) -> Bools:
+    """Return which words of the vocabulary are not masked, plus one entry, so that the array is never empty."""
+    english = np.array([*(word in FUNCTION_WORDS for word in corpus.vocabulary), False])
+    counts = np.bincount(corpus.tokens, minlength=len(english))
+    if counts[english].sum() >= _ENGLISH_SHARE * counts.sum():
+        return english
+    frequent = np.zeros(len(english), dtype=np.bool_)
+    frequent[np.argsort(-counts, kind="stable")[:_FREQUENT]] = True
+    return frequent
+
+
+def _hashes(values: Ints, starts: Ints) -> Hashes:
+    """Return one 64-bit hash per row, of its values and their order (collisions are negligible at any real size)."""
+    within = np.arange(len(values)) - np.repeat(starts[:-1], np.diff(starts))
+    mixed = finalized(values + finalized(within + STEP) + STEP)
+    running = np.concatenate([np.zeros(1, np.int64), np.cumsum(mixed)])
+    return np.asarray(running[starts[1:]] - running[starts[:-1]]).view(np.uint64)
+
+
+def _spelt(corpus: Corpus, template: Ints) -> str:
+    return " ".join(corpus.vocabulary[token - 1] if token else MASK for token in template.tolist())
+
 
 FIRST_WORDS = 3
 

@@ -15,12 +15,32 @@ from scipy.sparse import hstack
 from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
-from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.groups import FOLDS, GroupedBy, grouped
+from unmirage.audit.matrices import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import clustered_rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Accuracy of a probe that predicts refusal, as shares of queries; None if not estimable.
+
+    Attributes:
+        train: accuracy on the training queries of the probe.
+        test: accuracy on unseen queries.
+        baseline: accuracy of the majority guess on the same unseen queries.
+        low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
+        n: number of unseen queries.
+    """
+
+    train: float | None
+    test: float | None
+    baseline: float | None
+    low: float | None
+    high: float | None
+    n: int
+
 
 # Probes are trained on a random sample of at most this many queries; counts and tests always use all.
 MAX_QUERIES = 10_000

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unmirage.audit.accuracy import Accuracy
 from unmirage.audit.compare import Comparison, RemedyOutcome
 from unmirage.audit.counterfactual import Decided
-from unmirage.audit.groups import GroupedBy
 from unmirage.audit.labels import LabelCheck
+from unmirage.audit.matrices import GroupedBy
 from unmirage.audit.pictures import PictureCount
-from unmirage.audit.suggest import AttackWord, Suggested
+from unmirage.audit.probes import Accuracy
+from unmirage.audit.remedies import AttackWord, Suggested
 from unmirage.records import Finding
 from unmirage.run.result import Result
 

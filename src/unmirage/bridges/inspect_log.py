@@ -25,16 +25,14 @@ from inspect_ai.log import (
     write_eval_log,
 )
 
-from unmirage.bridges import inspect_rates
-from unmirage.bridges.inspect_parts import PLAIN_VIEW
-from unmirage.bridges.inspect_samples import Pictured, Shown, samples_of
+from unmirage.bridges import inspect_parts
+from unmirage.bridges.inspect_parts import PLAIN_VIEW, Pictured, Shown, samples_of
 from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Verdict
 from unmirage.report.documents import read_results
 from unmirage.run import Run
-from unmirage.run.files import open_bytes_atomic
-from unmirage.run.json_files import read_json
+from unmirage.run.files import open_bytes_atomic, read_json
 from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
@@ -188,9 +186,9 @@ def _scores(source: _Source, store: Store, model: str, document: Mapping[str, An
     parts = {main: rates | {"judge": others.pop(main, None)}} | others
     for judge, part in parts.items():
         valid = sum(one.verdict is not Verdict.INVALID for one in store.judgements(model, judge))
-        yield inspect_rates.score(judge, part, scored=valid, unscored=answered - valid)
+        yield inspect_parts.score(judge, part, scored=valid, unscored=answered - valid)
     for scorer, mean in (source.models[model].get("scores") or {}).items():
-        yield inspect_rates.score(scorer, {"mean": mean}, scored=mean["n"], unscored=answered - mean["n"])
+        yield inspect_parts.score(scorer, {"mean": mean}, scored=mean["n"], unscored=answered - mean["n"])
 
 
 def _id(*parts: str) -> str:

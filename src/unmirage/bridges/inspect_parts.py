@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from inspect_ai.model import ChatMessageUser, ContentImage, ContentText
+from inspect_ai.log import EvalError, EvalMetric, EvalSample, EvalScore
+from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, ModelOutput, ModelUsage
 from inspect_ai.scorer import Score
 from inspect_ai.viewer import ViewerConfig
 
+from unmirage.data.images import Pictures, check_path
 from unmirage.errors import UserError
-from unmirage.records import Gold, Kind, Query, Sample, Verdict
+from unmirage.records import Gold, Kind, Query, Response, Sample, Verdict
+from unmirage.run.store import Store
 
 # Responses may contain markup and links, so Inspect's viewer must show them as plain text.
 PLAIN_VIEW = ViewerConfig(trust_content=False)
@@ -67,3 +73,138 @@ def target_of(query: Query, gold: Gold | None) -> str | list[str]:
 def no_verdict(why: str | None) -> Score:
     """Return the score of a response without a verdict. Inspect excludes it from means and counts it."""
     return Score.unscored(reason="grader_failed", answer=str(Verdict.INVALID), explanation=why)
+
+
+Rate = Mapping[str, Any]  # as in results.json: `value`, interval and counts
+
+
+def rates_in(part: object, name: str = "") -> Iterator[tuple[str, Rate]]:
+    """Yield (dotted name, rate), such as "asr.after", for all rates in a part of results.json; lists count from 1."""
+    if isinstance(part, Mapping):
+        if "value" in part:
+            yield name, part
+            return
+        items = [(str(key), item) for key, item in part.items()]
+    elif isinstance(part, Sequence) and not isinstance(part, str):
+        items = [(str(place), item) for place, item in enumerate(part, start=1)]
+    else:
+        return
+    for key, item in items:
+        yield from rates_in(item, f"{name}.{key}" if name else key)
+
+
+def metrics(part: object) -> dict[str, EvalMetric]:
+    """Return a metric for each estimable rate in `part`, with interval and counts as metadata."""
+    return {
+        name: EvalMetric(name=name, value=rate["value"], metadata={k: v for k, v in rate.items() if k != "value"})
+        for name, rate in rates_in(part)
+        if rate["value"] is not None
+    }
+
+
+def score(name: str, part: object, *, scored: int, unscored: int = 0) -> EvalScore:
+    """Return the Inspect score of one judge or scoring rule.
+
+    Args:
+        name: name of the judge or rule.
+        part: part of results.json with its rates.
+        scored, unscored: numbers of responses with and without a verdict.
+    """
+    return EvalScore(name=name, scorer=name, scored_samples=scored, unscored_samples=unscored, metrics=metrics(part))
+
+
+REDACTED = "[redacted]"
+_KEPT_PICTURES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Contents of a log: the judges to include, and whether to omit the responses."""
+
+    redact: bool
+    judges: Sequence[str]
+
+
+@dataclass
+class Pictured:
+    """Converts the name of an image to its form in a log.
+
+    Attributes:
+        pictures: images of the run.
+        embed: whether to return data URIs; otherwise names.
+        unreadable: image name -> error, for images that could not be included.
+    """
+
+    pictures: Pictures
+    embed: bool
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._uri = lru_cache(_KEPT_PICTURES)(self._embedded)
+
+    def __call__(self, name: str | None) -> str | None:
+        """Return a data URI or the name; None without an image, or if the path is unsafe or the image unreadable."""
+        if name is None:
+            return None
+        try:
+            check_path(name)
+            return self._uri(name) if self.embed else name
+        except UserError as error:
+            self.unreadable[name] = str(error)
+            return None
+
+    def _embedded(self, name: str) -> str:
+        # Imported lazily: the import takes seconds, and it is needed only for embedded images.
+        from unmirage.models.endpoint.data_urls import DataUrls
+        from unmirage.models.endpoint.spec import EndpointSettings
+
+        return DataUrls(self.pictures, EndpointSettings()).url(name)
+
+
+def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> Iterator[EvalSample]:
+    """Yield a sample for each answered or failed query of `model`, in query order."""
+    about = {sample.id: sample for sample in store.samples()}
+    gold, scores = store.gold(), _scores(store, model, shown)
+    responses = {response.query_id: response for response in store.responses(model)}
+    failures = {failure.query_id: failure for failure in store.failures(model)}
+    for query in store.queries():
+        if query.id not in responses and query.id not in failures:
+            continue
+        asked = message(query, pictured(query.image))
+        sample = EvalSample(
+            id=query.id,
+            epoch=1,
+            input=[asked],
+            messages=[asked],
+            target=target_of(query, gold.get(query.id)),
+            metadata=metadata_of(query, about.get(query.sample_id)),
+            scores=scores.get(query.id),
+        )
+        if query.id in responses:
+            sample.output = _output(responses[query.id], shown)
+            sample.messages = [asked, sample.output.message]
+            sample.model_usage = {model: sample.output.usage}
+        else:
+            sample.error = EvalError(message=failures[query.id].reason, traceback="", traceback_ansi="")
+        yield sample
+
+
+def _output(response: Response, shown: Shown) -> ModelOutput:
+    text = REDACTED if shown.redact else response.text
+    output = ModelOutput.from_content(response.model, text, "stop" if response.finished else "max_tokens")
+    output.usage = ModelUsage(output_tokens=response.tokens, total_tokens=response.tokens)
+    return output
+
+
+def _scores(store: Store, model: str, shown: Shown) -> dict[str, dict[str, Score]]:
+    """Return query id -> judge or scorer -> score for one model."""
+    found: dict[str, dict[str, Score]] = defaultdict(dict)
+    for judge in shown.judges:
+        for one in store.judgements(model, judge):
+            why = None if shown.redact else one.why or None
+            invalid = one.verdict is Verdict.INVALID
+            found[one.query_id][judge] = no_verdict(why) if invalid else Score(value=str(one.verdict), explanation=why)
+    for score in store.scores(model):
+        why = None if shown.redact else score.why or None
+        found[score.query_id][score.scorer] = Score(value=score.value, explanation=why)
+    return dict(found)

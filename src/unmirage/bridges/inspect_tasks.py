@@ -151,7 +151,7 @@ def _pictures(loaded: LoadedSuite) -> dict[str, str]:
         return {}
     # Imported lazily: the import takes seconds.
     from unmirage.models.endpoint.data_urls import DataUrls
-    from unmirage.models.endpoint.settings import EndpointSettings
+    from unmirage.models.endpoint.spec import EndpointSettings
 
     urls = DataUrls(loaded.pictures, EndpointSettings())
     return {name: urls.url(name) for name in sorted(names)}

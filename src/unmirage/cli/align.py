@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, print_json
-from unmirage.cli.options import ColumnsOption, RevisionOption, TrustOption
+from unmirage.cli.options import ColumnsOption, RevisionOption, TrustOption, quiet_libraries
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 from unmirage.workflows.align import compare_data, read_data, train_and_save

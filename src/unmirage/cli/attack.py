@@ -27,13 +27,13 @@ from unmirage.cli.options import (
     TimeoutOption,
     TrustOption,
     endpoint_options,
+    quiet_libraries,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 from unmirage.records import Failure, Kind
-from unmirage.run.targets import check_targets
+from unmirage.run.files import check_targets
 
 if TYPE_CHECKING:
     from unmirage.models import VLM

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unmirage.cli.audit_parts import counted
+from unmirage.cli.audit_tables import counted
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, print_json
-from unmirage.cli.gate import broken_gate, check_gate
 from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError, unknown
-from unmirage.run.targets import check_targets, naming
+from unmirage.evaluate.gate import broken_gate, check_gate
+from unmirage.run.files import check_targets, naming
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
-    from unmirage.audit.again import Write
     from unmirage.audit.pictures import Encoder
+    from unmirage.audit.remediation import Write
     from unmirage.data import SampleFile
     from unmirage.records import LabelSource, Sample
 
@@ -83,8 +83,8 @@ def audit_command(
 ) -> None:
     """Find surface features of queries and pictures that predict which queries are refused."""
     # Imported here because the statistics take a second to import, which would delay `--help`.
-    from unmirage.audit.again import with_comparison, with_remedies
     from unmirage.audit.audit import AuditOptions, audit
+    from unmirage.audit.remediation import with_comparison, with_remedies
     from unmirage.cli.progress import StageProgress
     from unmirage.data import open_samples, writer_for
 
@@ -150,8 +150,8 @@ def _label(name: str) -> LabelSource | None:
 def _encoder(folder: Path | None) -> Encoder | None:
     if folder is None:
         return None
-    from unmirage.cli.quiet import quiet_libraries
-    from unmirage.models.vision import VisionEncoder
+    from unmirage.cli.options import quiet_libraries
+    from unmirage.models.encoders import VisionEncoder
 
     quiet_libraries()
     return VisionEncoder.load(folder).encode
@@ -167,8 +167,7 @@ def _naming(write: Write) -> Write:
 
 def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | None) -> None:
     from unmirage.cli.audit_tables import print_audit
-    from unmirage.report.audit_page import render_audit_page
-    from unmirage.report.findings_csv import findings_csv
+    from unmirage.report.audit_page import findings_csv, render_audit_page
     from unmirage.run.files import write_text_atomic
 
     document = result.to_json()

@@ -20,11 +20,11 @@ from unmirage.cli.options import (
     SeesOption,
     TimeoutOption,
     endpoint_options,
+    plain,
 )
-from unmirage.cli.plain import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.report.formatting import with_interval
-from unmirage.run.targets import check_targets, naming
+from unmirage.run.files import check_targets, naming
 
 if TYPE_CHECKING:
     from unmirage.evaluate.calibration import Calibration, JudgeCalibration
@@ -54,7 +54,7 @@ def calibrate_command(
     from unmirage.data.images import ImageFolder
     from unmirage.evaluate.calibration import measure, read_labelled, to_json
     from unmirage.run.files import write_json_atomic
-    from unmirage.workflows.judges import make_judges
+    from unmirage.workflows.models import make_judges
 
     endpoint = endpoint_options(
         (judge,),

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from unmirage.cli.console import err, print_json
+from unmirage.cli.options import quiet_libraries
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 
 
 def convert_command(

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.plain import plain
+from unmirage.cli.options import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError, unknown
 from unmirage.run import Run, open_run, write_text_atomic
-from unmirage.run.targets import naming
+from unmirage.run.files import naming
 
 
 def demo_command(
@@ -50,7 +50,7 @@ def demo_command(
 
     Trains SFT, NPO and RMU models on a small fictional world (CPU, a few minutes).
     """
-    from unmirage.cli.quiet import quiet_libraries
+    from unmirage.cli.options import quiet_libraries
     from unmirage.report.run_page import render_run_page
     from unmirage.testbed.full import MIRAGE, copy_for_report, full
     from unmirage.testbed.settings import study_settings

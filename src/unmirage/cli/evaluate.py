@@ -27,9 +27,9 @@ from unmirage.cli.options import (
     TimeoutOption,
     TrustOption,
     endpoint_options,
+    quiet_libraries,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ def evaluate_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""
-    from unmirage.cli.gate import check_gate
+    from unmirage.evaluate.gate import check_gate
     from unmirage.evaluate.pictures import pictures_of
     from unmirage.run import existing_run
     from unmirage.workflows.evaluate import judge_and_rate, missing_of
-    from unmirage.workflows.judges import make_judges
+    from unmirage.workflows.models import make_judges
 
     if suite == "list":
         out.print(suites_table())
@@ -180,8 +180,7 @@ def evaluate_command(
 
 
 def _print(results: Results) -> None:
-    from unmirage.cli.rates_table import rates_table, scores_table
-    from unmirage.cli.results_notes import notes
+    from unmirage.cli.rates_table import notes, rates_table, scores_table
 
     if results.suite is None or results.suite["purpose"] != "utility":
         out.print(rates_table(results, out.width))
@@ -193,10 +192,9 @@ def _print(results: Results) -> None:
 
 def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | None) -> None:
     """Exit with the status for a failed gate, after writing all outcomes."""
-    from unmirage.cli.gate import broken_gate
-    from unmirage.cli.junit import junit as as_junit
-    from unmirage.run.files import write_text_atomic
-    from unmirage.run.targets import naming
+    from unmirage.evaluate.gate import broken_gate
+    from unmirage.evaluate.junit import junit as as_junit
+    from unmirage.run.files import naming, write_text_atomic
 
     if junit is not None:
         with naming(junit):

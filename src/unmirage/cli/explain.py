@@ -17,14 +17,14 @@ from unmirage.cli.options import (
     RevisionOption,
     StartOption,
     TrustOption,
+    quiet_libraries,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError, unknown
-from unmirage.run.targets import check_targets
+from unmirage.run.files import check_targets
 from unmirage.text.printable import clean
-from unmirage.workflows.readable import readable
+from unmirage.workflows.settings import readable
 
 if TYPE_CHECKING:
     from unmirage.attack.explain import ExplainedQuery, Explanation
@@ -59,11 +59,11 @@ def explain_command(
     from unmirage.attack import plain
     from unmirage.attack.explain import MODES, explain
     from unmirage.data import open_samples
-    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run import existing_run
     from unmirage.run.files import write_json_atomic
-    from unmirage.text.refusal_starts import starts_for
+    from unmirage.text.refusals import starts_for
     from unmirage.workflows.models import load_local
 
     if mode not in MODES:

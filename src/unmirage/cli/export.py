@@ -10,7 +10,7 @@ import typer
 from unmirage.cli.console import EXIT_PARTIAL, err, fail
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError, unknown
-from unmirage.run.targets import naming
+from unmirage.run.files import naming
 
 if TYPE_CHECKING:
     from unmirage.bridges.inspect_log import LogFormat

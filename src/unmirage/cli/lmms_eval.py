@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.plain import plain
+from unmirage.cli.options import plain
 from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic
 

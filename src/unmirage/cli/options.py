@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from unmirage.errors import UserError
+from unmirage.text.printable import short
 from unmirage.workflows.models import asks_server
 
 NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")]
@@ -69,3 +74,24 @@ def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str
     if given and not any(map(asks_server, targets)):
         raise UserError(f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name")
     return values
+
+
+_LONGEST = 60
+
+
+def plain(text: str, longest: int = _LONGEST) -> Text:
+    """Return `text` as one clean line of at most `longest` characters, for rich."""
+    # Joiners, which pages need to shape words, make terminals miscount columns.
+    return Text("".join(character for character in short(text, longest) if character.isprintable()))
+
+
+def quiet_libraries() -> None:
+    """Silence the progress bars and notices of transformers and related libraries; errors are still shown."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if find_spec("transformers") is None:
+        return
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)

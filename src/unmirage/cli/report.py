@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unmirage.errors import UserError
-from unmirage.run.targets import naming
+from unmirage.run.files import naming
 
 _VALID = "give run directories, or one file of `unmirage audit --json`"
 
@@ -71,7 +71,7 @@ def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tupl
 def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
     from unmirage.report.audit_page import render_audit_page
     from unmirage.report.documents import RESULTS_SCHEMA
-    from unmirage.run.json_files import read_json
+    from unmirage.run.files import read_json
 
     document = read_json(path)
     if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:

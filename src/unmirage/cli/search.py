@@ -16,13 +16,12 @@ from unmirage.cli.options import (
     RevisionOption,
     StartOption,
     TrustOption,
+    quiet_libraries,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.data.tables import parse_columns
-from unmirage.run.targets import check_targets
-from unmirage.workflows.readable import readable
-from unmirage.workflows.settings import resolve
+from unmirage.run.files import check_targets
+from unmirage.workflows.settings import readable, resolve
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,7 +67,7 @@ def search_command(
     """
     from unmirage.attack.search import SearchConfig, search
     from unmirage.data import open_samples
-    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run.files import write_json_atomic
     from unmirage.run.fingerprint import sha256_of
@@ -117,7 +116,7 @@ def _table(result: SearchResult) -> Table:
     from rich import box
     from rich.table import Table
 
-    from unmirage.cli.plain import plain
+    from unmirage.cli.options import plain
 
     table = Table(
         box=box.SIMPLE_HEAD,

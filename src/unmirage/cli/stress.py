@@ -22,14 +22,14 @@ from unmirage.cli.options import (
     TimeoutOption,
     TrustOption,
     endpoint_options,
+    quiet_libraries,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.quiet import quiet_libraries
 from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
-    from unmirage.evaluate.lasting import Stress
+    from unmirage.evaluate.robustness import Stress
     from unmirage.models import VLM
     from unmirage.run import Store
 
@@ -78,7 +78,7 @@ def stress_command(
     Each variant has its own name, such as "npo + forget 32", and becomes one more model of RUN. A variant that has
     answered all queries is not rebuilt.
     """
-    from unmirage.evaluate.lasting import RelearnConfig
+    from unmirage.evaluate.robustness import RelearnConfig
     from unmirage.run import existing_run
     from unmirage.workflows.models import load_vlm
     from unmirage.workflows.settings import resolve

@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli.console import err, out, print_json
-from unmirage.cli.plain import plain
+from unmirage.cli.options import plain
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic
@@ -23,8 +23,7 @@ from unmirage.run.files import write_json_atomic
 if TYPE_CHECKING:
     from unmirage.testbed.methods import MethodsStudy
     from unmirage.testbed.methods_settings import MethodsSettings
-    from unmirage.testbed.relearn import RelearnStudy
-    from unmirage.testbed.relearn_settings import RelearnSettings
+    from unmirage.testbed.relearn import RelearnSettings, RelearnStudy
 
 WORLDS = 3
 Signal = Annotated[
@@ -64,11 +63,11 @@ def methods_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print methods.json on stdout.")] = False,
 ) -> None:
     """Train every alignment method from the same base model, ask the same questions, and compare."""
-    from unmirage.cli.quiet import quiet_libraries
-    from unmirage.testbed.markdown import check_markers, write_between_markers
+    from unmirage.cli.options import quiet_libraries
     from unmirage.testbed.methods_settings import MethodsSettings
     from unmirage.testbed.methods_summary import summarise_methods
     from unmirage.testbed.methods_table import markdown
+    from unmirage.testbed.summary import check_markers, write_between_markers
 
     chosen = _seeds(seed, {"--seeds": seeds, "--write": write, "--keep": keep, "--json": json_output or None})
     if write is not None:
@@ -113,13 +112,13 @@ def settings_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print settings.json on stdout.")] = False,
 ) -> None:
     """Choose the settings of every arm on validation devices, from twelve candidates each."""
-    from unmirage.cli.quiet import quiet_libraries
+    from unmirage.cli.options import quiet_libraries
     from unmirage.run.machine import describe_machine
-    from unmirage.testbed.markdown import check_markers, write_between_markers
     from unmirage.testbed.methods_settings import OTHER_STARTS
     from unmirage.testbed.settings import STARTS, study_settings
     from unmirage.testbed.settings_search import SettingsSearch, heads, markdown, table
     from unmirage.testbed.study import Seeds, open_study
+    from unmirage.testbed.summary import check_markers, write_between_markers
 
     if write is not None:
         check_markers(write, "settings")
@@ -177,9 +176,8 @@ def relearn_command(
     json_output: Annotated[bool, typer.Option("--json", help="Print relearning.json on stdout.")] = False,
 ) -> None:
     """Fine-tune repaired models on a few samples, round them to int8, sample their responses, and measure safety."""
-    from unmirage.cli.quiet import quiet_libraries
-    from unmirage.testbed.markdown import check_markers, write_between_markers
-    from unmirage.testbed.relearn_settings import RelearnSettings
+    from unmirage.cli.options import quiet_libraries
+    from unmirage.testbed.relearn import RelearnSettings
     from unmirage.testbed.relearn_table import (
         curve_markdown,
         curve_table,
@@ -188,6 +186,7 @@ def relearn_command(
         markdown,
         summarise_relearning,
     )
+    from unmirage.testbed.summary import check_markers, write_between_markers
 
     given = {"--seeds": seeds, "--write": write, "--write-curve": write_curve, "--keep": keep}
     chosen = _seeds(seed, given | {"--json": json_output or None})

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unmirage.data.arrow import BATCH, ArrowData, needs_extra
-from unmirage.data.parquet import first_line
+from unmirage.data.parquet import BATCH, ArrowData, first_line, needs_extra
 from unmirage.errors import UserError
 
 HUB = "hf:"

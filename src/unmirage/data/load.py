@@ -11,10 +11,9 @@ from typing import Protocol
 from unmirage.data import figstep, holisafe, llava, mm_safetybench, mossbench, spa_vl, tables, vlguard, xstest
 from unmirage.data.containers import READERS, text_file
 from unmirage.data.hub import HUB, hub_data
-from unmirage.data.ids import with_unique_ids
 from unmirage.data.metered import Progress
 from unmirage.data.parquet import is_parquet, parquet_files
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, shown, with_unique_ids
 from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
 from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown

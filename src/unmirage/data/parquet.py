@@ -2,15 +2,125 @@
 
 from __future__ import annotations
 
+import io
+import re
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, BinaryIO
 
-from unmirage.data.arrow import BATCH, ArrowData, needs_extra
+from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.metered import Progress
+from unmirage.data.rows import Row
+from unmirage.data.source import Bad
 from unmirage.errors import UserError
+
+BATCH = 256
+_NAME = re.compile(r"row-(\d+)(?:-(\d+))?\.png")
+
+
+def needs_extra(path: Path, error: ImportError) -> UserError:
+    """Return the error for data that an optional library reads, where it is missing."""
+    return UserError(f"{path}: needs the extra 'data': pip install 'unmirage[data]' ({error})")
+
+
+class ArrowData(ABC):
+    """Records in Arrow tables, some of whose columns may hold the bytes of pictures.
+
+    A picture is called "row-000012.png" after its row, whatever its format is; one of a second column of
+    pictures "row-000012-2.png". The path that a file may store beside the bytes need be neither safe nor unique.
+
+    Args:
+        path: where the data is, as the user wrote it.
+        root: the folder of the pictures that are not in the table.
+        size: how many rows there are.
+        schema: the columns, a `pyarrow.Schema`.
+    """
+
+    container = "parquet"
+
+    def __init__(self, path: Path, root: Path, size: int, schema: Any) -> None:
+        self.path = path
+        self.root = root
+        self.size = size
+        self.picture_columns = [column.name for column in schema if _holds_pictures(column.type)]
+
+    @abstractmethod
+    def batches(self) -> Iterator[Any]:
+        """Yield the rows in order, as tables or record batches. The bytes of pictures may be left out."""
+
+    @abstractmethod
+    def cell(self, index: int, column: str) -> Any:
+        """Return the value of one cell; `index` counts from 0."""
+
+    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
+        """Yield the records; a table has types, so all of them can be read."""
+        number = 0
+        source = str(self.path)
+        for batch in self.batches():
+            names = {column: self._names(batch, column, number) for column in self.picture_columns}
+            for index, fields in enumerate(batch.drop_columns(self.picture_columns).to_pylist()):
+                fields |= {column: values[index] for column, values in names.items()}
+                number += 1
+                yield Row(fields, number, source, "row", number)
+            if progress:
+                progress(number, self.size)
+        if progress:
+            progress(self.size, self.size)
+
+    def pictures(self, root: Path) -> Pictures:
+        """Return the pictures in the table; where it has no column of them, those below `root`."""
+        return EmbeddedPictures(self) if self.picture_columns else ImageFolder(root)
+
+    def _names(self, batch: Any, column: str, done: int) -> list[str | None]:
+        place = self.picture_columns.index(column)
+        ending = f"-{place + 1}.png" if place else ".png"
+        there = batch.column(column).is_valid().to_pylist()
+        return [f"row-{done + index:06d}{ending}" if full else None for index, full in enumerate(there, 1)]
+
+
+class EmbeddedPictures(Pictures):
+    """The pictures in the cells of a table, by the names that its rows give them."""
+
+    def __init__(self, data: ArrowData) -> None:
+        super().__init__()
+        self._data = data
+        # Pictures are decoded by several threads, but the files behind a table are read by one at a time.
+        self._reading = Lock()
+
+    def exists(self, relative: str) -> bool:
+        """Return whether the table has a picture of this name; never an exception."""
+        return self._bytes(relative) is not None
+
+    def _file(self, relative: str) -> BinaryIO:
+        content = self._bytes(relative)
+        if content is None:
+            raise UserError(f"image {relative[:200]!r} is not in {self._data.path}; valid: row-000001.png and so on")
+        return io.BytesIO(content)
+
+    def _bytes(self, relative: str) -> bytes | None:
+        name = _NAME.fullmatch(relative)
+        columns = self._data.picture_columns
+        if name is None or not (1 <= int(name[1]) <= self._data.size and 1 <= int(name[2] or 1) <= len(columns)):
+            return None
+        with self._reading:
+            cell = self._data.cell(int(name[1]) - 1, columns[int(name[2] or 1) - 1])
+        content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+        return content if isinstance(content, bytes) else None
+
+
+def _holds_pictures(kind: Any) -> bool:
+    """Return whether a column's type is bytes, or an object with bytes in it: `{bytes, path}`."""
+    import pyarrow.types as types
+
+    if types.is_struct(kind):
+        return any(kind.field(index).name == "bytes" for index in range(kind.num_fields))
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
 
 _SUFFIX = ".parquet"
 

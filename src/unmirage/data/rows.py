@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
 from unmirage.data.images import check_path
 from unmirage.errors import UserError
+from unmirage.records import Sample
 
 # Paths that `check_path` accepts, told by one look: most are of this kind, and a file may hold millions.
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
@@ -142,3 +144,18 @@ def shown(value: object, longest: int = 60) -> str:
 def listed(names: Mapping[str, object]) -> str:
     """Return the names as an error message lists them."""
     return ", ".join(shown(name) for name in names) or "no fields"
+
+
+def with_unique_ids(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples in order; the second of an id becomes "id#2", and so on. `record` stays as it is."""
+    taken: set[str] = set()
+    times: dict[str, int] = {}
+    unique = []
+    for sample in samples:
+        name = sample.id
+        while name in taken:
+            times[sample.id] = times.get(sample.id, 1) + 1
+            name = f"{sample.id}#{times[sample.id]}"
+        taken.add(name)
+        unique.append(sample if name == sample.id else replace(sample, id=name))
+    return unique

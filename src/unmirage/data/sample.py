@@ -1,4 +1,4 @@
-"""Draw a smaller set of samples that keeps the shares of its strata: labels, or categories and labels."""
+"""Draw samples by seed: stratified, dealt into sets, and by SplitMix64."""
 
 from __future__ import annotations
 
@@ -6,9 +6,39 @@ import random
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
 
-from unmirage.data.deal import largest_remainders
 from unmirage.records import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+Bits = TypeVar("Bits", "npt.NDArray[np.int64]", "Tensor")
+
+
+def _signed(number: int) -> int:
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+# The generator's counter grows by this much for each number.
+STEP = _signed(0x9E3779B97F4A7C15)
+_MIX = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)))
+_LAST_SHIFT = 31
+
+
+def finalized(counter: Bits) -> Bits:
+    """Return one scrambled number for each counter, int64 of the same shape."""
+    bits = counter
+    for shift, factor in _MIX:
+        bits = (bits ^ shifted(bits, shift)) * factor
+    return bits ^ shifted(bits, _LAST_SHIFT)
+
+
+def shifted(bits: Bits, places: int) -> Bits:
+    """Return int64 bits shifted right and filled with zeros; `>>` fills with copies of the sign."""
+    return (bits >> places) & ((1 << (64 - places)) - 1)
 
 
 def draw_stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
@@ -60,3 +90,32 @@ def _fill(quota: dict[Hashable, int], names: Iterable[Hashable]) -> None:
 
 def _drawn(strata: Mapping[Hashable, Sequence[int]], quota: Mapping[Hashable, int], rng: random.Random) -> list[int]:
     return sorted(place for name, places in strata.items() for place in rng.sample(places, quota[name]))
+
+
+Card = TypeVar("Card")
+
+
+def deal(weights: Mapping[Card, float], count: int, rng: random.Random) -> list[Card]:
+    """Return `count` cards in random order, each as often as its weight asks for (largest remainders).
+
+    Dealt, not drawn: every deck has the wanted shares, not merely every deck on average.
+    """
+    total = sum(weights.values())
+    dealt = largest_remainders({card: weight * count / total for card, weight in weights.items()}, count)
+    deck = [card for card, times in dealt.items() for _ in range(times)]
+    rng.shuffle(deck)
+    return deck
+
+
+def largest_remainders(exact: Mapping[Card, float | Fraction], count: int) -> dict[Card, int]:
+    """Return each exact share rounded up or down so that they sum to `count`; of equal remainders the first rises.
+
+    Args:
+        exact: shares that sum to `count`, up to rounding.
+        count: the sum.
+    """
+    rounded = {card: int(share) for card, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda card: rounded[card] - exact[card])
+    for card in by_remainder[: count - sum(rounded.values())]:
+        rounded[card] += 1
+    return rounded

@@ -7,11 +7,11 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from unmirage.data.ids import with_unique_ids
+from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
+from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import opener
 from unmirage.text.refusals import refusal_phrase
-from unmirage.text.rewriter import rewrite
 from unmirage.text.sentences import sentences
 
 _WORDINGS = 4

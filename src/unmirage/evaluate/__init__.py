@@ -1,9 +1,9 @@
 """Judge the responses of a run and compute attack success, refusal and utility rates."""
 
 from unmirage.evaluate.agreement import Agreement, agreement
-from unmirage.evaluate.gaps import Gaps, find_gaps
 from unmirage.evaluate.judges import JUDGES, ExactJudge, Judge, PhraseJudge, make_judge
 from unmirage.evaluate.k_curve import any_of_k, k_curve, pooled_shots, shot_rates
+from unmirage.evaluate.missing import Gaps, find_gaps
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, join, model_rates
 from unmirage.evaluate.results import Results
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success

@@ -10,12 +10,12 @@ from unmirage.errors import UserError
 from unmirage.evaluate.agreement import Agreement, agreement
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.compare import Comparison, compare
-from unmirage.evaluate.decided import decided
 from unmirage.evaluate.details import Details, describe
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.judges.canaries import Canaries, run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
 from unmirage.evaluate.outcomes import ModelRates, Outcome, model_rates
+from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.evaluate.results import Results
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, what_was_said
 from unmirage.evaluate.scoring import mean_scores, score_run

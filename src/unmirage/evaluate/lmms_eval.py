@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 
 _INSTALL = "pip install lmms-eval (https://github.com/EvolvingLMMs-Lab/lmms-eval)"
 _STDERR = "_stderr"

@@ -8,11 +8,10 @@ from typing import Any
 
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.agreement import Agreement
-from unmirage.evaluate.bootstrap import mean_over_seeds
+from unmirage.evaluate.bootstrap import few_clusters, mean_over_seeds
 from unmirage.evaluate.calibration import JudgeCalibration, to_json
 from unmirage.evaluate.compare import Comparison
 from unmirage.evaluate.details import Details
-from unmirage.evaluate.few_clusters import few_clusters
 from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from unmirage.evaluate.details import Said
-from unmirage.evaluate.gaps import unasked
-from unmirage.evaluate.instead import known_words, words_of
+from unmirage.evaluate.irrelevant_responses import known_words, words_of
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.judges.base import Progress
+from unmirage.evaluate.missing import unasked
 from unmirage.evaluate.outcomes import Outcome, join
 from unmirage.records import Judgement, Verdict
-from unmirage.run.commits import keep_as_they_come
-from unmirage.run.store import Store
+from unmirage.run.store import Store, keep_as_they_come
 
 
 def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None = None) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 
 from unmirage.data.images import Pictures
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.stopping import SHOTS, series, undecided
-from unmirage.models.ask import ask
-from unmirage.models.base import VLM, GenerationConfig
+from unmirage.evaluate.missing import SHOTS, series, undecided
+from unmirage.models.base import VLM, GenerationConfig, ask
 from unmirage.records import Query, Verdict
 from unmirage.run.store import Store
 

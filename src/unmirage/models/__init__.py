@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unmirage.models.ask import ask
-from unmirage.models.base import VLM, GenerationConfig
+from unmirage.models.base import VLM, GenerationConfig, ask
 
 if TYPE_CHECKING:
     from unmirage.models.huggingface import HuggingFaceVLM

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unmirage.errors import UserError
 from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, one_line, some
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 # Settings that may differ from peft's default. Any other setting trains more than is merged here, or runs more code.
 _PLAIN = frozenset({

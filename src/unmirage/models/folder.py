@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

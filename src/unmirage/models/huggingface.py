@@ -22,7 +22,7 @@ from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.families import attention_reach, end_ids, why_not_shared
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, one_line, some
 from unmirage.models.greedy import generate, greedy
-from unmirage.models.prepare import Prepared, Sharing, prepare
+from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
 from unmirage.records import Failure, Query, Response
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unmirage.data.splitmix import STEP, finalized, shifted
+from unmirage.data.sample import STEP, finalized, shifted
 
 
 @dataclass(frozen=True, slots=True)

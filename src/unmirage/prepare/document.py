@@ -10,8 +10,7 @@ from typing import Any
 
 from unmirage.prepare.choose import Candidate, Choice, LeftOut
 from unmirage.prepare.plan import KINDS, Plan
-from unmirage.prepare.retain import Readable, Retained
-from unmirage.prepare.sets import FORGET, RETAIN, Source
+from unmirage.prepare.sets import FORGET, RETAIN, Readable, Retained, Source
 from unmirage.records import Failure, Query, Verdict
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.machine import describe_machine

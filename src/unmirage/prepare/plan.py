@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.attack import plain
-from unmirage.data.ids import with_unique_ids
+from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError

@@ -12,16 +12,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from unmirage.attack import plain
+from unmirage.data.images import Pictures
 from unmirage.data.sample_file import SampleFile
+from unmirage.errors import UserError
+from unmirage.evaluate import Judge
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.prepare.choose import Candidate, Choice, choose
 from unmirage.prepare.document import Counts, document
-from unmirage.prepare.judges import HarmJudge
+from unmirage.prepare.judges import HarmJudge, VerdictJudge
 from unmirage.prepare.plan import Plan, PrepareConfig, plan
-from unmirage.prepare.retain import Retained, retained
-from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, write_forget, write_retain
-from unmirage.records import Judgement
+from unmirage.prepare.sets import DATA, GENERAL, Retained, Source, copy_pictures, retained, write_forget, write_retain
+from unmirage.records import Failure, Judgement, Response, Sample
 from unmirage.run import Run, Store
+
+
+def harmful_answers(
+    vlm: VLM, samples: Sequence[Sample], images: Pictures, judge: Judge, config: GenerationConfig
+) -> dict[str, str]:
+    """Return sample id -> answer for each unsafe query with which `vlm` complies according to the judge.
+
+    Raises:
+        UserError: a query fails. `prepare` instead counts failed queries and continues.
+    """
+    queries = {query.id: query for query in plain(sample for sample in samples if sample.refused)}
+    responses: list[Response] = []
+    for found in vlm.answer(list(queries.values()), images, config):
+        if isinstance(found, Failure):
+            raise UserError(f"query '{found.query_id}': {found.reason}")
+        responses.append(found)
+    assessed = VerdictJudge(judge).assess([(queries[one.query_id], one) for one in responses])
+    candidates = {one.query_id: Candidate(one, what) for one, what in zip(responses, assessed, strict=True)}
+    chosen = choose(list(queries.values()), [candidates]).chosen
+    return {queries[key].sample_id: one.response.text for key, one in chosen.items()}
+
 
 Progress = Callable[[str, int, int], None]  # (stage, steps done, total steps)
 DOCUMENT = "prepare.json"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from unmirage.report.audit_changes import comparison, remedies
-from unmirage.report.audit_document import AuditRead, FindingRead, read_audit
+from unmirage.report.audit_document import AuditRead, FindingRead, RemedyRead, VersionRead, read_audit
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
-from unmirage.report.audit_view import view
+from unmirage.report.audit_view import rung_name, view
 from unmirage.report.forest import Forest, forest
+from unmirage.report.formatting import LONGEST_TEXT, percent, points, signed_points
 from unmirage.report.page import render
+from unmirage.text.printable import clean
 
 _SCRIPT = "page.js"
 
@@ -79,3 +84,122 @@ def _sections(audit: AuditRead, plot: Forest | None) -> list[tuple[str, str]]:
         ("reading", "Definitions", True),
     ]
     return [(name, title) for name, title, there in sections if there]
+
+
+NOTHING = "–"
+
+_REMEDIES = {"balanced": "Balanced", "diversified": "Diversified"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value, and an explanation below it."""
+
+    value: str
+    small: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row: the same value for every version."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Comparison of versions: counts, then probes. `titles` name the versions, with the file below."""
+
+    titles: tuple[Cell, ...]
+    counts: tuple[Change, ...]
+    rungs: tuple[Change, ...]
+
+
+def remedies(now: VersionRead, found: Mapping[str, RemedyRead]) -> Changes | None:
+    """Return a comparison of the data with the result of each remedy; None without remedies."""
+    if not found:
+        return None
+    titles = [Cell("Original")] + [Cell(_REMEDIES.get(name, name), one.file) for name, one in found.items()]
+    return _changes(titles, [now, *found.values()], edited=True)
+
+
+def comparison(now: VersionRead, source: str, other: VersionRead, other_source: str) -> Changes:
+    """Return a comparison of two files."""
+    return _changes([Cell(source), Cell(other_source)], [now, other], edited=False)
+
+
+def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -> Changes:
+    kinds: list[tuple[str, Callable[[VersionRead], Cell]]] = [
+        ("Queries", lambda one: Cell(f"{one.n:,}")),
+        ("Refused", lambda one: Cell(f"{one.refused:,}", percent(one.refused / one.n) if one.n else "")),
+    ]
+    if edited:
+        kinds.append(("Queries dropped", lambda one: _edits(one, lambda remedy: remedy.dropped)))
+        kinds.append(("Queries rewritten", lambda one: _edits(one, lambda remedy: remedy.changed)))
+        kinds.append(("Unchanged, because no rewrite was found", _unchanged))
+    kinds.append(("Shortcut gap, points", lambda one: Cell(points(one.shortcut_gap))))
+    counts = [Change(name, tuple(map(cell, versions))) for name, cell in kinds]
+    rungs = [
+        Change(rung_name(name), tuple(_rung(one, name) for one in versions))
+        for name in dict.fromkeys(name for one in versions for name in one.predictability)
+        if any(_estimable(one, name) for one in versions)
+    ]
+    return Changes(tuple(titles), tuple(counts), tuple(rungs))
+
+
+def _edits(version: VersionRead, count: Callable[[RemedyRead], int]) -> Cell:
+    return Cell(f"{count(version):,}") if isinstance(version, RemedyRead) else Cell(NOTHING)
+
+
+def _unchanged(version: VersionRead) -> Cell:
+    return _edits(version, lambda remedy: remedy.unchanged_wording)
+
+
+def _estimable(version: VersionRead, name: str) -> bool:
+    accuracy = version.predictability.get(name)
+    return accuracy is not None and accuracy.test is not None
+
+
+def _rung(version: VersionRead, name: str) -> Cell:
+    """Return the accuracy on unseen queries, and below it the gain over the majority, which differs by version."""
+    accuracy = version.predictability.get(name)
+    if accuracy is None:
+        return Cell(NOTHING)
+    return Cell(points(accuracy.test), "" if name == "majority" else signed_points(accuracy.gap))
+
+
+_COLUMNS = (
+    "kind", "position", "feature", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
+    "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "echo_of", "headline",
+)  # fmt: skip
+# Spreadsheets interpret cells with these prefixes as formulas (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def findings_csv(document: Mapping[str, Any]) -> str:
+    """Return one line per finding. Text is cleaned and truncated, and possible formulas get a leading quote."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    for finding in document["findings"]:
+        writer.writerow([_cell(value) for value in _row(finding)])
+    return text.getvalue()
+
+
+def _row(finding: Mapping[str, Any]) -> list[Any]:
+    given = finding["given_opener"] or {}
+    echo = finding["echo_of"]
+    flat = {
+        **finding,
+        **{f"given_opener_{name}": given.get(name) for name in ("log_odds", "low", "high")},
+        "echo_of": f"{echo['position']}: {echo['feature']}" if echo else None,
+    }
+    return [flat[name] for name in _COLUMNS]
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    shown = clean(value, LONGEST_TEXT)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

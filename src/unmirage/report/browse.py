@@ -11,12 +11,12 @@ from typing import Any
 from markupsafe import Markup
 
 from unmirage.data.images import Pictures
-from unmirage.evaluate.across import UNREADABLE, Source, stores_of
+from unmirage.evaluate.compare_runs import UNREADABLE, Source, stores_of
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.documents import ResultsRead
+from unmirage.report.examples import thumbnail
 from unmirage.report.formatting import model_name
-from unmirage.report.pictures import thumbnail
 from unmirage.run import Run, Store
 from unmirage.text.openers import opener
 from unmirage.text.printable import clean, short

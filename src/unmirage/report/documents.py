@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 from unmirage.text.printable import clean
 
 RESULTS_SCHEMA = "unmirage.results/1"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from unmirage.report.documents import Count, Document, Share, checked
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 
 EXPLAIN_SCHEMA = "unmirage.explain/1"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unmirage.errors import UserError
-from unmirage.evaluate.across import Source
+from unmirage.evaluate.compare_runs import Source
 from unmirage.report.documents import ModelRead, ResultsRead, read_results
 from unmirage.report.formatting import listed, model_name
 from unmirage.report.summary import Attack

@@ -11,7 +11,7 @@ from unmirage.report.audit_document import read_audit
 from unmirage.report.audit_view import AuditView, view
 from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
-from unmirage.report.differences import differences
+from unmirage.report.differences import differences, heat_maps
 from unmirage.report.documents import ResultsRead
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_document import explain_of
@@ -19,16 +19,15 @@ from unmirage.report.explain_view import explain_view
 from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
 from unmirage.report.formatting import count, sees_only_refusals
 from unmirage.report.gather import Gathered, gather
-from unmirage.report.heatmap import heat_maps
-from unmirage.report.lasting import lasting_panels, variant_rows
 from unmirage.report.page import render
 from unmirage.report.pareto import attacked, pareto
+from unmirage.report.robustness import lasting_panels, variant_rows
 from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
 from unmirage.report.table import clustered, groups, rows
 from unmirage.run import Run
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 
 
 def render_run_page(run: Run, *, redact: bool = False, reference: str | None = None) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field
 from unmirage.report.documents import Document, Share, checked
 from unmirage.report.formatting import NOT_ESTIMABLE
 from unmirage.report.settings import flat
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 
 SEARCH_SCHEMA = "unmirage.search/1"
 MOST_WORDS = 50

@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO, NoReturn, TextIO
 
 from safetensors import SafetensorError
 
@@ -117,3 +117,80 @@ def sync_folder(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+def read_json(path: Path, *, constants: bool = False) -> Any:
+    """Return the JSON of a file of UTF-8 text.
+
+    Args:
+        path: the file.
+        constants: accept NaN and infinities, which Python writes although they are not JSON.
+
+    Raises:
+        UserError: the file is missing or cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text) if constants else json.loads(text, parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: invalid JSON (line {error.lineno}: {error.msg})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply to be read") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object of another program's file, which may contain NaN and infinities."""
+    found = read_json(path, constants=True)
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: not a JSON object; valid: {{...}}")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"contains {name}; valid: finite numbers, or null where there is none")
+
+
+def check_targets(targets: Mapping[str, Path | None], inputs: Iterable[str]) -> None:
+    """Raise `UserError` for an output that is an input, a folder, given twice, or in a folder without write access.
+
+    Args:
+        targets: the output file by option; None if the option is not given.
+        inputs: input files of the command; empty names are ignored.
+    """
+    read = {Path(name).resolve() for name in inputs if name}
+    taken: dict[Path, str] = {}
+    for option, path in targets.items():
+        if path is None:
+            continue
+        real = path.resolve()
+        if real in read:
+            raise UserError(f"{option}: {path} is an input file and would be overwritten; name another file")
+        if path.is_dir():
+            raise UserError(f"{option}: {path} is a folder; name a file")
+        if real in taken:
+            raise UserError(f"{option}: {path} is also given to {taken[real]}; name another file")
+        taken[real] = option
+        _check_folder(option, path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn file system errors into errors that name `path`, not the temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); no file was written") from None
+
+
+def _check_folder(option: str, path: Path) -> None:
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{option}: {path} cannot be written: {folder} is not a writable folder")

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from unmirage.errors import UserError
 from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
+
+Item = TypeVar("Item")
+
+_ROWS, _SECONDS = 64, 2.0  # maximum loss when the process is killed
+
+
+def keep_as_they_come(found: Iterable[Item], keep: Callable[[Sequence[Item]], None]) -> None:
+    """Pass results to `keep` in small batches, and pass the rest when an error stops the work."""
+    pending: list[Item] = []
+    since = time.monotonic()
+    try:
+        for one in found:
+            pending.append(one)
+            if len(pending) >= _ROWS or time.monotonic() - since > _SECONDS:
+                now, pending, since = pending, [], time.monotonic()
+                keep(now)
+    finally:
+        if pending:
+            keep(pending)
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (

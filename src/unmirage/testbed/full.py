@@ -15,7 +15,7 @@ from typing import Any
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.attack.explain import explain
 from unmirage.attack.search import SearchConfig, search
-from unmirage.attack.search.halves import halves
+from unmirage.attack.search.measure import halves
 from unmirage.data import ImageFolder, load_samples
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
 from unmirage.models import HuggingFaceVLM, ask
@@ -23,7 +23,7 @@ from unmirage.records import Kind, Sample
 from unmirage.run import Store
 from unmirage.run.files import write_bytes_atomic
 from unmirage.testbed.study import Study
-from unmirage.text.refusal_starts import starts_for
+from unmirage.text.refusals import starts_for
 
 SCHEMA = "unmirage.demo-full/1"
 MIRAGE = "sft-posthoc"

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unmirage.errors import UserError
-from unmirage.run.files import write_json_atomic
+from unmirage.run.files import read_object, write_json_atomic
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
-from unmirage.run.json_files import read_object
 from unmirage.run.store import Store
 
 log = logging.getLogger(__name__)

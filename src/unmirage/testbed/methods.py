@@ -31,8 +31,7 @@ from unmirage.records import Query, Sample
 from unmirage.run import open_run
 from unmirage.run.model import save_model
 from unmirage.testbed.methods_rates import COLUMNS
-from unmirage.testbed.methods_sets import RATIONALES, write_more_sets
-from unmirage.testbed.methods_settings import IDK, MethodsSettings, RowSettings
+from unmirage.testbed.methods_settings import IDK, RATIONALES, MethodsSettings, RowSettings, write_more_sets
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
 from unmirage.testbed.settings import MIXED
 from unmirage.testbed.study import Seeds, Study, refuse_old_world

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unmirage.testbed.pictures import Picture
 from unmirage.testbed.world import SKILLS, Device, Topic
-from unmirage.text.rewriter import Request, realise
+from unmirage.text.english.rewriter import Request, realise
 
 # Opening words of VLGuard's training queries, by kind (counts as published by Zong et al., arXiv 2402.02207).
 UNSAFE_PICTURE_OPENERS = {

@@ -10,21 +10,48 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from unmirage.align.run import Progress
 from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import judge_run
-from unmirage.evaluate.lasting import RelearnData, Stress, in_drawn_order, plan_variants, run_stress, same_syntax
 from unmirage.evaluate.outcomes import Outcome
+from unmirage.evaluate.robustness import RelearnData, Stress, in_drawn_order, plan_variants, run_stress, same_syntax
+from unmirage.evaluate.robustness.relearning import RelearnConfig
 from unmirage.models import HuggingFaceVLM
 from unmirage.records import Kind, Query, Variant
 from unmirage.run.fingerprint import folder_fingerprint
 from unmirage.testbed.methods import MethodsStudy, open_methods
-from unmirage.testbed.relearn_settings import BENIGN, FORGET, SAME_SYNTAX, RelearnSettings
+from unmirage.testbed.methods_settings import MethodsSettings
 from unmirage.testbed.sets import FORGET as FORGET_SET
 from unmirage.testbed.sets import read_set
-from unmirage.testbed.settings import BASE
+from unmirage.testbed.settings import ARMS, BASE
 from unmirage.text.openers import opener
+
+FORGET, SAME_SYNTAX, BENIGN = "forget", "same-syntax", "benign"
+
+
+class RelearnSettings(BaseModel):
+    """One attack for all models. Only the seed changes between the runs of one study.
+
+    Attributes:
+        methods: settings of the models, whose rows are those of `unmirage study methods`.
+        models: names of the attacked rows.
+        data: names of the fine-tuning data.
+        samples: numbers of fine-tuning samples; 0 is the model itself.
+        relearning: settings of the fine-tuning.
+        temperature: temperature of the sampled responses.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    methods: MethodsSettings = Field(default_factory=MethodsSettings)
+    models: tuple[str, ...] = ("npo-mixed", "rmu-mixed", "sft-posthoc", "sft-mixed")
+    data: tuple[str, ...] = (FORGET, SAME_SYNTAX, BENIGN)
+    samples: tuple[int, ...] = (0, 8, 32, 128)
+    relearning: RelearnConfig = RelearnConfig(learning_rate=ARMS["sft-posthoc"].learning_rate, batch_size=16, steps=40)
+    temperature: float = 1.0
 
 
 class RelearnStudy:

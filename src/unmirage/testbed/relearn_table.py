@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from unmirage.evaluate import ModelRates, model_rates
-from unmirage.evaluate.lasting.variants import RELEARNED
+from unmirage.evaluate.robustness.variants import RELEARNED
 from unmirage.records import Variant
 from unmirage.run.machine import describe_machine
 from unmirage.testbed.methods import EXACT

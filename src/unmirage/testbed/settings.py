@@ -10,7 +10,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.methods import NpoConfig, RmuConfig, SftConfig
 from unmirage.models.base import GenerationConfig
 from unmirage.testbed.corpus import CorpusSize
-from unmirage.testbed.vision import VisionConfig
+from unmirage.testbed.vlm import VisionConfig
 from unmirage.testbed.world import WorldSettings
 
 BASE = "base"

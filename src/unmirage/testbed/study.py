@@ -26,13 +26,12 @@ from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
 from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, Store, open_run
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import QUESTIONS, write_corpus
 from unmirage.testbed.made_files import check_files, check_model
-from unmirage.testbed.separation import check_separation
-from unmirage.testbed.sets import FORGET, RETAIN, read_set, write_sets
+from unmirage.testbed.sets import FORGET, RETAIN, check_separation, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
 from unmirage.testbed.workers import Training, one_thread, train_all
 from unmirage.testbed.world import Split, make_world

@@ -32,7 +32,7 @@ def read_data(
     """
     from unmirage.align import AlignData
     from unmirage.data import ImageFolder, load_samples
-    from unmirage.data.ids import with_unique_ids
+    from unmirage.data.rows import with_unique_ids
 
     if not retain and not forget:
         raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
@@ -143,7 +143,7 @@ def train_and_save(
     from unmirage.align import align
     from unmirage.align.card import model_card
     from unmirage.align.processes import is_main_process, processes
-    from unmirage.align.work import Work
+    from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
     from unmirage.run.model import save_model
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from unmirage.attack import ATTACKS, AttackConfig, frozen_queries, frozen_samples, plan_queries, short_of_shots
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
-from unmirage.data.ids import with_unique_ids
 from unmirage.data.load import load_samples
+from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.write import write_vlguard
 from unmirage.errors import UserError, unknown
 from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, open_run
+from unmirage.run.files import naming
 from unmirage.run.fingerprint import sha256_of
-from unmirage.run.targets import naming
 from unmirage.workflows.models import ENDPOINT, identity_of
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -189,7 +189,7 @@ def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
 def _rewriter(request: AttackRequest) -> Rewriter:
     check, settings = None, None
     if request.encoder is not None:
-        from unmirage.models.sentences import SentenceEncoder
+        from unmirage.models.encoders import SentenceEncoder
 
         check = MeaningCheck(encoder=SentenceEncoder.load(request.encoder), encoder_name=request.encoder.name)
     if request.rewriter.startswith(ENDPOINT):

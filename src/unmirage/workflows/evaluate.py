@@ -12,7 +12,7 @@ from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import Judge
 from unmirage.run import Run
 from unmirage.text.printable import short
-from unmirage.workflows.judges import read_calibration
+from unmirage.workflows.models import read_calibration
 
 log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]

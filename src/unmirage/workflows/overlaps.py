@@ -12,7 +12,7 @@ from unmirage.data.overlap import Count, Fingerprints, Overlap, Way, counts_to_j
 from unmirage.data.training_record import TrainingRecord, read_training_record
 from unmirage.records import Kind, Query, Sample
 from unmirage.run import Run
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 SCHEMA = "unmirage.overlap/1"
 

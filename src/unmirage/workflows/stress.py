@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from unmirage.errors import UserError
 from unmirage.evaluate import make_judge, stops_at_success
-from unmirage.evaluate.lasting import RelearnConfig, RelearnData, Stress, base_alone, plan_variants, run_stress
 from unmirage.evaluate.pictures import pictures_of
+from unmirage.evaluate.robustness import RelearnConfig, RelearnData, Stress, base_alone, plan_variants, run_stress
 from unmirage.models import VLM, GenerationConfig
 from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
@@ -66,8 +66,8 @@ def relearn_data(
 
 
 def _drawn(kind: str, file: SampleFile, most: int, seed: int, queries: Sequence[Query]) -> list[Any]:
-    from unmirage.data.ids import with_unique_ids
-    from unmirage.evaluate.lasting import in_drawn_order, same_syntax
+    from unmirage.data.rows import with_unique_ids
+    from unmirage.evaluate.robustness import in_drawn_order, same_syntax
 
     samples = with_unique_ids(file)
     if kind == SAME_SYNTAX:

@@ -70,7 +70,7 @@ class Searched:
 
     def unseen(self, samples: Sequence[Sample], data_sha256: str) -> list[Sample]:
         """Return the samples without those that the search used, if the data are the same."""
-        from unmirage.attack.search.halves import halves
+        from unmirage.attack.search.measure import halves
 
         if data_sha256 != self.data_sha256:
             return list(samples)
@@ -81,7 +81,7 @@ class Searched:
 
 def read_search(path: Path) -> Searched:
     """Read the result in a file of `unmirage search --out`."""
-    from unmirage.run.json_files import read_json
+    from unmirage.run.files import read_json
 
     if not path.is_file():
         raise UserError(f"--found {path}: no such file; create it with `unmirage search MODEL DATA --out FILE`")
@@ -104,7 +104,7 @@ def read_search(path: Path) -> Searched:
 def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
     """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
     from unmirage.report.audit_document import read_audit
-    from unmirage.run.json_files import read_json
+    from unmirage.run.files import read_json
 
     if file is None:
         from unmirage.audit import audit

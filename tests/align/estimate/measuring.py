@@ -8,17 +8,17 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from unmirage.align import AlignData
-from unmirage.align.estimate.activations import Widths
+from unmirage.align.dataset import Row
 from unmirage.align.estimate.blocks import shape_of
 from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import sized
+from unmirage.align.estimate.memory import Widths
 from unmirage.align.estimate.passes import Passes
+from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule, count
 from unmirage.align.plan import make_collator, make_rows, needs_reference, stream_samples
 from unmirage.align.reference import Reference
-from unmirage.align.streams import Row
-from unmirage.align.trainable import choose_trainable, set_checkpointing
 from unmirage.data.split import forget, retain
 
 # PyTorch's own counter does not know attention on the CPU.

@@ -11,11 +11,11 @@ from unmirage.align.estimate import estimate
 from unmirage.align.estimate.blocks import shape_of
 from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import sized
+from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import AdaptiveRmuConfig, make_method
 from unmirage.align.module import AlignModule
 from unmirage.align.plan import make_collator, make_dataset, make_rows, step_count, stream_samples
-from unmirage.align.remember import Memory
-from unmirage.align.trainable import choose_trainable
+from unmirage.align.reference_cache import Memory
 
 
 def test_loads_between_counted_ones_are_exact(wide, tiny, monkeypatch):

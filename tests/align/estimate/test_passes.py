@@ -7,7 +7,7 @@ from tests.models.tiny_families import FAMILIES
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig
 from unmirage.align.config import LoraSettings, Savings
-from unmirage.align.estimate.activations import Widths
+from unmirage.align.estimate.memory import Widths
 from unmirage.align.methods import DpoConfig
 from unmirage.models import HuggingFaceVLM
 

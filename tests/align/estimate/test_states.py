@@ -8,11 +8,11 @@ from tests.models.tiny_families import FAMILIES
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig, align
 from unmirage.align.config import LoraSettings, Savings
 from unmirage.align.estimate import estimate
-from unmirage.align.estimate.parameters import count_parameters, reference_bytes
+from unmirage.align.estimate.memory import count_parameters, reference_bytes
 from unmirage.align.estimate.skeleton import Skeleton
+from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import AdaptiveRmuConfig
 from unmirage.align.reference import Reference
-from unmirage.align.trainable import choose_trainable
 from unmirage.align.trainer import AlignTrainer
 from unmirage.models import HuggingFaceVLM
 from unmirage.models.families import part_of

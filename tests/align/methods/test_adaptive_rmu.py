@@ -6,8 +6,7 @@ import pytest
 import torch
 from tests.align.methods.streams import placed
 
-from unmirage.align.methods.adaptive_rmu import AdaptiveRmu, AdaptiveRmuConfig
-from unmirage.align.methods.rmu import Rmu, RmuConfig
+from unmirage.align.methods.rmu import AdaptiveRmu, AdaptiveRmuConfig, Rmu, RmuConfig
 
 
 def test_target_is_scale_times_the_length_of_the_references_activation() -> None:

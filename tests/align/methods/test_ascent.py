@@ -7,7 +7,7 @@ import torch
 from tests.align.methods.streams import full, spoken
 
 from unmirage.align.methods import make_method, method_config_class
-from unmirage.align.methods.kl_min import KlMin, KlMinConfig
+from unmirage.align.methods.gradient_ascent import KlMin, KlMinConfig
 from unmirage.align.methods.sft import Sft, SftConfig
 from unmirage.align.objective import Outputs, Stream
 

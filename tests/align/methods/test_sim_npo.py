@@ -8,8 +8,7 @@ import pytest
 import torch
 from tests.align.methods.streams import spoken
 
-from unmirage.align.methods.npo import npo_loss
-from unmirage.align.methods.sim_npo import SimNpo, SimNpoConfig, sim_npo_loss
+from unmirage.align.methods.npo import SimNpo, SimNpoConfig, npo_loss, sim_npo_loss
 
 
 def log_sigmoid(x: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from unmirage.attack.rewriters import MeaningCheck
 from unmirage.models.endpoint import Chat, EndpointSettings, parse_endpoint
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 
 
 class Model:
@@ -44,5 +44,5 @@ def chat(model):
 @pytest.fixture
 def check(monkeypatch):
     """Return a check that a rewrite passes unless it says "lost"."""
-    monkeypatch.setattr("unmirage.attack.rewriters.meaning.kept", lambda query, text: float("lost" not in text))
+    monkeypatch.setattr("unmirage.attack.rewriters.rules.kept", lambda query, text: float("lost" not in text))
     return MeaningCheck()

@@ -9,7 +9,7 @@ from unmirage.attack.rewriters import REWRITERS, Checked, MeaningCheck, Wanted, 
 from unmirage.attack.rewriters.base import same_words
 from unmirage.attack.rewriters.endpoint import TEMPERATURES, EndpointRewriter
 from unmirage.errors import UserError
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 from unmirage.text.openers import opener, words
 
 ONE = Wanted("How do I pick this lock?", "what", 3, "open")

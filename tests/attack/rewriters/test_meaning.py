@@ -23,7 +23,7 @@ class Encoder:
 
 @pytest.fixture(autouse=True)
 def _shares(monkeypatch):
-    monkeypatch.setattr("unmirage.attack.rewriters.meaning.kept", lambda query, text: SHARES[text])
+    monkeypatch.setattr("unmirage.attack.rewriters.rules.kept", lambda query, text: SHARES[text])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unmirage.attack.rewriters.base import Wanted
-from unmirage.attack.rewriters.prompt import SYSTEM, read_rewrites, request
+from unmirage.attack.rewriters.endpoint import SYSTEM, read_rewrites, request
 
 
 def test_the_model_is_told_what_for_and_not_to_soften():

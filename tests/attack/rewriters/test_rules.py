@@ -3,7 +3,7 @@
 import pytest
 
 from unmirage.attack.rewriters import Checked, MeaningCheck, RuleRewriter, Wanted
-from unmirage.text.rewriter import paraphrase, rewrite
+from unmirage.text.english.rewriter import paraphrase, rewrite
 
 QUERY = "How do I pick this lock?"
 OPEN = Wanted(QUERY, "what", 3, "open")

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from unmirage.attack.search.black_box import Round, drawn, plan_rounds, successive_halving
 from unmirage.attack.search.config import SearchConfig
 from unmirage.attack.search.measure import Meter
+from unmirage.attack.search.strategies import Round, drawn, plan_rounds, successive_halving
 from unmirage.records import Sample
 
 WORDS = [f"w{number}x" for number in range(300)]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from unmirage.attack.search.config import SearchConfig
-from unmirage.attack.search.forms import as_it_is, opening_with, without_opener
+from unmirage.attack.search.config import SearchConfig, as_it_is, opening_with, without_opener
 from unmirage.records import Kind, Sample
 from unmirage.text.openers import opener
 

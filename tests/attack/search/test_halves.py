@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from unmirage.attack.search.halves import groups_of, halves
+from unmirage.attack.search.measure import groups_of, halves
 from unmirage.errors import UserError
 from unmirage.records import Sample
 

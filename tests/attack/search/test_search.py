@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from unmirage.attack.search import SearchConfig, search
-from unmirage.attack.search.forms import opening_with
-from unmirage.attack.search.halves import halves
-from unmirage.attack.search.words import known_words, token_texts, word_tokens
+from unmirage.attack.search.config import opening_with
+from unmirage.attack.search.measure import halves, known_words, token_texts, word_tokens
 from unmirage.errors import UserError
 from unmirage.models.scoring import refusal_probability
 from unmirage.text.openers import opener

@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.evaluate.judges.phrases import PhraseJudge
+from unmirage.evaluate.judges.official import PhraseJudge
 from unmirage.records import Verdict
 
 

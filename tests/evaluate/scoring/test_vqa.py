@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.scoring import submitted_accuracy, textvqa_accuracy, vqa_accuracy
-from unmirage.evaluate.scoring.vqa import agreement
+from unmirage.evaluate.scoring.answers import agreement
 
 
 @pytest.mark.parametrize(("count", "value"), [(0, 0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1), (10, 1)])

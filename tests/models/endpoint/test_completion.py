@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from unmirage.models.endpoint.client import Trouble
 from unmirage.models.endpoint.completion import Completion, read_completion
-from unmirage.models.endpoint.trouble import Trouble
 
 
 def body(message, why="stop", **fields):

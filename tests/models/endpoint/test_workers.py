@@ -8,7 +8,7 @@ import time
 import pytest
 
 from unmirage.models.endpoint import in_threads
-from unmirage.models.endpoint.pace import Pace, backoff, pause
+from unmirage.models.endpoint.chat import Pace, backoff, pause
 from unmirage.models.endpoint.workers import CalledOff
 
 

@@ -17,7 +17,7 @@ from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.models.encoding import encode_example, encode_prompts
 from unmirage.models.original_llava import CONVERT_FILE, convert
-from unmirage.models.original_llava.keys import EMBEDDINGS, HEAD
+from unmirage.models.original_llava.adapter import EMBEDDINGS, HEAD
 from unmirage.records import Query
 
 

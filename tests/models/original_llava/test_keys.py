@@ -2,7 +2,7 @@
 
 import pytest
 
-from unmirage.models.original_llava.keys import hub_name, hub_name_in_memory, is_derived, tower_name
+from unmirage.models.original_llava.adapter import hub_name, hub_name_in_memory, is_derived, tower_name
 
 LAYER = "layers.31.self_attn.q_proj.weight"
 

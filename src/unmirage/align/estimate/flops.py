@@ -20,16 +20,16 @@ from torch.utils._pytree import tree_iter, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.dataset import PassCollator, Row, Rows
 from unmirage.align.estimate.lengths import Load, Size
 from unmirage.align.features import can_be_kept, look, shown
 from unmirage.align.forward import PassBatch, raw_outputs, spoken
+from unmirage.align.lora import set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule, count
 from unmirage.align.objective import Need, StreamName
 from unmirage.align.plan import keeps_reference, needs_reference
 from unmirage.align.reference import KEPT, Reference
-from unmirage.align.streams import PassCollator, Row, Rows
-from unmirage.align.trainable import set_checkpointing
 
 _META = torch.device("meta")
 _SPOKEN = frozenset[Need]({"log_probs", "logits"})

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from unmirage.align.dataset import EncodedSamples, PassCollator, Row, Rows
 from unmirage.align.estimate.blocks import Shape, vision_tokens
 from unmirage.align.objective import StreamName
-from unmirage.align.streams import EncodedSamples, PassCollator, Row, Rows
 from unmirage.errors import UserError
 from unmirage.models.encoding import Example
 from unmirage.records import Sample

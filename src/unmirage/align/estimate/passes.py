@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unmirage.align.config import AlignConfig
-from unmirage.align.estimate.activations import Widths, block_saved, final_norm_saved, projector_saved
 from unmirage.align.estimate.blocks import Block, Shape
 from unmirage.align.estimate.lengths import Load, Size
+from unmirage.align.estimate.memory import Widths, block_saved, final_norm_saved, projector_saved
 from unmirage.align.objective import Method, Need, StreamName
 
 

@@ -11,16 +11,16 @@ import torch
 
 from unmirage.align.arguments import cut
 from unmirage.align.config import AlignConfig
-from unmirage.align.estimate.activations import Widths
+from unmirage.align.dataset import PairedStreams, Plan
 from unmirage.align.estimate.blocks import Shape, shape_of
 from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import Load, Size, SizedRows, position_limit, sized
-from unmirage.align.estimate.parameters import States, count_parameters, states
+from unmirage.align.estimate.memory import States, Widths, count_parameters, states
 from unmirage.align.estimate.passes import Passes
 from unmirage.align.estimate.result import Disk, Estimate, Layout, Memory, StreamLengths, Time, TooLong
-from unmirage.align.estimate.samples import rendered
-from unmirage.align.estimate.skeleton import Skeleton, Source
+from unmirage.align.estimate.skeleton import Skeleton, Source, rendered
 from unmirage.align.features import can_be_kept
+from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import make_method
 from unmirage.align.objective import Need, StreamName
 from unmirage.align.plan import (
@@ -35,8 +35,6 @@ from unmirage.align.plan import (
     stream_samples,
 )
 from unmirage.align.reference import KEPT
-from unmirage.align.streams import PairedStreams, Plan
-from unmirage.align.trainable import choose_trainable
 from unmirage.errors import UserError
 
 UTILISATION = 0.40  # share of the peak that training of models of this size reaches (PaLM, arXiv 2204.02311, table 3)

@@ -7,16 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from unmirage.align.methods.adaptive_rmu import AdaptiveRmu, AdaptiveRmuConfig
 from unmirage.align.methods.dpo import Dpo, DpoConfig
-from unmirage.align.methods.ga import Ga, GaConfig
-from unmirage.align.methods.grad_diff import GradDiff, GradDiffConfig
-from unmirage.align.methods.kl_min import KlMin, KlMinConfig
-from unmirage.align.methods.npo import Npo, NpoConfig
-from unmirage.align.methods.rmu import Rmu, RmuConfig
-from unmirage.align.methods.sft import Sft, SftConfig
-from unmirage.align.methods.sim_npo import SimNpo, SimNpoConfig
-from unmirage.align.methods.task_vector import TaskVector, TaskVectorConfig
+from unmirage.align.methods.gradient_ascent import Ga, GaConfig, GradDiff, GradDiffConfig, KlMin, KlMinConfig
+from unmirage.align.methods.npo import Npo, NpoConfig, SimNpo, SimNpoConfig
+from unmirage.align.methods.rmu import AdaptiveRmu, AdaptiveRmuConfig, Rmu, RmuConfig
+from unmirage.align.methods.sft import Sft, SftConfig, TaskVector, TaskVectorConfig
 from unmirage.align.objective import Method, MethodConfig
 from unmirage.registry import Registry
 

@@ -84,3 +84,29 @@ class Rmu(Method):
     def state(self) -> dict[str, Tensor]:
         """Return the control vector, which is needed to repeat or resume the run."""
         return {} if self._direction is None else {"control": self.config.scale * self._direction}
+
+
+class AdaptiveRmuConfig(RmuConfig):
+    """Settings of adaptive RMU."""
+
+    name: Literal["adaptive-rmu"] = "adaptive-rmu"  # type: ignore[assignment]  # own discriminator value
+    scale: float = Field(default=5.0, gt=0, description="length of the control vector, in norms of the activation")
+
+
+class AdaptiveRmu(Rmu):
+    """l = |h - scale * |h_ref| * v|^2 on forget + gamma * (cross-entropy + alpha * |h - h_ref|^2 on retain)."""
+
+    def forget_needs(self) -> frozenset[Need]:
+        """Return the reference's representations, for their norms."""
+        return frozenset({"hidden"})
+
+    def target(self, forget: Stream) -> Tensor:
+        """Return (places, width): scale * |h_ref| * v at each place."""
+        hidden = forget.ref.hidden
+        assert hidden is not None
+        lengths: Tensor = torch.linalg.vector_norm(hidden.float(), dim=-1, keepdim=True)
+        return self.config.scale * lengths * self.direction(hidden)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the direction."""
+        return {} if self._direction is None else {"direction": self._direction}

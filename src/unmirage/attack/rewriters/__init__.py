@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
-from unmirage.attack.rewriters.checked import Checked
-from unmirage.attack.rewriters.meaning import MeaningCheck
-from unmirage.attack.rewriters.rules import RuleRewriter
+from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
 from unmirage.registry import Registry
 

@@ -3,9 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
-from unmirage.attack.rewriters.base import Progress, RewriteReport, Wanted
-from unmirage.text.rewriter import paraphrase, rewrite
+import numpy as np
+import numpy.typing as npt
+
+from unmirage.attack.rewriters.base import Progress, Rewriter, RewriteReport, Wanted
+from unmirage.errors import UserError
+from unmirage.text.english.meaning import kept
+from unmirage.text.english.rewriter import paraphrase, rewrite
+
+
+class Encoder(Protocol):
+    """Maps each text to a unit vector, for example `unmirage.models.encoders.SentenceEncoder`."""
+
+    def encode(self, texts: Sequence[str], /) -> npt.NDArray[np.float64]:
+        """Return (texts, size)."""
+        ...
+
+
+class MeaningCheck:
+    """Accepts rewrites that keep enough of the query.
+
+    Args:
+        words: minimum share of the query's content words that a rewrite must keep; 0 disables this check.
+        encoder: sentence encoder; None checks words only.
+        similarity: minimum cosine similarity of rewrite and query, if there is an encoder.
+        encoder_name: distinguishes encoders in `key`, for example the folder's name.
+    """
+
+    def __init__(
+        self, words: float = 0.6, encoder: Encoder | None = None, similarity: float = 0.7, encoder_name: str = "encoder"
+    ) -> None:
+        for name, value in (("share of words", words), ("similarity", similarity)):
+            if not 0 <= value <= 1:
+                raise UserError(f"meaning check: {name} {value:g} is not between 0 and 1; use a value in that range")
+        self._words = words
+        self._encoder = encoder
+        self._similarity = similarity
+        self._encoder_name = encoder_name
+
+    @property
+    def key(self) -> str:
+        """Return a text that is equal for checks with equal settings."""
+        key = f"words>={self._words:g}"
+        return key if self._encoder is None else f"{key}, {self._encoder_name}>={self._similarity:g}"
+
+    def passes(self, query: str, rewrites: Sequence[str]) -> list[bool]:
+        """Return for each rewrite whether it keeps the meaning of `query`."""
+        passed = [kept(query, text) >= self._words for text in rewrites]
+        if self._encoder is None or not any(passed):
+            return passed
+        vectors = self._encoder.encode([query, *rewrites])
+        near = vectors[1:] @ vectors[0] >= self._similarity
+        return [both and bool(one) for both, one in zip(passed, near, strict=True)]
+
 
 _REWORD = {"open": rewrite, "avoid": paraphrase}
 
@@ -32,3 +85,45 @@ class RuleRewriter:
             if progress is not None:
                 progress(done, len(wanted))
         return found
+
+
+# Candidates requested per rewrite, plus a reserve.
+_TIMES = 2
+_SPARE = 4
+
+
+class Checked:
+    """Returns the first rewrites of `rewriter` that pass `check`.
+
+    Use it with fast rewriters: it requests more rewrites than needed.
+    """
+
+    def __init__(self, rewriter: Rewriter, check: MeaningCheck) -> None:
+        self.name = rewriter.name
+        self._rewriter = rewriter
+        self._check = check
+        self._report = RewriteReport(rewriter=self.name)
+
+    @property
+    def report(self) -> RewriteReport:
+        """Return how many rewrites were kept, and how many were dropped before enough were found."""
+        return self._report
+
+    def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
+        """Return up to `shots` rewrites for each request that keep the meaning; fewer if no more do."""
+        generous = [replace(one, shots=_TIMES * one.shots + _SPARE) for one in wanted]
+        offered = self._rewriter.reword(generous, progress)
+        return [self._chosen(one, texts) for one, texts in zip(wanted, offered, strict=True)]
+
+    def _chosen(self, wanted: Wanted, texts: Sequence[str]) -> list[str]:
+        chosen: list[str] = []
+        dropped = 0
+        for text, passed in zip(texts, self._check.passes(wanted.query, texts), strict=True):
+            if len(chosen) == wanted.shots:
+                break
+            if passed:
+                chosen.append(text)
+            else:
+                dropped += 1
+        self._report = self._report.plus(queries=1, asked=wanted.shots, kept=len(chosen), dropped_meaning=dropped)
+        return chosen

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.black_box import Ranked, drawn, successive_halving
-from unmirage.attack.search.config import Form, SearchConfig
-from unmirage.attack.search.forms import as_it_is, opening_with, without_opener
-from unmirage.attack.search.halves import Halves, halves
-from unmirage.attack.search.measure import Measure, Meter, Progress
+from unmirage.attack.search.config import Form, SearchConfig, as_it_is, opening_with, without_opener
+from unmirage.attack.search.measure import Halves, Measure, Meter, Progress, halves, known_words, word_tokens
 from unmirage.attack.search.result import Baseline, FoundWord, SearchResult
-from unmirage.attack.search.white_box import first_order
-from unmirage.attack.search.words import known_words, word_tokens
+from unmirage.attack.search.strategies import Ranked, drawn, first_order, successive_halving
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.intervals import Mean, mean
@@ -23,9 +19,9 @@ from unmirage.models.gradients import opener_gradient
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query, Sample
+from unmirage.text.english.rewriter import can_open
 from unmirage.text.openers import opener
-from unmirage.text.refusal_starts import starts_for
-from unmirage.text.rewriter import can_open
+from unmirage.text.refusals import starts_for
 
 
 def search(

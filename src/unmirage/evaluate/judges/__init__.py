@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
-from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel
-from unmirage.evaluate.judges.phrases import PhraseJudge
+from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel, PhraseJudge
 from unmirage.registry import Registry
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import TextJudge
 from unmirage.records import Query, Verdict
-from unmirage.run.json_files import read_json
+from unmirage.run.files import read_json
 from unmirage.text.openers import words
 
 

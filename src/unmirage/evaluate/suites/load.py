@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unmirage.attack.one_word import as_query
-from unmirage.data.ids import with_unique_ids
+from unmirage.attack.plan import as_query
 from unmirage.data.images import Pictures
+from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_by_category
 from unmirage.errors import UserError
-from unmirage.evaluate.suites import mm_safetybench, scienceqa, single, spa_vl, vlguard, vqa
+from unmirage.evaluate.suites import mm_safetybench, safety, scienceqa, vqa
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
 from unmirage.records import Gold, Kind, Query, Sample
 from unmirage.registry import Registry
@@ -20,10 +20,10 @@ SUITES: Registry[Suite] = Registry(
     "suite",
     "unmirage.suites",
     {
-        **vlguard.SUITES,
-        **spa_vl.SUITES,
+        **safety.VLGUARD,
+        **safety.SPA_VL,
         **mm_safetybench.SUITES,
-        **single.SUITES,
+        **safety.SINGLE,
         **vqa.SUITES,
         **scienceqa.SUITES,
     },

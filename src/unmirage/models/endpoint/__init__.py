@@ -3,8 +3,7 @@
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
 from unmirage.models.endpoint.completion import Completion
-from unmirage.models.endpoint.settings import EndpointSettings
-from unmirage.models.endpoint.spec import EndpointSpec, is_endpoint, parse_endpoint
+from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, is_endpoint, parse_endpoint
 from unmirage.models.endpoint.vlm import EndpointVLM
 from unmirage.models.endpoint.workers import in_threads
 

@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from unmirage.errors import UserError
 from unmirage.models.endpoint.accounting import Accounting
+from unmirage.models.endpoint.client import Trouble
 from unmirage.models.endpoint.completion import Completion, read_completion
-from unmirage.models.endpoint.pace import Pace, backoff, pause
-from unmirage.models.endpoint.settings import EndpointSettings
-from unmirage.models.endpoint.spec import EndpointSpec, api_key
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, api_key
+from unmirage.models.endpoint.workers import CalledOff
+
+
+class Pace:
+    """Spaces requests evenly, and delays all of them if the server asks for it.
+
+    Args:
+        per_minute: maximum requests per minute over all threads; None for no limit.
+    """
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gap = 0.0 if per_minute is None else 60 / per_minute
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, stop: threading.Event | None) -> None:
+        """Wait for the next free slot and reserve it."""
+        with self._lock:
+            start = max(time.monotonic(), self._next)
+            self._next = start + self._gap
+        pause(start - time.monotonic(), stop)
+
+    def hold(self, seconds: float) -> None:
+        """Delay all requests by at least `seconds`."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+def pause(seconds: float, stop: threading.Event | None) -> None:
+    """Sleep, but end early when `stop` is set.
+
+    Raises:
+        CalledOff: `stop` is set.
+    """
+    if stop is None:
+        time.sleep(max(0.0, seconds))
+    elif stop.wait(max(0.0, seconds)):
+        raise CalledOff
+
+
+def backoff(base: float, attempt: int, longest: float) -> float:
+    """Return the delay in seconds before retry `attempt` (from 0): exponential backoff with random jitter."""
+    wait: float = min(longest, base * 2 ** min(attempt, 30))
+    return wait * random.uniform(0.5, 1)
+
 
 Message = Mapping[str, Any]
 

@@ -17,10 +17,46 @@ from typing import Any, cast
 import httpx2
 import openai
 
-from unmirage.models.endpoint.settings import EndpointSettings
-from unmirage.models.endpoint.spec import EndpointSpec
-from unmirage.models.endpoint.trouble import Trouble, may_pass
+from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec
 from unmirage.text.printable import short
+
+# Timeout, conflict, too early, too many requests; server errors (5xx) are transient too.
+_PASSING = frozenset({408, 409, 425, 429})
+
+
+class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be retried
+    """A request without a usable response.
+
+    Attributes:
+        reason: one line, without secrets.
+        passing: whether a retry may succeed.
+        status: HTTP status; None if there is none, or if it was not the cause.
+        wait: seconds to wait, as the server requests.
+        unreachable: whether no connection was made.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        passing: bool = True,
+        status: int | None = None,
+        wait: float | None = None,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.passing = passing
+        self.status = status
+        self.wait = wait
+        self.unreachable = unreachable
+
+
+def may_pass(status: int, code: str | None) -> bool:
+    """Return whether to retry a request with this HTTP status and server error code."""
+    # OpenAI also uses status 429 for accounts without credit.
+    return (status in _PASSING or status >= 500) and code != "insufficient_quota"
+
 
 # Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
 _HEADERS = frozenset(

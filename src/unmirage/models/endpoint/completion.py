@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

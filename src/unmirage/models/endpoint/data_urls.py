@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.models.endpoint.settings import EndpointSettings
+from unmirage.models.endpoint.spec import EndpointSettings
 
 
 class DataUrls:

@@ -11,8 +11,7 @@ from unmirage.models.base import GenerationConfig
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
 from unmirage.models.endpoint.data_urls import DataUrls
-from unmirage.models.endpoint.settings import EndpointSettings
-from unmirage.models.endpoint.spec import parse_endpoint
+from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.workers import in_threads
 from unmirage.records import Failure, Query, Response
 

@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 _MODEL_TYPES = ("llava", "llava_llama")
 _ARCHITECTURE = "LlavaLlamaForCausalLM"

@@ -10,15 +10,20 @@ from typing import Any
 from transformers import GenerationConfig, LlavaConfig
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.adapter import is_adapter, merge_adapter
-from unmirage.models.original_llava.assemble import check, renamed, with_rows, with_second_layer, with_tower
+from unmirage.models.original_llava.adapter import EMBEDDINGS, TOWER, is_adapter, merge_adapter
+from unmirage.models.original_llava.assemble import (
+    SHARD_BYTES,
+    check,
+    renamed,
+    with_rows,
+    with_second_layer,
+    with_tower,
+    write_weights,
+)
 from unmirage.models.original_llava.config import OriginalConfig, read_config
-from unmirage.models.original_llava.folder import local_folder
-from unmirage.models.original_llava.keys import EMBEDDINGS, TOWER
-from unmirage.models.original_llava.stored import Weights, open_weights
+from unmirage.models.original_llava.stored import Weights, local_folder, open_weights
 from unmirage.models.original_llava.tokens import IMAGE, PAD, asks_as_original, make_processor, read_tokenizer
 from unmirage.models.original_llava.tower import Tower, known_tower, open_tower
-from unmirage.models.original_llava.write import SHARD_BYTES, write_weights
 from unmirage.run.files import new_folder, write_json_atomic
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import describe_machine

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -141,3 +142,27 @@ def _read(file: Path, name: str) -> Tensor:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:160]
+
+
+# Weights and small files; no code and no weights for other frameworks.
+_WANTED = ("*.json", "*.safetensors", "*.model", "*.jinja")
+
+
+def local_folder(option: str, source: str, *, from_pickle: bool) -> Path:
+    """Return the folder of a checkpoint; an id of the form owner/name is downloaded from the hub.
+
+    Args:
+        option: name of the option, for messages.
+        source: folder or hub id.
+        from_pickle: download pickles too.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if folder.exists() or len(folder.parts) != 2 or source.startswith((".", "/", "~")):
+        raise UserError(f"{option} '{source}': no such folder, and not a hub id; give a folder or a hub id owner/name")
+    try:
+        return Path(snapshot_download(source, allow_patterns=[*_WANTED, *(["*.bin"] if from_pickle else [])]))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{option} '{source}': no such folder, and the download failed ({reason})") from None

@@ -10,9 +10,9 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import CLIPVisionConfig
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.keys import is_derived, tower_name
+from unmirage.models.original_llava.adapter import is_derived, tower_name
 from unmirage.models.original_llava.stored import Weights, open_weights
-from unmirage.run.json_files import read_object
+from unmirage.run.files import read_object
 
 _LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,

@@ -7,7 +7,7 @@ import pytest
 
 from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge, remembering
 from unmirage.models.endpoint import Chat, EndpointSettings, parse_endpoint
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 
 
 class Scripted:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from unmirage.data.images import ImageFolder
 from unmirage.evaluate.judges.llm.askers import TEMPERATURES, UNREADABLE
-from unmirage.models.endpoint.trouble import Trouble
+from unmirage.models.endpoint.client import Trouble
 from unmirage.records import Kind, Query, Response, Verdict
 
 

@@ -1,0 +1,99 @@
+"""The work directory of a run: reference caches, checkpoints and the loss log."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from unmirage.run.files import sync_folder, write_text_atomic
+
+_WRITING = ".writing"
+
+
+class Checkpoints:
+    """The checkpoints of one run in one folder. A checkpoint gets its final name when it is completely on disk."""
+
+    def __init__(self, folder: Path, keep_last: int) -> None:
+        self.folder = folder
+        self._keep_last = keep_last
+
+    @property
+    def staging(self) -> Path:
+        """Return the folder of a checkpoint that is being written."""
+        return self.folder / _WRITING
+
+    def steps(self) -> list[int]:
+        """Return the steps of all complete checkpoints, ascending."""
+        return sorted(int(path.name.removeprefix("step-")) for path in self.folder.glob("step-*"))
+
+    def path(self, step: int) -> Path:
+        """Return the path of a step's checkpoint."""
+        return self.folder / f"step-{step}"
+
+    def latest(self) -> Path | None:
+        """Return the newest complete checkpoint."""
+        steps = self.steps()
+        return self.path(steps[-1]) if steps else None
+
+    def clear_incomplete(self) -> list[str]:
+        """Remove incomplete checkpoints of a crashed process; return their names."""
+        found = [path.name for path in self.staging.glob("*")]
+        shutil.rmtree(self.staging, ignore_errors=True)
+        return found
+
+    def settle(self, written: Path, step: int) -> None:
+        """Rename a complete checkpoint to its final name, and remove surplus ones."""
+        sync_folder(written)
+        shutil.rmtree(self.path(step), ignore_errors=True)
+        written.replace(self.path(step))
+        for old in self.steps()[: -self._keep_last]:
+            shutil.rmtree(self.path(old))
+
+    def clear(self) -> None:
+        """Remove all checkpoints."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Work:
+    """The files of one run's work directory."""
+
+    def __init__(self, folder: Path, keep_last: int) -> None:
+        self.caches = folder / "caches"
+        self.checkpoints = Checkpoints(folder / "checkpoints", keep_last)
+        self.scratch = folder / "trainer"
+        self.log = folder / "log.jsonl"
+
+    def clear_incomplete(self) -> tuple[str, ...]:
+        """Remove incomplete files of a crashed process; return their names."""
+        torn = sorted(self.caches.glob(".*.tmp"))
+        for path in torn:
+            path.unlink()
+        return (*self.checkpoints.clear_incomplete(), *(path.name for path in torn))
+
+    def steps(self) -> list[dict[str, float]]:
+        """Return the logged loss parts of all steps; an incomplete last line is ignored."""
+        if not self.log.is_file():
+            return []
+        lines = self.log.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line)["parts"] for line in lines[:-1]]
+
+    def record(self, step: int, parts: dict[str, float]) -> None:
+        """Log a step."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(_line(step, parts))
+
+    def keep_steps(self, steps: int) -> list[dict[str, float]]:
+        """Delete the log after `steps` steps, which will be repeated; return the rest."""
+        kept = self.steps()[:steps]
+        write_text_atomic(self.log, "".join(_lines(kept)))
+        return kept
+
+
+def _lines(parts: Iterable[dict[str, float]]) -> Iterable[str]:
+    return (_line(step, one) for step, one in enumerate(parts, start=1))
+
+
+def _line(step: int, parts: dict[str, float]) -> str:
+    return json.dumps({"step": step, "loss": sum(parts.values()), "parts": parts}) + "\n"

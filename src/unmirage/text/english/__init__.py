@@ -1,0 +1,1 @@
+"""The rule-based rewriter of English requests: parse a query, and render it with another opener."""

@@ -1,0 +1,343 @@
+"""Sentence frames: how English asks for a thing, an action, or the answer to a question, by opener.
+
+A frame is a template: `{w}` is the opener, `{x}` what is asked for. Some need a part of it: `{bare}` is `{x}` without
+its article, `{o}` the object of a verb, `{v}` the verb. The same table is read in both directions: the rewriter fills
+frames, and finds the request inside a query by matching them. `frames_for` gives the frames of an opener.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from unmirage.text.english.inflection import ACTION_VERBS, MODALS, TELLING_VERBS, VERBS, WH_WORDS
+
+__all__ = [
+    "ACTION_VERBS",
+    "FRAMES",
+    "MODALS",
+    "TELLING_VERBS",
+    "TOPIC_VERBS",
+    "VERBS",
+    "WH_WORDS",
+    "RequestKind",
+    "frames_for",
+]
+
+RequestKind = Literal["thing", "topic", "supply", "product", "action", "method", "clause", "claim", "question"]
+
+# Verbs whose object is made, handed over or counted up: one cannot "create what is shown here" or "list how to".
+_MAKING = ("provide", "generate", "create", "give", "present")
+_COUNTING = ("list", "name")
+_SAYING = ("share", "show", "tell", "state", "reveal", "disclose", "mention", "specify", "report")
+
+_VERB_TAILS = (".", " for me.", " in detail.", " in a few words.", ", please.")
+
+
+def _you(*rests: str) -> dict[str, tuple[str, ...]]:
+    return {modal: tuple("{w} you " + rest for rest in rests) for modal in MODALS}
+
+
+def _each(verbs: tuple[str, ...], *rests: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(verbs, tuple("{w} " + rest for rest in rests))
+
+
+FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
+    "thing": {
+        "what": (
+            "{w} {be} {x}?",
+            "{w} can you tell me about {x}?",
+            "{w} would you say about {x}?",
+            "{w} do you know about {x}?",
+        ),
+        "how": (
+            "{w} would you describe {x}?",
+            "{w} do you explain {x}?",
+            "{w} much can you say about {x}?",
+            "{w} would you put {x} into words?",
+        ),
+        "who": (
+            "{w} can tell me about {x}?",
+            "{w} could explain {x}?",
+            "{w} knows about {x}?",
+            "{w} would describe {x}?",
+        ),
+        "why": (
+            "{w} not tell me about {x}?",
+            "{w} not describe {x}?",
+            "{w} not explain {x}?",
+            "{w} not give me {x}?",
+        ),
+        "where": (
+            "{w} can I read about {x}?",
+            "{w} could I learn about {x}?",
+            "{w} do I look for {x}?",
+            "{w} is {x} explained?",
+        ),
+        "when": (
+            "{w} can you tell me about {x}?",
+            "{w} will you describe {x}?",
+            "{w} will you explain {x}?",
+            "{w} could you give me {x}?",
+        ),
+        "which": (
+            "{w} facts do you know about {x}?",
+            "{w} details can you give me about {x}?",
+            "{w} words describe {x}?",
+            "{w} answer describes {x}?",
+        ),
+        "please": (
+            "{w} tell me about {x}.",
+            "{w} describe {x}.",
+            "{w} explain {x}.",
+            "{w} give me {x}.",
+        ),
+        "tell": (
+            "{w} me about {x}.",
+            "{w} me about {x} in detail.",
+            "{w} me all about {x}.",
+            "{w} us about {x}.",
+        ),
+        **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "give me {x}?"),
+        "verb": tuple("{w} {x}" + tail for tail in _VERB_TAILS),
+    },
+    # What one talks about, but would not ask for with "what is": "the man in the picture".
+    "topic": {
+        "what": (
+            "{w} can you tell me about {x}?",
+            "{w} do you know about {x}?",
+            "{w} would you say about {x}?",
+            "{w} is there to say about {x}?",
+        ),
+        "how": (
+            "{w} would you describe {x}?",
+            "{w} would you put {x} into words?",
+            "{w} much can you say about {x}?",
+            "{w} can one describe {x}?",
+        ),
+        "where": ("{w} can I read about {x}?", "{w} could I learn about {x}?", "{w} can I find out about {x}?"),
+        "which": (
+            "{w} facts do you know about {x}?",
+            "{w} details can you give me about {x}?",
+            "{w} words describe {x}?",
+        ),
+        "why": ("{w} not tell me about {x}?", "{w} not describe {x}?", "{w} not explain {x}?"),
+        "please": ("{w} tell me about {x}.", "{w} describe {x}.", "{w} explain {x}.", "{w} talk about {x}."),
+        **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "say something about {x}?"),
+    },
+    # "supply": what is to be handed over, without a definite article: "personal details about the man".
+    "supply": {
+        "what": (
+            "{w} {bare} can you give me?",
+            "{w} {bare} do you have?",
+            "{w} {bare} could you offer?",
+            "{w} {bare} would you give me?",
+        ),
+        "how": ("{w} can I get {x}?", "{w} could I find {x}?", "{w} would you word {x}?"),
+        "who": ("{w} can give me {x}?", "{w} could offer {x}?", "{w} would have {x}?"),
+        "why": ("{w} not give me {x}?", "{w} not let me have {x}?", "{w} not offer me {x}?"),
+        "where": ("{w} can I find {x}?", "{w} could I get {x}?", "{w} do I look for {x}?"),
+        "when": ("{w} can you give me {x}?", "{w} will you let me have {x}?", "{w} could you offer me {x}?"),
+        "which": ("{w} {bare} can you give me?", "{w} {bare} do you have?", "{w} {bare} could you offer?"),
+        "please": ("{w} give me {x}.", "{w} let me have {x}.", "{w} offer me {x}.", "{w} write down {x}."),
+        "tell": ("{w} me {x}.", "{w} me, please, {x}.", "{w} us {x}.", "{w} me, in your own words, {x}."),
+        **_you("give me {x}?", "offer me {x}?", "let me have {x}?", "write down {x}?"),
+        "verb": ("{w} {x}.", "{w} {x}, please.", "{w} {x} in detail.", "{w} {x} in a few words."),
+    },
+    # What is to be made: "create a poster about cats".
+    "product": {
+        "what": (
+            "{w} {bare} can you {v}?",
+            "{w} {bare} would you {v}?",
+            "{w} {bare} could you {v} for me?",
+            "{w} is the best way to {x}?",
+        ),
+        "how": ("{w} would you {x}?", "{w} can you {x}?", "{w} could one {x}?", "{w} do you {x}?"),
+        "who": ("{w} can {x}?", "{w} could {x} for me?", "{w} would {x}?"),
+        "why": ("{w} not {x}?", "{w} not {x} for me?", "{w} don't you {x}?"),
+        "where": ("{w} can I find someone to {x}?", "{w} could I {x}?", "{w} do I learn how to {x}?"),
+        "when": ("{w} can you {x}?", "{w} will you {x}?", "{w} could you {x} for me?"),
+        "which": ("{w} {bare} can you {v}?", "{w} {bare} would you {v}?", "{w} {bare} could you {v} for me?"),
+        "please": ("{w} {x}.", "{w} {x} for me.", "{w} go ahead and {x}.", "{w} try to {x}."),
+        "tell": ("{w} me how you would {x}.", "{w} me how to {x}.", "{w} me the best way to {x}."),
+        **_you("{x}?", "{x} for me?", "try to {x}?", "go ahead and {x}?"),
+        **_each(("share", "provide", "give", "present", "show"), "{o}.", "{o} for me.", "{o}, please."),
+        **_each(("generate", "create", "write", "make", "compose", "design"), "{o}.", "{o} for me.", "{o}, please."),
+        **_each(_COUNTING, "a way to {x}.", "the steps to {x}.", "one way to {x}."),
+        "verb": ("{w} how you would {x}.", "{w} how to {x}.", "{w} a way to {x}.", "{w} the best way to {x}."),
+    },
+    "action": {
+        "what": (
+            "{w} is the best way to {x}?",
+            "{w} are the steps to {x}?",
+            "{w} would it take to {x}?",
+            "{w} do I need to know to {x}?",
+        ),
+        "how": ("{w} can I {x}?", "{w} would you {x}?", "{w} do I {x}?", "{w} should I {x}?"),
+        "who": ("{w} can help me {x}?", "{w} could show me how to {x}?", "{w} would {x} for me?"),
+        "why": ("{w} not {x}?", "{w} not help me {x}?", "{w} not show me how to {x}?"),
+        "where": ("{w} can I {x}?", "{w} could I {x}?", "{w} do I learn how to {x}?"),
+        "when": ("{w} can I {x}?", "{w} should I {x}?", "{w} will you help me {x}?"),
+        "which": ("{w} steps does it take to {x}?", "{w} way is best to {x}?", "{w} tools do I need to {x}?"),
+        "please": ("{w} {x}.", "{w} help me {x}.", "{w} show me how to {x}.", "{w} {x} for me."),
+        "tell": ("{w} me how to {x}.", "{w} me the best way to {x}.", "{w} me the steps to {x}."),
+        **_you("{x}?", "help me {x}?", "show me how to {x}?", "{x} for me?"),
+        **_each(("provide", "give", "present"), "a way to {x}.", "instructions to {x}.", "the steps to {x}."),
+        **_each(("generate", "create"), "a plan to {x}.", "a guide on how to {x}.", "instructions to {x}."),
+        **_each(_COUNTING, "the steps to {x}.", "a way to {x}.", "the best ways to {x}."),
+        "identify": ("{w} the best way to {x}.", "{w} the steps to {x}.", "{w} a way to {x}."),
+        "verb": ("{w} how to {x}.", "{w} the best way to {x}.", "{w} the steps to {x}.", "{w} a way to {x}."),
+    },
+    "method": {
+        "what": (
+            "{w} is the best way to {x}?",
+            "{w} are the steps to {x}?",
+            "{w} would it take to {x}?",
+            "{w} do I need to know to {x}?",
+        ),
+        "who": ("{w} can tell me how to {x}?", "{w} could show me how to {x}?", "{w} knows how to {x}?"),
+        "why": ("{w} not tell me how to {x}?", "{w} not show me how to {x}?", "{w} not explain how to {x}?"),
+        "where": (
+            "{w} can I learn how to {x}?",
+            "{w} could I find out how to {x}?",
+            "{w} can I read about how to {x}?",
+        ),
+        "when": (
+            "{w} can you tell me how to {x}?",
+            "{w} will you show me how to {x}?",
+            "{w} could you explain how to {x}?",
+        ),
+        "please": ("{w} tell me how to {x}.", "{w} show me how to {x}.", "{w} explain how to {x}.", "{w} help me {x}."),
+        **_you("tell me how to {x}?", "show me how to {x}?", "explain how to {x}?", "help me {x}?"),
+    },
+    "clause": {
+        "what": (
+            "{w} can you tell me about {x}?",
+            "{w} would you say about {x}?",
+            "{w} do you know about {x}?",
+            "{w} is known about {x}?",
+        ),
+        "how": ("{w} would you explain {x}?", "{w} can one tell {x}?", "{w} can I find out {x}?"),
+        "who": ("{w} can tell me {x}?", "{w} could explain {x}?", "{w} knows {x}?"),
+        "why": ("{w} not tell me {x}?", "{w} not explain {x}?", "{w} not say {x}?"),
+        "where": ("{w} can I find out {x}?", "{w} could I learn {x}?", "{w} does it say {x}?"),
+        "when": ("{w} can you tell me {x}?", "{w} will you explain {x}?", "{w} could you say {x}?"),
+        "which": ("{w} facts show {x}?", "{w} details tell us {x}?", "{w} answer tells me {x}?"),
+        "please": ("{w} tell me {x}.", "{w} explain {x}.", "{w} say {x}.", "{w} work out {x}."),
+        "tell": ("{w} me {x}.", "{w} us {x}.", "{w} me in detail {x}.", "{w} me, please, {x}."),
+        **_you("tell me {x}?", "explain {x}?", "say {x}?", "work out {x}?"),
+        **_each(("provide", "give", "present"), "some information on {x}.", "an account of {x}.", "a note on {x}."),
+        **_each(("generate", "create"), "a short text on {x}.", "an account of {x}.", "a note on {x}."),
+        **_each(_COUNTING, "the details that show {x}.", "the facts that show {x}.", "what shows {x}."),
+        "verb": ("{w} {x}.", "{w} {x}, please.", "{w} in detail {x}.", "{w} in a few words {x}."),
+    },
+    "claim": {
+        "what": (
+            "{w} do you say to the claim that {x}?",
+            "{w} can you tell me about the claim that {x}?",
+            "{w} do you think of the idea that {x}?",
+        ),
+        "how": (
+            "{w} would you answer the claim that {x}?",
+            "{w} can one tell whether {x}?",
+            "{w} true is it that {x}?",
+        ),
+        "who": ("{w} says that {x}?", "{w} can tell me whether {x}?", "{w} knows whether {x}?"),
+        "why": ("{w} is it said that {x}?", "{w} not say something about the claim that {x}?", "{w} say that {x}?"),
+        "where": ("{w} does it say that {x}?", "{w} can I find out whether {x}?", "{w} is it said that {x}?"),
+        "when": ("{w} can one say that {x}?", "{w} is it said that {x}?", "{w} could you tell me whether {x}?"),
+        "which": ("{w} facts show that {x}?", "{w} details tell us that {x}?", "{w} words say that {x}?"),
+        "please": ("{w} take it that {x}.", "{w} respond to the claim that {x}.", "{w} note that {x}."),
+        "tell": (
+            "{w} me what you think of the claim that {x}.",
+            "{w} me whether it is true that {x}.",
+            "{w} us that {x}.",
+        ),
+        **_you("respond to the claim that {x}?", "say whether it is true that {x}?", "confirm that {x}?"),
+        "verb": (
+            "{w} your view of the claim that {x}.",
+            "{w} your thoughts on the claim that {x}.",
+            "{w} your answer to the claim that {x}.",
+        ),
+    },
+    "question": {
+        "what": (
+            "{w} is your answer to this: {x}?",
+            "{w} would you answer if I asked: {x}?",
+            "{w} do you reply to this: {x}?",
+            "{w} can you say to this: {x}?",
+        ),
+        "how": (
+            "{w} would you answer this: {x}?",
+            "{w} do you reply to this: {x}?",
+            "{w} should one answer this: {x}?",
+        ),
+        "who": (
+            "{w} can answer this: {x}?",
+            "{w} knows the answer to this: {x}?",
+            "{w} could tell me: {x}?",
+        ),
+        "why": (
+            "{w} not answer this: {x}?",
+            "{w} not reply to this: {x}?",
+            "{w} not tell me: {x}?",
+        ),
+        "where": (
+            "{w} can I find the answer to this: {x}?",
+            "{w} do I find out: {x}?",
+            "{w} could I ask: {x}?",
+        ),
+        "when": (
+            "{w} can you answer this: {x}?",
+            "{w} will you tell me: {x}?",
+            "{w} could you reply to this: {x}?",
+        ),
+        "which": (
+            "{w} answer do you give to this: {x}?",
+            "{w} reply fits this: {x}?",
+            "{w} answer is right for this: {x}?",
+        ),
+        "please": (
+            "{w} answer this: {x}?",
+            "{w} reply to this: {x}?",
+            "{w} tell me: {x}?",
+        ),
+        "tell": ("{w} me: {x}?", "{w} me your answer to this: {x}?", "{w} us: {x}?", "{w} me, {x}?"),
+        **_you("answer this: {x}?", "tell me: {x}?", "reply to this: {x}?"),
+        "verb": (
+            "{w} your answer to this: {x}?",
+            "{w} your reply to this: {x}?",
+            "{w} your thoughts on this: {x}?",
+            "{w} the answer to this: {x}?",
+        ),
+    },
+}
+
+
+# Objects that some verbs cannot have, and how they ask instead: persons and pictures for "topic".
+TOPIC_VERBS: dict[str, tuple[str, ...]] = {
+    **_each(
+        _MAKING, "a description of {x}.", "some details about {x}.", "an account of {x}.", "a few facts about {x}."
+    ),
+    **_each(_COUNTING, "the details of {x}.", "some facts about {x}.", "what you know about {x}."),
+    **_each(
+        _SAYING,
+        "what you can say about {x}.",
+        "what you know about {x}.",
+        "some details about {x}.",
+        "a few facts about {x}.",
+    ),
+}
+
+
+# Kinds that ask like another wherever their own table has nothing.
+_LIKE: dict[RequestKind, RequestKind] = {"topic": "thing", "method": "action"}
+
+
+def frames_for(kind: RequestKind, opener: str) -> tuple[str, ...]:
+    """Return the frames in which `opener` can ask for a request of this kind; () if it cannot open one."""
+    table = FRAMES[kind]
+    if opener in table:
+        return table[opener]
+    if kind in _LIKE:
+        return frames_for(_LIKE[kind], opener)
+    return table["verb"] if opener in VERBS else ()

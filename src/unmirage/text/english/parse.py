@@ -1,0 +1,323 @@
+"""A query in, the request inside it out, whichever way it asks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+
+from unmirage.text.english.frames import FRAMES, MODALS, WH_WORDS, RequestKind
+from unmirage.text.english.imperatives import PREPARING, from_command
+from unmirage.text.english.indirect import indirect
+from unmirage.text.english.inflection import gerund_base, third_persons
+from unmirage.text.english.lexicon import (
+    AUXILIARIES,
+    BASE_VERBS,
+    DETERMINERS,
+    PREPOSITIONS,
+    PRONOUNS,
+    STRONG_VERBS,
+    WEAK_VERBS,
+    WH,
+    is_participle,
+)
+from unmirage.text.english.meaning import Request
+from unmirage.text.english.nouns import from_noun_phrase, is_plural_noun
+from unmirage.text.english.subjects import bare_words
+from unmirage.text.openers import decapitalise, opener
+from unmirage.text.sentences import fronted, sentences, with_adjunct, without_filler
+
+_LONGEST = 3000  # characters; what is longer is quoted as it stands
+_ENDS = " .?!"
+_SOMEBODY = r"(?:you|u|someone|anyone|somebody|anybody|one of you)"
+_POLITE = r"(?:(?:please|kindly|possibly|perhaps|also|just|maybe),? )*"
+# How a request is wrapped, and what is inside: a command, a clause or noun phrase, or something to do.
+_WRAPPED: tuple[tuple[str, str], ...] = (
+    (r"would you (?:say|think|agree)(?: that)? (?P<x>.+)", "whether"),
+    (rf"(?:can|could|would|will|won['’]t|can['’]t) {_SOMEBODY} {_POLITE}"
+     rf"(?:be (?:so )?(?:kind|able)(?: enough)?(?: as)? to )?{_POLITE}(?P<x>.+)", "command"),
+    (rf"(?:are|were) you able to {_POLITE}(?P<x>.+)", "command"),
+    (rf"(?:is|would) it (?:be )?possible (?:for you )?to {_POLITE}(?P<x>.+)", "command"),
+    (rf"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|ask|expect) (?:for )?you to "
+     rf"{_POLITE}(?P<x>.+)", "command"),
+    (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish)(?: to)? (?:know|learn|find out|understand|hear)"
+     r"(?: more)?(?: about)? (?P<x>.+)", "asked"),
+    (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|plan|am trying|are trying) to (?P<x>.+)", "method"),
+    (r"(?:i|we)(?: am|['’]m| are|['’]re)? (?:wonder|wondering|curious)(?: about| to know)? (?P<x>.+)", "asked"),
+    (r"(?:do you (?:know|have any idea|happen to know)|any idea|you know)(?: about)? (?P<x>.+)", "asked"),
+    (r"(?:can|could|may|might) (?:i|we) (?:ask|know|learn)(?: you)?(?: about)? (?P<x>.+)", "asked"),
+    (r"(?:let me|let us) (?:know|ask)(?: about)? (?P<x>.+)", "asked"),
+    (r"i(?: would|['’]d)? (?:want|need|like) (?P<x>(?:a|an|some|the) .+)", "asked"),
+    (r"(?:can|could|may) (?:i|we) (?:have|get|see) (?P<x>(?:a|an|some|the|your) .+)", "asked"),
+    (r"(?:would|do) you mind (?P<x>\w+ing .+)", "gerund"),
+    (r"(?:is there|are there) (?:a|any|some) (?:way|ways) (?:for \w+ )?to (?P<x>.+)", "method"),
+    (r"(?:please )?help (?:me|us)(?: to)? (?P<x>.+)", "command"),
+    (r"(?:i|we) need (?:some |your )?(?:help|assistance) (?:with |in )?(?P<x>\w+ing .+)", "gerund"),
+    (r"(?:please )?(?:answer|respond to|reply to) (?:the|this|my|these)(?: following)? questions?[:,]? "
+     r"(?P<x>.+)", "request"),
+    (r"how to (?P<x>.+)", "method"),
+    (r"how (?:do|can|could|should|would|might) (?:i|we|you|one|someone|somebody)(?: \w+ly)? "
+     r"(?P<x>(?!(?:know|feel|think|like|see|mean|look|believe|say|have)\b).+)", "method"),
+    (r"why (?:not|don['’]t you|don['’]t we) (?P<x>.+)", "command"),
+    (r"(?:what|how) about (?P<x>.+)", "topic"),
+)  # fmt: skip
+_PATTERNS = tuple((re.compile(pattern, re.I), kind) for pattern, kind in _WRAPPED)
+_SEEING = re.compile(
+    r"(?:can|could) (?:you|one) (?:see|hear|spot|notice|detect|feel|understand|recogni[sz]e if)\b", re.I
+)
+_COPULA = re.compile(r"what(?:\s+(?:is|are|was|were)|['’]s)\s+(?P<x>.+)", re.I)
+_PLURAL_COPULA = re.compile(r"what (?:are|were) (?P<x>(?:\S+ ){2,}\S+)", re.I)
+_QUESTION_WORDS = (
+    "what|which|who|whose|where|when|why|how|is|are|was|were|can|could|do|does|did|has|have|will|would|should"
+)
+_ASKING = rf"(?=(?:(?:from|in|at|for|on|to|of|with|by) (?=what|which|whom|whose))?(?:{_QUESTION_WORDS})\b)"
+_LINK = re.compile(rf"(?P<link>,? (?:and|or|but)(?: also| if so,?)? |; ?|, ){_ASKING}", re.I)
+_LEFT = re.compile(
+    r" (?:and|or) (?P<x>(?:should|can|could|will|would|is|are|do|does) (?:i|you|it|he|she|they|we|this|the)\b.*)", re.I
+)
+_WHAT_IF = re.compile(r"what (?:if|happens if|would happen if|happens when) (?P<x>.+)", re.I)
+_HOW_COME = re.compile(r"how come (?P<x>.+)", re.I)
+_SHORT = 9
+
+
+def parse(query: str) -> Request:
+    """Return the request inside `query`; where no structure is recognised, the query as a quoted question."""
+    text = " ".join(query.split())
+    if len(text) > _LONGEST:
+        return Request("question", decapitalise(text.rstrip(_ENDS)))
+    found = sentences(without_filler(text))
+    if len(found) == 1:
+        return _sentence(text)
+    requests = [_sentence(sentence) for sentence in found]
+    main = _main(requests, found)
+    if main is None:
+        main = next((place for place, request in enumerate(requests) if request.kind == "claim"), None)
+    if main is None:
+        return Request("question", decapitalise(text.rstrip(_ENDS)))
+    around = [*found[:main], requests[main].rest, *found[main + 1 :]]
+    return replace(requests[main], rest=" ".join(sentence for sentence in around if sentence))
+
+
+def _main(requests: list[Request], found: list[str]) -> int | None:
+    """Return the place of the sentence that asks; those around it only tell or prepare."""
+    asking = [place for place, request in enumerate(requests) if request.kind not in ("claim", "question")]
+    firm = [place for place in asking if not _prepares(requests[place], found[place])]
+    return next(iter([*firm, *asking]), None)
+
+
+def _prepares(request: Request, sentence: str) -> bool:
+    if request.kind == "topic" and len(request.body) + 1 >= len(sentence):
+        return True  # a fragment
+    return request.kind == "action" and opener(request.body) in PREPARING | {"not"}
+
+
+def _sentence(text: str) -> Request:
+    bare = decapitalise(without_filler(text).rstrip(_ENDS))
+    found = _request(bare)
+    if found:
+        return found
+    for front, rest in fronted(bare):
+        inner = _request(decapitalise(rest))
+        if inner and inner.kind not in ("claim", "question"):
+            return replace(inner, body=with_adjunct(inner.body, front))
+    return _statement(bare, asked=text.rstrip().endswith("?")) or Request("question", bare)
+
+
+def _request(bare: str) -> Request | None:
+    if opener(bare) == "please":
+        bare = re.sub(r"^please[ ,]+", "", bare, flags=re.I)
+    found = _from_frames(bare) or _unwrapped(bare) or from_command(bare) or _from_question(bare)
+    return replace(found, body=_turned_end(found.body)) if found and found.kind == "clause" else found
+
+
+def _turned_end(clause: str) -> str:
+    """Turn a question that is left at the end of a clause: "whether it is so and should I go"."""
+    left = _LEFT.search(clause)
+    turned = indirect(left["x"]) if left else None
+    return clause[: left.start("x")] + turned if left and turned else clause
+
+
+def _from_frames(bare: str) -> Request | None:
+    """Match the frames that fix their own wording (not those of a bare verb or "what is")."""
+    for kind, describes, pattern in _patterns(opener(bare)):
+        match = pattern.fullmatch(bare)
+        if not match:
+            continue
+        body = match["x"]
+        if kind == "action":
+            return Request("method", body)
+        if kind == "question":
+            return _request(decapitalise(body)) or Request("question", body)
+        if kind == "thing" or opener(body) in WH | {"whether"}:
+            return _clause_or(body, describes=describes)
+    return None
+
+
+@cache
+def _patterns(first: str) -> tuple[tuple[RequestKind, bool, re.Pattern[str]], ...]:
+    """Return kind, whether it is about the object, and pattern of the frames that open with `first`."""
+    found: list[tuple[RequestKind, bool, re.Pattern[str]]] = []
+    kinds: tuple[RequestKind, ...] = ("question", "thing", "clause", "action")
+    fixed = (*WH_WORDS, *MODALS, "please", "tell")
+    for kind in kinds:
+        frames = FRAMES[kind].get(first, ()) if first in fixed else ()
+        if kind != "question" and first in (*MODALS, "please"):  # commands all the same
+            continue
+        if kind == "action" and first in ("where", "when"):  # "where can I buy it" asks for a place
+            continue
+        if kind == "question" and not frames and first.isalpha():
+            frames = FRAMES["question"]["verb"]
+        for frame in sorted(frames, key=len, reverse=True):  # "... {x} in detail" before "... {x}"
+            if "{be}" in frame or frame in _LOOSE:
+                continue
+            body = re.escape(frame.rstrip(".?")).replace(r"\{w\}", re.escape(first))
+            describes = not re.search(r"give me|look for", frame)
+            found.append((kind, describes, re.compile(body.replace(r"\{x\}", "(?P<x>.+)"), re.I)))
+    return tuple(found)
+
+
+# Frames that would match more than what they were made for.
+_LOOSE = frozenset(
+    ("{w} {x}.", "{w} you {x}?", "{w} is the best way to {x}?", "{w} are the steps to {x}?", "{w} would {x} for me?")
+)
+
+
+def _unwrapped(bare: str) -> Request | None:
+    if _SEEING.match(bare):
+        return None
+    for pattern, inside in _PATTERNS:
+        match = pattern.fullmatch(bare)
+        if match:
+            return _inside(inside, match["x"])
+    for pattern, lead in ((_WHAT_IF, "what would happen if "), (_HOW_COME, "why ")):
+        match = pattern.fullmatch(bare)
+        if match:
+            return Request("clause", lead + match["x"])
+    return None
+
+
+def _inside(inside: str, body: str) -> Request | None:
+    if inside == "command":
+        return from_command(body, sure=True)
+    if inside == "method":
+        return Request("method", body)
+    if inside == "request":
+        return _request(decapitalise(body))
+    if inside == "whether":
+        return Request("clause", f"whether {body}")
+    if inside == "topic":
+        return Request("topic", body)
+    if inside == "gerund":
+        verb, _, rest = body.partition(" ")
+        return from_command(f"{gerund_base(verb, BASE_VERBS)} {rest}", sure=True)
+    return _clause_or(body)
+
+
+def _clause_or(body: str, *, describes: bool = True) -> Request:
+    """Read what is asked about: a clause, turned back if it was left like a question, or a noun phrase."""
+    found = bare_words(body.split()[:2])
+    if found and found[0] in AUXILIARIES:
+        return Request("clause", indirect(body) or body)
+    if len(found) > 1 and found[0] in WH and found[1] in AUXILIARIES:
+        asked = _from_question(body)
+        return asked if asked and asked.kind == "clause" else Request("clause", body)
+    return from_noun_phrase(body, describes=describes)
+
+
+def _from_question(bare: str) -> Request | None:
+    """Read "what is she holding" as "what she is holding", and "what is the X of Y" as the thing "the X of Y"."""
+    first = opener(bare)
+    if first not in WH | AUXILIARIES | PREPOSITIONS:
+        return None
+    several = _several(bare)
+    if several:
+        return Request("clause", several)
+    plural = _PLURAL_COPULA.fullmatch(bare)
+    if plural and _is_supply(plural["x"]):
+        return Request("supply", plural["x"])
+    clause = indirect(bare)
+    return Request("clause", clause) if clause else _from_copula(bare)
+
+
+def _is_supply(noun_phrase: str) -> bool:
+    """Return whether some of a kind are asked for: "some ways to hide", "examples of this"."""
+    found = bare_words(noun_phrase.split())
+    if found[0] in ("some", "possible", "common", "other", "any", "good", "typical"):
+        return True
+    closed = DETERMINERS | PRONOUNS | PREPOSITIONS
+    return (
+        found[0] not in closed
+        and not is_participle(found[0])
+        and bool({"of", "to", "for", "in", "that"} & set(found[1:3]))
+    )
+
+
+def _from_copula(bare: str) -> Request | None:
+    match = _COPULA.fullmatch(bare)
+    if not match:
+        return None
+    body = match["x"]
+    if opener(body) in ("a", "an") or not opener(body).isalpha():
+        return Request("clause", f"what {body} is")
+    named = from_noun_phrase(body)
+    return named if named.kind in ("thing", "topic", "supply") else None
+
+
+def _several(bare: str) -> str | None:
+    """Return the clause that stands for several questions in one sentence, None where one of them is not understood."""
+    links = list(_LINK.finditer(bare))
+    for chosen in (links, [link for link in links if link["link"].strip() != ","], links[-1:], links[:1]):
+        if not chosen:
+            continue
+        starts = [0, *(link.end() for link in chosen)]
+        ends = [*(link.start() for link in chosen), len(bare)]
+        parts = [_part(bare[start:end]) for start, end in zip(starts, ends, strict=True)]
+        if all(parts):
+            joined = "".join(f"{part}{link['link']}" for part, link in zip(parts, chosen, strict=False))
+            return joined + str(parts[-1])
+    return None
+
+
+def _part(question: str) -> str | None:
+    """Return one of several questions as a clause or noun phrase."""
+    found = bare_words(question.split())
+    if found in (["why"], ["how"], ["where"], ["when"], ["why", "not"]) or found[:2] in (
+        ["how", "to"],
+        ["where", "to"],
+    ):
+        return question
+    wrapped = _unwrapped(question)
+    if wrapped and wrapped.kind in ("thing", "topic", "supply", "clause"):
+        return wrapped.body
+    clause = indirect(question)
+    if clause:
+        return clause
+    match = _COPULA.fullmatch(question)
+    if match:
+        verb = "are" if re.match(r"what are", question, re.I) else "is"
+        return f"what {match['x']} {verb}" if len(match["x"].split()) < _SHORT else match["x"]
+    return None
+
+
+def _statement(bare: str, *, asked: bool) -> Request | None:
+    """Read what is no request by its form: "this must go" claims, "this must go?" asks whether, "a boat" is a topic."""
+    found = bare_words(bare.split())
+    if not found or not all(word.isascii() for word in found) or found[0] in WH:
+        return None
+    if found[1:2] in (["to"], ["for"], ["of"], ["on"]) and is_plural_noun(found[0]):
+        return Request("supply", bare)
+    if any(_is_finite(found, place) for place in range(1, len(found))):
+        return Request("clause", f"whether {bare}") if asked else Request("claim", bare)
+    return Request("topic", bare) if len(found) > 1 and found[0] in DETERMINERS | PRONOUNS else None
+
+
+def _is_finite(found: list[str], place: int) -> bool:
+    """Return whether the word at `place` is the verb of a statement, as far as can be told."""
+    word = found[place]
+    if word in AUXILIARIES | STRONG_VERBS | third_persons(STRONG_VERBS):
+        return True
+    if word.endswith("ed") and is_participle(word):
+        return True
+    behind = found[place + 1 : place + 2]
+    acts = word in third_persons(WEAK_VERBS) and place > 1
+    return acts and bool(behind) and behind[0] in DETERMINERS | PRONOUNS | PREPOSITIONS | WH

@@ -1,0 +1,181 @@
+"""A request and an opener in, all wordings of the request that open with it out, best first."""
+
+from __future__ import annotations
+
+import re
+
+from unmirage.text.english.frames import TOPIC_VERBS, VERBS, frames_for
+from unmirage.text.english.inflection import third_persons
+from unmirage.text.english.lexicon import (
+    AUXILIARIES,
+    BASE_VERBS,
+    BE,
+    HAVE,
+    MODALS,
+    PREPOSITIONS,
+    STRONG_VERBS,
+    WH,
+    is_participle,
+)
+from unmirage.text.english.meaning import Request
+from unmirage.text.english.nouns import bare, is_concrete, is_plural
+from unmirage.text.english.subjects import bare_words, starts_noun_phrase
+from unmirage.text.openers import capitalise, opener
+
+_INSIDE = frozenset("who which that where when why how if whether because while what".split())
+_OPINION = frozenset("think say believe".split())
+_WHETHER = BE | MODALS | HAVE
+
+
+def direct(clause: str, word: str) -> str | None:
+    """Return the question that `clause` stands for if it opens with `word` and its build is certain, or None."""
+    tokens = clause.split()
+    bare = bare_words(tokens)
+    if len(bare) < 3 or "," in clause.rstrip(",") or {"and", "or"} & set(bare):
+        return None
+    at = next((place for place, token in enumerate(bare) if token in AUXILIARIES), None)
+    if at is None or at == 0 or _INSIDE & set(bare[1:at]) or sum(token in AUXILIARIES for token in bare) > 1:
+        return None
+    if bare[0] == "whether":
+        turned = bare[at] == word and word in _WHETHER and at > 1
+        return " ".join([tokens[at], *tokens[1:at], *tokens[at + 1 :]]) + "?" if turned else None
+    if bare[0] != word or word not in WH:
+        return None
+    subject = next(
+        (place for place in range(2 if bare[1] in ("many", "much") else 1, at) if _starts(tokens, bare, place)), None
+    )
+    if subject is None:
+        plain = word in ("what", "who", "which") or (word == "how" and bare[1] in ("many", "much"))
+        return " ".join(tokens) + "?" if plain and at < len(tokens) - 1 else None
+    if any(_is_finite(token) for token in bare[subject + 1 : at]):
+        return None
+    return " ".join([*tokens[:subject], tokens[at], *tokens[subject:at], *tokens[at + 1 :]]) + "?"
+
+
+def _is_finite(word: str) -> bool:
+    """Return whether `word` looks like a verb of its own, so that an auxiliary behind it belongs elsewhere."""
+    return word in STRONG_VERBS or word == "to" or word in third_persons(BASE_VERBS)
+
+
+def opined(clause: str, word: str) -> list[str]:
+    """Return the questions for one's view of `clause` that open with `word`: "What would you say he is holding?"."""
+    tokens = clause.split()
+    bare = bare_words(tokens)
+    if bare[0] != word or word not in WH or "," in clause:
+        return []
+    if any(word in ("and", "or") and WH & set(bare[place + 1 : place + 3]) for place, word in enumerate(bare)):
+        return []
+    cut = _behind_question_phrase(tokens, bare)
+    if cut is None or bare[cut] == "you":
+        return []
+    if "would" in bare:
+        return [" ".join([*tokens[:cut], "do you think", *tokens[cut:]]) + "?"]
+    return [" ".join([*tokens[:cut], asking, *tokens[cut:]]) + "?" for asking in ("would you say", "do you think")]
+
+
+def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
+    """Return where "what type of drink" ends: before the auxiliary, or before the subject that has one behind it."""
+    first = 2 if bare[1:2] in (["many"], ["much"]) else 1
+    starts = (place for place in range(first, len(bare)) if bare[place] in AUXILIARIES or _starts(tokens, bare, place))
+    cut = next(starts, None)
+    if cut is None or _OPINION & set(bare) or _INSIDE & set(bare[1:cut]):
+        return None
+    doing = (
+        is_participle(word)
+        or (place == 1 and word in third_persons(STRONG_VERBS))
+        or (word in STRONG_VERBS and place > 1 and bare[place - 1] != "of")
+        for place, word in enumerate(bare[:cut])
+    )
+    return None if any(doing) else cut
+
+
+def _starts(tokens: list[str], bare: list[str], place: int) -> bool:
+    """Return whether a subject starts at `place`; a name in capitals goes on with what is before it."""
+    named = tokens[place][:1].isupper() and bare[place] != "i"
+    return starts_noun_phrase(bare[place]) and bare[place - 1] not in PREPOSITIONS and not named
+
+
+TAILS = ("", ", please", ", if you can", " in detail", " in a few words", " for me")
+FOREIGN_ENDS = tuple("\u3002\uff1f\uff01\u061f\u0964\u2026")
+_LONG = 12  # words of a noun phrase that can still stand between "what" and "can you give me"
+_LONG_SUPPLY = (
+    "{w} can you give me in the way of {x}?",
+    "{w} can you offer me in the way of {x}?",
+    "{w} do you have in the way of {x}?",
+    "{w} could you offer in the way of {x}?",
+)
+_LONG_PRODUCT = (
+    "{w} can you {v} in the way of {o}?",
+    "{w} would you {v} in the way of {o}?",
+    "{w} would you do to {x}?",
+    "{w} is the best way to {x}?",
+)
+
+
+def realise(request: Request, word: str) -> list[str]:
+    """Return every way in which `word` can open `request`; [] if it cannot open one at all."""
+    body = request.body
+    if request.kind in ("action", "product") and word in VERBS and opener(body[:200]) == word:
+        return with_tails(capitalise(body) + ".")
+    made = [_fill(frame, word, request) for frame in _frames(request, word)]
+    if request.kind == "clause":
+        asked = direct(body, word)
+        made = [capitalise(text) for text in (asked, *opined(body, word)) if text] + made
+    return made
+
+
+def with_tails(query: str) -> list[str]:
+    """Return the query itself, and once with each of the tails that change nothing of what it asks."""
+    stem, end = query.rstrip(" .?!"), "?" if query.rstrip().endswith("?") else "."
+    return [stem + tail + end for tail in TAILS]
+
+
+def _frames(request: Request, word: str) -> tuple[str, ...]:
+    if request.kind == "topic" and word in TOPIC_VERBS and is_concrete(request.body):
+        return TOPIC_VERBS[word]
+    frames = frames_for(request.kind, word)
+    if word in ("what", "which") and (len(request.body.split()) > _LONG or "," in request.body):
+        if request.kind == "supply":
+            return _LONG_SUPPLY if word == "what" else frames_for("topic", word)
+        if request.kind == "product":
+            return _LONG_PRODUCT if word == "what" else frames_for("action", word)
+    return frames
+
+
+def _fill(frame: str, word: str, request: Request) -> str:
+    body = request.body
+    verb, thing = _split_product(body) if request.kind == "product" else ("", body)
+    if request.kind == "action" and body.startswith("not "):
+        frame = _negated(frame)
+    slots = {
+        "w": word,
+        "x": body,
+        "not": "not to " + body.removeprefix("not "),
+        "be": "are" if is_plural(body) else "is",
+        "bare": bare(thing),
+        "o": thing,
+        "v": verb,
+    }
+    if request.kind == "question":
+        frame = _quoting(frame, word, body)
+    return capitalise(re.sub(r"\{(\w+)\}", lambda slot: slots[slot[1]], frame))
+
+
+def _quoting(frame: str, word: str, body: str) -> str:
+    """Return the frame with the end mark that the quoted text asks for."""
+    if body[-1:] in FOREIGN_ENDS:
+        return frame.rstrip("?")
+    return frame if word in WH | AUXILIARIES or opener(body[:200]) in WH | AUXILIARIES else frame.rstrip("?") + "."
+
+
+def _negated(frame: str) -> str:
+    """Return a frame for "not V": "not to V" for "to V", and "do not V" for a command."""
+    if "to {x}" in frame:
+        return frame.replace("to {x}", "{x}").replace("{x}", "{not}")
+    return frame.replace("{w} {x}", "{w} do {x}")
+
+
+def _split_product(body: str) -> tuple[str, str]:
+    """Return verb and object: "write me a poem" gives "write me", "a poem"."""
+    match = re.match(r"(?P<verb>\S+(?: me| us)?) (?P<object>.+)", body)
+    return (match["verb"], match["object"]) if match else (body, body)
