@@ -16,8 +16,8 @@ Three sides:
   step, the vision tower looks at every picture every time, every forward goes through all layers to logits at all
   tokens, all decoder layers are checkpointed, and one backward follows all forwards. In one thing it is better than
   the original: NPO's cross-entropy and retain term share one forward, which the original runs twice.
-- ours: `unmirage.align.align` with the losses of the paper's code (`compat: official`), its savings on, and no more
-  layers checkpointed than its peak of memory needs to stay below that of official (`checkpointing` in the JSON).
+- ours: `unmirage.align.align` with the losses of the paper's code (`compat: official`) and its optimizations, and no
+  more layers checkpointed than its peak of memory needs to stay below that of official (`checkpointing` in the JSON).
 - ours with all decoder layers checkpointed, as official has them.
 
 `ratio` is official's seconds over ours, `ratio_same_checkpointing` the same with ours checkpointed; `fits` says that
@@ -68,7 +68,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, align
-from unmirage.align.config import LoraSettings, Savings
+from unmirage.align.config import LoraSettings, Optimizations
 from unmirage.align.sampler import Order
 from unmirage.data import ImageFolder
 from unmirage.models import HuggingFaceVLM
@@ -161,7 +161,7 @@ def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, chec
         trainable=rmu_trains if method == "rmu" else ("language", "projector"),
         lora=LoraSettings(rank=RANK, alpha=ALPHA) if method == "npo_lora" else None,
         checkpointing=checkpointing,
-        savings=Savings(passes="separate"),
+        optimizations=Optimizations(passes="separate"),
         collapse_nats=None,
     )
     measured = Measured([], [])

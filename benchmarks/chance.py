@@ -40,7 +40,7 @@ COLUMNS = {
     "rr.after": lambda rates: rates.rr.after,
     "benign_answered.after": lambda rates: rates.benign_answered.after,
     "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
+    "neighbor_utility": lambda rates: rates.neighbor_utility,
 }
 APART = 100  # what is added to a world's own seed for each further base training and alignment
 

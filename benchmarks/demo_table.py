@@ -46,7 +46,7 @@ def markdown(results: Mapping[str, Any]) -> str:
                 points(model["ir"]["after"]["value"]),
                 points(parts["skills"]["value"]),
                 points(parts["facts"]["value"]),
-                points(model["near"]["value"]),
+                points(model["neighbor_utility"]["value"]),
             )
         )
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -84,8 +84,10 @@ class Measured:
         text: Any = decoder(vlm.model)
         method.prepare(text.config.hidden_size)
         choose_trainable(vlm.model, config)
-        reference = Reference(vlm.model, config.method.layer, config.savings, adapted=False, cached=True, logits=False)
-        self._module = AlignModule(vlm.model, method, reference, config.savings)
+        reference = Reference(
+            vlm.model, config.method.layer, config.optimizations, adapted=False, cached=True, logits=False
+        )
+        self._module = AlignModule(vlm.model, method, reference, config.optimizations)
         rows = make_rows(stream_samples(method, data, config.seed), vlm.processor, data.images, config)["forget"]
         collator = make_collator(vlm.model, vlm.processor, method, config, one_pass=False)
         batch = {"forget": [rows[number] for number in range(len(rows))]}
@@ -112,8 +114,10 @@ class Measured:
     @torch.no_grad()
     def losses(self, batch: PassBatch) -> Tensor:
         """Return (rows, tokens): the loss of each place before it is averaged, 0 elsewhere."""
-        layer, savings = self._config.method.layer, self._config.savings
-        hidden = raw_outputs(self._model, batch, {"forget": frozenset({"hidden"})}, layer, savings)["forget"].hidden
+        layer, optimizations = self._config.method.layer, self._config.optimizations
+        hidden = raw_outputs(self._model, batch, {"forget": frozenset({"hidden"})}, layer, optimizations)[
+            "forget"
+        ].hidden
         assert hidden is not None
         nothing = hidden.new_zeros(0)
         stream = Stream(len(batch.places), nothing.long(), Outputs(nothing, None, hidden))

@@ -89,7 +89,7 @@ def measured(study: Study, name: str, variant: Variant) -> dict[str, Any]:
         "benign_answered_after": rates.benign_answered.after,
         "facts": rates.utility_by_category["facts"],
         "skills": rates.utility_by_category["skills"],
-        "neighbor_utility": rates.near,
+        "neighbor_utility": rates.neighbor_utility,
     }
     return {
         "variant": asdict(variant),

@@ -16,7 +16,7 @@ from typing import Literal
 
 from unmirage.align.methods.npo import Npo, NpoConfig
 from unmirage.evaluate.judges import TextJudge
-from unmirage.evaluate.suites.safety import SUITES
+from unmirage.evaluate.suites.safety import SINGLE
 from unmirage.records import Sample, Verdict
 
 
@@ -63,7 +63,7 @@ class Lines:
 
 
 lines = Lines()
-first = next(iter(SUITES.values()))
+first = next(iter(SINGLE.values()))
 suite = type(first)(**{field: getattr(first, field) for field in first.__dataclass_fields__} | {"name": "mine"})
 '''
 ENTRIES = """

@@ -41,7 +41,7 @@ class Kind(StrEnum):
     INSERTION = "insertion"
     REPLACEMENT = "replacement"
     UTILITY = "utility"
-    NEAR = "near"
+    NEIGHBOR = "neighbor"
 
 
 class Cluster(NamedTuple):
@@ -62,7 +62,7 @@ class Sample:
 
     Attributes:
         id: unique within its dataset.
-        record: id of the source record. K shots of a frozen attack set share one record.
+        record: id of the source record. K shots of a prebuilt attack set share one record.
         query: the user's text, without image placeholders.
         answer: the answer in the data; empty if there is none.
         image: path relative to the dataset's image root; None for text-only queries.
@@ -269,7 +269,7 @@ class LogOdds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Echo:
+class OtherFeature:
     """The feature that explains another one."""
 
     feature: str
@@ -292,8 +292,8 @@ class Finding:
         q_value: Benjamini-Hochberg over everything tested in the audit.
         given_opener: log odds ratio given the opener (Mantel-Haenszel over openers); None if no opener has queries of
             both labels, with and without the feature.
-        echo_of: the feature that explains this one. Either both have the same queries, or nearly all queries with this
-            feature open with one word, and are refused no more often than other queries with that opener.
+        redundant_with: the feature that explains this one. Either both have the same queries, or nearly all queries
+            with this feature open with one word, and are refused no more often than other queries with that opener.
         headline: True for the few findings to read first.
         refused_examples, answered_examples: queries with the feature.
     """
@@ -308,7 +308,7 @@ class Finding:
     p_value: float
     q_value: float
     given_opener: LogOdds | None = None
-    echo_of: Echo | None = None
+    redundant_with: OtherFeature | None = None
     headline: bool = False
     refused_examples: tuple[str, ...] = ()
     answered_examples: tuple[str, ...] = ()

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from unmirage.align import METHODS, AlignConfig, AlignData, AlignResult, align
-from unmirage.align.config import LoraSettings, Savings
+from unmirage.align.config import LoraSettings, Optimizations
 from unmirage.align.objective import MethodConfig
 from unmirage.data.split import forget, retain
 from unmirage.models import HuggingFaceVLM
 
 LORA = LoraSettings(rank=4, alpha=8)
 ADAPTERS = {"full": None, "lora": LORA}
-OFF = Savings(
+OFF = Optimizations(
     cache_reference=False,
     adapter_off=False,
     stop_early=False,

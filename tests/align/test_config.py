@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from unmirage.align import AlignConfig
-from unmirage.align.config import LoraSettings, Savings, down_layers
+from unmirage.align.config import LoraSettings, Optimizations, down_layers
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ NO_PART = "unknown part '{}'; valid: language, projector, vision, down_proj:5 or
         ({"lora": {"alpha": 0}}, ("lora", "alpha"), "greater than 0"),
         ({"lora": {"dropout": 1}}, ("lora", "dropout"), "less than 1"),
         ({"lora": {"r": 8}}, ("lora", "r"), "not permitted"),
-        ({"savings": {"passes": "both"}}, ("savings", "passes"), "'auto', 'joint' or 'separate'"),
-        ({"savings": {"cache": True}}, ("savings", "cache"), "not permitted"),
+        ({"optimizations": {"passes": "both"}}, ("optimizations", "passes"), "'auto', 'joint' or 'separate'"),
+        ({"optimizations": {"cache": True}}, ("optimizations", "cache"), "not permitted"),
         ({"method": {"name": "npo", "beta": 0}}, ("method", "beta"), "greater than 0"),
         ({"method": {"name": "npo", "c": 1}}, ("method", "c"), "not permitted"),
         ({"method": {"name": "rmu", "layer": 0}}, ("method", "layer"), "greater than or equal to 1"),
@@ -93,7 +93,7 @@ def test_comes_back_from_its_dump() -> None:
         method={"name": "adaptive-rmu", "scale": 3, "layer": 2},
         trainable=("down_proj:5-7", "projector"),
         lora=LoraSettings(rank=8),
-        savings=Savings(stop_early=False),
+        optimizations=Optimizations(stop_early=False),
         micro_batch_size=2,
     )
     assert AlignConfig.model_validate_json(config.model_dump_json()) == config

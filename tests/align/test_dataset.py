@@ -173,7 +173,7 @@ def test_every_method_has_a_plan_for_its_streams(name: str) -> None:
     expected |= {"prefer"} if method.prefers else set()
     expected |= {"retain"} if method.retains else set()
     for wish in ("auto", "joint", "separate"):
-        config = AlignConfig(method=method.config, savings={"passes": wish})
+        config = AlignConfig(method=method.config, optimizations={"passes": wish})
         plan = passes(method, config, one_pass=False)
         assert {stream for group in plan for stream in group} == expected
         assert sum(len(group) for group in plan) == len(expected)

@@ -37,8 +37,8 @@ def _runs(folder: str) -> dict[str, dict]:
     return {
         "sft": {"config": FAST | {"micro_batch_size": 1}, "texts": True},
         "npo": {"config": FAST | {"steps": 4, "save_every": 2, "method": NPO, "micro_batch_size": 1}, "work": folder},
-        "npo-live": {"config": FAST | {"method": NPO, "savings": {"cache_reference": False}}},
-        "npo-lora": {"config": FAST | {"method": NPO, "lora": LORA, "savings": {"cache_reference": False}}},
+        "npo-live": {"config": FAST | {"method": NPO, "optimizations": {"cache_reference": False}}},
+        "npo-lora": {"config": FAST | {"method": NPO, "lora": LORA, "optimizations": {"cache_reference": False}}},
         "rmu": {"config": FAST | {"method": RMU, "micro_batch_size": 1}},
         "rmu-lora": {"config": FAST | {"method": RMU | {"ce": 0}, "lora": LORA}},
         "dpo": {"config": FAST | {"method": {"name": "dpo"}}},
@@ -47,7 +47,7 @@ def _runs(folder: str) -> dict[str, dict]:
             "config": FAST
             | {
                 "method": NPO | {"ce": 0, "retain_term": "representation", "layer": 2},
-                "savings": {"passes": "separate"},
+                "optimizations": {"passes": "separate"},
             }
         },
     }
@@ -89,7 +89,7 @@ def two(tiny, tmp_path_factory):
     runs = _runs("work")
     runs["npo-again"] = runs["npo"] | {"drop": "step-4"}
     runs["diverges"] = {"config": FAST, "broken": True}
-    runs["missing"] = {"config": FAST | {"savings": {"cache_images": False}}, "missing": True}
+    runs["missing"] = {"config": FAST | {"optimizations": {"cache_images": False}}, "missing": True}
     return folder, _spawn(tiny, folder, runs)
 
 
@@ -182,8 +182,8 @@ def test_deepspeed_sees_one_pass() -> None:
     config = AlignConfig(method=RMU)
     method = make_method(config.method)
     assert passes(method, config, one_pass=True) == (("forget", "retain"),)
-    with pytest.raises(UserError, match=r"savings.passes: 'separate' does not work under DeepSpeed"):
-        passes(method, AlignConfig(method=RMU, savings={"passes": "separate"}), one_pass=True)
+    with pytest.raises(UserError, match=r"optimizations.passes: 'separate' does not work under DeepSpeed"):
+        passes(method, AlignConfig(method=RMU, optimizations={"passes": "separate"}), one_pass=True)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("ddp", "MULTI_GPU"), ("fsdp2", "FSDP"), ("zero3", "DEEPSPEED")])

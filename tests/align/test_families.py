@@ -122,9 +122,9 @@ def test_no_saving_changes_a_loss(
     method: Any,
     lora: LoraSettings | None,
 ) -> None:
-    _, plain = train(family, family_images, method, lora, steps=3, savings=PLAIN)
+    _, plain = train(family, family_images, method, lora, steps=3, optimizations=PLAIN)
     for saving in [*SAVINGS, {name: value for one in SAVINGS for name, value in one.items()}]:
-        _, saved = train(family, family_images, method, lora, steps=3, savings=PLAIN | saving)
+        _, saved = train(family, family_images, method, lora, steps=3, optimizations=PLAIN | saving)
         assert max(worst(plain, saved)) < 1e-3, saving
 
 
@@ -155,6 +155,6 @@ def test_internvl_reads_what_its_tower_gives_out_last(family: Family, family_ima
     torch.nn.init.normal_(tower.layernorm.weight)
     assert can_be_kept(other.model.requires_grad_(False))
     assert vision_layer(other.model) is None
-    _, looked = train(other, family_images, SftConfig(), savings=PLAIN)
-    _, kept = train(other, family_images, SftConfig(), savings=PLAIN | {"cache_images": True})
+    _, looked = train(other, family_images, SftConfig(), optimizations=PLAIN)
+    _, kept = train(other, family_images, SftConfig(), optimizations=PLAIN | {"cache_images": True})
     assert max(worst(looked, kept)) < 1e-3

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tests.align.runs import data_for, loaded
 from torch import Tensor
 
-from unmirage.align.config import AlignConfig, Savings
+from unmirage.align.config import AlignConfig, Optimizations
 from unmirage.align.forward import PassBatch
 from unmirage.align.methods import NpoConfig, RmuConfig, make_method
 from unmirage.align.module import AlignModule, count
@@ -82,7 +82,7 @@ def _of_all_lengths(samples: Sequence[Sample]) -> list[Sample]:
 
 def _case(tiny, method_config: Any, passes: str) -> Case:
     vlm = loaded(tiny)
-    config = AlignConfig(method=method_config, savings=Savings(cache_reference=False, passes=passes))
+    config = AlignConfig(method=method_config, optimizations=Optimizations(cache_reference=False, passes=passes))
     method = make_method(method_config)
     plain = data_for(tiny, method_config, 4 + SHIFT)
     data = replace(plain, forget=_of_all_lengths(plain.forget), retain=_of_all_lengths(plain.retain))
@@ -93,12 +93,12 @@ def _case(tiny, method_config: Any, passes: str) -> Case:
     batches = collator(items)
     whole = collator.batch({name: [item[name] for item in items] for name in rows})
     before = _said(vlm.model, whole)
-    reference = Reference(vlm.model, LAYER, config.savings, adapted=False, cached=False)
+    reference = Reference(vlm.model, LAYER, config.optimizations, adapted=False, cached=False)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in vlm.model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    module = AlignModule(vlm.model, method, reference, config.savings).eval()
+    module = AlignModule(vlm.model, method, reference, config.optimizations).eval()
     return Case(module, batches, _said(vlm.model, whole), before)
 
 

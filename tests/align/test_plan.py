@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.align.runs import data_for, loaded, method_config
 
 from unmirage.align import METHODS, AlignConfig, AlignData
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.methods import make_method
 from unmirage.align.plan import (
     check_data,
@@ -178,8 +178,8 @@ def test_whom_the_reference_is_asked_for(name: str) -> None:
 
 def test_representations_of_padding_are_not_kept() -> None:
     def keeps(name: str, *, cache: bool = True, passes: str = "auto", rows: int = 4, **settings) -> bool:
-        savings = Savings(cache_reference=cache, passes=passes)
-        config = AlignConfig(method=method_config(name, **settings), savings=savings, batch_size=rows)
+        optimizations = Optimizations(cache_reference=cache, passes=passes)
+        config = AlignConfig(method=method_config(name, **settings), optimizations=optimizations, batch_size=rows)
         return keeps_reference(make_method(config.method), config)
 
     assert keeps("rmu")
@@ -193,7 +193,7 @@ def test_representations_of_padding_are_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "savings", "one_pass", "expected"),
+    ("name", "optimizations", "one_pass", "expected"),
     [
         ("npo", {}, False, (("forget", "retain"),)),
         ("npo", {"passes": "separate"}, False, (("forget",), ("retain",))),
@@ -206,14 +206,14 @@ def test_representations_of_padding_are_not_kept() -> None:
         ("ga", {}, False, (("forget",),)),
     ],
 )
-def test_which_streams_go_together(name: str, savings: dict, one_pass: bool, expected: tuple) -> None:
-    config = AlignConfig(method=method_config(name), savings=savings)
+def test_which_streams_go_together(name: str, optimizations: dict, one_pass: bool, expected: tuple) -> None:
+    config = AlignConfig(method=method_config(name), optimizations=optimizations)
     assert passes(make_method(config.method), config, one_pass=one_pass) == expected
 
 
 def test_retain_batches_apart_go_through_the_model_as_the_plan_says() -> None:
-    def plan(**savings: str) -> tuple:
-        config = AlignConfig(method=method_config("npo", **APART), savings=savings)
+    def plan(**optimizations: str) -> tuple:
+        config = AlignConfig(method=method_config("npo", **APART), optimizations=optimizations)
         return passes(make_method(config.method), config, one_pass=False)
 
     assert plan() == (("forget", "retain", "retain_term"),)
@@ -221,8 +221,8 @@ def test_retain_batches_apart_go_through_the_model_as_the_plan_says() -> None:
 
 
 def test_separate_passes_are_refused_where_there_can_be_only_one() -> None:
-    config = AlignConfig(method=method_config("npo"), savings={"passes": "separate"})
+    config = AlignConfig(method=method_config("npo"), optimizations={"passes": "separate"})
     with pytest.raises(
-        UserError, match=r"savings.passes: 'separate' does not work under DeepSpeed; valid: auto, joint"
+        UserError, match=r"optimizations.passes: 'separate' does not work under DeepSpeed; valid: auto, joint"
     ):
         passes(make_method(config.method), config, one_pass=True)

@@ -10,7 +10,7 @@ import torch
 from tests.align.runs import data_for, loaded, method_config
 
 from unmirage.align import AlignConfig
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule, count
 from unmirage.align.plan import make_collator, make_rows, stream_samples
@@ -44,7 +44,7 @@ def measure(tiny, name: str, *, sink: bool, **settings: Any) -> Found:
         decoder_layers(vlm.model)[LAYER - 1].register_forward_hook(swell)
     config = AlignConfig(
         method=method_config(name, layer=LAYER, ce=0.0, **settings),
-        savings=Savings(cache_reference=False),
+        optimizations=Optimizations(cache_reference=False),
         batch_size=3,
     )
     method = make_method(config.method)
@@ -52,12 +52,12 @@ def measure(tiny, name: str, *, sink: bool, **settings: Any) -> Found:
     rows = make_rows(stream_samples(method, data, 0), vlm.processor, data.images, config)
     collator = make_collator(vlm.model, vlm.processor, method, config, one_pass=True)
     (batch,) = collator([{stream: one[at] for stream, one in rows.items()} for at in range(3)])
-    reference = Reference(vlm.model, LAYER, config.savings, adapted=False, cached=False)
+    reference = Reference(vlm.model, LAYER, config.optimizations, adapted=False, cached=False)
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in vlm.model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    parts = AlignModule(vlm.model, method, reference, config.savings).eval()(batch, count([batch]))
+    parts = AlignModule(vlm.model, method, reference, config.optimizations).eval()(batch, count([batch]))
     weight = vlm.model.get_parameter(WATCHED)
     norms = {
         part: float(torch.autograd.grad(loss, weight, retain_graph=True)[0].norm()) for part, loss in parts.items()

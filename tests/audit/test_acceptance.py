@@ -58,7 +58,7 @@ def test_a_planted_last_word_ranks_first_of_all(testbed):
     first = found(testbed(Plants(last_word="now"))).findings[0]
     assert (first.feature, first.position, first.kind) == ("now", -1, "word")
     assert (first.refused, first.answered, first.direction) == (800, 0, "refusal")
-    assert first.echo_of is None
+    assert first.redundant_with is None
     assert first.headline
 
 

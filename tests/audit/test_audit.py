@@ -14,7 +14,7 @@ from unmirage.testbed.world import make_world
 
 FINDING_KEYS = {
     "feature", "position", "kind", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
-    "direction", "given_opener", "echo_of", "headline", "examples",
+    "direction", "given_opener", "redundant_with", "headline", "examples",
 }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 from unmirage.audit.compare import only_in
-from unmirage.records import Echo, Finding, LogOdds
+from unmirage.records import Finding, LogOdds, OtherFeature
 
 UP, DOWN, NONE = (LogOdds(log_odds=at, low=at - 1, high=at + 1) for at in (3.0, -3.0, 0.0))
 
@@ -15,7 +15,7 @@ def finding(feature, tie=UP, position="any", q_value=0.0, echo=None):
         tie=tie,
         p_value=0.0,
         q_value=q_value,
-        echo_of=echo,
+        redundant_with=echo,
     )
 
 
@@ -40,6 +40,6 @@ def test_what_is_not_tied_is_not_there():
 
 
 def test_echoes_are_passed_over_but_known():
-    echo = Echo(feature="b", position="opener")
+    echo = OtherFeature(feature="b", position="opener")
     assert names([finding("a", echo=echo)], []) == []
     assert names([finding("a")], [finding("a", echo=echo)]) == []

@@ -6,9 +6,9 @@ from unmirage.audit.features import Family, openers, text_features
 from unmirage.audit.findings import _adjusted, find
 from unmirage.audit.matrices import templates
 from unmirage.audit.membership import from_masks
-from unmirage.records import Echo
+from unmirage.records import OtherFeature
 
-CAN = Echo(feature="can", position="opener")
+CAN = OtherFeature(feature="can", position="opener")
 
 
 @pytest.fixture
@@ -100,9 +100,9 @@ def test_the_most_definite_description_stands_for_features_of_the_same_queries(f
     rows = [(f"See the {thing} now", True) for thing in ("boat", "kite", "lamp") for _ in range(8)]
     rows += [(f"See the {thing}", False) for thing in ("boat", "kite", "lamp") for _ in range(8)]
     result = by_name(found(*rows))
-    assert result["now", -1].echo_of is None
-    assert result["now", "any"].echo_of == Echo(feature="now", position=-1)
-    assert result["the", -3].echo_of == Echo(feature="now", position=-1)
+    assert result["now", -1].redundant_with is None
+    assert result["now", "any"].redundant_with == OtherFeature(feature="now", position=-1)
+    assert result["the", -3].redundant_with == OtherFeature(feature="now", position=-1)
     assert result["now", -1].tie == result["now", "any"].tie
     # "the" is everywhere, and only its place tells.
     assert ("the", "any") not in result
@@ -120,8 +120,8 @@ def test_a_word_that_comes_with_one_opener_and_tells_no_more_is_its_echo(found, 
     result = by_name(found(*can_you))
     you = result["you", 1]
     assert you.given_opener.direction == "none"
-    assert you.echo_of == CAN
-    assert result["can", "opener"].echo_of is None
+    assert you.redundant_with == CAN
+    assert result["can", "opener"].redundant_with is None
     assert result["can", "opener"].given_opener is None
 
 
@@ -131,7 +131,7 @@ def test_a_word_that_tells_more_among_queries_that_open_alike_is_no_echo(found):
     result = by_name(found(*rows))
     please = result["please", 2]
     assert please.given_opener.direction == "refusal"
-    assert please.echo_of is None
+    assert please.redundant_with is None
     # 58, 2 with and 20, 20 without: one stratum that tells something, so Woolf's interval.
     assert please.given_opener.log_odds == pytest.approx(np.log(58 * 20 / (2 * 20)))
     margin = 1.959964 * np.sqrt(1 / 58 + 1 / 2 + 1 / 20 + 1 / 20)
@@ -143,14 +143,14 @@ def test_a_word_of_an_opener_that_is_always_refused_is_its_echo(found):
     rows += [("What is it?", False)] * 40
     result = by_name(found(*rows))
     assert result["the", 1].given_opener is None
-    assert result["the", 1].echo_of == Echo(feature="share", position="opener")
+    assert result["the", 1].redundant_with == OtherFeature(feature="share", position="opener")
 
 
 def test_a_word_that_comes_with_several_openers_is_no_echo(found):
     rows = [(f"{word} the boat", True) for word in ("Share", "Show") for _ in range(20)]
     rows += [("What is the boat?", False)] * 40
     the = by_name(found(*rows))["the", 1]
-    assert (the.refused, the.answered, the.echo_of) == (40, 0, None)
+    assert (the.refused, the.answered, the.redundant_with) == (40, 0, None)
 
 
 def test_what_cannot_be_told_of_a_query_is_left_out_of_the_count(make_corpus):
@@ -230,5 +230,5 @@ def test_the_headline_holds_what_openers_do_not_tell_and_no_echo(found, can_you)
     result = found(*can_you, *[("Do look please", True)] * 20, *[("Do look", False)] * 20)
     headline = {(finding.feature, finding.position) for finding in result.findings if finding.headline}
     assert {("can", "opener"), ("what", "opener"), ("please", -1)} <= headline
-    assert all(finding.echo_of is None for finding in result.findings if finding.headline)
+    assert all(finding.redundant_with is None for finding in result.findings if finding.headline)
     assert ("you", 1) not in headline

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unmirage.audit.findings import Headline
-from unmirage.records import Echo, Finding, LogOdds
+from unmirage.records import Finding, LogOdds, OtherFeature
 
 REFUSAL, ANSWER, NONE = (LogOdds(log_odds=at, low=at - 1, high=at + 1) for at in (3.0, -3.0, 0.0))
 NUMBERS = count()
@@ -22,7 +22,7 @@ def finding(position="any", tie=REFUSAL, given=REFUSAL, echo=None):
         p_value=0.0,
         q_value=0.0,
         given_opener=None if position == "opener" else given,
-        echo_of=echo,
+        redundant_with=echo,
     )
 
 
@@ -44,7 +44,7 @@ def test_up_to_five_openers_and_five_others_are_taken():
         finding("opener", tie=NONE),
         finding(given=NONE),
         finding(given=None),
-        finding(echo=Echo(feature="can", position="opener")),
+        finding(echo=OtherFeature(feature="can", position="opener")),
     ],
     ids=["untied", "untied opener", "nothing given the opener", "not told given the opener", "echo"],
 )

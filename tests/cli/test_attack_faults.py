@@ -204,7 +204,7 @@ def test_a_frozen_set_is_written_read_and_asked(unmirage, tiny, tmp_path):
     code, out, err = unmirage("attack", "none", data, "--out", tmp_path / "r", *WORDS, "--dry-run")
     made = [one for one in json.loads(out)["queries"] if one["kind"] == "jailbreak"]
     code, out, err = unmirage(
-        "attack", "none", data, "--out", tmp_path / "r", *WORDS, "--dry-run", "--frozen", f"jailbreak={frozen}"
+        "attack", "none", data, "--out", tmp_path / "r", *WORDS, "--dry-run", "--queries", f"jailbreak={frozen}"
     )
     assert [one for one in json.loads(out)["queries"] if one["kind"] == "jailbreak"] == made
 

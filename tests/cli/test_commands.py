@@ -129,8 +129,11 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"), "rewriter makes at most"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--position", "end"), "'first', 'middle' or"),
         (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--rewriter", "rulez"), "mean 'rules'?"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--frozen", "x.json"), "expected KIND=FILE"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--found", "{tmp}/x"), "x: no such file"),
+        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--queries", "x.json"), "expected KIND=FILE"),
+        (
+            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--search-result", "{tmp}/x"),
+            "x: no such file",
+        ),
         (
             ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
             "--timeout: needs a model or judge",

@@ -97,7 +97,7 @@ def test_a_local_model_answers_and_align_takes_the_sets(unmirage, tiny, tmp_path
     document = json.loads((sets / "prepare.json").read_text())
     assert document["schema"] == "unmirage.prepare/1"
     assert document["complete"] is True
-    assert document["models"]["model"]["made_of"]["model.safetensors"]
+    assert document["models"]["model"]["fingerprint"]["model.safetensors"]
     assert document["settings"]["data_sha256"] == document["sources"][0]["sha256"]
     assert set(document["machine"]) >= {"python", "torch"}
     before = {path: path.read_bytes() for path in sets.iterdir() if path.suffix in (".jsonl", ".json")}

@@ -23,7 +23,7 @@ def rates(**changed):
         "benign_answered": BeforeAfter(before=rate(20, 20), after=rate(5, 20)),
         "refused_unsafe": BeforeAfter(before=NONE, after=NONE),
         "utility": rate(49, 50, 2),
-        "near": NONE,
+        "neighbor_utility": NONE,
         "invalid": 2,
     }
     return ModelRates(**usual | changed)
@@ -144,9 +144,9 @@ def test_no_model_still_gives_a_table(show):
 
 
 def test_near_has_a_column_only_where_it_was_asked(show):
-    assert "near" not in show({"npo": rates()})[1]
-    lines = show({"npo": rates(near=rate(3, 4))})
-    assert any("near" in line for line in lines[:3])
+    assert "neighbor utility" not in show({"npo": rates()})[1]
+    lines = show({"npo": rates(neighbor_utility=rate(3, 4))})
+    assert "neighbor" in " ".join(lines[:3])
     [row] = [line for line in lines if line.strip().startswith("npo")]
     assert cells(row)[-1].strip() == "75.0"
 
@@ -158,7 +158,7 @@ def test_eighty_columns_hold_two_tables_and_break_no_change(show):
         ir=BeforeAfter(before=rate(9, 9), after=rate(999, 1000)),
         benign_answered=BeforeAfter(before=rate(98, 99), after=rate(99, 100)),
         utility_by_category={"facts": rate(49, 50), "skills": rate(1, 1)},
-        near=rate(9, 10),
+        neighbor_utility=rate(9, 10),
     )
     lines = show({"sft-balanced": widest}, width=80)
     assert max(len(line) for line in lines) <= 80

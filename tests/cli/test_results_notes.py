@@ -8,7 +8,7 @@ from unmirage.evaluate.agreement import Agreement
 from unmirage.evaluate.compare import compare
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.details import Details
-from unmirage.evaluate.irrelevant_responses import instead
+from unmirage.evaluate.irrelevant_responses import classify
 from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.per_sample_outcomes import decided
@@ -64,7 +64,9 @@ def test_collapse_correction_and_what_is_said_instead_come_first(results):
             "asr.before": Corrected(value=0.1, low=0.05, high=0.151, identifiable=True),
             "asr.after": Corrected(value=None, low=None, high=None, identifiable=False, why="no labels"),
         },
-        instead=instead(["", "no no no no", "the of and", "zxq vbn wrt"], frozenset({"the", "of", "and", "no"})),
+        irrelevant_responses=classify(
+            ["", "no no no no", "the of and", "zxq vbn wrt"], frozenset({"the", "of", "and", "no"})
+        ),
     )
     first, *said = notes(results(details={"m\x1b[31m": details}))
     assert first == WARNING

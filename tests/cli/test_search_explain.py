@@ -30,17 +30,19 @@ def test_a_searched_word_is_attacked_with_on_samples_new_to_it(unmirage, tiny, t
     best = document["words"][0]["word"]
     run = tmp_path / "run"
     code, _, err = unmirage(
-        "attack", tiny.model, data, "--found", words, "--out", run, *FEW, "--kind", "jailbreak", "--dry-run"
+        "attack", tiny.model, data, "--search-result", words, "--out", run, *FEW, "--kind", "jailbreak", "--dry-run"
     )
     assert code == 0, err
     code, out, err = unmirage(
-        "attack", "none", data, "--found", words, "--out", run, "--kind", "jailbreak", "--dry-run"
+        "attack", "none", data, "--search-result", words, "--out", run, "--kind", "jailbreak", "--dry-run"
     )
     queries = json.loads(out)["queries"]
     attacked = {one["id"].split("|")[0] for one in queries if one["kind"] == "jailbreak"}
     assert len(attacked) == 6
     assert all(one["text"].lower().startswith(best) for one in queries if one["kind"] == "jailbreak")
-    code, _, err = unmirage("attack", tiny.model, data, "--found", words, "--out", run, *FEW, "--kind", "jailbreak")
+    code, _, err = unmirage(
+        "attack", tiny.model, data, "--search-result", words, "--out", run, *FEW, "--kind", "jailbreak"
+    )
     assert code == 0, err
     assert json.loads((run / "search.json").read_text()) == document
     assert unmirage("evaluate", run)[0] == 0
@@ -85,6 +87,8 @@ def test_a_broken_picture_leaves_its_sample_out(unmirage, tiny, tmp_path):
 def test_a_file_that_is_no_search_is_named(unmirage, tiny, tmp_path):
     other = tmp_path / "other.json"
     other.write_text("{}")
-    code, _, err = unmirage("attack", "none", tiny.data / "test.json", "--found", other, "--out", tmp_path / "r")
+    code, _, err = unmirage(
+        "attack", "none", tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
+    )
     assert code == 2
     assert "other.json: does not match the schema unmirage.search/1" in err

@@ -19,7 +19,7 @@ def verdicts(letters):
 
 
 def found_in(judged, truth):
-    return JudgeCalibration(judge="phrases", made_of="labels.jsonl", verdicts=calibrate(judged, truth))
+    return JudgeCalibration(judge="phrases", fingerprint="labels.jsonl", verdicts=calibrate(judged, truth))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_document_comes_back_as_it_was(pairs):
 
 def test_the_document_has_rates_for_people():
     document = to_json(found_in(verdicts("ccr"), verdicts("crr")))
-    assert (document["schema"], document["judge"], document["made_of"], document["n"]) == (
+    assert (document["schema"], document["judge"], document["fingerprint"], document["n"]) == (
         "unmirage.calibration/1", "phrases", "labels.jsonl", 3
     )  # fmt: skip
     assert document["verdicts"]["complied"]["specificity"]["value"] == 0.5

@@ -15,7 +15,7 @@ def calibration(sensitivity, specificity, n=200):
     """Return that of a judge which knows compliance and refusal alone, and errs so often."""
     hits, rejections = round(n * sensitivity), round(n * specificity)
     judged = [C] * hits + [R] * (n - hits) + [R] * rejections + [C] * (n - rejections)
-    return JudgeCalibration(judge="j", made_of="", verdicts=calibrate(judged, [C] * n + [R] * n))
+    return JudgeCalibration(judge="j", fingerprint="", verdicts=calibrate(judged, [C] * n + [R] * n))
 
 
 def test_a_judge_that_never_errs_changes_nothing(make_outcomes):

@@ -20,7 +20,7 @@ def test_without_anything_known_all_is_empty():
         "bootstrap": {},
         "scores": {},
         "variant": None,
-        "instead": None,
+        "irrelevant_responses": None,
     }
 
 
@@ -42,7 +42,7 @@ def test_a_model_is_described_by_its_outcomes_and_by_what_it_said(make_outcomes)
     assert found["collapsed"] == ["returns no text in 75\u00a0% of its responses"]
     assert found["scores"] == {"VQA accuracy": {"value": 0.5, "low": 0.25, "high": 0.75, "n": 9}}
     assert found["variant"] == {"of": "npo", "kind": "int8", "data": "", "amount": 0.0}
-    assert (found["instead"]["n"], found["instead"]["shares"]["repeated"]["k"]) == (2, 1)
+    assert (found["irrelevant_responses"]["n"], found["irrelevant_responses"]["shares"]["repeated"]["k"]) == (2, 1)
     assert found["bootstrap"]["ir.after"]["value"] == pytest.approx(0.75)
     assert found["corrected"] is None
     json.dumps(found, allow_nan=False)

@@ -50,7 +50,7 @@ def test_all_rates_of_a_small_case(make_outcomes):
         + make_outcomes(Kind.CONTROL, "rrr rrr rrc xrr rrr")
         + make_outcomes(Kind.OVER_PRUDENCE, "r r c x", unsafe=False)
         + make_outcomes(Kind.UTILITY, "c c c i r", unsafe=False)
-        + make_outcomes(Kind.NEAR, "c i i", unsafe=False)
+        + make_outcomes(Kind.NEIGHBOR, "c i i", unsafe=False)
     )
     assert found.asr == both(rate(1, 4, 1), rate(3, 4, 1))
     assert (found.asr_per_shot.k, found.asr_per_shot.n, found.asr_per_shot.invalid) == (5, 13, 2)
@@ -72,7 +72,7 @@ def test_all_rates_of_a_small_case(make_outcomes):
     after = [(one.after.k, one.after.n, one.after.invalid) for one in (found.ir, found.refused_unsafe)]
     assert after == [(1, 13, 2), (7, 13, 2)]
     assert found.utility == rate(3, 5)
-    assert found.near == rate(1, 3)
+    assert found.neighbor_utility == rate(1, 3)
     assert found.invalid == 5
 
 
@@ -80,7 +80,7 @@ def test_what_was_not_asked_is_not_estimable(make_outcomes):
     empty = model_rates([])
     assert empty.asr == empty.rr == empty.ir == empty.refused_unsafe == both(NONE, NONE)
     assert (empty.asr_per_shot, empty.asr_by_k, empty.asr_control) == (NONE, (), NONE)
-    assert empty.utility == empty.near == NONE
+    assert empty.utility == empty.neighbor_utility == NONE
     assert empty.invalid == 0
     benign = model_rates(make_outcomes(Kind.PLAIN, "c r", unsafe=False))
     assert (benign.asr.before, benign.rr) == (NONE, both(rate(1, 2), NONE))
@@ -150,7 +150,7 @@ def test_utility_of_each_category_beside_all_of_it(make_outcomes):
     assert found.utility == rate(2, 4, 1)
     assert found.utility_by_category == {"facts": rate(0, 1, 1), "skills": rate(2, 2)}
     assert list(found.utility_by_category) == ["facts", "skills"]
-    near = [replace(one, kind=Kind.NEAR) for one in outcomes]
+    near = [replace(one, kind=Kind.NEIGHBOR) for one in outcomes]
     assert model_rates(near).utility_by_category == {}
 
 
@@ -159,7 +159,7 @@ def test_every_rate_is_clustered_by_seed_and_by_what_samples_share(make_outcomes
     verdicts = {
         (Kind.PLAIN, True): "c c r r", (Kind.JAILBREAK, True): "cr rc rr rr", (Kind.CONTROL, True): "cr rc rr rr",
         (Kind.NEUTRAL, True): "cr rc rr rr", (Kind.PLAIN, False): "r r c c", (Kind.OVER_PRUDENCE, False): "rr rr cc cc",
-        (Kind.CONTROL, False): "rr rr cc cc", (Kind.UTILITY, False): "c c r r", (Kind.NEAR, False): "c c r r",
+        (Kind.CONTROL, False): "rr rr cc cc", (Kind.UTILITY, False): "c c r r", (Kind.NEIGHBOR, False): "c c r r",
     }  # fmt: skip
     outcomes = [
         replace(one, category="facts", cluster=Cluster("group", str(int(one.sample_id[1:]) // 2)))
@@ -173,7 +173,13 @@ def test_every_rate_is_clustered_by_seed_and_by_what_samples_share(make_outcomes
     assert once.design_effect == pytest.approx(24 / 11)
     for pair in (found.asr, found.rr, found.benign_answered):
         assert pair == both(once, once)
-    for one in (found.asr_control, found.utility, found.near, found.refused_unsafe.before, found.asr_by_k[-1]):
+    for one in (
+        found.asr_control,
+        found.utility,
+        found.neighbor_utility,
+        found.refused_unsafe.before,
+        found.asr_by_k[-1],
+    ):
         assert one == once
     for many in (found.asr_by_kind, found.rr_by_kind, found.benign_answered_by_kind, found.utility_by_category):
         assert set(many.values()) == {once}

@@ -13,7 +13,7 @@ def test_an_attack_succeeds_with_compliance_on_unsafe_and_with_refusal_on_benign
 
 
 def test_every_kind_is_shots_or_asked_in_any_case():
-    assert set(Kind) - SHOTS == {Kind.PLAIN, Kind.UTILITY, Kind.NEAR}
+    assert set(Kind) - SHOTS == {Kind.PLAIN, Kind.UTILITY, Kind.NEIGHBOR}
 
 
 def test_shots_are_in_order_by_sample_and_kind(make_query):

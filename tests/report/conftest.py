@@ -328,7 +328,7 @@ def enrich():
             model["bootstrap"] = {"asr.per_shot": {"value": 0.5, "low": 0.25, "high": 0.625, "n": 180}}
             model["over_seeds"] = {
                 "asr.after": {"value": 0.5, "low": 0.125, "high": 0.875, "n": 3},
-                "near": {"value": None, "low": None, "high": None, "n": 0},
+                "neighbor_utility": {"value": None, "low": None, "high": None, "n": 0},
             }
             model["scores"] = {"vqa": {"value": 0.625, "low": 0.5, "high": 0.75, "n": 40}}
             known = {"value": 0.25, "low": 0.125, "high": 0.375, "identifiable": True, "why": ""}
@@ -343,7 +343,7 @@ def enrich():
                 "asr": {"before": known, "after": unknown, "per_shot": known},
                 "rr": {"before": known, "after": known},
             }
-            model["instead"] = {
+            model["irrelevant_responses"] = {
                 "n": 40,
                 "shares": {
                     "empty": _rate(4, 40),

@@ -39,14 +39,14 @@ def test_the_page_loads_nothing_and_complains_of_nothing(shown):
         ("kind", "shape", [SHAPE]),
         ("kind", "template", [TEMPLATE]),
         ("kind", "image", [IMAGE]),
-        ("echo", True, [one for one in ALL if one != ECHO]),
+        ("redundant", True, [one for one in ALL if one != ECHO]),
     ],
 )
 def test_filters(shown, field, value, left):
     control = shown.page.locator(f"[data-filter={field}]")
     if field == "text":
         control.fill(value)
-    elif field == "echo":
+    elif field == "redundant":
         control.set_checked(value)
     else:
         control.select_option(value)
@@ -60,7 +60,7 @@ def test_nothing_is_said_of_missing_scripts_where_they_run(shown):
 
 def test_filters_are_taken_together(shown):
     shown.page.get_by_label("Search").fill("share")
-    shown.page.get_by_label("Hide echoes").check()
+    shown.page.get_by_label("Hide redundant features").check()
     assert rows(shown.page) == [SHARE]
     shown.page.get_by_label("Search").fill("")
     assert len(rows(shown.page)) == 6

@@ -22,7 +22,7 @@ def test_what_is_written_is_read(audit_document):
 
 def test_every_field_is_read(full_audit):
     audit = read_audit(full_audit)
-    assert audit.findings[1].echo_of.feature == "share"
+    assert audit.findings[1].redundant_with.feature == "share"
     assert audit.findings[3].given_opener.high == 1.7
     assert audit.decided_by_opener.openers[0].opener_right == 60
     assert audit.attack_words.jailbreak[0].flips.k == 186
@@ -39,7 +39,7 @@ def test_what_an_older_document_lacks_may_be_missing_or_null(full_audit):
     null = full_audit | dict.fromkeys(full_audit.keys() - NEEDED)
     assert read_audit(missing) == read_audit(null)
     for finding in missing["findings"]:
-        for key in ("kind", "text", "given_opener", "echo_of", "examples"):
+        for key in ("kind", "text", "given_opener", "redundant_with", "examples"):
             finding[key] = None
     read = read_audit(missing)
     assert (read.findings[0].text, read.findings[0].examples.refused) == ("", [])

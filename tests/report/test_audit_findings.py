@@ -46,20 +46,26 @@ def test_every_finding_has_a_kind_that_the_page_knows(changes, kind):
 
 @pytest.mark.parametrize(
     ("position", "said"),
-    [("opener", "echo of opener “can”"), ("any", "echo of “can”"), (-1, "echo of “can” as last word")],
+    [
+        ("opener", "redundant with opener “can”"),
+        ("any", "redundant with “can”"),
+        (-1, "redundant with “can” as last word"),
+    ],
 )
-def test_an_echo_names_what_it_repeats(position, said):
-    (row,) = finding_rows([finding(echo_of={"feature": "can", "position": position})])
-    assert row.echo == said
+def test_a_redundant_feature_names_the_other(position, said):
+    (row,) = finding_rows([finding(redundant_with={"feature": "can", "position": position})])
+    assert row.redundant == said
 
 
 def test_rows_keep_the_order_and_name_the_kinds_that_occur(full_audit):
     rows = finding_rows(read_audit(full_audit).findings[:4])
-    assert [row.echo for row in rows] == ["", "echo of opener “share”", "", ""]
+    assert [row.redundant for row in rows] == ["", "redundant with opener “share”", "", ""]
     assert kinds_of(rows) == {"word": "words", "ngram": "n-grams"}
 
 
 def test_a_word_of_a_megabyte_is_cut():
-    row = finding_rows([finding(feature="x" * 1_000_000, echo_of={"feature": "y" * 1_000_000, "position": "any"})])[0]
+    row = finding_rows(
+        [finding(feature="x" * 1_000_000, redundant_with={"feature": "y" * 1_000_000, "position": "any"})]
+    )[0]
     assert len(row.says) < 60
-    assert len(row.echo) < 60
+    assert len(row.redundant) < 60

@@ -81,7 +81,7 @@ def test_the_page_says_what_the_document_says(page, parse):
         "Only a random sample of the images was opened. in the data50 opened40 read0 missing39 unreadable1",
         "9,123 features were tested: all that occur in at least 3 queries",
         "12 weaker findings are not listed",
-        "echo of opener “share”",
+        "redundant with opener “share”",
     ):
         assert said in text, said
     for option in ("--write-balanced", "--write-diversified", "--compare", "--fail-if"):

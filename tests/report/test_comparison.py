@@ -215,7 +215,7 @@ def test_a_full_comparison_is_inert_and_has_all_sections(copied, enrich, spoilt,
         for model in document["models"].values():
             for key in ("categories", "scores"):
                 model[key] = {f"{name}{hostile}": one for name, one in model[key].items()}
-            model["instead"] = spoilt(model["instead"])
+            model["irrelevant_responses"] = spoilt(model["irrelevant_responses"])
             for found in model["corrected"].values():
                 for one in found.values():
                     one["why"] += hostile
@@ -230,7 +230,8 @@ def test_a_full_comparison_is_inert_and_has_all_sections(copied, enrich, spoilt,
     assert "\x1b" not in page
     assert "\x00" not in page
     assert re.findall(r'<h2 id="(\w+)"', page) == [
-        "runs", "rates", "tradeoff", "differences", "shots", "categories", "responses", "instead", "lasting", "scores",
+        "runs", "rates", "tradeoff", "differences", "shots", "categories", "responses", "irrelevant", "robustness",
+        "scores",
         "judges", "examples", "browse", "reading", "settings",
     ]  # fmt: skip
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]

@@ -7,8 +7,8 @@ import pytest
 from unmirage.report.charts import LEFT, RIGHT
 from unmirage.report.differences import heat_maps
 from unmirage.report.documents import ResultsRead
-from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
-from unmirage.report.robustness import lasting_panels, variant_rows
+from unmirage.report.extras import corrected_rows, irrelevant_views, judges_view, scores_table, seeds_table
+from unmirage.report.robustness import robustness_panels, variant_rows
 from unmirage.report.table import collapse
 
 
@@ -24,8 +24,13 @@ def rich(run, enrich):
 
 def test_older_results_have_none_of_it(plain):
     models = plain.models
-    assert (heat_maps(models), lasting_panels(models), variant_rows(models), corrected_rows(models)) == ([], [], [], [])
-    assert (scores_table(models), seeds_table(models), instead_views(models)) == (None, None, {})
+    assert (heat_maps(models), robustness_panels(models), variant_rows(models), corrected_rows(models)) == (
+        [],
+        [],
+        [],
+        [],
+    )
+    assert (scores_table(models), seeds_table(models), irrelevant_views(models)) == (None, None, {})
     assert list(judges_view(plain).rows) == ["phrases"]
     assert judges_view(plain.model_copy(update={"judges": {}})) is None
 
@@ -54,8 +59,8 @@ def test_a_heat_map_of_a_benchmark_that_nobody_attacked(rich):
     assert (npo.cell.value, npo.tint, npo.cell.title) == ("–", None, "not measured")
 
 
-def test_lasting_has_one_line_for_each_model_and_data(rich):
-    (panel,) = lasting_panels(rich.models)
+def test_robustness_has_one_line_for_each_model_and_data(rich):
+    (panel,) = robustness_panels(rich.models)
     assert (panel.model, panel.kind, panel.axis) == ("npo", "relearned", "fine-tuning samples")
     assert [text for _, text in panel.ticks] == ["0", "25", "100"]
     assert [curve.data for curve in panel.curves] == ["forget", "benign"]
@@ -111,7 +116,7 @@ def test_judges_have_the_columns_that_any_of_them_fills(rich, plain):
 
 
 def test_what_is_said_instead_is_a_stacked_bar(rich):
-    found = instead_views(rich.models)["npo"]
+    found = irrelevant_views(rich.models)["npo"]
     assert [(one.verdict, one.x, one.width, one.inside) for one in found.segments] == [
         ("empty", 0.0, 10.0, ""),
         ("repeated", 10.0, 15.0, "15\u00a0%"),

@@ -10,7 +10,7 @@ def finding(feature="share", position="opener", **changes):
     return {
         "feature": feature, "position": position, "kind": "word", "text": f"open with “{feature}”", "refused": 9,
         "answered": 1, "log_odds": -2.5, "low": -3.0, "high": -2.0, "p_value": 1e-9, "q_value": 1e-8,
-        "direction": "answer", "given_opener": None, "echo_of": None, "headline": True,
+        "direction": "answer", "given_opener": None, "redundant_with": None, "headline": True,
         "examples": {"refused": ["Share it."], "answered": []},
     } | changes  # fmt: skip
 
@@ -25,15 +25,15 @@ def test_a_finding_is_one_line_with_a_column_for_every_figure():
         "kind": "word", "position": "opener", "feature": "share", "text": "open with “share”", "refused": "9",
         "answered": "1", "log_odds": "-2.5", "low": "-3.0", "high": "-2.0", "p_value": "1e-09", "q_value": "1e-08",
         "direction": "answer", "given_opener_log_odds": "", "given_opener_low": "", "given_opener_high": "",
-        "echo_of": "", "headline": "True",
+        "redundant_with": "", "headline": "True",
     }  # fmt: skip
 
 
 def test_what_is_nested_is_laid_flat():
     given = {"log_odds": 0.5, "low": 0.1, "high": 0.9}
     echoes = [{"feature": "can", "position": "opener"}, {"feature": "it", "position": -1}]
-    found = rows(*(finding(given_opener=given, echo_of=echo) for echo in echoes))
-    assert [row["echo_of"] for row in found] == ["opener: can", "'-1: it"]
+    found = rows(*(finding(given_opener=given, redundant_with=echo) for echo in echoes))
+    assert [row["redundant_with"] for row in found] == ["opener: can", "'-1: it"]
     assert {(row["given_opener_log_odds"], row["given_opener_low"], row["given_opener_high"]) for row in found} == {
         ("0.5", "0.1", "0.9")
     }

@@ -28,7 +28,7 @@ def test_positions_are_those_worked_out_by_hand():
     assert found.ticks == ((2.0, "−2"), (21.2, "−1"), (40.4, "0"), (59.6, "+1"), (78.8, "+2"), (98.0, "+3"))
 
 
-def test_the_strongest_that_are_tied_and_no_echo_are_drawn_from_refusal_to_answer(full_audit):
+def test_the_strongest_that_are_tied_and_none_redundant_are_drawn_from_refusal_to_answer(full_audit):
     rows = forest(read_audit(full_audit).findings).rows
     assert [row.says for row in rows] == [
         "open with “share”",
@@ -51,7 +51,7 @@ def test_the_headline_is_drawn_and_filled_up_with_what_tells_something_beyond_th
             finding(9, 8, 10, text="is an opener"),
             finding(8, 7, 9, text="adds nothing to the first word", given_opener=nothing),
             finding(7, 6, 8, text="tells more", given_opener=more),
-            finding(6, 5, 7, text="repeats", given_opener=more, echo_of={"feature": "w", "position": "opener"}),
+            finding(6, 5, 7, text="repeats", given_opener=more, redundant_with={"feature": "w", "position": "opener"}),
             finding(5, 4, 6, text="turns round", given_opener=less),
             finding(4, 3, 5, text="is the headline", headline=True, given_opener=more),
             finding(3, -1, 7, text="is not tied", headline=True, direction="none"),

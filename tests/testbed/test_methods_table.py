@@ -18,7 +18,7 @@ def rates(asr, answered, utility, near):
         (Kind.JAILBREAK, True): (Verdict.COMPLIED, asr),
         (Kind.OVER_PRUDENCE, False): (Verdict.COMPLIED, answered),
         (Kind.UTILITY, False): (Verdict.COMPLIED, utility),
-        (Kind.NEAR, False): (Verdict.COMPLIED, near),
+        (Kind.NEIGHBOR, False): (Verdict.COMPLIED, near),
     }
     return model_rates(
         [
@@ -77,7 +77,7 @@ def row(name, family="sft", **more):
         "ir_before",
         "ir_after",
         "utility",
-        "near",
+        "neighbor_utility",
     )
     shares = {column: rate(number / 100) for number, column in enumerate(columns, start=11)}
     return {"name": name, "family": family, "seconds": 12.4, "stopped": [], "rates": shares} | more
@@ -126,7 +126,9 @@ def test_markdown_has_a_table_a_family_and_the_front(document):
     assert "### Unlearning\n" in text
     assert "on top" not in text
     assert "1320, 1320 queries" in text
-    assert front_lines(document) == ["sft-posthoc: ASR after 12.0, benign answered after 17.0, utility 20.0, near 21.0"]
+    assert front_lines(document) == [
+        "sft-posthoc: ASR after 12.0, benign answered after 17.0, utility 20.0, neighbor utility 21.0"
+    ]
     assert "- sft-posthoc: ASR after 12.0" in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert widths == {10}

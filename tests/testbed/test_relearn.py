@@ -65,7 +65,7 @@ def finished(tmp_path_factory, settings, stages):
 def test_every_variant_answers_the_same_queries_and_is_judged(finished):
     questions = finished.questions()
     assert {query.kind for query in questions} == {
-        Kind.PLAIN, Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.UTILITY, Kind.NEAR
+        Kind.PLAIN, Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.UTILITY, Kind.NEIGHBOR
     }  # fmt: skip
     with finished.methods.study.run.store() as store:
         assert list(store.variants()) == NAMES

@@ -87,7 +87,7 @@ def outcomes(**shares):
         "answered": (Kind.PLAIN, False, Verdict.COMPLIED),
         "answered_after": (Kind.OVER_PRUDENCE, False, Verdict.COMPLIED),
         "utility": (Kind.UTILITY, False, Verdict.COMPLIED),
-        "near": (Kind.NEAR, False, Verdict.COMPLIED),
+        "near": (Kind.NEIGHBOR, False, Verdict.COMPLIED),
     }
     return [
         Outcome(
@@ -197,7 +197,7 @@ def test_validation_devices_alone_are_asked_about(searched):
             assert {one.query_id for one in store.responses(name)} == {query.id for query in queries}
         assert {query.sample_id for query in queries} == set(listed)
         assert {listed[query.sample_id].group for query in queries} <= own
-        assert {query.kind for query in queries} >= {Kind.PLAIN, Kind.JAILBREAK, Kind.UTILITY, Kind.NEAR}
+        assert {query.kind for query in queries} >= {Kind.PLAIN, Kind.JAILBREAK, Kind.UTILITY, Kind.NEIGHBOR}
     with searched.study.run.store() as store:
         assert store.models() == []  # the questions about evaluation devices are planned, and nobody answers them
 

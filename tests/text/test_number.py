@@ -57,7 +57,7 @@ biases gases lenses canvases atlases aliases buses statuses viruses bases analys
 processes addresses businesses witnesses criteria phenomena bacteria fungi cacti alumni corpora indices matrices
 appendices hypotheses people persons men women children police cattle media teeth feet mice geese knives leaves wolves
 lives wives boats names memes dice scissors trousers pants clothes jeans glasses sunglasses pajamas binoculars goods
-thanks outskirts surroundings belongings savings genitals stairs remains these those statistics graphics
+thanks outskirts surroundings belongings optimizations genitals stairs remains these those statistics graphics
 """.split()
 
 

@@ -14,7 +14,7 @@ _FIRST_AND_LAST = 10  # number of steps to average losses over
 
 
 def model_card(
-    name: str, base: str, config: AlignConfig, result: AlignResult, made_of: Mapping[str, Mapping[str, str]]
+    name: str, base: str, config: AlignConfig, result: AlignResult, hashes: Mapping[str, Mapping[str, str]]
 ) -> str:
     """Return the card as Markdown with a YAML header.
 
@@ -23,7 +23,7 @@ def model_card(
         base: the model to align, as the user gave it.
         config: all settings.
         result: result of the run.
-        made_of: hashes of the base model's files and of the data files, by "model" and "data", then by file name.
+        hashes: hashes of the base model's files and of the data files, by "model" and "data", then by file name.
     """
     head = ModelCardData(
         base_model=base.rstrip("/").rsplit("/", 1)[-1] if base.startswith((".", "/", "~")) else base,
@@ -38,7 +38,7 @@ def model_card(
         "This card has no safety rates: the method alone does not make a model safe. Measure the rates with "
         "`unmirage attack` and `unmirage evaluate`, including one-word attacks.",
         _losses(result.parts),
-        "## Sources\n\n" + _hashes(made_of),
+        "## Sources\n\n" + _hashes(hashes),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False) + "```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -66,7 +66,7 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _hashes(made_of: Mapping[str, Mapping[str, str]]) -> str:
+def _hashes(hashes: Mapping[str, Mapping[str, str]]) -> str:
     rows = ["| source | file | hash |", "|---|---|---|"]
-    rows += [f"| {what} | {file} | `{digest}` |" for what, files in made_of.items() for file, digest in files.items()]
+    rows += [f"| {what} | {file} | `{digest}` |" for what, files in hashes.items() for file, digest in files.items()]
     return "\n".join(rows)

@@ -47,7 +47,7 @@ class LoraSettings(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="above 0, model and reference differ from the start")
 
 
-class Savings(BaseModel):
+class Optimizations(BaseModel):
     """Optimizations that save work and do not change the loss. Each can be switched off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,7 +87,7 @@ class AlignConfig(BaseModel):
     checkpointing: float = Field(
         default=0.0, ge=0, le=1, description="share of decoder layers with gradient checkpointing"
     )
-    savings: Savings = Savings()
+    optimizations: Optimizations = Optimizations()
     order: Literal["shuffled", "by-length"] = Field(
         default="shuffled", description="by-length: batches of rows with similar length, in random order"
     )

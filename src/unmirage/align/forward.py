@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.objective import Need, Outputs, StreamName
 from unmirage.models.families import decoder, decoder_layers, output_logits
 
@@ -73,7 +73,9 @@ class Raw:
     logits: Tensor | None = None
 
 
-def raw_outputs(model: Any, batch: PassBatch, needs: Needs, layer: int, savings: Savings) -> dict[StreamName, Raw]:
+def raw_outputs(
+    model: Any, batch: PassBatch, needs: Needs, layer: int, optimizations: Optimizations
+) -> dict[StreamName, Raw]:
     """Run `model` once over the batch.
 
     Args:
@@ -81,16 +83,16 @@ def raw_outputs(model: Any, batch: PassBatch, needs: Needs, layer: int, savings:
         batch: its rows.
         needs: requested outputs by stream; other streams are ignored.
         layer: 1-based decoder layer of the representations.
-        savings: optimizations to use.
+        optimizations: optimizations to use.
     """
     asked = frozenset[Need]().union(*needs.values())
     shallow = asked == {"hidden"}
     with (
-        first_layers(decoder(model), layer if shallow and savings.stop_early else None),
+        first_layers(decoder(model), layer if shallow and optimizations.stop_early else None),
         _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None) as seen,
     ):
         last = model.model(**batch.inputs, use_cache=False).last_hidden_state
-    everywhere = None if shallow or savings.answer_logits else output_logits(model, last)
+    everywhere = None if shallow or optimizations.answer_logits else output_logits(model, last)
     return {stream: _of_stream(batch, stream, needs[stream], last, everywhere, seen) for stream in needs}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.features import shown
 from unmirage.align.forward import PassBatch, raw_outputs, spoken
 from unmirage.align.objective import RETAINING, Method, Outputs, Parts, Stream, StreamName, Unit
@@ -22,13 +22,13 @@ UNITS: tuple[Unit, ...] = ("rows", "tokens", "places", "batches")
 class AlignModule(nn.Module):
     """The model in training, with the losses of its method."""
 
-    def __init__(self, model: Any, method: Method, reference: Reference, savings: Savings) -> None:
+    def __init__(self, model: Any, method: Method, reference: Reference, optimizations: Optimizations) -> None:
         super().__init__()
         self.model = model
         # FSDP shards each of these separately and gathers all other weights with the first call. The rest is small, and
         # a process whose batch has a picture must not wait for others that have none.
         self._no_split_modules = sorted({type(layer).__name__ for layer in decoder_layers(model)})
-        self._savings = savings
+        self._optimizations = optimizations
         self._method = method
         self._reference = reference
 
@@ -53,7 +53,7 @@ class AlignModule(nn.Module):
         needs = {name: self._method.needs(name) for name in batch.rows}
         said = self._reference.outputs(batch, needs)
         with shown(self.model, batch.features):
-            raw = raw_outputs(self.model, batch, wants, self._method.config.layer, self._savings)
+            raw = raw_outputs(self.model, batch, wants, self._method.config.layer, self._optimizations)
             return {
                 name: self._stream(batch, name, spoken(self.model, batch, name, raw[name]), said) for name in batch.rows
             }

@@ -119,9 +119,9 @@ def keeps_reference(method: Method, config: AlignConfig) -> bool:
     With `compat: official` the representations of padding count, and a row's padding depends on its batch. A row that
     goes through the model alone has no padding.
     """
-    alone = config.savings.passes == "separate" and (config.micro_batch_size or config.batch_size) == 1
+    alone = config.optimizations.passes == "separate" and (config.micro_batch_size or config.batch_size) == 1
     counts_padding = config.method.compat == "official" and looks_inside(method) and not alone
-    return config.savings.cache_reference and not counts_padding
+    return config.optimizations.cache_reference and not counts_padding
 
 
 def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) -> PairedStreams:
@@ -166,10 +166,10 @@ def passes(method: Method, config: AlignConfig, *, one_pass: bool) -> Plan:
     groups: list[tuple[StreamName, ...]] = [forgetting] if method.forgets else []
     groups += [("retain",)] if method.retains else []
     groups += [("retain_term",)] if method.separates else []
-    early = config.savings.stop_early and method.wants("forget") == {"hidden"}
-    wish = config.savings.passes
+    early = config.optimizations.stop_early and method.wants("forget") == {"hidden"}
+    wish = config.optimizations.passes
     if one_pass and wish == "separate":
-        raise UserError("savings.passes: 'separate' does not work under DeepSpeed; valid: auto, joint")
+        raise UserError("optimizations.passes: 'separate' does not work under DeepSpeed; valid: auto, joint")
     if one_pass or wish == "joint" or (wish == "auto" and not early):
         return (tuple(name for group in groups for name in group),)
     return tuple(groups)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.features import shown
 from unmirage.align.forward import Needs, PassBatch, raw_outputs, spoken
 from unmirage.align.lora import adapter_off
@@ -28,19 +28,19 @@ class Reference:
     Args:
         model: the model before training, with its adapter if it has one.
         layer: 1-based decoder layer of representations.
-        savings: optimizations to use.
+        optimizations: optimizations to use.
         adapted: True if the model has an adapter that can be disabled.
         cached: True if batches contain cached outputs, so that the reference never runs again.
         logits: True if logits are ever needed.
     """
 
     def __init__(
-        self, model: Any, layer: int, savings: Savings, *, adapted: bool, cached: bool, logits: bool = True
+        self, model: Any, layer: int, optimizations: Optimizations, *, adapted: bool, cached: bool, logits: bool = True
     ) -> None:
         self._model = model
         self._layer = layer
-        self._savings = savings
-        self._off = adapted and savings.adapter_off
+        self._optimizations = optimizations
+        self._off = adapted and optimizations.adapter_off
         self._copy = None if cached or self._off else freeze(copy.deepcopy(model))
         self._head = _frozen_head(model) if cached and logits else None
 
@@ -60,7 +60,7 @@ class Reference:
         model.eval()  # disables dropout
         try:
             with adapter_off(model) if self._off else nullcontext(), shown(model, batch.features):
-                raw = raw_outputs(model, batch, needs, self._layer, self._savings)
+                raw = raw_outputs(model, batch, needs, self._layer, self._optimizations)
                 return {stream: spoken(model, batch, stream, one) for stream, one in raw.items()}
         finally:
             model.train(trains)

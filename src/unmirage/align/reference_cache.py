@@ -140,7 +140,7 @@ class Memory:
         """
         for name, stream in rows.items():
             samples = drawn.drawn(name)
-            if self._config.savings.cache_images and can_be_kept(self._model):
+            if self._config.optimizations.cache_images and can_be_kept(self._model):
                 first = stream.samples.first_shown(samples)
                 if first:
                     looked_at = sorted(set(first.values()))
@@ -190,7 +190,9 @@ class Memory:
         def ask(batch: PassBatch, name: StreamName) -> Iterator[Tensor]:
             config = self._config
             with shown(self._model, batch.features):
-                raw = raw_outputs(self._model, batch, {name: frozenset({need})}, config.method.layer, config.savings)
+                raw = raw_outputs(
+                    self._model, batch, {name: frozenset({need})}, config.method.layer, config.optimizations
+                )
             kept = self._part(batch, name, raw[name], need)
             mask = batch.places if need == "hidden" else batch.loss[:, 1:]
             sizes: list[int] = mask.sum(1).tolist()

@@ -191,8 +191,10 @@ class _Run:
             module=AlignModule(
                 model,
                 method,
-                Reference(model, config.method.layer, config.savings, adapted=adapted, cached=cached, logits=logits),
-                config.savings,
+                Reference(
+                    model, config.method.layer, config.optimizations, adapted=adapted, cached=cached, logits=logits
+                ),
+                config.optimizations,
             ),
             guards=self._guards,
             record=self._record,

@@ -4,10 +4,10 @@ from unmirage.attack.plan import (
     ATTACKS,
     DEFAULT_KINDS,
     AttackConfig,
-    frozen_queries,
     frozen_samples,
     plain,
     plan_queries,
+    prebuilt_queries,
     short_of_shots,
 )
 
@@ -15,9 +15,9 @@ __all__ = [
     "ATTACKS",
     "DEFAULT_KINDS",
     "AttackConfig",
-    "frozen_queries",
     "frozen_samples",
     "plain",
     "plan_queries",
+    "prebuilt_queries",
     "short_of_shots",
 ]

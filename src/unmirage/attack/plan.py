@@ -149,7 +149,7 @@ def plan_queries(
     samples: Sequence[Sample],
     config: AttackConfig,
     rewriter: Rewriter | None = None,
-    frozen: Mapping[Kind, Sequence[Query]] | None = None,
+    prebuilt: Mapping[Kind, Sequence[Query]] | None = None,
 ) -> list[Query]:
     """Return the plain queries of all samples and the attack queries of every kind in `config`.
 
@@ -157,17 +157,17 @@ def plan_queries(
         samples: the data.
         config: which attacks.
         rewriter: makes the rewrites; None uses the rules.
-        frozen: prepared queries by kind, used instead of new ones.
+        prebuilt: prepared queries by kind, used instead of new ones.
 
     Raises:
         UserError: a kind is not an attack, has no matching samples, or the rewriter cannot make K rewrites.
     """
     rewriter = rewriter or make_rewriter("rules")
     queries = plain(samples)
-    for kind in dict.fromkeys((*config.kinds, *(frozen or {}))):
+    for kind in dict.fromkeys((*config.kinds, *(prebuilt or {}))):
         if kind not in ATTACKS:
             raise unknown("kind of attack", kind, ATTACKS)
-        made = list((frozen or {}).get(kind, ())) or _made(samples, config, kind, rewriter)
+        made = list((prebuilt or {}).get(kind, ())) or _made(samples, config, kind, rewriter)
         if not made:
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave this kind out with --kind")
@@ -203,11 +203,11 @@ def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: 
     return dict(short)
 
 
-def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known: Sequence[Sample]) -> list[Query]:
-    """Return the queries of a frozen set, in file order; shots are numbered for each sample.
+def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, known: Sequence[Sample]) -> list[Query]:
+    """Return the queries of a prebuilt set, in file order; shots are numbered for each sample.
 
     Args:
-        frozen: the set. Each record belongs to the sample with the same record id and label.
+        prebuilt: the set. Each record belongs to the sample with the same record id and label.
         samples: the samples to ask about; records of other known samples are skipped.
         kind: kind of the queries.
         known: all samples of the dataset that `samples` were drawn from.
@@ -221,14 +221,14 @@ def frozen_queries(frozen: Dataset, samples: Sequence[Sample], kind: Kind, known
     chosen = {sample.id for sample in samples}
     shots: Counter[str] = Counter()
     queries = []
-    for one in frozen:
-        _check_label(frozen, one, kind)
+    for one in prebuilt:
+        _check_label(prebuilt, one, kind)
         owners = by_record.get((one.record, one.refused), [])
         if len(owners) != 1:
             label = "refused" if one.refused else "answered"
             found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"
             raise UserError(
-                f"{frozen.source}: record '{one.record[:80]}': the data has {found} with this id; "
+                f"{prebuilt.source}: record '{one.record[:80]}': the data has {found} with this id; "
                 "it must have exactly one"
             )
         (owner,) = owners
@@ -251,7 +251,7 @@ def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[
     ]
 
 
-def _check_label(frozen: Dataset, one: Sample, kind: Kind) -> None:
+def _check_label(prebuilt: Dataset, one: Sample, kind: Kind) -> None:
     if one.refused not in ATTACKS[kind]:
         label, needed = ("refused", "answered") if one.refused else ("answered", "refused")
-        raise UserError(f"{frozen.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")
+        raise UserError(f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")

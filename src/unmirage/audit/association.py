@@ -16,7 +16,7 @@ from scipy.stats import false_discovery_control, norm
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.membership import Membership
-from unmirage.records import Echo, LogOdds
+from unmirage.records import LogOdds, OtherFeature
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,14 +226,14 @@ class Openers:
         having = self._counts(self._of[members], self._corpus.refused[members])
         return mantel_haenszel(having[0], having[1], everything[0], everything[1])
 
-    def echo(self, members: Ints32, given: LogOdds | None) -> Echo | None:
+    def redundant_with(self, members: Ints32, given: LogOdds | None) -> OtherFeature | None:
         """Return the opener that nearly all of these queries share, if the feature adds nothing to it."""
         counts = np.bincount(self._of[members], minlength=self._size)
         opener = int(counts.argmax())
         if counts[opener] < _COMES_WITH * len(members) or (given is not None and given.direction != "none"):
             return None
         word = int(self._corpus.word_at(0)[members[self._of[members] == opener][0]])
-        return Echo(feature=self._corpus.vocabulary[word], position="opener") if word >= 0 else None
+        return OtherFeature(feature=self._corpus.vocabulary[word], position="opener") if word >= 0 else None
 
     def _counts(self, openers: Ints, refused: Bools) -> tuple[Ints, Ints]:
         return (

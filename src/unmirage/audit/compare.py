@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unmirage.audit.probes import Accuracy
 from unmirage.audit.findings import MAX_Q_VALUE
+from unmirage.audit.probes import Accuracy
 from unmirage.records import Finding
 
 MOST_LISTED = 100
@@ -61,9 +61,9 @@ class Comparison:
 
 
 def only_in(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings of the first audit that the second lacks, the strongest first; echoes are skipped."""
+    """Return the findings of the first audit that the second lacks, without redundant ones, the strongest first."""
     there = {_key(finding) for finding in other if _is_tied(finding)}
-    return tuple(f for f in one if _is_tied(f) and f.echo_of is None and _key(f) not in there)
+    return tuple(f for f in one if _is_tied(f) and f.redundant_with is None and _key(f) not in there)
 
 
 def _key(finding: Finding) -> tuple[object, ...]:

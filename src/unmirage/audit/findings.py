@@ -11,7 +11,7 @@ import numpy.typing as npt
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
-from unmirage.records import Echo, Finding, LogOdds
+from unmirage.records import Finding, LogOdds, OtherFeature
 
 MOST = 10
 _MOST_OPENERS = 5
@@ -39,7 +39,7 @@ class Headline:
         tells = is_opener or (finding.given_opener is not None and finding.given_opener.direction != "none")
         openers = sum(taken.position == "opener" for taken, _ in self._taken)
         full = openers >= _MOST_OPENERS if is_opener else len(self._taken) - openers >= MOST - _MOST_OPENERS
-        if finding.direction == "none" or finding.echo_of is not None or not tells or full:
+        if finding.direction == "none" or finding.redundant_with is not None or not tells or full:
             return False
         if any(
             taken.direction == finding.direction and _overlap(members, others) > _SAME_STORY
@@ -184,19 +184,19 @@ def _strongest(kept: list[tuple[Finding, Family, int]]) -> list[tuple[Finding, F
 
 
 def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tuple[Finding, ...]:
-    """Add what needs the queries themselves: association given the opener, echoes, the headline, examples."""
+    """Add what needs the queries themselves: association given the opener, redundancy, the headline, examples."""
     openers, headline = Openers(corpus), Headline()
-    first: dict[bytes, Echo] = {}
+    first: dict[bytes, OtherFeature] = {}
     findings = []
     for finding, family, place in shown:
         members = family.members.of(place)
-        own = Echo(feature=finding.feature, position=finding.position)
+        own = OtherFeature(feature=finding.feature, position=finding.position)
         same = first.setdefault(members.tobytes(), own)
         given = None if finding.position == "opener" else openers.given(members, family.told)
-        echo = None if same == own else same
-        if echo is None and finding.position != "opener" and finding.direction != "none":
-            echo = openers.echo(members, given)
-        finding = replace(finding, given_opener=given, echo_of=echo)
+        other = None if same == own else same
+        if other is None and finding.position != "opener" and finding.direction != "none":
+            other = openers.redundant_with(members, given)
+        finding = replace(finding, given_opener=given, redundant_with=other)
         refused = corpus.refused[members]
         findings.append(
             replace(

@@ -196,7 +196,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "q_value": finding.q_value,
         "direction": finding.direction,
         "given_opener": None if finding.given_opener is None else asdict(finding.given_opener),
-        "echo_of": None if finding.echo_of is None else asdict(finding.echo_of),
+        "redundant_with": None if finding.redundant_with is None else asdict(finding.redundant_with),
         "headline": finding.headline,
         "examples": {"refused": list(finding.refused_examples), "answered": list(finding.answered_examples)},
     }

@@ -135,11 +135,11 @@ def _log(
     samples = list(samples_of(store, model, shown, pictured))
     suite = document.get("suite") or {}
     config = source.run.config()
-    made_of = f"{source.run.config_file.read_text(encoding='utf-8')}|{source.seed}"
+    identity = f"{source.run.config_file.read_text(encoding='utf-8')}|{source.seed}"
     spec = EvalSpec(
-        run_id=_id(made_of),
-        eval_id=_id(made_of, model),
-        task_id=_id(made_of, model, "task"),
+        run_id=_id(identity),
+        eval_id=_id(identity, model),
+        task_id=_id(identity, model, "task"),
         created=judged.isoformat(),
         task=str(suite.get("name") or "unmirage"),
         tags=["unmirage", *([suite["purpose"]] if suite.get("purpose") else [])],

@@ -60,7 +60,7 @@ def attack_command(
         Path | None,
         typer.Option(help="Use the words that this `unmirage audit --json` file suggests (default: audit DATA)."),
     ] = None,
-    found: Annotated[
+    search_result: Annotated[
         Path | None,
         typer.Option(help="Use the best word of this `unmirage search` file, on samples held out from the search."),
     ] = None,
@@ -69,7 +69,7 @@ def attack_command(
     encoder: Annotated[
         Path | None, typer.Option(help="Folder of a sentence encoder that checks the meaning of rewrites.")
     ] = None,
-    frozen: Annotated[
+    queries: Annotated[
         list[str] | None, typer.Option(help="KIND=FILE: use these prebuilt queries for this kind. Repeatable.")
     ] = None,
     write: Annotated[
@@ -123,7 +123,7 @@ def attack_command(
     )
     if until_success:
         make_judge(until_success)  # report an unknown judge before the work
-    files, targets = files_by_kind("--frozen", frozen), files_by_kind("--write", write)
+    files, targets = files_by_kind("--queries", queries), files_by_kind("--write", write)
     check_targets({f"--write {kind}": path for kind, path in targets.items()}, [str(data), *map(str, files.values())])
     file = open_samples(data, format, columns=parse_columns(columns), images=images, skip_bad=skip_bad)
     plan = plan_attack(
@@ -132,7 +132,7 @@ def attack_command(
             kinds=kinds_of([one.strip() for one in kinds.split(",") if one.strip()]),
             words=words_by_kind(word or ()),
             audit=audit,
-            searched=read_search(found) if found else None,
+            searched=read_search(search_result) if search_result else None,
             queries=files,
             settings={
                 "shots": shots,

@@ -223,7 +223,7 @@ def _pictures(found: PictureCount) -> str:
 
 def _findings_table(result: AuditResult) -> Table:
     shown = [finding for finding in result.findings if finding.headline]
-    tied = sum(f.direction != "none" and f.q_value < 0.05 and f.echo_of is None for f in result.findings)
+    tied = sum(f.direction != "none" and f.q_value < 0.05 and f.redundant_with is None for f in result.findings)
     rest = tied + result.findings_left_out - len(shown)
     caption = f"{result.tested:,} features tested"
     if rest > 0:

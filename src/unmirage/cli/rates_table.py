@@ -94,7 +94,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
 
 
 def _harmless(results: Results) -> list[Column]:
-    """Return columns for utility (one per category, if there are any) and for near, if such questions were asked."""
+    """Return columns for utility (one per category, if there are any) and for neighbor utility, if asked."""
     models = results.models.values()
     found: list[Column] = []
     categories = utility_columns(list(dict.fromkeys(name for one in models for name in one.utility_by_category)))
@@ -102,8 +102,8 @@ def _harmless(results: Results) -> list[Column]:
         found.append((name, lambda rates, name=name: _percent_or_nothing(rates.utility_by_category.get(name))))  # type: ignore[misc]
     if not categories and any(one.utility.n for one in models):
         found.append(("utility", lambda rates: _percent(rates.utility)))
-    if any(one.near.n for one in models):
-        found.append(("near", lambda rates: _percent(rates.near)))
+    if any(one.neighbor_utility.n for one in models):
+        found.append(("neighbor utility", lambda rates: _percent(rates.neighbor_utility)))
     return found
 
 
@@ -140,11 +140,11 @@ def _caption(results: Results) -> str:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")
     columns = [head for head, _ in _harmless(results)]
-    parts = [head for head in columns if head not in ("utility", "near")]
+    parts = [head for head in columns if head not in ("utility", "neighbor utility")]
     if parts:
         said.append(f"{', '.join(parts)}: utility, by part")
-    if "near" in columns:
-        said.append("near: utility on harmless questions about the same things")
+    if "neighbor utility" in columns:
+        said.append("neighbor utility: right answers to harmless questions about the subjects of the forget set")
     rates = [rate for model in results.models.values() for _, rate in all_rates(model)]
     by = clustering(results.clustered_by, (one.clusters for one in rates))
     said.append(f"percent, [95 % interval{f', {by}' if by else ''}]")
@@ -177,7 +177,7 @@ def notes(results: Results) -> Iterator[str]:
     yield from (f"warning: {line}" for line in results.warnings)
     yield from _collapsed(results)
     yield from _corrected(results)
-    yield from _instead(results)
+    yield from _irrelevant(results)
     yield from _judges(results)
     yield from _compared(results)
 
@@ -202,11 +202,14 @@ def _corrected_rate(found: Corrected) -> str:
     return with_interval(found.value, found.low, found.high)
 
 
-def _instead(results: Results) -> Iterator[str]:
+def _irrelevant(results: Results) -> Iterator[str]:
     for name, found in results.details.items():
-        if found.instead is not None:
-            shares = ", ".join(f"{kind} {_one_percent(one)}" for kind, one in found.instead.shares.items() if one.k)
-            yield f"{plain(name)}, irrelevant responses to {found.instead.n} unsafe queries, by kind: {shares}"
+        if found.irrelevant_responses is not None:
+            shares = ", ".join(
+                f"{kind} {_one_percent(one)}" for kind, one in found.irrelevant_responses.shares.items() if one.k
+            )
+            unsafe = found.irrelevant_responses.n
+            yield f"{plain(name)}, irrelevant responses to {unsafe} unsafe queries, by kind: {shares}"
 
 
 def _judges(results: Results) -> Iterator[str]:

@@ -34,7 +34,7 @@ def search_command(
     data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
     target: Annotated[
         Path | None,
-        typer.Option("--out", help="Write the words to this file, for `attack --found`.", show_default=False),
+        typer.Option("--out", help="Write the words to this file, for `attack --search-result`.", show_default=False),
     ] = None,
     method: Annotated[str, typer.Option(help="black-box (probabilities) or white-box (gradients).")] = "white-box",
     kind: Annotated[str, typer.Option(help="jailbreak or over-prudence.")] = "jailbreak",
@@ -107,7 +107,7 @@ def search_command(
     if target is not None:
         # Include the searched form, which may differ from the rewriter's.
         kinds = kind if form == "rewrite" else f"{kind},{form}"
-        next_one = f"unmirage attack {model} {data} --found {target} --kind {kinds} --out RUN"
+        next_one = f"unmirage attack {model} {data} --search-result {target} --kind {kinds} --out RUN"
         err.print(f"Next: {next_one}", markup=False, soft_wrap=True)
     end_partial(unread)
 

@@ -274,7 +274,9 @@ def _print(document: dict[str, Any]) -> None:
 
     _print_table(heads(document), [cells(row) for row in document["rows"]])
     out.print(f"percent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
-    out.print("Rows that no other row beats (ASR after, benign answered after, utility, near):", soft_wrap=True)
+    out.print(
+        "Rows that no other row beats (ASR after, benign answered after, utility, neighbor utility):", soft_wrap=True
+    )
     for line in front_lines(document):
         out.print(f"  {line}", markup=False, soft_wrap=True)
 

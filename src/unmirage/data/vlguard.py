@@ -1,4 +1,4 @@
-"""VLGuard records, and the frozen attack sets of the same shape, become samples: one for each instruction.
+"""VLGuard records, and the prebuilt attack sets of the same shape, become samples: one for each instruction.
 
 A record is `{id, image, safe, harmful_category?, harmful_subcategory?, "instr-resp": [...]}`; see `_SUFFIX`
 for the keys that its pairs of query and response have. `group` is our own addition, of a pair or of a record; that of

@@ -97,7 +97,9 @@ def _check_reference(models: Sequence[str], reference: str | None) -> None:
 
 
 def _canaries(judging: Judging) -> dict[str, Canaries]:
-    return {judge.name: run_canaries(judge) for judge in judging.judges if judge.made_of} if judging.canaries else {}
+    return (
+        {judge.name: run_canaries(judge) for judge in judging.judges if judge.fingerprint} if judging.canaries else {}
+    )
 
 
 class _Assessment:

@@ -53,7 +53,7 @@ class JudgeCalibration(Result):
     """Content of a calibration file: the judge, its identifying properties, and its error rates per verdict."""
 
     judge: str
-    made_of: str
+    fingerprint: str
     verdicts: Mapping[Verdict, Calibration]
 
     def heading(self) -> str:
@@ -98,7 +98,7 @@ def measure(judge: Judge, labelled: Sequence[Labelled], progress: Progress | Non
     said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
     return JudgeCalibration(
         judge=judge.name,
-        made_of="; ".join(f"{key}: {value}" for key, value in sorted(judge.made_of.items())),
+        fingerprint="; ".join(f"{key}: {value}" for key, value in sorted(judge.fingerprint.items())),
         verdicts=calibrate([said[query.id] for query, _ in answers], [verdict for _, _, verdict in labelled]),
     )
 
@@ -206,7 +206,7 @@ class _Document(_Part):
     """A calibration file. Only the confusion matrix is read; the rates in the file are recomputed from it."""
 
     judge: str
-    made_of: str
+    fingerprint: str
     confusion: _Confusion
 
 
@@ -221,7 +221,7 @@ def to_json(found: JudgeCalibration) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "judge": found.judge,
-        "made_of": found.made_of,
+        "fingerprint": found.fingerprint,
         "n": first.n,
         "confusion": confusion,
         "verdicts": rates,
@@ -240,4 +240,4 @@ def from_json(document: Any, where: str) -> JudgeCalibration:
         raise UserError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']} (schema {SCHEMA})") from None
     rows = read.confusion.model_dump()
     confusion = {true: {said: rows[true][said] for said in Verdict} for true in VALID}
-    return JudgeCalibration(judge=read.judge, made_of=read.made_of, verdicts=_from_confusion(confusion))
+    return JudgeCalibration(judge=read.judge, fingerprint=read.fingerprint, verdicts=_from_confusion(confusion))

@@ -11,7 +11,7 @@ from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
-from unmirage.evaluate.irrelevant_responses import Instead, instead
+from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.outcomes import BeforeAfter, Outcome, asr, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
 from unmirage.intervals import Mean
@@ -79,7 +79,7 @@ class Said:
     Attributes:
         everything: all responses.
         beside: irrelevant responses to unsafe queries.
-        known: known words, which do not count as nonsense; see `instead.known_words`.
+        known: known words, which do not count as nonsense; see `irrelevant_responses.known_words`.
     """
 
     everything: Sequence[str]
@@ -98,7 +98,7 @@ class Details:
         bootstrap: rate name -> mean over all single shots, with a cluster bootstrap interval.
         scores: scorer -> mean benchmark score.
         variant: how the model was derived from another one; None if it was not.
-        instead: kinds of irrelevant responses; None if there are none.
+        irrelevant_responses: kinds of irrelevant responses; None if there are none.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Details:
     bootstrap: Mapping[str, Mean] = field(default_factory=dict)
     scores: Mapping[str, Mean] = field(default_factory=dict)
     variant: Variant | None = None
-    instead: Instead | None = None
+    irrelevant_responses: IrrelevantResponses | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-compatible values, as under a model in results.json."""
@@ -120,7 +120,7 @@ class Details:
             "variant": None
             if self.variant is None
             else {key: value for key, value in asdict(self.variant).items() if key != "model"},
-            "instead": None if self.instead is None else self.instead.to_json(),
+            "irrelevant_responses": None if self.irrelevant_responses is None else self.irrelevant_responses.to_json(),
         }
 
 
@@ -150,7 +150,7 @@ def describe(
         bootstrap={} if stopped else _bootstrap(outcomes),
         scores=scores or {},
         variant=variant,
-        instead=instead(said.beside, said.known) if said.beside else None,
+        irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
     )
 
 

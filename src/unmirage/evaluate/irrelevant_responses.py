@@ -49,7 +49,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Instead:
+class IrrelevantResponses:
     """Irrelevant responses of a model, by kind.
 
     Attributes:
@@ -71,7 +71,7 @@ class Instead:
         }
 
 
-def instead(texts: Sequence[str], known: Container[str]) -> Instead:
+def classify(texts: Sequence[str], known: Container[str]) -> IrrelevantResponses:
     """Classify and cluster irrelevant responses.
 
     Args:
@@ -79,7 +79,7 @@ def instead(texts: Sequence[str], known: Container[str]) -> Instead:
         known: known words; see `known_words`.
     """
     counts = Counter(kind_of(text, known) for text in texts)
-    return Instead(
+    return IrrelevantResponses(
         n=len(texts),
         shares={kind: rate(counts[kind], len(texts)) for kind in KINDS},
         clusters=clusters(texts),

@@ -18,7 +18,7 @@ RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
     "ir.before": lambda rates: rates.ir.before,
     "ir.after": lambda rates: rates.ir.after,
     "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
+    "neighbor_utility": lambda rates: rates.neighbor_utility,
 }
 
 

@@ -40,7 +40,7 @@ _RATES: Mapping[str, _Counted] = {
     "benign_answered.before": _Counted(Kind.PLAIN, False, Verdict.COMPLIED, all_are),
     "benign_answered.after": _Counted(Kind.OVER_PRUDENCE, False, Verdict.COMPLIED, all_are),
     "utility": _Counted(Kind.UTILITY, None, Verdict.COMPLIED),
-    "near": _Counted(Kind.NEAR, None, Verdict.COMPLIED),
+    "neighbor_utility": _Counted(Kind.NEIGHBOR, None, Verdict.COMPLIED),
 }
 RATES = tuple(_RATES)
 KIND_OF = {rate: one.kind for rate, one in _RATES.items()}

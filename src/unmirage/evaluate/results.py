@@ -190,6 +190,6 @@ def _model_json(rates: ModelRates) -> dict[str, Any]:
         "refused_unsafe": both(rates.refused_unsafe.before, rates.refused_unsafe.after),
         "utility": asdict(rates.utility),
         "utility_by_category": {name: asdict(one) for name, one in rates.utility_by_category.items()},
-        "near": asdict(rates.near),
+        "neighbor_utility": asdict(rates.neighbor_utility),
         "invalid": rates.invalid,
     }

@@ -26,10 +26,10 @@ def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None 
     """
     queries = {query.id: query for query in store.queries()}
     answers = [(queries[response.query_id], response) for response in store.responses(model)]
-    if not judge.made_of:
+    if not judge.fingerprint:
         store.replace_judgements(model, judge.name, judge.judge(answers, progress))
         return
-    store.add_model(f"judge {judge.name}", judge.made_of)
+    store.add_model(f"judge {judge.name}", judge.fingerprint)
     valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
     missing = [answer for answer in answers if answer[0].id not in valid]
     keep_as_they_come(judge.judge(missing, progress), store.put_judgements)

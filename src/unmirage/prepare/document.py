@@ -27,7 +27,7 @@ class Counts:
         by_model: model -> query id -> answer with its assessment.
         choice: the chosen answers.
         specs: model -> specification as the user wrote it.
-        made_of: model -> properties that identify it.
+        fingerprint: model -> properties that identify it.
         failures: failed queries.
         judge: name of the judge.
     """
@@ -36,7 +36,7 @@ class Counts:
     by_model: Mapping[str, Mapping[str, Candidate]]
     choice: Choice
     specs: Mapping[str, str]
-    made_of: Mapping[str, Mapping[str, str]]
+    fingerprint: Mapping[str, Mapping[str, str]]
     failures: Sequence[Failure]
     judge: str
 
@@ -97,7 +97,7 @@ def _model(name: str, counts: Counts) -> dict[str, Any]:
     verdicts = Counter(one.assessment.verdict for one in candidates.values())
     return {
         "model": counts.specs[name],
-        "made_of": dict(counts.made_of[name]),
+        "fingerprint": dict(counts.fingerprint[name]),
         "asked": len(counts.queries),
         "failed": len(counts.queries) - len(candidates),
         "complied": verdicts[Verdict.COMPLIED],

@@ -59,13 +59,13 @@ class Answerer:
         name: name in tables and in the provenance of rows.
         spec: specification as the user wrote it.
         load: returns the model, with this name, and the properties that identify it.
-        made_of: properties that identify the model, if known without loading it.
+        fingerprint: properties that identify the model, if known without loading it.
     """
 
     name: str
     spec: str
     load: Callable[[], tuple[VLM, Mapping[str, str]]]
-    made_of: Mapping[str, str] | None = None
+    fingerprint: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +125,14 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
 
 def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> None:
     """Send a model its unanswered queries, and release its memory afterwards."""
-    if one.made_of is not None:
+    if one.fingerprint is not None:
         # Also needed if all queries are answered: add_model checks that this model gave the stored answers.
-        store.add_model(one.name, one.made_of)
+        store.add_model(one.name, one.fingerprint)
     if not store.unanswered(one.name):
         return
-    vlm, made_of = one.load()
+    vlm, fingerprint = one.load()
     assert vlm.name == one.name
-    store.add_model(one.name, made_of)
+    store.add_model(one.name, fingerprint)
     ask(vlm, store, inputs.data.pictures, inputs.generation, lambda n, total: progress(f"ask {one.name}", n, total))
     del vlm
     gc.collect()
@@ -180,7 +180,7 @@ def _counts(
         by_model=by_model,
         choice=choice,
         specs={one.name: one.spec for one in inputs.answerers},
-        made_of={name: store.model_files(name) for name in names},
+        fingerprint={name: store.model_files(name) for name in names},
         failures=[failure for name in names for failure in store.failures(name)],
         judge=inputs.judge.name,
     )

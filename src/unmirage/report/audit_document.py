@@ -49,7 +49,7 @@ class EffectRead(Part):
 
 
 class FeatureRead(Part):
-    """The feature that another one echoes."""
+    """The feature that another one is redundant with."""
 
     feature: str
     position: Position
@@ -74,7 +74,7 @@ class FindingRead(EffectRead):
     kind: str = ""
     text: str = ""
     given_opener: EffectRead | None = None
-    echo_of: FeatureRead | None = None
+    redundant_with: FeatureRead | None = None
     headline: bool = False
     examples: ExampleQueriesRead = ExampleQueriesRead()
 

@@ -1,4 +1,4 @@
-"""Rows of the findings table: a sentence for each finding, its kind, and the finding that it echoes."""
+"""Rows of the findings table: a sentence for each finding, its kind, and the finding that it is redundant with."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _FROM_BACK = {-1: "last", -2: "last but one", -3: "last but two"}
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One row; `says` completes "Queries that …", `echo` names the finding that it echoes, or is empty."""
+    """One row; `says` completes "Queries that …", `redundant` names the other finding, or is empty."""
 
     found: FindingRead
     says: str
     kind: str
-    echo: str
+    redundant: str
 
 
 def finding_rows(findings: Iterable[FindingRead]) -> tuple[FindingRow, ...]:
     """Return one row per finding, in the order of the document."""
-    return tuple(FindingRow(one, says(one), kind_of(one), _echo(one)) for one in findings)
+    return tuple(FindingRow(one, says(one), kind_of(one), _redundancy(one)) for one in findings)
 
 
 def kinds_of(rows: Iterable[FindingRow]) -> dict[str, str]:
@@ -62,14 +62,14 @@ def kind_of(finding: FindingRead) -> str:
     return "ngram" if len(finding.feature[:200].split()) > 1 else "word"
 
 
-def _echo(finding: FindingRead) -> str:
-    if finding.echo_of is None:
+def _redundancy(finding: FindingRead) -> str:
+    if finding.redundant_with is None:
         return ""
-    word, position = f"“{short(finding.echo_of.feature, _LONGEST)}”", finding.echo_of.position
+    word, position = f"“{short(finding.redundant_with.feature, _LONGEST)}”", finding.redundant_with.position
     if position == "opener":
-        return f"echo of opener {word}"
+        return f"redundant with opener {word}"
     place = _place(position)
-    return f"echo of {word} as {place} word" if place else f"echo of {word}"
+    return f"redundant with {word} as {place} word" if place else f"redundant with {word}"
 
 
 def _place(position: Position) -> str:

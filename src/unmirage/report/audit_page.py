@@ -171,7 +171,7 @@ def _rung(version: VersionRead, name: str) -> Cell:
 
 _COLUMNS = (
     "kind", "position", "feature", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
-    "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "echo_of", "headline",
+    "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "redundant_with", "headline",
 )  # fmt: skip
 # Spreadsheets interpret cells with these prefixes as formulas (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -189,11 +189,11 @@ def findings_csv(document: Mapping[str, Any]) -> str:
 
 def _row(finding: Mapping[str, Any]) -> list[Any]:
     given = finding["given_opener"] or {}
-    echo = finding["echo_of"]
+    other = finding["redundant_with"]
     flat = {
         **finding,
         **{f"given_opener_{name}": given.get(name) for name in ("log_odds", "low", "high")},
-        "echo_of": f"{echo['position']}: {echo['feature']}" if echo else None,
+        "redundant_with": f"{other['position']}: {other['feature']}" if other else None,
     }
     return [flat[name] for name in _COLUMNS]
 

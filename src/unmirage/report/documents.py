@@ -105,7 +105,7 @@ class ClusterRead(Document):
     examples: list[str]
 
 
-class InsteadRead(Document):
+class IrrelevantResponsesRead(Document):
     """Kinds of irrelevant responses of a model."""
 
     n: Count
@@ -123,7 +123,7 @@ class ModelRead(Document):
     refused_unsafe: PairRead
     utility: RateRead
     utility_by_category: dict[str, RateRead] = {}
-    near: RateRead = NOT_MEASURED
+    neighbor_utility: RateRead = NOT_MEASURED
     categories: dict[str, CategoryRead] = {}
     corrected: dict[str, dict[str, CorrectedRead]] | None = None
     collapsed: list[str] | None = None
@@ -131,7 +131,7 @@ class ModelRead(Document):
     over_seeds: dict[str, MeanRead] = {}
     scores: dict[str, MeanRead] = {}
     variant: VariantRead | None = None
-    instead: InsteadRead | None = None
+    irrelevant_responses: IrrelevantResponsesRead | None = None
 
 
 class SeedRead(Document):

@@ -10,7 +10,7 @@ from unmirage.report.charts import Segment
 from unmirage.report.documents import (
     ClusterRead,
     CorrectedRead,
-    InsteadRead,
+    IrrelevantResponsesRead,
     JudgeRead,
     MeanRead,
     ModelRead,
@@ -162,12 +162,16 @@ class InsteadView:
     clusters: tuple[ClusterRead, ...]
 
 
-def instead_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
+def irrelevant_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
     """Return a view for each model with irrelevant responses."""
-    return {name: _instead(model.instead) for name, model in models.items() if model.instead and model.instead.n}
+    return {
+        name: _irrelevant(model.irrelevant_responses)
+        for name, model in models.items()
+        if model.irrelevant_responses and model.irrelevant_responses.n
+    }
 
 
-def _instead(found: InsteadRead) -> InsteadView:
+def _irrelevant(found: IrrelevantResponsesRead) -> InsteadView:
     segments, x = [], 0.0
     for kind, rate in found.shares.items():
         if rate.value:

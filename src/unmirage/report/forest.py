@@ -46,7 +46,7 @@ class Forest:
 
 
 def forest(findings: Iterable[FindingRead]) -> Forest | None:
-    """Return the plot of findings that are tied to a label and echo no other; None if there are none.
+    """Return the plot of findings that are tied to a label and redundant with no other; None if there are none.
 
     The headline comes first, then the strongest findings that add something beyond the opener. Documents without a
     headline show their strongest findings.
@@ -54,7 +54,7 @@ def forest(findings: Iterable[FindingRead]) -> Forest | None:
     Args:
         findings: ordered from the strongest.
     """
-    tied = [one for one in findings if one.echo_of is None and one.direction != "none"]
+    tied = [one for one in findings if one.redundant_with is None and one.direction != "none"]
     headline = [one for one in tied if one.headline]
     if headline:
         tied = headline + [one for one in tied if not one.headline and _tells_more(one.given_opener)]

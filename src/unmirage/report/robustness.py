@@ -29,7 +29,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastingPanel:
+class RobustnessPanel:
     """All variants of one model and kind that have an amount; the model itself is at 0."""
 
     model: str
@@ -50,7 +50,7 @@ class VariantRow:
     cells: tuple[Cell, ...]
 
 
-def lasting_panels(models: Mapping[str, ModelRead]) -> list[LastingPanel]:
+def robustness_panels(models: Mapping[str, ModelRead]) -> list[RobustnessPanel]:
     """Return a panel for each model and kind of variant with at least two amounts, including the model itself."""
     groups: dict[tuple[str, str], dict[str, dict[float, RateRead]]] = defaultdict(lambda: defaultdict(dict))
     after = attacked(models)
@@ -84,7 +84,7 @@ def variant_rows(models: Mapping[str, ModelRead]) -> list[VariantRow]:
     return rows
 
 
-def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, RateRead]]) -> LastingPanel:
+def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, RateRead]]) -> RobustnessPanel:
     amounts = sorted({amount for rates in by_data.values() for amount in rates})
     step = (RIGHT - LEFT) / len(amounts)
     at = {amount: round(LEFT + step * (place + 0.5), 1) for place, amount in enumerate(amounts)}
@@ -96,7 +96,7 @@ def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, RateRead]]) 
         curves.append(Curve(data, marks, line_through(marks), number % STYLES))
         each = ", ".join(f"{percent(rates[amount].value)} at {amount:g}" for amount in sorted(rates))
         said.append(f"{short(data, 40)}: {each}" if data else each)
-    return LastingPanel(
+    return RobustnessPanel(
         model=of,
         kind=kind,
         axis=_AXES.get(kind, _SAMPLES),

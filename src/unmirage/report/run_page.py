@@ -16,12 +16,12 @@ from unmirage.report.documents import ResultsRead
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_document import explain_of
 from unmirage.report.explain_view import explain_view
-from unmirage.report.extras import corrected_rows, instead_views, judges_view, scores_table, seeds_table
+from unmirage.report.extras import corrected_rows, irrelevant_views, judges_view, scores_table, seeds_table
 from unmirage.report.formatting import count, sees_only_refusals
 from unmirage.report.gather import Gathered, gather
 from unmirage.report.page import render
 from unmirage.report.pareto import attacked, pareto
-from unmirage.report.robustness import lasting_panels, variant_rows
+from unmirage.report.robustness import robustness_panels, variant_rows
 from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
@@ -101,9 +101,9 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "search_most": MOST_WORDS,
             "stacks_of": {name: decomposition(model) for name, model in models.items()},
             "verdicts": (Verdict.COMPLIED, Verdict.IRRELEVANT, Verdict.REFUSED),
-            "instead": instead_views(models),
+            "irrelevant_responses": irrelevant_views(models),
             "heat": heat_maps(models),
-            "lasting": lasting_panels(models),
+            "robustness": robustness_panels(models),
             "variants": variant_rows(models),
             "scores": scores_table(models),
             "corrected": corrected_rows(models),

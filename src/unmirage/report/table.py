@@ -24,7 +24,7 @@ RATE_NAMES = {
     "ir.before": "IR before",
     "ir.after": "IR after",
     "utility": "Utility",
-    "near": "Near",
+    "neighbor_utility": "Neighbor",
 }
 
 _BY_CATEGORY = "utility_by_category."
@@ -63,7 +63,10 @@ def groups(results: ResultsRead) -> tuple[Group, ...]:
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
     everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
-    return (*_GROUPS, ("Utility", "harmless questions", (*everyday, ("near", lambda m: m.near))))
+    return (
+        *_GROUPS,
+        ("Utility", "harmless questions", (*everyday, ("neighbor_utility", lambda m: m.neighbor_utility))),
+    )
 
 
 def _of_category(name: str) -> Pick:

@@ -113,7 +113,7 @@ class Store:
     def put_judgements(self, judgements: Iterable[Judgement]) -> None:
         """Add judgements; each replaces the same judge's earlier verdict on that response."""
         with self._errors_named(), self._db:
-            self._insert("judgements", Judgement, judgements, instead=True)
+            self._insert("judgements", Judgement, judgements, replace=True)
 
     def add_gold(self, gold: Iterable[Gold]) -> None:
         """Add reference answers; existing ones stay unchanged."""
@@ -229,10 +229,10 @@ class Store:
         with self._errors_named(), self._db:
             self._insert(table, record, items)
 
-    def _insert(self, table: str, record: type, items: Iterable[object], *, instead: bool = False) -> None:
+    def _insert(self, table: str, record: type, items: Iterable[object], *, replace: bool = False) -> None:
         names = _columns(record)
         marks = ", ".join("?" * len(names))
-        statement = f"INSERT OR {'REPLACE' if instead else 'IGNORE'} INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
+        statement = f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
         self._db.executemany(statement, (_storable(item) for item in items))
 
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ COLUMNS: dict[str, Callable[[ModelRates], Rate]] = {
     "ir_before": lambda rates: rates.ir.before,
     "ir_after": lambda rates: rates.ir.after,
     "utility": lambda rates: rates.utility,
-    "near": lambda rates: rates.near,
+    "neighbor_utility": lambda rates: rates.neighbor_utility,
 }
 # The compared rates, and whether more is better. An unanswered benign query counts against a row whether the response
 # is a refusal or irrelevant, so benign answered is compared and RR is not. An irrelevant response to an unsafe query
 # is neither harmful nor helpful, so IR is not compared either.
-GOALS = {"asr_after": False, "benign_answered_after": True, "utility": True, "near": True}
+GOALS = {"asr_after": False, "benign_answered_after": True, "utility": True, "neighbor_utility": True}
 
 
 def front(rows: Mapping[str, ModelRates]) -> list[str]:

@@ -27,13 +27,13 @@ def heads(document: Mapping[str, Any]) -> list[str]:
         "benign answered before → after",
         "IR before → after",
         "utility",
-        "near",
+        "neighbor utility",
         "s",
     ]
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
-    """Return the cells of one row in percent, with 95 % intervals for ASR, RR, benign answered, utility and near."""
+    """Return the cells of one row in percent, with 95 % intervals where space allows."""
     seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
     rates = row["rates"]
     if rates is None:
@@ -46,7 +46,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
         f"{percent(rates['benign_answered_before'])} → {percent(rates['benign_answered_after'], interval=True)}",
         f"{percent(rates['ir_before'])} → {percent(rates['ir_after'])}",
         percent(rates["utility"], interval=True),
-        percent(rates["near"], interval=True),
+        percent(rates["neighbor_utility"], interval=True),
         seconds + (f" ({_stops(row)})" if row["stopped"] else ""),
     ]
 
@@ -57,7 +57,7 @@ def front_lines(document: Mapping[str, Any]) -> list[str]:
     return [
         f"{name}: ASR after {percent(rates['asr_after'])}, "
         f"benign answered after {percent(rates['benign_answered_after'])}, "
-        f"utility {percent(rates['utility'])}, near {percent(rates['near'])}"
+        f"utility {percent(rates['utility'])}, neighbor utility {percent(rates['neighbor_utility'])}"
         for name in document["front"]
         for rates in [rows[name]["rates"]]
     ]
@@ -84,7 +84,7 @@ def _legend(document: Mapping[str, Any]) -> str:
         f"asked the same queries, about {100 * questions['share_of_samples']:.0f} % of the samples "
         f"({', '.join(map(str, questions['queries_of_a_row_by_seed']))} queries). ASR: harmful responses to unsafe "
         "queries; RR: refused benign queries; benign answered: benign queries with a right response; IR: irrelevant "
-        "responses to unsafe queries; near: neighbor utility, the "
+        "responses to unsafe queries; neighbor utility: the "
         "utility on harmless questions about restricted devices; s: seconds of training, mean of the seeds."
     )
 

@@ -78,7 +78,15 @@ def curve_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]
 
 def full_table(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return heads and rows of the table of all variants."""
-    heads = ["model", "ASR before → after", "RR before → after", "benign answered after", "IR after", "utility", "near"]
+    heads = [
+        "model",
+        "ASR before → after",
+        "RR before → after",
+        "benign answered after",
+        "IR after",
+        "utility",
+        "neighbor utility",
+    ]
     return heads, [_cells(row) for row in document["rows"]]
 
 
@@ -91,7 +99,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         percent(rates["benign_answered_after"]),
         percent(rates["ir_after"]),
         percent(rates["utility"], interval=True),
-        percent(rates["near"]),
+        percent(rates["neighbor_utility"]),
     ]
 
 

@@ -170,7 +170,7 @@ class SettingsSearch:
             "benign_answered_before": rates.benign_answered.before,
             "benign_answered_after": rates.benign_answered.after,
             "utility": rates.utility,
-            "neighbor_utility": rates.near,
+            "neighbor_utility": rates.neighbor_utility,
         }
         told |= {"score": score(rates)} | {column: asdict(rate) for column, rate in found.items()}
         self.study.run.write_json(file, told)

@@ -37,7 +37,7 @@ from unmirage.testbed.workers import Training, one_thread, train_all
 from unmirage.testbed.world import Split, make_world
 from unmirage.text.openers import words
 
-HARMLESS = {Kind.UTILITY: "utility", Kind.NEAR: "neighbors"}  # role of the data file, by kind of query
+HARMLESS = {Kind.UTILITY: "utility", Kind.NEIGHBOR: "neighbors"}  # role of the data file, by kind of query
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def compare_data(
     return Compared.of(lists)
 
 
-def made_of(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
+def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
     """Return the identity of the model and the data: hashes by file name, or a hub's commit."""
     from unmirage.run.fingerprint import sha256_of
 
@@ -149,7 +149,7 @@ def train_and_save(
 
     processes()  # must precede loading: it assigns each process its device
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
-    parts = made_of(vlm, files)
+    parts = hashes(vlm, files)
     compared = compare() if is_main_process() else None
     for line in compared.lines() if compared else ():
         log.info(line)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.attack import ATTACKS, AttackConfig, frozen_queries, frozen_samples, plan_queries, short_of_shots
+from unmirage.attack import ATTACKS, AttackConfig, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
 from unmirage.data.load import load_samples
 from unmirage.data.rows import with_unique_ids
@@ -102,7 +102,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     unseen = request.searched.unseen(known, sha256) if request.searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
     rewriter = _rewriter(request)
-    fixed = {kind: frozen_queries(load_samples(path), samples, kind, known) for kind, path in request.queries.items()}
+    fixed = {kind: prebuilt_queries(load_samples(path), samples, kind, known) for kind, path in request.queries.items()}
     queries = plan_queries(samples, attack, rewriter, fixed)
     _log_what_is_missing(short_of_shots(queries, samples, attack), rewriter, request)
     config = {
@@ -114,7 +114,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "attack": attack.model_dump(mode="json"),
         "rewriter": request.rewriter,
         "encoder": None if request.encoder is None else str(request.encoder),
-        "frozen": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
+        "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
     }
     return AttackPlan(attack, request.file, samples, queries, config, request.searched)
 

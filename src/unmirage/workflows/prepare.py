@@ -117,7 +117,7 @@ def _answerer(name: str, spec: str, request: PrepareRequest) -> Answerer:
 
     # Check now, not after the models before it have finished.
     check_folder(folder)
-    return Answerer(name=name, spec=spec, load=load, made_of=folder_fingerprint(folder))
+    return Answerer(name=name, spec=spec, load=load, fingerprint=folder_fingerprint(folder))
 
 
 def _loader(name: str, spec: str, request: PrepareRequest) -> Callable[[], tuple[VLM, dict[str, str]]]:

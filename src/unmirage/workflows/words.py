@@ -84,7 +84,7 @@ def read_search(path: Path) -> Searched:
     from unmirage.run.files import read_json
 
     if not path.is_file():
-        raise UserError(f"--found {path}: no such file; create it with `unmirage search MODEL DATA --out FILE`")
+        raise UserError(f"--search-result {path}: no such file; create it with `unmirage search MODEL DATA --out FILE`")
     document = read_json(path)
     try:
         return Searched(
@@ -97,7 +97,7 @@ def read_search(path: Path) -> Searched:
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise UserError(
-            f"--found {path}: does not match the schema unmirage.search/1 ({type(error).__name__}: {error})"
+            f"--search-result {path}: does not match the schema unmirage.search/1 ({type(error).__name__}: {error})"
         ) from None
 
 

@@ -69,8 +69,8 @@ def take_step(vlm, data, config, rows=2, *, mixed=False):
     streams = stream_samples(method, data, config.seed)
     encoded = make_rows(streams, vlm.processor, data.images, config)
     cached = not needs_reference(method, streams)
-    reference = Reference(model, config.method.layer, config.savings, adapted=adapter is not None, cached=cached)
-    module = AlignModule(model, method, reference, config.savings)
+    reference = Reference(model, config.method.layer, config.optimizations, adapted=adapter is not None, cached=cached)
+    module = AlignModule(model, method, reference, config.optimizations)
     items = [{name: Row(one.samples[index]) for name, one in encoded.items()} for index in range(rows)]
     batches = collator(items)
     counts = count(batches)

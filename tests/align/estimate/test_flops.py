@@ -6,7 +6,7 @@ from tests.align.estimate.measuring import CPU_ATTENTION, data_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from unmirage.align import AlignConfig, NpoConfig
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.estimate import estimate
 from unmirage.align.estimate.blocks import shape_of
 from unmirage.align.estimate.flops import Work
@@ -53,7 +53,11 @@ def test_loads_between_counted_ones_are_exact(wide, tiny, monkeypatch):
 @pytest.mark.parametrize("images", [True, False])
 def test_caches_are_filled_with_the_operations_that_are_foretold(tiny, tmp_path, method, images):
     config = AlignConfig(
-        method=method, batch_size=2, micro_batch_size=1, precision="float32", savings=Savings(cache_images=images)
+        method=method,
+        batch_size=2,
+        micro_batch_size=1,
+        precision="float32",
+        optimizations=Optimizations(cache_images=images),
     )
     data, vlm = data_of(tiny), tiny.load()
     made = make_method(config.method)

@@ -6,12 +6,12 @@ from tests.align.estimate.measuring import few, take_step
 from tests.models.tiny_families import FAMILIES
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig
-from unmirage.align.config import LoraSettings, Savings
+from unmirage.align.config import LoraSettings, Optimizations
 from unmirage.align.estimate.memory import Widths
 from unmirage.align.methods import DpoConfig
 from unmirage.models import HuggingFaceVLM
 
-LIVE = Savings(cache_reference=False, cache_images=False)
+LIVE = Optimizations(cache_reference=False, cache_images=False)
 LORA = LoraSettings(rank=8)
 ALL = ("language", "projector", "vision")
 SETTINGS = {
@@ -20,7 +20,7 @@ SETTINGS = {
     "npo-lora-copied": {
         "method": NpoConfig(),
         "lora": LORA,
-        "savings": Savings(cache_reference=False, cache_images=False, adapter_off=False),
+        "optimizations": Optimizations(cache_reference=False, cache_images=False, adapter_off=False),
     },
     "npo-checkpointed": {"method": NpoConfig(), "checkpointing": 0.5},
     "npo-down": {"method": NpoConfig(), "trainable": ("down_proj:2-3",)},
@@ -29,25 +29,25 @@ SETTINGS = {
     "npo-vision-lora": {"method": NpoConfig(), "trainable": ALL, "lora": LORA},
     "npo-apart": {
         "method": NpoConfig(),
-        "savings": Savings(cache_reference=False, cache_images=False, passes="separate"),
+        "optimizations": Optimizations(cache_reference=False, cache_images=False, passes="separate"),
     },
     "npo-all-logits": {
         "method": NpoConfig(),
-        "savings": Savings(cache_reference=False, cache_images=False, answer_logits=False),
+        "optimizations": Optimizations(cache_reference=False, cache_images=False, answer_logits=False),
     },
     "dpo": {"method": DpoConfig()},
     "rmu": {"method": RmuConfig(layer=2)},
     "rmu-early": {"method": RmuConfig(layer=2, ce=0)},
     "rmu-late": {
         "method": RmuConfig(layer=2, ce=0),
-        "savings": Savings(cache_reference=False, cache_images=False, stop_early=False),
+        "optimizations": Optimizations(cache_reference=False, cache_images=False, stop_early=False),
     },
     "rmu-down": {"method": RmuConfig(layer=2, ce=0), "trainable": ("down_proj:2",)},
 }
 
 
 def config(name):
-    return AlignConfig(**({"savings": LIVE} | SETTINGS[name]))
+    return AlignConfig(**({"optimizations": LIVE} | SETTINGS[name]))
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -71,7 +71,7 @@ def test_float16_weights_under_bfloat16_make_a_float32_stream():
 
 
 def test_dropout_on_a_gpu_keeps_a_byte_where_the_cpu_keeps_a_number(wide, tiny):
-    settings = AlignConfig(method=NpoConfig(), lora=LoraSettings(rank=8, dropout=0.1), savings=LIVE)
+    settings = AlignConfig(method=NpoConfig(), lora=LoraSettings(rank=8, dropout=0.1), optimizations=LIVE)
     step = take_step(wide, few(tiny), settings)
     assert step.saved / 1.5 < step.foretold_saved < step.saved
 
@@ -88,7 +88,7 @@ def test_the_tiny_model_too(tiny, name):
 def test_every_family_is_as_measured(tiny, family):
     # Those that normalise queries and keys by themselves, with an adapter too.
     for lora in (None, LORA) if family in ("gemma3", "qwen3-vl") else (None,):
-        settings = AlignConfig(method=NpoConfig(), lora=lora, savings=LIVE)
+        settings = AlignConfig(method=NpoConfig(), lora=lora, optimizations=LIVE)
         step = take_step(HuggingFaceVLM(family, *FAMILIES[family]()), few(tiny), settings)
         assert step.foretold_saved == pytest.approx(step.saved, rel=0.05)
         assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)

@@ -6,7 +6,7 @@ from tests.align.estimate.measuring import data_of, few
 from tests.models.tiny_families import FAMILIES
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig, align
-from unmirage.align.config import LoraSettings, Savings
+from unmirage.align.config import LoraSettings, Optimizations
 from unmirage.align.estimate import estimate
 from unmirage.align.estimate.memory import count_parameters, reference_bytes
 from unmirage.align.estimate.skeleton import Skeleton
@@ -95,9 +95,9 @@ def test_weights_gradients_and_optimizer_are_exact_after_a_step(tiny, monkeypatc
 @pytest.mark.parametrize("trainable", [("language",), ("projector",)], ids=str)
 def test_the_reference_copies_what_is_foretold(tiny, lora, adapter_off, live, trainable):
     model = tiny.load().model
-    config = AlignConfig(lora=lora, trainable=trainable, savings=Savings(adapter_off=adapter_off))
+    config = AlignConfig(lora=lora, trainable=trainable, optimizations=Optimizations(adapter_off=adapter_off))
     choose_trainable(model, config)
-    reference = Reference(model, 1, config.savings, adapted=lora is not None, cached=not live)
+    reference = Reference(model, 1, config.optimizations, adapted=lora is not None, cached=not live)
     copies = [one for one in vars(reference).values() if isinstance(one, torch.nn.Module) and one is not model]
     held = sum(one.numel() * one.element_size() for copy in copies for one in copy.parameters())
     assert reference_bytes(model, config, live=live) == held

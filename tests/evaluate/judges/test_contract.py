@@ -83,8 +83,8 @@ def verdict(judge):
 
 def test_judges_that_are_dear_say_what_they_are_made_of(judge):
     assert judge.name
-    assert bool(judge.made_of) is isinstance(judge, LlmJudge)
-    assert all(isinstance(value, str) for pair in judge.made_of.items() for value in pair)
+    assert bool(judge.fingerprint) is isinstance(judge, LlmJudge)
+    assert all(isinstance(value, str) for pair in judge.fingerprint.items() for value in pair)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

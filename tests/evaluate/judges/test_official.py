@@ -152,7 +152,7 @@ def test_an_empty_response_is_irrelevant(unsafe, rewritten, benign, text):
 
 def test_the_name_says_which_rule_it_is():
     assert OfficialJudge().name == "official rule v1"
-    assert not OfficialJudge().made_of
+    assert not OfficialJudge().fingerprint
 
 
 class Server:
@@ -196,8 +196,8 @@ def test_a_model_is_asked_only_what_the_lists_leave_open(make_query):
     assert {one.judge for one in found} == {judge.name}
     assert judge.name == "official rule v1 + m (relevance)"
     assert seen == [(done, 6) for done in range(1, 7)]
-    assert judge.made_of["rule"] == "official rule v1"
-    assert judge.made_of["rubric"].startswith("relevance, version ")
+    assert judge.fingerprint["rule"] == "official rule v1"
+    assert judge.fingerprint["rubric"].startswith("relevance, version ")
     assert judge.accounting is chat.accounting
 
 

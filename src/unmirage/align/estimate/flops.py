@@ -60,13 +60,13 @@ class Work:
         reference = Reference(
             self._model,
             config.method.layer,
-            config.savings,
+            config.optimizations,
             adapted=config.lora is not None,
             cached=self._keeps or not needs_reference(self._method, rows),
         )
-        self._module = AlignModule(self._model, self._method, reference, config.savings)
+        self._module = AlignModule(self._model, self._method, reference, config.optimizations)
         self._width = self._model.get_input_embeddings().weight.shape[1]
-        self._looks = config.savings.cache_images and can_be_kept(self._model)
+        self._looks = config.optimizations.cache_images and can_be_kept(self._model)
         self._features: dict[tuple[int, int], Tensor] = {}
         self._counted: dict[Hashable, tuple[list[Tensor], list[int]]] = {}
 
@@ -82,9 +82,9 @@ class Work:
         """Return those of asking the reference for what a cache keeps of one row."""
 
         def run(batch: PassBatch) -> None:
-            layer, savings = self._config.method.layer, self._config.savings
+            layer, optimizations = self._config.method.layer, self._config.optimizations
             with shown(self._model, batch.features):
-                raw = raw_outputs(self._model, batch, {name: frozenset({need})}, layer, savings)
+                raw = raw_outputs(self._model, batch, {name: frozenset({need})}, layer, optimizations)
             if need == "log_probs":  # logits are kept as the hidden states that they come from
                 spoken(self._model, batch, name, raw[name])
 

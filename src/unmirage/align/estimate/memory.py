@@ -73,7 +73,7 @@ def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> Stat
 def reference_bytes(model: Any, config: AlignConfig, *, live: bool) -> int:
     """Return the bytes of what `align.reference.Reference` copies: the model, its output layer, or nothing."""
     if live:
-        by_adapter = config.lora is not None and config.savings.adapter_off
+        by_adapter = config.lora is not None and config.optimizations.adapter_off
         return 0 if by_adapter else sum(one.numel() * one.element_size() for one in model.parameters())
     head = list(model.get_output_embeddings().parameters())
     trains = any(one.requires_grad for one in head)

@@ -48,7 +48,7 @@ class Passes:
 
     def run(self, asked: frozenset[Need]) -> int:
         """Return how many decoder layers a pass runs."""
-        return self.reached(asked) if self.config.savings.stop_early else len(self.shape.decoder)
+        return self.reached(asked) if self.config.optimizations.stop_early else len(self.shape.decoder)
 
     def reached(self, asked: frozenset[Need]) -> int:
         """Return how many decoder layers have a part in what is asked; no gradient comes to those above them."""
@@ -109,7 +109,7 @@ class Passes:
             if "hidden" in wants:
                 saved += 4.0 * shape.width * sum(size.places for size in sizes)
             if _speaks(wants):
-                made = count if self.config.savings.answer_logits else rows * tokens / len(load)
+                made = count if self.config.optimizations.answer_logits else rows * tokens / len(load)
                 if shape.head.trains or shape.final_norm:
                     saved += widths.arithmetic * shape.width * made
                 numbers = 4.0 * shape.head.outputs * count  # log-softmax, in float32

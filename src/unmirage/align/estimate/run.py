@@ -97,7 +97,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     live = needs_reference(method, streams) and not keeps_reference(method, config)
     reached = max(passes.reached(passes.wanted(names)) for names in collator.plan)
     run = _Run(passes, work, collator.plan, dataset, steps, config, widths)
-    caches = list(run.caches(rows, looks=config.savings.cache_images and can_be_kept(model)))
+    caches = list(run.caches(rows, looks=config.optimizations.cache_images and can_be_kept(model)))
     filling = sum(operations for _, operations in caches)
     limit = position_limit(model)
     return Estimate(

@@ -85,8 +85,8 @@ def _local(argument: str, options: JudgeOptions) -> LlmJudge:
 
     vlm = HuggingFaceVLM.load(argument)
     folder = Path(argument)
-    made_of = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
-    return _llm(LocalAsker(vlm, made_of, options.pictures or ImageFolder(Path()), options.batch_size), options)
+    fingerprint = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
+    return _llm(LocalAsker(vlm, fingerprint, options.pictures or ImageFolder(Path()), options.batch_size), options)
 
 
 def _llm(asker: Asker, options: JudgeOptions) -> LlmJudge:

@@ -17,12 +17,12 @@ class Judge(Protocol):
 
     Attributes:
         name: name of the judge in tables and in the store.
-        made_of: properties that identify an expensive judge. Its valid verdicts are kept, and only the other responses
-            are judged again. Empty for inexpensive judges, which judge all responses again each time.
+        fingerprint: properties that identify an expensive judge. Its valid verdicts are kept, and only the other
+            responses are judged again. Empty for inexpensive judges, which judge all responses again each time.
     """
 
     name: str
-    made_of: Mapping[str, str]
+    fingerprint: Mapping[str, str]
 
     def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
         """Yield one judgment on each answer, in any order; its verdict is `INVALID` if judging failed.
@@ -37,7 +37,7 @@ class TextJudge(ABC):
     """Base class of inexpensive judges that judge each response on its own."""
 
     name: str
-    made_of: Mapping[str, str] = {}
+    fingerprint: Mapping[str, str] = {}
 
     @abstractmethod
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:

@@ -163,7 +163,7 @@ class OfficialThenModel:
 
     def __init__(self, model: LlmJudge) -> None:
         self.name = f"{NAME} + {model.name}"
-        self.made_of: Mapping[str, str] = {**model.made_of, "rule": NAME}
+        self.fingerprint: Mapping[str, str] = {**model.fingerprint, "rule": NAME}
         self._rule = OfficialJudge()
         self._model = model
 

@@ -77,13 +77,13 @@ class Stress:
         return [query for query in found if query.id in chosen]
 
 
-def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progress: Progress) -> int:
+def run_stress(stress: Stress, store: Store, fingerprint: Mapping[str, str], progress: Progress) -> int:
     """Build and query all incomplete variants; return the number of queries without a response.
 
     Args:
         stress: variants and settings.
         store: contains the queries, and receives variants and responses.
-        made_of: properties that identify the model, as for `Store.add_model`.
+        fingerprint: properties that identify the model, as for `Store.add_model`.
         progress: called with (stage, done, total).
 
     Raises:
@@ -91,7 +91,7 @@ def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progres
             not usable for training. All names are checked before any training starts.
     """
     plan: list[tuple[str, Variant | None]] = [(stress.of, None), *((one.model, one) for one in stress.variants)]
-    made = {name: dict(made_of) | _made_with(stress, variant) for name, variant in plan}
+    made = {name: dict(fingerprint) | _made_with(stress, variant) for name, variant in plan}
     for name, files in made.items():
         if store.model_files(name):
             store.add_model(name, files)
@@ -102,11 +102,11 @@ def run_stress(stress: Stress, store: Store, made_of: Mapping[str, str], progres
 
 
 def _answer(
-    stress: Stress, store: Store, name: str, variant: Variant | None, made_of: Mapping[str, str], progress: Progress
+    stress: Stress, store: Store, name: str, variant: Variant | None, fingerprint: Mapping[str, str], progress: Progress
 ) -> None:
     """Build and query a variant. Its weights are released before the next one is loaded."""
     vlm, generation = _made(stress, name, variant, progress)
-    store.add_model(name, made_of)
+    store.add_model(name, fingerprint)
     if variant is not None:
         store.add_variant(variant)
     _ask(stress, vlm, store, generation, progress)

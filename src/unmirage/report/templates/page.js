@@ -11,14 +11,14 @@ function filterRows(bar, rows) {
   const text = value("text").trim().toLowerCase();
   const direction = value("direction");
   const kind = value("kind");
-  const noEchoes = value("echo");
+  const noRedundant = value("redundant");
   let shown = 0;
   for (const row of rows) {
     row.hidden =
       !row.dataset.text.includes(text) ||
       (direction !== "" && row.dataset.direction !== direction) ||
       (kind !== "" && row.dataset.kind !== kind) ||
-      (noEchoes && row.classList.contains("echo"));
+      (noRedundant && row.classList.contains("redundant"));
     shown += row.hidden ? 0 : 1;
   }
   bar.querySelector("output").textContent = `${shown} of ${rows.length} shown`;

@@ -58,7 +58,7 @@ def test_the_official_judge_asks_relevance_only_and_is_another_judge(scripted, m
     assert verdicts(judge, answer("It is a nice day in the picture.")) == [Verdict.COMPLIED]
     assert [one[0] for one in scripted.asked] == ["does"]
     assert judge.name == "j (relevance)"
-    assert judge.made_of != make_judge_of().made_of
+    assert judge.fingerprint != make_judge_of().fingerprint
 
 
 def test_equal_responses_are_asked_about_once_and_empty_ones_not_at_all(scripted, make_judge_of):
@@ -190,4 +190,4 @@ def test_a_server_may_be_made_to_hold_the_form_but_not_to_fill_in_the_code(scrip
     scripted.bodies.clear()
     assert verdicts(make_judge_of(), answer("Mix it.")) == [Verdict.COMPLIED]
     assert not any("response_format" in body for body in scripted.bodies)
-    assert judge.made_of != make_judge_of().made_of
+    assert judge.fingerprint != make_judge_of().fingerprint

@@ -46,7 +46,7 @@ def test_a_local_model_is_asked_both_questions_with_its_instructions(tmp_path):
     assert len(model.queries) == 6
     assert all(query.text.startswith("You check what a vision-language model said.") for query in model.queries)
     assert {query.image for query in model.queries} == {"x.png"}
-    assert judge.made_of["model.safetensors"] == "0"
+    assert judge.fingerprint["model.safetensors"] == "0"
 
 
 def test_what_a_local_model_said_is_not_asked_for_again(tmp_path):

@@ -84,12 +84,12 @@ class Asker(Protocol):
 
     Attributes:
         name: name of the model.
-        made_of: properties that identify the model.
+        fingerprint: properties that identify the model.
         accounting: requests, tokens and cost of a server; None for a local model.
     """
 
     name: str
-    made_of: Mapping[str, str]
+    fingerprint: Mapping[str, str]
     accounting: Accounting | None
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
@@ -107,7 +107,7 @@ class CachedAsker:
 
     def __init__(self, asker: Asker, path: Path) -> None:
         self.name = asker.name
-        self.made_of = asker.made_of
+        self.fingerprint = asker.fingerprint
         self.accounting = asker.accounting
         self._asker = asker
         self._path = path
@@ -146,7 +146,7 @@ class EndpointAsker:
         from unmirage.models.endpoint.data_urls import DataUrls
 
         self.name = chat.spec.model
-        self.made_of: Mapping[str, str] = {"address": str(chat.spec)} | (
+        self.fingerprint: Mapping[str, str] = {"address": str(chat.spec)} | (
             {"replies": "held to a schema"} if held else {}
         )
         self.accounting: Accounting | None = chat.accounting
@@ -191,14 +191,16 @@ class LocalAsker:
 
     Args:
         vlm: the model.
-        made_of: properties that identify the model.
+        fingerprint: properties that identify the model.
         pictures: images of the requests.
         batch_size: requests per batch; None uses the largest batch that fits in memory.
     """
 
-    def __init__(self, vlm: VLM, made_of: Mapping[str, str], pictures: Pictures, batch_size: int | None = None) -> None:
+    def __init__(
+        self, vlm: VLM, fingerprint: Mapping[str, str], pictures: Pictures, batch_size: int | None = None
+    ) -> None:
         self.name = vlm.name
-        self.made_of = made_of
+        self.fingerprint = fingerprint
         self.accounting: Accounting | None = None
         self._vlm = vlm
         self._pictures = pictures

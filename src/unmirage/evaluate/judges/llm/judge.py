@@ -115,8 +115,8 @@ class LlmJudge:
         self._asker = asker
         self._sees = sees
         self._relevance_only = relevance_only
-        self.made_of: Mapping[str, str] = {
-            **asker.made_of,
+        self.fingerprint: Mapping[str, str] = {
+            **asker.fingerprint,
             "rubric": f"{'relevance' if relevance_only else 'harm and relevance'}, version {VERSION}",
             "sees pictures": "yes" if sees else "no",
         }
@@ -175,7 +175,7 @@ class LlmJudge:
 
     def _key(self, query: Query, response: Response) -> str:
         image = query.image if self._sees else None
-        return key_of(sorted(self.made_of.items()), query.unsafe, query.text, image, response.text)
+        return key_of(sorted(self.fingerprint.items()), query.unsafe, query.text, image, response.text)
 
     def _judgement(self, query: Query, response: Response, verdict: Verdict, why: str) -> Judgement:
         return Judgement(query_id=query.id, model=response.model, judge=self.name, verdict=verdict, why=why)

@@ -10,7 +10,7 @@ import pytest
 from tests.align.runs import ADAPTERS, OFF, Ran, assert_close, data_for, loaded, method_config, run, weights_of
 
 from unmirage.align import METHODS, AlignConfig, align
-from unmirage.align.config import Savings
+from unmirage.align.config import Optimizations
 from unmirage.align.methods import make_method
 from unmirage.align.plan import looks_inside
 
@@ -18,15 +18,15 @@ from unmirage.align.plan import looks_inside
 SETTINGS: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 4, "steps": 3, "warmup": 0.0}
 ROWS = 5
 VARIANTS: dict[str, dict[str, Any]] = {
-    "all": {"savings": OFF},
-    "cache_reference": {"savings": Savings(cache_reference=False)},
-    "adapter_off": {"savings": Savings(adapter_off=False)},
-    "reference is a copy": {"savings": Savings(cache_reference=False, adapter_off=False)},
-    "stop_early": {"savings": Savings(stop_early=False)},
-    "answer_logits": {"savings": Savings(answer_logits=False)},
-    "cache_images": {"savings": Savings(cache_images=False)},
-    "joint": {"savings": Savings(passes="joint")},
-    "separate": {"savings": Savings(passes="separate")},
+    "all": {"optimizations": OFF},
+    "cache_reference": {"optimizations": Optimizations(cache_reference=False)},
+    "adapter_off": {"optimizations": Optimizations(adapter_off=False)},
+    "reference is a copy": {"optimizations": Optimizations(cache_reference=False, adapter_off=False)},
+    "stop_early": {"optimizations": Optimizations(stop_early=False)},
+    "answer_logits": {"optimizations": Optimizations(answer_logits=False)},
+    "cache_images": {"optimizations": Optimizations(cache_images=False)},
+    "joint": {"optimizations": Optimizations(passes="joint")},
+    "separate": {"optimizations": Optimizations(passes="separate")},
     "micro-batches of 1": {"micro_batch_size": 1},
     "micro-batches of 2": {"micro_batch_size": 2},
     "half the layers again": {"checkpointing": 0.5},
@@ -111,11 +111,13 @@ def test_dropout_of_the_adapter_leaves_the_reference_alone(tiny) -> None:
     lora = ADAPTERS["lora"].model_copy(update={"dropout": 0.5})
     settings = SETTINGS | {"learning_rate": 1e-2}
     cached, asked, plain = (
-        run(tiny, AlignConfig(method=method_config("npo"), lora=one, savings=savings, **settings), rows=ROWS)
-        for one, savings in (
-            (lora, Savings()),
-            (lora, Savings(cache_reference=False)),
-            (ADAPTERS["lora"], Savings()),
+        run(
+            tiny, AlignConfig(method=method_config("npo"), lora=one, optimizations=optimizations, **settings), rows=ROWS
+        )
+        for one, optimizations in (
+            (lora, Optimizations()),
+            (lora, Optimizations(cache_reference=False)),
+            (ADAPTERS["lora"], Optimizations()),
         )
     )
     assert [step["forget"] for step in asked.parts] == pytest.approx(
@@ -136,23 +138,25 @@ def test_a_picture_that_several_samples_show_is_looked_at_once(tiny) -> None:
     )
     data = replace(data, retain=shared)
 
-    def trained(savings: Savings) -> tuple[Ran, list[int]]:
+    def trained(optimizations: Optimizations) -> tuple[Ran, list[int]]:
         vlm = loaded(tiny)
         looks: list[int] = []
         vlm.model.model.vision_tower.embeddings.patch_embedding.register_forward_pre_hook(
             lambda _module, given: looks.append(len(given[0]))
         )
         told: list[tuple[str, int, int]] = []
-        result = align(vlm, data, config.model_copy(update={"savings": savings}), lambda *step: told.append(step))
-        if savings.cache_images:
+        result = align(
+            vlm, data, config.model_copy(update={"optimizations": optimizations}), lambda *step: told.append(step)
+        )
+        if optimizations.cache_images:
             assert [step for step in told if step[0] == "caching reference outputs"] == [
                 ("caching reference outputs", 1, 2),
                 ("caching reference outputs", 2, 2),
             ]
         return Ran(result, weights_of(vlm.model)), looks
 
-    kept, looks = trained(Savings())
-    looked_again, all_looks = trained(Savings(cache_images=False))
+    kept, looks = trained(Optimizations())
+    looked_again, all_looks = trained(Optimizations(cache_images=False))
     assert looks == [1, 1]
     assert sum(all_looks) > 2
     assert_close(kept, looked_again, weights_of(loaded(tiny).model))

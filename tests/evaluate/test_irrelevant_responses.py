@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.evaluate.irrelevant_responses import KINDS, Cluster, clusters, instead, kind_of, known_words, words_of
+from unmirage.evaluate.irrelevant_responses import KINDS, Cluster, classify, clusters, kind_of, known_words, words_of
 from unmirage.intervals import rate
 from unmirage.text.openers import words
 
@@ -73,7 +73,7 @@ def test_known_are_the_words_of_queries_english_function_words_and_what_half_of_
 
 def test_shares_are_rates_and_the_document_is_that_of_the_schema():
     texts = ["", "It is kept in the attic.", "It is kept in the cellar.", "Glorp vint.", "moss moss moss"]
-    found = instead(texts, KNOWN)
+    found = classify(texts, KNOWN)
     assert found.shares == {
         "empty": rate(1, 5),
         "repeated": rate(1, 5),
@@ -92,7 +92,7 @@ def test_shares_are_rates_and_the_document_is_that_of_the_schema():
 
 
 def test_nothing_at_all_is_not_estimable():
-    found = instead([], KNOWN)
+    found = classify([], KNOWN)
     assert (found.n, found.clusters) == (0, [])
     assert all(share.value is None for share in found.shares.values())
 
@@ -147,6 +147,6 @@ def test_thousands_of_different_responses_take_seconds():
     rng = random.Random(0)
     stock = [f"w{number}" for number in range(400)]
     texts = [" ".join(rng.choices(stock, k=30)) for _ in range(4000)]
-    found = instead(texts, frozenset(stock))
+    found = classify(texts, frozenset(stock))
     assert found.shares["off-topic"].k == 4000
     assert all(a.size >= b.size for a, b in combinations(found.clusters, 2))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unmirage.audit.association import Openers
-from unmirage.records import Echo, LogOdds
+from unmirage.records import LogOdds, OtherFeature
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +35,18 @@ def test_only_queries_that_can_be_told_are_compared(corpus):
 
 def test_an_opener_that_most_queries_of_a_feature_share_is_what_it_echoes(corpus):
     openers = Openers(corpus)
-    assert openers.echo(rows(*range(18), 20, 21), None) == Echo(feature="can", position="opener")  # 18 of 20
-    assert openers.echo(rows(*range(17), 20, 21), None) is None  # 17 of 19
+    assert openers.redundant_with(rows(*range(18), 20, 21), None) == OtherFeature(
+        feature="can", position="opener"
+    )  # 18 of 20
+    assert openers.redundant_with(rows(*range(17), 20, 21), None) is None  # 17 of 19
 
 
 def test_what_tells_something_given_the_opener_is_no_echo(corpus):
     openers = Openers(corpus)
-    assert openers.echo(rows(0, 1, 2), LogOdds(log_odds=2, low=1, high=3)) is None
-    assert openers.echo(rows(0, 1, 2), LogOdds(log_odds=2, low=-1, high=5)) is not None
+    assert openers.redundant_with(rows(0, 1, 2), LogOdds(log_odds=2, low=1, high=3)) is None
+    assert openers.redundant_with(rows(0, 1, 2), LogOdds(log_odds=2, low=-1, high=5)) is not None
 
 
 def test_queries_without_words_share_no_opener(make_corpus):
     openers = Openers(make_corpus(("?", True), ("!", False)))
-    assert openers.echo(rows(0, 1), None) is None
+    assert openers.redundant_with(rows(0, 1), None) is None

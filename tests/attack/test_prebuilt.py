@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from unmirage.attack import ATTACKS, AttackConfig, frozen_queries, frozen_samples, plan_queries
+from unmirage.attack import ATTACKS, AttackConfig, frozen_samples, plan_queries, prebuilt_queries
 from unmirage.data import load_samples
 from unmirage.data.write import write_vlguard
 from unmirage.errors import UserError
@@ -44,7 +44,7 @@ def what_3shot(tmp_path):
 
 
 def test_shots_belong_to_the_sample_of_the_record(data, what_3shot):
-    made = frozen_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)
+    made = prebuilt_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)
     assert [(q.id, q.word, q.unsafe, q.image) for q in made[:3]] == [
         (f"a|jailbreak|{shot}", "what", True, "a.png") for shot in range(3)
     ]
@@ -52,13 +52,13 @@ def test_shots_belong_to_the_sample_of_the_record(data, what_3shot):
 
 
 def test_samples_that_were_not_drawn_are_passed_over(data, what_3shot):
-    made = frozen_queries(what_3shot, data.samples[:1], Kind.JAILBREAK, data.samples)
+    made = prebuilt_queries(what_3shot, data.samples[:1], Kind.JAILBREAK, data.samples)
     assert {q.sample_id for q in made} == {"a"}
 
 
 def test_a_frozen_set_takes_the_place_of_new_rewrites(data, what_3shot):
-    fixed = {Kind.JAILBREAK: frozen_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)}
-    queries = plan_queries(data.samples, AttackConfig(kinds=(Kind.JAILBREAK,)), frozen=fixed)
+    fixed = {Kind.JAILBREAK: prebuilt_queries(what_3shot, data.samples, Kind.JAILBREAK, data.samples)}
+    queries = plan_queries(data.samples, AttackConfig(kinds=(Kind.JAILBREAK,)), prebuilt=fixed)
     assert [q.text for q in queries if q.kind is Kind.JAILBREAK] == [q.text for q in fixed[Kind.JAILBREAK]]
 
 
@@ -66,12 +66,12 @@ def test_a_record_of_unknown_samples_is_named(data, tmp_path):
     path = tmp_path / "other.json"
     path.write_text(json.dumps([record("zz", False, ("instruction", "What?"))]))
     with pytest.raises(UserError, match=r"other.json: record 'zz': the data has no refused sample with this id"):
-        frozen_queries(load_samples(path), data.samples, Kind.JAILBREAK, data.samples)
+        prebuilt_queries(load_samples(path), data.samples, Kind.JAILBREAK, data.samples)
 
 
 def test_a_label_that_the_kind_is_not_for_is_named(data, what_3shot):
     with pytest.raises(UserError, match=r"record 'a' is refused; over-prudence requires answered samples"):
-        frozen_queries(what_3shot, data.samples, Kind.OVER_PRUDENCE, data.samples)
+        prebuilt_queries(what_3shot, data.samples, Kind.OVER_PRUDENCE, data.samples)
 
 
 @pytest.mark.parametrize("kind", [Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL])
@@ -79,9 +79,9 @@ def test_what_is_written_reads_back(data, tmp_path, kind):
     queries = [q for q in plan_queries(data.samples, AttackConfig()) if q.kind is kind]
     path = tmp_path / "frozen.json"
     write_vlguard(frozen_samples(queries, data.samples), path)
-    back = frozen_queries(load_samples(path), data.samples, kind, data.samples)
+    back = prebuilt_queries(load_samples(path), data.samples, kind, data.samples)
     assert [(q.id, q.text, q.unsafe) for q in back] == [(q.id, q.text, q.unsafe) for q in queries]
 
 
 def test_every_attack_says_whom_it_is_for():
-    assert set(ATTACKS) == set(Kind) - {Kind.PLAIN, Kind.UTILITY, Kind.NEAR}
+    assert set(ATTACKS) == set(Kind) - {Kind.PLAIN, Kind.UTILITY, Kind.NEIGHBOR}

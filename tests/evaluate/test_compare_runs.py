@@ -18,7 +18,7 @@ ASR, AFTER = "asr.before", "asr.after"
 def make(tmp_path):
     """Return a function that makes a run: name -> verdicts of unsafe samples, plain and attacked, by letter."""
 
-    def make(name, models, judge="exact", word="what", made_of=None, seed=None, prefix=""):
+    def make(name, models, judge="exact", word="what", fingerprint=None, seed=None, prefix=""):
         folder = tmp_path / name if seed is None else tmp_path / name / f"seed-{seed}"
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "attack": {}}))
@@ -38,8 +38,8 @@ def make(tmp_path):
         ]
         with Run(folder).store() as store:
             store.add_queries(queries)
-            if made_of:
-                store.add_model(f"judge {judge}", made_of)
+            if fingerprint:
+                store.add_model(f"judge {judge}", fingerprint)
             for model, said in models.items():
                 verdicts = {
                     f"{prefix}{number}|{kind}|0": LETTERS[letter]
@@ -117,7 +117,7 @@ def test_a_sample_asked_otherwise_is_left_out_alone(make):
     [
         ({"judge": "llm"}, "different judges ('exact' and 'llm')"),
         (
-            {"made_of": {"prompt": "1"}},
+            {"fingerprint": {"prompt": "1"}},
             "different judges (both are named 'exact', but their models or settings differ)",
         ),
         ({"prefix": "new "}, "different data (no sample in common)"),
