@@ -175,7 +175,7 @@ class Store:
     def queries(self) -> list[Query]:
         """Return all queries, in insertion order."""
         rows = self._rows("queries", Query)
-        kinds = [self._member(Kind, row["kind"]) for row in rows]
+        kinds = [self._as(Kind, row["kind"]) for row in rows]
         return [
             Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": kind}))
             for row, kind in zip(rows, kinds, strict=True)
@@ -193,7 +193,7 @@ class Store:
     def judgements(self, model: str, judge: str) -> list[Judgement]:
         """Return all judgements of one judge on one model."""
         rows = self._rows("judgements", Judgement, "WHERE model = ? AND judge = ?", model, judge)
-        return [Judgement(**(row | {"verdict": self._member(Verdict, row["verdict"])})) for row in rows]
+        return [Judgement(**(row | {"verdict": self._as(Verdict, row["verdict"])})) for row in rows]
 
     def gold(self) -> dict[str, Gold]:
         """Return the reference answers, by query."""
@@ -247,7 +247,7 @@ class Store:
             names = [field.name for field in fields(record)]
             return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
 
-    def _member(self, kind: type[Member], value: str) -> Member:
+    def _as(self, kind: type[Member], value: str) -> Member:
         """Return a member of an enumeration; raise `UserError` for a value that only another version knows."""
         try:
             return kind(value)
