@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, Progress, folder_of, found_run, opened, silent
+from unmirage.api.arguments import PathLike, folder_of, found_run, opened, silent
+from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult

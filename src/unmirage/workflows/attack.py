@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import naming
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.progress import Progress
 from unmirage.workflows.models import ENDPOINT, identity_of
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from unmirage.models import VLM
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

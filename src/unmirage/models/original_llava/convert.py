@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from unmirage.models.original_llava.tower import Tower, known_tower, open_tower
 from unmirage.run.files import new_folder, write_json_atomic
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import describe_machine
+from unmirage.run.progress import StepProgress
 
 CONVERT_FILE = "unmirage_convert.json"
 _MULTIPLE = 64  # the number of embedding rows is a multiple of this, as in the hub's checkpoints
@@ -56,7 +56,7 @@ def convert(
     vision_tower: str | None = None,
     base: str | None = None,
     from_pickle: bool = False,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: StepProgress = lambda *_: None,
     shard_bytes: int = SHARD_BYTES,
 ) -> Converted:
     """Write the checkpoint `source` to the new directory `out`.
