@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from unmirage.data.images import Pictures
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 
 # Told of each record that cannot be read: raises the error, or notes it, and then reading goes on.
 Bad = Callable[[UserError], None]
@@ -33,7 +33,7 @@ class Source(Protocol):
     @property
     def root(self) -> Path: ...  # noqa: D102
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield the records from the first on; what cannot be read is given to `bad`."""
 
     def pictures(self, root: Path) -> Pictures:
