@@ -56,7 +56,7 @@ def read_words(path: Path) -> list[str]:
     """Return the words of a file, one a line, in order, lower-cased, each once; empty lines are skipped.
 
     Raises:
-        UserError: the file cannot be read, holds no word, or a line is not one word; it names the line.
+        UserError: the file cannot be read, contains no words, or a line is not one word; it names the line.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -71,7 +71,7 @@ def read_words(path: Path) -> list[str]:
             raise UserError(f"word list '{path}', line {number}: {line[:60]!r} is not one word without punctuation")
         found[word] = None
     if not found:
-        raise UserError(f"word list '{path}': holds no word; valid: one word a line")
+        raise UserError(f"word list '{path}': contains no words; valid: one word a line")
     return list(found)
 
 
