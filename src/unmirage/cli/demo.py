@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.options import plain
+from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, plain, print_json
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError, unknown
 from unmirage.run import Run, open_run, write_text_atomic

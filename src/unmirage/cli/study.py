@@ -14,8 +14,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import plain
+from unmirage.cli.console import err, out, plain, print_json
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic

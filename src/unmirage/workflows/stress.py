@@ -14,13 +14,13 @@ from unmirage.models import VLM, GenerationConfig
 from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
 from unmirage.text.openers import opener
+from unmirage.workflows.arguments import Progress
 from unmirage.workflows.models import ENDPOINT, identity_of
 
 if TYPE_CHECKING:
     from unmirage.data import SampleFile
 
 Load = Callable[[str, str], VLM]  # (source, name)
-Progress = Callable[[str, int, int], None]
 FORGET, BENIGN, SAME_SYNTAX = "forget", "benign", "same-syntax"
 KINDS = (FORGET, BENIGN, SAME_SYNTAX)
 
@@ -152,6 +152,18 @@ def plan_stress(
         until=make_judge(config["until_success"]) if stops_at_success(config) else None,
         keep=keep,
     )
+
+
+def variants_to_json(run: Run, stress: Stress) -> dict[str, Any]:
+    """Return the model and its variants, with the number of queries that each has not answered."""
+    itself = {"model": stress.of, "kind": "itself", "data": "", "amount": 0.0}
+    made = [{"model": v.model, "kind": v.kind, "data": v.data, "amount": v.amount} for v in stress.variants]
+    with run.store() as store:
+        return {
+            "variants": [
+                {**one, "unanswered": len(stress.missing(store, str(one["model"])))} for one in (itself, *made)
+            ]
+        }
 
 
 def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:
