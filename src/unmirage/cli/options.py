@@ -50,6 +50,12 @@ ConfigOption = Annotated[Path | None, typer.Option(help="YAML file of settings."
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, such as steps=100 or learning_rate=1e-5. Repeatable.")
 ]
+SignalOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
+]
 
 
 class Group:
