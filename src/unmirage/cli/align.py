@@ -29,20 +29,22 @@ def align_command(
         typer.Option(help="Forget set: unsafe queries with harmful responses, for unlearning. Repeatable."),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="sft, npo, rmu, ...; default: the config file's, else sft.", show_default=False)
+        str | None, typer.Option(help="sft, npo, rmu, ... (default: the config file's, else sft).", show_default=False)
     ] = None,
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train a LoRA adapter of this rank, with alpha = 2 x rank.")
     ] = None,
     test: Annotated[
         list[Path] | None,
-        typer.Option(help="A test file: count the samples that are in the training data too. Repeatable."),
+        typer.Option(help="Test file; its samples that are also in the training data are counted. Repeatable."),
     ] = None,
     reading: Reading,
     config: ConfigOption = None,
     settings: SetOption = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate (default 5e-7).")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples of each set per step, over all devices.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Samples of each set per step, over all devices (default 4).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps (default: --epochs passes).")] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the forget set; for SFT, the training set (default 1).")
@@ -51,7 +53,7 @@ def align_command(
         int | None, typer.Option(help="Random seed of data order and first adapter weights (default 0).")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Directory for caches, checkpoints and log; default: OUT.work.")
+        Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
     save: Annotated[str, typer.Option(help="merged (a whole model) or adapter (LoRA only).")] = "merged",
     weights: Weights,

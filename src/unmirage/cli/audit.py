@@ -39,8 +39,8 @@ def audit_command(
         typer.Option(help="Write a version whose queries are reworded so that openers do not predict the label."),
     ] = None,
     as_json: JsonOption = False,
-    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Also write all findings to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write an HTML page to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all findings to this CSV file.")] = None,
     fail_if: Annotated[
         str | None, typer.Option(help="End with status 3 if this holds, such as 'shortcut_gap>0.2'.")
     ] = None,

@@ -23,7 +23,7 @@ def demo_command(
     ),
     signal: SignalOption = 0.0,
     arms: Annotated[
-        str, typer.Option(help="Models to train, separated by commas, or `all`; default: the five of the demo.")
+        str, typer.Option(help="Models to train, separated by commas, or `all` (default: the five of the demo).")
     ] = "",
     workers: WorkersOption = None,
     train_base: Annotated[

@@ -48,7 +48,8 @@ FixedBatchSizeOption = Annotated[int, typer.Option(min=1, help="Queries per batc
 MaxNewTokensOption = Annotated[int, typer.Option(min=1, help="Maximum new tokens per response.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="YAML file of settings.", show_default=False)]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, such as steps=100 or learning_rate=1e-5. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", help="One setting, such as steps=100; for align also method.beta=0.2. Repeatable."),
 ]
 SignalOption = Annotated[
     float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted.")

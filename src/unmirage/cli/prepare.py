@@ -43,10 +43,12 @@ def prepare_command(
     general: Annotated[
         Path | None, typer.Option(help="General data, such as LLaVA's, to fill up the retain set.")
     ] = None,
-    general_images: Annotated[Path | None, typer.Option(help="Folder of its pictures; default: GENERAL's.")] = None,
+    general_images: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures of GENERAL (default: that of GENERAL).")
+    ] = None,
     retain_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Rows of the retain set; default: all safe ones, or 2000 with --general."),
+        typer.Option(min=1, help="Rows of the retain set (default: all safe ones, or 2000 with --general)."),
     ] = None,
     kinds: Annotated[
         str | None,

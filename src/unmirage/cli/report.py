@@ -22,7 +22,7 @@ def report_command(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file (default: beside the data).", show_default=False),
+        typer.Option(help="Output file (default: report.html in RUN, or beside the data).", show_default=False),
     ] = None,
     redact: Annotated[bool, typer.Option(help="Leave responses and pictures out.")] = False,
     reference: Annotated[
@@ -44,7 +44,7 @@ def export_command(
     *,
     to: Annotated[str, typer.Option(help="Format of the logs: inspect.")] = "inspect",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the logs; default: RUN/inspect.", show_default=False)
+        Path | None, typer.Option(help="Folder of the logs (default: RUN/inspect).", show_default=False)
     ] = None,
     log_format: Annotated[str, typer.Option("--format", help="eval (compressed) or json.")] = "eval",
     pictures: Annotated[
