@@ -117,7 +117,7 @@ class Silent:
 def test_queries_without_a_response_are_logged(tiny, tmp_path, caplog):
     words = {"jailbreak": "what", "over-prudence": "share"}
     run = um.attack(Silent(), tiny.data / "test.json", words=words, out=tmp_path / "run", limit=4)
-    assert "queries got no response from mine, the first (" in caplog.text
+    assert "queries have no response from mine; the first (" in caplog.text
     assert "too long" in caplog.text
     um.evaluate(run)
     assert f"{len(run.failures('mine'))} queries failed with mine (most often: too long); left out of" in caplog.text

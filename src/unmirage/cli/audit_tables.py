@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from unmirage.cli.console import out
-from unmirage.cli.options import plain
+from unmirage.cli.console import out, plain
+from unmirage.workflows.audit import counted
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
@@ -37,11 +37,6 @@ def new_table(title: str | None, caption: str | None = None) -> Table:
     return Table(
         title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
     )
-
-
-def counted(number: int, thing: str) -> str:
-    """Return "1 record" or "2,000 records"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def share(value: float | None) -> str:

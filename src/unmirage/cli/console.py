@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.text import Text
+
+from unmirage.text.printable import short
 
 EXIT_INTERNAL = 1
 EXIT_USAGE = 2
@@ -19,6 +22,17 @@ EXIT_INTERRUPTED = 130
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def plain(text: str, longest: int = 60) -> Text:
+    """Return `text` as one clean line of at most `longest` characters, for rich."""
+    # Joiners, which pages need to shape words, make terminals miscount columns.
+    return Text("".join(character for character in short(text, longest) if character.isprintable()))
+
+
+def say(line: str) -> None:
+    """Print a line on stderr as it is."""
+    err.print(line, markup=False, soft_wrap=True)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -44,7 +58,7 @@ class _Messages(logging.Handler):
     """Print the library's log messages on stderr, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        err.print(record.getMessage(), markup=False, soft_wrap=True)
+        say(record.getMessage())
 
 
 @contextmanager

@@ -154,6 +154,18 @@ def plan_stress(
     )
 
 
+def variants_to_json(run: Run, stress: Stress) -> dict[str, Any]:
+    """Return the model and its variants, with the number of queries that each has not answered."""
+    itself = {"model": stress.of, "kind": "itself", "data": "", "amount": 0.0}
+    made = [{"model": v.model, "kind": v.kind, "data": v.data, "amount": v.amount} for v in stress.variants]
+    with run.store() as store:
+        return {
+            "variants": [
+                {**one, "unanswered": len(stress.missing(store, str(one["model"])))} for one in (itself, *made)
+            ]
+        }
+
+
 def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:
     """Collect the missing responses of all variants; return what is still missing, one line each."""
     with open_run(run.path, run.config()) as opened, opened.store() as store:
