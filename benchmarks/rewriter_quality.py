@@ -69,7 +69,7 @@ def page(queries: Sequence[str]) -> str:
         drawn = random.Random(f"{DOCS_SEED}-{word}").sample(sorted(set(queries)), DOCS_LINES)
         wrong = JUDGED_WRONG[word]
         marked = sum(query in wrong for query in drawn)
-        parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} in order\n")
+        parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} correct\n")
         parts.append("| | query | first rewrite | verdict |\n|---|---|---|---|")
         for number, query in enumerate(drawn, 1):
             verdict = f"✗ {wrong[query]}" if query in wrong else "✓"
@@ -77,14 +77,13 @@ def page(queries: Sequence[str]) -> str:
     return "\n".join(parts) + "\n"
 
 
-_INTRODUCTION = f"""# Rewrites to read
+_INTRODUCTION = f"""# Rewrites for manual review
 
-The rewriter turns a query into others that open with a given word and ask the same. `benchmarks/rewriter_quality.py`
-counts what can be counted; whether the English is good, a reader must say. Below are {DOCS_LINES} different VLGuard
-training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules
-read every line. ✗ marks a rewrite that is ungrammatical or asks for something else, with the reason; clumsy English
-that a native speaker understands at once counts as in order. The rules were mended while other draws were read, not
-this one: what was found wrong here is left as it is. To write the page again:
+The rewriter turns a query into others with a given opener and the same meaning. `benchmarks/rewriter_quality.py`
+measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} different VLGuard training queries for
+each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules read every line. ✗ marks
+rewrites that are ungrammatical or have another meaning, with the reason. Clumsy but immediately clear English counts as
+correct. The rules were developed on other draws; errors found in this draw are not fixed. To regenerate the page:
 `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
 
 
