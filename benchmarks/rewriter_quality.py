@@ -80,11 +80,11 @@ def page(queries: Sequence[str]) -> str:
 _INTRODUCTION = f"""# Rewrites for manual review
 
 The rewriter turns a query into others with a given opener and the same meaning. `benchmarks/rewriter_quality.py`
-measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} different VLGuard training queries for
-each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules read every line. ✗ marks
-rewrites that are ungrammatical or have another meaning, with the reason. Clumsy but immediately clear English counts as
-correct. The rules were developed on other draws; errors found in this draw are not fixed. To regenerate the page:
-`python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
+measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} different VLGuard training
+queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules read every
+line. ✗ marks rewrites that are ungrammatical or have another meaning, with the reason. Clumsy but immediately clear
+English counts as correct. The rules were developed on other draws; errors found in this draw are not fixed. To
+regenerate the page: `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
 
 
 def _cell(text: str) -> str:
