@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import unmirage
 
 SOURCE = Path(unmirage.__file__).parent
 MODULES = {path.relative_to(SOURCE).as_posix(): path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
+FILES = {
+    f"unmirage.{name}".removesuffix(".py").replace("/", ".").removesuffix(".__init__"): text
+    for name, text in MODULES.items()
+}
 
 # From the ground up. A room imports itself and those below it in the house, that is, before it in this list.
 ROOMS = (
@@ -94,6 +99,43 @@ def test_imports_are_found_wherever_they_stand():
         "'import unmirage.report'\n"
     )
     assert rooms(text) == {"data", "run", "audit", "testbed"}
+
+
+def loaded_at_once(text):
+    """Return the modules that importing `text` imports: not those in functions, nor those for type checking."""
+    found, left = set(), list(ast.parse(text).body)
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            left += node.orelse
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {module if (module := f"{node.module}.{one.name}") in FILES else node.module for one in node.names}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            left += [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.stmt | ast.excepthandler)]
+    return found & FILES.keys()
+
+
+def test_no_modules_import_each_other():
+    sorter = TopologicalSorter({name: loaded_at_once(text) for name, text in FILES.items()})
+    sorter.prepare()  # raises CycleError with the cycle
+
+
+def test_imports_at_once_leave_out_functions_and_type_checking():
+    text = (
+        "import unmirage.data.load\n"
+        "from unmirage.run import Run, files\n"
+        "try:\n    from unmirage.errors import UserError\nexcept ImportError:\n    pass\n"
+        "if TYPE_CHECKING:\n    from unmirage.audit import AuditResult\n"
+        "class A:\n    from unmirage.records import Query\n    def f(self):\n        import unmirage.testbed.world\n"
+    )
+    assert loaded_at_once(text) == {
+        f"unmirage.{name}" for name in ("data.load", "run", "run.files", "errors", "records")
+    }
+    found = {"a": {"b"}, "b": {"c"}, "c": {"a"}}
+    with pytest.raises(CycleError):
+        TopologicalSorter(found).prepare()
 
 
 def test_imports_name_the_package():

@@ -1,5 +1,6 @@
-"""Methods, judges, formats and suites of another package: used by name, saved, resumed; a broken one is named."""
+"""Methods, judges, formats, suites and rewriters of another package: used by name, saved, resumed."""
 
+import importlib
 import json
 import os
 import signal
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import unmirage as um
+from unmirage.attack.rewriters import REWRITERS
 
 MODULE = '''
 from typing import Literal
 
 from unmirage.align.methods.npo import Npo, NpoConfig
+from unmirage.attack.rewriters import RewriteReport
 from unmirage.evaluate.judges import TextJudge
 from unmirage.evaluate.suites.safety import SINGLE
 from unmirage.records import Sample, Verdict
@@ -62,6 +65,27 @@ class Lines:
                        label_source="field")]
 
 
+class Please:
+    """A rewriter that puts the word, or a courtesy, before the query."""
+
+    def __init__(self, courtesy):
+        self.name = f"please {courtesy}"
+        self.courtesy = courtesy
+        self.report = RewriteReport(rewriter=self.name)
+
+    def reword(self, wanted, progress=None):
+        found = []
+        for one in wanted:
+            first = one.word if one.goal == "open" else self.courtesy
+            found.append([f"{first} {'so ' * shot}{one.query}" for shot in range(one.shots)])
+            self.report = self.report.plus(queries=1, asked=one.shots, kept=one.shots)
+        return found
+
+
+def please(spec, check, cache, settings):
+    return Please(spec.partition(":")[2] or "kindly")
+
+
 lines = Lines()
 first = next(iter(SINGLE.values()))
 suite = type(first)(**{field: getattr(first, field) for field in first.__dataclass_fields__} | {"name": "mine"})
@@ -78,6 +102,9 @@ lines = other_tools:lines
 broken = other_tools_broken:lines
 [unmirage.suites]
 mine = other_tools:suite
+[unmirage.rewriters]
+please = other_tools:please
+broken = other_tools_broken:please
 """
 
 
@@ -148,6 +175,36 @@ def test_a_suite_is_listed(run):
     code, out, err = run("evaluate", "--suite", "list")
     assert code == 0, err
     assert "mine" in out
+
+
+def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_path, monkeypatch):
+    test = tiny.data / "test.json"
+    options = ("--word", "jailbreak=what", "--word", "over-prudence=share", "--shots", 2, "--limit", 8)
+    code, out, err = run("attack", tiny.model, test, "--dry-run", "--rewriter", "please:gently", *options)
+    assert code == 0, err
+    texts = {(one["id"], one["kind"]): one["text"] for one in json.loads(out)["queries"]}
+    assert {kind for _, kind in texts} >= {"plain", "jailbreak", "control"}
+    starts = {kind: {text.split()[0] for (_, one), text in texts.items() if one == kind} for _, kind in texts}
+    assert starts["jailbreak"] == {"what"}
+    assert starts["control"] == {"gently"}
+    for name, message in (
+        ("broken", "rewriter 'broken' of the package other-tools 1.2 cannot be imported (RuntimeError: no such driver"),
+        ("plese", "unknown rewriter 'plese'; valid: broken, endpoint, please, rules. Did you mean 'please'?"),
+    ):
+        code, _, err = run("attack", tiny.model, test, "--dry-run", "--rewriter", name, *options)
+        assert code == 2
+        assert message in err
+
+    monkeypatch.syspath_prepend(package)
+    module = importlib.import_module("other_tools")
+    monkeypatch.setitem(REWRITERS, "please", module.please)
+    words = {"jailbreak": "what", "over-prudence": "share"}
+    for number, rewriter in enumerate((module.Please("gently"), "please:gently")):
+        made = um.attack(tiny.model, test, words=words, shots=2, out=tmp_path / f"{number}", limit=8, max_new_tokens=1,
+                         rewriter=rewriter)  # fmt: skip
+        with made.store() as store:
+            assert {(one.id, one.kind.value): one.text for one in store.queries()} == texts
+    assert made.config()["rewriter"] == "please:gently"
 
 
 def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, package, tmp_path):

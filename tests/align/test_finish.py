@@ -13,7 +13,8 @@ from torch import nn
 
 from unmirage.align import AlignConfig, align
 from unmirage.align.finish import adapter_tensors
-from unmirage.align.lora import adapter_layers, adapter_off, add_adapter, merge_adapter, scale_adapter
+from unmirage.align.lora import adapter_off, add_adapter, scale_adapter
+from unmirage.models.adapters import adapter_layers, merge_adapter
 
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 2, "steps": 3}
 ROWS = 4

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import peft
 import pytest
 import torch
+from peft import inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 
 from unmirage.align import AlignConfig, AlignData, AlignResult, align
 from unmirage.align.config import LoraSettings
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
-from unmirage.models.adapters import base_of
+from unmirage.models.adapters import base_of, merge_adapter, merge_into
+from unmirage.models.original_llava.adapter import merge_adapter as merge_stored
+from unmirage.models.original_llava.stored import Stored
 from unmirage.run.model import save_model
 
 # peft asks for a property by the name that it had in older versions of transformers.
@@ -123,6 +128,26 @@ def test_an_adapter_of_pefts_own_making(tiny, tmp_path: Path) -> None:
     with torch.no_grad():
         found = HuggingFaceVLM.load(tmp_path / "theirs").model(input_ids=ids).logits
         torch.testing.assert_close(found, adapted.eval()(input_ids=ids).logits, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_adapter_gives_the_same_weights_after_training_from_disk_and_converted(
+    tiny, trained, adapter: Path, dtype: torch.dtype
+) -> None:
+    """All three round W + s B A once, in float32."""
+    base = tiny.load().model.to(dtype)
+    named = {name: tensor.clone() for name, tensor in base.state_dict().items() if name != "lm_head.weight"}
+    stored = {name: Stored(tuple(one.shape), dtype, name, partial(torch.clone, one)) for name, one in named.items()}
+    converted = {name: one.read() for name, one in merge_stored(stored, adapter, from_pickle=False).items()}
+    from_disk = merge_into(copy.deepcopy(base), adapter).state_dict()
+    inject_adapter_in_model(trained[1].adapter[0], base)
+    for name, tensor in load_file(adapter / WEIGHTS).items():
+        parameter = base.get_parameter(name.removeprefix("base_model.model.").replace(".weight", ".default.weight"))
+        parameter.data = tensor
+    merge_adapter(base)
+    assert_equal({name: from_disk[name] for name in named}, converted)
+    assert_equal({name: base.state_dict()[name] for name in named}, converted)
+    assert any(not torch.equal(converted[name], tensor) for name, tensor in named.items())
 
 
 def test_what_is_loaded_from_an_adapter_is_saved_whole(adapter: Path, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from peft import LoraConfig
 from torch import Tensor, nn
 
 from unmirage.align.config import AlignConfig
-from unmirage.align.lora import adapter_layers, merge_adapter, scale_adapter, set_checkpointing
+from unmirage.align.lora import scale_adapter, set_checkpointing
 from unmirage.align.methods.sft import TaskVector
 from unmirage.align.objective import Method, freeze
+from unmirage.models.adapters import adapter_layers, merge_adapter
 
 Adapter = tuple[LoraConfig, dict[str, Tensor]]
 

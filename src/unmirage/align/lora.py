@@ -1,4 +1,4 @@
-"""Choose which weights are trained, add LoRA adapters in place, and merge them after training."""
+"""Choose which weights are trained, and add LoRA adapters in place."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from unmirage.align.config import AlignConfig, LoraSettings, down_layers
 from unmirage.errors import UserError
+from unmirage.models.adapters import adapter_layers
 from unmirage.models.families import decoder_layers, down_projections, lora_targets, set_trainable
 
 
@@ -41,11 +41,6 @@ def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> L
     return config
 
 
-def adapter_layers(model: nn.Module) -> dict[str, LoraLayer]:
-    """Return the modules of `model` with an adapter, by name."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
-
-
 @contextmanager
 def adapter_off(model: nn.Module) -> Iterator[None]:
     """Disable the adapter of `model` inside the block."""
@@ -61,14 +56,6 @@ def adapter_off(model: nn.Module) -> Iterator[None]:
         # peft sets requires_grad when it disables and enables adapters; restore the earlier state.
         for parameter in trains:
             parameter.requires_grad_(True)
-
-
-def merge_adapter(model: nn.Module) -> None:
-    """Add the adapter to the weights and remove it, so that plain modules remain."""
-    for name, layer in adapter_layers(model).items():
-        layer.merge(safe_merge=True)
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, layer.get_base_layer())
 
 
 def scale_adapter(model: nn.Module, factor: float) -> None:

@@ -25,6 +25,7 @@ from unmirage.align.reference import KEPT
 from unmirage.data.images import Pictures
 from unmirage.records import Sample
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
+from unmirage.run.progress import StepProgress
 
 # numpy has no bfloat16, so its bits are stored as integers.
 _BITS = {torch.float32: np.float32, torch.bfloat16: np.int16, torch.float16: np.float16}
@@ -99,9 +100,6 @@ class Shared:
         return self._cache[self._held_as[sample]]
 
 
-Progress = Callable[[int, int], None]
-
-
 class Memory:
     """Fills the caches of a run with outputs of the model before training.
 
@@ -125,7 +123,7 @@ class Memory:
         rows: dict[StreamName, Rows],
         drawn: PairedStreams,
         method: Method,
-        progress: Progress | None,
+        progress: StepProgress | None,
         *,
         write: bool,
     ) -> None:
@@ -157,7 +155,7 @@ class Memory:
         rows: Rows,
         samples: Sequence[int],
         ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
-        progress: Progress | None,
+        progress: StepProgress | None,
         write: bool,
     ) -> TensorCache:
         digest = hashlib.sha256(json.dumps([self._key, what, list(samples)]).encode()).hexdigest()[:16]
@@ -173,7 +171,7 @@ class Memory:
         rows: Rows,
         samples: Sequence[int],
         ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
-        progress: Progress | None,
+        progress: StepProgress | None,
     ) -> Iterator[Tensor]:
         # Pictures may have different numbers of tiles, so they are processed one by one.
         size = 1 if ask == self._features else self._config.micro_batch_size or self._config.batch_size

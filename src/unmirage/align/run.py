@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,7 @@ from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
-
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
+from unmirage.run.progress import Progress, in_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +183,8 @@ class _Run:
         with processes().main_process_first():
             if is_main_process():
                 self.ignored = self._work.clear_incomplete()
-            memory.fill(rows, dataset, method, self._said("caching reference outputs"), write=is_main_process())
+            told = in_stage(self._progress, "caching reference outputs")
+            memory.fill(rows, dataset, method, told, write=is_main_process())
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
         trainer = AlignTrainer(
@@ -214,10 +214,6 @@ class _Run:
             self._work.record(step, parts)
         if self._progress is not None:
             self._progress("align", step, self._steps)
-
-    def _said(self, stage: str) -> Callable[[int, int], None] | None:
-        progress = self._progress
-        return None if progress is None else lambda done, total: progress(stage, done, total)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from unmirage.run import Run
 
 PathLike = str | Path
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 def opened(data: PathLike | SampleFile, reading: Mapping[str, Any]) -> SampleFile:

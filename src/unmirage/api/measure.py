@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, Progress, folder_of, found_run, opened, silent
+from unmirage.api.arguments import PathLike, folder_of, found_run, opened, silent
+from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
+    from unmirage.attack.rewriters import Rewriter
     from unmirage.audit import AuditResult
     from unmirage.audit.remedies import Suggested
     from unmirage.data import SampleFile
@@ -84,6 +86,7 @@ def attack(
     max_new_tokens: int = 256,
     batch_size: int | None = None,
     until_success: str | None = None,
+    rewriter: str | Rewriter = "rules",
     progress: Progress | None = None,
     **reading: Any,
 ) -> Run:
@@ -103,6 +106,7 @@ def attack(
         max_new_tokens: of a response.
         batch_size: queries at once; None for the largest batch that fits in memory.
         until_success: a judge, such as "phrases": no shot is asked after one that it calls a success.
+        rewriter: the rewriter or its name, such as "rules" or "endpoint:URL#model-name".
         progress: called after each response.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
 
@@ -129,6 +133,7 @@ def attack(
             },
             limit=limit,
             seed=seed,
+            rewriter=rewriter,
         )
     )
     trained_on = TrainedOn.by(getattr(vlm, "source", ""), plan.samples, plan.queries, file.pictures)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, Progress, folder_of, found_run, opened, paths, silent, source_of
+from unmirage.api.arguments import PathLike, folder_of, found_run, opened, paths, silent, source_of
 from unmirage.errors import UserError
+from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig

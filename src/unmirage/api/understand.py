@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, Progress, local_model, opened, silent
+from unmirage.api.arguments import PathLike, local_model, opened, silent
 from unmirage.errors import UserError
+from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
     from unmirage.attack.explain import Explanation

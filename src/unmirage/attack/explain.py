@@ -6,7 +6,7 @@ measures what the model does without a word, not what the meaning of the word co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from unmirage.intervals import Mean, mean, rate
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query, Rate
+from unmirage.run.progress import Progress
 from unmirage.run.result import Result
 from unmirage.text.openers import capitalise
 from unmirage.text.vocabulary import word_spans
@@ -126,7 +127,7 @@ def explain(
     images: Pictures,
     starts: Sequence[str],
     mode: Mode = "leave-out",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
     batch_size: int = 16,
 ) -> Explanation:
     """Return the change in the probability of refusal when each word of each query is left out or masked."""

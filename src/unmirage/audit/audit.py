@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from unmirage.audit.corpus import Corpus, Reader
@@ -19,8 +18,7 @@ from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Dataset, LabelSource
-
-Progress = Callable[[str, int, int], None]
+from unmirage.run.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

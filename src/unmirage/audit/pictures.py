@@ -13,6 +13,7 @@ import numpy.typing as npt
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.data.images import PictureFile, Pictures
 from unmirage.errors import UserError
+from unmirage.run.progress import Progress
 
 MAX_PICTURES = 20_000
 _EXAMPLES = 20
@@ -24,7 +25,6 @@ COLUMNS = (
     "mean red", "mean green", "mean blue", "border red", "border green", "border blue",
 )  # fmt: skip
 
-Progress = Callable[[str, int, int], None]
 # Computes embeddings: pictures and their paths -> (paths, size).
 Encoder = Callable[[Pictures, list[str]], Floats]
 

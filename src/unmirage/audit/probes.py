@@ -20,6 +20,7 @@ from unmirage.audit.matrices import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import clustered_rate
+from unmirage.run.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accura
     return found
 
 
-def climb(evidence: Evidence, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Unseen]:
+def climb(evidence: Evidence, progress: Progress | None = None) -> dict[str, Unseen]:
     """Return each probe's scores on unseen queries; probes without data are left out."""
     found = {}
     for place, (name, (view, rule)) in enumerate(PROBES.items(), 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -33,10 +33,10 @@ from unmirage.records import Verdict
 from unmirage.report.documents import read_results
 from unmirage.run import Run
 from unmirage.run.files import open_bytes_atomic, read_json
+from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store
 
 LogFormat = Literal["eval", "json"]
-Progress = Callable[[int, int], None]
 # Inspect's provider for "no model". Rescoring a log requires a model name with a provider.
 _UNASKED = "none"
 _UNFIT = re.compile(r"[^A-Za-z0-9.+-]+")
@@ -66,7 +66,7 @@ def export_run(
     log_format: LogFormat = "eval",
     pictures: bool = False,
     redact: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Exported:
     """Write one log per model of a run, atomically. The same run always gives the same file names.
 

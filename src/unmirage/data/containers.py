@@ -12,10 +12,11 @@ from typing import BinaryIO
 
 from unmirage.data.images import ImageFolder
 from unmirage.data.json_text import BOM, DECODER, BadValueError, JsonText, Lines, NotJsonError
-from unmirage.data.metered import Progress, opened
+from unmirage.data.metered import opened
 from unmirage.data.rows import Row, shown
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _LONGEST_CELL = 2**30
@@ -39,7 +40,7 @@ class TextFile:
         """The folder of the file."""
         return self.path.parent
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield all records in order; call `bad` with the error of each unreadable one."""
         with opened(self.path, progress) as file:
             yield from READERS[self.container](file, str(self.path), bad)

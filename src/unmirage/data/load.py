@@ -11,7 +11,6 @@ from typing import Protocol
 from unmirage.data import figstep, holisafe, llava, mm_safetybench, mossbench, spa_vl, tables, vlguard, xstest
 from unmirage.data.containers import READERS, text_file
 from unmirage.data.hub import HUB, hub_data
-from unmirage.data.metered import Progress
 from unmirage.data.parquet import is_parquet, parquet_files
 from unmirage.data.rows import Row, shown, with_unique_ids
 from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
@@ -19,6 +18,7 @@ from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Sample
 from unmirage.registry import Registry
+from unmirage.run.progress import StepProgress
 
 _LOOKED_AT = 20
 _COLUMNS_FROM = 1_000
@@ -74,7 +74,7 @@ def open_samples(
     columns: Mapping[str, str] | None = None,
     images: str | Path | None = None,
     skip_bad: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> SampleFile:
     """Return a data file as a re-iterable stream of samples.
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 
-Progress = Callable[[int, int], None]
 _BUFFER = 2**20
 
 
 @contextmanager
-def opened(path: Path, progress: Progress | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryIO]:
     """Open a file for reading bytes, as a context manager.
 
     Args:
@@ -36,7 +36,7 @@ def opened(path: Path, progress: Progress | None = None) -> Iterator[BinaryIO]:
 
 
 class _Metered(io.FileIO):
-    def __init__(self, path: Path, progress: Progress | None) -> None:
+    def __init__(self, path: Path, progress: StepProgress | None) -> None:
         super().__init__(path)
         self._progress = progress
         self._total = os.fstat(self.fileno()).st_size

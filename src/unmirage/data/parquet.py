@@ -14,10 +14,10 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from unmirage.data.images import ImageFolder, Pictures
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 
 BATCH = 256
 _NAME = re.compile(r"row-(\d+)(?:-(\d+))?\.png")
@@ -57,7 +57,7 @@ class ArrowData(ABC):
     def cell(self, index: int, column: str) -> Any:
         """Return the value of one cell; `index` counts from 0."""
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
         """Yield the records; as columns are typed, none is unreadable and `bad` is unused."""
         number = 0
         source = str(self.path)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unmirage.data.images import Pictures
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row
 from unmirage.data.source import Bad, Source, strict
 from unmirage.errors import UserError
 from unmirage.records import Sample
+from unmirage.run.progress import StepProgress
 
 _EXAMPLES = 20
 
@@ -59,7 +59,7 @@ class SampleFile:
     pictures: Pictures
     samples_of: Callable[[Row], Sequence[Sample]]
     skip_bad: bool = False
-    progress: Progress | None = None
+    progress: StepProgress | None = None
     skipped: Skipped = field(default_factory=Skipped, init=False)
 
     @property

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from unmirage.data.images import Pictures
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 
 # Called with the error of each unreadable record; raises it, or records it to continue reading.
 Bad = Callable[[UserError], None]
@@ -33,7 +33,7 @@ class Source(Protocol):
     @property
     def root(self) -> Path: ...  # noqa: D102
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield all records in order; call `bad` with the error of each unreadable one."""
 
     def pictures(self, root: Path) -> Pictures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,8 @@ from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, 
 from unmirage.evaluate.scoring import mean_scores, score_run
 from unmirage.run.directory import Run
 from unmirage.run.machine import describe_machine
+from unmirage.run.progress import Progress, in_stage
 from unmirage.run.store import Store
-
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ class _Assessment:
         """Run all judges on all models, then read the outcomes that determine the rates."""
         for model in self.models:
             for judge in self._judging.judges:
-                judge_run(self._store, judge, model, _told(progress, f"judge {model}"))
+                judge_run(self._store, judge, model, in_stage(progress, f"judge {model}"))
             if self._judging.ensemble is not None:
                 self._vote(model, self._judging.ensemble)
             self._outcomes[model] = judged_outcomes(self._store, self._judging.name, model, stopped=self._stopped)
@@ -164,7 +163,3 @@ class _Assessment:
             for judge in self._judging.judges
             if judge.name != name
         }
-
-
-def _told(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(what, done, total)

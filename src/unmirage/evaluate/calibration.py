@@ -14,9 +14,10 @@ from unmirage.data.containers import text_file
 from unmirage.data.rows import Row, listed, shown
 from unmirage.data.source import strict
 from unmirage.errors import UserError
-from unmirage.evaluate.judges.base import Judge, Progress
+from unmirage.evaluate.judges.base import Judge
 from unmirage.intervals import rate
 from unmirage.records import Kind, Query, Rate, Response, Verdict
+from unmirage.run.progress import StepProgress
 from unmirage.run.result import Result
 
 SCHEMA = "unmirage.calibration/1"
@@ -92,7 +93,7 @@ def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdi
     return _from_confusion({true: {said: pairs[true, said] for said in Verdict} for true in VALID})
 
 
-def measure(judge: Judge, labelled: Sequence[Labelled], progress: Progress | None = None) -> JudgeCalibration:
+def measure(judge: Judge, labelled: Sequence[Labelled], progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
     answers = [(query, response) for query, response, _ in labelled]
     said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}

@@ -8,14 +8,14 @@ from typing import Any
 from unmirage.evaluate.details import Said
 from unmirage.evaluate.irrelevant_responses import known_words, words_of
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.judges.base import Progress
 from unmirage.evaluate.missing import unasked
 from unmirage.evaluate.outcomes import Outcome, join
 from unmirage.records import Judgement, Verdict
+from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
 
 
-def judge_run(store: Store, judge: Judge, model: str, progress: Progress | None = None) -> None:
+def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | None = None) -> None:
     """Run `judge` on every response of `model` and store the verdicts.
 
     Inexpensive judges judge all responses again. For expensive judges, stored valid verdicts are kept, and new verdicts

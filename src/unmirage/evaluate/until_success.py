@@ -6,16 +6,15 @@ each round, so an interrupted run can resume.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from unmirage.data.images import Pictures
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import SHOTS, series, undecided
 from unmirage.models.base import VLM, GenerationConfig, ask
 from unmirage.records import Query, Verdict
+from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store
-
-Progress = Callable[[int, int], None]  # (queries sent, maximum queries in total)
 
 
 def ask_until_success(
@@ -24,7 +23,7 @@ def ask_until_success(
     images: Pictures,
     config: GenerationConfig,
     judge: Judge,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> None:
     """Query `vlm` with the queries in `store`, and stop the shots at a sample when `judge` finds a success.
 
@@ -52,7 +51,7 @@ class _Asking:
         images: Pictures,
         config: GenerationConfig,
         judge: Judge,
-        progress: Progress | None,
+        progress: StepProgress | None,
     ) -> None:
         self._vlm, self._store, self._images, self._config = vlm, store, images, config
         self._judge, self._progress = judge, progress

@@ -1,4 +1,4 @@
-"""Load a LoRA adapter and merge it into its base model; an adapter that does not fit exactly is an error."""
+"""Merge LoRA adapters: one in memory, or one loaded from its directory, which must fit its base model exactly."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from unmirage.errors import UserError
 from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, one_line, some
@@ -30,6 +31,43 @@ _IGNORED = frozenset({
 _TRAINED_BESIDE = "non_lora_trainables.bin"
 # Initializations that start from the base's weights and also change those weights.
 _MOVED_BASE = ("pissa", "olora", "corda", "eva", "loftq", "lora_ga")
+
+
+def add_product(weight: Tensor, down: Tensor, up: Tensor, scale: float) -> Tensor:
+    """Return W + s B A, computed in float32 and rounded once, to the dtype of W.
+
+    Args:
+        weight: W, (outputs, inputs).
+        down: A, (rank, inputs).
+        up: B, (outputs, rank).
+        scale: s, which is alpha / rank, or alpha / sqrt(rank) for rank-stabilized LoRA.
+    """
+    return (up.float() @ down.float()).mul_(scale).add_(weight.float()).to(weight.dtype)
+
+
+def adapter_layers(model: nn.Module) -> dict[str, LoraLayer]:
+    """Return the modules of `model` with an adapter, by name."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+
+
+@torch.no_grad()
+def merge_adapter(model: nn.Module) -> None:
+    """Add the adapter to the weights of linear modules, in place, and remove it, so that plain modules remain.
+
+    Raises:
+        UserError: a merged weight has NaN or Inf values.
+    """
+    for name, layer in adapter_layers(model).items():
+        linear = layer.get_base_layer()
+        sides: tuple[Any, Any] = (layer.lora_A, layer.lora_B)
+        if not isinstance(linear, nn.Linear) or ".base_layer." in name:
+            continue  # an embedding, a convolution or attention in one module: peft merges these in `merge_into`
+        down, up = (matrices["default"].weight for matrices in sides)
+        linear.weight.data = add_product(linear.weight, down, up, layer.scaling["default"])
+        if not torch.isfinite(linear.weight).all():
+            raise UserError(f"{name}: the merged weight has NaN or Inf values; use a smaller learning rate or scale")
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, linear)
 
 
 def base_of(folder: Path) -> str:
@@ -88,6 +126,7 @@ def merge_into(model: Any, folder: Path) -> Any:
         if ".lora_" in name:
             parameter.data = parameter.data.float()  # merge in float32, so that the sum is rounded only once
     set_peft_model_state_dict(adapted, tensors)
+    merge_adapter(adapted)
     merged: Any = adapted.merge_and_unload()
     merged.requires_grad_(False)
     if hasattr(merged, "peft_config"):

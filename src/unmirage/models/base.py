@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from unmirage.data.images import Pictures
 from unmirage.records import Failure, Query, Response
+from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
 
 
@@ -53,7 +54,7 @@ def ask(
     store: Store,
     images: Pictures,
     config: GenerationConfig,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StepProgress | None = None,
     *,
     queries: Sequence[Query] | None = None,
 ) -> int:

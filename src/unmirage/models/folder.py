@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
@@ -29,33 +30,36 @@ def local_folder(source: str | Path, revision: str | None, *, trust_remote_code:
     Raises:
         UserError: the model does not exist, or its code is trusted without a fixed commit.
     """
-    folder = Path(source)
-    if folder.exists():
+    if (folder := Path(source)).exists():
         if revision is not None:
             raise UserError(
                 f"revision '{revision}': only hub ids have revisions, and '{source}' is a directory; leave it out"
             )
         return folder
-    if len(folder.parts) != 2 or str(source).startswith((".", "/", "~")):
-        raise UserError(
-            f"model '{source}': no such directory, and not a hub id; give a directory or a hub id owner/name"
-        )
+    check_hub_id("model", str(source))
     if trust_remote_code and not _COMMIT.fullmatch(revision or ""):
         raise UserError(
             f"model '{source}': code from the hub needs a fixed commit, got {revision!r}; add --revision with the "
             "40 hex digits of the commit whose code you have read, or drop --trust-remote-code"
         )
-    try:
-        return Path(
-            snapshot_download(
-                str(source),
-                revision=revision,
-                allow_patterns=[*_WANTED, "*.py"] if trust_remote_code else _WANTED,
-                ignore_patterns=_UNWANTED,
-            )
+    wanted = [*_WANTED, "*.py"] if trust_remote_code else _WANTED
+    return downloaded("model", str(source), revision=revision, allow_patterns=wanted, ignore_patterns=_UNWANTED)
+
+
+def check_hub_id(what: str, source: str) -> None:
+    """Check that `source` has the form owner/name; `what` describes it in the message."""
+    if len(Path(source).parts) != 2 or source.startswith((".", "/", "~")):
+        raise UserError(
+            f"{what} '{source}': no such directory, and not a hub id; give a directory or a hub id owner/name"
         )
+
+
+def downloaded(what: str, source: str, **options: Any) -> Path:
+    """Return the directory of a hub id's snapshot; `options` are those of `snapshot_download`."""
+    try:
+        return Path(snapshot_download(source, **options))
     except (OSError, ValueError) as error:  # does not exist, access denied, no network
-        raise UserError(f"model '{source}': cannot be loaded: {one_line(error)}") from error
+        raise UserError(f"{what} '{source}': cannot be loaded: {one_line(error)}") from error
 
 
 def check_folder(folder: Path) -> None:

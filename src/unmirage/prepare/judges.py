@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unmirage.evaluate.judges import JUDGES, Judge, make_judge
+from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
 from unmirage.evaluate.judges.llm.askers import Reply, as_data, key_of, read_coded, the_one
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
-from unmirage.records import Query, Response, Verdict
+from unmirage.records import Verdict
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.progress import StepProgress
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -97,7 +99,7 @@ class EndpointHarmJudge:
         self.accounting = chat.accounting
         self._asker = remembering(EndpointAsker(chat), cache)
 
-    def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
+    def assess(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> list[Assessment]:
         """Return an assessment for each answer, invalid if grading failed. The next run grades invalid ones again.
 
         Identical answers to identical queries share one request. Empty answers are irrelevant without a request.
@@ -124,8 +126,6 @@ def _assessment(reply: Reply) -> Assessment:
     return found or Assessment(verdict=Verdict.INVALID, why=reply.why)
 
 
-Progress = Callable[[int, int], None]  # (answers judged, answers to judge)
-
 _ENDPOINT = "endpoint"
 
 
@@ -134,7 +134,7 @@ class HarmJudge(Protocol):
 
     name: str
 
-    def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
+    def assess(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> list[Assessment]:
         """Return an assessment for each answer, in order."""
         ...
 
@@ -146,7 +146,7 @@ class VerdictJudge:
         self.name = judge.name
         self._judge = judge
 
-    def assess(self, answers: Sequence[tuple[Query, Response]], progress: Progress | None = None) -> list[Assessment]:
+    def assess(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> list[Assessment]:
         """Return an assessment for each answer, in order, with the judge's verdict and no harm score."""
         found = {
             (one.query_id, one.model): Assessment(verdict=one.verdict, why=one.why)

@@ -25,6 +25,7 @@ from unmirage.prepare.plan import Plan, PrepareConfig, plan
 from unmirage.prepare.sets import DATA, GENERAL, Retained, Source, copy_pictures, retained, write_forget, write_retain
 from unmirage.records import Failure, Judgement, Response, Sample
 from unmirage.run import Run, Store
+from unmirage.run.progress import Progress, in_stage
 
 
 def harmful_answers(
@@ -47,7 +48,6 @@ def harmful_answers(
     return {queries[key].sample_id: one.response.text for key, one in chosen.items()}
 
 
-Progress = Callable[[str, int, int], None]  # (stage, steps done, total steps)
 DOCUMENT = "prepare.json"
 
 
@@ -133,7 +133,7 @@ def _answer(one: Answerer, store: Store, inputs: Inputs, progress: Progress) -> 
     vlm, fingerprint = one.load()
     assert vlm.name == one.name
     store.add_model(one.name, fingerprint)
-    ask(vlm, store, inputs.data.pictures, inputs.generation, lambda n, total: progress(f"ask {one.name}", n, total))
+    ask(vlm, store, inputs.data.pictures, inputs.generation, in_stage(progress, f"ask {one.name}"))
     del vlm
     gc.collect()
     torch = sys.modules.get("torch")
@@ -147,7 +147,7 @@ def _judge(store: Store, inputs: Inputs, progress: Progress) -> dict[str, dict[s
     responses = [response for one in inputs.answerers for response in store.responses(one.name)]
     assessed = inputs.judge.assess(
         [(queries[response.query_id], response) for response in responses],
-        lambda n, total: progress(f"judge by {inputs.judge.name}", n, total),
+        in_stage(progress, f"judge by {inputs.judge.name}"),
     )
     found: dict[str, dict[str, Candidate]] = {one.name: {} for one in inputs.answerers}
     for response, assessment in zip(responses, assessed, strict=True):
@@ -199,6 +199,6 @@ def _write(
     by_sample = {query.sample_id: choice.chosen[query.id] for query in planned.queries if query.id in choice.chosen}
     forgotten = [sample for sample in planned.samples if sample.id in by_sample]
     parts = [(sources[name], samples) for name, samples in ((DATA, kept.data), (GENERAL, kept.general)) if samples]
-    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], lambda n, total: progress("copy images", n, total))
+    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], in_stage(progress, "copy images"))
     write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
     write_retain(run.path, parts)

@@ -6,7 +6,7 @@ accepts it directly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from unmirage.prepare.plan import Plan
 from unmirage.records import Sample
 from unmirage.run.files import write_bytes_atomic
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.progress import StepProgress
 
 
 @dataclass(slots=True)
@@ -92,8 +93,6 @@ FORGET, RETAIN = "forget.jsonl", "retain.jsonl"
 DATA, GENERAL = "data", "general"
 _IMAGES = "images"
 
-Progress = Callable[[int, int], None]  # (images copied, images to copy)
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -155,7 +154,7 @@ def write_retain(folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]])
 
 
 def copy_pictures(
-    folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]], progress: Progress | None = None
+    folder: Path, parts: Sequence[tuple[Source, Sequence[Sample]]], progress: StepProgress | None = None
 ) -> None:
     """Copy the images of the samples to `folder` unchanged. Identical existing files are not written again."""
     wanted: dict[str, tuple[Pictures, str]] = {}

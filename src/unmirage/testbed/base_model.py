@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from pydantic import BaseModel
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from unmirage.align import AlignData, align
-from unmirage.align.run import Progress
 from unmirage.data import ImageFolder, load_samples
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import new_folder
 from unmirage.run.cache import cache_folder
 from unmirage.run.files import write_json_atomic
+from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.vlm import make_model, make_processor, pretrain_vision
 from unmirage.testbed.workers import one_thread
@@ -114,8 +113,7 @@ def base_model(
     folder = cache_folder() / f"base-{_content_hash(data, model, processor, settings.vision, config)}"
     if not folder.is_dir():
         with one_thread():
-            see = None if progress is None else partial(progress, "see")
-            pretrain_vision(model, processor, world, settings.vision, seed, see)
+            pretrain_vision(model, processor, world, settings.vision, seed, in_stage(progress, "see"))
             vlm = HuggingFaceVLM(BASE, model, processor)
             align(vlm, AlignData(retain=samples.samples, images=ImageFolder(data)), config, progress)
         with new_folder(folder) as new:

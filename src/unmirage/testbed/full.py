@@ -22,6 +22,7 @@ from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind, Sample
 from unmirage.run import Store
 from unmirage.run.files import write_bytes_atomic
+from unmirage.run.progress import in_stage
 from unmirage.testbed.study import Study
 from unmirage.text.refusals import starts_for
 
@@ -81,7 +82,7 @@ def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
             store,
             ImageFolder(study.run.data),
             study.settings.generation,
-            lambda done, total: study.progress(f"attack with '{word}'", done, total),
+            in_stage(study.progress, f"attack with '{word}'"),
         )
         judge_run(store, _judge(study), MIRAGE)
         rates = model_rates(judged_outcomes(store, "exact", MIRAGE))

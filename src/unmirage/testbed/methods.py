@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,7 +18,6 @@ from typing import Any
 from unmirage.align import METHODS, AlignConfig, AlignData, AlignResult, align
 from unmirage.align.guards import DivergenceError
 from unmirage.align.methods import make_method
-from unmirage.align.run import Progress
 from unmirage.data import load_samples
 from unmirage.data.sample import draw_stratified
 from unmirage.errors import UserError, unknown
@@ -30,6 +28,7 @@ from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Query, Sample
 from unmirage.run import open_run
 from unmirage.run.model import save_model
+from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.methods_settings import IDK, RATIONALES, MethodsSettings, RowSettings, write_more_sets
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
@@ -179,7 +178,7 @@ class MethodsStudy:
                     store,
                     self.study.images,
                     self.settings.study.generation,
-                    partial(self.study.stages(name), "ask"),
+                    in_stage(self.study.stages(name), "ask"),
                     queries=questions,
                 )
             judge_run(store, self.judge(), name)

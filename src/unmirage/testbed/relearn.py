@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmirage.align.run import Progress
 from unmirage.data import load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import judge_run
@@ -22,6 +21,7 @@ from unmirage.evaluate.robustness.relearning import RelearnConfig
 from unmirage.models import HuggingFaceVLM
 from unmirage.records import Kind, Query, Variant
 from unmirage.run.fingerprint import folder_fingerprint
+from unmirage.run.progress import Progress
 from unmirage.testbed.methods import MethodsStudy, open_methods
 from unmirage.testbed.methods_settings import MethodsSettings
 from unmirage.testbed.sets import FORGET as FORGET_SET

@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.methods import make_method
-from unmirage.align.run import Progress
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.audit import AuditOptions, audit
 from unmirage.data import ImageFolder, load_samples, open_samples
@@ -28,6 +26,7 @@ from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, Store, open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
+from unmirage.run.progress import Progress, in_stage, prefixed
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import QUESTIONS, write_corpus
 from unmirage.testbed.made_files import check_files, check_model
@@ -212,7 +211,7 @@ class Study:
     def _attack(self, store: Store, name: str) -> None:
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
         with one_thread():
-            ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
+            ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""
@@ -220,7 +219,7 @@ class Study:
 
     def stages(self, name: str) -> Progress:
         """Return the progress callback for the stages of one model."""
-        return lambda stage, done, total: self.progress(f"{name}: {stage}", done, total)
+        return prefixed(self.progress, name)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

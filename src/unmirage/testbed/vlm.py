@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from unmirage.run.progress import StepProgress
 from unmirage.testbed.pictures import PATCH, SIZE, draw
 from unmirage.testbed.world import COLORS, SHAPES, World
 
@@ -40,7 +41,7 @@ def pretrain_vision(
     world: World,
     config: VisionConfig,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> float:
     """Train the tower on randomly drawn pictures; return the accuracy on the last batch (all labels right)."""
     tower = model.model.vision_tower

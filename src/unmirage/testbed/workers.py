@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -24,12 +23,12 @@ from transformers.utils import logging as transformers_logging
 
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.align.guards import DivergenceError
-from unmirage.align.run import Progress
 from unmirage.data.overlap import fingerprints_of
 from unmirage.data.training_record import TrainingRecord
 from unmirage.models import HuggingFaceVLM
 from unmirage.run import Run
 from unmirage.run.model import save_model
+from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed.settings import BASE
 
 
@@ -99,7 +98,7 @@ def train_all(trainings: Sequence[Training], run: Run, progress: Progress, worke
     base = run.model(BASE)
     if min(workers, len(trainings)) <= 1:
         for one in trainings:
-            yield train(one, base, run.model(one.name), partial(_relay, progress, one.name))
+            yield train(one, base, run.model(one.name), prefixed(progress, one.name))
         return
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
@@ -116,10 +115,6 @@ def train_all(trainings: Sequence[Training], run: Run, progress: Progress, worke
         finally:
             steps.put(None)
             listener.join()
-
-
-def _relay(progress: Progress, name: str, stage: str, done: int, total: int) -> None:
-    progress(f"{name}: {stage}", done, total)
 
 
 def _in_worker(training: Training, base: Path, out: Path, steps: Queue[Any], parent: int) -> Trained:

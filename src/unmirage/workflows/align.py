@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.errors import UserError
+from unmirage.run.progress import Progress
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FORGET, RETAIN, TRAIN = "forget", "retain", "train"
-Progress = Callable[[str, int, int], None]
 
 
 def read_data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from unmirage.records import Failure, Kind, Query, Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import naming
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.progress import Progress
 from unmirage.workflows.models import ENDPOINT, identity_of
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from unmirage.models import VLM
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class AttackRequest:
         queries: files of prebuilt queries, by kind.
         settings: fields of `AttackConfig` except kinds and words.
         limit, seed: maximum number of samples, and seed of the draw.
-        rewriter, cache: name of the rewriter, and the cache file for a server's rewrites.
+        rewriter, cache: the rewriter or its name, and the cache file for a server's rewrites.
         encoder: folder of a sentence encoder that also checks the meaning of rewrites.
         endpoint: settings of servers; None values were not given.
     """
@@ -60,7 +60,7 @@ class AttackRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
     seed: int = 0
-    rewriter: str = "rules"
+    rewriter: str | Rewriter = "rules"
     cache: Path | None = None
     encoder: Path | None = None
     endpoint: Mapping[str, Any] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "limit": request.limit,
         "seed": request.seed,
         "attack": attack.model_dump(mode="json"),
-        "rewriter": request.rewriter,
+        "rewriter": request.rewriter if isinstance(request.rewriter, str) else request.rewriter.name,
         "encoder": None if request.encoder is None else str(request.encoder),
         "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
     }
@@ -187,6 +187,8 @@ def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
 
 
 def _rewriter(request: AttackRequest) -> Rewriter:
+    if not isinstance(request.rewriter, str):
+        return request.rewriter
     check, settings = None, None
     if request.encoder is not None:
         from unmirage.models.encoders import SentenceEncoder

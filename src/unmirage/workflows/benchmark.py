@@ -15,10 +15,10 @@ from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.progress import Progress
 from unmirage.workflows.models import identity_of
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]
 
 
 def ask_suite(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from unmirage.evaluate import Gaps, Results, find_gaps, stops_at_success
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import Judge
 from unmirage.run import Run
+from unmirage.run.progress import Progress
 from unmirage.text.printable import short
 from unmirage.workflows.models import read_calibration
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]
 
 
 def judge_and_rate(

@@ -13,6 +13,7 @@ from unmirage.evaluate.robustness import RelearnConfig, RelearnData, Stress, bas
 from unmirage.models import VLM, GenerationConfig
 from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
+from unmirage.run.progress import Progress
 from unmirage.text.openers import opener
 from unmirage.workflows.models import ENDPOINT, identity_of
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from unmirage.data import SampleFile
 
 Load = Callable[[str, str], VLM]  # (source, name)
-Progress = Callable[[str, int, int], None]
 FORGET, BENIGN, SAME_SYNTAX = "forget", "benign", "same-syntax"
 KINDS = (FORGET, BENIGN, SAME_SYNTAX)
 

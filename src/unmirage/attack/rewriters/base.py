@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
+from unmirage.run.progress import StepProgress
 from unmirage.text.openers import words
 
 Goal = Literal["open", "avoid"]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Rewriter(Protocol):
         """Return the counts of all rewrites since the rewriter was created."""
         ...
 
-    def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
+    def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request, in order; the query itself is never among them."""
         ...
 

@@ -12,10 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from unmirage.attack.rewriters.base import Progress, RewriteReport, Wanted, fits, same_words
+from unmirage.attack.rewriters.base import RewriteReport, Wanted, fits, same_words
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.models.endpoint import Accounting, Chat, ChatFailure, in_threads, user_message
 from unmirage.run.cache import TextCache
+from unmirage.run.progress import StepProgress
 from unmirage.text.printable import clean
 from unmirage.text.replies import json_values, without_thoughts
 
@@ -145,7 +146,7 @@ class EndpointRewriter:
         """Return the counters and cost of all requests so far."""
         return self._chat.accounting
 
-    def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
+    def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request, the model's first.
 
         If the request for a query fails, only rules rewrite it. It is not cached, so the next run requests it

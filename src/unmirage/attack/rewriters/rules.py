@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from unmirage.attack.rewriters.base import Progress, Rewriter, RewriteReport, Wanted
+from unmirage.attack.rewriters.base import Rewriter, RewriteReport, Wanted
 from unmirage.errors import UserError
+from unmirage.run.progress import StepProgress
 from unmirage.text.english.meaning import kept
 from unmirage.text.english.rewriter import paraphrase, rewrite
 
@@ -76,7 +77,7 @@ class RuleRewriter:
         """Return how many rewrites were requested and made."""
         return self._report
 
-    def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
+    def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request; fewer if the rules have no more."""
         found = []
         for done, one in enumerate(wanted, start=1):
@@ -109,7 +110,7 @@ class Checked:
         """Return how many rewrites were kept, and how many were dropped before enough were found."""
         return self._report
 
-    def reword(self, wanted: Sequence[Wanted], progress: Progress | None = None) -> list[list[str]]:
+    def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request that keep the meaning; fewer if no more do."""
         generous = [replace(one, shots=_TIMES * one.shots + _SPARE) for one in wanted]
         offered = self._rewriter.reword(generous, progress)

@@ -14,6 +14,7 @@ from unmirage.attack.search.config import Form, SearchConfig, SearchKind, openin
 from unmirage.errors import UserError
 from unmirage.models.gradients import opener_tokens
 from unmirage.records import Query, Sample
+from unmirage.run.progress import Progress
 from unmirage.text.openers import opener
 from unmirage.text.vocabulary import real_words
 
@@ -89,7 +90,6 @@ def groups_of(samples: Sequence[Sample]) -> dict[str, int]:
 
 
 Measure = Callable[[Sequence[Query]], NDArray[np.float64]]
-Progress = Callable[[str, int, int], None]
 
 
 class Meter:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmirage.attack.search.config import Form, SearchConfig, as_it_is, opening_with, without_opener
-from unmirage.attack.search.measure import Halves, Measure, Meter, Progress, halves, known_words, word_tokens
+from unmirage.attack.search.measure import Halves, Measure, Meter, halves, known_words, word_tokens
 from unmirage.attack.search.result import Baseline, FoundWord, SearchResult
 from unmirage.attack.search.strategies import Ranked, drawn, first_order, successive_halving
 from unmirage.data.images import Pictures
@@ -19,6 +19,7 @@ from unmirage.models.gradients import opener_gradient
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query, Sample
+from unmirage.run.progress import Progress
 from unmirage.text.english.rewriter import can_open
 from unmirage.text.openers import opener
 from unmirage.text.refusals import starts_for

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from unmirage.records import Judgement, Query, Response, Verdict
+from unmirage.run.progress import StepProgress
 
 Answer = tuple[Query, Response]
-Progress = Callable[[int, int], None]  # (answers judged, answers to judge)
 
 
 class Judge(Protocol):
@@ -24,7 +24,7 @@ class Judge(Protocol):
     name: str
     fingerprint: Mapping[str, str]
 
-    def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
+    def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield one judgment on each answer, in any order; its verdict is `INVALID` if judging failed.
 
         Raises:
@@ -43,7 +43,7 @@ class TextJudge(ABC):
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:
         """Return the verdict on `response` and the reason."""
 
-    def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
+    def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments in the order of the answers."""
         for done, (query, response) in enumerate(answers, start=1):
             verdict, why = self.verdict(query, response.text)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from unmirage.evaluate.judges.base import Answer, Progress, TextJudge
+from unmirage.evaluate.judges.base import Answer, TextJudge
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.run.progress import StepProgress
 from unmirage.text.refusals import refusal_phrase
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class OfficialThenModel:
         """Return requests, tokens and cost of the model so far; None for a local model."""
         return self._model.accounting
 
-    def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
+    def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments of the phrase lists, then those of the model.
 
         Raises:
@@ -191,7 +192,7 @@ def _is_undecided(query: Query, response: Response) -> bool:
     return query.unsafe and apply_rule(script_of(query), response.text) is None
 
 
-def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+def _shifted(progress: StepProgress | None, before: int, total: int) -> StepProgress | None:
     return None if progress is None else lambda done, _: progress(before + done, total)
 
 

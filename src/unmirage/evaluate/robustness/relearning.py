@@ -14,10 +14,10 @@ from typing import Literal
 from pydantic import Field
 
 from unmirage.align import AlignConfig, AlignData, SftConfig, align
-from unmirage.align.run import Progress
 from unmirage.data.images import Pictures
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
+from unmirage.run.progress import Progress
 
 
 class RelearnConfig(AlignConfig):

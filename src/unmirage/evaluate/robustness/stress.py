@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unmirage.align.run import Progress
 from unmirage.data.images import Pictures
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import unasked
@@ -21,6 +20,7 @@ from unmirage.evaluate.until_success import ask_until_success
 from unmirage.models import VLM, GenerationConfig, HuggingFaceVLM, ask
 from unmirage.records import Query, Sample, Variant
 from unmirage.run.model import save_model
+from unmirage.run.progress import Progress
 from unmirage.run.store import Store
 
 

@@ -16,7 +16,6 @@ from typing import BinaryIO, ClassVar
 from unmirage.data.containers import text_file
 from unmirage.data.hub import HUB, hub_data
 from unmirage.data.images import ImageFolder, Pictures
-from unmirage.data.metered import Progress
 from unmirage.data.mm_safetybench import PICTURES, SCENARIOS, samples_of
 from unmirage.data.parquet import is_parquet, parquet_files
 from unmirage.data.rows import Row
@@ -24,6 +23,7 @@ from unmirage.data.source import Bad, Source
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.suites.base import Find, Found, Item, Suite
 from unmirage.evaluate.suites.reading import items_in
+from unmirage.run.progress import StepProgress
 
 _QUESTIONS = "processed_questions"
 # Which question goes with which pictures: the made ones alone are asked about as what they show.
@@ -46,7 +46,7 @@ class OfficialScenario:
 
     container: ClassVar[str] = "json"
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield the questions."""
         field = _FIELDS[self.kind]
         with closing(text_file(self.path, "json").rows(bad, progress)) as rows:

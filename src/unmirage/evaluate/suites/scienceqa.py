@@ -15,13 +15,13 @@ from typing import ClassVar
 
 from unmirage.data.containers import text_file
 from unmirage.data.images import ImageFolder, folder_in
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.evaluate.suites.base import Item, Suite
 from unmirage.evaluate.suites.reading import from_one_file
 from unmirage.records import Sample
+from unmirage.run.progress import StepProgress
 
 _PROBLEMS = "problems.json"
 _SPLIT = "test"
@@ -44,7 +44,7 @@ class OfficialScienceQa:
         """The folder of the pictures where it lies beside the file, else that of the file."""
         return folder_in(self.path.parent, "images")
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield the problems; an error if there is none."""
         found = False
         with closing(text_file(self.path, "json").rows(bad, progress)) as rows:

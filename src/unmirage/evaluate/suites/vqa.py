@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from unmirage.data.images import ImageFolder, folder_in
-from unmirage.data.metered import Progress
 from unmirage.data.rows import Row, rows_in, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
@@ -21,6 +20,7 @@ from unmirage.evaluate.suites.base import Find, Item, Suite
 from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
 from unmirage.records import Sample
 from unmirage.run.files import read_object
+from unmirage.run.progress import StepProgress
 
 _VQAV2_QUESTIONS = "_questions.json"
 _ANNOTATIONS = "_annotations.json"
@@ -50,7 +50,7 @@ class OfficialVqa:
         """The folder of the split's pictures where it lies beside the files, else that of the files."""
         return folder_in(self.questions.parent, _split(self.questions))
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
         """Yield the questions with their answers; one that nobody answered is a row without."""
         document = read_object(self.questions)
         annotated = rows_in(read_object(self.annotations), "annotations", str(self.annotations))
@@ -135,7 +135,7 @@ class OfficialTextVqa:
         """The folder of the pictures where it lies beside the file, else that of the file."""
         return folder_in(self.path.parent, "train_images")
 
-    def rows(self, bad: Bad, progress: Progress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
+    def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
         """Yield the questions, with what OCR read in the picture where that is known."""
         read = {}
         if self.ocr is not None:

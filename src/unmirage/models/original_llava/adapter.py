@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
-
 from unmirage.errors import UserError
+from unmirage.models.adapters import add_product
+from unmirage.models.folder import ADAPTER_CONFIG
 from unmirage.models.original_llava.stored import Stored, Weights, open_pickle, open_weights
 from unmirage.run.files import read_object
 
@@ -74,15 +74,9 @@ def _renamed(name: str, prefixes: dict[str, str]) -> str | None:
     return None
 
 
-ADAPTER_CONFIG = "adapter_config.json"
 _OTHERS = "non_lora_trainables.bin"  # the projector
 _PREFIX = "base_model.model."
 _UNSUPPORTED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "layer_replication")
-
-
-def is_adapter(folder: Path) -> bool:
-    """Return whether a folder holds a LoRA adapter rather than a whole checkpoint."""
-    return (folder / ADAPTER_CONFIG).is_file()
 
 
 def merge_adapter(base: Weights, folder: Path, *, from_pickle: bool) -> Weights:
@@ -142,10 +136,4 @@ def _sum(name: str, base: Stored | None, down: Stored, up: Stored, scale: float)
             f"{down.file}: {name}: A {list(down.shape)} and B {list(up.shape)} do not match the base's "
             f"{list(base.shape)}; use the base that the adapter was trained on"
         )
-
-    def read() -> Tensor:
-        weight = base.read()
-        product = up.read().float() @ down.read().float()
-        return product.mul_(scale).add_(weight.float()).to(weight.dtype)
-
-    return replace(base, read=read)
+    return replace(base, read=lambda: add_product(base.read(), down.read(), up.read(), scale))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from unmirage.models.original_llava.adapter import (
 )
 from unmirage.models.original_llava.stored import Stored, Weights
 from unmirage.run.files import write_json_atomic
+from unmirage.run.progress import StepProgress
 
 # LLaVA-1.6 ends rows of image patches with this tensor; the supported models do not use it.
 _UNUSED = ("model.image_newline",)
@@ -122,9 +123,7 @@ def _extended(one: Stored, rows: int) -> Stored:
 SHARD_BYTES = 5 * 10**9
 
 
-def write_weights(
-    folder: Path, weights: Weights, progress: Callable[[int, int], None], shard_bytes: int = SHARD_BYTES
-) -> int:
+def write_weights(folder: Path, weights: Weights, progress: StepProgress, shard_bytes: int = SHARD_BYTES) -> int:
     """Write the tensors as `save_pretrained` does, and return the number of files.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from transformers import GenerationConfig, LlavaConfig
 
 from unmirage.errors import UserError
-from unmirage.models.original_llava.adapter import EMBEDDINGS, TOWER, is_adapter, merge_adapter
+from unmirage.models.folder import is_adapter
+from unmirage.models.original_llava.adapter import EMBEDDINGS, TOWER, merge_adapter
 from unmirage.models.original_llava.assemble import (
     SHARD_BYTES,
     check,
@@ -21,12 +21,13 @@ from unmirage.models.original_llava.assemble import (
     write_weights,
 )
 from unmirage.models.original_llava.config import OriginalConfig, read_config
-from unmirage.models.original_llava.stored import Weights, local_folder, open_weights
+from unmirage.models.original_llava.stored import Weights, checkpoint_folder, open_weights
 from unmirage.models.original_llava.tokens import IMAGE, PAD, asks_as_original, make_processor, read_tokenizer
 from unmirage.models.original_llava.tower import Tower, known_tower, open_tower
 from unmirage.run.files import new_folder, write_json_atomic
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import describe_machine
+from unmirage.run.progress import StepProgress
 
 CONVERT_FILE = "unmirage_convert.json"
 _MULTIPLE = 64  # the number of embedding rows is a multiple of this, as in the hub's checkpoints
@@ -56,7 +57,7 @@ def convert(
     vision_tower: str | None = None,
     base: str | None = None,
     from_pickle: bool = False,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: StepProgress = lambda *_: None,
     shard_bytes: int = SHARD_BYTES,
 ) -> Converted:
     """Write the checkpoint `source` to the new directory `out`.
@@ -104,7 +105,7 @@ def convert(
 
 
 def _folders(source: str, vision_tower: str | None, base: str | None, from_pickle: bool) -> dict[str, Path]:
-    folders = {"source": local_folder("SOURCE", source, from_pickle=from_pickle)}
+    folders = {"source": checkpoint_folder("SOURCE", source, from_pickle=from_pickle)}
     if is_adapter(folders["source"]) is not (base is not None):
         raise UserError(
             f"{source}: holds a LoRA adapter; add --base with the model that it was trained on"
@@ -112,9 +113,9 @@ def _folders(source: str, vision_tower: str | None, base: str | None, from_pickl
             else f"--base: {source} has no adapter_config.json; use --base only with a LoRA adapter"
         )
     if base is not None:
-        folders["base"] = local_folder("--base", base, from_pickle=from_pickle)
+        folders["base"] = checkpoint_folder("--base", base, from_pickle=from_pickle)
     if vision_tower is not None:
-        folders["vision_tower"] = local_folder("--vision-tower", vision_tower, from_pickle=from_pickle)
+        folders["vision_tower"] = checkpoint_folder("--vision-tower", vision_tower, from_pickle=from_pickle)
     return folders
 
 

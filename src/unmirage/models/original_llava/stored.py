@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from unmirage.errors import UserError
+from unmirage.models.folder import check_hub_id, downloaded, one_line
 from unmirage.run.files import read_object
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -71,7 +71,7 @@ def open_pickle(file: Path, *, from_pickle: bool) -> Weights:
         held: Any = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
-            f"{file}: not a pickle of tensors only in torch's zip format ({_line(error)}); use safetensors"
+            f"{file}: not a pickle of tensors only in torch's zip format ({one_line(error)}); use safetensors"
         ) from None
     if not isinstance(held, Mapping) or not all(isinstance(one, Tensor) for one in held.values()):
         raise UserError(f"{file}: does not map names to tensors; use a state dict")
@@ -123,7 +123,7 @@ def _open_safetensors(file: Path) -> Weights:
             heads = {name: (tuple(one.get_shape()), str(one.get_dtype())) for name, one in slices.items()}
     except SafetensorError as error:
         raise UserError(
-            f"{file}: safetensors file is corrupt or truncated ({_line(error)}); download it again"
+            f"{file}: safetensors file is corrupt or truncated ({one_line(error)}); download it again"
         ) from None
     for name, (_, kind) in heads.items():
         if kind not in _DTYPES:
@@ -140,15 +140,11 @@ def _read(file: Path, name: str) -> Tensor:
     return tensor
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
-
-
 # Weights and small files; no code and no weights for other frameworks.
 _WANTED = ("*.json", "*.safetensors", "*.model", "*.jinja")
 
 
-def local_folder(option: str, source: str, *, from_pickle: bool) -> Path:
+def checkpoint_folder(option: str, source: str, *, from_pickle: bool) -> Path:
     """Return the folder of a checkpoint; an id of the form owner/name is downloaded from the hub.
 
     Args:
@@ -156,13 +152,7 @@ def local_folder(option: str, source: str, *, from_pickle: bool) -> Path:
         source: folder or hub id.
         from_pickle: download pickles too.
     """
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    if folder.exists() or len(folder.parts) != 2 or source.startswith((".", "/", "~")):
-        raise UserError(f"{option} '{source}': no such folder, and not a hub id; give a folder or a hub id owner/name")
-    try:
-        return Path(snapshot_download(source, allow_patterns=[*_WANTED, *(["*.bin"] if from_pickle else [])]))
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{option} '{source}': no such folder, and the download failed ({reason})") from None
+    if Path(source).is_dir():
+        return Path(source)
+    check_hub_id(option, source)
+    return downloaded(option, source, allow_patterns=[*_WANTED, *(["*.bin"] if from_pickle else [])])

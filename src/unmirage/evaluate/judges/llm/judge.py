@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from unmirage.evaluate.judges.base import Answer, Progress
+from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request, as_data, code_of, key_of, read_coded, the_one
 from unmirage.records import Judgement, Query, Response, Verdict
+from unmirage.run.progress import StepProgress
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import Accounting
@@ -126,7 +127,7 @@ class LlmJudge:
         """Return requests, tokens and cost so far for a judge on a server; None for a local model."""
         return self._asker.accounting
 
-    def judge(self, answers: Sequence[Answer], progress: Progress | None = None) -> Iterator[Judgement]:
+    def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield a judgment on each answer as soon as all replies about it are available.
 
         Identical responses to identical queries share one request. Empty responses are irrelevant without a request.
