@@ -16,8 +16,8 @@ from unmirage.align.dataset import PassCollator, Row, Rows
 from unmirage.align.estimate.result import Kind, RenderedSample
 from unmirage.align.forward import PassBatch
 from unmirage.align.objective import Need, StreamName
-from unmirage.errors import UserError
-from unmirage.models.folder import check_folder, check_hub_id, one_line
+from unmirage.errors import UserError, one_line
+from unmirage.models.folder import check_folder, check_hub_id
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
 from unmirage.text.printable import clean
