@@ -164,8 +164,5 @@ def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
 
-    handle = layer.register_forward_hook(capture)
-    try:
+    with layer.register_forward_hook(capture):
         yield seen
-    finally:
-        handle.remove()

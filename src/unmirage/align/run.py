@@ -187,21 +187,15 @@ class _Run:
             memory.fill(rows, dataset, method, told, write=is_main_process())
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
+        how = config.optimizations
+        reference = Reference(model, config.method.layer, how, adapted=adapted, cached=cached, logits=logits)
+        unused = _leaves_out(method, streams, config)
         trainer = AlignTrainer(
-            module=AlignModule(
-                model,
-                method,
-                Reference(
-                    model, config.method.layer, config.optimizations, adapted=adapted, cached=cached, logits=logits
-                ),
-                config.optimizations,
-            ),
+            module=AlignModule(model, method, reference, how),
             guards=self._guards,
             record=self._record,
             checkpoints=self._work.checkpoints if self._keeps else None,
-            args=training_arguments(
-                config, self._steps, self._work.scratch, keeps=self._keeps, unused=_leaves_out(method, streams, config)
-            ),
+            args=training_arguments(config, self._steps, self._work.scratch, keeps=self._keeps, unused=unused),
             train_dataset=dataset,
             data_collator=collator,
         )

@@ -36,10 +36,13 @@ def attack_at(position: Position) -> Attack:
     return Attack("avoid", lambda query, word: put_in(query, word, position))
 
 
-CONTROL = Attack("avoid")
-NEUTRAL = Attack("open")
-INSERTION = Attack("avoid", lambda query, word: put_in(query, word, "first"))
-REPLACEMENT = Attack("avoid", replace_opener)
+# Kinds whose word has one position.
+FIXED = {
+    Kind.CONTROL: Attack("avoid"),
+    Kind.NEUTRAL: Attack("open"),
+    Kind.INSERTION: Attack("avoid", lambda query, word: put_in(query, word, "first")),
+    Kind.REPLACEMENT: Attack("avoid", replace_opener),
+}
 
 
 def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
@@ -136,13 +139,7 @@ class AttackConfig(BaseModel):
 
     def attack(self, kind: Kind) -> Attack:
         """Return the attack of one kind."""
-        fixed = {
-            Kind.CONTROL: CONTROL,
-            Kind.NEUTRAL: NEUTRAL,
-            Kind.INSERTION: INSERTION,
-            Kind.REPLACEMENT: REPLACEMENT,
-        }
-        return fixed.get(kind) or attack_at(self.position)
+        return FIXED.get(kind) or attack_at(self.position)
 
 
 def plan_queries(
@@ -222,10 +219,13 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     shots: Counter[str] = Counter()
     queries = []
     for one in prebuilt:
-        _check_label(prebuilt, one, kind)
+        label, other = ("refused", "answered") if one.refused else ("answered", "refused")
+        if one.refused not in ATTACKS[kind]:
+            raise UserError(
+                f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {other} samples"
+            )
         owners = by_record.get((one.record, one.refused), [])
         if len(owners) != 1:
-            label = "refused" if one.refused else "answered"
             found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"
             raise UserError(
                 f"{prebuilt.source}: record '{one.record[:80]}': the data has {found} with this id; "
@@ -249,9 +249,3 @@ def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[
         for own, asked in shots.items()
         for query in sorted(asked, key=lambda query: query.shot)
     ]
-
-
-def _check_label(prebuilt: Dataset, one: Sample, kind: Kind) -> None:
-    if one.refused not in ATTACKS[kind]:
-        label, needed = ("refused", "answered") if one.refused else ("answered", "refused")
-        raise UserError(f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
+from unmirage.audit.corpus import Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
 from unmirage.records import Finding, LogOdds, OtherFeature
 
@@ -123,7 +124,7 @@ def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
 
 
 def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
-    told = _told(corpus, family)
+    told = np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
     refused = family.members.refused(corpus.refused)
     all_refused = int(corpus.refused[told].sum())
     return associate(
@@ -133,10 +134,6 @@ def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
         int(told.sum()) - all_refused,
         clustered(family.members, corpus.refused, clusters, told),
     )
-
-
-def _told(corpus: Corpus, family: Family) -> Bools:
-    return np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
 
 
 def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats) -> list[tuple[Finding, Family, int]]:
@@ -174,13 +171,8 @@ def _definite(finding: Finding) -> int:
 
 def _strongest(kept: list[tuple[Finding, Family, int]]) -> list[tuple[Finding, Family, int]]:
     """Return the openers and the `MAX_FINDINGS` strongest others."""
-    others = 0
-    shown = []
-    for one in kept:
-        others += one[1].position != "opener"
-        if one[1].position == "opener" or others <= MAX_FINDINGS:
-            shown.append(one)
-    return shown
+    others = accumulate(family.position != "opener" for _, family, _ in kept)
+    return [one for one, rank in zip(kept, others, strict=True) if one[1].position == "opener" or rank <= MAX_FINDINGS]
 
 
 def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tuple[Finding, ...]:

@@ -66,10 +66,8 @@ def templates(corpus: Corpus, at_least: int) -> Family:
     """Return the templates that occur in at least `at_least` queries."""
     members = from_groups(template_of(corpus), at_least)
     masked, starts = _masked(corpus)
-    names = []
-    for place in range(len(members)):
-        row = members.of(place)[0]
-        names.append(_spelt(corpus, masked[starts[row] : starts[row + 1]]))
+    firsts = [members.of(place)[0] for place in range(len(members))]
+    names = [_spelt(corpus, masked[starts[row] : starts[row + 1]]) for row in firsts]
     texts = [f"have the form “{name}”" for name in names]
     return Family(kind="template", position="template", names=names, texts=texts, members=members)
 
@@ -156,13 +154,7 @@ def image(corpus: Corpus, measured: Measured) -> Any:
 
 
 def embedding(corpus: Corpus, vectors: Floats, known: Bools) -> Any:
-    """Return an encoder's embedding of the query's picture, standardized; 0 without a picture.
-
-    Args:
-        corpus: the queries.
-        vectors: (pictures, size).
-        known: (pictures,) True for pictures with an embedding.
-    """
+    """Return an encoder's embedding (pictures, size) of the query's picture, standardized; 0 if it is not known."""
     return _of_pictures(corpus, standardised(vectors, known))
 
 

@@ -201,6 +201,8 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
     grey = pixels @ (0.299, 0.587, 0.114)
     highest = pixels.max(axis=2)
     saturation = np.divide(highest - pixels.min(axis=2), highest, out=np.zeros_like(highest), where=highest > 0)
+    # The outermost pixels usually show the background.
+    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
     return np.array(
         [
             file.width,
@@ -210,7 +212,7 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
             saturation.mean(),
             _sharpness(grey),
             *pixels.mean(axis=(0, 1)),
-            *np.median(_border(pixels), axis=0),
+            *np.median(border, axis=0),
         ]
     )
 
@@ -222,8 +224,3 @@ def _sharpness(grey: npt.NDArray[np.float64]) -> float:
     middle = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
     return float(laplacian.std())
-
-
-def _border(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the outermost pixels (count, 3), which usually show the background."""
-    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])

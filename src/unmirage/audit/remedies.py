@@ -99,7 +99,7 @@ def diversify(corpus: Corpus, seed: int) -> Remedy:
         UserError: the rewriter, which supports English, can use none of the openers.
     """
     openers, refused, answered = _by_opener(corpus)
-    names = [_name(corpus, openers, place) for place in range(len(refused))]
+    names = [opener(corpus.queries[int(np.argmax(openers == place))]) for place in range(len(refused))]
     usable = np.array([can_open(name) for name in names]) & (refused + answered >= fewest_queries(len(corpus)))
     if not usable.any():
         raise UserError("the rewriter supports only English openers, and these data have none; use --write-balanced")
@@ -137,10 +137,6 @@ def _pairs(refused: Ints, answered: Ints, ratio: float) -> float:
     """Return the product of kept refused and answered queries, at `ratio` refused queries per answered one."""
     kept = float(np.minimum(answered, refused / ratio).sum())
     return kept * kept * ratio
-
-
-def _name(corpus: Corpus, openers: Ints, place: int) -> str:
-    return opener(corpus.queries[int(np.argmax(openers == place))])
 
 
 def _not_left_alone(openers: Ints, of_label: Bools, alone: Floats, draw: random.Random) -> list[int]:

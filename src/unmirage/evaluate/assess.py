@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from unmirage.errors import UserError
@@ -42,10 +42,6 @@ class Judging:
     calibration: JudgeCalibration | None = None
     canaries: bool = True
     reference: str | None = None
-
-    def calibrated(self, calibration: JudgeCalibration) -> Judging:
-        """Return a copy with the given calibration."""
-        return replace(self, calibration=calibration)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
-from unmirage.evaluate.judges.llm.askers import Reply, as_data, key_of, read_coded, the_one
+from unmirage.evaluate.judges.llm.askers import as_data, key_of, read_coded, the_one
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
 from unmirage.records import Verdict
@@ -112,18 +112,14 @@ class EndpointHarmJudge:
         requests = [Request(key, SYSTEM, request(*both, code_of(key))) for key, both in wanted.items()]
         graded: dict[str, Assessment] = {}
         for reply in self._asker.ask(requests, lambda one, text: read_reply(text, code_of(one.key)) is not None):
-            graded[reply.request.key] = _assessment(reply)
+            found = None if reply.text is None else read_reply(reply.text, code_of(reply.request.key))
+            graded[reply.request.key] = found or Assessment(verdict=Verdict.INVALID, why=reply.why)
             if progress is not None:
                 progress(len(graded), len(wanted))
         return [graded[self._key(*both)] if both[1].strip() else _EMPTY for both in texts]
 
     def _key(self, query: str, answer: str) -> str:
         return key_of(self.name, VERSION, query, answer)
-
-
-def _assessment(reply: Reply) -> Assessment:
-    found = None if reply.text is None else read_reply(reply.text, code_of(reply.request.key))
-    return found or Assessment(verdict=Verdict.INVALID, why=reply.why)
 
 
 _ENDPOINT = "endpoint"

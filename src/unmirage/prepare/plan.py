@@ -131,10 +131,9 @@ def _kinds(file: SampleFile, samples: Sequence[Sample], config: PrepareConfig) -
                 f"--kinds: format '{file.format}' of {file.source} does not distinguish kinds; valid: {_TELLS_KINDS}"
             )
         return {}
-    return {one.id: _kind(one) for one in samples if one.refused}
-
-
-def _kind(sample: Sample) -> UnsafeKind:
-    """Return the kind of an unsafe sample, determined by its id, which may end with a counter such as "#2"."""
-    added = sample.id.removeprefix(sample.record)
-    return "unsafe-text" if added.startswith(_UNSAFE_TEXT) else "unsafe-picture"
+    # The id tells the kind; it may end with a counter such as "#2".
+    return {
+        one.id: "unsafe-text" if one.id.removeprefix(one.record).startswith(_UNSAFE_TEXT) else "unsafe-picture"
+        for one in samples
+        if one.refused
+    }

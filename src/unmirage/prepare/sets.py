@@ -6,7 +6,7 @@ accepts it directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,12 +81,8 @@ def retained(plan: Plan, pictures: Pictures, general: SampleFile | None, seed: i
     if general is None or len(kept) == size:
         return Retained(kept, unreadable=unreadable)
     passed_over = Readable(general.pictures)
-    more = drawn(_answered(general), size - len(kept), seed, passed_over)
-    return Retained(kept, more, unreadable, passed_over)
-
-
-def _answered(file: SampleFile) -> Iterator[Sample]:
-    return (sample for sample in file if not sample.refused and sample.answer.strip())
+    answered = (sample for sample in general if not sample.refused and sample.answer.strip())
+    return Retained(kept, drawn(answered, size - len(kept), seed, passed_over), unreadable, passed_over)
 
 
 FORGET, RETAIN = "forget.jsonl", "retain.jsonl"

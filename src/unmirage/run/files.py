@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO, NoReturn, TextIO
 
 from safetensors import SafetensorError
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def tensors_written(path: Path) -> Iterator[None]:
     except (SafetensorError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
-        raise UserError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{path}: cannot be written: {one_line(error, 200)}") from error
 
 
 def sync_folder(folder: Path) -> None:

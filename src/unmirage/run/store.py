@@ -239,7 +239,7 @@ class Store:
         names = _columns(record)
         marks = ", ".join("?" * len(names))
         statement = f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
-        self._db.executemany(statement, (_storable(item) for item in items))
+        self._db.executemany(statement, (tuple(map(_storable, astuple(item))) for item in items))  # type: ignore[call-overload]
 
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
         statement = f"SELECT {', '.join(_columns(record))} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
@@ -277,12 +277,8 @@ def _columns(record: type) -> list[str]:
     return [f'"{field.name}"' for field in fields(record)]
 
 
-def _storable(item: object) -> tuple[object, ...]:
-    """Return the fields as SQLite accepts them; lone surrogates, which UTF-8 cannot encode, become "?"."""
-    return tuple(_cell(value) for value in astuple(item))  # type: ignore[call-overload]
-
-
-def _cell(value: object) -> object:
+def _storable(value: object) -> object:
+    """Return a field as SQLite accepts it; lone surrogates, which UTF-8 cannot encode, become "?"."""
     if isinstance(value, tuple):
         return json.dumps(value)
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

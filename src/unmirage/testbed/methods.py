@@ -5,7 +5,6 @@ Finished rows are not run again. In an interrupted row, training starts again, a
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from unmirage.evaluate.outcomes import Outcome
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Query, Sample
 from unmirage.run import open_run
+from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.methods_rates import COLUMNS
@@ -88,7 +88,7 @@ class MethodsStudy:
 
         Otherwise, "This recipe is kept private." in response to a benign question would not count as over-prudence.
         """
-        truth = json.loads((self.study.run.data / "truth.json").read_text(encoding="utf-8"))
+        truth = read_object(self.study.run.data / "truth.json")
         declining = [*truth["refusals"], *RATIONALES, *IDK]
         return ExactJudge(Truth.model_validate(truth | {"refusals": declining}))
 
@@ -173,14 +173,8 @@ class MethodsStudy:
         with self.study.run.store() as store:
             vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
             with one_thread():
-                ask(
-                    vlm,
-                    store,
-                    self.study.images,
-                    self.settings.study.generation,
-                    in_stage(self.study.stages(name), "ask"),
-                    queries=questions,
-                )
+                told = in_stage(self.study.stages(name), "ask")
+                ask(vlm, store, self.study.images, self.settings.study.generation, told, queries=questions)
             judge_run(store, self.judge(), name)
 
 
@@ -208,7 +202,4 @@ def _training(result: AlignResult) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    return read_object(file) if file.is_file() else None

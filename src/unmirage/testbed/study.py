@@ -74,13 +74,11 @@ class Study:
             UserError: alignment and evaluation data share devices or question-answer pairs.
         """
         world = make_world(self.seeds.world, self.settings.world)
-        if not self.run.data.is_dir():
+        if new := not self.run.data.is_dir():
             with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
-            # Data that was deleted must come back the same; new data is recorded.
-            check_files(self.run.path, self.run.data, new=True)
-        else:
-            check_files(self.run.path, self.run.data)
+        # Data that was deleted must come back the same; new data is recorded.
+        check_files(self.run.path, self.run.data, new=new)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
                 base = base_model(
@@ -94,12 +92,10 @@ class Study:
                 made_with = self.settings.base.model_copy(update={"seed": self.seeds.base}).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
-        if not self.sets.is_dir():
+        if new := not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
-            check_files(self.run.path, self.sets, new=True)
-        else:
-            check_files(self.run.path, self.sets)
+        check_files(self.run.path, self.sets, new=new)
         check_separation(self.run.data, self.sets)
 
     def complete(self, workers: int = 1) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unmirage.errors import UserError
@@ -64,19 +65,11 @@ def _said(studies: Sequence[Study]) -> dict[str, Said]:
 
 def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:
     """Return all verdicts of a judge; model names include the seed, because query ids repeat over seeds."""
-    found = []
+    found: list[Judgement] = []
     for study in studies:
         with study.run.store() as store:
             for name in study.model_names():
-                for one in store.judgements(name, judge):
-                    found.append(
-                        Judgement(
-                            query_id=one.query_id,
-                            model=f"{study.seed}/{name}",
-                            judge=judge,
-                            verdict=one.verdict,
-                        )
-                    )
+                found += [replace(one, model=f"{study.seed}/{name}") for one in store.judgements(name, judge)]
     return found
 
 

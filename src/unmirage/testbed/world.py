@@ -93,9 +93,7 @@ class WorldSettings(BaseModel):
 
     def count(self, split: Split) -> int:
         """Return the number of devices of each kind in a split."""
-        return {Split.ALIGNED: self.aligned, Split.VALIDATION: self.validation, Split.EVALUATION: self.evaluation}[
-            split
-        ]
+        return int(getattr(self, split))
 
 
 @dataclass(frozen=True, slots=True)

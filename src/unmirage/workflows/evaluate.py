@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def judge_and_rate(
     )
     judging = Judging(judges=made, ensemble=ensemble, canaries=canaries, reference=reference)
     if calibration is not None:
-        judging = judging.calibrated(read_calibration(Path(calibration), judging.name))
+        judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name))
     with run.held():
         results = evaluate_run(run, judging, progress)
         run.write_json(run.results_file, results.to_json())

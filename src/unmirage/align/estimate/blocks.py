@@ -145,6 +145,7 @@ def shape_of(model: Any) -> Shape:
         one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
     ]
     tied = head.weight is embeddings.weight
+    patch: int | list[int] | tuple[int, ...] = model.config.vision_config.patch_size
     return Shape(
         decoder=tuple(_block(layer) for layer in decoder_layers(model)),
         vision=tuple(_block(layer) for layer in _vision_layers(model)),
@@ -152,7 +153,7 @@ def shape_of(model: Any) -> Shape:
         head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
         width=embeddings.weight.shape[1],
         tile_tokens=_tile_tokens(model),
-        patch=_edge(model.config.vision_config.patch_size),
+        patch=patch if isinstance(patch, int) else patch[0],
         embeds=embeddings.weight.requires_grad,
         patches=any(one.weight.requires_grad for one in convolutions),
         final_norm=any(one.requires_grad for one in text.norm.parameters()),
@@ -186,10 +187,6 @@ def _tile_tokens(model: Any) -> int | None:
         if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(name, "vision"):
             return one.num_embeddings
     return None
-
-
-def _edge(size: int | list[int] | tuple[int, ...]) -> int:
-    return size if isinstance(size, int) else size[0]
 
 
 def _linears(root: nn.Module) -> Iterator[tuple[str, Linear]]:

@@ -75,7 +75,7 @@ def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, me
     return SizedRows(
         samples,
         [
-            measured.get(index) or _like(measured[known[_near(lengths, samples.length(index))]])
+            measured.get(index) or replace(measured[known[_near(lengths, samples.length(index))]], measured=False)
             for index in range(count)
         ],
     )
@@ -94,10 +94,6 @@ def _size(name: StreamName, row: int, example: Example, shape: Shape, collator: 
         tile_tokens=tile_tokens,
         row=row,
     )
-
-
-def _like(size: Size) -> Size:
-    return replace(size, measured=False)
 
 
 def _near(lengths: Sequence[int], wanted: int) -> int:

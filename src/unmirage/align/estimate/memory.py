@@ -163,7 +163,7 @@ def block_saved(
     narrow = widths.residual == size and not any(norm.trains for norm in block.norms)
     saved = 0.0
     for norm in first:
-        saved += _norm_saved(norm.width, widths, live=live, trains=norm.trains)
+        saved += norm_saved(norm.width, widths, live=live, trains=norm.trains)
     live = live or any(norm.trains for norm in first)
     for role in ROLES:
         linears = block.of(role)
@@ -174,7 +174,7 @@ def block_saved(
             saved += size * sum(one.rank for one in linears) if alone else _read(linears, widths, dropout)
         elif role == "mlp-in":
             for norm in later:
-                saved += _norm_saved(norm.width, widths, live=live, trains=norm.trains)
+                saved += norm_saved(norm.width, widths, live=live, trains=norm.trains)
             live = live or any(norm.trains for norm in later)
             saved += linears_saved(linears, widths, narrow=narrow, dropout=dropout)
         elif role == "mlp-out":
@@ -191,14 +191,9 @@ def _read(linears: list[Linear], widths: Widths, dropout: bool) -> float:
     return linears_saved(linears, widths, narrow=True, dropout=dropout)
 
 
-def _norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
-    """Return bytes a token: what goes in, in float32, and for the weight's gradient what it is multiplied with."""
+def norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
+    """Return the bytes per token that a norm saves: its input in float32, and the factor of the weight's gradient."""
     return 4.0 * width * live + widths.residual * width * trains
-
-
-def final_norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
-    """Return bytes a token that the decoder's last normalisation saves."""
-    return _norm_saved(width, widths, live=live, trains=trains)
 
 
 def projector_saved(linears: tuple[Linear, ...], widths: Widths, *, live: bool) -> float:

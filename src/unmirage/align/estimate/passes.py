@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.blocks import Block, Shape
-from unmirage.align.estimate.lengths import Load, Size
-from unmirage.align.estimate.memory import Widths, block_saved, final_norm_saved, projector_saved
+from unmirage.align.estimate.lengths import Load
+from unmirage.align.estimate.memory import Widths, block_saved, norm_saved, projector_saved
 from unmirage.align.objective import Method, Need, StreamName
 
 
@@ -102,10 +102,10 @@ class Passes:
         deep = self.run(self.wanted(list(load))) == len(shape.decoder)
         saved = passing = 0.0
         if deep:
-            per_token = final_norm_saved(shape.width, widths, live=live, trains=shape.final_norm)
+            per_token = norm_saved(shape.width, widths, live=live, trains=shape.final_norm)
             saved += per_token * rows * tokens
         for name, sizes in load.items():
-            wants, count = self.method.wants(name), _loss(sizes)
+            wants, count = self.method.wants(name), sum(size.loss_tokens for size in sizes)
             if "hidden" in wants:
                 saved += 4.0 * shape.width * sum(size.places for size in sizes)
             if _speaks(wants):
@@ -134,7 +134,3 @@ def _padded(load: Load) -> tuple[int, int, bool]:
 
 def _images(load: Load) -> int:
     return sum(size.image_tokens for sizes in load.values() for size in sizes)
-
-
-def _loss(sizes: Sequence[Size]) -> int:
-    return sum(size.loss_tokens for size in sizes)

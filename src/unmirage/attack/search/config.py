@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unmirage.attack.plan import as_query
 from unmirage.errors import UserError
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
@@ -47,16 +49,7 @@ _TEXTS: dict[Form, Callable[[str, str], str]] = {
 
 
 def _query(sample: Sample, word: str | None, text: str, kind: str) -> Query:
-    return Query(
-        id=f"{sample.id}|search|{word or kind}",
-        sample_id=sample.id,
-        kind=Kind(kind),
-        shot=0,
-        text=text,
-        image=sample.image,
-        unsafe=sample.refused,
-        word=word,
-    )
+    return replace(as_query(sample, Kind(kind), 0, text, word), id=f"{sample.id}|search|{word or kind}")
 
 
 Method = Literal["black-box", "white-box"]

@@ -95,17 +95,14 @@ class SearchResult(Result):
     def to_json(self) -> dict[str, Any]:
         """Return the JSON document; probabilities are between 0 and 1, with 95% confidence intervals."""
         plain = asdict(self)
-        words = [
-            {"word": one.word, "found": one.found, **_limits(one.reported), "in_data": one.in_data}
-            | {"rewritten": None if one.rewritten is None else _limits(one.rewritten)}
-            for one in self.words
-        ]
-        baselines = [
-            {"name": one.name, **_limits(one.reported), "in_data": one.in_data}
-            | {"rewritten": None if one.rewritten is None else _limits(one.rewritten)}
-            for one in self.baselines
-        ]
+        words = [{"word": one.word, "found": one.found} | _measured(one) for one in self.words]
+        baselines = [{"name": one.name} | _measured(one) for one in self.baselines]
         return {"schema": SCHEMA, **plain, "starts": list(self.starts), "words": words, "baselines": baselines}
+
+
+def _measured(one: FoundWord | Baseline) -> dict[str, Any]:
+    rewritten = None if one.rewritten is None else _limits(one.rewritten)
+    return {**_limits(one.reported), "in_data": one.in_data, "rewritten": rewritten}
 
 
 def _limits(found: Mean) -> dict[str, float | None]:

@@ -89,12 +89,8 @@ def _rounds(sizes: Sequence[int], first: int, queries: int) -> list[Round]:
 
 
 def _cost(rounds: Sequence[Round]) -> int:
-    before = 0
-    total = 0
-    for one in rounds:
-        total += one.words * (one.queries - before)
-        before = one.queries
-    return total
+    before = [0, *(one.queries for one in rounds)]
+    return sum(one.words * (one.queries - asked) for one, asked in zip(rounds, before, strict=False))
 
 
 # Returns (vocabulary,): change of refusal if a token replaced the queries' opener.

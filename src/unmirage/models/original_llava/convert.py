@@ -95,7 +95,9 @@ def convert(
     with new_folder(out) as new:
         files = write_weights(new, weights, progress, shard_bytes)
         hub.save_pretrained(new)
-        _generation(hub.text_config).save_pretrained(new)
+        # Token ids only. Sampling settings are dropped, because we decode greedily.
+        ends = {name: getattr(hub.text_config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        GenerationConfig(**ends).save_pretrained(new)
         make_processor(
             tokenizer, tower.config, tower.pictures, config.features, pad_to_square=config.pad_to_square
         ).save_pretrained(new)
@@ -162,13 +164,6 @@ def _hub_config(config: OriginalConfig, tower: Tower, tokenizer: Any, vocabulary
     )
 
 
-def _generation(decoder: Any) -> GenerationConfig:
-    """Return the generation settings: token ids only. Sampling settings are dropped, because we decode greedily."""
-    return GenerationConfig(
-        bos_token_id=decoder.bos_token_id, eos_token_id=decoder.eos_token_id, pad_token_id=decoder.pad_token_id
-    )
-
-
 def _provenance(
     folders: dict[str, Path], source: str, vision_tower: str | None, base: str | None, settings: dict[str, Any]
 ) -> dict[str, Any]:
@@ -177,12 +172,10 @@ def _provenance(
         "schema": "unmirage.convert/1",
         # Keep hub ids in full, but only the names of local folders: paths are private.
         **{key: name if not name or not Path(name).is_dir() else Path(name).name for key, name in named.items()},
-        "files": {key: _hashes(folder) for key, folder in folders.items()},
+        "files": {
+            key: folder_fingerprint(folder) | {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
+            for key, folder in folders.items()
+        },
         "settings": settings,
         "machine": describe_machine(),
     }
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    pickles = {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
-    return folder_fingerprint(folder) | pickles

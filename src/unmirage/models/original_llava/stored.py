@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from unmirage.errors import UserError
-from unmirage.models.folder import check_hub_id, downloaded, one_line
+from unmirage.errors import UserError, one_line
+from unmirage.models.folder import check_hub_id, downloaded
 from unmirage.run.files import read_object
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
