@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.api.checks import checked
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened, silent
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@checked
 def audit(
     data: PathLike | SampleFile,
     *,
@@ -77,6 +79,7 @@ def audit(
     return done.result
 
 
+@checked
 def attack(
     model: PathLike | VLM,
     data: PathLike | SampleFile,
@@ -172,6 +175,7 @@ def attack(
     return done.run
 
 
+@checked
 def benchmark(
     model: PathLike | VLM,
     suite: str,
@@ -215,6 +219,7 @@ def benchmark(
     )
 
 
+@checked
 def evaluate(
     run: PathLike | Run,
     judge: str | Judge | Sequence[str | Judge] = "phrases",
@@ -268,6 +273,7 @@ def evaluate(
     return results
 
 
+@checked
 def calibrate(
     judge: str | Judge,
     labeled: PathLike,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.api.checks import checked
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, silent
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from unmirage.models.original_llava import Converted
 
 
+@checked
 def load_model(
     model: PathLike,
     name: str | None = None,
@@ -35,6 +37,7 @@ def load_model(
     return load_vlm(str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
 
 
+@checked
 def convert(
     source: PathLike,
     out: PathLike,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.api.checks import checked
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import naming
 from unmirage.run.progress import Progress
@@ -21,6 +22,7 @@ _TARGETS = ("inspect",)
 _FORMATS: tuple[LogFormat, ...] = ("eval", "json")
 
 
+@checked
 def report(
     run: PathLike | Run | AuditResult | Sequence[PathLike | Run],
     *,
@@ -89,6 +91,7 @@ def _audit_page(audit: PathLike | AuditResult, *, redact: bool) -> tuple[Path | 
     return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)
 
 
+@checked
 def export(
     run: PathLike | Run,
     to: str = "inspect",

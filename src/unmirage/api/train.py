@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.api.checks import checked
 from unmirage.errors import UserError
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened, paths, silent, source_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@checked
 def prepare(
     data: PathLike | SampleFile,
     answers_from: PathLike | Sequence[PathLike],
@@ -86,9 +88,10 @@ def prepare(
     return existing_run(folder)
 
 
+@checked
 def align(
     model: PathLike | VLM,
-    method: MethodConfig | None = None,
+    method: MethodConfig | str | None = None,
     *,
     out: PathLike,
     retain: PathLike | Sequence[PathLike] = (),
@@ -110,7 +113,7 @@ def align(
 
     Args:
         model: directory or hub id, or a model that was loaded from one.
-        method: the method, such as `NPO(beta=0.1)`; None for that of `config`, else supervised fine-tuning.
+        method: the method, such as `NPO(beta=0.1)` or "npo"; None for that of `config`, else supervised fine-tuning.
         out: the new model directory; must not exist. An interrupted training is continued from its work directory.
         retain: files of the retain set; for supervised fine-tuning, of the training set.
         forget: files of the forget set: unsafe queries with harmful responses, for unlearning.
@@ -160,6 +163,7 @@ def align(
     return HuggingFaceVLM.load(aligned.out)
 
 
+@checked
 def stress(
     model: PathLike | VLM,
     run: PathLike | Run,

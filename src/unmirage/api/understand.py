@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from unmirage.api.checks import checked
 from unmirage.run.progress import Progress
-from unmirage.workflows.arguments import PathLike, local_model
+from unmirage.workflows.arguments import READING, PathLike, local_model
 
 if TYPE_CHECKING:
     from unmirage.attack.explain import Explanation
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from unmirage.models import HuggingFaceVLM
     from unmirage.run import Run
 
-_READING = ("format", "columns", "images", "skip_bad")
 
-
+@checked
 def search(
     model: PathLike | HuggingFaceVLM,
     data: PathLike | SampleFile,
@@ -46,7 +46,7 @@ def search(
     """
     from unmirage.workflows.understand import search_words
 
-    reading = {name: settings.pop(name) for name in _READING if name in settings}
+    reading = {name: settings.pop(name) for name in READING if name in settings}
     return search_words(
         lambda: local_model(model),
         data,
@@ -60,6 +60,7 @@ def search(
     )[0]
 
 
+@checked
 def explain(
     model: PathLike | HuggingFaceVLM,
     data: PathLike | SampleFile,

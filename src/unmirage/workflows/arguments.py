@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unmirage.run import Run
 
 PathLike = str | Path
+READING = ("format", "columns", "images", "skip_bad")
 
 
 def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Progress | None = None) -> SampleFile:
@@ -32,6 +33,9 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
         return data
     if not isinstance(data, str | Path):
         raise TypeError(f"data: expected a path or a SampleFile, got {type(data).__name__}")
+    for name in reading:
+        if name not in READING:
+            raise unknown("argument", name, READING)
     if progress is None:
         return open_samples(data, **reading)
     return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
