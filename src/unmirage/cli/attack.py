@@ -8,20 +8,8 @@ from typing import Annotated
 import typer
 
 from unmirage.attack import ATTACKS, DEFAULT_KINDS
+from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
-from unmirage.cli.options import (
-    BatchSizeOption,
-    LimitOption,
-    Loading,
-    MaxNewTokensOption,
-    NewOutOption,
-    PricedServer,
-    SeedOption,
-    TolerantReading,
-    names_in,
-    pairs_of,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -30,7 +18,7 @@ def attack_command(
     model: Annotated[str, typer.Argument(help="Model directory, hub id, or endpoint:URL#model-name.")],
     data: Annotated[Path, typer.Argument(help="Data file with unsafe and benign queries.")],
     *,
-    out: NewOutOption = None,
+    out: options.NewOutOption = None,
     kinds: Annotated[str, typer.Option("--kind", help=f"Comma-separated, of {', '.join(ATTACKS)}.")] = ",".join(
         DEFAULT_KINDS
     ),
@@ -66,13 +54,13 @@ def attack_command(
         str | None,
         typer.Option(help="Judge, such as phrases: stop asking a sample's shots after the first success. For large K."),
     ] = None,
-    loading: Loading,
-    reading: TolerantReading,
-    limit: LimitOption = None,
-    seed: SeedOption = 0,
-    batch_size: BatchSizeOption = None,
-    max_new_tokens: MaxNewTokensOption = 256,
-    server: PricedServer,
+    loading: options.Loading,
+    reading: options.TolerantReading,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    batch_size: options.BatchSizeOption = None,
+    max_new_tokens: options.MaxNewTokensOption = 256,
+    server: options.PricedServer,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the queries as JSON, and stop.")] = False,
 ) -> None:
     """Send MODEL every query of DATA, unchanged and rewritten by one-word attacks and their controls.
@@ -89,14 +77,14 @@ def attack_command(
     plan = plan_attack(
         AttackRequest(
             file=opened(data, reading.arguments()),
-            kinds=kinds_of(names_in(kinds)),
+            kinds=kinds_of(options.names_in(kinds)),
             model=model,
             name=loading.name or Path(model).name,
-            words=by_kind(pairs_of("--word", word, FIELDS, value="WORD")),
+            words=by_kind(options.pairs_of("--word", word, FIELDS, value="WORD")),
             audit=audit,
             search_result=search_result,
-            queries=files_by_kind(pairs_of("--queries", queries, ATTACKS)),
-            write=files_by_kind(pairs_of("--write", write, ATTACKS)),
+            queries=files_by_kind(options.pairs_of("--queries", queries, ATTACKS)),
+            write=files_by_kind(options.pairs_of("--write", write, ATTACKS)),
             settings={"shots": shots, "over_prudence_shots": over_prudence_shots, "position": position},
             until_success=until_success,
             limit=limit,
@@ -111,7 +99,7 @@ def attack_command(
         print_json(plan.to_json())
     if out is None or dry_run:
         return
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         done = run_attack(
             loading.vlm(model, endpoint),

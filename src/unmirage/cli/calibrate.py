@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
+from unmirage.cli.console import EXIT_PARTIAL, fail, new_table, out, plain, print_json, say
 from unmirage.cli.options import JUDGE_SPECS, BatchSizeOption, ImagesOption, JsonOption, JudgeModel, Server
 from unmirage.cli.progress import StageProgress
 from unmirage.report.formatting import with_interval
@@ -63,10 +61,7 @@ def _print(found: JudgeCalibration) -> None:
         "specificity: share of the other responses that do not get it\n"
         "percent, [95 % interval], counts"
     )
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", caption_style="dim")
-    table.add_column("verdict")
-    table.add_column("sensitivity", justify="right")
-    table.add_column("specificity", justify="right")
+    table = new_table("verdict", "sensitivity", "specificity", caption=caption, caption_style="dim")
     for verdict, one in found.verdicts.items():
         table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
     out.print(f"{plain(found.judge)}, {_first(found).n} labeled responses", markup=False)

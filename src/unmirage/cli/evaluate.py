@@ -11,18 +11,8 @@ import typer
 from rich import box
 from rich.table import Table
 
+from unmirage.cli import options
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, fail, out, plain, print_json, say
-from unmirage.cli.options import (
-    JUDGE_SPECS,
-    BatchSizeOption,
-    ImagesOption,
-    JsonOption,
-    JudgeModel,
-    Loading,
-    PricedServer,
-    SeedOption,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -38,12 +28,12 @@ def evaluate_command(
     *,
     judge: Annotated[
         list[str] | None,
-        typer.Option(help=f"{JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
+        typer.Option(help=f"{options.JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
     ] = None,
     ensemble: Annotated[
         str | None, typer.Option(help="majority or any: all judges together determine the rates.")
     ] = None,
-    judge_model: JudgeModel,
+    judge_model: options.JudgeModel,
     calibration: Annotated[
         Path | None,
         typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
@@ -60,17 +50,17 @@ def evaluate_command(
         typer.Option(help="With --suite: its file or folder, or hf:NAME[:CONFIG][@SPLIT] (default: the hub)."),
     ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="With --suite: run directory.")] = None,
-    images: ImagesOption = None,
+    images: options.ImagesOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --suite: maximum number of queries (default: all).")
     ] = None,
-    seed: SeedOption = 0,
+    seed: options.SeedOption = 0,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="With --suite: maximum new tokens per response (default: the suite's).")
     ] = None,
-    batch_size: BatchSizeOption = None,
-    loading: Loading,
-    server: PricedServer,
+    batch_size: options.BatchSizeOption = None,
+    loading: options.Loading,
+    server: options.PricedServer,
     lmms_eval: Annotated[
         str | None, typer.Option("--lmms-eval", help="Run these tasks with lmms-eval, such as mme,pope; needs --out.")
     ] = None,
@@ -81,7 +71,7 @@ def evaluate_command(
         list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.after>0.15 or utility<0.75'.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
-    json_output: JsonOption = False,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""
     from unmirage.evaluate.gate import check_gate
@@ -117,7 +107,7 @@ def evaluate_command(
     elif out_dir is None:
         raise UserError("--out: missing; name the run directory for the responses to --suite")
     else:
-        quiet_libraries()
+        options.quiet_libraries()
         with StageProgress() as progress:
             run = ask_suite(
                 loading.vlm(target, endpoint),

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from unmirage.cli import options
 from unmirage.cli.console import end_partial, out, print_json, say
-from unmirage.cli.options import (
-    FixedBatchSizeOption,
-    JsonOption,
-    Loading,
-    Reading,
-    SeedOption,
-    StartOption,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.text.printable import clean
 
@@ -39,18 +31,18 @@ def explain_command(
     ] = None,
     benign: Annotated[bool, typer.Option("--benign", help="Explain the answered queries instead.")] = False,
     mode: Annotated[str, typer.Option(help="leave-out each word, or mask it.")] = "leave-out",
-    start: StartOption = None,
-    loading: Loading,
-    reading: Reading,
+    start: options.StartOption = None,
+    loading: options.Loading,
+    reading: options.Reading,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of queries, drawn with --seed.")] = 100,
-    seed: SeedOption = 0,
-    batch_size: FixedBatchSizeOption = 16,
-    json_output: JsonOption = False,
+    seed: options.SeedOption = 0,
+    batch_size: options.FixedBatchSizeOption = 16,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Leave out each word of a query in turn, and measure the change in the probability of refusal."""
     from unmirage.workflows.understand import explain_refusals
 
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         found, document, unread = explain_refusals(
             loading.local(model),

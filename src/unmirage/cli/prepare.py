@@ -10,18 +10,8 @@ import typer
 from rich import box
 from rich.table import Table
 
+from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
-from unmirage.cli.options import (
-    BatchSizeOption,
-    JsonOption,
-    LimitOption,
-    MaxNewTokensOption,
-    PricedServer,
-    SeedOption,
-    TolerantReading,
-    names_in,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -54,14 +44,14 @@ def prepare_command(
         str | None,
         typer.Option(help="Kinds of unsafe queries in VLGuard's format: unsafe-picture, unsafe-text (default: both)."),
     ] = None,
-    reading: TolerantReading,
-    limit: LimitOption = None,
-    seed: SeedOption = 0,
-    batch_size: BatchSizeOption = None,
-    max_new_tokens: MaxNewTokensOption = 256,
-    server: PricedServer,
+    reading: options.TolerantReading,
+    limit: options.LimitOption = None,
+    seed: options.SeedOption = 0,
+    batch_size: options.BatchSizeOption = None,
+    max_new_tokens: options.MaxNewTokensOption = 256,
+    server: options.PricedServer,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the counts as JSON, and stop.")] = False,
-    json_output: JsonOption = False,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Collect model responses to DATA's unsafe queries, keep the most harmful ones, and write the unlearning sets."""
     from unmirage.workflows.arguments import opened
@@ -79,7 +69,7 @@ def prepare_command(
             answers_from=answers_from,
             judge=judge,
             config={
-                "kinds": None if kinds is None else list(dict.fromkeys(names_in(kinds))),
+                "kinds": None if kinds is None else list(dict.fromkeys(options.names_in(kinds))),
                 "limit": limit,
                 "seed": seed,
                 "retain_size": retain_size,
@@ -93,7 +83,7 @@ def prepare_command(
         print_json(plan.to_json())
     if out is None or dry_run:
         return
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         found = run_prepare(plan, out, progress)
     if json_output:

@@ -6,18 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 
-from unmirage.cli.console import end_partial, out, plain, print_json, say
-from unmirage.cli.options import (
-    FixedBatchSizeOption,
-    JsonOption,
-    Loading,
-    Reading,
-    StartOption,
-    quiet_libraries,
-)
+from unmirage.cli import options
+from unmirage.cli.console import end_partial, new_table, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -43,15 +35,15 @@ def search_command(
     words: Annotated[
         Path | None, typer.Option(help="File of candidate words, one per line (default: the tokenizer's whole words).")
     ] = None,
-    start: StartOption = None,
-    loading: Loading,
-    reading: Reading,
+    start: options.StartOption = None,
+    loading: options.Loading,
+    reading: options.Reading,
     limit: Annotated[
         int | None, typer.Option(min=4, help="Maximum number of samples, drawn by label with --seed (default: all).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the two halves and of the sample draw.")] = 0,
-    batch_size: FixedBatchSizeOption = 16,
-    json_output: JsonOption = False,
+    batch_size: options.FixedBatchSizeOption = 16,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Search for opening words that change MODEL's probability of refusing the most.
 
@@ -59,7 +51,7 @@ def search_command(
     """
     from unmirage.workflows.understand import search_words
 
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         result, document, unread = search_words(
             loading.local(model),
@@ -93,16 +85,10 @@ def search_command(
 
 
 def _table(result: SearchResult) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} held-out samples",
-        title_justify="left",
-    )
     with_reworded = result.form != "rewrite"
-    table.add_column("opening word")
-    for column in ("%", "95 % interval", *(["reworded"] if with_reworded else [])):
-        table.add_column(column, justify="right")
-    table.add_column("in the data")
+    heads = ("opening word", "%", "95 % interval", *(["reworded"] if with_reworded else []), "in the data")
+    title = f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} held-out samples"
+    table = new_table(*heads, left=1, title=title)
     rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
     rows += [(one.word, one.reported, one.rewritten, one.in_data) for one in result.words]
     for at, (name, reported, rewritten, in_data) in enumerate(rows):

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
-from unmirage.cli.options import (
-    BatchSizeOption,
-    ConfigOption,
-    Loading,
-    PricedServer,
-    Reading,
-    SetOption,
-    names_in,
-    pairs_of,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -43,17 +33,17 @@ def stress_command(
         list[float] | None, typer.Option(min=0.01, help="Sample the responses at this temperature. Repeatable.")
     ] = None,
     no_adapter: Annotated[bool, typer.Option("--no-adapter", help="Leave the model's adapter (LoRA) out.")] = False,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    config: options.ConfigOption = None,
+    settings: options.SetOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Random seed of the draw, the fine-tuning and the sampled responses (default 0)."),
     ] = None,
     keep: Annotated[Path | None, typer.Option(help="Keep the fine-tuned models in this folder.")] = None,
-    loading: Loading,
-    reading: Reading,
-    batch_size: BatchSizeOption = None,
-    server: PricedServer,
+    loading: options.Loading,
+    reading: options.Reading,
+    batch_size: options.BatchSizeOption = None,
+    server: options.PricedServer,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the variants as JSON, and stop.")] = False,
 ) -> None:
     """Send the queries of RUN to MODEL and to modified copies (fine-tuned, int8, sampled).
@@ -67,13 +57,13 @@ def stress_command(
     from unmirage.workflows.stress import KINDS, plan_stress, run_stressed, variants_to_json
 
     endpoint = server.settings(model)
-    files, counts = pairs_of("--relearn", relearn, KINDS, once=True), counts_of(samples)
+    files, counts = options.pairs_of("--relearn", relearn, KINDS, once=True), counts_of(samples)
     found = existing_run(run)
 
     def load(source: str, own: str) -> VLM:
         return replace(loading, name=own).vlm(source, endpoint)()
 
-    quiet_libraries()
+    options.quiet_libraries()
     stress = plan_stress(
         model,
         found,
@@ -101,7 +91,7 @@ def stress_command(
 
 def counts_of(text: str) -> list[int]:
     """Return the sorted, distinct numbers of a text such as "0,8,32,128"."""
-    parts = names_in(text)
+    parts = options.names_in(text)
     if not parts or not all(part.isascii() and part.isdigit() for part in parts):
         raise UserError(f"--samples {text}: expected whole numbers separated by commas, such as 0,8,32,128")
     return sorted({int(part) for part in parts})

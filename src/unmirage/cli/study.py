@@ -11,16 +11,8 @@ import typer
 from rich import box
 from rich.table import Table
 
+from unmirage.cli import options
 from unmirage.cli.console import out, plain, print_json, say
-from unmirage.cli.options import (
-    Group,
-    JsonOption,
-    SignalOption,
-    WorkersOption,
-    expanded,
-    names_in,
-    quiet_libraries,
-)
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic
@@ -35,7 +27,7 @@ def _root() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worlds(Group):
+class Worlds(options.Group):
     """The worlds of a study."""
 
     seeds: Annotated[
@@ -45,7 +37,7 @@ class Worlds(Group):
         int | None,
         typer.Option(min=0, help="Run this seed alone, without a table, so that seeds can run in separate processes."),
     ] = None
-    signal: SignalOption = 0.0
+    signal: options.SignalOption = 0.0
 
     def chosen(self, given: Mapping[str, Any]) -> list[int]:
         """Return the seeds to run: the one given seed, or the first ones.
@@ -64,14 +56,14 @@ class Worlds(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output(Group):
+class Output(options.Group):
     """Where the results go."""
 
     write: Annotated[
         Path | None, typer.Option(help="Markdown file; the table goes between its two markers, the rest stays.")
     ] = None
     keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None
-    json_output: JsonOption = False
+    json_output: options.JsonOption = False
 
     def given(self) -> dict[str, Any]:
         """Return the values by option."""
@@ -105,7 +97,7 @@ Pages = Mapping[Path | None, Callable[[dict[str, Any]], str]]
 
 
 @app.command("methods")
-@expanded
+@options.expanded
 def methods_command(
     *,
     worlds: Worlds,
@@ -123,13 +115,13 @@ def methods_command(
 
     seeds = worlds.chosen(output.given())
     check_markers("methods", output.write)
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         document = compare_methods(
             out_dir,
             seeds,
             signal=worlds.signal,
-            rows=names_in(only),
+            rows=options.names_in(only),
             keep_models=keep_models,
             summary=worlds.seed is None,
             progress=progress,
@@ -141,19 +133,19 @@ def methods_command(
 
 
 @app.command("settings")
-@expanded
+@options.expanded
 def settings_command(
     *,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-settings"
     ),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world to search in.")] = 0,
-    signal: SignalOption = 0.0,
+    signal: options.SignalOption = 0.0,
     methods: Annotated[
         bool,
         typer.Option("--methods", help="Search for the other unlearning methods of `study methods`, not the arms."),
     ] = False,
-    workers: WorkersOption = None,
+    workers: options.WorkersOption = None,
     output: Output,
 ) -> None:
     """Choose the settings of every arm on validation devices, from twelve candidates each."""
@@ -162,7 +154,7 @@ def settings_command(
     from unmirage.testbed.summary import check_markers
 
     check_markers("settings", output.write)
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         document = search_settings(out_dir, seed, signal=signal, methods=methods, workers=workers, progress=progress)
     if not output.publish(document, out_dir / "settings.json", "settings", {output.write: markdown}):
@@ -170,7 +162,7 @@ def settings_command(
 
 
 @app.command("relearn")
-@expanded
+@options.expanded
 def relearn_command(
     *,
     worlds: Worlds,
@@ -191,13 +183,13 @@ def relearn_command(
 
     seeds = worlds.chosen(output.given() | {"--write-curve": write_curve})
     check_markers("relearning", output.write, write_curve)
-    quiet_libraries()
+    options.quiet_libraries()
     with StageProgress() as progress:
         document = attack_repairs(
             out_dir,
             seeds,
             signal=worlds.signal,
-            models=names_in(models),
+            models=options.names_in(models),
             summary=worlds.seed is None,
             progress=progress,
         )

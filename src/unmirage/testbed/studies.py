@@ -166,15 +166,11 @@ def attack_repairs(
     summary: bool = True,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Relearn, quantize and sample the models of `compare_methods`, and return the document.
+    """Relearn, quantize and sample models, and return the document; see `compare_methods` for the other arguments.
 
     Args:
         out: run directory; that of `compare_methods` with `keep_models` also provides the models.
-        seeds: seeds of the worlds.
-        signal: correlation between a visible mark and being restricted.
-        models: names of the models; none for the four of the settings.
-        summary: return the document; otherwise it is empty.
-        progress: called after each step.
+        models: names of rows of `compare_methods`; none for the four of the settings.
     """
     chosen = relearn.RelearnSettings()
     changes: dict[str, Any] = {"methods": chosen.methods.with_signal(signal)}
@@ -194,13 +190,8 @@ def search_settings(
 ) -> dict[str, Any]:
     """Choose the settings of every arm on validation devices, and return the document.
 
-    Args:
-        out: run directory; an unfinished one is continued.
-        seed: seed of the world.
-        signal: correlation between a visible mark and being restricted.
-        methods: search for the other unlearning methods of `compare_methods` instead of the arms.
-        workers: training processes; None for the number of cores, at most 2.
-        progress: called after each step.
+    `methods` searches for the other unlearning methods of `compare_methods` instead of the arms; see `run_demo` for
+    the other arguments.
     """
     starts = methods_settings.OTHER_STARTS if methods else settings.STARTS
     chosen = settings.study_settings((), signal).model_copy(update={"models": starts})

@@ -154,13 +154,7 @@ def train_and_save(
     Args:
         model: model directory, adapter directory or hub id.
         files: the training and test data.
-        config: all settings.
-        out: the new model directory.
-        work: directory for caches, checkpoints and log; None for `out` with the suffix ".work".
-        adapter_only: write the adapter instead of the whole model.
-        revision: commit of a hub id.
-        trust_remote_code: run code of the model's repository.
-        progress: called after each step.
+        revision, trust_remote_code: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
     from unmirage.align.card import model_card

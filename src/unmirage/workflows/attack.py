@@ -35,24 +35,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackRequest:
-    """Settings of an attack.
+    """Settings of an attack; see `unmirage.attack` for those that are not listed.
 
     Attributes:
         file: the data.
-        model: where the model is from, to compare its training data; "" for unknown.
-        name: name of the model in messages.
-        kinds: kinds of attack.
-        words: words by kind; the audit suggests missing ones.
-        audit: saved audit that suggests words; None audits the data.
-        search_result: file of a search result that gives a word.
-        queries: files of prebuilt queries, by kind.
-        write: files to write the queries to, by kind, in VLGuard's format.
+        model, name: where the model is from, to compare its training data ("" for unknown); and its name in messages.
         settings: fields of `AttackConfig` except kinds, words and `stop_at_first_success`.
-        until_success: judge; a sample's shots end at the first one that it counts as a success. None asks all shots.
-        limit, seed: maximum number of samples, and seed of the draw.
-        rewriter, cache: the rewriter or its name, and the cache file for a server's rewrites.
-        encoder: folder of a sentence encoder that also checks the meaning of rewrites.
-        endpoint: settings of servers; None values were not given.
+    cache: cache file for a server's rewrites.
     """
 
     file: SampleFile
@@ -167,10 +156,7 @@ def run_attack(
     Args:
         load: returns the model.
         plan: the queries.
-        out: run directory; an unfinished run is resumed, and several models can share one.
-        max_new_tokens: maximum new tokens per response.
-        batch_size: queries per batch; None for the largest batch that fits in memory.
-        progress: called after each response.
+        out, max_new_tokens, batch_size, progress: as for `unmirage.attack`.
     """
     from unmirage.evaluate.until_success import ask_until_success
     from unmirage.models import GenerationConfig, ask

@@ -31,10 +31,8 @@ class PrepareRequest:
 
     Attributes:
         data, general: the data files.
-        answers_from: models, as specified by the user.
-        judge: the judge, as specified by the user.
-        config: fields of `PrepareConfig`.
-        generation: fields of `GenerationConfig`.
+        answers_from, judge: models and judge, as specified by the user.
+        config, generation: fields of `PrepareConfig` and of `GenerationConfig`.
         endpoint: settings of servers; None values were not given.
         cache: cache file for a server's scores; None disables it.
     """
