@@ -60,12 +60,8 @@ class RelearnStudy:
     def __init__(self, methods: MethodsStudy, settings: RelearnSettings, progress: Progress) -> None:
         self.methods = methods
         self.settings = settings
+        self.seed = methods.study.seed  # of the world, of the training and of the attacks
         self._progress = progress
-
-    @property
-    def seed(self) -> int:
-        """Return the seed of the world, of the training and of the attacks."""
-        return self.methods.study.seed
 
     def complete(self, models: Sequence[str] = ()) -> None:
         """Build and query the missing variants of `models`; by default, of all models of the settings."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.config import SearchConfig, opening_with, too_small
+from unmirage.attack.search.config import SearchConfig, opening_with
 from unmirage.attack.search.measure import Meter
+from unmirage.errors import UserError
 from unmirage.records import Query, Sample
 
 Ranked = list[tuple[str, float]]
@@ -120,7 +121,10 @@ def first_order(
     each = steps + candidates
     used = samples[: config.budget // each]
     if not used:
-        raise too_small(config.budget, each, f"for {candidates} candidates and {steps} gradients on one query")
+        raise UserError(
+            f"budget: {config.budget} is too small for {candidates} candidates and {steps} gradients on one query; "
+            f"valid: {each} or more"
+        )
     best, tried = start, dict[str, float]()
     for step in range(steps):
         scores = gradient([opening_with(sample, best, config.form, config.kind) for sample in used])
