@@ -37,11 +37,7 @@ class RelearnSettings(BaseModel):
 
     Attributes:
         methods: settings of the models, whose rows are those of `unmirage study methods`.
-        models: names of the attacked rows.
-        data: names of the fine-tuning data.
         samples: numbers of fine-tuning samples; 0 is the model itself.
-        relearning: settings of the fine-tuning.
-        temperature: temperature of the sampled responses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

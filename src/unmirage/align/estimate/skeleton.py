@@ -92,7 +92,6 @@ def rendered(
         processor, collator: those of the run.
         wants: outputs of the policy that the method needs on this stream. A token has loss if the method uses its
             log-probability or its representation.
-        count: number of rows.
     """
     last = len(samples) - 1
     chosen = sorted({round(number * last / max(1, count - 1)) for number in range(count)})

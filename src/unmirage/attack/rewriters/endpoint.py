@@ -111,7 +111,6 @@ class EndpointRewriter:
     """Requests rewrites from a language model, several queries at a time.
 
     Args:
-        chat: the model.
         check: what a rewrite must keep of the query; rewrites by rules must pass it too.
         cache: file that caches the model's rewrites, so that an interrupted run can resume; None disables it.
     """

@@ -30,8 +30,6 @@ def plan_rounds(words: int, queries: int, budget: int, top: int) -> list[Round]:
     """Return the rounds that use as much of the budget as possible; [] if it does not cover all words.
 
     Args:
-        words: number of words.
-        queries: number of available queries.
         budget: maximum evaluations of one word on one query.
         top: number of words at the end.
     """
@@ -51,8 +49,6 @@ def successive_halving(words: Sequence[str], samples: Sequence[Sample], config: 
     Args:
         words: candidates; if the budget is too small to halve them, a random subset is used.
         samples: in random order; the first ones are used first.
-        config: budget, form, seed and direction of the search.
-        meter: measures and counts queries.
     """
     chosen = drawn(words, len(samples), config)
     rounds = plan_rounds(len(chosen), len(samples), config.budget, config.top)
@@ -112,8 +108,6 @@ def first_order(
         tokens: the single token for each word; see `word_tokens`.
         start: word of the first gradient.
         samples: in random order; the budget limits how many are used.
-        config: budget, candidates, steps, form and direction of the search.
-        gradient: scores all tokens.
         meter: measures and counts queries; a gradient counts as one query per query.
     """
     candidates = min(config.candidates, len(tokens))

@@ -49,7 +49,6 @@ class EndpointSpec:
 
     Attributes:
         url: base URL, without "/chat/completions" and without credentials.
-        model: name of the model on the server.
     """
 
     url: str
