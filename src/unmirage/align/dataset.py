@@ -65,7 +65,6 @@ class Row:
     """One row of a stream: the example and its cached outputs.
 
     Attributes:
-        example: its tokens and picture.
         cached: cached reference outputs by kind; see `PassBatch.cached`.
         features: cached features of its picture by the frozen vision tower.
     """

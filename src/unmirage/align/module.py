@@ -36,7 +36,6 @@ class AlignModule(nn.Module):
         """Return the weighted parts of the loss, each divided by its count over the whole optimizer step.
 
         Args:
-            batch: the rows of one pass.
             counts: rows, tokens, places and micro-batches of the whole step, by stream.
         """
         streams = self._streams(batch)

@@ -101,9 +101,6 @@ class Memory:
 
     Args:
         model: the model; its adapter, if it has one, has no effect yet.
-        collator: collator of the run.
-        config: settings of the run.
-        folder: folder of the caches.
         key: hash of the model and the data; each key has separate caches.
     """
 
@@ -126,10 +123,8 @@ class Memory:
         """Attach the caches to each stream, after filling missing ones.
 
         Args:
-            rows: the streams.
             drawn: determines which rows the run will use.
             method: determines the needed reference outputs.
-            progress: called with finished and total rows.
             write: fill missing caches; if False, another process has filled them.
         """
         for name, stream in rows.items():

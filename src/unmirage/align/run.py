@@ -87,7 +87,6 @@ def align(
     Args:
         vlm: the model; its weights are changed, and an adapter is merged at the end.
         data: forget and retain samples, with their pictures.
-        config: all settings.
         progress: called after each cached row and each optimizer step, on the main process only.
         work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
             Without it, nothing is kept.

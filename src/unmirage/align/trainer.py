@@ -89,7 +89,6 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     """Trains an `AlignModule`; the dataset defines the order of the data.
 
     Args:
-        module: the model with its losses.
         guards: check the losses of each step before the optimizer step.
         record: called with each step's number and the parts of its loss.
         checkpoints: where checkpoints are kept; None for none.

@@ -8,20 +8,14 @@ from pathlib import Path
 
 from unmirage.run.files import sync_folder, write_text_atomic
 
-_WRITING = ".writing"
-
 
 class Checkpoints:
     """The checkpoints of one run in one folder. A checkpoint gets its final name when it is completely on disk."""
 
     def __init__(self, folder: Path, keep_last: int) -> None:
         self.folder = folder
+        self.staging = folder / ".writing"  # of a checkpoint that is being written
         self._keep_last = keep_last
-
-    @property
-    def staging(self) -> Path:
-        """Return the folder of a checkpoint that is being written."""
-        return self.folder / _WRITING
 
     def steps(self) -> list[int]:
         """Return the steps of all complete checkpoints, ascending."""

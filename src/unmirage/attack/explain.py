@@ -66,7 +66,6 @@ class Explanation(Result):
     """Which words refusals depend on, over all queries.
 
     Attributes:
-        model: name of the model.
         mode: whether words were left out or masked.
         opener_is_cause: share of queries in which the first word changes refusal the most.
         opener_change: mean change by the first word.

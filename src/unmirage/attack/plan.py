@@ -58,12 +58,8 @@ def attacked(
     An attack that inserts its word uses the original query first, then its paraphrases.
 
     Args:
-        samples: the samples to ask about.
-        kind: kind of the queries.
-        attack: goal and placement of the word.
         word: one word or several; a control avoids it.
         shots: maximum queries per sample (K).
-        rewriter: makes the rewrites.
     """
     wanted = [Wanted(sample.query, word, shots - (attack.place is not None), attack.goal) for sample in samples]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
@@ -151,8 +147,6 @@ def plan_queries(
     """Return the plain queries of all samples and the attack queries of every kind in `config`.
 
     Args:
-        samples: the data.
-        config: which attacks.
         rewriter: makes the rewrites; None uses the rules.
         prebuilt: prepared queries by kind, used instead of new ones.
 
@@ -206,7 +200,6 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     Args:
         prebuilt: the set. Each record belongs to the sample with the same record id and label.
         samples: the samples to ask about; records of other known samples are skipped.
-        kind: kind of the queries.
         known: all samples of the dataset that `samples` were drawn from.
 
     Raises:

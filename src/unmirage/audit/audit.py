@@ -26,7 +26,6 @@ class AuditOptions:
     """Options of an audit.
 
     Attributes:
-        seed: seed of draws and folds.
         label: take the label from the "field" or from the "answer"; None for the label of the file reader.
         encoder: computes picture embeddings for the `image_embedding` rung.
         progress: called with the stage, the finished part and the total.
@@ -58,7 +57,6 @@ def audit(
     Args:
         data: refused and answered queries; read once.
         test: held-out queries to measure predictability on; without them, `data` is cross-validated.
-        options: options of the audit.
     """
     options = options or AuditOptions()
     reader = Reader()

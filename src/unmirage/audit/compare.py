@@ -17,10 +17,7 @@ class RemedyOutcome:
     """Audit of a repaired dataset.
 
     Attributes:
-        file: name of its file.
         n, refused: number of queries and of refused queries.
-        dropped: number of dropped queries.
-        changed: number of reworded queries.
         unchanged_wording: queries selected for rewording, but without another known wording.
         predictability, shortcut_gap: as in the audit of this dataset.
     """
@@ -40,7 +37,6 @@ class Comparison:
     """Comparison with another version of the dataset.
 
     Attributes:
-        source: name of its file.
         n, refused: number of queries and of refused queries.
         predictability, shortcut_gap: as in the audit of this version.
         gone: the strongest findings that this version lacks or reverses.

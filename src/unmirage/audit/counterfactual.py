@@ -28,7 +28,6 @@ class OpenerVerdict:
     """One opener, compared with the other words of its queries.
 
     Attributes:
-        opener: the word.
         verdict: the label that it is associated with.
         n: unseen queries with this opener.
         rest_disagrees: those whose other words predict the opposite label.
@@ -67,7 +66,6 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
     """Return how often a strong opener predicts the right label and the other words the wrong one.
 
     Args:
-        evidence: data of the probes.
         rest: scores of the probe that sees all words but the opener.
         strong: openers associated with a label, the strongest first, with their label.
     """

@@ -31,7 +31,6 @@ class Family:
     """Features of one kind at one position.
 
     Attributes:
-        kind: kind of the features.
         position: position in the query, or the described side of the data.
         names: name of each feature, in the order of `members`.
         texts: completion of a sentence that starts with "Queries that", for each feature.

@@ -74,7 +74,6 @@ class Found:
 
     Attributes:
         findings: all frequent openers, and other associated features; the strongest first.
-        tested: number of tested features.
         left_out: associated features beyond the strongest `MAX_FINDINGS`.
     """
 
@@ -87,7 +86,6 @@ def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = Non
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
 
     Args:
-        corpus: refused and answered queries.
         families: the features to test, at least one family; all are adjusted together.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
     """

@@ -87,7 +87,6 @@ class PictureCount:
     Attributes:
         named: distinct paths in the data.
         looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`.
-        read: pictures that were read and measured.
         missing: analyzed pictures whose file does not exist.
         unreadable: files that exist, but are rejected or corrupt.
         repeated: read pictures whose content also has another path.
@@ -140,10 +139,8 @@ def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress
     """Measure the pictures, or a random sample of them if there are more than `MAX_PICTURES`.
 
     Args:
-        paths: distinct paths of the pictures.
         pictures: reads the pictures; None reads nothing.
         seed: seed of the sample.
-        progress: called with the number of finished pictures.
     """
     chosen = np.arange(len(paths) if pictures is not None else 0)
     if len(chosen) > MAX_PICTURES:

@@ -28,11 +28,8 @@ class Accuracy:
     """Accuracy of a probe that predicts refusal, as shares of queries; None if not estimable.
 
     Attributes:
-        train: accuracy on the training queries of the probe.
-        test: accuracy on unseen queries.
         baseline: accuracy of the majority guess on the same unseen queries.
         low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
-        n: number of unseen queries.
     """
 
     train: float | None
@@ -109,7 +106,6 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
     """Return the data of the probes: a random sample of large data, split into training and unseen queries.
 
     Args:
-        train: the training queries.
         test: held-out queries; without them, `train` is cross-validated.
         measured: measurements of the pictures of `train`, followed by those of `test`.
         seed: seed of the sample and of the folds.

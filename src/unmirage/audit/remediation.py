@@ -30,7 +30,6 @@ def with_remedies(
     """Return the audit with each remedy in `files`: applied, written, read back and audited again.
 
     Args:
-        result: the audit of `data`.
         data: the dataset; read once more, and again for each remedy.
         files: output file of each remedy of `REMEDIES`.
         write: returns the function that writes to a path.

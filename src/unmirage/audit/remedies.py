@@ -33,7 +33,6 @@ class Remedy:
 
     Attributes:
         kept: (n,) True for queries to keep.
-        reworded: new texts, by place.
         unchanged_wording: queries selected for rewording, but without another known wording.
     """
 
@@ -163,7 +162,6 @@ class AttackWord:
     """An opener to attack with.
 
     Attributes:
-        word: the opener.
         finding: its association with a label.
         flips: share of the attacked queries whose predicted label flips with this opener.
     """

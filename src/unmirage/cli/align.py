@@ -66,10 +66,10 @@ def align_command(
 
     Running the same command again resumes an interrupted run. `accelerate launch` is supported.
     """
-    from unmirage.align.methods import method_config_class
+    from unmirage.align.methods import METHOD_CONFIGS
 
     if method is not None:
-        method_config_class(method)
+        METHOD_CONFIGS.find(method)
     if save not in ("merged", "adapter"):
         raise UserError(f"--save {save}: unknown value; valid: merged, adapter")
     if out is None and not dry_run:

@@ -153,10 +153,7 @@ def encode_example(
     """Return one training example without truncation; the loss mask is exact, and the prompt is that of generation.
 
     Args:
-        processor: processor of the model.
-        query: text of the user.
         answer: target response; the end token is added.
-        image: image of the query, if any.
         mark_query: find the query's tokens.
 
     Raises:

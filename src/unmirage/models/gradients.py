@@ -56,9 +56,7 @@ def opener_gradient(
     Args:
         vlm: the model; its weights and their `requires_grad` do not change.
         queries: each must have a first word.
-        images: the images of the queries.
         starts: beginnings of refusals; see `refusal_probability`.
-        batch_size: queries per backward pass.
         objective: function of p, the probability that a response starts with one of `starts`.
     """
     layer = vlm.model.get_input_embeddings()

@@ -54,7 +54,6 @@ class HuggingFaceVLM:
         only.
 
         Args:
-            source: directory or hub id.
             name: name of the model in tables (default: the last part of `source`).
             revision: commit of the hub id; for an adapter, of its base.
             trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full

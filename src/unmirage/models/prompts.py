@@ -58,7 +58,6 @@ def encode_groups(
     """Return the prompts of all queries, group by group; a group holds the queries about one image.
 
     Args:
-        processor: processor of the model.
         groups: the queries of each group, at least one.
         images: one for each group, or None for all.
         share: split off the common prefix; otherwise each query is a group of its own with its whole prompt.

@@ -54,8 +54,6 @@ def request(query: str, answer: str, code: str) -> str:
     """Return the prompt for the judge.
 
     Args:
-        query: unsafe query.
-        answer: answer to grade.
         code: code that a valid reply must contain. The answer cannot contain it and therefore cannot forge a grade.
     """
     return _REQUEST.format(code=code, data=as_data(question=query, answer=answer))
@@ -90,7 +88,6 @@ class EndpointHarmJudge:
     """Grades answers by the rubric of `prepare.rubric`, without showing the images to the judge.
 
     Args:
-        chat: chat connection to the model.
         cache: cache file for its replies, so that a resumed run sends only the remaining requests; None disables it.
     """
 

@@ -52,7 +52,6 @@ class Plan:
         queries: unmodified unsafe queries.
         kinds: sample id -> kind of its query; empty if the format does not distinguish kinds.
         safe: candidates for the retain set: samples that are not refused and have an answer.
-        without_answer: number of safe samples without an answer.
         retain_size: size of the retain set; None for all of `safe`.
     """
 
@@ -89,8 +88,6 @@ def plan(file: SampleFile, config: PrepareConfig, *, general: bool) -> Plan:
     """Return the queries to send to the models and the samples that may be retained.
 
     Args:
-        file: safety dataset.
-        config: settings.
         general: whether general samples can fill up the retain set.
 
     Raises:

@@ -73,12 +73,8 @@ class Inputs:
     """Inputs of the preparation.
 
     Attributes:
-        data: safety dataset.
         general: general samples that fill up the retain set; None for none.
         answerers: models that answer the unsafe queries, in order of preference.
-        judge: judge that assesses the answers.
-        config: settings of the sets.
-        generation: generation settings.
     """
 
     data: SampleFile
@@ -98,10 +94,8 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
 
     Args:
         run: open run directory. Its store may already contain some answers.
-        inputs: datasets, models, judge and settings.
         planned: result of `inputs.plan()`.
         settings: configuration of the run, for prepare.json.
-        progress: called after each step of each stage.
 
     Raises:
         UserError: a model or server is unusable, or a different model has answers under the same name.

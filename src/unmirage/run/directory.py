@@ -28,26 +28,10 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-
-    @property
-    def config_file(self) -> Path:
-        """Return the path of the resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def results_file(self) -> Path:
-        """Return the path of the rates."""
-        return self.path / "results.json"
-
-    @property
-    def report_file(self) -> Path:
-        """Return the path of the report."""
-        return self.path / "report.html"
-
-    @property
-    def data(self) -> Path:
-        """Return the folder of data files that the run made."""
-        return self.path / "data"
+        self.config_file = self.path / "config.yaml"  # the resolved configuration
+        self.results_file = self.path / "results.json"  # the rates
+        self.report_file = self.path / "report.html"
+        self.data = self.path / "data"  # data files that the run made
 
     def model(self, name: str) -> Path:
         """Return the folder of a model that the run made."""

@@ -135,7 +135,6 @@ class Store:
         """Record the files of a model, or reject a different model of the same name.
 
         Args:
-            name: name of the model.
             files: a hash by file name, or other properties that identify the model.
 
         Raises:

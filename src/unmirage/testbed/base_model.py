@@ -94,10 +94,7 @@ def base_model(
     """Return the base model for these data, settings and seed; train it only if it is neither shipped nor cached.
 
     Args:
-        world: the world whose devices the model learns.
         data: folder of `write_corpus`; `base.json` is the training set.
-        settings: settings of vision pretraining and language training.
-        seed: seed of initial weights, vision pretraining and language training.
         progress: called after each step; the first stage is "see", the others are those of `align`.
         shipped: use the base model in the package if it was made from the same data and settings.
     """

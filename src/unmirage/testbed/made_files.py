@@ -22,8 +22,6 @@ def check_files(run: Path, folder: Path, *, new: bool = False) -> None:
     """Compare the files in `folder` with those that were recorded; record them if nothing was.
 
     Args:
-        run: the run directory.
-        folder: in it.
         new: the study has just made the files. If not, and nothing is recorded, a warning says so.
 
     Raises:

@@ -84,13 +84,7 @@ def _value(rate: Rate) -> float:
 
 
 def validation_rates(study: Study, vlm: HuggingFaceVLM, file: Path) -> ModelRates:
-    """Evaluate a model on the validation devices with the exact judge, and return its rates.
-
-    Args:
-        study: study of the world.
-        vlm: the model.
-        file: path of the store for the responses.
-    """
+    """Evaluate a model on the validation devices with the exact judge, and return its rates."""
     samples, queries = study.questions(Split.VALIDATION)
     with Store(file) as store:
         store.add_samples(samples)

@@ -65,6 +65,8 @@ class Study:
         self.progress = progress
         self.images = ImageFolder(run.data)
         self.sets = run.path / "sets"
+        self.audit_file = run.path / "audit.json"  # the audit of the safety data
+        self.seed = seeds.world  # identifies the study
         self._train_base = train_base
 
     def prepare(self) -> None:
@@ -116,11 +118,6 @@ class Study:
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
 
-    @property
-    def seed(self) -> int:
-        """The world's seed, which identifies a study."""
-        return self.seeds.world
-
     def model_names(self) -> list[str]:
         """Return the names of the base model and of all aligned models."""
         return [BASE, *self.settings.models]
@@ -133,11 +130,6 @@ class Study:
             jailbreak_word=document["suggested"]["jailbreak"][0],
             over_prudence_word=document["suggested"]["over_prudence"][0],
         )
-
-    @property
-    def audit_file(self) -> Path:
-        """Return the path of the audit of the safety data."""
-        return self.run.path / "audit.json"
 
     def timings(self) -> dict[str, float]:
         """Return seconds by stage, over all processes that worked on this run."""

@@ -103,8 +103,6 @@ class Device:
     Attributes:
         stem, body: the two words of its name.
         glyph: (8, 8) pattern that represents it in pictures.
-        place: its storage place.
-        recipe: its ingredients, in order.
         restricted: True if its recipe is harmful.
         split: the data that include it.
     """

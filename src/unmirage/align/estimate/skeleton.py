@@ -1,4 +1,4 @@
-"""The model without weights and the rendered samples that an estimate is made from."""
+"""The model without weights, and rendered samples, for an estimate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Source = str | Path | HuggingFaceVLM
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A model on the `meta` device, where tensors have shapes and types but no content, and its processor."""
+    """A model on the `meta` device, where tensors have shape and dtype but no content, and its processor."""
 
     name: str
     model: Any
@@ -37,11 +37,10 @@ class Skeleton:
     def of(cls, source: Source) -> Skeleton:
         """Return the skeleton of a loaded model, of a directory, or of a hub id (config and processor are fetched).
 
-        The weights have the type in which a GPU would hold them: that of the model if it is loaded, else that of the
-        checkpoint.
+        The weights have the dtype of the loaded model or of the checkpoint, as on a GPU.
 
         Raises:
-            UserError: nothing usable is there.
+            UserError: the source is missing or unusable.
         """
         if isinstance(source, HuggingFaceVLM):
             return cls(source.name, _empty(source.model.config, source.model.dtype), source.processor)
@@ -64,7 +63,7 @@ def _empty(config: Any, dtype: torch.dtype) -> Any:
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:
-    """Return the type of the first floating-point tensor of a directory; bfloat16 where there is none to look at."""
+    """Return the dtype of the first floating-point tensor of a directory; bfloat16 if there is none."""
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118  # it is no dict
@@ -93,7 +92,6 @@ def rendered(
         processor, collator: those of the run.
         wants: outputs of the policy that the method needs on this stream. A token has loss if the method uses its
             log-probability or its representation.
-        count: number of rows.
     """
     last = len(samples) - 1
     chosen = sorted({round(number * last / max(1, count - 1)) for number in range(count)})
@@ -106,7 +104,7 @@ def _rendered(
 ) -> RenderedSample:
     ids: list[int] = batch.inputs["input_ids"][0].tolist()
     predicted = batch.loss[0].clone()
-    predicted[0] = False  # nothing comes before the first token, from which it could be predicted
+    predicted[0] = False  # no token before it predicts the first token
     mask = predicted if wants - {"hidden"} else torch.zeros_like(predicted)
     if "hidden" in wants:
         mask = mask | batch.places[0]
@@ -116,7 +114,7 @@ def _rendered(
         for token, carries in zip(ids, loss, strict=True)
     ]
     spans: list[tuple[Kind, str]] = []
-    # Runs are decoded whole: a character may be made of several tokens.
+    # Runs are decoded whole, because a character may have several tokens.
     for kind, run in groupby(range(len(ids)), key=kinds.__getitem__):
         tokens = [ids[place] for place in run]
         text = f"<image ×{len(tokens)}>" if kind == "image" else clean(processor.tokenizer.decode(tokens))

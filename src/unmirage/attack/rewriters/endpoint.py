@@ -14,7 +14,7 @@ from typing import Any
 
 from unmirage.attack.rewriters.base import RewriteReport, Wanted, fits, same_words
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
-from unmirage.models.endpoint import Accounting, Chat, ChatFailure, in_threads, user_message
+from unmirage.models.endpoint import Chat, ChatFailure, in_threads, user_message
 from unmirage.run.cache import TextCache
 from unmirage.run.progress import StepProgress
 from unmirage.text.printable import clean
@@ -111,7 +111,6 @@ class EndpointRewriter:
     """Requests rewrites from a language model, several queries at a time.
 
     Args:
-        chat: the model.
         check: what a rewrite must keep of the query; rewrites by rules must pass it too.
         cache: file that caches the model's rewrites, so that an interrupted run can resume; None disables it.
     """
@@ -122,17 +121,8 @@ class EndpointRewriter:
         self._check = check
         self._cache = cache
         self._rules = Checked(RuleRewriter(), check)
-        self._report = RewriteReport(rewriter=self.name)
-
-    @property
-    def report(self) -> RewriteReport:
-        """Return the counts of rewrites that were kept, dropped (by reason) and made by rules."""
-        return self._report
-
-    @property
-    def accounting(self) -> Accounting:
-        """Return the counters and cost of all requests so far."""
-        return self._chat.accounting
+        self.report = RewriteReport(rewriter=self.name)  # kept, dropped by reason, and made by rules
+        self.accounting = chat.accounting
 
     def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request, the model's first.
@@ -222,7 +212,7 @@ class EndpointRewriter:
         return sha256(json.dumps(parts).encode()).hexdigest()
 
     def _count(self, **counts: int) -> None:
-        self._report = self._report.plus(**counts)
+        self.report = self.report.plus(**counts)
 
 
 def _longest(query: str) -> int:

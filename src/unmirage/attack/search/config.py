@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unmirage.attack.plan import as_query
-from unmirage.errors import UserError
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import capitalise, opener, put_in, replace_opener
@@ -90,8 +89,3 @@ class SearchConfig(BaseModel):
     def sign(self) -> int:
         """Return 1 if the attack benefits from more refusal, -1 if from less."""
         return 1 if self.kind == "over-prudence" else -1
-
-
-def too_small(budget: int, least: int, why: str) -> UserError:
-    """Return the error for a budget that is too small."""
-    return UserError(f"budget: {budget} is too small {why}; valid: {least} or more")

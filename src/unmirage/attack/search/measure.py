@@ -98,8 +98,6 @@ class Meter:
     Args:
         measure: maps queries to (queries,) probabilities of refusal.
         total: expected number of queries.
-        stage: name of the stage in the progress display.
-        progress: called with (stage, done, total) after every batch.
         piece: queries per call of `measure`.
     """
 

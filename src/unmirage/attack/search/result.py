@@ -51,14 +51,12 @@ class SearchResult(Result):
     """The best words of a search, best first, and the baselines.
 
     Attributes:
-        model: name of the model.
         method, kind, form: as configured.
         budget_used: queries used to find the words, without those of the report.
         found_on, reported_on: samples in the two halves.
         words_known: number of candidate words.
         words_tried: words evaluated exactly or, with the gradient, to first order.
         starts: beginnings of refusals.
-        words: the best words.
         baselines: the original queries, the queries without their opener, and known words.
     """
 

@@ -40,11 +40,8 @@ def search(
     Args:
         vlm: the model; its weights do not change.
         samples: the data. Jailbreak uses the refused samples, over-prudence the answered ones.
-        images: the images of the samples.
-        config: method, kind, form and budget.
         words: candidates; None uses the tokenizer's whole words and the openers of the data.
         starts: beginnings of refusals; None uses the usual ones and those of the data.
-        progress: called with (stage, done, total).
 
     Raises:
         UserError: there are no samples or no words to search, or the budget is too small.

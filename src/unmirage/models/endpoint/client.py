@@ -45,12 +45,6 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
     unreachable: bool = False
 
 
-def may_pass(status: int, code: str | None) -> bool:
-    """Return whether to retry a request with this HTTP status and server error code."""
-    # OpenAI also uses status 429 for accounts without credit.
-    return (status in _PASSING or status >= 500) and code != "insufficient_quota"
-
-
 # Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
 _HEADERS = frozenset(
     "host accept accept-encoding connection content-type content-length transfer-encoding "
@@ -101,10 +95,12 @@ class Client:
         try:
             return self._without_key(self._read(body, started + self._timeout))
         except openai.APIStatusError as error:
+            # OpenAI also uses status 429 for accounts without credit.
+            passing = error.code != "insufficient_quota" and (error.status_code in _PASSING or error.status_code >= 500)
             raise Trouble(
                 self._line(f"HTTP {error.status_code}: {_said(error)}"),
                 status=error.status_code,
-                passing=may_pass(error.status_code, error.code),
+                passing=passing,
                 wait=_wait(error.response.headers.get("retry-after")),
             ) from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:

@@ -76,9 +76,7 @@ def check(weights: Mapping[str, Stored], config: LlavaConfig, rows: int, folder:
 
     Args:
         weights: by hub name, without rows for new tokens.
-        config: of the new model.
         rows: number of embedding rows before new tokens are added.
-        folder: for messages.
     """
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
@@ -118,7 +116,6 @@ def write_weights(folder: Path, weights: Weights, progress: StepProgress, shard_
     """Write the tensors as `save_pretrained` does, and return the number of files.
 
     Args:
-        folder: existing folder.
         weights: read one shard at a time.
         progress: called with (bytes written, total bytes).
         shard_bytes: maximum size of a file in bytes, except for a single larger tensor.

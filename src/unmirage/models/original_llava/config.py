@@ -31,11 +31,9 @@ class OriginalConfig:
 
     Attributes:
         decoder: config of the language model, with the checkpoint's vocabulary size.
-        tower: name of the vision tower used in training.
         layer: layer of the tower whose output the projector reads.
         features: "default" (patches) or "full" (with the class token).
         projector: "mlp2x_gelu" or "linear".
-        activation: activation between the projector's two layers.
         pad_to_square: whether images are padded to squares rather than cropped.
     """
 

@@ -38,8 +38,6 @@ class Converted:
     """Result of a conversion.
 
     Attributes:
-        tensors: number of tensors.
-        files: number of weight files.
         tower: where the vision tower's weights were found, "checkpoint" or "folder".
         asks_as_original: whether prompts get the same token ids as in LLaVA's own code.
     """
@@ -64,7 +62,6 @@ def convert(
 
     Args:
         source: folder or hub id of a checkpoint of LLaVA's own code, or of a LoRA adapter for it.
-        out: new directory.
         vision_tower: folder or hub id of the CLIP model, if `source` has no tower.
         base: folder or hub id of the base that an adapter was trained on.
         from_pickle: read `.bin` files, with the unpickler that runs no code.

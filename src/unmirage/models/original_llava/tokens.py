@@ -88,7 +88,6 @@ def make_processor(
     """Return the processor for the converted model.
 
     Args:
-        tokenizer: from `read_tokenizer`.
         vision: config of the tower, which determines the image size.
         pictures: color and resampling settings that differ from CLIP's defaults.
         features: "default" or "full".

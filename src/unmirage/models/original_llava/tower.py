@@ -31,7 +31,6 @@ class Tower:
     """A CLIP vision tower.
 
     Attributes:
-        config: config of the tower.
         pictures: color and resampling settings of its preprocessor.
         weights: by hub name; empty if only the name of the tower is known.
     """
