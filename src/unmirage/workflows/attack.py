@@ -41,7 +41,7 @@ class AttackRequest:
         file: the data.
         model, name: where the model is from, to compare its training data ("" for unknown); and its name in messages.
         settings: fields of `AttackConfig` except kinds, words and `stop_at_first_success`.
-    cache: cache file for a server's rewrites.
+        cache: cache file for a server's rewrites.
     """
 
     file: SampleFile
