@@ -258,8 +258,7 @@ def calibrate(
         progress: called while responses are judged.
         endpoint: settings of the judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.evaluate.calibration import measure, read_labelled, to_json
-    from unmirage.run.files import write_json_atomic
+    from unmirage.evaluate.calibration import measure, read_labelled
     from unmirage.workflows.models import make_judges
 
     answers = read_labelled(Path(labelled))
@@ -267,7 +266,7 @@ def calibrate(
     told = progress or silent
     found = measure(made, answers, lambda done, total: told(f"judge {made.name}", done, total))
     if out is not None:
-        write_json_atomic(Path(out), to_json(found))
+        found.save(out)
     return found
 
 

@@ -9,8 +9,7 @@ from unmirage.api.arguments import PathLike, Progress, local_model, opened, sile
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import Explanation
-    from unmirage.attack.search import SearchResult
+    from unmirage.attack.documents import Explanation, SearchResult
     from unmirage.data import SampleFile
     from unmirage.models import HuggingFaceVLM
 

@@ -128,7 +128,7 @@ def audit_command(
     _show(result, as_json=as_json, html=html, csv=csv)
     if failed:
         raise failed
-    broken = broken_gate(fail_if, result.to_json()) if fail_if else None
+    broken = broken_gate(fail_if, result.to_dict()) if fail_if else None
     unread = _unread(result, read)
     if unread:
         err.print(f"some data could not be read: {'; '.join(unread)}", markup=False, soft_wrap=True)
@@ -170,7 +170,7 @@ def _show(result: AuditResult, *, as_json: bool, html: Path | None, csv: Path | 
     from unmirage.report.audit_page import findings_csv, render_audit_page
     from unmirage.run.files import write_text_atomic
 
-    document = result.to_json()
+    document = result.to_dict()
     # Print before writing files, so that a full disk does not lose the output.
     if as_json:
         print_json(document)

@@ -23,11 +23,11 @@ from unmirage.cli.options import (
     plain,
 )
 from unmirage.cli.progress import StageProgress
-from unmirage.report.formatting import with_interval
 from unmirage.run.files import check_targets, naming
+from unmirage.text.formatting import with_interval
 
 if TYPE_CHECKING:
-    from unmirage.evaluate.calibration import Calibration, JudgeCalibration
+    from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.records import Rate
 
 
@@ -52,8 +52,7 @@ def calibrate_command(
 ) -> None:
     """Compare JUDGE with human labels: sensitivity and specificity, with intervals."""
     from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.calibration import measure, read_labelled, to_json
-    from unmirage.run.files import write_json_atomic
+    from unmirage.evaluate.calibration import measure, read_labelled
     from unmirage.workflows.models import make_judges
 
     endpoint = endpoint_options(
@@ -76,12 +75,11 @@ def calibrate_command(
     )
     with StageProgress(lines=False) as progress:
         found = measure(made, answers, lambda done, total: progress(f"judge {made.name}", done, total))
-    document = to_json(found)
     if out_file is not None:
         with naming(out_file):
-            write_json_atomic(out_file, document)
+            found.save(out_file)
     if json_output:
-        print_json(document)
+        print_json(found.to_dict())
     else:
         _print(found)
     _end(found, out_file)
@@ -99,7 +97,7 @@ def _print(found: JudgeCalibration) -> None:
     table.add_column("specificity", justify="right")
     for verdict, one in found.verdicts.items():
         table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
-    out.print(f"{plain(found.judge)}, {_first(found).n} labeled responses", markup=False)
+    out.print(f"{plain(found.judge)}, {found.n} labeled responses", markup=False)
     out.print(table)
 
 
@@ -109,14 +107,10 @@ def _cell(rate: Rate) -> str:
     return f"{with_interval(rate.value, rate.low, rate.high)} {rate.k:g}/{rate.n}"
 
 
-def _first(found: JudgeCalibration) -> Calibration:
-    return next(iter(found.verdicts.values()))
-
-
 def _end(found: JudgeCalibration, out_file: Path | None) -> None:
-    one = _first(found)
+    one = next(iter(found.verdicts.values()))
     invalid = one.sensitivity.invalid + one.specificity.invalid
     if out_file is not None:
         err.print(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}", markup=False, soft_wrap=True)
     if invalid:
-        fail(f"partial: {invalid} of {one.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)
+        fail(f"partial: {invalid} of {found.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)

@@ -81,7 +81,7 @@ def demo_command(
                     more.append(full(study))
         failures = [failure for study in studies for failure in study.failures()]
         results = summarise(studies)
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
             run.write_json(run.path / "full.json", {"seeds": more})
@@ -89,7 +89,7 @@ def demo_command(
         with naming(run.report_file):
             write_text_atomic(run.report_file, render_run_page(run))
     if json_output:
-        print_json(results.to_json())
+        print_json(results.to_dict())
     else:
         from unmirage.cli.rates_table import rates_table
 

@@ -170,11 +170,11 @@ def evaluate_command(
             progress=progress,
         )
     if json_output:
-        print_json(results.to_json())
+        print_json(results.to_dict())
     else:
         _print(results)
     err.print(f"Next: unmirage report {run.path}", markup=False, soft_wrap=True)
-    _check(results.to_json(), fail_if or (), junit)
+    _check(results.to_dict(), fail_if or (), junit)
     if missing := missing_of(run, results):
         fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
 
@@ -182,9 +182,9 @@ def evaluate_command(
 def _print(results: Results) -> None:
     from unmirage.cli.rates_table import notes, rates_table, scores_table
 
-    if results.suite is None or results.suite["purpose"] != "utility":
+    if results.suite is None or results.suite.purpose != "utility":
         out.print(rates_table(results, out.width))
-    if any(one.scores for one in results.details.values()):
+    if any(one.scores for one in results.models.values()):
         out.print(scores_table(results))
     for line in notes(results):
         out.print(line, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ from unmirage.text.printable import clean
 from unmirage.workflows.settings import readable
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import ExplainedQuery, Explanation
+    from unmirage.attack.documents import ExplainedQuery, Explanation
 
 _SHOWN = 12
 
@@ -62,7 +63,6 @@ def explain_command(
     from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
     from unmirage.run import existing_run
-    from unmirage.run.files import write_json_atomic
     from unmirage.text.refusals import starts_for
     from unmirage.workflows.models import load_local
 
@@ -82,11 +82,11 @@ def explain_command(
     starts = tuple(start) if start else starts_for(known)
     with StageProgress() as progress:
         found = explain(vlm, queries, file.pictures, starts, MODES[mode], progress, batch_size)
-    document = found.to_json() | {"data": str(file.source)}
+    found = replace(found, data=str(file.source))
     for path in filter(None, targets.values()):
-        write_json_atomic(path, document)
+        found.save(path)
     if json_output:
-        print_json(document)
+        print_json(found.to_dict())
     else:
         _print(found)
     if run is not None:
@@ -96,14 +96,14 @@ def explain_command(
 
 def _print(found: Explanation) -> None:
     share, opener, others = found.opener_is_cause, found.opener_change, found.others_change
-    if share.value is None or opener.value is None:
+    if share.value is None or opener is None:
         out.print("Not estimable: no query contains a word.")
         return
     mean = sum(query.p_refusal for query in found.queries) / len(found.queries)
     out.print(
         f"{found.model} refuses with probability {mean:.2f}. In {100 * share.value:.0f} % of {len(found.queries)} "
-        f"queries the first word has the largest effect; without it the probability falls by {opener.value:.2f}"
-        + (f", without any other word by {others.value:.2f}." if others.value is not None else "."),
+        f"queries the first word has the largest effect; without it the probability falls by {opener:.2f}"
+        + (f", without any other word by {others:.2f}." if others is not None else "."),
         markup=False,
     )
     for query in found.queries[:_SHOWN]:

@@ -70,10 +70,9 @@ def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tupl
 
 def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
     from unmirage.report.audit_page import render_audit_page
-    from unmirage.report.documents import RESULTS_SCHEMA
     from unmirage.run.files import read_json
 
     document = read_json(path)
-    if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:
+    if isinstance(document, dict) and document.get("schema") == "unmirage.results/1":
         raise UserError(f"{path}: is the results file of a run; give the run directory instead: {path.parent}")
     return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ from unmirage.workflows.settings import readable, resolve
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from unmirage.attack.search import SearchResult
+    from unmirage.attack.documents import Baseline, FoundWord, SearchResult
 
 
 def search_command(
@@ -69,7 +70,6 @@ def search_command(
     from unmirage.data import open_samples
     from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
-    from unmirage.run.files import write_json_atomic
     from unmirage.run.fingerprint import sha256_of
     from unmirage.text.vocabulary import read_words
     from unmirage.workflows.models import load_local
@@ -97,11 +97,11 @@ def search_command(
     vlm = load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
     with StageProgress() as progress:
         result = search(vlm, samples, file.pictures, config, words=choice, starts=start, progress=progress)
-    document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}
+    result = replace(result, data=str(file.source), data_sha256=sha256_of(file.source), limit=limit)
     if target is not None:
-        write_json_atomic(target, document)
+        result.save(target)
     if json_output:
-        print_json(document)
+        print_json(result.to_dict())
     else:
         out.print(_table(result))
     if target is not None:
@@ -128,17 +128,20 @@ def _table(result: SearchResult) -> Table:
     for column in ("%", "95 % interval", *(["reworded"] if with_reworded else [])):
         table.add_column(column, justify="right")
     table.add_column("in the data")
-    rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
-    rows += [(one.word, one.reported, one.rewritten, one.in_data) for one in result.words]
-    for at, (name, reported, rewritten, in_data) in enumerate(rows):
+    rows: list[tuple[str, Baseline | FoundWord]] = [(one.name, one) for one in result.baselines]
+    rows += [(one.word, one) for one in result.words]
+    for at, (name, one) in enumerate(rows):
         if at == len(result.baselines):
             table.add_section()
-        low, high = reported.low, reported.high
+        low, high, rewritten = one.low, one.high, one.rewritten
         table.add_row(
             plain(name),
-            f"{100 * reported.value:.1f}" if reported.value is not None else "n/a",
+            f"{100 * one.reported:.1f}" if one.reported is not None else "n/a",
             f"{100 * low:.1f}–{100 * high:.1f}" if low is not None and high is not None else "n/a",
-            *([f"{100 * rewritten.value:.1f}" if rewritten and rewritten.value is not None else ""] * with_reworded),
-            "" if in_data is None else "yes" if in_data else "no",
+            *(
+                [f"{100 * rewritten.reported:.1f}" if rewritten and rewritten.reported is not None else ""]
+                * with_reworded
+            ),
+            "" if one.in_data is None else "yes" if one.in_data else "no",
         )
     return table

@@ -62,9 +62,9 @@ def full(study: Study) -> dict[str, Any]:
 def _searched(study: Study, test: Sequence[Sample], config: SearchConfig) -> dict[str, Any]:
     with study.stage("search"):
         vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
-        found = search(vlm, test, ImageFolder(study.run.data), config, progress=study.progress).to_json()
-    study.run.write_json(study.run.path / "search.json", found)
-    return found
+        found = search(vlm, test, ImageFolder(study.run.data), config, progress=study.progress)
+    found.save(study.run.path / "search.json")
+    return found.to_dict()
 
 
 def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
     return {
         "before": asdict(rates.asr.before),
         "rewritten": asdict(rates.asr.after),
-        "by_k": [asdict(rate) for rate in rates.asr_by_k],
-        "replacement": asdict(rates.asr_by_kind[Kind.REPLACEMENT]),
+        "by_k": [asdict(rate) for rate in rates.asr.by_k],
+        "replacement": asdict(rates.asr.by_kind[Kind.REPLACEMENT]),
     }
 
 
@@ -98,10 +98,10 @@ def _explained(study: Study, test: Sequence[Sample], name: str) -> dict[str, Any
     with study.stage("explain"):
         vlm = HuggingFaceVLM.load(study.run.model(name), name)
         images = ImageFolder(study.run.data)
-        found = explain(vlm, queries, images, starts_for(test), progress=study.progress).to_json()
+        found = explain(vlm, queries, images, starts_for(test), progress=study.progress).to_dict()
     if name == MIRAGE:
         study.run.write_json(study.run.path / "explain.json", found)
-    return {key: value for key, value in found.items() if key not in ("schema", "queries")} | {
+    return {key: value for key, value in found.items() if key not in ("schema", "queries", "data")} | {
         "p_refusal": sum(query["p_refusal"] for query in found["queries"]) / max(1, len(found["queries"]))
     }
 

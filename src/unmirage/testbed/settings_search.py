@@ -164,7 +164,7 @@ class SettingsSearch:
         found = {
             "asr_before": rates.asr.before,
             "asr_after": rates.asr.after,
-            "asr_control": rates.asr_control,
+            "asr_control": rates.asr.control,
             "rr_before": rates.rr.before,
             "rr_after": rates.rr.after,
             "benign_answered_before": rates.benign_answered.before,

@@ -175,7 +175,7 @@ class Study:
             with self.stage("audit"):
                 options = AuditOptions(seed=self.seeds.world)
                 findings = audit(open_samples(self.run.data / "safety.json"), options=options)
-                self.run.write_json(self.audit_file, findings.to_json())
+                self.run.write_json(self.audit_file, findings.to_dict())
         samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:
             store.add_samples(samples)

@@ -44,7 +44,7 @@ def judge_and_rate(
         judging = replace(judging, calibration=read_calibration(calibration, judging.name))
     with run.held():
         results = evaluate_run(run, judging, progress)
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
     for one in judges:
         accounting = getattr(one, "accounting", None)
         if accounting is not None:

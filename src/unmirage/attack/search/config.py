@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unmirage.attack.documents import Form, Method, SearchKind
 from unmirage.errors import UserError
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
@@ -57,11 +57,6 @@ def _query(sample: Sample, word: str | None, text: str, kind: str) -> Query:
         unsafe=sample.refused,
         word=word,
     )
-
-
-Method = Literal["black-box", "white-box"]
-SearchKind = Literal["jailbreak", "over-prudence"]
-Form = Literal["replacement", "insertion", "rewrite"]
 
 
 class SearchConfig(BaseModel):
