@@ -93,7 +93,7 @@ def run_demo(
                 more.append(full(study))
         failures = [failure for study in studies for failure in study.failures()]
         results = summarise(studies)
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
             run.write_json(run.path / "full.json", {"seeds": more})

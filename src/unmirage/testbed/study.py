@@ -161,7 +161,7 @@ class Study:
         if not self.audit_file.is_file():
             with self.stage("audit"):
                 findings = audit(self.run.data / "safety.json", seed=self.seeds.world)
-                self.run.write_json(self.audit_file, findings.to_json())
+                self.run.write_json(self.audit_file, findings.to_dict())
         samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:
             store.add_samples(samples)

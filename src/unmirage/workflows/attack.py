@@ -169,7 +169,7 @@ def run_attack(
         store.add_samples(plan.samples)
         store.add_queries(plan.queries)
         if plan.searched:
-            run.write_json(run.path / "search.json", plan.searched.document)
+            plan.searched.result.save(run.path / "search.json")
         if plan.trained_on:
             add_overlap(run, vlm.name, plan.trained_on)
 
