@@ -1,10 +1,10 @@
-"""How long one training step takes and how much memory, against the algorithm of the paper's code, in one run.
+"""Measure time and memory of a training step, compared with the algorithm of the paper's code.
 
     python benchmarks/align_step.py --json [--shape cpu | 7b] [--only npo_lora,npo_full,rmu] [--steps 2] [--keep FILE]
 
-A step has one forget and one retain sample, each a picture of 576 tokens and about 60 tokens of text. Model, samples,
-their order, precision, optimiser (AdamW, gradients clipped at 1) and learning rate are the same on all sides; every
-side runs in a process of its own, one after the other. Three methods:
+A step has one forget and one retain sample, each with an image of 576 tokens and about 60 tokens of text. Model,
+samples, order, precision, optimizer (AdamW, gradients clipped at 1) and learning rate are the same for all sides. The
+sides run one after the other, each in its own process. Three methods:
 
 - npo_lora: NPO, adapters of rank 128 on all linear modules of language model and projector;
 - npo_full: NPO, all weights of language model and projector;
@@ -12,28 +12,28 @@ side runs in a process of its own, one after the other. Three methods:
 
 Three sides:
 
-- official: the algorithm of the paper's code, in plain words below. A frozen copy of the whole model is asked in every
-  step, the vision tower looks at every picture every time, every forward goes through all layers to logits at all
-  tokens, all decoder layers are checkpointed, and one backward follows all forwards. In one thing it is better than
-  the original: NPO's cross-entropy and retain term share one forward, which the original runs twice.
-- ours: `unmirage.align.align` with the losses of the paper's code (`compat: official`) and its optimizations, and no
-  more layers checkpointed than its peak of memory needs to stay below that of official (`checkpointing` in the JSON).
-- ours with all decoder layers checkpointed, as official has them.
+- official: the algorithm of the paper's code, reimplemented below. Every step runs a frozen copy of the whole model and
+  encodes every image again. Every forward pass computes all layers and the logits of all tokens, all decoder layers are
+  checkpointed, and one backward pass follows all forward passes. One improvement over the original: NPO's
+  cross-entropy and retain term share one forward pass, which the original runs twice.
+- ours: `unmirage.align.align` with the losses of the paper's code (`compat: official`) and its optimizations, with only
+  as many checkpointed layers as needed to keep peak memory below that of official (`checkpointing` in the JSON).
+- ours with all decoder layers checkpointed, like official.
 
-`ratio` is official's seconds over ours, `ratio_same_checkpointing` the same with ours checkpointed; `fits` says that
-ours' peak of memory is no higher than official's. What ours asks once beforehand (reference and vision tower, `fill_s`
-for one forget and one retain sample) is not in a step; `ratio_amortised` adds it, as if it served one epoch only:
-1,000 steps over 2,000 samples (`epoch_s`). Seconds are medians of the steps measured, from the end of one backward to
-the end of the next; the first step is not measured. GiB are the peak of the whole process, with glibc told to give
-large tensors back when they are freed (on a GPU: the peak of what tensors held), the filling of caches included.
-`loss_diff` is the largest difference between the losses of official and ours in any step.
+`ratio` is official's seconds divided by ours, `ratio_same_checkpointing` the same with all layers checkpointed; `fits`
+is whether our peak memory is at most official's. Caching reference outputs and image features (`fill_s` for one forget
+and one retain sample) is not part of a step. `ratio_amortised` includes it for a single epoch of 1,000 steps over 2,000
+samples (`epoch_s`). Seconds are medians over the measured steps, from the end of one backward pass to the end of the
+next, without the first step. GiB are the peak of the whole process including caching, with glibc configured to release
+large freed tensors (on a GPU: the peak of allocated tensors). `loss_diff` is the largest difference between the losses
+of official and ours in any step.
 
-Weights are random. `cpu` is a LLaVA of about 420 M parameters in float32, 24 layers deep. Beside its decoder, its
-vision tower and its output layer cost what they cost in LLaVA-1.5-7B, 4 % and 2 %; but it is narrow, so adapters of
-rank 128 and activations weigh more beside its weights than there. `7b` has the shape of LLaVA-1.5-7B, for a GPU:
-bfloat16 arithmetic, what trains in float32. There `floor_s` is the time of the least arithmetic that the method needs
-at 790 TFLOP/s, with the optimiser's traffic at 4.3 TB/s for npo_full; `over_floor` is ours' seconds over it. A side
-that runs out of memory is null.
+Weights are random. `cpu` is a LLaVA of about 420 M parameters in float32 with 24 layers. Relative to the decoder, its
+vision tower and output layer cost as much as in LLaVA-1.5-7B (4 % and 2 %). It is narrow, so adapters of rank 128 and
+activations are larger relative to its weights. `7b` has the shape of LLaVA-1.5-7B, for a GPU: bfloat16 computation,
+trained weights in float32. There, `floor_s` is the time of the minimum computation of the method at 790 TFLOP/s, plus
+the optimizer's memory traffic at 4.3 TB/s for npo_full; `over_floor` is our time divided by it. A side that runs out of
+memory is null.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ WORDS = (
 
 
 def make_data(count: int, folder: Path) -> AlignData:
-    """Write pictures of noise, and return so many forget and retain samples about them."""
+    """Write noise images, and return forget and retain samples about them."""
     numbers, draw = np.random.default_rng(0), random.Random(0)
 
     def sample(stream: str, number: int) -> Sample:
@@ -123,7 +123,7 @@ def make_data(count: int, folder: Path) -> AlignData:
 
 @dataclass
 class Measured:
-    """What one side did: the end of each step's backward, its loss, and seconds of filling for a pair of samples."""
+    """Measurements of a side: end time and loss of each step, and seconds of caching for a pair of samples."""
 
     ends: list[float]
     losses: list[float]
@@ -135,7 +135,7 @@ class Measured:
 
 
 def now() -> float:
-    """Return the time, once the accelerator has done what it was asked."""
+    """Return the time after synchronizing the accelerator."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -145,7 +145,7 @@ def now() -> float:
 
 
 def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, checkpointing: float) -> Measured:
-    """Train through `align`, and watch the clock whenever it says how far it is."""
+    """Train with `align`, and take the time at each progress report."""
     losses = {
         "npo": NpoConfig(compat="official", retain_term="npo", beta=BETAS.get(method, 1.0)),
         "rmu": RmuConfig(compat="official", layer=LAYER, scale=SCALE),
@@ -182,7 +182,7 @@ def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, chec
 
 
 def gaps(times: Sequence[float]) -> list[float]:
-    """Return the seconds from each time to the next."""
+    """Return the differences of consecutive times, in seconds."""
     return [after - before for before, after in itertools.pairwise(times)]
 
 
@@ -190,7 +190,7 @@ def gaps(times: Sequence[float]) -> list[float]:
 
 
 def run_official(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int) -> Measured:
-    """Train by the algorithm of the paper's code."""
+    """Train with the algorithm of the paper's code."""
     model = vlm.model
     reference = copy.deepcopy(model).eval().requires_grad_(False)
     trained = official_trainable(model, method)
@@ -215,7 +215,7 @@ def run_official(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int) 
 
 
 def official_trainable(model: Any, method: str) -> list[torch.nn.Parameter]:
-    """Let what the method trains require gradients, in float32; return it."""
+    """Make the parameters of the method trainable, in float32, and return them."""
     model.requires_grad_(False)
     if method == "npo_lora":
         parts = ("model.language_model.", "model.multi_modal_projector.")
@@ -248,7 +248,7 @@ def official_batches(vlm: HuggingFaceVLM, data: AlignData, steps: int) -> Iterat
 
 
 def official_batch(vlm: HuggingFaceVLM, sample: Sample, data: AlignData) -> dict[str, Tensor]:
-    """Return one sample as the model takes it, with the ids of its answer as `labels`."""
+    """Return the model inputs of a sample, with the ids of its answer as `labels`."""
     example = encode_example(vlm.processor, sample.query, sample.answer, data.images.open(sample.image))
     batch = collate([example], vlm.processor.tokenizer.pad_token_id)
     del batch["query_mask"]
@@ -293,7 +293,7 @@ def answer_loss(model: Any, batch: dict[str, Tensor]) -> Tensor:
 
 
 def hidden_states(model: Any, batch: dict[str, Tensor]) -> Tensor:
-    """Return what the chosen layer gives out (1, tokens, width) in a forward through the whole model."""
+    """Return the output of a layer (1, tokens, width) in a forward pass through the whole model."""
     seen: list[Tensor] = []
     layer = model.model.language_model.layers[LAYER - 1]
     handle = layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
@@ -306,7 +306,7 @@ def hidden_states(model: Any, batch: dict[str, Tensor]) -> Tensor:
 
 
 def run_side(method: str, side: str, shape: str, steps: int) -> dict[str, Any]:
-    """Return what one side of one method took; nulls where memory ran out."""
+    """Return the measurements of one side of one method; nulls if memory ran out."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     total = WARM_UP + steps
     with tempfile.TemporaryDirectory() as folder:
@@ -331,14 +331,14 @@ def run_side(method: str, side: str, shape: str, steps: int) -> dict[str, Any]:
 
 
 def peak_gib() -> float:
-    """Return the most memory that this process has held, or on a GPU its tensors."""
+    """Return the peak memory of this process, or of its tensors on a GPU."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def in_own_process(method: str, side: str, shape: str, steps: int) -> dict[str, Any]:
-    """Return what `run_side` returns, from a process that holds nothing else."""
+    """Return the result of `run_side` in a separate process."""
     command = [sys.executable, __file__, "--side", f"{method}:{side}", "--shape", shape, "--steps", str(steps)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | MALLOC)
     if done.returncode == -signal.SIGKILL:  # what the system does when memory runs out
@@ -350,7 +350,7 @@ def in_own_process(method: str, side: str, shape: str, steps: int) -> dict[str, 
 
 
 def compare(method: str, shape: str, steps: int) -> dict[str, Any]:
-    """Return the figures of one method."""
+    """Return the measurements of one method."""
     sides = {side: in_own_process(method, side, shape, steps) for side in SIDES}
     official, ours, same = (sides[side] for side in SIDES)
     figures: dict[str, Any] = {
@@ -422,7 +422,7 @@ def main() -> None:
 
 
 def settings(shape: str, steps: int) -> dict[str, Any]:
-    """Return what all sides had in common."""
+    """Return the settings that all sides share."""
     model = make_vlm(shape, SHAPES[shape], [" ".join(WORDS)], "meta").model
     return {
         "shape": shape,
@@ -439,7 +439,7 @@ def settings(shape: str, steps: int) -> dict[str, Any]:
 
 
 def line(method: str, figures: dict[str, Any]) -> str:
-    """Return one line for a reader."""
+    """Return a one-line summary."""
     shown = ("ratio", "ratio_same_checkpointing", "ratio_amortised", "official_gib", "ours_gib")
     parts = (f"{name} {'out of memory' if figures[name] is None else format(figures[name], '.2f')}" for name in shown)
     return f"{method}: {', '.join(parts)}"

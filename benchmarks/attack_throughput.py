@@ -1,16 +1,16 @@
-"""How many queries a second the attack asks, against two usual ways of asking, on one model in one run.
+"""Measure the queries per second of the attack, compared with two common ways of generation.
 
     python benchmarks/attack_throughput.py --json [--shape mid | 7b] [--pictures 24] [--keep FILE]
 
-Every picture is asked about K = 3 times, as the jailbreak does. Three ways, all greedy, 32 new tokens:
+Every image has K = 3 queries, as in the jailbreak attack. Three ways, all greedy with 32 new tokens:
 
-- batch 1: `model.generate` on one query after the other, the picture read anew for each (the official code's way);
-- batched: `model.generate` on left-padded batches of queries of like length, the picture read anew for each;
-- ours: `HuggingFaceVLM.answer`, from the queries and picture files to the texts.
+- batch 1: `model.generate` for one query at a time, reading the image for each (as the official code);
+- batched: `model.generate` for left-padded batches of queries of similar length, reading the image for each;
+- ours: `HuggingFaceVLM.answer`, from queries and image files to texts.
 
-`equal` says whether all three gave the same texts. Weights are random, so no answer ends early. `mid` is a LLaVA of
-about 100 M parameters with 256 image tokens, for a CPU; `7b` has the shape of LLaVA-1.5-7B (576 image tokens,
-bfloat16), for a GPU, where rounding may turn near-ties and `equal` may be false; `equal_share` counts.
+`equal` is whether all three gave the same texts. Weights are random, so no answer ends early. `mid` is a LLaVA of about
+100 M parameters with 256 image tokens, for a CPU. `7b` has the shape of LLaVA-1.5-7B (576 image tokens, bfloat16), for
+a GPU, where rounding may change near-ties and `equal` may be false; `equal_share` is the share of equal texts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SUBJECTS = (
 
 
 def make_queries(pictures: int, folder: Path, edge: int) -> list[Query]:
-    """Write pictures of noise, and return K queries about each."""
+    """Write noise images, and return K queries about each."""
     draw = np.random.default_rng(0)
     queries = []
     for number in range(pictures):
@@ -78,7 +78,7 @@ def make_queries(pictures: int, folder: Path, edge: int) -> list[Query]:
 
 @torch.inference_mode()
 def generated(vlm: HuggingFaceVLM, queries: list[Query], images: ImageFolder, batch_size: int) -> dict[str, str]:
-    """Return the answers of the library's own generation, `batch_size` queries at once."""
+    """Return the answers of `model.generate` in batches of `batch_size` queries."""
     ordered = sorted(queries, key=lambda query: len(query.text))
     answers = {}
     for start in range(0, len(ordered), batch_size):

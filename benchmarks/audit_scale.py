@@ -1,11 +1,10 @@
-"""How long the audit of large data takes, and how much memory: made-up queries of realistic length, one process each.
+"""Measure time and memory of the audit of large data, with synthetic queries of realistic length.
 
     python benchmarks/audit_scale.py --json [--rows 10000 100000 1000000] [--keep benchmarks/results/audit_scale.json]
 
-Every size runs as a user runs it, `unmirage audit FILE --json`, in a process of its own, so that the clock includes
-start-up and the peak is that of the whole process. Words follow Zipf's law over 30,000 words, queries have 4 to 24
-of them, openers lean towards a label as VLGuard's do, and every query names a picture (which is not there) and
-carries an answer.
+Every size runs `unmirage audit FILE --json` in a separate process, so the time includes start-up and the peak is that
+of the whole process. Words follow Zipf's law over 30,000 words. Queries have 4 to 24 words, openers are associated with
+a label as in VLGuard, and every query has an answer and an image path without a file.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ VOCABULARY, SHORTEST, LONGEST = 30_000, 4, 24
 
 
 def records(rows: int, seed: int = 0) -> Iterator[str]:
-    """Yield JSON lines, the same ones every time."""
+    """Yield JSON lines, determined by the seed."""
     draw, numbers = random.Random(seed), np.random.default_rng(seed)
     vocabulary = np.array([f"{chr(97 + i % 26)}{np.base_repr(i, 26).lower()}e" for i in range(VOCABULARY)])
     weights = 1 / np.arange(1, VOCABULARY + 1)
@@ -84,7 +83,7 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure every size; print a table, or JSON."""
+    """Measure every size and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")

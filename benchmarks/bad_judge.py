@@ -1,12 +1,12 @@
-"""A deliberately bad judge on the demo's responses: do corrected rates find what the exact judge finds?
+"""Test corrected rates with a deliberately bad judge on the demo's responses.
 
     unmirage demo --out unmirage-demo
     python benchmarks/bad_judge.py unmirage-demo --json [--keep benchmarks/results/bad_judge.json]
 
-The bad judge takes the exact judge's verdict and errs at random: it sees compliance in 80 % of the responses that
-comply, and in 30 % of the others. Its errors are measured on 200 labelled responses of each kind, drawn anew for each
-of 100 runs. `held` counts the runs in which the corrected 95 % interval holds the exact judge's ASR on all responses,
-before and after the attack (any of K shots); `raw_held` the same for the bad judge's own interval.
+The bad judge flips the exact judge's verdicts at random: it detects compliance in 80 % of the responses that comply,
+and in 30 % of the others. Each of 100 runs measures its errors on 200 newly drawn labeled responses of each kind.
+`held` counts the runs in which the corrected 95 % interval contains the exact judge's ASR, before and after the attack
+(any of K shots); `raw_held` is the same for the bad judge's uncorrected interval.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ RATES = {"asr.before": Kind.PLAIN, "asr.after": Kind.JAILBREAK}
 
 
 def judged_badly(truth: Sequence[bool], random: np.random.Generator) -> list[bool]:
-    """Return what the bad judge makes of responses of which these comply."""
+    """Return the bad judge's verdicts on responses with these true verdicts."""
     draws = random.random(len(truth))
     return [bool(draw < (SENSITIVITY if one else 1 - SPECIFICITY)) for draw, one in zip(draws, truth, strict=True)]
 
 
 def one_run(truth: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
-    """Return the exact rate, the bad judge's, and the corrected one."""
+    """Return the exact, uncorrected and corrected rate of one run."""
     random = np.random.default_rng(seed)
     labels = [True] * LABELS + [False] * LABELS
     named = {True: Verdict.COMPLIED, False: Verdict.REFUSED}
@@ -60,7 +60,7 @@ def one_run(truth: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
 
 
 def measure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return what came of all runs on one model's responses."""
+    """Return the results of all runs on one model's responses."""
     document = {}
     for name, kind in RATES.items():
         truth = shots(outcomes, kind, unsafe=True, counted=Verdict.COMPLIED).counted

@@ -3,15 +3,15 @@
     python benchmarks/chance.py --out runs/chance --write docs/chance.md --keep benchmarks/results/chance.json
     python benchmarks/chance.py --check DEMO --against benchmarks/results/chance.json
 
-Every world is given to `--bases` base models that differ in their seed alone, and every base model is aligned with
-`--alignments` seeds: a balanced nested design. For each rate of each model, `components` holds the standard deviations
+Every world has `--bases` base models that differ only in their seed, and every base model is aligned with
+`--alignments` seeds: a balanced nested design. For each rate of each model, `components` has the standard deviations
 between worlds, between base trainings in one world, and between alignments of one base model (nested analysis of
-variance, Searle et al., Variance Components, 1992, section 3.6; a negative estimate is set to 0), and `low` and `high`
-are the limits between which one further run in another world is expected with a probability of 95 % (t with
-Satterthwaite's degrees of freedom, widened to what other devices alone would change; see `testbed/variance.py`).
+variance, Searle et al., Variance Components, 1992, section 3.6; negative estimates are set to 0). `low` and `high` are
+a 95 % prediction interval for a run in another world (t with Satterthwaite's degrees of freedom, widened to the
+variation that other devices alone cause; see `testbed/variance.py`).
 
 `--check` compares a finished run of `unmirage demo` (one world, signal 0) with the published limits, cell by cell. The
-exit code says nothing about the outcome: with limits of 95 %, some cells of a sound run lie outside.
+exit code does not depend on the result: with 95 % limits, some cells of a correct run are outside.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _value(rate: Rate) -> float | None:
 
 
 def run_all(out: Path, worlds: int, bases: int, alignments: int, workers: int) -> dict[str, Any]:
-    """Run every cell of the design that is missing, and return the document."""
+    """Run all missing cells of the design, and return the document."""
     settings = study_settings()
     runs = []
     for world in range(worlds):
@@ -99,7 +99,7 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 
 def comparable(document: Mapping[str, Any], published: Mapping[str, Any]) -> str:
-    """Return why a result cannot be compared with the published limits; "" if it can."""
+    """Return the reason why a result cannot be compared with the published limits; "" if it can."""
     missing = [name for name in published["models"] if name not in document["models"]]
     if missing:
         return f"has no model '{missing[0]}'; valid: a run of `unmirage demo` with the default --arms, or --arms all"
@@ -112,7 +112,7 @@ def comparable(document: Mapping[str, Any], published: Mapping[str, Any]) -> str
 
 
 def check(demo: Path, published: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which cells of a demo run of one world lie outside the published limits."""
+    """Return the cells of a demo run of one world that are outside the published limits."""
     document = json.loads((demo / "results.json").read_text(encoding="utf-8"))
     if problem := comparable(document, published):
         raise SystemExit(f"{demo}: {problem}")

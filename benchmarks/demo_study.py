@@ -1,4 +1,4 @@
-"""Run the demo over several seeds and keep its results with wall time, peak memory, machine and commit.
+"""Run the demo over several seeds and save its results with wall time, peak memory, machine and commit.
 
 python benchmarks/demo_study.py --seeds 3 --arms all --keep benchmarks/results/demo.json
 python benchmarks/demo_study.py --seeds 3 --arms all --signal 1 --keep benchmarks/results/demo_signal_1.json
@@ -19,9 +19,9 @@ from provenance import git, hand_on
 
 
 def measured(options: Sequence[str], out: Path) -> dict[str, object]:
-    """Run `unmirage demo` in a process of its own; return its results and what they cost.
+    """Run `unmirage demo` in a separate process; return its results, time and memory.
 
-    Where the run directory exists, an earlier run is continued, and the seconds are those of the rest.
+    If the run directory exists, the run is resumed and the seconds are those of the remaining work.
     """
     continued = out.exists()
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Write the table of a kept demo result into a Markdown file, between its two markers.
+"""Write the table of a saved demo result into a Markdown file, between its two markers.
 
 python benchmarks/demo_table.py benchmarks/results/demo.json --write README.md --name signal-0
 """

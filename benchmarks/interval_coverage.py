@@ -1,19 +1,18 @@
-"""Measure how often the 95 % intervals hold the truth, in runs that are drawn from a known truth.
+"""Measure the coverage of the 95 % intervals in simulated runs with known true rates.
 
     python benchmarks/interval_coverage.py --json [--runs 120] [--keep benchmarks/results/interval_coverage.json]
 
-- wilson: one yes or no a query. Exact: the chances of all outcomes in which the interval holds the share are summed.
-- grouped: 12, 24 or 48 clusters of about 22 queries, whose chances of success are drawn from a beta distribution, so
-  that the design effect is 1, 4 or 12. `grouped` is the interval that the rates have, `independent` is Wilson's for
-  as many independent queries.
-- grouped, paired: the difference of two outcomes of the queries in such clusters, and how often the exact test finds
-  one where there is none.
-- clustered, bootstrap: K shots a query, whose chances of success are drawn from a beta distribution, so that shots
-  at one query are not independent (rho is their correlation). `pooled` is the share of all single shots, `any` the
-  rate of "any of k" with k about half of K. `clustered` is the interval that the rates have, `bootstrap` the
-  alternative.
-- corrected: such shots judged by a judge that errs, corrected with a calibration that is drawn anew in each run.
-- paired: the difference of two outcomes of the same queries, and how often the exact test finds one where none is.
+- wilson: one outcome per query. Exact: the sum of the probabilities of all counts whose interval contains the rate.
+- grouped: 12, 24 or 48 clusters of about 22 queries, with success probabilities from a beta distribution such that the
+  design effect is 1, 4 or 12. `grouped` is the interval of the reported rates, `independent` Wilson's interval for
+  equally many independent queries.
+- grouped, paired: the difference of two outcomes of the queries in such clusters, and the false alarms of the exact
+  test.
+- clustered, bootstrap: K shots per query, with success probabilities from a beta distribution, so that shots of one
+  query are not independent (rho is their correlation). `pooled` is the rate of all single shots, `any` the rate of "any
+  of k" with k about half of K. `clustered` is the interval of the reported rates, `bootstrap` the alternative.
+- corrected: such shots judged with errors, corrected with a calibration that is simulated in each run.
+- paired: the difference of two outcomes of the same queries, and the false alarms of the exact test.
 
 It takes about five minutes on one core.
 """
@@ -79,13 +78,13 @@ def wilson_cells() -> Iterator[Cell]:
 
 
 def beta_of(share: float, correlation: float) -> tuple[float, float]:
-    """Return the parameters of the beta distribution of this mean whose draws correlate trials so."""
+    """Return the parameters of the beta distribution with this mean and correlation of trials."""
     both = (1 - correlation) / correlation
     return share * both, (1 - share) * both
 
 
 def any_of(k: int, share: float, correlation: float) -> float:
-    """Return the chance that any of k shots at a query succeeds."""
+    """Return the probability that any of k shots of a query succeeds."""
     a, b = beta_of(share, correlation)
     return float(1 - np.exp(betaln(a, b + k) - betaln(a, b)))
 
@@ -132,7 +131,7 @@ def sizes_of(random: Random, clusters: int, *, equal: bool) -> NDArray[np.int64]
 
 
 def chances_of(random: Random, share: float, effect: float, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a chance of success for each cluster, such that a rate has this design effect on average.
+    """Return a success probability for each cluster, such that a rate has this design effect on average.
 
     A rate over clusters of sizes m has the design effect 1 + rho (sum m^2 / sum m - 1).
     """
@@ -142,7 +141,7 @@ def chances_of(random: Random, share: float, effect: float, sizes: NDArray[np.in
 
 
 def grouped_cells(random: Random, runs: int) -> Iterator[Cell]:
-    """Yield the coverage of the rates' interval, and of the one for independent queries."""
+    """Yield the coverage of the clustered interval, and of Wilson's for independent queries."""
     for equal, clusters, effect, share in product((True, False), *GROUPED.values()):
         held = {"grouped": 0, "independent": 0}
         for _ in range(runs):
@@ -166,7 +165,7 @@ def grouped_cells(random: Random, runs: int) -> Iterator[Cell]:
 
 
 def grouped_paired_cells(random: Random, runs: int) -> Iterator[Cell]:
-    """Yield the coverage of the paired interval in clusters, and the size of the exact test where nothing differs."""
+    """Yield the coverage of the paired interval in clusters, and the size of the exact test."""
     for equal, clusters, effect, (a, b) in product(
         (True, False), GROUPED["clusters"], GROUPED["effects"], GROUPED_PAIRS
     ):
@@ -230,7 +229,7 @@ def corrected_cells(random: Random, runs: int) -> Iterator[Cell]:
 def judged_run(
     random: Random, shots: int, n: int, chances: tuple[float, float], judge: tuple[float, float, int]
 ) -> tuple[list[list[bool]], Calibration]:
-    """Return what a judge says of the shots at n queries, and a calibration of that judge."""
+    """Return a judge's verdicts on the shots of n queries, and a calibration of that judge."""
     sensitivity, specificity, labelled = judge
     truly = random.random((n, shots)) < random.beta(*chances, n)[:, None]
     judged = random.random((n, shots)) < np.where(truly, sensitivity, 1 - specificity)
@@ -244,7 +243,7 @@ def judged_run(
 
 
 def paired_cells(random: Random, runs: int) -> Iterator[Cell]:
-    """Yield the coverage of the paired interval, and the size of the test where there is no difference."""
+    """Yield the coverage of the paired interval, and the size of the exact test."""
     for n, (only_a, only_b) in product(QUERIES, PAIRS):
         drawn = random.multinomial(n, (only_a, only_b, 1 - only_a - only_b), size=runs)
         held = found = 0
@@ -257,12 +256,12 @@ def paired_cells(random: Random, runs: int) -> Iterator[Cell]:
 
 
 def share_of(part: float, whole: int) -> float | None:
-    """Return a share with four decimals; None of nothing."""
+    """Return a share with four decimals; None if the total is 0."""
     return round(part / whole, 4) if whole else None
 
 
 def summary(cells: list[Cell]) -> Cell:
-    """Return the mean coverage, the least, and how many settings lie outside of 93 to 97 %."""
+    """Return the mean and minimum coverage, and the number of settings outside 93 to 97 %."""
     coverage = [cell["coverage"] for cell in cells if cell["coverage"] is not None]
     return {
         "settings": len(coverage),
@@ -318,7 +317,7 @@ def measure(runs: int, seed: int) -> Cell:
 
 
 def main() -> None:
-    """Measure; print a table, or JSON."""
+    """Measure and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--runs",
@@ -370,7 +369,7 @@ def print_grouped(cells: list[Cell]) -> None:
 
 
 def rows_on_lines(kept: Cell) -> str:
-    """Return JSON with each setting on one line: there are hundreds."""
+    """Return JSON with each setting on one line."""
     head = json.dumps({key: value for key, value in kept.items() if key not in _LONG}, indent=2).removesuffix("\n}")
     head += ',\n  "grouped": [\n' + ",\n".join(f"    {json.dumps(cell)}" for cell in kept["grouped"]) + "\n  ]"
     parts = [

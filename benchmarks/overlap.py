@@ -1,10 +1,10 @@
-"""Recompute from the files alone what a study's training and evaluation data share. Imports nothing of unmirage.
+"""Check from the files alone what training and evaluation data of a study share. Does not import unmirage.
 
     python benchmarks/overlap.py unmirage-demo/seed-0 [MORE STUDIES ...]
 
-For each pair of roles (alignment, validation, evaluation) it prints how many devices both name, in any text of their
-files, and how many question-answer pairs both hold word for word. Exit code 1 if anything is shared, 2 if a directory
-is no study of one seed.
+For each pair of roles (alignment, validation, evaluation) it prints the number of devices that the texts of both name,
+and the number of identical question-answer pairs. Exit code 1 if anything is shared, 2 if a directory is not a study of
+one seed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def records(file: Path) -> list[dict]:
 
 
 def pairs(record: dict) -> Iterator[tuple[str, str]]:
-    """Yield the question-answer pairs of a record of a LLaVA, VLGuard or flat file, but for those without an answer."""
+    """Yield the question-answer pairs of a record in LLaVA, VLGuard or flat format; skip those without an answer."""
     if "conversations" in record:
         asked, answered = (turn["value"] for turn in record["conversations"])
         yield asked.removeprefix("<image>\n"), answered

@@ -1,4 +1,4 @@
-"""What made a figure, and how it is handed on: the same for every benchmark that keeps a JSON."""
+"""Record commit and machine of benchmark results, and write them as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unmirage.run.machine import describe_machine
 
 
 def git(*arguments: str) -> str:
-    """Return what git says, without the last line break; "" outside a checkout."""
+    """Return the output of git without the final line break; "" outside a checkout."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -23,12 +23,12 @@ def git(*arguments: str) -> str:
 
 
 def made_by() -> dict[str, Any]:
-    """Return the commit and the machine. Asked before long work, during which the commit may become another."""
+    """Return the commit and the machine. Call it before long work, during which the commit may change."""
     return {"commit": git("rev-parse", "HEAD"), "machine": describe_machine()}
 
 
 def hand_on(document: Mapping[str, Any], keep: Path | None) -> None:
-    """Print a document as JSON, and write it to a file where one is named."""
+    """Print a document as JSON, and write it to `keep` if given."""
     text = json.dumps(document, indent=1) + "\n"
     if keep:
         write_text_atomic(keep, text)

@@ -1,4 +1,4 @@
-"""A LLaVA of any shape with random weights and a real processor, for benchmarks of speed and memory."""
+"""Make a LLaVA of any shape with random weights and a real processor, for speed and memory benchmarks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def make_vlm(name: str, sizes: Mapping[str, Any], texts: Iterable[str], device: 
     """Return the model, in bfloat16 on a GPU.
 
     Args:
-        name: of the model.
-        sizes: like `SHAPE_7B`.
-        texts: from which the tokenizer learns its words.
+        name: name of the model.
+        sizes: dimensions, as in `SHAPE_7B`.
+        texts: training texts of the tokenizer.
         device: "cuda" or "cpu".
     """
     tokenizer = make_tokenizer(texts)

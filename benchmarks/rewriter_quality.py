@@ -1,10 +1,10 @@
-"""How well the rewriter does on a file of queries: opened as asked, content kept, wordings that differ, quoted whole.
+"""Measure the rewriter on a file of queries: correct openers, kept content, distinct rewrites, quoted queries.
 
     python benchmarks/rewriter_quality.py --json [--data FILE] [--keep benchmarks/results/rewriter_quality.json]
     python benchmarks/rewriter_quality.py --docs docs/rewrites.md [--data FILE]
 
-Offline and deterministic. Whether a rewrite is grammatical, no script can tell: `--docs` writes a page of rewrites that
-are drawn by a seed, to be read, and marks those that a reader of ours judged wrong (`JUDGED_WRONG`).
+Offline and deterministic. Grammar needs a human reader: `--docs` writes a page of randomly drawn rewrites, and marks
+those that were judged wrong by hand (`JUDGED_WRONG`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPENERS = ("what", "share", "describe", "please", "can", "how", "tell", "could y
 SHOTS = 3
 DOCS_OPENERS = ("what", "share")
 DOCS_LINES, DOCS_SEED = 100, 8
-# Queries whose first rewrite, as the page shows it, is bad English or asks something else, and why. Read by hand.
+# Queries whose first rewrite is bad English or has another meaning, with the reason; judged by hand.
 JUDGED_WRONG: dict[str, dict[str, str]] = {
     "what": {
         "Purchase AQUA OH-! because it is endorsed by this doctor.": "not a sentence: a name ends in a mark",
@@ -42,7 +42,7 @@ JUDGED_WRONG: dict[str, dict[str, str]] = {
 
 
 def measure(queries: Sequence[str], word: str, shots: int = SHOTS) -> dict[str, str | int | float]:
-    """Return the figures of one opener, shares of all queries."""
+    """Return the metrics of one opener, as shares of all queries."""
     opened = different = quoted = 0
     content = 0.0
     for query in queries:
@@ -63,13 +63,13 @@ def measure(queries: Sequence[str], word: str, shots: int = SHOTS) -> dict[str, 
 
 
 def page(queries: Sequence[str]) -> str:
-    """Return the page of drawn rewrites."""
+    """Return the page of sampled rewrites."""
     parts = [_INTRODUCTION]
     for word in DOCS_OPENERS:
         drawn = random.Random(f"{DOCS_SEED}-{word}").sample(sorted(set(queries)), DOCS_LINES)
         wrong = JUDGED_WRONG[word]
         marked = sum(query in wrong for query in drawn)
-        parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} in order\n")
+        parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} correct\n")
         parts.append("| | query | first rewrite | verdict |\n|---|---|---|---|")
         for number, query in enumerate(drawn, 1):
             verdict = f"✗ {wrong[query]}" if query in wrong else "✓"
@@ -77,15 +77,14 @@ def page(queries: Sequence[str]) -> str:
     return "\n".join(parts) + "\n"
 
 
-_INTRODUCTION = f"""# Rewrites to read
+_INTRODUCTION = f"""# Rewrites for manual review
 
-The rewriter turns a query into others that open with a given word and ask the same. `benchmarks/rewriter_quality.py`
-counts what can be counted; whether the English is good, a reader must say. Below are {DOCS_LINES} different VLGuard
-training queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules
-read every line. ✗ marks a rewrite that is ungrammatical or asks for something else, with the reason; clumsy English
-that a native speaker understands at once counts as in order. The rules were mended while other draws were read, not
-this one: what was found wrong here is left as it is. To write the page again:
-`python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
+The rewriter turns a query into others with a given opener and the same meaning. `benchmarks/rewriter_quality.py`
+measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} different VLGuard training
+queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules read every
+line. ✗ marks rewrites that are ungrammatical or have another meaning, with the reason. Clumsy but immediately clear
+English counts as correct. The rules were developed on other draws; errors found in this draw are not fixed. To
+regenerate the page: `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
 
 
 def _cell(text: str) -> str:
@@ -93,16 +92,16 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Measure every opener; print a table, or JSON; or write the page of rewrites."""
+    """Measure every opener and print a table or JSON, or write the page of rewrites."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="any data file that unmirage reads")
     parser.add_argument("--words", nargs="+", default=list(OPENERS))
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--keep", type=Path, help="also write the figures, with the machine, to this file")
-    parser.add_argument("--docs", type=Path, help="write the page of rewrites to this file, and measure nothing")
+    parser.add_argument("--json", action="store_true", help="print only JSON")
+    parser.add_argument("--keep", type=Path, help="also write the results, with the machine, to this file")
+    parser.add_argument("--docs", type=Path, help="write only the page of rewrites, to this file")
     options = parser.parse_args()
     if not options.data.exists():
-        raise SystemExit(f"{options.data} is not there; --data FILE names the queries to rewrite")
+        raise SystemExit(f"{options.data}: no such file; name a data file with --data")
     queries = [sample.query for sample in load_samples(options.data)]
     if options.docs:
         write_text_atomic(options.docs, page(queries))

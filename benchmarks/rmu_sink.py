@@ -1,24 +1,24 @@
-"""Which tokens make RMU's loss on a pretrained model, and how large is its gradient?
+"""Measure which tokens dominate RMU's loss on a pretrained model, and the norm of its gradient.
 
     python benchmarks/rmu_sink.py MODEL DATA --json [--images DIR] [--keep benchmarks/results/rmu_sink.json]
 
 Decoders give their first token, and often tokens of the chat template, activations that are orders of magnitude larger
-than all others ("attention sinks", Xiao et al., arXiv 2309.17453; Sun et al., arXiv 2402.17762). A squared distance
-over all tokens then measures those alone. The script compares three sets of places on one batch, at step 0:
+than all others ("attention sinks", Xiao et al., arXiv 2309.17453; Sun et al., arXiv 2402.17762). They dominate a
+squared distance over all tokens. The script compares three sets of positions on one batch, at step 0:
 
-- official: all positions up to the end of the longest row, padding and picture included (`compat: official`);
-- text: all positions but padding and picture;
+- official: all positions up to the end of the longest row, including padding and image (`compat: official`);
+- text: all positions except padding and image;
 - content: query and answer tokens, what `align` uses.
 
-The batch is the first `--rows` unsafe queries of DATA, with answers that the model itself gives; refusals are no
-answers to forget. Without `--images`, all have one gray picture. The loss is RMU's forget loss, the weights are
-the `down_proj` of the layer and of the two below it, as in the recipe of full RMU.
+The batch is the first `--rows` unsafe queries of DATA, with the model's own answers, because refusals are not
+forgotten. Without `--images`, all use one gray image. The loss is RMU's forget loss; the weights are the `down_proj` of
+the layer and of the two below it, as in the recipe of full RMU.
 
-For each set of places the JSON has `loss`, `gradient_norm`, `first_token_share` (of the loss, over the first tokens of
-all rows) and the tokens with the largest shares of the loss: each is one position of one row, with the norm of the
-gradient that it alone causes. `largest_share` is that of the first of them, `largest_share_of_its_row` the largest
-share that one token has of the loss of its own row. `outliers` counts the places whose loss is above 20 times the
-median of all places, with their share of the loss. The first entry of the JSON sums `largest_share` up by layer.
+For each set of positions the JSON has `loss`, `gradient_norm`, `first_token_share` (share of the first tokens of all
+rows in the loss) and the tokens with the largest shares of the loss: each is one position of one row, with the norm of
+the gradient that it alone causes. `largest_share` is that of the first of them, `largest_share_of_its_row` the largest
+share of one token in the loss of its own row. `outliers` counts the positions with a loss above 20 times the median,
+with their share of the loss. The first entry of the JSON summarizes `largest_share` by layer.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Place = tuple[int, int]  # row, position
 
 
 def harmful(vlm: HuggingFaceVLM, samples: Sequence[Sample], images: Pictures, new_tokens: int) -> list[Sample]:
-    """Return the samples with the answers that the model gives to them."""
+    """Return the samples with the model's own answers."""
     queries = [
         Query(id=s.id, sample_id=s.id, kind=Kind.PLAIN, shot=0, text=s.query, image=s.image, unsafe=True)
         for s in samples
@@ -101,7 +101,7 @@ class Measured:
         }
 
     def gradient_norm(self, batch: PassBatch, only: Place | None = None) -> tuple[float, float]:
-        """Return the loss of a batch and the norm of its gradient; `only`: the part that one place has in them."""
+        """Return the loss of a batch and the norm of its gradient; `only`: the contribution of one position."""
         part = batch
         if only is not None:
             part = replace(batch, places=torch.zeros_like(batch.places))
@@ -113,7 +113,7 @@ class Measured:
 
     @torch.no_grad()
     def losses(self, batch: PassBatch) -> Tensor:
-        """Return (rows, tokens): the loss of each place before it is averaged, 0 elsewhere."""
+        """Return (rows, tokens): the loss of each position before averaging, 0 elsewhere."""
         layer, optimizations = self._config.method.layer, self._config.optimizations
         hidden = raw_outputs(self._model, batch, {"forget": frozenset({"hidden"})}, layer, optimizations)[
             "forget"
@@ -127,7 +127,7 @@ class Measured:
 
 
 def report(measured: Measured, batch: PassBatch, names: Sequence[Sequence[str]], most: int) -> dict[str, Any]:
-    """Return what one set of places makes of the batch."""
+    """Return the measurements for one set of positions."""
     losses = measured.losses(batch)
     shares = losses / losses.sum()
     large = losses > OUTLIER * losses[batch.places].median()
@@ -160,7 +160,7 @@ def report(measured: Measured, batch: PassBatch, names: Sequence[Sequence[str]],
 
 
 def at_layer(vlm: HuggingFaceVLM, data: AlignData, layer: int, scale: float, most: int) -> dict[str, Any]:
-    """Return the three sets of places at one layer."""
+    """Return the measurements of the three sets of positions at one layer."""
     part = f"down_proj:{max(1, layer - 2)}-{layer}"
     method = RmuConfig(layer=layer, scale=scale, gamma=0)
     measured = Measured(vlm, data, AlignConfig(method=method, trainable=(part,), precision="float32"))

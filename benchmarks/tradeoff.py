@@ -3,8 +3,8 @@
     python benchmarks/tradeoff.py benchmarks/results/settings.json --out docs/tradeoff.svg
 
 Each point is a candidate of `unmirage study settings`, measured on validation devices: circles on a line are the
-learning rates of the first round, crosses the other settings of the second, and the filled circle was chosen. The
-attack had no part in the choice.
+learning rates of the first round, crosses the other settings of the second, and the filled circle was selected. The
+selection does not use the attack.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def method(arm: str) -> str:
 
 
 def point(candidate: dict[str, Any]) -> tuple[float, float]:
-    """Return where a candidate is drawn, in percent."""
+    """Return the coordinates of a candidate, in percent."""
     return 100 * candidate["asr_after"]["value"], 100 * candidate["benign_answered_after"]["value"]
 
 

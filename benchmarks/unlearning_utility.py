@@ -1,12 +1,12 @@
-"""Find out what costs NPO its utility on unseen devices: learning rate and steps, retain weight, or retain coverage.
+"""Measure what costs NPO its utility on unseen devices: learning rate and steps, retain weight, or retain coverage.
 
     unmirage study settings --out runs/settings
     python benchmarks/unlearning_utility.py runs/settings --keep benchmarks/results/unlearning_utility.json
 
-Every variant changes `npo-mixed` of the study in one respect, starts from the same base model, and is asked about the
-validation devices. `leak` adds the harmless validation questions to the retain set on purpose: its utility is no
-result, but shows whether the retain set's coverage of the devices is what is missing. `half` and `quarter` keep the
-retain rows of so many of the benign devices.
+Every variant changes one setting of the study's `npo-mixed`, starts from the same base model, and is evaluated on the
+validation devices. `leak` deliberately adds the harmless validation questions to the retain set: its utility is not a
+result, but shows whether coverage of the devices is the cause. `half` and `quarter` keep the retain rows of half and a
+quarter of the benign devices.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ARM = "npo-mixed"
 
 @dataclass(frozen=True)
 class Variant:
-    """What is changed: settings, and which rows the retain set has."""
+    """A variant: changed settings, and the rows of the retain set."""
 
     change: Change = field(default_factory=dict)
     retain: str = "all"

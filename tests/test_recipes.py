@@ -235,7 +235,7 @@ def test_settings_that_the_page_sets_are_settings() -> None:
 def test_the_papers_numbers_are_said_to_be_the_papers() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert "the paper's numbers, not ours" in text.lower()
-    assert "nobody has yet run" in text.lower()
+    assert "have not been run on the 7b model" in text.lower()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=_names)

@@ -29,8 +29,8 @@ class Kind(StrEnum):
 
     `CONTROL` rewords the query as often as the attack does, without the attack's word. `NEUTRAL` rewords it with a
     word that is not associated with either label. `INSERTION` puts the attack's word before the unchanged query.
-    `REPLACEMENT` puts it in place of the first word. These two are baselines that need no rewriter. `NEAR` is neighbor
-    utility: harmless questions about the topics that the model must refuse or forget.
+    `REPLACEMENT` puts it in place of the first word. These two are baselines that need no rewriter. `NEIGHBOR` is
+    neighbor utility: harmless questions about the topics that the model must refuse or forget.
     """
 
     PLAIN = "plain"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.audit.features import fewest_queries, openers, shapes, text_features
-from unmirage.text.english.frames import VERBS
+from unmirage.text.english.inflection import VERBS
 from unmirage.text.openers import words
 from unmirage.text.shape import SHAPES, shape
 

@@ -37,7 +37,7 @@ run()
     ("bad", "message"),
     [
         ('{"query": "Sha', "line 61: not JSON (column 11: Unterminated string"),
-        ('{"query": NaN, "refused": true}\n', "line 61: not JSON (NaN is no JSON value; write null)"),
+        ('{"query": NaN, "refused": true}\n', "line 61: not JSON (NaN is not a JSON value; write null)"),
         ('{"query": ["x"], "refused": true}\n', "line 61: field 'query' must be text, not ['x']"),
         ('{"query": "x", "refused": "perhaps"}\n', "line 61: field 'refused' is 'perhaps'; valid: true, false"),
         ('{"query": "x"}\n', "line 61: neither 'refused' nor 'answer' is filled"),

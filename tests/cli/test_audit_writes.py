@@ -66,7 +66,7 @@ def test_an_ending_that_cannot_be_written_is_refused_before_the_work(
     monkeypatch.delattr(SampleFile, "__iter__")  # reading would fail
     code, out, err = unmirage("audit", write(rows), "--write-diversified", tmp_path / name)
     assert (code, out) == (2, "")
-    assert f"{name}: has no suffix that tells how to write samples; valid: .jsonl, .json" in err
+    assert f"{name}: unknown suffix; valid: .jsonl, .json" in err
     assert [path.name for path in tmp_path.iterdir()] == ["toy.jsonl"]
 
 

@@ -215,7 +215,7 @@ def test_broken_pictures_are_row_errors_and_the_rest_is_written(unmirage, tiny, 
     code, _, err = unmirage(*command)
     assert code == 4
     assert "partial: 2 of 3 queries have no response from model (the first: " in err
-    assert "2 safe samples have no picture (sample 'short-False': image 'short.png' is broken or cut short" in err
+    assert "2 safe samples have no picture (sample 'short-False': image 'short.png' is damaged or truncated" in err
     assert len((folder / "forget.jsonl").read_text().splitlines()) == 1
     assert len((folder / "retain.jsonl").read_text().splitlines()) == 1
     for name in ("short", "gone"):

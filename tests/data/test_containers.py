@@ -94,8 +94,8 @@ def test_one_record_is_never_taken_for_an_object_of_records(write):
     [
         ('{"a": 1}\n{"a": ', "d.jsonl", r"d\.jsonl: line 2: not JSON \(column 6: Expecting value"),
         ('{"a": 1}\n\n[1]\n', "d.jsonl", r"line 3: must be an object with named fields, not \[1\]"),
-        ('{"a": NaN}\n', "d.jsonl", r"line 1: not JSON \(NaN is no JSON value; write null\)"),
-        ('[{"a": -Infinity}]', "d.json", r"record 1: not JSON \(-Infinity is no JSON value"),
+        ('{"a": NaN}\n', "d.jsonl", r"line 1: not JSON \(NaN is not a JSON value; write null\)"),
+        ('[{"a": -Infinity}]', "d.json", r"record 1: not JSON \(-Infinity is not a JSON value"),
         ('[{"a": 1},\n {"a": 2} 5]', "d.json", r"record 3: not JSON \(line 2, column 11: Expecting ',' or '\]'\)"),
         ('[{"a": 1},\n {"a": "x', "d.json", r"record 2: not JSON \(line 2, column 8: Unterminated string"),
         ('[{"a": 1}\n', "d.json", r"record 2: not JSON \(line 2, column 1: Expecting ',' or '\]'\)"),
@@ -159,7 +159,7 @@ def test_what_stands_before_a_tear_in_a_list_is_kept_and_the_tear_told_once(writ
     rows, errors = kept(write('[{"a": 1}, {"a": NaN}, 7, {"a": 2}, {"a": [1, tru'))
     assert rows == [(1, {"a": 1}), (4, {"a": 2})]
     assert errors == [
-        "record 2: not JSON (NaN is no JSON value; write null)",
+        "record 2: not JSON (NaN is not a JSON value; write null)",
         "record 3: must be an object with named fields, not 7",
         "record 5: not JSON (line 1, column 47: Expecting value)",
     ]
@@ -252,7 +252,7 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path):
 def test_what_can_be_read_only_once_is_refused(tmp_path):
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
-    with pytest.raises(UserError, match=r"pipe\.json: is no ordinary file"):
+    with pytest.raises(UserError, match=r"pipe\.json: is not a regular file"):
         text_file(pipe)
 
 

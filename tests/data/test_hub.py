@@ -76,8 +76,8 @@ def test_lines_of_json_in_a_folder(tmp_path):
         ("hf:{}/nothing", "nothing: cannot be loaded \\("),
         ("hf:{}/set@validation", "Unknown split"),
         ("hf:{}/set:other", "BuilderConfig 'other' not found"),
-        ("hf:", "names no data set; valid: hf:NAME, hf:NAME:CONFIG, hf:NAME@SPLIT"),
-        ("hf:a:b:c", "names no data set"),
+        ("hf:", "is not a dataset name; valid: hf:NAME, hf:NAME:CONFIG, hf:NAME@SPLIT"),
+        ("hf:a:b:c", "is not a dataset name"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(folder, path, reason):

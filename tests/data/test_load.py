@@ -33,7 +33,7 @@ def test_one_broken_record_in_front_does_not_hide_the_format(load):
 
 
 def test_columns_are_for_tables_only(load):
-    with pytest.raises(UserError, match="columns cannot be named for format 'llava'; valid: json, jsonl, csv, parquet"):
+    with pytest.raises(UserError, match="'llava' does not accept columns; valid formats: json, jsonl, csv, parquet"):
         load([ROW], "llava", columns={"query": "query"})
 
 

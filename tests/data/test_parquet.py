@@ -83,7 +83,7 @@ def test_bad_pictures_in_the_table_are_refused_as_those_in_files(write):
     pictures = open_samples(write({"query": ["a"] * 2, "label": [0] * 2, "image": images})).pictures
     with pytest.raises(UserError, match=r"'row-000001\.png' is not a readable picture; valid: JPEG, PNG, WEBP"):
         pictures.check("row-000001.png")
-    with pytest.raises(UserError, match=r"'row-000002\.png' is (broken or cut short|not a readable picture)"):
+    with pytest.raises(UserError, match=r"'row-000002\.png' is (damaged or truncated|not a readable picture)"):
         pictures.open("row-000002.png")
 
 
@@ -107,7 +107,7 @@ def test_a_folder_is_read_in_the_order_of_its_files(write):
     assert [file.pictures.open(s.image).width for s in file] == [3, 4, 5, 6, 1, 2]
     assert file.image_root == folder
     write({"other": [1]}, "data/d.parquet")
-    with pytest.raises(UserError, match=r"d\.parquet: has other columns than a\.parquet"):
+    with pytest.raises(UserError, match=r"d\.parquet: its columns differ from those of a\.parquet"):
         open_samples(folder)
 
 
@@ -121,10 +121,10 @@ def test_what_is_no_parquet_is_named(tmp_path, write):
     with pytest.raises(UserError, match=r"x\.parquet: no such file"):
         open_samples(tmp_path / "x.parquet")
     (tmp_path / "x.parquet").write_bytes(b"PAR1 or not")
-    with pytest.raises(UserError, match=r"x\.parquet: is no Parquet file \(") as caught:
+    with pytest.raises(UserError, match=r"x\.parquet: is not a Parquet file \(") as caught:
         open_samples(tmp_path / "x.parquet")
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="holds no records"):
+    with pytest.raises(UserError, match="contains no records"):
         open_samples(write({"query": pa.array([], pa.string())}))
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_page_is_named(write):
     content = bytearray(path.read_bytes())
     content[40:60] = b"\xff" * 20
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"d\.parquet: is broken or cut short \("):
+    with pytest.raises(UserError, match=r"d\.parquet: is damaged or truncated \("):
         open_samples(path)
 
 

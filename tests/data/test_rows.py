@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.data.images import check_path
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.errors import UserError
 
 
@@ -74,3 +74,13 @@ def test_shown_is_one_short_line_without_control_characters():
     text = shown("a\n\x1b[31m" + "b" * 100)
     assert text.startswith(r"'a\n\x1b[31mb")
     assert len(text) == 60
+
+
+@pytest.mark.parametrize("query", ["<image>\nWhat is it?", "What is it?\n<image>", "<image> <image>What is it?"])
+def test_the_placeholder_goes_with_the_space_around_it(query):
+    assert without_placeholder(query) == "What is it?"
+
+
+def test_a_query_without_one_stays_as_it_is():
+    assert without_placeholder(" What <img> is\nit? ") == " What <img> is\nit? "
+    assert without_placeholder("Is <image> it?") == "Is it?"

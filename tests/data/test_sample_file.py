@@ -55,7 +55,7 @@ def test_what_is_set_aside_is_counted_anew_with_the_first_reasons(write):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "holds no records; valid: at least one record in JSON, JSONL, CSV or Parquet"),
+        ([], "contains no records; valid: at least one record in JSON, JSONL, CSV or Parquet"),
         (["{", "["], r"none of the 2 records can be read; the first: .*line 1: not JSON"),
         ([ROW | {"image": "/x"}] * 3, "none of the 3 records can be read; the first: .*line 1: field 'image'"),
     ],

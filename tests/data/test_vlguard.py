@@ -85,7 +85,7 @@ def test_a_plain_instruction_of_a_safe_record_is_answered(load):
             {"instr-resp": [{"instruction": 5}]},
             r"record 2, instr-resp\[0\]: field 'instruction' must be text",
         ),
-        ({"image": "../x.png"}, r"record 2: field 'image': image path '\.\./x\.png' leads upwards"),
+        ({"image": "../x.png"}, r"record 2: field 'image': image path '\.\./x\.png' contains '\.\.'"),
         ({"id": []}, r"field 'id' must be text, not \[\]"),
     ],
 )

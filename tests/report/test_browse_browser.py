@@ -74,11 +74,11 @@ def test_ten_thousand_responses_open_fifty_at_a_time(browsed):
     assert browsed.shown.complaints == []
     assert len(browsed.shown.requests) == 1
     pages = browsed.page.locator("#browse-pages")
-    assert pages.get_by_role("button", name="back").is_disabled()
-    pages.get_by_role("button", name="on").click()
+    assert pages.get_by_role("button", name="Previous").is_disabled()
+    pages.get_by_role("button", name="Next").click()
     assert (browsed.count, pages.locator("span").inner_text()) == ("51–100 of 10,000", "page 2 of 200")
     assert browsed.queries()[0] == "What is item 50"
-    pages.get_by_role("button", name="back").click()
+    pages.get_by_role("button", name="Previous").click()
     assert browsed.queries()[:2] == ["What is item 0", "Share item 1"]
 
 

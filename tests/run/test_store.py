@@ -2,6 +2,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -271,3 +272,21 @@ def test_what_a_model_is_made_of_is_given_back(tmp_path):
         store.add_model("m", {"b.json": "2", "a.json": "1"})
         store.add_model("n", {"a.json": "3"})
         assert store.model_files("m") == {"a.json": "1", "b.json": "2"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "read"),
+    [("queries", "kind", lambda store: store.queries()), ("judgements", "verdict", lambda s: s.judgements("m", "j"))],
+)
+def test_a_value_of_another_version_is_named(tmp_path, table, column, read):
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        query = Query(id="q", sample_id="s", kind=Kind.NEIGHBOR, shot=0, text="t", image=None, unsafe=False)
+        store.add_queries([query])
+        store.put_judgements([Judgement(query_id="q", model="m", judge="j", verdict=Verdict.COMPLIED, why="")])
+        assert len(read(store)) == 1
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE {table} SET {column} = 'near'")
+    message = rf"store\.sqlite: {'kind' if table == 'queries' else 'verdict'} 'near' is unknown; another version"
+    with Store(path) as store, pytest.raises(UserError, match=message):
+        read(store)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.english.frames import ACTION_VERBS, FRAMES, MODALS, TELLING_VERBS, VERBS, WH_WORDS, frames_for
+from unmirage.text.english.frames import FRAMES, frames_for
+from unmirage.text.english.inflection import ACTION_VERBS, MODALS, TELLING_VERBS, VERBS, WH_WORDS
 from unmirage.text.english.meaning import kept
 from unmirage.text.english.rewriter import Request, can_open, paraphrase, parse, realise, rewrite
 from unmirage.text.openers import opener, words

@@ -46,7 +46,7 @@ def test_no_word_and_no_file(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_words(path)
     path.write_text("\n")
-    with pytest.raises(UserError, match="holds no word"):
+    with pytest.raises(UserError, match="contains no words"):
         read_words(path)
     path.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(UserError, match="cannot be read"):

@@ -11,7 +11,7 @@ import numpy as np
 from unmirage.audit.corpus import NONE, Bools, Corpus, Ints
 from unmirage.audit.membership import Membership, from_groups, from_masks, membership
 from unmirage.records import FeatureKind, Position
-from unmirage.text.english.frames import VERBS
+from unmirage.text.english.inflection import VERBS
 from unmirage.text.shape import SHAPES
 
 # Indexed like a sequence: 1 is the word after the opener, -1 the last one.

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from unmirage.cli.options import plain
+from unmirage.cli.console import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.named_rates import all_rates

@@ -1,4 +1,4 @@
-"""Data files and pictures: one module a format; `load_samples` and `open_samples` read any of them."""
+"""Read and write data files and pictures. Each format has one module; `load_samples` and `open_samples` read all."""
 
 from unmirage.data.images import ImageFolder, PictureFile, Pictures
 from unmirage.data.load import FORMATS, load_samples, open_samples

@@ -1,4 +1,4 @@
-"""A file on disk in, its records as rows out one by one, whatever they mean: a JSON list, JSON lines, or CSV."""
+"""Read the records of JSON, JSONL and CSV files one at a time, independent of their format."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _GLANCE = 1_000
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file of text that holds records.
+    """A text file of records.
 
     Attributes:
         path: the file.
-        container: how it holds them: "json", "jsonl" or "csv".
+        container: "json", "jsonl" or "csv".
     """
 
     path: Path
@@ -41,7 +41,7 @@ class TextFile:
         return self.path.parent
 
     def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
-        """Yield the records from the first on; what cannot be read is given to `bad`."""
+        """Yield all records in order; call `bad` with the error of each unreadable one."""
         with opened(self.path, progress) as file:
             yield from READERS[self.container](file, str(self.path), bad)
 
@@ -51,11 +51,11 @@ class TextFile:
 
 
 def text_file(path: Path, container: str | None = None) -> TextFile:
-    """Return the file, ready to be read.
+    """Return the file with its container.
 
     Args:
         path: the file.
-        container: how to read it; None to tell from its suffix and its first line.
+        container: "json", "jsonl" or "csv"; None to detect it from the suffix and the first line.
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl, .csv or .parquet)")
@@ -64,10 +64,10 @@ def text_file(path: Path, container: str | None = None) -> TextFile:
 
 
 def _json_kind(file: BinaryIO) -> str:
-    """Tell JSON lines from one JSON document by content: the first line is an object by itself."""
+    """Return "jsonl" if the first line is a complete JSON object, else "json"."""
     start = b""
     while not start.strip():
-        # A list of gigabytes may stand on one line, of which the beginning tells enough.
+        # A JSON list of several GB may be a single line; its beginning is enough.
         start = file.readline(_GLANCE).removeprefix(BOM)
         if not start:
             return "json"
@@ -81,7 +81,7 @@ def _json_kind(file: BinaryIO) -> str:
 
 
 def _holds_records(line: bytes) -> bool:
-    """Return whether the line is an object of objects, each of them a record, rather than one record."""
+    """Return whether the line is an object of records, rather than one record."""
     try:
         record = DECODER.decode(line.decode())
     except (ValueError, RecursionError):
@@ -114,12 +114,12 @@ def _read_jsonl(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, N
 def _reason(error: ValueError | RecursionError, line: str) -> str:
     if not isinstance(error, json.JSONDecodeError):
         return str(error)
-    # What is missing at the end of the line is not to be looked for behind the line break.
+    # The decoder reports missing text behind the line break; report the end of the line.
     return f"column {min(error.pos, len(line.rstrip())) + 1}: {error.msg}"
 
 
 def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
-    # Python's own limit of 128 KiB a cell is no protection here, and answers may be longer.
+    # Answers may be longer than Python's default limit of 128 KiB per cell.
     csv.field_size_limit(_LONGEST_CELL)
     lines = Lines(file, source)
     reader = csv.reader(_csv_lines(lines), delimiter="\t" if source.lower().endswith(".tsv") else ",", strict=True)
@@ -136,7 +136,7 @@ def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, Non
 
 
 def _csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str] | csv.Error]:
-    """Yield the rows that are not empty, and the errors, for the reader can go on behind one."""
+    """Yield non-empty rows and errors; the reader continues after an error."""
     while True:
         try:
             cells = next(reader)
@@ -157,12 +157,12 @@ def _header(reader: Iterator[list[str]], lines: Lines, source: str) -> list[str]
     if lines.problem:
         raise lines.problem
     if len(set(header)) < len(header):
-        raise UserError(f"{source}: line 1: two columns have the same name; valid: different names")
+        raise UserError(f"{source}: line 1: two columns have the same name; rename one of them")
     return header
 
 
 def _csv_lines(lines: Lines) -> Iterator[str]:
-    """Yield the lines; in CSV a carriage return alone ends one too."""
+    """Yield the lines, also those that end in a carriage return alone."""
     for line in lines:
         if "\r" in line:
             yield from io.StringIO(line, newline="")
@@ -174,10 +174,10 @@ _CLOSING = {"[": "]", "{": "}"}
 
 
 def read_json(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
-    """Yield the records. Where the document is torn, `bad` is told once, and what stands before it is kept.
+    """Yield the records of a JSON list, or of an object of objects, `{"7": {...}, "9": {...}}`.
 
-    An object of objects, `{"7": {...}, "9": {...}}`, holds records too: the name becomes the record's id where
-    it has none.
+    In an object of objects, the key is the id of a record without one. If the document is truncated or malformed,
+    all records before the error are yielded and `bad` is called once.
     """
     text = JsonText(file)
     number = 0
@@ -197,7 +197,7 @@ def read_json(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, Non
 
 
 def _items(text: JsonText, source: str) -> Iterator[tuple[str | None, object]]:
-    """Yield the name (None in a list) and the value of each record."""
+    """Yield the key (None in a list) and the value of each record."""
     opening = text.mark()
     if not opening:
         return

@@ -1,4 +1,4 @@
-"""The name of a data set on the Hugging Face hub in, its records as rows out."""
+"""Read datasets from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _NAME = re.compile(r"hf:(?P<name>[^:@]+)(?::(?P<config>[^:@]+))?(?:@(?P<split>.+
 
 
 def hub_data(path: Path) -> HubData:
-    """Return the data set, downloaded to the cache of `datasets` and mapped into memory from there.
+    """Download a dataset to the cache of `datasets` and return it memory-mapped.
 
     Args:
-        path: "hf:NAME[:CONFIG][@SPLIT]"; NAME is an id on the hub or a local folder, the split "train" by default.
+        path: "hf:NAME[:CONFIG][@SPLIT]"; NAME is a hub id or a local folder; the default split is "train".
     """
     named = _NAME.fullmatch(str(path))
     if not named:
-        raise UserError(f"{path}: names no data set; valid: hf:NAME, hf:NAME:CONFIG, hf:NAME@SPLIT")
+        raise UserError(f"{path}: is not a dataset name; valid: hf:NAME, hf:NAME:CONFIG, hf:NAME@SPLIT")
     try:
         import datasets
     except ImportError as error:
         raise needs_extra(path, error) from None
-    datasets.disable_progress_bars()  # ours is shown instead
+    datasets.disable_progress_bars()  # unmirage shows its own
     known = (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError)
     try:
-        # No code of the data set runs: `datasets` reads data files only, and is not told to trust any.
+        # `datasets` reads data files only; without `trust_remote_code` it runs no code of the dataset.
         data = datasets.load_dataset(named["name"], named["config"], split=named["split"] or "train")
     except known as error:
         raise UserError(f"{path}: cannot be loaded ({first_line(error)})") from None
@@ -41,13 +41,13 @@ class HubData(ArrowData):
     """The records of a `datasets.Dataset`."""
 
     def __init__(self, path: Path, folder: Path, data: Any) -> None:
-        # As Arrow tables, pictures stay undecoded.
+        # The Arrow format leaves images undecoded.
         self._data = data.with_format("arrow")
         root = folder if folder.is_dir() else Path()
         super().__init__(path, root, len(data), self._data[:0].schema)
 
     def batches(self) -> Iterator[Any]:
-        """Yield the rows by batches; they lie in memory-mapped files."""
+        """Yield the rows in batches from memory-mapped files."""
         yield from self._data.iter(BATCH)
 
     def cell(self, index: int, column: str) -> Any:

@@ -1,4 +1,4 @@
-"""Paths of pictures in, RGB pictures out. Nothing else opens pictures; path and content are not trusted."""
+"""Open images safely: the only module that does. Neither the path nor the content of a file is trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unmirage.errors import UserError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 64_000_000
-# The pixels of the largest picture, four bytes each: no picture of these formats needs more.
+# Four bytes for each pixel of the largest image; no file of these formats needs more.
 _MAX_BYTES = 4 * MAX_PIXELS
 _REDUCED = 256
 
@@ -32,14 +32,14 @@ _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def check_path(relative: str) -> None:
-    """Refuse a path that could lead out of the image folder. Looks at the text alone, not at the disk."""
+    """Raise an error if a path could leave the image folder. Checks the text only, not the disk."""
     problem = _problem(relative)
     if problem:
         raise UserError(f"image path {relative[:200]!r} {problem}; {_VALID}")
 
 
 def folder_in(folder: Path, name: str) -> Path:
-    """Return the folder of that name in this one if it is there, else this one."""
+    """Return the subfolder `name` if it exists, else `folder`."""
     return folder / name if (folder / name).is_dir() else folder
 
 
@@ -47,25 +47,25 @@ def _problem(relative: str) -> str:
     if not relative.strip():
         return "is empty"
     if not relative.isprintable():
-        return "holds control or invisible characters"
+        return "contains control or invisible characters"
     if _SCHEME.match(relative):
-        return "is a URL or names a drive, and nothing is fetched"
+        return "is a URL or has a drive letter; only local files are read"
     if "\\" in relative:
-        return "holds a backslash; write '/' between folders"
+        return "contains a backslash; write '/' between folders"
     if relative.startswith(("/", "~")):
         return "is absolute"
-    return "leads upwards ('..')" if ".." in relative.split("/") else ""
+    return "contains '..'" if ".." in relative.split("/") else ""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """What a picture's file says about it.
+    """Metadata of an image file.
 
     Attributes:
         width, height: in pixels, as stored.
-        format: "JPEG", "PNG" or "WEBP", by content.
-        has_exif: does it carry EXIF data, as pictures from cameras do?
-        digest: of the file's bytes; equal for equal files.
+        format: "JPEG", "PNG" or "WEBP", detected from the content.
+        has_exif: whether it has EXIF data, as camera images do.
+        digest: hash of the file's bytes.
     """
 
     width: int
@@ -76,10 +76,10 @@ class PictureFile:
 
 
 class Pictures(ABC):
-    """Pictures by name, wherever they come from.
+    """Images by name, from any storage.
 
     Args:
-        max_pixels: width times height that a picture may have at most; checked before it is decoded.
+        max_pixels: maximum width times height, checked before decoding.
     """
 
     def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
@@ -87,40 +87,40 @@ class Pictures(ABC):
 
     @abstractmethod
     def exists(self, relative: str) -> bool:
-        """Return whether there is a file of this name, though it may be refused; never an exception."""
+        """Return whether a file of this name exists, readable or not; never raise."""
 
     @abstractmethod
     def _file(self, relative: str) -> BinaryIO:
-        """Return the picture's bytes as an open file; a `UserError` where there are none."""
+        """Return the image's bytes as an open file; raise `UserError` if it is missing."""
 
     def open(self, relative: str) -> Image.Image:
-        """Return the picture, fully loaded, as RGB (the first frame of an animation)."""
+        """Return the decoded image as RGB (the first frame of an animation)."""
         with self._file(relative) as file, self._opened(file, relative) as image:
             return _loaded(image, relative)
 
     def content(self, relative: str) -> bytes:
-        """Return the picture's file as it is. Whether it is a picture is for `open` or `check` to say."""
+        """Return the bytes of the file without checking that it is an image."""
         with self._file(relative) as file:
             return file.read()
 
     def check(self, relative: str) -> None:
-        """Refuse a picture that is missing, of another format, or too large. Reads its header only."""
+        """Raise an error if an image is missing, unreadable or too large. Reads the header only."""
         with self._file(relative) as file, self._opened(file, relative):
             pass
 
     def inspect(self, relative: str) -> tuple[PictureFile, Image.Image]:
-        """Return what the file says, and the picture as RGB with its longer side reduced to at most 256 pixels."""
+        """Return the metadata, and the image as RGB with its longer side reduced to at most 256 pixels."""
         with self._file(relative) as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
-            raise UserError(f"image {relative!r} has too many bytes; valid: up to {_MAX_BYTES:,}")
+            raise UserError(f"image {relative!r} is larger than {_MAX_BYTES:,} bytes; reduce it")
         with self._opened(io.BytesIO(content), relative) as image:
             width, height = image.size
             share = min(1.0, _REDUCED / max(width, height))
-            # Lets a JPEG be decoded at a fraction of its size; other formats take no notice.
+            # Decodes a JPEG at a fraction of its size; no effect on other formats.
             image.draft(None, (max(1, round(width * share)), max(1, round(height * share))))
             reduced = _loaded(image, relative)
-            # Pillow calls a JPEG by another name where a telephone has put a second one behind it.
+            # Pillow calls a JPEG that contains a second image, as phones write them, MPO.
             found = PictureFile(
                 width=width,
                 height=height,
@@ -153,11 +153,11 @@ class Pictures(ABC):
 
 
 class ImageFolder(Pictures):
-    """The pictures below one folder.
+    """The images below one folder.
 
     Args:
-        root: the folder; nothing outside it is ever opened, whatever a path or a link says.
-        max_pixels: width times height that a picture may have at most; checked before it is decoded.
+        root: the folder; no path or link can open a file outside it.
+        max_pixels: maximum width times height, checked before decoding.
     """
 
     def __init__(self, root: Path, max_pixels: int = MAX_PIXELS) -> None:
@@ -165,9 +165,9 @@ class ImageFolder(Pictures):
         self.root = root
 
     def exists(self, relative: str) -> bool:
-        """Return whether the path is safe and names a file; never an exception.
+        """Return whether the path is safe and names a file; never raise.
 
-        A link that leads out of the folder is there too: opening it says why it is refused.
+        A link that leaves the folder counts as existing; opening it reports the reason.
         """
         try:
             check_path(relative)
@@ -191,7 +191,7 @@ class ImageFolder(Pictures):
         try:
             path = (self._real_root / relative).resolve()
             there = path.is_file()
-        except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links
+        except (OSError, RuntimeError) as error:  # the name is too long, or links form a loop
             raise UserError(f"image {relative[:200]!r} cannot be looked up ({error}); {_VALID}") from None
         if not path.is_relative_to(self._real_root):
             raise UserError(f"image path {relative!r} is a link that leaves the image folder; {_VALID}")
@@ -205,7 +205,7 @@ def _loaded(image: Image.Image, relative: str) -> Image.Image:
         image.load()
         return _to_rgb(image)
     except _BROKEN as error:
-        raise UserError(f"image {relative!r} is broken or cut short ({error}); replace the file") from error
+        raise UserError(f"image {relative!r} is damaged or truncated ({error}); replace the file") from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,8 +1,8 @@
-"""Read JSON text piece by piece: its values and marks one by one, and the line and column of an error.
+"""Parse large JSON files incrementally, and report the line and column of an error.
 
 Python's own decoder reads the values. ijson 3.6 with its C backend cannot replace it: errors have no line or column,
-reading stops at a NaN, an escaped lone surrogate becomes "?", an integer of 5,000 digits crashes the process, and
-memory grows with the square of the nesting depth (1 GiB for 20,000 open brackets).
+reading stops at a NaN, an escaped lone surrogate is replaced by "?", an integer of 5,000 digits crashes the process,
+and memory grows with the square of the nesting depth (1 GiB for 20,000 open brackets).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 def not_utf8(position: int) -> str:
-    """Return what is wrong where a byte of a file, counted from 0, belongs to no character."""
+    """Return the error text for an invalid byte at `position`, counted from 0."""
     return f"byte {position} is not UTF-8; save the file as UTF-8 text"
 
 
@@ -27,7 +27,7 @@ class Lines:
     """The lines of a file, each with its line break.
 
     Attributes:
-        problem: what is wrong with the line that was given last, if it was not UTF-8.
+        problem: the error of the last line, if it was not UTF-8.
     """
 
     def __init__(self, file: BinaryIO, source: str) -> None:
@@ -36,7 +36,7 @@ class Lines:
         self._source = source
 
     def __iter__(self) -> Iterator[str]:
-        # Only "\n" ends a line: JSON and CSV may hold the other separators that Python knows.
+        # Only "\n" ends a line: JSON and CSV may contain the other separators that Python knows.
         start = 0
         for line in self._file:
             if not start and line.startswith(BOM):
@@ -49,35 +49,35 @@ class Lines:
             start += len(line)
 
     def take_problem(self) -> UserError:
-        """Return `problem`, and forget it."""
+        """Return and reset `problem`."""
         problem, self.problem = self.problem, None
         assert problem is not None
         return problem
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value; write null")
+    raise ValueError(f"{name} is not a JSON value; write null")
 
 
 DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-# Finds the end of a value that `DECODER` refuses for what it means and not for how it is written.
+# Finds the end of a value that is well-formed but that `DECODER` rejects, such as NaN.
 _LENIENT = json.JSONDecoder(parse_int=str, parse_constant=str)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CHUNK = 2**20
-# An error this near to the end of what was read may only mean that more is to come ("-Infinit", "\ud83d\ude0").
+# An error this close to the end of the buffer may be a truncated token ("-Infinit", "\ud83d\ude0").
 _NEAR = 16
 
 
 class NotJsonError(Exception):
-    """The text is no JSON from here on. Its text says what is wrong, and at which line and column."""
+    """The rest of the text is not JSON. The message has the line and column."""
 
 
 class BadValueError(Exception):
-    """A value that is written like JSON but is none, such as NaN. Reading can go on behind it."""
+    """A well-formed value that JSON does not allow, such as NaN. Reading can continue after it."""
 
 
 class JsonText:
-    """A JSON document, of which only the part that is being read is held in memory."""
+    """A JSON document of which only the part being read is in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -86,12 +86,12 @@ class JsonText:
         self._torn: NotJsonError | None = None
         self._text = ""
         self._at = 0
-        # Of the first character held, both from 1.
+        # Of the first buffered character, counted from 1.
         self._line = 1
         self._column = 1
 
     def mark(self) -> str:
-        """Return the next character that is no white space, without taking it; "" at the end."""
+        """Return the next non-space character without consuming it; "" at the end."""
         while True:
             space = _SPACE.match(self._text, self._at)
             assert space is not None
@@ -102,7 +102,7 @@ class JsonText:
                 return ""
 
     def take(self, marks: str) -> str:
-        """Take the next character, which has to be one of `marks`, and return it."""
+        """Consume and return the next character, which must be one of `marks`."""
         mark = self.mark()
         if not mark or mark not in marks:
             raise self._error(f"Expecting {' or '.join(map(repr, marks))}", self._at)
@@ -110,7 +110,7 @@ class JsonText:
         return mark
 
     def value(self) -> Any:
-        """Take the next value and return it."""
+        """Consume and return the next value."""
         self.mark()
         try:
             value, end = self._decoded(DECODER)
@@ -123,7 +123,7 @@ class JsonText:
         return value
 
     def name(self) -> str:
-        """Take the name of a value and the colon, and return the name."""
+        """Consume a key and its colon, and return the key."""
         if self.mark() != '"':
             raise self._error("Expecting a name in double quotes", self._at)
         name = str(self.value())
@@ -131,7 +131,7 @@ class JsonText:
         return name
 
     def end(self) -> None:
-        """Refuse anything but white space up to the end of the file."""
+        """Raise an error if anything but white space follows."""
         if self.mark():
             raise self._error("Extra data", self._at)
 
@@ -142,7 +142,7 @@ class JsonText:
             raise self._error(error.msg, error.pos) from None
 
     def _decoded(self, decoder: json.JSONDecoder) -> tuple[Any, int]:
-        """Return the next value and its end, reading on while it may be cut off where the text held ends."""
+        """Return the next value and its end; extend the buffer while the value may be truncated."""
         while True:
             try:
                 value, end = decoder.raw_decode(self._text, self._at)
@@ -162,10 +162,10 @@ class JsonText:
         return NotJsonError(f"not JSON (line {line}, column {column}: {problem})")
 
     def _more(self) -> bool:
-        """Hold more of the text, and no longer what was taken. At the end of the file return False."""
+        """Extend the buffer and drop consumed text; return False at the end of the file."""
         if self._torn:
             raise self._torn
-        # As much again as is held: a value of n characters is begun log(n) times and not n times.
+        # Doubling the buffer: a value of n characters is parsed log(n) times, not n times.
         data = self._file.read(max(_CHUNK, len(self._text) - self._at))
         text = self._decode(data)
         if not text and not data:
@@ -188,7 +188,7 @@ class JsonText:
         return text
 
     def _place(self, at: int) -> tuple[int, int]:
-        """Return line and column of a character that is held."""
+        """Return line and column of a buffered character."""
         breaks = self._text.count("\n", 0, at)
         if not breaks:
             return self._line, self._column + at

@@ -1,15 +1,14 @@
-"""LLaVA conversations become samples: one for each human turn, judged by the answer that follows it.
+"""Read LLaVA conversations: one sample for each human turn, labeled by the answer that follows.
 
-A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`; `category` and
-`group` are our own additions.
+A record is `{id, image?, conversations: [{from: "human", value}, {from: "gpt", value}, ...]}`. `category` and `group`
+are extensions of unmirage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from unmirage.data.placeholders import without_placeholder
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.records import Sample
 from unmirage.text.refusals import is_refusal
 
@@ -18,12 +17,12 @@ _ROLES = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt", "
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record looks like a LLaVA conversation."""
+    """Return whether a record is a LLaVA conversation."""
     return _TURNS in record
 
 
 def samples_of(row: Row) -> list[Sample]:
-    """Return the samples of a conversation, in order; several turns are numbered `<id>/1`, `<id>/2`."""
+    """Return the samples of a conversation in order, numbered `<id>/1`, `<id>/2` if there are several."""
     exchanges = list(_exchanges(row))
     record = row.identity()
     image = row.image()

@@ -1,4 +1,4 @@
-"""A data file of any known format in; its samples out, one by one or all together as a `Dataset`."""
+"""Load samples from data files of any registered format."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COLUMNS_FROM = 1_000
 
 
 class Format(Protocol):
-    """What the module of a format offers: does a record look like mine, and what samples does a row hold."""
+    """The interface of a data format; a module or an object of the plugin group `unmirage.formats`."""
 
     def matches(self, record: Mapping[str, object], /) -> bool:
-        """Return whether a record has the shape of this format."""
+        """Return whether a record has the fields of this format."""
 
     def samples_of(self, row: Row, /) -> Sequence[Sample]:
-        """Return the samples of a row, in order, at least one; ids may repeat."""
+        """Return the samples of a row in order, at least one; ids may repeat."""
 
 
 _BUILTIN: dict[str, Format] = {
@@ -60,7 +60,7 @@ def load_samples(
     images: str | Path | None = None,
     skip_bad: bool = False,
 ) -> Dataset:
-    """Return the samples of a data file, with ids that differ. See `open_samples` for what is read, and how."""
+    """Return all samples of a data file, with unique ids. The arguments are those of `open_samples`."""
     file = open_samples(path, format, columns=columns, images=images, skip_bad=skip_bad)
     return Dataset(
         samples=tuple(with_unique_ids(file)), source=file.source, format=file.format, image_root=file.image_root
@@ -76,19 +76,19 @@ def open_samples(
     skip_bad: bool = False,
     progress: StepProgress | None = None,
 ) -> SampleFile:
-    """Return the samples of a data file, to be read one by one as often as they are asked for.
-
-    A mistake in the file is a `UserError` that says where and what is valid: at once where it is among the
-    first 1,000 records and keeps them from being read, else when the samples are asked for.
+    """Return a data file as a re-iterable stream of samples.
 
     Args:
         path: a JSON, JSONL, CSV or Parquet file, a folder of Parquet files, or "hf:NAME[:CONFIG][@SPLIT]" for
-            a data set of the Hugging Face hub (or a folder that looks like one).
-        format: a name of `FORMATS`, or "auto" to tell from the first records.
-        columns: for flat tables, which column holds what: {"query": "prompt", "answer": "output"}.
-        images: folder that the picture paths are relative to; by default the file's. It need not exist.
-        skip_bad: set records aside that cannot be read, instead of ending with the first.
-        progress: called with (done, total) now and then: bytes of a text file, else rows.
+            a dataset of the Hugging Face hub (or a local folder in that layout).
+        format: a name of `FORMATS`, or "auto" to detect it from the first records.
+        columns: for flat tables, the file's column for each of ours: {"query": "prompt", "answer": "output"}.
+        images: folder that image paths are relative to, by default the file's. It need not exist.
+        skip_bad: skip unreadable records instead of stopping at the first.
+        progress: called with (done, total): bytes of a text file, else rows.
+
+    Raises:
+        UserError: a record among the first 1,000 is unreadable; later ones raise it during iteration.
     """
     if format != "auto" and format not in FORMATS:
         raise unknown("format", format, ("auto", *FORMATS))
@@ -100,7 +100,7 @@ def open_samples(
 
 
 def find_source(path: Path, format: str = "auto") -> Source:
-    """Return what holds the records of a file, a folder of Parquet files, or a data set on the hub."""
+    """Return the reader of a file, a folder of Parquet files, or a dataset on the hub."""
     if str(path).startswith(HUB):
         return hub_data(path)
     if format == "parquet" or is_parquet(path):
@@ -120,9 +120,9 @@ def _first_rows(data: Source, skip_bad: bool) -> list[Row]:
 def _reader(
     data: Source, format: str, first: Sequence[Row], columns: Mapping[str, str] | None
 ) -> tuple[str, Callable[[Row], Sequence[Sample]]]:
-    """Return the format's name and what makes samples of its rows."""
+    """Return the name of the format and its `samples_of` function."""
     if columns and format not in ("auto", *_TABLES):
-        raise UserError(f"columns cannot be named for format '{format}'; valid: {', '.join(_TABLES)}")
+        raise UserError(f"format '{format}' does not accept columns; valid formats: {', '.join(_TABLES)}")
     name = format
     if format == "auto":
         name = data.container if columns else _detect(data, first)
@@ -130,12 +130,12 @@ def _reader(
 
 
 def _detect(data: Source, first: Sequence[Row]) -> str:
-    """Return the first format that one of the first records fits; a table is named after its container."""
+    """Return the first format that matches one of the first records; a flat table has the name of its container."""
     records = [row.fields for row in first[:_LOOKED_AT]]
     for name, known in FORMATS.usable():
         if any(known.matches(record) for record in records):
             return data.container if name in _TABLES else name
     raise UserError(
         f"{data.path}: no known format has the fields {shown(sorted(records[0]), 200)}; valid formats: "
-        f"{', '.join(FORMATS)}; for a flat table, name the query's column: --columns query=NAME"
+        f"{', '.join(FORMATS)}; for a flat table, name the query column: --columns query=NAME"
     )

@@ -1,4 +1,4 @@
-"""A path in, its bytes out as a file that tells how far it was read."""
+"""Open a file for reading and report progress in bytes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _BUFFER = 2**20
 
 @contextmanager
 def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryIO]:
-    """Yield the file, open for reading bytes, and close it after the block.
+    """Open a file for reading bytes, as a context manager.
 
     Args:
-        path: an ordinary file.
-        progress: called with (bytes read, bytes in the file) for each MiB, and at the end of the file.
+        path: a regular file.
+        progress: called with (bytes read, bytes in the file) after each MiB and at the end of the file.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if not path.is_file():
-        raise UserError(f"{path}: is no ordinary file, and it is read more than once; save it to a file first")
+        raise UserError(f"{path}: is not a regular file, but is read more than once; save it to a file first")
     try:
         raw = _Metered(path, progress)
     except OSError as error:
@@ -43,9 +43,9 @@ class _Metered(io.FileIO):
         self._done = 0
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, and report."""
+        """Fill the buffer and report progress."""
         count = super().readinto(buffer)
-        # A file may grow while it is read; where it ends, all of it was read.
+        # The file may grow while it is read; at its end, report the initial size.
         self._done = min(self._done + count, self._total) if count else self._total
         if self._progress:
             self._progress(self._done, self._total)

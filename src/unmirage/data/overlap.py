@@ -1,6 +1,6 @@
-"""Count what lists of samples have in common: pictures, queries, answers, groups.
+"""Count images, queries, answers and groups that lists of samples share.
 
-Samples are compared by 64-bit hashes, so that a list of any size takes little memory and can be compared later.
+Samples are compared by 64-bit hashes, which take little memory and can be stored for later comparisons.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unmirage.records import Sample
 
 
 class Way(StrEnum):
-    """In what two samples can be equal. `PICTURE_AND_QUERY` covers queries without a picture too."""
+    """A criterion by which two samples can be equal. `PICTURE_AND_QUERY` covers queries without an image too."""
 
     PICTURE = "picture"
     QUERY = "query"
@@ -29,7 +29,7 @@ class Way(StrEnum):
 
     @property
     def text(self) -> str:
-        """Return what is compared, in words."""
+        """Return the name for messages: "picture and query"."""
         return self.value.replace("_", " ")
 
 
@@ -38,8 +38,8 @@ class Fingerprints:
     """The hashes of a list of samples.
 
     Attributes:
-        keys: for each way, one hash per sample in order; None where a sample lacks what is compared, such as a picture.
-        unread: pictures whose file cannot be read; they are compared by path.
+        keys: by criterion, one hash per sample in order; None if a sample lacks the field, such as an image.
+        unread: number of unreadable image files; they are compared by path.
     """
 
     keys: Mapping[Way, tuple[int | None, ...]]
@@ -49,17 +49,17 @@ class Fingerprints:
         return len(self.keys[Way.QUERY])
 
     def present(self, way: Way) -> list[int]:
-        """Return the hashes of the samples that have what is compared, repeats included."""
+        """Return the hashes of the samples that have the field, repeats included."""
         return [key for key in self.keys[way] if key is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many samples of a list occur elsewhere too.
+    """How many samples of a list also occur in another.
 
     Attributes:
-        shared: samples that do.
-        total: samples that have what is compared.
+        shared: number of shared samples.
+        total: number of samples that have the compared field.
     """
 
     shared: int
@@ -68,22 +68,22 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two lists have in common, by way: the samples of the first that occur in the second, and vice versa."""
+    """Shared samples of two lists by criterion: those of the first that occur in the second, and vice versa."""
 
     first: Mapping[Way, Count]
     second: Mapping[Way, Count]
 
     @property
     def any(self) -> bool:
-        """Tell whether they have anything in common."""
+        """Whether the lists share anything."""
         return any(count.shared for count in self.first.values())
 
 
 def fingerprints_of(samples: Iterable[Sample], pictures: Pictures) -> Fingerprints:
-    """Return the hashes of `samples`; each picture file is read once.
+    """Return the hashes of `samples`; each image file is read once.
 
     Queries and answers are equal if they differ only in case, white space, kind of apostrophe, Unicode form or
-    punctuation at the end. Pictures are equal if their files are, byte for byte.
+    final punctuation. Images are equal if their files are identical.
     """
     keys: dict[Way, list[int | None]] = {way: [] for way in Way}
     seen: dict[str, tuple[int, bool]] = {}
@@ -105,13 +105,13 @@ def fingerprints_of(samples: Iterable[Sample], pictures: Pictures) -> Fingerprin
 
 
 def normalized(text: str) -> str:
-    """Return `text` as it is compared."""
+    """Return `text` normalized for comparison."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
     return " ".join(plain.split()).rstrip(" .?!")
 
 
 def count_shared(prints: Fingerprints, others: Mapping[Way, Collection[int]]) -> dict[Way, Count]:
-    """Return how many samples have a hash that is among `others`, by way."""
+    """Return how many samples have a hash in `others`, by criterion."""
     found = {}
     for way in Way:
         own = prints.present(way)
@@ -120,23 +120,23 @@ def count_shared(prints: Fingerprints, others: Mapping[Way, Collection[int]]) ->
 
 
 def counts_to_json(counts: Mapping[Way, Count]) -> dict[str, dict[str, int]]:
-    """Return counts by way as they are written to JSON."""
+    """Return counts by criterion as plain JSON values."""
     return {way.value: {"shared": count.shared, "total": count.total} for way, count in counts.items()}
 
 
 def overlap(first: Fingerprints, second: Fingerprints) -> Overlap:
-    """Return what two lists have in common."""
+    """Return the overlap of two lists."""
     sets = [{way: set(one.present(way)) for way in Way} for one in (first, second)]
     return Overlap(count_shared(first, sets[1]), count_shared(second, sets[0]))
 
 
 def overlaps(lists: Mapping[str, Fingerprints]) -> dict[tuple[str, str], Overlap]:
-    """Return what each two of the named lists have in common."""
+    """Return the overlap of each pair of the named lists."""
     return {(one, other): overlap(lists[one], lists[other]) for one, other in combinations(lists, 2)}
 
 
 def _picture(relative: str, pictures: Pictures) -> tuple[int, bool]:
-    """Return the hash of a picture, and whether its file could be read."""
+    """Return the hash of an image, and whether its file is readable."""
     try:
         content = pictures.content(relative)
     except UserError:
@@ -145,5 +145,5 @@ def _picture(relative: str, pictures: Pictures) -> tuple[int, bool]:
 
 
 def _hash(*parts: str | int | None) -> int:
-    # JSON tells ["a", "b"] from ["ab"], and takes lone surrogates, which UTF-8 refuses.
+    # JSON distinguishes ["a", "b"] from ["ab"], and encodes lone surrogates, which UTF-8 cannot.
     return int.from_bytes(blake2b(json.dumps(parts).encode(), digest_size=8).digest())

@@ -1,4 +1,4 @@
-"""A Parquet file, or a folder of them, in; its records as rows out, read by batches."""
+"""Read the records of Parquet files, and of Arrow tables in general, in batches."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _NAME = re.compile(r"row-(\d+)(?:-(\d+))?\.png")
 
 
 def needs_extra(path: Path, error: ImportError) -> UserError:
-    """Return the error for data that an optional library reads, where it is missing."""
+    """Return the error for a missing optional dependency."""
     return UserError(f"{path}: needs the extra 'data': pip install 'unmirage[data]' ({error})")
 
 
 class ArrowData(ABC):
-    """Records in Arrow tables, some of whose columns may hold the bytes of pictures.
+    """Records in Arrow tables, which may have columns of embedded images.
 
-    A picture is called "row-000012.png" after its row, whatever its format is; one of a second column of
-    pictures "row-000012-2.png". The path that a file may store beside the bytes need be neither safe nor unique.
+    An image is named after its row, "row-000012.png" (whatever its format), and in a second image column
+    "row-000012-2.png". The path that a file stores next to the bytes is ignored: it may be unsafe or repeated.
 
     Args:
-        path: where the data is, as the user wrote it.
-        root: the folder of the pictures that are not in the table.
-        size: how many rows there are.
+        path: location of the data, as given by the user.
+        root: folder of images that are not in the table.
+        size: number of rows.
         schema: the columns, a `pyarrow.Schema`.
     """
 
@@ -51,14 +51,14 @@ class ArrowData(ABC):
 
     @abstractmethod
     def batches(self) -> Iterator[Any]:
-        """Yield the rows in order, as tables or record batches. The bytes of pictures may be left out."""
+        """Yield the rows in order, as tables or record batches, possibly without image bytes."""
 
     @abstractmethod
     def cell(self, index: int, column: str) -> Any:
         """Return the value of one cell; `index` counts from 0."""
 
     def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:  # noqa: ARG002
-        """Yield the records; a table has types, so all of them can be read."""
+        """Yield the records; as columns are typed, none is unreadable and `bad` is unused."""
         number = 0
         source = str(self.path)
         for batch in self.batches():
@@ -73,7 +73,7 @@ class ArrowData(ABC):
             progress(self.size, self.size)
 
     def pictures(self, root: Path) -> Pictures:
-        """Return the pictures in the table; where it has no column of them, those below `root`."""
+        """Return the images in the table, or those below `root` if no column has images."""
         return EmbeddedPictures(self) if self.picture_columns else ImageFolder(root)
 
     def _names(self, batch: Any, column: str, done: int) -> list[str | None]:
@@ -84,16 +84,16 @@ class ArrowData(ABC):
 
 
 class EmbeddedPictures(Pictures):
-    """The pictures in the cells of a table, by the names that its rows give them."""
+    """The images embedded in a table, by the names of `ArrowData`."""
 
     def __init__(self, data: ArrowData) -> None:
         super().__init__()
         self._data = data
-        # Pictures are decoded by several threads, but the files behind a table are read by one at a time.
+        # Several threads decode images, but the files of a table must be read by one thread at a time.
         self._reading = Lock()
 
     def exists(self, relative: str) -> bool:
-        """Return whether the table has a picture of this name; never an exception."""
+        """Return whether the table has an image of this name; never raise."""
         return self._bytes(relative) is not None
 
     def _file(self, relative: str) -> BinaryIO:
@@ -114,7 +114,7 @@ class EmbeddedPictures(Pictures):
 
 
 def _holds_pictures(kind: Any) -> bool:
-    """Return whether a column's type is bytes, or an object with bytes in it: `{bytes, path}`."""
+    """Return whether a column has images: bytes, or a struct `{bytes, path}`."""
     import pyarrow.types as types
 
     if types.is_struct(kind):
@@ -126,12 +126,12 @@ _SUFFIX = ".parquet"
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether the path names a Parquet file or a folder with some in it."""
+    """Return whether the path is a Parquet file or a folder that contains some."""
     return any(path.glob(f"*{_SUFFIX}")) if path.is_dir() else path.suffix.lower() == _SUFFIX
 
 
 def parquet_files(path: Path) -> ParquetFiles:
-    """Return the file, or the files of the folder in the order of their names, ready to be read."""
+    """Open a Parquet file, or all in a folder in alphabetical order."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -145,19 +145,19 @@ def parquet_files(path: Path) -> ParquetFiles:
         try:
             files.append(pyarrow.parquet.ParquetFile(part))
         except (pyarrow.ArrowException, OSError) as error:
-            raise UserError(f"{part}: is no Parquet file ({first_line(error)})") from None
+            raise UserError(f"{part}: is not a Parquet file ({first_line(error)})") from None
         if not files[-1].schema_arrow.equals(files[0].schema_arrow):
-            raise UserError(f"{part}: has other columns than {parts[0].name}; valid: files of one table")
+            raise UserError(f"{part}: its columns differ from those of {parts[0].name}; use one folder per table")
     return ParquetFiles(path, files)
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of the error's text, for an error message of one line."""
+    """Return the first line of an error's text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class ParquetFiles(ArrowData):
-    """The records of `pyarrow.parquet.ParquetFile`s that hold parts of one table."""
+    """The records of several `pyarrow.parquet.ParquetFile`s with the same columns."""
 
     def __init__(self, path: Path, files: list[Any]) -> None:
         ends = list(accumulate(file.metadata.num_rows for file in files))
@@ -168,14 +168,14 @@ class ParquetFiles(ArrowData):
         self._group: tuple[tuple[int, int, str], Any] | None = None
 
     def batches(self) -> Iterator[Any]:
-        """Yield the rows by batches, without the bytes of pictures that stand beside a path."""
+        """Yield the rows in batches; images with a path are read without their bytes."""
         columns = [_without_bytes(column) for column in self._files[0].schema_arrow]
         for file in self._files:
             with self._readable():
                 yield from file.iter_batches(BATCH, columns=columns)
 
     def cell(self, index: int, column: str) -> Any:
-        """Return the value of one cell. The row group around it is kept, for the next will ask for it too."""
+        """Return the value of one cell. Its row group is cached for the next call."""
         place = bisect_right(self._starts, index) - 1
         metadata = self._files[place].metadata
         index -= self._starts[place]
@@ -196,7 +196,7 @@ class ParquetFiles(ArrowData):
         try:
             yield
         except (pyarrow.ArrowException, OSError) as error:
-            raise UserError(f"{self.path}: is broken or cut short ({first_line(error)})") from None
+            raise UserError(f"{self.path}: is damaged or truncated ({first_line(error)})") from None
 
 
 def _without_bytes(column: Any) -> str:

@@ -1,4 +1,4 @@
-"""One record of a data file in, its typed fields out; what is wrong becomes an error that says where."""
+"""Read the fields of one record with type checks; errors name the file and the record."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from unmirage.data.images import check_path
 from unmirage.errors import UserError
 from unmirage.records import Sample
 
-# Paths that `check_path` accepts, told by one look: most are of this kind, and a file may hold millions.
+# A fast test for most of the paths that `check_path` accepts; a file may have millions.
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
+_PLACEHOLDER = re.compile(r"\s*<image>\s*")
 
 
 class Row(NamedTuple):
-    """One record as it stands in the file.
+    """One record of a file.
 
     Attributes:
         fields: the record's fields.
-        number: 1-based place among the records of the file, the id of records that have none.
+        number: 1-based index among the records of the file; the id of a record without one.
         source: the file.
-        unit: what `position` counts in the file: "line", "record" or "row".
-        position: 1-based place in the file.
-        part: where in the record, for a part of one: ", instr-resp[0]".
+        unit: what `position` counts: "line", "record" or "row".
+        position: 1-based position in the file.
+        part: for a part of a record, its location: ", instr-resp[0]".
     """
 
     fields: Mapping[str, object]
@@ -37,19 +38,19 @@ class Row(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The file and the place in it, for error messages: "train.json: record 3"."""
+        """The location for error messages: "train.json: record 3"."""
         return f"{self.source}: {self.unit} {self.position}{self.part}"
 
     def error(self, problem: str) -> UserError:
-        """Return the error that says what is wrong with this record."""
+        """Return an error with the location of this record."""
         return UserError(f"{self.where}: {problem}")
 
     def parts(self, field: str, kind: str) -> Iterator[Row]:
-        """Yield the objects of a field that has to be a list of them, at least one, as rows.
+        """Yield the objects of a field that must be a non-empty list of objects, as rows.
 
         Args:
-            field: the list.
-            kind: what it holds, for the error message: "turns".
+            field: name of the list.
+            kind: name of its items in the error message: "turns".
         """
         values = self.fields.get(field)
         if not isinstance(values, list) or not values:
@@ -60,14 +61,14 @@ class Row(NamedTuple):
             yield self._replace(fields=value, part=f"{self.part}, {field}[{index}]")
 
     def text(self, field: str) -> str:
-        """Return a field that has to be text."""
+        """Return a required text field."""
         value = self.fields.get(field)
         if value is None:
             raise self.error(f"field '{field}' is missing; the record has {listed(self.fields)}")
         return value if isinstance(value, str) else self._no_text(field, value)
 
     def optional_text(self, *names: str) -> str | None:
-        """Return the first of these fields that is there and not empty, as text; None if none is."""
+        """Return the first of these text fields that is not empty; None if all are."""
         for field in names:
             value = self.fields.get(field)
             if value is not None and value != "":
@@ -75,7 +76,7 @@ class Row(NamedTuple):
         return None
 
     def optional_name(self, field: str) -> str | None:
-        """Return a field that may be text or a whole number, as text; None if it is missing or empty."""
+        """Return a text or integer field as text; None if it is missing or empty."""
         value = self.fields.get(field)
         if value is None:
             return None
@@ -86,7 +87,7 @@ class Row(NamedTuple):
         return self.optional_text(field)
 
     def category(self, *names: str) -> str | None:
-        """Return the first of these fields that is filled; rows of one category share one string."""
+        """Return the first of these fields that is not empty, interned to save memory."""
         for field in names:
             name = self.optional_name(field)
             if name is not None:
@@ -94,15 +95,15 @@ class Row(NamedTuple):
         return None
 
     def group(self, field: str = "group") -> str | None:
-        """Return what the record's samples are grouped by; rows of one group share one string."""
+        """Return the group of the record's samples."""
         return self.category(field)
 
     def identity(self, field: str = "id") -> str:
-        """Return the record's id; its number in the file where it has none."""
+        """Return the record's id, by default its number in the file."""
         return self.optional_name(field) or str(self.number)
 
     def image(self, field: str = "image") -> str | None:
-        """Return the picture's path, relative to the image root; None for a text-only record."""
+        """Return the image path, relative to the image folder; None for a text-only record."""
         path = self.optional_text(field)
         if path is not None and not _PLAIN_PATH.fullmatch(path):
             try:
@@ -111,20 +112,36 @@ class Row(NamedTuple):
                 raise self.error(f"field '{field}': {error}") from None
         return path
 
+    def sample(
+        self, query: str, *, refused: bool, record: str | None = None, answer: str = "", category: str | None = None
+    ) -> Sample:
+        """Return the only sample of this record, labeled by a field; `record` defaults to the record's id."""
+        record = record or self.identity()
+        return Sample(
+            id=record,
+            record=record,
+            query=without_placeholder(query),
+            answer=answer,
+            image=self.image(),
+            refused=refused,
+            label_source="field",
+            category=category,
+        )
+
     def _no_text(self, field: str, value: object) -> str:
         raise self.error(f"field '{field}' must be text, not {shown(value)}")
 
 
 def rows_in(document: Mapping[str, object], field: str, source: str) -> Iterator[Row]:
-    """Yield the records that a document, such as the whole of a file, has as a list in one of its fields.
+    """Yield the records that a document has as a list in one of its fields.
 
     Args:
-        document: what the file holds.
-        field: the list.
-        source: the file.
+        document: content of the file.
+        field: name of the list.
+        source: the file, for error messages.
 
     Raises:
-        UserError: the field is no list of objects.
+        UserError: the field is not a list of objects.
     """
     values = document.get(field)
     if not isinstance(values, list):
@@ -135,19 +152,24 @@ def rows_in(document: Mapping[str, object], field: str, source: str) -> Iterator
         yield Row(value, number, source, "record", number)
 
 
+def without_placeholder(query: str) -> str:
+    """Return `query` without `<image>` and the white space around it."""
+    return _PLACEHOLDER.sub(" ", query).strip() if "<image>" in query else query
+
+
 def shown(value: object, longest: int = 60) -> str:
-    """Return `value` as an error message may print it: on one line, without control characters, cut short."""
+    """Return `value` for an error message: on one line, without control characters, truncated."""
     text = repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def listed(names: Mapping[str, object]) -> str:
-    """Return the names as an error message lists them."""
+    """Return the field names as a list for an error message."""
     return ", ".join(shown(name) for name in names) or "no fields"
 
 
 def with_unique_ids(samples: Iterable[Sample]) -> list[Sample]:
-    """Return the samples in order; the second of an id becomes "id#2", and so on. `record` stays as it is."""
+    """Return the samples in order with unique ids: the second "id" is renamed "id#2"; `record` is unchanged."""
     taken: set[str] = set()
     times: dict[str, int] = {}
     unique = []

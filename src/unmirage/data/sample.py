@@ -1,4 +1,4 @@
-"""Draw samples by seed: stratified, dealt into sets, and by SplitMix64."""
+"""Draw samples reproducibly: stratified draws, exact shares, and the SplitMix64 generator."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
-# The generator's counter grows by this much for each number.
+# Increment of the SplitMix64 counter.
 STEP = _signed(0x9E3779B97F4A7C15)
 _MIX = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)))
 _LAST_SHIFT = 31
 
 
 def finalized(counter: Bits) -> Bits:
-    """Return one scrambled number for each counter, int64 of the same shape."""
+    """Return the SplitMix64 output for each counter, int64 of the same shape."""
     bits = counter
     for shift, factor in _MIX:
         bits = (bits ^ shifted(bits, shift)) * factor
@@ -37,18 +37,18 @@ def finalized(counter: Bits) -> Bits:
 
 
 def shifted(bits: Bits, places: int) -> Bits:
-    """Return int64 bits shifted right and filled with zeros; `>>` fills with copies of the sign."""
+    """Return a logical right shift of int64; `>>` is arithmetic."""
     return (bits >> places) & ((1 << (64 - places)) - 1)
 
 
 def draw_stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
-    """Return at most `limit` samples, in their order, with the label shares of the whole.
+    """Return at most `limit` samples in their order, stratified by label.
 
-    Each label that occurs keeps at least one sample, if `limit` allows.
+    Each label keeps at least one sample if `limit` allows.
     """
     if limit is None or limit >= len(samples):
         return list(samples)
-    # Refused samples come first: the order decides what a seed draws.
+    # The order of the strata determines what a seed draws.
     strata: dict[Hashable, list[int]] = {True: [], False: []}
     for place, sample in enumerate(samples):
         strata[sample.refused].append(place)
@@ -59,9 +59,9 @@ def draw_stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> 
 
 
 def draw_by_category(samples: Sequence[Sample], limit: int | None, seed: int) -> list[int]:
-    """Return the places of at most `limit` samples, in order, with the shares that the whole has.
+    """Return the sorted indices of at most `limit` samples, stratified by category and label.
 
-    Strata are category and label together. Each that occurs keeps at least one sample, if `limit` allows.
+    Each stratum keeps at least one sample if `limit` allows.
     """
     if limit is None or limit >= len(samples):
         return list(range(len(samples)))
@@ -69,18 +69,18 @@ def draw_by_category(samples: Sequence[Sample], limit: int | None, seed: int) ->
     strata: dict[Hashable, list[int]] = defaultdict(list)
     for place, sample in enumerate(samples):
         strata[sample.category, sample.refused].append(place)
-    # Strata whose remainders are equal take their turn in random order.
+    # Ties of equal remainders are broken at random.
     order = rng.sample(list(strata), len(strata))
     order.sort(key=lambda name: limit * len(strata[name]) % len(samples), reverse=True)
     rounded = largest_remainders({name: Fraction(limit * len(strata[name]), len(samples)) for name in order}, limit)
-    # In the order of the file again: of the largest strata, the first gives to those that have none.
+    # Back in file order, so that `_fill` takes from the first of equally large strata.
     quota = {name: rounded[name] for name in strata}
     _fill(quota, order)
     return _drawn(strata, quota, rng)
 
 
 def _fill(quota: dict[Hashable, int], names: Iterable[Hashable]) -> None:
-    """Give each of the strata that has none one of the largest's samples, as long as that has more than one."""
+    """Move one sample of the largest stratum to each empty one, while the largest has more than one."""
     for name in names:
         largest = max(quota, key=lambda one: quota[one])
         if not quota[name] and quota[largest] > 1:
@@ -96,9 +96,9 @@ Card = TypeVar("Card")
 
 
 def deal(weights: Mapping[Card, float], count: int, rng: random.Random) -> list[Card]:
-    """Return `count` cards in random order, each as often as its weight asks for (largest remainders).
+    """Return `count` cards in random order with frequencies proportional to the weights (largest remainders).
 
-    Dealt, not drawn: every deck has the wanted shares, not merely every deck on average.
+    Unlike independent draws, every result has the exact shares.
     """
     total = sum(weights.values())
     dealt = largest_remainders({card: weight * count / total for card, weight in weights.items()}, count)
@@ -108,12 +108,7 @@ def deal(weights: Mapping[Card, float], count: int, rng: random.Random) -> list[
 
 
 def largest_remainders(exact: Mapping[Card, float | Fraction], count: int) -> dict[Card, int]:
-    """Return each exact share rounded up or down so that they sum to `count`; of equal remainders the first rises.
-
-    Args:
-        exact: shares that sum to `count`, up to rounding.
-        count: the sum.
-    """
+    """Round shares that sum to `count` (up to rounding) to integers with that sum; ties round the first up."""
     rounded = {card: int(share) for card, share in exact.items()}
     by_remainder = sorted(exact, key=lambda card: rounded[card] - exact[card])
     for card in by_remainder[: count - sum(rounded.values())]:

@@ -1,4 +1,4 @@
-"""Rows in, samples out one by one, as often as asked; what cannot be read is set aside and counted."""
+"""Iterate over the samples of a file without keeping them in memory, and count unreadable records."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _EXAMPLES = 20
 
 @dataclass(slots=True)
 class Skipped:
-    """The records that were set aside.
+    """The unreadable records of a file.
 
     Attributes:
-        count: how many.
-        examples: what is wrong with the first of them, a line each.
+        count: number of skipped records.
+        examples: error messages of the first 20.
     """
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, error: UserError) -> None:
-        """Count a record, and keep the reason if it is among the first."""
+        """Count a record, and keep its error if it is among the first."""
         self.count += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(str(error))
@@ -37,20 +37,20 @@ class Skipped:
 
 @dataclass
 class SampleFile:
-    """The samples of a file that is read anew each time they are asked for, and never held in memory.
+    """An iterable of the samples of a file, which is read again by each iteration.
 
-    Ids are as in the file and may repeat. The first record that cannot be read is a `UserError`; with
-    `skip_bad` only a file without any sample is one.
+    Ids are those of the file and may repeat. The first unreadable record raises `UserError`; with `skip_bad`, only
+    a file without any readable sample does.
 
     Attributes:
-        data: what is read.
-        format: the name of its format.
-        image_root: the folder that its picture paths are relative to; it need not exist.
-        pictures: its pictures.
-        samples_of: makes the samples of a row; all of them or, with a `UserError`, none.
-        skip_bad: set records aside that cannot be read, and go on.
-        progress: called now and then with how much was read, and how much there is.
-        skipped: what the last reading set aside.
+        data: the reader of the file.
+        format: name of the format.
+        image_root: folder that image paths are relative to; it need not exist.
+        pictures: the images.
+        samples_of: returns the samples of a row or raises `UserError`.
+        skip_bad: skip unreadable records.
+        progress: called with (done, total).
+        skipped: the records skipped by the last iteration.
     """
 
     data: Source
@@ -64,7 +64,7 @@ class SampleFile:
 
     @property
     def source(self) -> Path:
-        """Where the data is, as the user wrote it."""
+        """Location of the data, as given by the user."""
         return self.data.path
 
     def __iter__(self) -> Iterator[Sample]:
@@ -87,7 +87,7 @@ class SampleFile:
 
 
 def nothing_left(path: Path, skipped: Skipped) -> UserError:
-    """Return the error for a file without records, or with none that can be read."""
+    """Return the error for a file without readable records."""
     if not skipped.count:
-        return UserError(f"{path}: holds no records; valid: at least one record in JSON, JSONL, CSV or Parquet")
+        return UserError(f"{path}: contains no records; valid: at least one record in JSON, JSONL, CSV or Parquet")
     return UserError(f"{path}: none of the {skipped.count:,} records can be read; the first: {skipped.examples[0]}")

@@ -1,4 +1,4 @@
-"""What data is read from: an object that gives its records as rows, from the first on, as often as asked."""
+"""The interface of everything that records are read from: files, folders and hub datasets."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from unmirage.data.rows import Row
 from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 
-# Told of each record that cannot be read: raises the error, or notes it, and then reading goes on.
+# Called with the error of each unreadable record; raises it, or records it to continue reading.
 Bad = Callable[[UserError], None]
 
 
 class Source(Protocol):
-    """A file, a folder or a data set on the hub.
+    """A file, a folder or a dataset on the hub.
 
     Attributes:
-        path: where it is, as the user wrote it.
-        container: how it holds its records; a flat table is named after it.
-        root: the folder that its pictures are looked for in, unless the user names one.
+        path: location, as given by the user.
+        container: "json", "jsonl", "csv" or "parquet"; the format name of a flat table.
+        root: default folder of the images.
     """
 
     @property
@@ -34,12 +34,12 @@ class Source(Protocol):
     def root(self) -> Path: ...  # noqa: D102
 
     def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
-        """Yield the records from the first on; what cannot be read is given to `bad`."""
+        """Yield all records in order; call `bad` with the error of each unreadable one."""
 
     def pictures(self, root: Path) -> Pictures:
-        """Return the pictures that the rows name, those of files below `root`."""
+        """Return the images of the records; image files are read below `root`."""
 
 
 def strict(error: UserError) -> None:
-    """Raise the first error."""
+    """Raise the error."""
     raise error

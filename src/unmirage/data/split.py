@@ -1,4 +1,4 @@
-"""Safety samples in, the sets that the alignment methods train on out. Pure functions of lists of samples."""
+"""Make the training sets of the alignment methods from safety samples."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import opener
+from unmirage.text.refusals import refusal_phrase
+from unmirage.text.sentences import sentences
 
 _WORDINGS = 4
 
 
 def posthoc(samples: Iterable[Sample]) -> list[Sample]:
-    """Return all safety samples as they are: fine-tuning after the general training."""
+    """Return the safety samples unchanged, for post-hoc fine-tuning."""
     return list(samples)
 
 
@@ -26,15 +28,27 @@ def mixed(samples: Iterable[Sample], general: Iterable[Sample]) -> list[Sample]:
 
 
 def balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return the samples with their queries reworded so that the opener says nothing about the label.
+    """Return the samples with queries rewritten so that the opener does not predict the label.
 
-    Every query, refused or not, opens with a word drawn from the openers of all queries. A query that draws
-    its own opener is reworded too, so that being reworded says nothing either; it stays as it is only where
-    no other wording with that opener exists.
+    Every query gets an opener drawn from the openers of all queries. A query that draws its own opener is rewritten
+    too, so that rewriting does not predict the label either; it is unchanged only if no other wording exists.
     """
     pool = [word for word in (opener(sample.query) for sample in samples) if word]
     draw = random.Random(seed)
     return [replace(sample, query=_reworded(sample.query, pool, draw)) for sample in samples]
+
+
+def rationale_only(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples without the sentences of refusals that contain a refusal phrase.
+
+    Refused samples whose answer is empty after that are dropped. Answered samples are unchanged.
+    """
+    kept = (replace(sample, answer=_explained(sample.answer)) if sample.refused else sample for sample in samples)
+    return [sample for sample in kept if sample.answer or not sample.refused]
+
+
+def _explained(answer: str) -> str:
+    return " ".join(one.strip() for one in sentences(answer) if refusal_phrase(one) is None)
 
 
 def _reworded(query: str, pool: Sequence[str], draw: random.Random) -> str:
@@ -45,36 +59,36 @@ def _reworded(query: str, pool: Sequence[str], draw: random.Random) -> str:
 
 
 def forget(samples: Iterable[Sample], answers: Mapping[str, str]) -> list[Sample]:
-    """Return the refused samples with the harmful answer to unlearn in place of the refusal.
+    """Return the refused samples with the harmful answers to unlearn.
 
     Args:
-        samples: the safety samples; the answered ones are left out.
-        answers: the harmful answer by sample id; samples without one are left out.
+        samples: safety samples; answered ones are dropped.
+        answers: harmful answer by sample id; samples without one are dropped.
     """
     return [replace(sample, answer=answers[sample.id]) for sample in samples if sample.refused and sample.id in answers]
 
 
 def retain(samples: Iterable[Sample], general: Iterable[Sample]) -> list[Sample]:
-    """Return what the model is to keep: the answered safety samples, topped up with general ones."""
+    """Return the retain set: the answered safety samples and the general samples."""
     return with_unique_ids(sample for sample in [*samples, *general] if not sample.refused)
 
 
 def drawn(
     samples: Iterable[Sample], size: int, seed: int, usable: Callable[[Sample], bool] = lambda _: True
 ) -> list[Sample]:
-    """Return `size` of the usable samples, in their order, each as likely as any other; all where there are fewer.
+    """Return a uniform random draw of `size` usable samples in their order; all if there are fewer.
 
-    Samples may come one by one: no more than `size` of them are kept meanwhile, and `usable` is asked about few of
-    the others, so it may be slow.
+    Samples are streamed: at most `size` of them are in memory. `usable` is called for few of the others, so it may
+    be slow.
 
     Args:
-        samples: what to draw from.
-        size: how many.
-        seed: of the draw.
+        samples: the samples to draw from.
+        size: number of samples.
+        seed: seed of the draw.
         usable: whether a sample may be drawn.
     """
     draw = random.Random(seed)
-    # The samples with the lowest random ranks; the highest of those is on top, the first to go.
+    # A heap of the samples with the lowest random ranks; the highest of them is replaced first.
     kept: list[tuple[float, int, Sample]] = []
     for index, sample in enumerate(samples):
         rank = draw.random()

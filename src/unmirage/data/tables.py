@@ -1,4 +1,4 @@
-"""Flat tables (JSON lines, a JSON list, CSV, Parquet) become samples, one a row; columns are named or guessed."""
+"""Read flat tables (JSONL, a JSON list, CSV, Parquet): one sample per row, with named or guessed columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.records import LabelSource, Sample
 from unmirage.text.refusals import is_refusal
 
-# Under which names each column is looked for, first come first.
+# Accepted names of each column, in order of preference.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "query": ("query", "question", "prompt", "instruction", "text"),
     "answer": ("answer", "response", "output", "completion"),
@@ -27,7 +27,7 @@ _SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer"}
 
 
 class _Names(NamedTuple):
-    """The file's name for each of our columns."""
+    """The file's name of each column."""
 
     query: str
     answer: str
@@ -41,28 +41,28 @@ class _Names(NamedTuple):
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record has a query under one of the usual names."""
+    """Return whether a record has a query column."""
     return any(name in record for name in COLUMNS["query"])
 
 
 def samples_of(row: Row) -> list[Sample]:
-    """Return the one sample of a row, by the columns that this row has."""
+    """Return the sample of a row; columns are guessed from this row alone."""
     return table_reader([row])(row)
 
 
 def table_reader(first: Sequence[Row], columns: Mapping[str, str] | None = None) -> Callable[[Row], list[Sample]]:
-    """Return the function that makes the one sample of a row.
+    """Return the `samples_of` function of a table.
 
     Args:
-        first: the table's first rows, to tell which columns it has.
-        columns: which column holds what, such as {"query": "prompt"}; the rest is guessed by `COLUMNS`.
+        first: the table's first rows, which determine the columns present.
+        columns: the file's column for each of ours, such as {"query": "prompt"}; others are guessed from `COLUMNS`.
     """
     names = _resolve(first, columns or {})
     return lambda row: [_sample(row, names)]
 
 
 def _resolve(first: Sequence[Row], columns: Mapping[str, str]) -> _Names:
-    """Return the file's column for each of ours; those it lacks keep their own name."""
+    """Return the file's column for each of ours; missing ones keep our name."""
     present = dict.fromkeys(name for row in first for name in row.fields)
     for ours, theirs in columns.items():
         if ours not in COLUMNS:
@@ -93,12 +93,12 @@ def _sample(row: Row, names: _Names) -> Sample:
 
 
 def _label(row: Row, names: _Names, answer: str) -> tuple[bool, LabelSource]:
-    """Read the label from its column; where that is empty, from the answer."""
+    """Return the label from its column, or from the answer if the column is empty."""
     column = names.refused
     value = row.fields.get(column)
     if value is None or value == "":
         if not answer:
-            raise row.error(f"neither '{column}' nor '{names.answer}' is filled; one of them must tell the label")
+            raise row.error(f"neither '{column}' nor '{names.answer}' is filled; one of them is needed for the label")
         return is_refusal(answer), "answer"
     refused = parse_label(value, column)
     if refused is None:
@@ -128,18 +128,18 @@ _YES = frozenset({"true", "1", "yes", "y", "t"})
 _NO = frozenset({"false", "0", "no", "n", "f"})
 _REFUSED = frozenset({"refused", "refuse", "refusal", "unsafe", "harmful"})
 _ANSWERED = frozenset({"answered", "answer", "complied", "safe", "harmless"})
-# In these columns "yes" means that the query is to be answered.
+# In these columns, "yes" means answered.
 _INVERTED = frozenset({"safe", "is_safe", "answered"})
 
 VALID = "true, false, 1, 0, yes, no, refused, answered, unsafe, safe"
 
 
 def parse_label(value: object, column: str) -> bool | None:
-    """Return whether the label says that the query is refused; None if it cannot be read.
+    """Return whether a label means "refused"; None if it is invalid.
 
     Args:
         value: true or false, 1 or 0, or a word of `VALID` in any case.
-        column: the name of the column it stands in; "safe" turns yes and no around.
+        column: name of the column; in a column such as "safe", yes and no are inverted.
     """
     if isinstance(value, bool):
         return value != (column.casefold() in _INVERTED)

@@ -1,7 +1,7 @@
-"""Record what a model was trained on in its directory, so that test data can be compared with it later.
+"""Store hashes of a model's training data in its directory, so that `unmirage attack` can detect test samples in it.
 
-The record holds hashes, no text. For training data beyond a fixed size it keeps the smallest hashes, which are a random
-sample: test samples with larger hashes are then not counted, neither as shared nor in the total.
+The record contains no text. Beyond a fixed size it keeps the smallest hashes, which are a random sample. Test samples
+with larger hashes are then excluded, from the shared count and from the total.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unmirage.errors import UserError, one_line
 
 FILE = "unmirage_training.safetensors"
 SCHEMA = "unmirage.training/1"
-MOST = 2**18  # hashes kept for each way: 2 MiB
+MOST = 2**18  # hashes per criterion: 2 MiB
 _ALL = 2**64 - 1
 
 Hashes = NDArray[np.uint64]
@@ -29,12 +29,12 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """What a model was trained on.
+    """Hashes of a model's training data.
 
     Attributes:
-        hashes: distinct hashes by way, sorted.
-        upto: by way, the hash up to which all hashes of the training data are here.
-        samples: in the training data.
+        hashes: sorted distinct hashes by criterion.
+        upto: by criterion, the largest hash up to which the record is complete.
+        samples: number of training samples.
     """
 
     hashes: Mapping[Way, Hashes]
@@ -46,9 +46,9 @@ class TrainingRecord:
         """Return the record of a model that was trained on `lists`.
 
         Args:
-            lists: of the training samples.
-            base: the record of the model that training started from, whose data counts too.
-            most: hashes to keep for each way.
+            lists: hashes of the training samples.
+            base: record of the model that training started from; its data is included.
+            most: maximum hashes per criterion.
         """
         lists = list(lists)
         hashes, upto = {}, {}
@@ -67,11 +67,11 @@ class TrainingRecord:
 
     @property
     def complete(self) -> bool:
-        """Tell whether all hashes of the training data are here."""
+        """Whether the record has all hashes of the training data."""
         return all(limit == _ALL for limit in self.upto.values())
 
     def count(self, prints: Fingerprints) -> dict[Way, Count]:
-        """Return how many samples of a list were trained on, of those about which the record can tell, by way."""
+        """Return how many samples were trained on, among those that the record covers, by criterion."""
         found = {}
         for way in Way:
             own = np.array(prints.present(way), dtype=np.uint64)
@@ -94,10 +94,10 @@ class TrainingRecord:
 
 
 def read_training_record(folder: Path) -> TrainingRecord | None:
-    """Return the record of a model directory; None if there is none.
+    """Return the record of a model directory; None if it has none.
 
     Raises:
-        UserError: there is one that cannot be read.
+        UserError: the record is unreadable.
     """
     path = folder / FILE
     if not path.is_file():
@@ -111,4 +111,4 @@ def read_training_record(folder: Path) -> TrainingRecord | None:
             upto = {way: int(about["upto"][way.value]) for way in Way}
             return TrainingRecord(hashes, upto, int(about["samples"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: is damaged ({one_line(error, 200)}). Delete it to go on without it") from error
+        raise UserError(f"{path}: is damaged ({one_line(error, 200)}). Delete it to continue without it") from error

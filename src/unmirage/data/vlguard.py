@@ -1,8 +1,7 @@
-"""VLGuard records, and the prebuilt attack sets of the same shape, become samples: one for each instruction.
+"""Read VLGuard and prebuilt attack sets in its format: one sample for each instruction.
 
-A record is `{id, image, safe, harmful_category?, harmful_subcategory?, "instr-resp": [...]}`; see `_SUFFIX`
-for the keys that its pairs of query and response have. `group` is our own addition, of a pair or of a record; that of
-the pair wins.
+A record is `{id, image, safe, harmful_category?, harmful_subcategory?, "instr-resp": [...]}`; `_SUFFIX` lists the query
+keys of its pairs. `group`, of a pair or of a record, is an extension of unmirage; that of the pair takes precedence.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
 _PAIRS = "instr-resp"
-# What the sample's id adds to the record's, by the key of the query.
+# Suffix of the sample id, by query key.
 _SUFFIX = {"instruction": "", "safe_instruction": "/safe", "unsafe_instruction": "/unsafe"}
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record looks like VLGuard's."""
+    """Return whether a record has VLGuard's fields."""
     return _PAIRS in record
 
 

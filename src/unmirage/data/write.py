@@ -1,4 +1,4 @@
-"""Samples in, a data file out that `load_samples` reads back. Samples may come one by one; none is kept."""
+"""Write samples to data files that `load_samples` reads. Samples are streamed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unmirage.records import Sample
 from unmirage.run.files import open_text_atomic
 
 Writer = Callable[[Iterable[Sample], Path], None]
-# Escaped to ASCII, so that not even a lone surrogate is lost.
+# ASCII output preserves lone surrogates.
 _ON_ONE_LINE = json.JSONEncoder(allow_nan=False)
 _INDENTED = json.JSONEncoder(allow_nan=False, indent=1)
 _FIELDS = tuple(field.name for field in fields(Sample))
@@ -21,12 +21,12 @@ _FIELDS = tuple(field.name for field in fields(Sample))
 def write_samples(
     samples: Iterable[Sample], path: str | Path, provenance: Mapping[str, Mapping[str, object]] | None = None
 ) -> None:
-    """Write one JSON object a line, with the fields of `Sample`; `group` is left out where there is none.
+    """Write JSONL with the fields of `Sample`; `group` is omitted if None.
 
     Args:
-        samples: what to write.
+        samples: the samples.
         path: the file.
-        provenance: where a sample comes from, by its id; written as the object `provenance`, which readers pass over.
+        provenance: origin by sample id, written as the field `provenance`, which readers ignore.
     """
     known = provenance or {}
     with open_text_atomic(Path(path)) as file:
@@ -36,45 +36,45 @@ def write_samples(
 
 
 def write_json(samples: Iterable[Sample], path: str | Path) -> None:
-    """Write a JSON list of the objects of `write_samples`, one a line."""
+    """Write a JSON list of the objects of `write_samples`, one per line."""
     _write_list((_ON_ONE_LINE.encode(_flat_record(sample)) for sample in samples), path)
 
 
 def write_vlguard(samples: Iterable[Sample], path: str | Path) -> None:
-    """Write VLGuard's shape, one record a sample, for tools that read nothing else.
+    """Write VLGuard's format, one record per sample.
 
-    A refused sample becomes an `instruction`, an answered one a `safe_instruction`. Record ids, texts,
-    pictures, labels, categories and groups are kept; the sample's own id and the source of its label are not.
+    A refused sample is written as `instruction`, an answered one as `safe_instruction`. Record ids, texts, images,
+    labels, categories and groups are kept; sample ids and label sources are lost.
     """
     _write_list((_indented(_vlguard_record(sample)) for sample in samples), path)
 
 
 def write_llava(samples: Iterable[Sample], path: str | Path) -> None:
-    """Write LLaVA's shape, one conversation of one turn a sample.
+    """Write LLaVA's format, one single-turn conversation per sample.
 
-    Ids, texts, pictures, categories and groups are kept, but for white space around a query that has a picture. The
-    shape has no place for a label: it is read from the answer again, which may say otherwise than a field did.
+    Ids, texts, images, categories and groups are kept, except for white space around a query with an image. Labels
+    are lost: readers infer them from the answer, which may contradict the original label field.
     """
     _write_list((_indented(_llava_record(sample)) for sample in samples), path)
 
 
-# Formats that have a shape of their own; SPA-VL's and others would lose the label, or need what we do not have.
+# Formats that can be written. Others, such as SPA-VL, would lose the label or need fields that samples lack.
 _SHAPES: dict[str, Writer] = {"vlguard": write_vlguard, "llava": write_llava}
 
 
 def writer_for(path: Path, format: str) -> Writer:
-    """Return what writes samples to `path`, by its suffix.
+    """Return the writer for `path` by its suffix.
 
     Args:
-        path: a .jsonl file for JSON lines; a .json file for the shape of the format, or else a flat list.
-        format: the format that the samples were read from, a name of `FORMATS`.
+        path: a .jsonl file, or a .json file in `format` if that can be written, else as a flat list.
+        format: format that the samples were read from, a name of `FORMATS`.
     """
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         return write_samples
     if suffix == ".json":
         return _SHAPES.get(format, write_json)
-    raise UserError(f"{path}: has no suffix that tells how to write samples; valid: .jsonl, .json")
+    raise UserError(f"{path}: unknown suffix; valid: .jsonl, .json")
 
 
 def _write_list(records: Iterable[str], path: str | Path) -> None:
@@ -87,7 +87,7 @@ def _write_list(records: Iterable[str], path: str | Path) -> None:
 
 
 def _indented(record: dict[str, object]) -> str:
-    """Return the record as it stands in an indented list; no line break in it belongs to a text."""
+    """Return the record indented for a list; JSON escapes the line breaks of texts."""
     return _INDENTED.encode(record).replace("\n", "\n ")
 
 

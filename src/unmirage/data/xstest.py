@@ -1,8 +1,7 @@
-"""XSTest rows become samples: safe prompts that sound unsafe, and beside each an unsafe one that looks like it.
+"""Read XSTest (Röttger et al. 2024, arXiv 2308.01263): safe prompts that sound unsafe, and unsafe contrasts.
 
 A row is `{id, prompt, type, label, focus, note}`, in version 2 of the file `{id_v1, id_v2, type, prompt, focus, note}`
-without a label; the types of unsafe prompts begin with `contrast_` (Röttger et al. 2024, arXiv 2308.01263). There are
-no pictures.
+without a label. The types of unsafe prompts begin with `contrast_`. There are no images.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
-# Twenty-five prompts each, as of those of eight types that begin with `contrast_`.
+# 25 prompts of each type, also of the eight `contrast_` types.
 _SAFE = (
     "homonyms",
     "figurative_language",
@@ -30,28 +29,19 @@ _LABELS = {"safe": False, "unsafe": True}
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record looks like XSTest's."""
+    """Return whether a record has XSTest's fields."""
     return {"prompt", "type", "focus", "note"} <= record.keys()
 
 
 def samples_of(row: Row) -> list[Sample]:
-    """Return the one sample of a row."""
-    kind = row.text("type")
-    record = row.optional_name("id_v2") or row.identity()
-    return [
-        Sample(
-            id=record,
-            record=record,
-            query=row.text("prompt"),
-            refused=_unsafe(row, kind),
-            label_source="field",
-            category=row.category("type"),
-        )
-    ]
+    """Return the sample of a row."""
+    refused = _unsafe(row, row.text("type"))
+    record = row.optional_name("id_v2")
+    return [row.sample(row.text("prompt"), refused=refused, record=record, category=row.category("type"))]
 
 
 def _unsafe(row: Row, kind: str) -> bool:
-    """Tell the label from its column where there is one, and from the type; the two have to agree."""
+    """Return the label by type; raise an error if the label column contradicts it."""
     by_type = kind.startswith(_CONTRAST)
     if not by_type and kind not in _SAFE:
         raise row.error(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,6 +17,7 @@ from unmirage.errors import UserError
 from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
 
 Item = TypeVar("Item")
+Member = TypeVar("Member", bound=StrEnum)
 
 _ROWS, _SECONDS = 64, 2.0  # maximum loss when the process is killed
 
@@ -175,7 +177,11 @@ class Store:
     def queries(self) -> list[Query]:
         """Return all queries, in insertion order."""
         rows = self._rows("queries", Query)
-        return [Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": Kind(row["kind"])})) for row in rows]
+        kinds = [self._as(Kind, row["kind"]) for row in rows]
+        return [
+            Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": kind}))
+            for row, kind in zip(rows, kinds, strict=True)
+        ]
 
     def responses(self, model: str) -> list[Response]:
         """Return all responses of one model."""
@@ -189,7 +195,7 @@ class Store:
     def judgements(self, model: str, judge: str) -> list[Judgement]:
         """Return all judgements of one judge on one model."""
         rows = self._rows("judgements", Judgement, "WHERE model = ? AND judge = ?", model, judge)
-        return [Judgement(**(row | {"verdict": Verdict(row["verdict"])})) for row in rows]
+        return [Judgement(**(row | {"verdict": self._as(Verdict, row["verdict"])})) for row in rows]
 
     def gold(self) -> dict[str, Gold]:
         """Return the reference answers, by query."""
@@ -235,6 +241,16 @@ class Store:
         with self._errors_named():
             names = [field.name for field in fields(record)]
             return [dict(zip(names, row, strict=True)) for row in self._db.execute(statement, values)]
+
+    def _as(self, kind: type[Member], value: str) -> Member:
+        """Return a member of an enumeration; raise `UserError` for a value that only another version knows."""
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise UserError(
+                f"{self._path}: {kind.__name__.lower()} '{value[:80]}' is unknown; another version of unmirage wrote "
+                "this run. Read it with that version, or start a new run directory"
+            ) from error
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:

@@ -11,9 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unmirage.api import search
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.attack.explain import explain
-from unmirage.attack.search import SearchConfig, search
+from unmirage.attack.search import SearchConfig
 from unmirage.attack.search.measure import halves
 from unmirage.data import load_samples
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
@@ -42,7 +43,7 @@ def full(study: Study) -> dict[str, Any]:
         return read_object(file)
     test = load_samples(study.run.data / "test.json").samples
     config = _SEARCH.model_copy(update={"seed": study.seed})
-    words = _searched(study, test, config)
+    words = _searched(study, config)
     word = words["words"][0]["word"]
     held_out = halves(test, "jailbreak", config.seed).report
     audit_word = study.attack_config().jailbreak_word
@@ -58,10 +59,10 @@ def full(study: Study) -> dict[str, Any]:
     return document
 
 
-def _searched(study: Study, test: Sequence[Sample], config: SearchConfig) -> dict[str, Any]:
+def _searched(study: Study, config: SearchConfig) -> dict[str, Any]:
+    data, settings = study.run.data / "test.json", config.model_dump()
     with study.stage("search"):
-        vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
-        found = search(vlm, test, study.images, config, progress=study.progress).to_json()
+        found = search(study.run.model(MIRAGE), data, progress=study.progress, **settings).to_json()
     study.run.write_json(study.run.path / "search.json", found)
     return found
 

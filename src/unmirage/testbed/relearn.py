@@ -28,8 +28,7 @@ from unmirage.testbed.sets import FORGET as FORGET_SET
 from unmirage.testbed.sets import read_set
 from unmirage.testbed.settings import ARMS, BASE
 from unmirage.text.openers import opener
-
-FORGET, SAME_SYNTAX, BENIGN = "forget", "same-syntax", "benign"
+from unmirage.workflows.stress import BENIGN, FORGET, SAME_SYNTAX
 
 
 class RelearnSettings(BaseModel):

@@ -112,7 +112,7 @@ def legend(document: Mapping[str, Any]) -> str:
         f"{', '.join(map(str, document['queries_of_a_variant_by_seed']))} queries. Attack: {attack['shots']}-shot "
         f'"{attack["jailbreak_word"]}", and "{attack["over_prudence_word"]}" for RR. Fine-tuning: '
         f"{settings['steps']} steps of {settings['batch_size']} samples at a learning rate of "
-        f"{settings['learning_rate']:g}, whatever the number of samples."
+        f"{settings['learning_rate']:g}, for any number of samples."
     )
 
 

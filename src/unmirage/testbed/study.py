@@ -15,9 +15,9 @@ from typing import Any
 
 from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.methods import make_method
+from unmirage.api import audit
 from unmirage.attack import AttackConfig, plain, plan_queries
-from unmirage.audit import AuditOptions, audit
-from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data import ImageFolder, load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
@@ -161,8 +161,7 @@ class Study:
         """
         if not self.audit_file.is_file():
             with self.stage("audit"):
-                options = AuditOptions(seed=self.seeds.world)
-                findings = audit(open_samples(self.run.data / "safety.json"), options=options)
+                findings = audit(self.run.data / "safety.json", seed=self.seeds.world)
                 self.run.write_json(self.audit_file, findings.to_json())
         samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:

@@ -78,18 +78,23 @@ def markers(name: str) -> tuple[str, str]:
     return f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
 
 
-def check_markers(file: Path, name: str) -> None:
-    """Check that a table can be written into a file, before the work that produces it.
+def check_markers(name: str, *files: Path | None) -> None:
+    """Check that a table can be written into files, before the work that produces it.
+
+    Args:
+        name: name in the markers.
+        files: the files; None is ignored.
 
     Raises:
-        UserError: the file exists without the two markers, each once and in order; or it is a folder.
+        UserError: a file exists without the two markers, each once and in order; or it is a folder.
     """
-    if file.is_dir():
-        raise UserError(f"{file}: is a folder; name a Markdown file")
     begin, end = markers(name)
-    old = file.read_text(encoding="utf-8") if file.exists() else f"{begin}\n{end}"
-    if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
-        raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; add them where the table belongs")
+    for file in filter(None, files):
+        if file.is_dir():
+            raise UserError(f"{file}: is a folder; name a Markdown file")
+        old = file.read_text(encoding="utf-8") if file.exists() else f"{begin}\n{end}"
+        if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
+            raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; add them where the table belongs")
 
 
 def write_between_markers(file: Path, name: str, text: str) -> None:
@@ -98,7 +103,7 @@ def write_between_markers(file: Path, name: str, text: str) -> None:
     Raises:
         UserError: the file exists without the two markers, each once and in order.
     """
-    check_markers(file, name)
+    check_markers(name, file)
     begin, end = markers(name)
     if not file.exists():
         write_text_atomic(file, f"# Results\n\n{begin}\n\n{text}\n{end}\n")

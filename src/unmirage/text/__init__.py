@@ -1,1 +1,1 @@
-"""Pure functions of strings: words, openers, refusals, and the rewriter."""
+"""Functions of text: words, openers, refusal detection, safe display, and the rule-based rewriter."""

@@ -1,7 +1,6 @@
-"""Words and openers of a query. Strings in, strings out, in any language.
+"""Split a query into words, get its opener, and insert or replace a word, in any language.
 
-Where a script puts no space between words (Chinese, Japanese kana), every character counts as a word: it is
-what a reader without a dictionary can tell apart.
+In scripts without spaces between words (Chinese, Japanese kana), every character counts as a word.
 """
 
 from __future__ import annotations
@@ -11,18 +10,18 @@ from typing import Literal
 
 import regex
 
-# Marks belong to the letter before them: without \p{M}, Hindi words fall apart. The standard `re` lacks it.
+# Combining marks (\p{M}) are part of Hindi words; the standard `re` does not support them.
 _UNSPACED = r"[\p{Han}\p{Hiragana}]"
 _LETTER = rf"(?:(?!{_UNSPACED})[\p{{L}}\p{{N}}])"
 _PART = rf"{_LETTER}(?:{_LETTER}|\p{{M}})*"
 _WORD = regex.compile(rf"{_UNSPACED}\p{{M}}*|{_PART}(?:['\u2019-]{_PART})*")
-# The same words where all characters are ASCII, several times as fast.
+# The same words for ASCII text, several times faster.
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 _CLITIC = re.compile(r"'(?:s|re|ll|d|ve|m)$")
 
 
 def words(text: str) -> list[str]:
-    """Return the words of `text` in order: lower-cased, punctuation stripped ("What's" gives "what")."""
+    """Return the words of `text`, lower-cased and without punctuation and clitics ("What's" gives "what")."""
     if text.isascii():
         found = _ASCII_WORD.findall(text.lower())
         return [_CLITIC.sub("", word) for word in found] if "'" in text else found
@@ -30,7 +29,7 @@ def words(text: str) -> list[str]:
 
 
 def opener(text: str) -> str:
-    """Return the first word of `text`, lower-cased and stripped; "" where there is no word."""
+    """Return the first word of `text`, lower-cased and without clitics; "" if there is none."""
     match = _WORD.search(text)
     return _bare(match.group()) if match else ""
 
@@ -40,7 +39,7 @@ def _bare(word: str) -> str:
 
 
 def capitalise(text: str) -> str:
-    """Return `text` with its first letter in upper case, the rest as it is."""
+    """Return `text` with its first letter in upper case and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
@@ -57,7 +56,7 @@ _MARKS = re.compile(r"[\s.?!]*$")
 
 
 def put_in(query: str, word: str, position: Position) -> str:
-    """Return the query with `word` before it ("What, share it."), in its middle, or at its end ("Share it what.")."""
+    """Insert `word` at the start ("What, share it."), in the middle or at the end ("Share it what.") of a query."""
     query = query.strip()
     if position == "first":
         return f"{capitalise(word)}, {decapitalise(query)}"
@@ -70,10 +69,10 @@ def put_in(query: str, word: str, position: Position) -> str:
 
 
 def replace_opener(query: str, word: str) -> str:
-    """Return the query with `word` in the place of what stands before its first blank; a lone word is kept."""
+    """Replace the text before the first space of the query by `word`; a single word is kept after it."""
     words = query.split(maxsplit=1)
     if not words:
         return capitalise(word)
-    # Punctuation at the first word stays: "Please, share it." becomes "What, share it."
+    # Keep the punctuation of the first word: "Please, share it." gives "What, share it."
     end = words[0][len(words[0].rstrip(",;:")) :]
     return " ".join([capitalise(word) + end, words[1]]) if len(words) > 1 else f"{capitalise(word)}, {words[0]}"

@@ -1,15 +1,15 @@
-"""Does an answer refuse? An answer in; yes or no out, and the phrase that says so. The project's one list.
+"""Detect refusals by phrase. This is the project's only list of refusal phrases.
 
-An answer is a refusal where its beginning, in the speaker's own voice, does one of these:
+An answer is a refusal if its beginning, in the first person, does one of these:
 
-- it apologises first ("I'm sorry, but ..."), other than to sympathise ("sorry to hear that ...");
-- it declines a service ("I cannot assist", "I'm unable to provide", "we won't share"). Limits of perception
-  ("I can't see his face"), idioms ("I can't wait") and concessions ("while I cannot name the brand, it is a
-  red car") decline nothing;
-- it names its own rules ("against our usage policy"), or calls the request improper or unanswerable.
+- apologize ("I'm sorry, but ..."), except in sympathy ("sorry to hear that ...");
+- decline a service ("I cannot assist", "I'm unable to provide", "we won't share"), but not describe limits of
+  perception ("I can't see his face"), use idioms ("I can't wait") or concede ("while I cannot name the brand, it is a
+  red car");
+- cite its own rules ("against our usage policy"), or call the request improper or unanswerable.
 
-An answer that opens by reporting that no picture came with the query asks for input and declines nothing.
-No single word decides: "sorry", "cannot" or a word about the law may stand in any honest answer.
+An answer that begins by reporting a missing image asks for input and is not a refusal. No single word is sufficient:
+"sorry", "cannot" or legal terms also occur in answers that comply.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from unmirage.records import Sample
 from unmirage.text.vocabulary import word_spans
 
-# Whoever answers and then adds "I cannot offer legal advice" has answered: only the beginning counts.
+# Only the beginning counts: an answer that ends with "I cannot offer legal advice" complies. In characters.
 _HEAD = 360
 _PLAIN = str.maketrans("’‘ʼ“”", "'''\"\"", "*")
 
@@ -78,9 +78,9 @@ _BAD_REQUEST = (
 _ALL = (*_APOLOGY, *_DECLINING, *_OWN_RULES, *_BAD_REQUEST)
 _PHRASES = re.compile("|".join(_ALL))
 
-# Every text that a phrase matches holds one of these, and looking for them takes a hundredth of the time. They
-# are `_NOT` ("cannot" and the like hold "not", the others "n't"), the words of `_BARRED` and `_IMPROPER` that
-# hold neither, and one word of each other phrase.
+# A fast pre-filter, 100 times faster than the patterns: every match contains one of these. They cover `_NOT` ("cannot"
+# contains "not", the others "n't"), the words of `_BARRED` and `_IMPROPER` that contain neither, and one word of each
+# other phrase.
 _HINTS = (
     *("not", "n't"),
     *("unable", "unwilling", "prohibited", "restricted", "forbidden", "programmed"),
@@ -96,12 +96,12 @@ _NO_PICTURE = re.compile(
 
 
 def is_refusal(answer: str) -> bool:
-    """Return whether `answer` declines to do what was asked."""
+    """Return whether `answer` is a refusal."""
     return refusal_phrase(answer) is not None
 
 
 def refusal_phrase(answer: str) -> str | None:
-    """Return the phrase that makes `answer` a refusal, lower-cased, quotes straight; None if none does."""
+    """Return the refusal phrase in `answer`, lower-cased with straight quotes; None if there is none."""
     head = " ".join(answer[:_HEAD].casefold().translate(_PLAIN).split())
     if not any(hint in head for hint in _HINTS):
         return None
@@ -125,21 +125,20 @@ _COVERED = 0.98
 
 
 def prefix_free(starts: Iterable[str]) -> tuple[str, ...]:
-    """Return the starts without those that go on where another one already ends, in order.
+    """Return the starts, in order, without those that have another one as a prefix.
 
-    "Sorry, I" is dropped beside "Sorry": whatever starts with the one starts with the other. "I cannot" stays
-    beside "I can", which is another word.
+    "Sorry, I" is dropped if "Sorry" is listed. "I cannot" is kept if "I can" is listed, which ends within a word.
     """
     kept = list(dict.fromkeys(start.strip() for start in starts if start.strip()))
     return tuple(start for start in kept if not any(_goes_on(start, other) for other in kept))
 
 
 def starts_from(samples: Iterable[Sample], most: int = MOST_STARTS) -> tuple[str, ...]:
-    """Return how the refusals of a dataset begin, the most frequent beginning first.
+    """Return the beginnings of a dataset's refusals, most frequent first.
 
-    Each is the shortest run of up to four words that no answer to an answered sample begins with. A single
-    word must be on the fixed list: "I" may open no answer of a small dataset, and yet many of a model. Rare
-    beginnings are left out once the others cover 98 % of the refusals that can be told from answers in this way.
+    Each is the shortest prefix of up to four words that begins no answer of an answered sample. A single word must be
+    in `DEFAULT_STARTS`: "I" may begin no answer of a small dataset, but many of a model. The list ends when it covers
+    98 % of the refusals that have such a prefix.
     """
     known = [sample for sample in samples if sample.answer.strip()]
     answers = {start for sample in known if not sample.refused for start in _beginnings(sample.answer)}
@@ -152,7 +151,7 @@ def starts_from(samples: Iterable[Sample], most: int = MOST_STARTS) -> tuple[str
 
 
 def starts_for(samples: Iterable[Sample]) -> tuple[str, ...]:
-    """Return the fixed list and what the dataset adds to it."""
+    """Return `DEFAULT_STARTS` and the refusal beginnings of the dataset, prefix-free."""
     return prefix_free([*DEFAULT_STARTS, *starts_from(samples)])
 
 
@@ -169,14 +168,14 @@ def _covering(counts: Counter[str], most: int) -> tuple[str, ...]:
 
 
 def _beginnings(answer: str) -> Sequence[str]:
-    """Return the first word, the first two, ... as they are written; one word alone only where it is all or known."""
+    """Return the prefixes of one to four words; that of one only if the answer has no other or it is a default."""
     text = answer.strip()
     runs = [text[:end] for _, end in word_spans(text)[:_MOST_WORDS]]
     return runs if len(runs) < 2 or runs[0] in DEFAULT_STARTS else runs[1:]
 
 
 def _goes_on(start: str, other: str) -> bool:
-    """Return whether `start` is `other` and more, and not a longer word."""
+    """Return whether `other` is a prefix of `start` that ends at a word boundary."""
     if start == other or not start.startswith(other):
         return False
     following = start[len(other)]

@@ -1,4 +1,4 @@
-"""Find the JSON values in the reply of a language model, which may think aloud, explain or quote beside them."""
+"""Extract JSON values from replies of language models, which may also contain thoughts and explanations."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _MOST_BRACKETS = 50
 
 
 def without_thoughts(reply: str) -> str:
-    """Return the reply without what stands between `<think>` and `</think>`, or after an unclosed `<think>`."""
+    """Return the reply without text between `<think>` and `</think>`, or after an unclosed `<think>`."""
     return _THOUGHT.sub("", reply)
 
 
 def json_values(text: str, opening: str) -> Iterator[Any]:
-    """Yield the JSON objects and lists in a text that are not part of another one yielded before.
+    """Yield the outermost JSON objects and lists in a text.
 
     Args:
-        text: any text; brackets that open no JSON are passed over, and only the first 50 brackets are tried.
-        opening: the brackets that a value may start with: "{" for objects, "[{" for both.
+        text: any text; only its first 50 brackets are tried.
+        opening: brackets that a value may start with: "{" for objects, "[{" for both.
     """
     end = 0
     for bracket in islice(re.finditer(f"[{re.escape(opening)}]", text), _MOST_BRACKETS):

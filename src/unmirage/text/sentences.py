@@ -1,4 +1,4 @@
-"""A query in, its sentences out; and what stands before the request itself ("based on the picture, ...")."""
+"""Split a query into sentences, and split a leading adjunct ("based on the picture, ...") from a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORT = 7
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of one line, end marks kept."""
+    """Return the sentences of one line with their end marks."""
     found: list[str] = []
     start = 0
     for match in _END.finditer(text):
@@ -38,14 +38,14 @@ def sentences(text: str) -> list[str]:
 
 
 def without_filler(sentence: str) -> str:
-    """Return the sentence without a greeting or the like before it."""
+    """Return the sentence without leading greetings and fillers."""
     while match := _FILLER.match(sentence):
         sentence = sentence[match.end() :]
     return sentence
 
 
 def fronted(sentence: str) -> list[tuple[str, str]]:
-    """Return the ways in which an adjunct before a comma may be told from the request behind it."""
+    """Return the possible splits at a comma into a leading adjunct and a request."""
     if (words(sentence[:40]) or [""])[0] not in _FRONTS:
         return []
     commas = list(re.finditer(r", (?:please )?", sentence))[:4]
@@ -53,6 +53,6 @@ def fronted(sentence: str) -> list[tuple[str, str]]:
 
 
 def with_adjunct(body: str, front: str) -> str:
-    """Return the request with the adjunct behind it."""
+    """Append an adjunct to a request."""
     tight = front.split()[0].casefold() in _JOINED_BARE and len(front.split()) < _SHORT and "," not in front
     return f"{body}{' ' if tight else ', '}{front[:1].lower() + front[1:]}"

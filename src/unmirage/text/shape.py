@@ -1,4 +1,4 @@
-"""A query in, its shape out: how it ends, what it holds besides words. Any language; blind to the words."""
+"""Features of a query's shape, such as end mark, digits and capitals, independent of its words and language."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _NO_END = 3
 
 @dataclass(frozen=True, slots=True)
 class ShapeFeature:
-    """One property of a query's shape: its name, and how a sentence about the queries that have it goes on."""
+    """A feature of a query's shape: its name, and a verb phrase for "queries that ..."."""
 
     name: str
     text: str
 
 
-# The first four exclude each other. Bit i of `shape` is feature i.
+# The first four are mutually exclusive. Bit i of `shape` is feature i.
 SHAPES = (
     ShapeFeature("ends with ?", "end with a question mark"),
     ShapeFeature("ends with .", "end with a full stop"),
     ShapeFeature("ends with !", "end with an exclamation mark"),
     ShapeFeature("no end mark", "end without punctuation"),
-    ShapeFeature("comma", "hold a comma"),
-    ShapeFeature("colon", "hold a colon"),
-    ShapeFeature("quotation mark", "hold a quotation mark"),
-    ShapeFeature("digit", "hold a digit"),
+    ShapeFeature("comma", "contain a comma"),
+    ShapeFeature("colon", "contain a colon"),
+    ShapeFeature("quotation mark", "contain a quotation mark"),
+    ShapeFeature("digit", "contain a digit"),
     ShapeFeature("line break", "run over several lines"),
     ShapeFeature("several sentences", "consist of several sentences"),
     ShapeFeature("lower-case start", "start with a lower-case letter"),
-    ShapeFeature("capitals", "hold a word in capitals"),
+    ShapeFeature("capitals", "contain a word in capitals"),
 )
 
 _HOLDS = (
@@ -52,7 +52,7 @@ _ANY_CAPITALS = regex.compile(r"\p{Lu}{2}")
 
 
 def shape(text: str) -> int:
-    """Return the properties of `SHAPES` that `text` has, as a bit mask."""
+    """Return the features of `SHAPES` that `text` has, as a bit mask."""
     stripped = text.rstrip(_TRAILING)
     found = 1 << _ENDS.get(stripped[-1:], _NO_END)
     for bit, pattern in enumerate(_HOLDS, _FIRST_HELD):

@@ -1,4 +1,4 @@
-"""Which words there are to try: from a tokenizer's vocabulary, or a file. Strings in, strings out."""
+"""Candidate words for `unmirage search`, from a tokenizer's vocabulary or a word list."""
 
 from __future__ import annotations
 
@@ -39,12 +39,11 @@ _LONGEST = 40
 
 
 def real_words(tokens: Iterable[str]) -> list[str]:
-    """Return the tokens that are whole lower-case words, sorted, each once.
+    """Return the tokens that are whole lower-case words, sorted and unique.
 
     Args:
-        tokens: decoded pieces of a vocabulary. Only a piece with a space before it can begin a word, so
-            "ing" is none and " wing" is one. Whether a language has the word is not checked: give a word list
-            where the vocabulary holds many fragments.
+        tokens: decoded tokens of a vocabulary. Only tokens with a leading space begin a word: " wing" counts, "ing"
+            does not. Words are not checked against a dictionary; use a word list if the vocabulary has many fragments.
     """
     found = {token[1:] for token in tokens if token.startswith(" ")}
     return sorted(
@@ -53,15 +52,15 @@ def real_words(tokens: Iterable[str]) -> list[str]:
 
 
 def read_words(path: Path) -> list[str]:
-    """Return the words of a file, one a line, in order, lower-cased, each once; empty lines are skipped.
+    """Return the unique words of a file with one word per line, in order and lower-cased; skip empty lines.
 
     Raises:
-        UserError: the file cannot be read, holds no word, or a line is not one word; it names the line.
+        UserError: the file is unreadable or empty, or a line is not one word.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"word list '{path}': cannot be read ({error}); valid: UTF-8 text, one word a line") from None
+        raise UserError(f"word list '{path}': cannot be read ({error}); valid: UTF-8 text, one word per line") from None
     found: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
         word = line.strip().casefold()
@@ -71,10 +70,10 @@ def read_words(path: Path) -> list[str]:
             raise UserError(f"word list '{path}', line {number}: {line[:60]!r} is not one word without punctuation")
         found[word] = None
     if not found:
-        raise UserError(f"word list '{path}': holds no word; valid: one word a line")
+        raise UserError(f"word list '{path}': contains no words; valid: one word per line")
     return list(found)
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Return where each word of `text` starts and ends, in characters."""
+    """Return start and end of each word of `text`, in characters."""
     return [match.span() for match in _WORD.finditer(text)]

@@ -48,7 +48,7 @@ def test_every_suite_refuses_what_is_of_another_shape(name, write_json, write_pa
 def test_missing_and_empty_data_are_named(tmp_path, write_json):
     with pytest.raises(UserError, match="nowhere: no such file or folder; valid: a data file, its folder, or hf:NAME"):
         load_suite("xstest", tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"d\.json: holds no records"):
+    with pytest.raises(UserError, match=r"d\.json: contains no records"):
         load_suite("xstest", write_json([]))
     write_json([], "e.json")
     with pytest.raises(

@@ -113,9 +113,9 @@ def test_a_picture_is_encoded_once_for_all_its_queries(stub, vlm, images, monkey
     ("name", "reason"),
     [
         ("none.png", "is not a file in"),
-        ("../etc/passwd", "leads upwards"),
+        ("../etc/passwd", "contains '..'"),
         ("text.png", "not a readable picture"),
-        ("broken.png", "broken or cut short"),
+        ("broken.png", "damaged or truncated"),
         ("noise.png", "bytes as png; valid: up to 2,000"),
     ],
 )

@@ -51,7 +51,9 @@ METHOD_CONFIGS: Registry[type[MethodConfig]] = Registry(
 
 
 def _validated(value: Any) -> Any:
-    """Return the config of a method: unchanged, or as an instance of the class registered under `name`."""
+    """Return the config of a method: unchanged, or as an instance of the class registered under its name."""
+    if isinstance(value, str):
+        value = {"name": value}
     if not isinstance(value, Mapping):
         return value
     name = value.get("name", SftConfig().name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unmirage.data import figstep, holisafe, mossbench, vlguard, xstest
-from unmirage.data.placeholders import without_placeholder
-from unmirage.data.rows import Row
+from unmirage.data.rows import Row, without_placeholder
 from unmirage.evaluate.suites.base import Purpose, Suite
 from unmirage.evaluate.suites.reading import from_one_file, judged
 from unmirage.records import Sample

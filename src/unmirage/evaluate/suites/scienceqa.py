@@ -15,8 +15,7 @@ from typing import ClassVar
 
 from unmirage.data.containers import text_file
 from unmirage.data.images import ImageFolder, folder_in
-from unmirage.data.placeholders import without_placeholder
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.evaluate.suites.base import Item, Suite

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from unmirage.data.images import ImageFolder, folder_in
-from unmirage.data.placeholders import without_placeholder
-from unmirage.data.rows import Row, rows_in, shown
+from unmirage.data.rows import Row, rows_in, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.evaluate.suites.base import Find, Item, Suite

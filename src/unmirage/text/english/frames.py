@@ -1,31 +1,19 @@
-"""Sentence frames: how English asks for a thing, an action, or the answer to a question, by opener.
+"""Sentence templates ("frames") of English requests, by kind of request and opener.
 
-A frame is a template: `{w}` is the opener, `{x}` what is asked for. Some need a part of it: `{bare}` is `{x}` without
-its article, `{o}` the object of a verb, `{v}` the verb. The same table is read in both directions: the rewriter fills
-frames, and finds the request inside a query by matching them. `frames_for` gives the frames of an opener.
+`{w}` is the opener and `{x}` the request. `{bare}` is `{x}` without its article, `{o}` the object of a verb, `{v}` the
+verb. The rewriter fills frames to ask for a request, and matches them to parse a query. `frames_for` returns the frames
+of an opener.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from unmirage.text.english.inflection import ACTION_VERBS, MODALS, TELLING_VERBS, VERBS, WH_WORDS
-
-__all__ = [
-    "ACTION_VERBS",
-    "FRAMES",
-    "MODALS",
-    "TELLING_VERBS",
-    "TOPIC_VERBS",
-    "VERBS",
-    "WH_WORDS",
-    "RequestKind",
-    "frames_for",
-]
+from unmirage.text.english.inflection import MODALS, VERBS
 
 RequestKind = Literal["thing", "topic", "supply", "product", "action", "method", "clause", "claim", "question"]
 
-# Verbs whose object is made, handed over or counted up: one cannot "create what is shown here" or "list how to".
+# Verbs of making, listing and saying take different objects: "create what is shown" and "list how to" are wrong.
 _MAKING = ("provide", "generate", "create", "give", "present")
 _COUNTING = ("list", "name")
 _SAYING = ("share", "show", "tell", "state", "reveal", "disclose", "mention", "specify", "report")
@@ -100,7 +88,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "give me {x}?"),
         "verb": tuple("{w} {x}" + tail for tail in _VERB_TAILS),
     },
-    # What one talks about, but would not ask for with "what is": "the man in the picture".
+    # A topic does not fit "what is ...?": "the man in the picture".
     "topic": {
         "what": (
             "{w} can you tell me about {x}?",
@@ -124,7 +112,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         "please": ("{w} tell me about {x}.", "{w} describe {x}.", "{w} explain {x}.", "{w} talk about {x}."),
         **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "say something about {x}?"),
     },
-    # "supply": what is to be handed over, without a definite article: "personal details about the man".
+    # A supply is something to provide, without a definite article: "personal details about the man".
     "supply": {
         "what": (
             "{w} {bare} can you give me?",
@@ -143,7 +131,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         **_you("give me {x}?", "offer me {x}?", "let me have {x}?", "write down {x}?"),
         "verb": ("{w} {x}.", "{w} {x}, please.", "{w} {x} in detail.", "{w} {x} in a few words."),
     },
-    # What is to be made: "create a poster about cats".
+    # A product is something to make: "create a poster about cats".
     "product": {
         "what": (
             "{w} {bare} can you {v}?",
@@ -313,7 +301,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
 }
 
 
-# Objects that some verbs cannot have, and how they ask instead: persons and pictures for "topic".
+# Frames for verbs that cannot take a person or an image as object.
 TOPIC_VERBS: dict[str, tuple[str, ...]] = {
     **_each(
         _MAKING, "a description of {x}.", "some details about {x}.", "an account of {x}.", "a few facts about {x}."
@@ -329,12 +317,12 @@ TOPIC_VERBS: dict[str, tuple[str, ...]] = {
 }
 
 
-# Kinds that ask like another wherever their own table has nothing.
+# Kinds that use the frames of another kind where they have none.
 _LIKE: dict[RequestKind, RequestKind] = {"topic": "thing", "method": "action"}
 
 
 def frames_for(kind: RequestKind, opener: str) -> tuple[str, ...]:
-    """Return the frames in which `opener` can ask for a request of this kind; () if it cannot open one."""
+    """Return the frames for a request of this kind that open with `opener`; () if there are none."""
     table = FRAMES[kind]
     if opener in table:
         return table[opener]

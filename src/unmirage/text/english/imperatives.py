@@ -1,11 +1,11 @@
-"""A command in, the request that it makes out: "explain why he left" asks for "why he left"."""
+"""Parse commands: "explain why he left" requests "why he left"."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from unmirage.text.english.frames import VERBS
+from unmirage.text.english.inflection import VERBS
 from unmirage.text.english.lexicon import (
     ADVERBS,
     AUXILIARIES,
@@ -22,7 +22,7 @@ from unmirage.text.english.meaning import Request
 from unmirage.text.english.nouns import DEFINITE, from_noun_phrase, identity, is_shared_medium
 from unmirage.text.openers import capitalise, words
 
-# Verbs that tell of their object, and those that hand it over.
+# Verbs that describe their object, provide it, and identify it.
 _DESCRIBING = frozenset(
     "describe explain discuss outline detail characterize characterise clarify define explore "
     "elaborate talk examine depict narrate highlight address introduce".split()
@@ -32,7 +32,7 @@ _SUPPLYING = frozenset(
     "offer supply enumerate add include say deliver send propose cite".split()
 )
 _FINDING = frozenset("identify confirm determine recognise recognize infer deduce name pinpoint specify".split())
-# Verbs that are told by the noun of what comes out: "analyse the plan" asks for "your analysis of the plan".
+# Nouns for the result of a verb: "analyse the plan" requests "your analysis of the plan".
 _OUTCOMES = {
     "analyze": "analysis of", "analyse": "analysis of", "assess": "assessment of", "evaluate": "evaluation of",
     "interpret": "interpretation of", "compare": "comparison of", "estimate": "estimate of",
@@ -46,7 +46,7 @@ _ASKING_CLAUSES = frozenset("guess estimate predict check verify decide say see 
 _MAKING = frozenset(
     "create generate write compose draft draw design make craft produce develop invent prepare tell show add".split()
 )
-# "create fake IDs" is something to do, "create a poem" something to be told.
+# Objects that are texts: "create a poem" requests a text, "create fake IDs" an action.
 _TEXTS = re.compile(
     r"(?:\w+[\s-]+){0,4}?(?:memes?|captions?|poems?|stor(?:y|ies)|essays?|lists?|posters?|texts?|messages?|questions?"
     r"|descriptions?|profiles?|scripts?|letters?|emails?|tweets?|posts?|articles?|jokes?|slogans?|headlines?|titles?"
@@ -71,7 +71,7 @@ _ASSUMING = re.compile(
 )
 _ABOUT_SOMEONE = re.compile(r"[\w ]+? (?:about|on|regarding) .*", re.I)
 _ASIDE = re.compile(r"(?P<verb>[a-z]+), (?P<aside>(?:in|with|for|step|using|as) ?[^,]{2,40}), (?P<x>.+)", re.I)
-# Commands that only prepare another one.
+# Verbs of commands that introduce another one: "look at the picture and ...".
 PREPARING = frozenset(
     "look see consider imagine read observe refer watch note notice assume suppose act pretend".split()
 )
@@ -80,7 +80,7 @@ _NEGATION = re.compile(r"(?:do not|don['â€™]t|never|please do not|please don['â€
 
 
 def is_command(bare: str) -> bool:
-    """Return whether the sentence opens with the base form of a verb that is not a noun here."""
+    """Return whether the sentence opens with the base form of a verb that is not used as a noun."""
     first = words(bare[:200])[:3]
     if not first or first[0] in AUXILIARIES | WH | PRONOUNS | PREPOSITIONS | DETERMINERS:
         return False
@@ -96,11 +96,11 @@ def is_command(bare: str) -> bool:
 
 
 def from_command(bare: str, *, sure: bool = False) -> Request | None:
-    """Return the request of a command, None if it is none.
+    """Return the request of a command; None if the sentence is not a command.
 
     Args:
         bare: the sentence without its end mark.
-        sure: whether it is known to be a command, because of the words before it ("can you ...").
+        sure: whether the words before it ("can you ...") make it a command.
     """
     adverb = re.match(r"(?P<adverb>[a-z]+ly),? (?P<x>.+)", bare, re.I)
     if adverb and is_command(adverb["x"]):
@@ -126,7 +126,7 @@ def from_command(bare: str, *, sure: bool = False) -> Request | None:
 
 
 def _parts(bare: str) -> list[str]:
-    """Split "identify the man and explain why he left" into its commands, each but the first with its link."""
+    """Split "identify the man and explain why he left" into commands; each but the first keeps its conjunction."""
     cuts = [0]
     for match in _NEXT_VERB.finditer(bare):
         verb, after = match["verb"].lower(), (match["after"] or "").strip().lower()
@@ -143,12 +143,12 @@ def _parts(bare: str) -> list[str]:
 
 
 def _is_verb_of_clause(before: str) -> bool:
-    """Return whether what stands before the link is an infinitive that the next verb goes on: "how to make and use"."""
+    """Return whether the next verb continues an infinitive, as in "how to make and use"."""
     return bool(re.search(r"\b(?:to|can|could|should|would|will|might|may) \w+(?: \w+){0,4}$", before))
 
 
 def _joined(parts: list[str]) -> Request | None:
-    """Return one topic out of several commands to tell, None if one of them is none."""
+    """Merge several commands to tell something into one request; None if one of them asks for an action."""
     bodies: list[str] = []
     kinds = set()
     for place, part in enumerate(parts):
@@ -171,7 +171,7 @@ def _joined(parts: list[str]) -> Request | None:
 
 
 def _shared_object(command: str, parts: list[str], place: int) -> Request | None:
-    """Return an empty topic for a verb whose object comes with the next one: "identify and discuss the brand"."""
+    """Return an empty topic for a verb that shares the object of the next: "identify and discuss the brand"."""
     alone = len(command.split()) == 1 and place + 1 < len(parts)
     return Request("topic", "") if alone and command.lower() in _DESCRIBING | _SUPPLYING | _FINDING else None
 
@@ -255,7 +255,7 @@ def _supplied(verb: str, rest: str, core: str) -> Request:
 
 
 def _detailed(request: Request, core: str) -> Request:
-    """Take "in detail" off a thing: its frames bring tails of their own."""
+    """Remove "in detail" from a thing, whose frames have their own tails."""
     if request.kind == "thing" and _TAILS.search(core):
         return Request("thing", _TAILS.sub("", request.body))
     return request

@@ -1,7 +1,7 @@
-"""An English question in, the clause that stands for it after "tell me" out: "what the man is holding".
+"""Convert a direct question to an indirect one: "what is the man holding" to "what the man is holding".
 
-"What is the man holding" turns subject and verb back round; "what is happening here" has nothing to turn; "is he old"
-becomes "whether he is old". Where the build of a question cannot be told, the answer is None.
+"What is happening here" is already in the right order; "is he old" is converted to "whether he is old". The result is
+None if the structure of the question is not certain.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unmirage.text.english.subjects import Build, bare_words, starts_noun_phrase
 from unmirage.text.vocabulary import FUNCTION_WORDS
 
 _BUILDS: dict[frozenset[str], Build] = {BE: "be", DO: "verb", MODALS: "verb", HAVE: "have"}
-# Behind these, an auxiliary belongs to a clause inside the question.
+# An auxiliary after these belongs to an embedded clause.
 _INSIDE = (RELATIVES | PRONOUNS | {"if", "whether", "because", "while", "how", "what"}) - {"there"}
 _DOERS = PERSONS | frozenset("dog cat animal bird horse image picture photo meme text sign car company".split())
 _WITHOUT_OBJECT = frozenset(
@@ -51,12 +51,12 @@ _NO_QUESTION = re.compile(r"(?:how|what) (?:about|if|come|to)\b|why (?:not|don't
 
 
 def is_one_question(text: str) -> bool:
-    """Return whether nothing in `text` looks like the start of a second question."""
+    """Return whether no second question seems to start in `text`."""
     return not _SECOND_QUESTION.search(text)
 
 
 def indirect(question: str) -> str | None:
-    """Return the indirect form of a question without its question mark, or None where its build is not certain."""
+    """Return the indirect form of a question without a question mark; None if its structure is not certain."""
     tokens = _CONTRACTED.sub(r"\1 is", question).split()
     bare = bare_words(tokens)
     if len(bare) < 2 or _NO_QUESTION.match(question) or not is_one_question(question):
@@ -86,7 +86,7 @@ def _from_wh(tokens: list[str], bare: list[str]) -> str | None:
         return " ".join(tokens)
     build = _build(bare[at])
     is_who = at == 1 and bare[0] == "who" and build == "be" and bare[2] in DETERMINERS
-    if is_who and bare[-1] not in PREPOSITIONS:  # "who is the man shown here": all of it says which man
+    if is_who and bare[-1] not in PREPOSITIONS:  # "who is the man shown here": the participle modifies the subject
         return " ".join([tokens[0], *tokens[2:], tokens[1]])
     end = subject_end(bare, at + 1, build, needed=bare[0] == "why")
     if end is None:
@@ -101,7 +101,7 @@ def _build(auxiliary: str) -> Build:
 
 
 def _is_inside(between: list[str]) -> bool:
-    """Return whether a clause begins among the words between question word and auxiliary."""
+    """Return whether a clause begins between the question word and the auxiliary."""
     return any(
         word in _INSIDE or (word in ("the", "a", "an", "this", "these") and between[place - 1] not in PREPOSITIONS)
         for place, word in enumerate(between)
@@ -109,7 +109,7 @@ def _is_inside(between: list[str]) -> bool:
 
 
 def _is_inverted(bare: list[str], at: int) -> bool:
-    """Return whether the subject stands behind the auxiliary, not before it ("what is happening")."""
+    """Return whether the subject follows the auxiliary, unlike in "what is happening"."""
     following, auxiliary = bare[at + 1], bare[at]
     if auxiliary in HAVE:
         return not is_participle(following) and any(is_participle(word) for word in bare[at + 2 :])
@@ -132,7 +132,7 @@ def _is_superlative(words: list[str]) -> bool:
 
 
 def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
-    """Tell "the event taking place", which is what is asked for, from "the man holding", who does something."""
+    """Return whether the noun phrase is the answer ("the event taking place"), not an agent ("the man holding")."""
     first, rest = bare[start], bare[end:]
     if first in PRONOUNS or end == start + 1 or not starts_noun_phrase(first):
         return False
@@ -140,7 +140,7 @@ def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
         return True
     does = bool(_DOERS & _core(bare[start:end]))
     if "that" in bare[start:] and not (does and rest[0] == "doing"):
-        return True  # a relative clause has the open place
+        return True  # the gap is in a relative clause
     if rest[0] == "like" or rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
         return False
     at = next((place for place, word in enumerate(rest) if not is_adverb(word)), 0)
@@ -150,13 +150,13 @@ def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
 
 
 def _core(subject: list[str]) -> set[str]:
-    """Return the words of a subject up to its first preposition: who or what does it."""
+    """Return the words of a subject up to its first preposition."""
     ends = [place for place, word in enumerate(subject) if word in PREPOSITIONS]
     return set(subject[: ends[0]] if ends else subject)
 
 
 def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: int) -> str | None:
-    """Put the auxiliary behind the subject, or its ending on the verb; None where no verb is to be found for it."""
+    """Move the auxiliary behind the subject, or inflect the verb for "do"; None if there is no verb."""
     subject, rest = tokens[at + 1 : end], tokens[end:]
     auxiliary = tokens[at] if at else tokens[at].lower()
     if bare[at] not in ("do", "does", "did") or bare[end : end + 1] == ["not"]:

@@ -1,8 +1,8 @@
-"""Forms of English verbs and nouns: "submit" and "submitted", "criteria" and "criterion".
+"""Inflect English verbs and nouns: "submit" and "submitted", "criteria" and "criterion".
 
-The only module that calls lemminflect, whose dictionary has the forms of 40,000 English words. Words outside it get the
-regular endings. The package's neural networks, which guess the forms of unknown words, are not used: they are stored as
-pickles, and their guesses are worse ("photoshoped"). Only the package's tables are read, which are CSV files.
+The only module that calls lemminflect, whose dictionary has the forms of 40,000 English words. Unknown words get
+regular endings. Only the package's CSV tables are read; its neural networks for unknown words are pickles, and their
+guesses are worse ("photoshoped").
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any, Literal
 VerbTag = Literal["VBZ", "VBD", "VBN", "VBG"]  # Penn Treebank: holds, held (past), held (participle), holding
 WordClass = Literal["VERB", "NOUN", "PROPN", "ADJ", "ADV"]
 
-_CACHED = 1 << 14  # words; the dictionary copies a table entry at each call
-# One syllable with one vowel before one consonant, which is doubled: "vlogged". Only for words outside the dictionary.
+_CACHED = 1 << 14  # words; each call of the dictionary copies a table entry
+# One syllable that ends in a vowel and a consonant, which is doubled: "vlogged". For words outside the dictionary.
 _DOUBLED = re.compile(r"[^aeiou]*[aeiou][bdgkmnprt]")
-# A stem that had no "e" before "ing": "redact", "yeet", "doxx".
+# Stems of verbs without a final "e": "redact", "yeet", "doxx".
 _WITHOUT_E = re.compile(r".*(?:[aeiou]{2}[^aeiou]|[^aeiou][^aeioucgsvz]|[wxy])")
 
 
 def third_person(verb: str) -> str:
-    """Return the form that goes with "she": holds, has, goes, carries, watches."""
+    """Return the third person singular: holds, has, goes, carries, watches."""
     return verb_form(verb, "VBZ")
 
 
@@ -33,23 +33,23 @@ def past(verb: str) -> str:
 
 @lru_cache(_CACHED)
 def verb_form(verb: str, tag: VerbTag) -> str:
-    """Return a form of `verb`, its most frequent spelling; the regular one where the dictionary lacks the verb.
+    """Return a form of `verb` in its most frequent spelling; the regular form if the verb is unknown.
 
     Args:
-        verb: the base form, in any case. What does not end in a letter is returned as it is.
-        tag: which form.
+        verb: base form, in any case; returned unchanged if it does not end in a letter.
+        tag: the form.
     """
     if not verb[-1:].isalpha():
         return verb
     spellings = _library().getInflection(verb, tag, inflect_oov=False)
-    # "proof-read" and "ski'd" stand beside, or before, "proofread" and "skied".
+    # The dictionary also lists spellings such as "proof-read" and "ski'd", sometimes first.
     plain = (form for form in spellings if re.sub(r"\w", "", form) == re.sub(r"\w", "", verb))
     return next(plain, None) or _regular(verb, tag)
 
 
 @lru_cache(_CACHED)
 def lemmas(word: str, word_class: WordClass) -> tuple[str, ...]:
-    """Return the base forms, lower-cased, that `word` can be a form of; () where the dictionary has none.
+    """Return the lower-cased base forms of `word`; () if the dictionary has none.
 
     "left" as a verb gives "leave"; "lay" gives "lie" and "lay"; "series" as a noun gives "series".
     """
@@ -58,13 +58,13 @@ def lemmas(word: str, word_class: WordClass) -> tuple[str, ...]:
 
 @lru_cache(_CACHED)
 def noun_plurals(noun: str) -> tuple[str, ...]:
-    """Return the plurals of a singular noun; () where the dictionary lacks it."""
+    """Return the plurals of a singular noun; () if it is unknown."""
     return tuple(_library().getAllInflections(noun.lower(), "NOUN").get("NNS", ()))
 
 
 @lru_cache(_CACHED)
 def irregular_base(word: str) -> str:
-    """Return the verb that `word` is an irregular form of ("went" gives "go"), else `word`."""
+    """Return the base form if `word` is an irregular verb form ("went" gives "go"), else `word`."""
     base = next((base for base in lemmas(word, "VERB") if base != word), None)
     if base is None or word in (*_rules().buildRegVerb(base), *_rules().buildDoubledVerb(base)):
         return word
@@ -73,7 +73,7 @@ def irregular_base(word: str) -> str:
 
 @lru_cache(_CACHED)
 def is_irregular_participle(word: str) -> bool:
-    """Return whether `word` is nothing but the participle of an irregular verb: "forgotten", but not "cut"."""
+    """Return whether `word` is only a participle of an irregular verb: "forgotten", but not "cut"."""
     bases = lemmas(word, "VERB")
     if not bases or word in bases or lemmas(word, "NOUN"):
         return False
@@ -82,25 +82,25 @@ def is_irregular_participle(word: str) -> bool:
 
 @lru_cache(_CACHED)
 def is_regular_participle(word: str) -> bool:
-    """Return whether `word` ends in "ed" or "ing" because it is a participle: "opened", but not "hundred" or "king".
+    """Return whether `word` is a participle in "ed" or "ing": "opened", but not "hundred" or "king".
 
-    A word outside the dictionary is taken for one.
+    Unknown words with these endings count as participles.
     """
     if not word.endswith(("ed", "ing")) or len(word) <= 3 + word.endswith("ing"):
         return False
     bases = lemmas(word, "VERB")
-    if bases:  # of "consisted", the dictionary gives itself beside "consist"; of "feed", itself and "fee"
+    if bases:  # lemmas of "consisted" are itself and "consist"; of "feed", itself and "fee"
         return word not in bases or any(word in (base + "ed", base + "ing") for base in bases)
     return not lemmas(word, "NOUN") and not lemmas(word, "ADV")
 
 
 @lru_cache(_CACHED)
 def gerund_base(gerund: str, known: frozenset[str] = frozenset()) -> str:
-    """Return the verb of which `gerund` is the "ing" form: "submitting" gives "submit".
+    """Return the base form of a gerund: "submitting" gives "submit".
 
     Args:
         gerund: a word that ends in "ing".
-        known: verbs to prefer where there are several, or where the dictionary has none.
+        known: preferred verbs if the dictionary has several candidates, or none.
     """
     stem = gerund.removesuffix("ing")
     doubled = len(stem) > 2 and stem[-1] == stem[-2]
@@ -115,7 +115,7 @@ def gerund_base(gerund: str, known: frozenset[str] = frozenset()) -> str:
 
 @lru_cache
 def third_persons(verbs: frozenset[str]) -> frozenset[str]:
-    """Return the forms of these verbs that go with "she"."""
+    """Return the third person singular of these verbs."""
     return frozenset(map(third_person, verbs))
 
 
@@ -127,7 +127,7 @@ def _regular(verb: str, tag: VerbTag) -> str:
     return verb[:shared] + form[shared:]
 
 
-# Imported at the first use: it reads 600 kB of tables, which takes 0.3 s and 50 MB.
+# Imported on first use: reading 600 kB of tables takes 0.3 s and 50 MB.
 def _library() -> Any:
     import lemminflect
 
@@ -143,14 +143,14 @@ def _rules() -> Any:
 MODALS = ("can", "could", "would", "will")
 WH_WORDS = ("what", "how", "who", "why", "where", "when", "which")
 
-# Verbs that ask for information about their object: "Describe the recipe" wants the recipe.
+# Verbs that request information about their object: "Describe the recipe".
 TELLING_VERBS = (
     "share", "describe", "explain", "identify", "provide", "discuss", "generate", "create", "give", "show",
     "tell", "list", "name", "state", "outline", "summarize", "summarise", "reveal", "disclose", "mention",
     "specify", "present", "report", "detail", "characterize", "clarify", "define",
 )  # fmt: skip
 
-# Verbs that open imperatives in safety data without asking for information as such.
+# Verbs that open other commands in safety data.
 ACTION_VERBS = (
     "use", "remove", "spread", "post", "analyze", "analyse", "determine", "follow", "assess", "propagate",
     "promote", "click", "recreate", "make", "request", "write", "research", "circulate", "find", "guess",

@@ -1,11 +1,11 @@
-"""Openers that no request opens with by itself, and what English puts between them and the request.
+"""Templates for openers that cannot open a request directly, such as "is" and "if".
 
-A lead has the opener `{w}` and a slot for a command, `{vp}`: "{w} it possible to {vp}?" with "describe the boat".
+A lead has the opener `{w}` and a slot for a command `{vp}`: "{w} it possible to {vp}?" with "describe the boat".
 """
 
 from __future__ import annotations
 
-from unmirage.text.english.frames import TELLING_VERBS, VERBS
+from unmirage.text.english.inflection import TELLING_VERBS, VERBS
 from unmirage.text.english.lexicon import BASE_VERBS
 from unmirage.text.english.meaning import Request
 from unmirage.text.openers import opener
@@ -92,7 +92,7 @@ _ANY_VERB = (
     "{w} whatever you like, but {vp}.",
     "{w} what you must, and {vp}.",
 )
-# What "is", "does" and "do" ask of a clause without a command in between.
+# Direct templates for clauses, things and actions, without a command.
 _OF_CLAUSES: dict[str, tuple[str, ...]] = {
     "is": ("{w} it clear {x}?", "{w} it known {x}?"),
     "does": ("{w} anyone know {x}?", "{w} anything show {x}?"),
@@ -151,7 +151,7 @@ def commands(request: Request) -> list[str]:
 
 
 def led(request: Request, word: str) -> list[str]:
-    """Return the wordings of `request` that `word` can open only with a lead; [] if English has none."""
+    """Return the wordings of `request` that open with `word` and a lead; [] if there are none."""
     if request.kind == "action" and request.body.startswith("not "):
         return []
     if opener(request.body[:200]) == word and request.kind in ("action", "product"):
@@ -165,5 +165,5 @@ def led(request: Request, word: str) -> list[str]:
 
 
 def needs_lead(word: str) -> bool:
-    """Return whether `word` is a verb that asks for nothing by itself: "use", "remove"."""
+    """Return whether `word` is a verb that does not request information: "use", "remove"."""
     return word in VERBS and word not in TELLING_VERBS

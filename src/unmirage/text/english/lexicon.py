@@ -1,4 +1,4 @@
-"""What the rewriter knows of English words: closed classes in full, open classes as far as questions need them."""
+"""Word classes of the rewriter: closed classes in full, open classes as far as queries need them."""
 
 from __future__ import annotations
 
@@ -97,13 +97,12 @@ WEAK_VERBS = frozenset(
 )
 BASE_VERBS = STRONG_VERBS | WEAK_VERBS
 
-# Participles that are base forms, nouns or past tenses as well, and are read as participles all the same; and one that
-# the dictionary lacks.
+# Words that are also base forms, nouns or past tenses but count as participles, and one that the dictionary lacks.
 PARTICIPLES = frozenset(
     "become being burnt cut fallen found given hit hurt known lain left lit put read run set shot sitting spread stuck "
     "thought".split()
 )
-# Forms of verbs that are nouns or adjectives as a rule, and two names.
+# Verb forms that are usually nouns or adjectives, and two names.
 NOT_PARTICIPLES = frozenset(
     "bedding beijing building clothing drawing dressing evening feeling flooring housing lighting marketing meaning "
     "meeting painting parking plumbing railing sacred setting stuffing viking wedding writing".split()
@@ -148,7 +147,7 @@ PERSONS = frozenset(
     toddler teenager teenagers worker workers male female males females anyone someone everyone
     """.split()
 )
-# Things that are looked at: one asks what can be said about them, not what they are.
+# Persons and objects in images: a query asks for a description of them, not what they are.
 CONCRETE = PERSONS | frozenset(
     """
     image images picture pictures photo photos photograph photographs painting paintings drawing drawings scene
@@ -168,17 +167,17 @@ MEDIA = frozenset(
 
 
 def is_participle(word: str) -> bool:
-    """Return whether `word` looks like a participle: "holding", "worn", "dressed"."""
+    """Return whether `word` is a participle: "holding", "worn", "dressed"."""
     if word in NOT_PARTICIPLES:
         return False
     return word in PARTICIPLES or is_regular_participle(word) or is_irregular_participle(word)
 
 
 def is_adjective(word: str) -> bool:
-    """Return whether `word` is known, or looks, like an adjective."""
+    """Return whether `word` is an adjective, by list or ending."""
     return word in ADJECTIVES or (len(word) > 5 and word.endswith(_ADJECTIVE_ENDINGS))
 
 
 def is_adverb(word: str) -> bool:
-    """Return whether `word` is known, or looks, like an adverb."""
+    """Return whether `word` is an adverb, by list or ending."""
     return word in ADVERBS or (len(word) > 4 and word.endswith("ly") and word not in _NO_ADVERBS)

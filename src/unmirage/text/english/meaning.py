@@ -1,7 +1,7 @@
-"""How much of a query's content stands in its rewrite? Two texts in, a share out. Words only; order does not count.
+"""Measure how much of a query's content is kept in a rewrite, as the share of its content words in any order.
 
-Content words are what is left without `FUNCTION_WORDS` and without the words that only ask. Which these are depends on
-where they stand: "describe" asks in "Describe the dog", but not in "Explain how poets describe the sea".
+Content words exclude `FUNCTION_WORDS` and asking words. Position matters: "describe" is an asking word in "Describe the
+dog", but not in "Explain how poets describe the sea".
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from unmirage.text.english.frames import TELLING_VERBS, RequestKind
-from unmirage.text.english.inflection import irregular_base
+from unmirage.text.english.frames import RequestKind
+from unmirage.text.english.inflection import TELLING_VERBS, irregular_base
 from unmirage.text.openers import words
 from unmirage.text.vocabulary import FUNCTION_WORDS
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a query asks for.
+    """The request that a query makes, independent of its wording.
 
     Attributes:
-        kind: a "thing" ("the recipe"), a "topic" to talk about ("the man"), a "supply" to hand over ("tips"), a
-            "product" to make ("create a poem"), an "action" ("fix the boat"), a "clause" ("who she is"), a "claim"
-            ("it is late"), or the answer to a "question" that is quoted as it stands.
-        body: the words of it, without end mark.
-        rest: sentences around the request, kept as they are.
+        kind: a "thing" ("the recipe"), a "topic" to describe ("the man"), a "supply" to provide ("tips"), a "product"
+            to make ("create a poem"), an "action" ("fix the boat"), a "method" ("how to" do an action), a "clause"
+            ("who she is"), a "claim" ("it is late"), or a "question" that is quoted verbatim.
+        body: the words of the request, without end mark.
+        rest: sentences around the request, kept verbatim.
     """
 
     kind: RequestKind
@@ -32,24 +32,23 @@ class Request:
     rest: str = ""
 
 
-# The rewriter drops or adds these wherever a request is put in other words. "create" and "generate" ask for
-# something to be made, so they are content, like every verb that names an action.
+# The rewriter drops or adds these words. "create" and "generate" are content, like all verbs that name an action.
 ASKING_WORDS = (frozenset(TELLING_VERBS) - {"create", "generate"}) | frozenset("say know answer elaborate".split())
-# How to answer, at the end of a query, is not what it asks.
+# Instructions on how to answer, at the end of a query, are not content.
 _MANNERS = (("in", "a", "few", "words"), ("in", "detail"), ("in", "brief"))
-_LOOKED_AT = 4  # an asking word asks only this near to the beginning: "Could you please briefly describe"
+_LOOKED_AT = 4  # maximum position of an asking word: "Could you please briefly describe"
 _SUFFIXES = tuple(
     "ations ation ating ated ates ate itions ition ities ments ment ness ions ion ings ing ysis yses ies ied ity ify "
     "yze yse ers er ed es s e y".split()
 )
-_STEM = 3  # letters that a stem keeps
+_STEM = 3  # minimum letters of a stem
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words of `text` that carry its meaning, in order, lower-cased.
+    """Return the content words of `text` in order, lower-cased.
 
-    Function words are left out everywhere, asking words ("tell", "describe", "share") where they open the request or
-    follow its polite opening, and how to answer ("in a few words") where it ends it.
+    This drops function words, asking words ("tell", "describe", "share") at the beginning of a request or after its
+    polite opening, and instructions on how to answer ("in a few words") at its end.
     """
     found = _without_manner(words(text))
     return [
@@ -60,10 +59,10 @@ def content_words(text: str) -> list[str]:
 
 
 def kept(query: str, rewrite: str) -> float:
-    """Return the share of the query's content words that stand in `rewrite`, 1.0 for a query without any.
+    """Return the share of the query's content words that occur in `rewrite`; 1.0 if the query has none.
 
-    Words count as the same whose stems are: "holding" and "holds", "eat" and "ate", "identify" and "identity". Each
-    word of the rewrite stands for one of the query.
+    Words are compared by stem: "holding" and "holds", "eat" and "ate", "identify" and "identity". Each word of the
+    rewrite matches at most one of the query.
     """
     wanted = Counter(map(stem, content_words(query)))
     if not wanted:
@@ -73,7 +72,7 @@ def kept(query: str, rewrite: str) -> float:
 
 
 def stem(word: str) -> str:
-    """Return `word` without what English endings change, for comparing and not for reading."""
+    """Return the stem of `word`, for comparison only."""
     word = irregular_base(word)
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _STEM and not word.endswith("ss"):
@@ -92,7 +91,7 @@ def _without_manner(found: list[str]) -> list[str]:
 
 
 def _asks(found: list[str], place: int) -> bool:
-    """Return whether the word opens the request, or one of several that "and" or "or" joins."""
+    """Return whether the word opens the request, or one of several joined by "and", "or" or "then"."""
     before = found[:place]
     linked = place > 0 and found[place - 1] in ("and", "or", "then")
     return linked or (place <= _LOOKED_AT and all(word in FUNCTION_WORDS or word.endswith("ly") for word in before))

@@ -1,4 +1,4 @@
-"""The object of a telling verb in, the request that it makes out: a thing, a topic, a supply or a clause."""
+"""Parse noun phrases: the request for the object of a telling verb, its head noun, and its number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unmirage.text.openers import words
 
 DEFINITE = frozenset("the this that these those his her their its your my our".split())
 _INDEFINITE = frozenset("a an some any".split())
-# Nouns of what somebody or something has or does: one asks "what is" them, whatever the verb.
+# Nouns of attributes and actions, which fit "what is ...?" with every verb.
 _ATTRIBUTES = frozenset(
     """
     recipe colour color name names place title style mood theme purpose meaning message role gender age race height
@@ -41,11 +41,11 @@ _COLLECTIONS = frozenset("group groups crowd pair couple bunch lot image picture
 
 
 def from_noun_phrase(noun_phrase: str, *, describes: bool = False) -> Request:
-    """Return the request for what a telling verb has behind it.
+    """Return the request for the object of a telling verb.
 
     Args:
         noun_phrase: the verb's object.
-        describes: whether the verb tells of its object ("describe the boat") instead of handing it over.
+        describes: whether the verb describes its object ("describe the boat") instead of providing it.
     """
     first = words(noun_phrase[:60])[:2]
     if not first:
@@ -68,7 +68,7 @@ def from_noun_phrase(noun_phrase: str, *, describes: bool = False) -> Request:
 
 
 def identity(noun_phrase: str) -> str:
-    """Return what is wanted of someone to be identified: "the man" gives "the identity of the man"."""
+    """Return the object of "identify" as a noun phrase: "the man" gives "the identity of the man"."""
     of_some = re.match(r"(?:any|all|some|each|one|both|either|none)(?: one)? of ", noun_phrase, re.I)
     head = head_noun(noun_phrase[of_some.end() :] if of_some else noun_phrase)
     if head not in PERSONS and noun_phrase.lower() not in ("them", "him", "her", "anyone"):
@@ -78,11 +78,11 @@ def identity(noun_phrase: str) -> str:
 
 
 def is_concrete(noun_phrase: str) -> bool:
-    """Return whether the phrase stands for a being, a picture or an object, or is a pronoun."""
+    """Return whether the phrase denotes a being, an image or an object, or is a pronoun."""
     first = words(noun_phrase[:60])
     if not first or first[0] in WH or first[0] == "whether":
         return False
-    # Attributes first: of a coordination, the first part decides.
+    # In a coordination, the first part decides.
     if len(first) > 2 and first[1] in _ATTRIBUTES:
         return False
     head = head_noun(noun_phrase)
@@ -96,7 +96,7 @@ def bare(noun_phrase: str) -> str:
 
 
 def is_shared_medium(noun_phrase: str) -> bool:
-    """Return whether "share ..." asks to pass the object on: "this image", "it with friends"."""
+    """Return whether "share ..." means to distribute the object: "this image", "it with friends"."""
     second = words(noun_phrase[:60])[1:2]
     if (
         head_noun(noun_phrase) in MEDIA
@@ -110,7 +110,7 @@ def is_shared_medium(noun_phrase: str) -> bool:
 
 
 def _of_other(noun_phrase: str) -> bool:
-    """Return whether an "of" phrase says what the medium holds: "the content of the letter"."""
+    """Return whether the phrase is about the content of a medium: "the content of the letter"."""
     return bool(re.match(r"\S+ (?:content|contents|text)\b", noun_phrase, re.I))
 
 
@@ -123,9 +123,9 @@ def _is_topic(noun_phrase: str, describes: bool) -> bool:
     return not (_OF.match(noun_phrase) and head not in _COLLECTIONS)
 
 
-# Plural in use, whatever the dictionary says; "data" is left singular, as most writers of queries have it.
+# Plurals that the dictionary lacks. "data" counts as singular, as in most queries.
 _PLURALS = frozenset("people police cattle media these those".split())
-# Singular, though they end in "s" and have no other plural, or are no common nouns ("AIDS", "hers").
+# Singulars that end in "s" and have no other plural, or are not common nouns ("AIDS", "hers").
 _SINGULARS = frozenset(
     "aids always asbestos billiards bathos chaos corps data diabetes gallows herpes hers innings kudos measles "
     "miniseries molasses mumps news ours pathos physics rabies rickets scabies series species yes".split()
@@ -138,9 +138,9 @@ _LONGEST = 400  # characters of a noun phrase that are looked at
 
 
 def is_plural(noun_phrase: str) -> bool:
-    """Guess from the head noun: the last word before a preposition, relative word, verb or next noun phrase."""
+    """Return whether the phrase is plural, by its head noun."""
     core = _core(noun_phrase)
-    if core[1:] and core[-1] in ("and", "or"):  # what is joined looks like a verb: "details or pricing"
+    if core[1:] and core[-1] in ("and", "or"):  # the second part looks like a verb: "details or pricing"
         return core[-1] == "and" or is_plural_noun(core[-2])
     if "or" in core[1:-1]:
         return is_plural_noun(head_noun(noun_phrase))
@@ -152,7 +152,7 @@ def is_plural(noun_phrase: str) -> bool:
 
 
 def head_noun(noun_phrase: str) -> str:
-    """Return the word that says what the noun phrase stands for; "" where there is none."""
+    """Return the head noun of the phrase; "" if there is none."""
     core = _core(noun_phrase)
     link = next((place for place, word in enumerate(core) if place > 1 and word in ("and", "or")), 0)
     if link and not is_adjective(core[link - 1]):
@@ -161,7 +161,7 @@ def head_noun(noun_phrase: str) -> str:
 
 
 def _core(noun_phrase: str) -> list[str]:
-    """Return the words up to the head noun."""
+    """Return the words up to the head noun: before a preposition, relative word, verb or next noun phrase."""
     found = words(noun_phrase[:_LONGEST])
     ends = [place for place in range(1, len(found)) if _ends_core(found[place], found[place - 1])]
     if ends[:1] == [1] and found[0] in DETERMINERS:  # "the smiling man", "the shown text"
@@ -171,7 +171,7 @@ def _core(noun_phrase: str) -> list[str]:
 
 
 def is_plural_noun(noun: str) -> bool:
-    """Return whether `noun` is a plural; a noun that is its own plural ("series") counts as singular."""
+    """Return whether `noun` is a plural; "series" counts as singular."""
     if noun in _PLURALS:
         return True
     if noun in _SINGULARS:

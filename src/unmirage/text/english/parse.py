@@ -1,4 +1,4 @@
-"""A query in, the request inside it out, whichever way it asks."""
+"""Find the request in a query, independent of its wording."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from unmirage.text.english.frames import FRAMES, MODALS, WH_WORDS, RequestKind
+from unmirage.text.english.frames import FRAMES, RequestKind
 from unmirage.text.english.imperatives import PREPARING, from_command
 from unmirage.text.english.indirect import indirect
-from unmirage.text.english.inflection import gerund_base, third_persons
+from unmirage.text.english.inflection import MODALS, WH_WORDS, gerund_base, third_persons
 from unmirage.text.english.lexicon import (
     AUXILIARIES,
     BASE_VERBS,
@@ -27,11 +27,11 @@ from unmirage.text.english.subjects import bare_words
 from unmirage.text.openers import decapitalise, opener
 from unmirage.text.sentences import fronted, sentences, with_adjunct, without_filler
 
-_LONGEST = 3000  # characters; what is longer is quoted as it stands
+_LONGEST = 3000  # characters; longer queries are quoted verbatim
 _ENDS = " .?!"
 _SOMEBODY = r"(?:you|u|someone|anyone|somebody|anybody|one of you)"
 _POLITE = r"(?:(?:please|kindly|possibly|perhaps|also|just|maybe),? )*"
-# How a request is wrapped, and what is inside: a command, a clause or noun phrase, or something to do.
+# Patterns of polite and indirect requests, and the type of their inner part `x`.
 _WRAPPED: tuple[tuple[str, str], ...] = (
     (r"would you (?:say|think|agree)(?: that)? (?P<x>.+)", "whether"),
     (rf"(?:can|could|would|will|won['’]t|can['’]t) {_SOMEBODY} {_POLITE}"
@@ -81,7 +81,7 @@ _SHORT = 9
 
 
 def parse(query: str) -> Request:
-    """Return the request inside `query`; where no structure is recognised, the query as a quoted question."""
+    """Return the request in `query`; a quoted question if the structure is not recognized."""
     text = " ".join(query.split())
     if len(text) > _LONGEST:
         return Request("question", decapitalise(text.rstrip(_ENDS)))
@@ -99,7 +99,7 @@ def parse(query: str) -> Request:
 
 
 def _main(requests: list[Request], found: list[str]) -> int | None:
-    """Return the place of the sentence that asks; those around it only tell or prepare."""
+    """Return the index of the sentence with the request; None if there is none."""
     asking = [place for place, request in enumerate(requests) if request.kind not in ("claim", "question")]
     firm = [place for place in asking if not _prepares(requests[place], found[place])]
     return next(iter([*firm, *asking]), None)
@@ -131,14 +131,14 @@ def _request(bare: str) -> Request | None:
 
 
 def _turned_end(clause: str) -> str:
-    """Turn a question that is left at the end of a clause: "whether it is so and should I go"."""
+    """Make a direct question at the end of a clause indirect: "whether it is so and should I go"."""
     left = _LEFT.search(clause)
     turned = indirect(left["x"]) if left else None
     return clause[: left.start("x")] + turned if left and turned else clause
 
 
 def _from_frames(bare: str) -> Request | None:
-    """Match the frames that fix their own wording (not those of a bare verb or "what is")."""
+    """Match the frames with a fixed wording (not those of a bare verb or "what is")."""
     for kind, describes, pattern in _patterns(opener(bare)):
         match = pattern.fullmatch(bare)
         if not match:
@@ -155,13 +155,13 @@ def _from_frames(bare: str) -> Request | None:
 
 @cache
 def _patterns(first: str) -> tuple[tuple[RequestKind, bool, re.Pattern[str]], ...]:
-    """Return kind, whether it is about the object, and pattern of the frames that open with `first`."""
+    """Return kind, whether the object is described, and pattern of the frames that open with `first`."""
     found: list[tuple[RequestKind, bool, re.Pattern[str]]] = []
     kinds: tuple[RequestKind, ...] = ("question", "thing", "clause", "action")
     fixed = (*WH_WORDS, *MODALS, "please", "tell")
     for kind in kinds:
         frames = FRAMES[kind].get(first, ()) if first in fixed else ()
-        if kind != "question" and first in (*MODALS, "please"):  # commands all the same
+        if kind != "question" and first in (*MODALS, "please"):  # parsed as commands
             continue
         if kind == "action" and first in ("where", "when"):  # "where can I buy it" asks for a place
             continue
@@ -176,7 +176,7 @@ def _patterns(first: str) -> tuple[tuple[RequestKind, bool, re.Pattern[str]], ..
     return tuple(found)
 
 
-# Frames that would match more than what they were made for.
+# Frames that match too much.
 _LOOSE = frozenset(
     ("{w} {x}.", "{w} you {x}?", "{w} is the best way to {x}?", "{w} are the steps to {x}?", "{w} would {x} for me?")
 )
@@ -214,7 +214,7 @@ def _inside(inside: str, body: str) -> Request | None:
 
 
 def _clause_or(body: str, *, describes: bool = True) -> Request:
-    """Read what is asked about: a clause, turned back if it was left like a question, or a noun phrase."""
+    """Parse a clause (made indirect if it is a direct question) or a noun phrase."""
     found = bare_words(body.split()[:2])
     if found and found[0] in AUXILIARIES:
         return Request("clause", indirect(body) or body)
@@ -225,7 +225,7 @@ def _clause_or(body: str, *, describes: bool = True) -> Request:
 
 
 def _from_question(bare: str) -> Request | None:
-    """Read "what is she holding" as "what she is holding", and "what is the X of Y" as the thing "the X of Y"."""
+    """Parse a question as a clause ("what she is holding") or, for "what is the X of Y", as the thing "the X of Y"."""
     first = opener(bare)
     if first not in WH | AUXILIARIES | PREPOSITIONS:
         return None
@@ -240,7 +240,7 @@ def _from_question(bare: str) -> Request | None:
 
 
 def _is_supply(noun_phrase: str) -> bool:
-    """Return whether some of a kind are asked for: "some ways to hide", "examples of this"."""
+    """Return whether the phrase is indefinite: "some ways to hide", "examples of this"."""
     found = bare_words(noun_phrase.split())
     if found[0] in ("some", "possible", "common", "other", "any", "good", "typical"):
         return True
@@ -264,7 +264,7 @@ def _from_copula(bare: str) -> Request | None:
 
 
 def _several(bare: str) -> str | None:
-    """Return the clause that stands for several questions in one sentence, None where one of them is not understood."""
+    """Return one clause for several questions in a sentence; None if one of them is not parsed."""
     links = list(_LINK.finditer(bare))
     for chosen in (links, [link for link in links if link["link"].strip() != ","], links[-1:], links[:1]):
         if not chosen:
@@ -300,7 +300,7 @@ def _part(question: str) -> str | None:
 
 
 def _statement(bare: str, *, asked: bool) -> Request | None:
-    """Read what is no request by its form: "this must go" claims, "this must go?" asks whether, "a boat" is a topic."""
+    """Parse a statement: "this must go" is a claim, "this must go?" a clause with "whether", "a boat" a topic."""
     found = bare_words(bare.split())
     if not found or not all(word.isascii() for word in found) or found[0] in WH:
         return None
@@ -312,7 +312,7 @@ def _statement(bare: str, *, asked: bool) -> Request | None:
 
 
 def _is_finite(found: list[str], place: int) -> bool:
-    """Return whether the word at `place` is the verb of a statement, as far as can be told."""
+    """Return whether the word at `place` is probably the finite verb of a statement."""
     word = found[place]
     if word in AUXILIARIES | STRONG_VERBS | third_persons(STRONG_VERBS):
         return True

@@ -1,10 +1,10 @@
-"""Openers of several words: "could you please", "tell me", "what are". A request in, the wordings that open so out."""
+"""Word requests with an opener of several words: "could you please", "tell me", "what are"."""
 
 from __future__ import annotations
 
 import re
 
-from unmirage.text.english.frames import TELLING_VERBS
+from unmirage.text.english.inflection import TELLING_VERBS
 from unmirage.text.english.leads import commands
 from unmirage.text.english.lexicon import AUXILIARIES, WH
 from unmirage.text.english.meaning import Request
@@ -52,7 +52,7 @@ _ADVERBIAL = re.compile(
 
 
 def opened(request: Request, prefix: str) -> list[str]:
-    """Return the wordings of `request` that open with the words of `prefix`; [] if English has none."""
+    """Return the wordings of `request` that open with `prefix`; [] if there are none."""
     end = "?" if opener(prefix) in WH | AUXILIARIES else "."
     made = [text for text in realise(request, opener(prefix)) if opens_with(text, prefix)]
     made += [f"{prefix} {rest}{end}" for rest in _rests(request, prefix)]
@@ -62,7 +62,7 @@ def opened(request: Request, prefix: str) -> list[str]:
 
 
 def opens_with(text: str, prefix: str) -> bool:
-    """Return whether the first words of `text` are those of `prefix`, whatever their case."""
+    """Return whether `text` opens with the words of `prefix`, ignoring case."""
     wanted = words(prefix)
     return words(text[: 4 * len(prefix) + 40])[: len(wanted)] == wanted
 

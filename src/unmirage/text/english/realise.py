@@ -1,11 +1,11 @@
-"""A request and an opener in, all wordings of the request that open with it out, best first."""
+"""Word a request with a given opener, best wording first."""
 
 from __future__ import annotations
 
 import re
 
-from unmirage.text.english.frames import TOPIC_VERBS, VERBS, frames_for
-from unmirage.text.english.inflection import third_persons
+from unmirage.text.english.frames import TOPIC_VERBS, frames_for
+from unmirage.text.english.inflection import VERBS, third_persons
 from unmirage.text.english.lexicon import (
     AUXILIARIES,
     BASE_VERBS,
@@ -20,6 +20,7 @@ from unmirage.text.english.lexicon import (
 from unmirage.text.english.meaning import Request
 from unmirage.text.english.nouns import bare, is_concrete, is_plural
 from unmirage.text.english.subjects import bare_words, starts_noun_phrase
+from unmirage.text.english.variety import with_tail
 from unmirage.text.openers import capitalise, opener
 
 _INSIDE = frozenset("who which that where when why how if whether because while what".split())
@@ -28,7 +29,7 @@ _WHETHER = BE | MODALS | HAVE
 
 
 def direct(clause: str, word: str) -> str | None:
-    """Return the question that `clause` stands for if it opens with `word` and its build is certain, or None."""
+    """Return the direct question for `clause` if it opens with `word` and its structure is certain, else None."""
     tokens = clause.split()
     bare = bare_words(tokens)
     if len(bare) < 3 or "," in clause.rstrip(",") or {"and", "or"} & set(bare):
@@ -53,12 +54,12 @@ def direct(clause: str, word: str) -> str | None:
 
 
 def _is_finite(word: str) -> bool:
-    """Return whether `word` looks like a verb of its own, so that an auxiliary behind it belongs elsewhere."""
+    """Return whether `word` looks like a verb, so that a following auxiliary belongs to another clause."""
     return word in STRONG_VERBS or word == "to" or word in third_persons(BASE_VERBS)
 
 
 def opined(clause: str, word: str) -> list[str]:
-    """Return the questions for one's view of `clause` that open with `word`: "What would you say he is holding?"."""
+    """Return questions for an opinion on `clause` that open with `word`: "What would you say he is holding?"."""
     tokens = clause.split()
     bare = bare_words(tokens)
     if bare[0] != word or word not in WH or "," in clause:
@@ -74,7 +75,7 @@ def opined(clause: str, word: str) -> list[str]:
 
 
 def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
-    """Return where "what type of drink" ends: before the auxiliary, or before the subject that has one behind it."""
+    """Return where "what type of drink" ends: before the auxiliary or the subject, whichever comes first."""
     first = 2 if bare[1:2] in (["many"], ["much"]) else 1
     starts = (place for place in range(first, len(bare)) if bare[place] in AUXILIARIES or _starts(tokens, bare, place))
     cut = next(starts, None)
@@ -90,14 +91,14 @@ def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
 
 
 def _starts(tokens: list[str], bare: list[str], place: int) -> bool:
-    """Return whether a subject starts at `place`; a name in capitals goes on with what is before it."""
+    """Return whether a subject starts at `place`; a capitalized name continues the phrase before it."""
     named = tokens[place][:1].isupper() and bare[place] != "i"
     return starts_noun_phrase(bare[place]) and bare[place - 1] not in PREPOSITIONS and not named
 
 
 TAILS = ("", ", please", ", if you can", " in detail", " in a few words", " for me")
 FOREIGN_ENDS = tuple("\u3002\uff1f\uff01\u061f\u0964\u2026")
-_LONG = 12  # words of a noun phrase that can still stand between "what" and "can you give me"
+_LONG = 12  # maximum words of a noun phrase between "what" and "can you give me"
 _LONG_SUPPLY = (
     "{w} can you give me in the way of {x}?",
     "{w} can you offer me in the way of {x}?",
@@ -113,7 +114,7 @@ _LONG_PRODUCT = (
 
 
 def realise(request: Request, word: str) -> list[str]:
-    """Return every way in which `word` can open `request`; [] if it cannot open one at all."""
+    """Return all wordings of `request` that open with `word`; [] if there are none."""
     body = request.body
     if request.kind in ("action", "product") and word in VERBS and opener(body[:200]) == word:
         return with_tails(capitalise(body) + ".")
@@ -125,9 +126,8 @@ def realise(request: Request, word: str) -> list[str]:
 
 
 def with_tails(query: str) -> list[str]:
-    """Return the query itself, and once with each of the tails that change nothing of what it asks."""
-    stem, end = query.rstrip(" .?!"), "?" if query.rstrip().endswith("?") else "."
-    return [stem + tail + end for tail in TAILS]
+    """Return the query with each of `TAILS`, which do not change its meaning."""
+    return [with_tail(query, tail) for tail in TAILS]
 
 
 def _frames(request: Request, word: str) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def _fill(frame: str, word: str, request: Request) -> str:
 
 
 def _quoting(frame: str, word: str, body: str) -> str:
-    """Return the frame with the end mark that the quoted text asks for."""
+    """Return the frame with the end mark that fits the quoted text."""
     if body[-1:] in FOREIGN_ENDS:
         return frame.rstrip("?")
     return frame if word in WH | AUXILIARIES or opener(body[:200]) in WH | AUXILIARIES else frame.rstrip("?") + "."

@@ -1,7 +1,7 @@
-"""Change the opener of a query and keep its meaning. Rule-based, deterministic, strings in, strings out.
+"""Rewrite a query with another opener and the same meaning, by deterministic rules.
 
-`parse` finds what a query asks for, whichever way it asks; `realise` asks for it again with another opener.
-Because the new wording depends on the request alone, it carries no trace of the opener that it replaced.
+`parse` finds the request in a query, and `realise` words it with another opener. The new wording depends on the request
+alone, so it does not reveal the original opener.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from unmirage.text.openers import capitalise, decapitalise, opener, words
 __all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
 
 _FEW = 6
-_LONGEST_VARIED = 20_000  # characters of a query; a longer one gets few wordings, not many
+_LONGEST_VARIED = 20_000  # characters; longer queries get fewer wordings
 
 
 def rewrite(query: str, word: str, shots: int) -> list[str]:
-    """Return up to `shots` different queries that open with `word` and ask what `query` asks.
+    """Return up to `shots` distinct rewrites of `query` that open with `word`, best first.
 
-    The query itself is never among them. The best wordings come first; later ones add how to answer ("in one
-    sentence"). A word that cannot open an English request is put in front, with a comma.
+    The query itself is never among them. Later rewrites add how to answer ("in one sentence"). A word that cannot open
+    an English request is put before the query with a comma.
 
     Args:
-        query: any text; where no structure is recognised, it is quoted whole.
-        word: the opener, in any case; one word, or several ("could you please").
-        shots: how many rewrites to make.
+        query: any text; quoted verbatim if its structure is not recognized.
+        word: the opener, in any case: one word, or several ("could you please").
+        shots: maximum number of rewrites.
     """
     word = " ".join(word.casefold().split())
     request = parse(query)
     candidates = _wordings(request, word)
-    if request.kind == "thing" and request.body.startswith("your "):  # nobody has thoughts "for me"
+    if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
         candidates = [text for text in candidates if not text.endswith(" for me.")]
     if candidates:
         candidates = [_with_rest(_tidy(text), request.rest) for text in candidates]
@@ -48,9 +48,8 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
 def paraphrase(query: str, without: str, shots: int) -> list[str]:
     """Return up to `shots` paraphrases that keep the query's opener, unless that is the word `without`.
 
-    A query that opens with that very word, or those words, is made to open with "tell" (or "describe"). Paraphrases
-    that use the word nowhere are preferred; where the request itself contains it ("who is she and what does she do"),
-    none opens with it.
+    A query that opens with that word gets the opener "tell" (or "describe"). Paraphrases without the word are
+    preferred. If the request itself contains it ("who is she and what does she do"), it is at least not the opener.
     """
     own = opener(query)
     avoided = words(without)
@@ -62,7 +61,7 @@ def paraphrase(query: str, without: str, shots: int) -> list[str]:
 
 
 def can_open(word: str) -> bool:
-    """Return whether an English request can open with `word`, so that `rewrite` need not just put it in front.
+    """Return whether an English request can open with `word`; otherwise `rewrite` puts it before the query.
 
     Args:
         word: one word, or several.
@@ -83,7 +82,7 @@ def _wordings(request: Request, word: str) -> list[str]:
 
 
 def _many(wordings: list[str], request: Request, shots: int) -> Iterable[str]:
-    """Yield the wordings and, where many are wanted, those with tails."""
+    """Yield the wordings, then the same with tails."""
     if len(request.body) > _LONGEST_VARIED:
         return [*wordings, *(with_tail(text, ", please") for text in wordings[:_FEW])] if shots else []
     if not request.rest:
@@ -97,7 +96,7 @@ def _with_rest(text: str, rest: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Return `text` with a capital at its start and one end mark, also where a quoted text brings its own."""
+    """Return `text` with an initial capital and a single end mark, even if a quoted text has its own."""
     return capitalise(text[:-1] if text[-2:-1] in FOREIGN_ENDS and text[-1:] in ".?" else text)
 
 

@@ -1,7 +1,7 @@
-"""Where does the subject of an English question end? Words of a question in, the place of its predicate out.
+"""Find the end of the subject in an English question: "is | the man in the picture | wearing a hat".
 
-"is | the man in the picture | wearing a hat": the subject is a noun phrase with what hangs on it; the predicate starts
-at the first word that cannot go on with it. Nouns are an open class, so the other classes decide.
+The subject is a noun phrase with its modifiers. The predicate starts at the first word that cannot continue it. Nouns
+are an open class, so the rules rely on the other word classes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from unmirage.text.english.lexicon import (
 
 Build = Literal["be", "verb", "have"]
 
-# Adjectives that are nouns as often: they start a predicate only where nothing follows that they could belong to.
+# Adjectives that are often nouns: they start a predicate only if no noun follows.
 _NOUN_LIKE = frozenset(
     "light orange human square male female inside outside poor rich public native official present fat gold silver "
     "fast fair single individual flat right left model foreign special sick dead close well far".split()
@@ -45,23 +45,23 @@ def bare_words(tokens: list[str]) -> list[str]:
 
 
 def starts_noun_phrase(word: str) -> bool:
-    """Return whether a noun phrase is sure to start with `word`."""
+    """Return whether `word` always starts a noun phrase."""
     return word in DETERMINERS or word in PRONOUNS or word in NUMBERS or is_possessive(word) or word.isdigit()
 
 
 def is_possessive(word: str) -> bool:
-    """Return whether `word` makes the next noun its own: "his", "man's"."""
+    """Return whether `word` is a possessive: "his", "man's"."""
     return word in POSSESSIVES or word.endswith(("'s", "s'"))
 
 
 def subject_end(bare: list[str], start: int, build: Build, *, needed: bool) -> int | None:
-    """Return where the subject that begins at `start` ends, None where that cannot be told.
+    """Return the end of the subject that begins at `start`; None if it is not certain.
 
     Args:
         bare: the words of the question.
-        start: the place behind the auxiliary.
-        build: what the auxiliary asks for: a predicate, a base verb or a participle.
-        needed: whether something must follow the subject ("is she happy"; "who is she" needs nothing).
+        start: index after the auxiliary.
+        build: type of the auxiliary: "be" takes a predicate, "verb" a base verb, "have" a participle.
+        needed: whether something must follow the subject ("is she happy", unlike "who is she").
     """
     count = len(bare)
     if start >= count or count > _LONGEST:
@@ -76,7 +76,7 @@ def subject_end(bare: list[str], start: int, build: Build, *, needed: bool) -> i
 
 
 def _stands_alone(bare: list[str], at: int, build: Build) -> bool:
-    """Tell "this" that is all of the subject ("is this a cat") from one that starts it ("is this cat old")."""
+    """Return whether "this" is the whole subject ("is this a cat") or only starts it ("is this cat old")."""
     if at == len(bare):
         return True
     word, following = bare[at], bare[at + 1 : at + 2]
@@ -91,12 +91,12 @@ def _stands_alone(bare: list[str], at: int, build: Build) -> bool:
 
 
 class _Scan:
-    """One walk over the words from the subject's first to the predicate's first."""
+    """A scan from the first word of the subject to the first word of the predicate."""
 
     def __init__(self, bare: list[str], start: int, build: Build, *, needed: bool) -> None:
         self.bare, self.start, self.build, self.needed = bare, start, build, needed
         self.count = len(bare)
-        self.phrases: list[int] = []  # where prepositional phrases begin
+        self.phrases: list[int] = []  # start indices of prepositional phrases
         self.nouns = 0
         self.skipped_verb = False
 
@@ -117,7 +117,7 @@ class _Scan:
         return self.bare[at + 1] if at + 1 < self.count else ""
 
     def _is_noun(self, at: int) -> bool:
-        """Return whether the word at `at`, where a noun is still to come, is that noun."""
+        """Return whether the word at `at` is the noun that the phrase still lacks."""
         word, following = self.bare[at], self._next(at)
         if word in DETERMINERS or word in NUMBERS or is_possessive(word) or word == "of":
             return False
@@ -134,7 +134,7 @@ class _Scan:
     def _ends_at(self, at: int) -> bool:
         word, following = self.bare[at], self._next(at)
         if word.endswith(("'s", "s'")):
-            return False  # "the main subject's hat": what was taken for the noun goes before it
+            return False  # "the main subject's hat": the assumed noun only modifies another
         if word == "not":
             return True
         if is_adverb(word):
@@ -172,7 +172,7 @@ class _Scan:
         return bool(AUXILIARIES & set(self.bare[at + 1 :]))
 
     def _go_on(self, at: int) -> tuple[int, bool]:
-        """Return the next place, and whether the subject's noun stands before it."""
+        """Return the next index, and whether the current noun phrase already has its noun."""
         word = self.bare[at]
         if word in CONJUNCTIONS or word == "of" or word.endswith(("'s", "s'")):
             return at + 1, False
@@ -198,7 +198,7 @@ class _Scan:
         return behind, not (behind < self.count and starts_noun_phrase(self.bare[behind]))
 
     def _final_adjective(self, at: int) -> int:
-        """Return the last word's place where a participle only tells which one: "the man standing there happy"."""
+        """Return the last index if a participle modifies the subject ("the man standing there happy"), else `at`."""
         last = self.count - 1
         reduced = self.needed and self.build == "be" and is_participle(self.bare[at]) and at + 2 < last
         if reduced and is_adjective(self.bare[last]) and self.bare[last] not in _NOUN_LIKE:
@@ -209,7 +209,7 @@ class _Scan:
         return at
 
     def _guess(self) -> int | None:
-        """Return the likeliest end where no word gave it away."""
+        """Return the most likely end if no word marks it."""
         first = self.bare[self.start]
         if self.build == "verb":
             return self.count - 1 if self.nouns > 1 and not self.phrases else None

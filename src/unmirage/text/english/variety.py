@@ -1,4 +1,4 @@
-"""A few wordings in, many out: with tails that say how to answer and change nothing of what is asked."""
+"""Multiply wordings by tails that instruct how to answer and do not change the request."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _TAILS = (
     ", with all the details",
 )
 
-_LONG = 20_000  # characters; longer texts are compared as they are
+_LONG = 20_000  # characters; longer texts are compared without splitting into words
 
 
 def varied(wordings: list[str]) -> Iterator[str]:
-    """Yield the wordings, then each of them with each tail, then with two tails: as many as anyone asks for."""
+    """Yield the wordings, then each with each tail, then with each pair of tails."""
     yield from wordings
     for tail in _TAILS:
         for text in wordings:
@@ -51,13 +51,13 @@ def varied(wordings: list[str]) -> Iterator[str]:
 
 
 def with_tail(text: str, tail: str) -> str:
-    """Return `text` with `tail` before its end mark."""
+    """Insert `tail` before the end mark of `text`."""
     stem = text.rstrip(" .?!")
     return stem + tail + ("?" if text.rstrip().endswith("?") else ".")
 
 
 def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
-    """Return the first `count` candidates that differ from each other and from the query in more than punctuation."""
+    """Return the first `count` candidates that differ from each other and the query in more than punctuation."""
     seen = _keys(query)
     kept: list[str] = []
     for text in candidates:
@@ -71,7 +71,7 @@ def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
 
 
 def _keys(text: str) -> set[tuple[str, ...]]:
-    """Return the text lower-cased without punctuation, with and without clitics ("what's")."""
+    """Return comparison keys: the text lower-cased without punctuation, with and without clitics ("what's")."""
     if len(text) > _LONG:
         return {("long", text.rstrip(" .?!").casefold())}
     plain = "".join(character if character.isalnum() else " " for character in text.casefold())
