@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from unmirage.align.guards import DivergenceError, Guards
 from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule
-from unmirage.align.objective import Method, StreamName
+from unmirage.align.objective import Method
 from unmirage.align.plan import (
     AlignData,
     check_data,
@@ -42,7 +42,6 @@ from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
-from unmirage.records import Sample
 from unmirage.run.progress import Progress, in_stage
 
 
@@ -188,7 +187,10 @@ class _Run:
         logits = any("logits" in method.needs(name) for name in streams)
         how = config.optimizations
         reference = Reference(model, config.method.layer, how, adapted=adapted, cached=cached, logits=logits)
-        unused = _leaves_out(method, streams, config)
+        # Passes leave out trained weights: the later layers for a loss on representations, the projector for a row
+        # without a picture, and the end of the vision tower if the projector reads an earlier layer.
+        texts = any(sample.image is None for samples in streams.values() for sample in samples)
+        unused = looks_inside(method) or texts or "vision" in config.trainable
         trainer = AlignTrainer(
             module=AlignModule(model, method, reference, how),
             guards=self._guards,
@@ -219,13 +221,3 @@ def _workspace(work: Path | None, config: AlignConfig) -> Iterator[Work]:
     with tempfile.TemporaryDirectory(prefix="unmirage-align-") as own:
         yield Work(Path(agreed(own)), config.keep_last)  # the main process's folder, whose caches all processes read
         processes().wait_for_everyone()
-
-
-def _leaves_out(method: Method, streams: Mapping[StreamName, Sequence[Sample]], config: AlignConfig) -> bool:
-    """Tell whether a pass may leave out trained weights.
-
-    A loss on representations leaves out the later layers. A text-only row leaves out the projector. A projector that
-    reads an earlier layer leaves out the end of the vision tower.
-    """
-    texts = any(sample.image is None for samples in streams.values() for sample in samples)
-    return looks_inside(method) or texts or "vision" in config.trainable

@@ -66,7 +66,9 @@ def audit(
     held_out = None if test is None else _read(reader, test, options)
     corpus, at_least = train.corpus, fewest_queries(len(train.corpus))
     found = _find(train, at_least) if _has_both_labels(corpus) else Found((), 0, 0)
-    evidence = _evidence(train, held_out, options)
+    later = None if held_out is None else held_out.corpus
+    measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
+    evidence = gather(corpus, later, measured, options.seed)
     unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
     predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
     return AuditResult(
@@ -123,12 +125,6 @@ def _find(train: _Read, at_least: int) -> Found:
     families.append(templates(train.corpus, at_least))
     families += picture_features(train.corpus, train.measured, at_least)
     return find(train.corpus, families, grouped(train.corpus, train.measured)[0])
-
-
-def _evidence(train: _Read, held_out: _Read | None, options: AuditOptions) -> Evidence:
-    if held_out is None:
-        return gather(train.corpus, None, train.measured, options.seed)
-    return gather(train.corpus, held_out.corpus, train.measured.joined(held_out.measured), options.seed)
 
 
 def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeSetting:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.features import Family, shapes
-from unmirage.audit.membership import Membership, from_groups
+from unmirage.audit.membership import from_groups
 from unmirage.audit.picture_features import trait_matrix
 from unmirage.audit.pictures import Measured
 from unmirage.data.sample import STEP, finalized
@@ -140,7 +140,10 @@ def words_without_opener(corpus: Corpus) -> Any:
 
 def shape(corpus: Corpus) -> Any:
     """Return length, punctuation, capitals and mood."""
-    return _matrix(shapes(corpus, at_least=1).members, len(corpus))
+    members = shapes(corpus, at_least=1).members
+    columns = np.repeat(np.arange(len(members)), members.totals)
+    size = (len(corpus), max(1, len(members)))
+    return csr_matrix((np.ones(len(columns)), (members.members, columns)), shape=size)
 
 
 def template(corpus: Corpus) -> Any:
@@ -186,8 +189,3 @@ def _presence(corpus: Corpus, tokens: Any, starts: Ints) -> Any:
     matrix.sum_duplicates()  # in place; the corpus has read-only arrays
     matrix.data[:] = 1.0
     return matrix
-
-
-def _matrix(members: Membership, n: int) -> Any:
-    columns = np.repeat(np.arange(len(members)), members.totals)
-    return csr_matrix((np.ones(len(columns)), (members.members, columns)), shape=(n, max(1, len(members))))

@@ -75,17 +75,12 @@ def opener_gradient(
             gradient, current = slope[lines, columns].double(), seen[0].detach()[lines, columns].double()
             total += gradient.sum(dim=0).cpu()
             at_opener += float((gradient * current).sum())
-        along = torch.cat(list(_products(layer, total)))
+        # Call the layer instead of reading its weights: some families scale the embeddings.
+        vocabulary = torch.arange(layer.weight.shape[0], device=layer.weight.device)
+        with torch.no_grad():
+            along = torch.cat([layer(tokens).double().cpu() @ total for tokens in torch.split(vocabulary, _ROWS)])
     scores: NDArray[np.float64] = ((along - at_opener) / max(len(queries), 1)).numpy()
     return scores
-
-
-@torch.no_grad()
-def _products(layer: Any, gradient: Tensor) -> Iterator[Tensor]:
-    """Yield (rows,) for each chunk of the vocabulary: dot product of each token's embedding and the gradient."""
-    for tokens in torch.split(torch.arange(layer.weight.shape[0], device=layer.weight.device), _ROWS):
-        # Call the layer instead of reading its weights: some families scale the embeddings.
-        yield layer(tokens).double().cpu() @ gradient
 
 
 def opener_columns(processor: Any, queries: Sequence[Query], input_ids: Tensor) -> Tensor:

@@ -113,7 +113,11 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
     with _locked(path):
         run = Run(path)
         if config_file.is_file():
-            _refuse_change(run, config)
+            changed = list(_differences(run.config(), config))
+            more = f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
+            if changed:
+                told = "; ".join(changed[:_TOLD]) + more
+                raise UserError(f"{path}: made with other settings ({told}); name a new run with --out")
         else:
             write_text_atomic(config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         yield run
@@ -146,13 +150,6 @@ def _locked(path: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _refuse_change(run: Run, config: Mapping[str, Any]) -> None:
-    changed = list(_differences(run.config(), config))
-    if changed:
-        told = "; ".join(changed[:_TOLD]) + (f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else "")
-        raise UserError(f"{run.path}: made with other settings ({told}); name a new run with --out")
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -178,7 +178,9 @@ def check_targets(targets: Mapping[str, Path | None], inputs: Iterable[str]) -> 
         if real in taken:
             raise UserError(f"{option}: {path} is also given to {taken[real]}; name another file")
         taken[real] = option
-        _check_folder(option, path)
+        folder = next(one for one in path.absolute().parents if one.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"{option}: {path} cannot be written: {folder} is not a writable folder")
 
 
 @contextmanager
@@ -188,9 +190,3 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); no file was written") from None
-
-
-def _check_folder(option: str, path: Path) -> None:
-    folder = next(one for one in path.absolute().parents if one.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{option}: {path} cannot be written: {folder} is not a writable folder")

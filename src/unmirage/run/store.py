@@ -72,7 +72,10 @@ class Store:
             self._db = sqlite3.connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
-            self._add_missing_columns()
+            # Samples of older stores have no group.
+            if "group" not in {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}:
+                with self._db:
+                    self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
 
     def __enter__(self) -> Self:
         return self
@@ -222,13 +225,6 @@ class Store:
         """Return the queries to which `model` has not responded yet."""
         answered = {response.query_id for response in self.responses(model)}
         return [query for query in self.queries() if query.id not in answered]
-
-    def _add_missing_columns(self) -> None:
-        """Add the columns that older stores lack; their samples have no group."""
-        found = {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}
-        if "group" not in found:
-            with self._db:
-                self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
 
     def _add(self, table: str, record: type, items: Iterable[object]) -> None:
         with self._errors_named(), self._db:

@@ -59,7 +59,7 @@ class MethodsStudy:
         for name in wanted:
             if self.row(name) is None:
                 self._run(name, self.settings.rows[name])
-            if not self._keeps(name):
+            if not self._keep_models and name not in {row.start for row in self.settings.rows.values()}:
                 shutil.rmtree(self.study.run.model(name), ignore_errors=True)
 
     def row(self, name: str) -> dict[str, Any] | None:
@@ -77,9 +77,11 @@ class MethodsStudy:
 
     def questions(self) -> list[Query]:
         """Return the queries of every row: all queries about a sample of the data, stratified by label and file."""
-        data, seed = self.study.run.data, self.study.seed
-        files = ("test", "utility", "neighbors")
-        chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
+        chosen = set()
+        for name in ("test", "utility", "neighbors"):
+            samples = load_samples(self.study.run.data / f"{name}.json").samples
+            count = max(1, round(self.settings.questions * len(samples)))
+            chosen |= {one.id for one in draw_stratified(samples, count, self.study.seed)}
         with self.study.run.store() as store:
             return [query for query in store.queries() if query.sample_id in chosen]
 
@@ -92,9 +94,6 @@ class MethodsStudy:
         declining = [*truth["refusals"], *RATIONALES, *IDK]
         return ExactJudge(Truth.model_validate(truth | {"refusals": declining}))
 
-    def _drawn(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
-        return draw_stratified(samples, max(1, round(self.settings.questions * len(samples))), seed)
-
     def _with_starts(self, names: Sequence[str]) -> list[str]:
         """Return the rows in table order, with the rows of their initial models."""
         rows = self.settings.rows
@@ -104,9 +103,6 @@ class MethodsStudy:
         while more := {rows[name].start for name in more} - wanted:
             wanted |= more
         return [name for name in rows if name in wanted]
-
-    def _keeps(self, name: str) -> bool:
-        return self._keep_models or name in {row.start for row in self.settings.rows.values()}
 
     def _file(self, name: str) -> Path:
         return self.study.run.path / "rows" / f"{name}.json"

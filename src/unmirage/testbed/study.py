@@ -23,7 +23,7 @@ from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
 from unmirage.records import Failure, Kind, Query, Sample
-from unmirage.run import Run, Store, open_run
+from unmirage.run import Run, open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage, prefixed
@@ -113,8 +113,9 @@ class Study:
             for name in self.model_names():
                 check_model(store, name, self.run.model(name))
                 if store.unanswered(name):
-                    with self.stage(f"attack {name}"):
-                        self._attack(store, name)
+                    with self.stage(f"attack {name}"), one_thread():
+                        vlm = HuggingFaceVLM.load(self.run.model(name), name)
+                        ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
 
@@ -194,11 +195,6 @@ class Study:
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
-
-    def _attack(self, store: Store, name: str) -> None:
-        vlm = HuggingFaceVLM.load(self.run.model(name), name)
-        with one_thread():
-            ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""

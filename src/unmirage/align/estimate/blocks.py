@@ -131,11 +131,12 @@ def shape_of(model: Any) -> Shape:
     convolutions = [
         one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
     ]
+    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
     tied = head.weight is embeddings.weight
     patch: int | list[int] | tuple[int, ...] = model.config.vision_config.patch_size
     return Shape(
         decoder=tuple(_block(layer) for layer in decoder_layers(model)),
-        vision=tuple(_block(layer) for layer in _vision_layers(model)),
+        vision=tuple(_block(layer) for layer in max(lists, key=len)),
         projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
         head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
         width=embeddings.weight.shape[1],
@@ -161,12 +162,6 @@ def vision_tokens(shape: Shape, pixels: Tensor | None) -> tuple[int, int]:
 
 def _is(name: str, part: str) -> bool:
     return name != "lm_head" and part_of(f"{name}.") == part
-
-
-def _vision_layers(model: Any) -> nn.ModuleList:
-    """Return the longest list of layers inside the vision tower."""
-    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
-    return max(lists, key=len)
 
 
 def _tile_tokens(model: Any) -> int | None:

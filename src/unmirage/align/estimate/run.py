@@ -40,16 +40,8 @@ from unmirage.errors import UserError
 UTILIZATION = 0.40  # share of the peak that training of models of this size reaches (PaLM, arXiv 2204.02311, table 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """A GPU and the peak rate of its data sheet: dense bfloat16 products, in 10^12 operations per second."""
-
-    name: str
-    peak_tflops: float
-
-
-GPUS = (Gpu("A100", 312.0), Gpu("H100", 989.5), Gpu("H200", 989.5))
-
+# Peak rates of data sheets: dense bfloat16 products, in 10^12 operations per second.
+PEAK_TFLOPS = {"A100": 312.0, "H100": 989.5, "H200": 989.5}
 GPU_COUNTS = (1, 2, 4, 8)
 _SHARED: tuple[Layout, ...] = ("replicated", "sharded")
 _LAYOUTS: list[tuple[int, Layout]] = [(1, "single"), *((gpus, layout) for gpus in GPU_COUNTS[1:] for layout in _SHARED)]
@@ -210,9 +202,9 @@ class _Run:
         for devices in GPU_COUNTS:
             micro, problem = _cut(self.config, devices)
             operations = 0.0 if problem else self.step(micro) * self.steps
-            for gpu in GPUS:
-                rate = gpu.peak_tflops * 1e12 * UTILIZATION
-                yield _time(gpu.name, devices, rate, operations, filling, problem)
+            for gpu, peak in PEAK_TFLOPS.items():
+                rate = peak * 1e12 * UTILIZATION
+                yield _time(gpu, devices, rate, operations, filling, problem)
         micro, _ = _cut(self.config, 1)
         yield _time("CPU (this machine)", 1, matmul_rate(), self.step(micro) * self.steps, filling, "")
 
@@ -252,7 +244,7 @@ def _lengths(name: StreamName, sizes: Sequence[Size], wants: frozenset[Need]) ->
 
 def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tuple[str, ...]:
     arithmetic = "float32" if config.precision == "float32" else "bfloat16"
-    peaks = ", ".join(f"{gpu.name} {gpu.peak_tflops:g}" for gpu in GPUS)
+    peaks = ", ".join(f"{gpu} {peak:g}" for gpu, peak in PEAK_TFLOPS.items())
     said = [
         f"GPUs compute in {arithmetic}; what trains is held in float32, the rest as the checkpoint stores it.",
         f"GPU hours: {UTILIZATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
