@@ -25,6 +25,7 @@ from unmirage.cli import (
     export,
     prepare,
     report,
+    schema,
     search,
     stress,
     study,
@@ -52,6 +53,7 @@ app.command("evaluate")(evaluate.evaluate_command)
 app.command("calibrate")(calibrate.calibrate_command)
 app.command("report")(report.report_command)
 app.command("export")(export.export_command)
+app.command("schema")(schema.schema_command)
 app.add_typer(study.app, name="study")
 app.command("doctor")(doctor.doctor_command)
 

@@ -114,7 +114,7 @@ def prepare_command(
     quiet_libraries()
     settings = settings_of(request, inputs, planned)
     with open_run(out, settings) as run, StageProgress() as progress:
-        found = prepare(run, inputs, planned, settings, progress)
+        found = prepare(run, inputs, planned, settings, progress).to_dict()
     if json_output:
         print_json(found)
     else:

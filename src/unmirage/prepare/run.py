@@ -19,7 +19,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate import Judge
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.prepare.choose import Candidate, Choice, choose
-from unmirage.prepare.document import Counts, document
+from unmirage.prepare.document import Counts, Prepared, summarize
 from unmirage.prepare.judges import HarmJudge, VerdictJudge
 from unmirage.prepare.plan import Plan, PrepareConfig, plan
 from unmirage.prepare.sets import DATA, GENERAL, Retained, Source, copy_pictures, retained, write_forget, write_retain
@@ -48,7 +48,6 @@ def harmful_answers(
 
 
 Progress = Callable[[str, int, int], None]  # (stage, steps done, total steps)
-DOCUMENT = "prepare.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +92,8 @@ class Inputs:
         return plan(self.data, self.config, general=self.general is not None)
 
 
-def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write forget.jsonl, retain.jsonl, their images and prepare.json to the run; return the content of prepare.json.
+def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> Prepared:
+    """Write forget.jsonl, retain.jsonl, their images and prepare.json to the run; return prepare.json.
 
     Args:
         run: open run directory. Its store may already contain some answers.
@@ -118,8 +117,8 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
     files = {DATA: inputs.data, GENERAL: inputs.general}
     sources = {name: Source.of(file, name) for name, file in files.items() if file is not None}
     _write(run, inputs, planned, choice, kept, sources, progress)
-    found = document(run.path, settings, planned, counts, kept, list(sources.values()))
-    run.write_json(run.path / DOCUMENT, found)
+    found = summarize(run.path, settings, planned, counts, kept, list(sources.values()))
+    found.save(run.path / Prepared.FILE)
     return found
 
 
