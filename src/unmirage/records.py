@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 # Numbers of documents.
 Share = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(0)]
+Amount = Annotated[float, Ge(0)]
 LabelSource = Literal["field", "answer"]
 Direction = Literal["refusal", "answer", "none"]
 FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
@@ -219,7 +220,7 @@ class Derivation:
     of: str
     kind: str
     data: str = ""
-    amount: Annotated[float, Ge(0)] = 0.0
+    amount: Amount = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,11 +252,11 @@ class Rate:
     value: Share | None
     low: Share | None
     high: Share | None
-    k: Annotated[int | float, Ge(0)]
+    k: Count | Amount
     n: Count
     invalid: Count = 0
     clusters: Count | None = None
-    design_effect: Annotated[float, Ge(0)] | None = None
+    design_effect: Amount | None = None
 
 
 NOT_MEASURED = Rate(value=None, low=None, high=None, k=0, n=0)

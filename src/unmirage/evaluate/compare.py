@@ -16,7 +16,7 @@ from scipy.stats import binom, norm
 
 from unmirage.evaluate.per_sample_outcomes import RATES, Decided
 from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
-from unmirage.records import Count, Share
+from unmirage.records import Amount, Count, Share
 
 Key = TypeVar("Key", bound=Hashable)
 Difference = Annotated[float, Ge(-1), Le(1)]
@@ -62,7 +62,7 @@ class Paired:
     p_value: Share | None
     p_holm: Share | None = None
     clusters: Count = 0
-    design_effect: Annotated[float, Ge(0)] | None = None
+    design_effect: Amount | None = None
 
     def between(self, a: Side, b: Side, p_holm: float | None) -> Comparison:
         """Return the comparison of two sides that has these numbers."""

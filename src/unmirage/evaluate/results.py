@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from unmirage.documents import Result, without_none
 from unmirage.errors import UserError, unknown
@@ -17,6 +17,7 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
+from unmirage.records import Amount
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
 
@@ -71,7 +72,7 @@ class Results(Result):
     judges: Mapping[str, Annotated[JudgeQuality, _MEASURED]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
-    timings: Mapping[str, Annotated[float, Ge(0)]] = field(default_factory=dict)
+    timings: Mapping[str, Amount] = field(default_factory=dict)
 
     @classmethod
     def of(
