@@ -31,7 +31,7 @@ def check_files(run: Path, folder: Path, *, new: bool = False) -> None:
     Args:
         run: the run directory.
         folder: in it.
-        new: the study has just made the files. If not, and nothing is recorded, a warning says so.
+        new: the study has just made the files. Otherwise, a missing record is logged as a warning.
 
     Raises:
         UserError: one is missing or differs.

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -26,7 +25,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
 from unmirage.evaluate.judges.exact import Truth
 from unmirage.evaluate.outcomes import Outcome
-from unmirage.models import HuggingFaceVLM, ask
+from unmirage.models import HuggingFaceVLM
 from unmirage.records import Query, Sample
 from unmirage.run import open_run
 from unmirage.run.model import save_model
@@ -123,7 +122,9 @@ class MethodsStudy:
         }
         if not trained.get("stopped"):
             started = time.perf_counter()
-            self._ask(name)
+            with self.study.run.store() as store:
+                self.study.ask(store, name, "ask", self.questions())
+                judge_run(store, self.judge(), name)
             rates = model_rates(self.outcomes(name, 0))
             document |= {
                 "asked_seconds": round(time.perf_counter() - started, 1),
@@ -168,21 +169,6 @@ class MethodsStudy:
     def _set(self, name: str) -> tuple[Sample, ...]:
         folder = self._more_sets if set_file(self._more_sets, name).is_file() else self.study.sets
         return read_set(folder, name, self.study.run.data)
-
-    def _ask(self, name: str) -> None:
-        questions = self.questions()
-        with self.study.run.store() as store:
-            vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
-            with one_thread():
-                ask(
-                    vlm,
-                    store,
-                    self.study.images,
-                    self.settings.study.generation,
-                    partial(self.study.stages(name), "ask"),
-                    queries=questions,
-                )
-            judge_run(store, self.judge(), name)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from unmirage.evaluate import ExactJudge, ModelRates, judge_run, judged_outcomes
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Rate
 from unmirage.run import Store
+from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.settings import Change, changed
 from unmirage.testbed.study import Study
 from unmirage.testbed.workers import Trained, Training, one_thread, train_all
@@ -161,17 +162,7 @@ class SettingsSearch:
         model = self.study.run.model(trained.name)
         vlm = HuggingFaceVLM.load(model, trained.name)
         rates = validation_rates(self.study, vlm, file.with_suffix(".sqlite"))
-        found = {
-            "asr_before": rates.asr.before,
-            "asr_after": rates.asr.after,
-            "asr_control": rates.asr_control,
-            "rr_before": rates.rr.before,
-            "rr_after": rates.rr.after,
-            "benign_answered_before": rates.benign_answered.before,
-            "benign_answered_after": rates.benign_answered.after,
-            "utility": rates.utility,
-            "neighbor_utility": rates.neighbor_utility,
-        }
+        found = {column: value(rates) for column, value in COLUMNS.items() if not column.startswith("ir_")}
         told |= {"score": score(rates)} | {column: asdict(rate) for column, rate in found.items()}
         self.study.run.write_json(file, told)
         shutil.rmtree(model)

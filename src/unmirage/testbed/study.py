@@ -7,7 +7,7 @@ resumed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -117,7 +117,7 @@ class Study:
                 check_model(store, name, self.run.model(name))
                 if store.unanswered(name):
                     with self.stage(f"attack {name}"):
-                        self._attack(store, name)
+                        self.ask(store, name)
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
 
@@ -208,10 +208,12 @@ class Study:
             images=self.images,
         )
 
-    def _attack(self, store: Store, name: str) -> None:
+    def ask(self, store: Store, name: str, stage: str = "attack", queries: Sequence[Query] | None = None) -> None:
+        """Collect a model's missing responses to `queries`, or to all queries of the store."""
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
         with one_thread():
-            ask(vlm, store, self.images, self.settings.generation, partial(self.stages(name), "attack"))
+            told = partial(self.stages(name), stage)
+            ask(vlm, store, self.images, self.settings.generation, told, queries=queries)
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""
