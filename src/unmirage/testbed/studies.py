@@ -58,7 +58,7 @@ def run_demo(
     everything: bool = False,
     progress: Progress,
 ) -> Demo:
-    """Audit, align, attack, evaluate and report on worlds of the synthetic kind.
+    """Audit, align, attack, evaluate and report on synthetic worlds.
 
     Args:
         out: run directory; an unfinished one is continued.
