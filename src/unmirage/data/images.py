@@ -203,11 +203,7 @@ class ImageFolder(Pictures):
 def _loaded(image: Image.Image, relative: str) -> Image.Image:
     try:
         image.load()
-        return _to_rgb(image)
+        # Pillow warns if a palette with transparency is converted in one step.
+        return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")
     except _BROKEN as error:
         raise UserError(f"image {relative!r} is damaged or truncated ({error}); replace the file") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # Pillow warns when a palette with transparency loses it in one step.
-    return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
