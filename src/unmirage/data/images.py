@@ -203,7 +203,11 @@ class ImageFolder(Pictures):
 def _loaded(image: Image.Image, relative: str) -> Image.Image:
     try:
         image.load()
-        # Pillow warns if a palette with transparency is converted in one step.
-        return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")
+        return _to_rgb(image)
     except _BROKEN as error:
         raise UserError(f"image {relative!r} is damaged or truncated ({error}); replace the file") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    # Pillow warns if a palette with transparency is converted in one step.
+    return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")
