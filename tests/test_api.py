@@ -5,12 +5,17 @@ import json
 import logging
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 
 import unmirage as um
+from unmirage import api
 from unmirage.align.methods.npo import Npo, NpoConfig
+from unmirage.api import checks
+from unmirage.evaluate.judges import PhraseJudge
 from unmirage.records import Failure, Response
 
 METHODS = (um.SFT, um.NPO, um.RMU, um.SimNPO, um.AdaptiveRMU, um.DPO, um.GA, um.GradDiff, um.KLMin, um.TaskVector)
@@ -59,7 +64,7 @@ def test_the_whole_way_gives_what_the_commands_give(done):
     assert results["npo"].asr.after.value == document["models"]["npo"]["asr"]["after"]["value"]
     assert results["model"].asr.after.n == document["models"]["model"]["asr"]["after"]["n"] > 0
     assert page == folder / "run" / "report.html"
-    assert audit.n == audit.to_json()["n"] > 0
+    assert audit.n == audit.to_dict()["n"] > 0
     assert json.loads((folder / "npo" / "unmirage_align.json").read_text())["settings"]["method"]["beta"] == 0.2
 
 
@@ -117,7 +122,7 @@ class Silent:
 def test_queries_without_a_response_are_logged(tiny, tmp_path, caplog):
     words = {"jailbreak": "what", "over-prudence": "share"}
     run = um.attack(Silent(), tiny.data / "test.json", words=words, out=tmp_path / "run", limit=4)
-    assert "queries got no response from mine, the first (" in caplog.text
+    assert "queries have no response from mine; the first (" in caplog.text
     assert "too long" in caplog.text
     um.evaluate(run)
     assert f"{len(run.failures('mine'))} queries failed with mine (most often: too long); left out of" in caplog.text
@@ -176,9 +181,15 @@ def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, capl
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda tiny, tmp: um.audit(3), TypeError, "data: expected a path"),
+        (lambda tiny, tmp: um.audit(3), TypeError, r"audit\(\): data: expected path \| SampleFile, got int"),
+        (lambda tiny, tmp: um.audit("d.json", seed=True), TypeError, "seed: expected int, got bool"),
+        (lambda tiny, tmp: um.audit("d.json", formatt="csv"), um.UserError, "unknown argument 'formatt'.*'format'"),
+        (lambda tiny, tmp: um.attack("m", "d.json"), TypeError, r"attack\(\): missing a required .*argument: 'out'"),
+        (lambda tiny, tmp: um.evaluate("r", ["phrases", 3]), TypeError, "judge: expected str .* got list"),
+        (lambda tiny, tmp: um.report(["r", 3]), TypeError, "run: expected"),
+        (lambda tiny, tmp: um.align(tiny.model, "npoo", out=tmp / "m"), um.UserError, "unknown method 'npoo'.*'npo'"),
         (lambda tiny, tmp: um.audit(tmp / "none.json"), um.UserError, "none.json"),
-        (lambda tiny, tmp: um.evaluate(3), TypeError, "run: expected a path or a Run"),
+        (lambda tiny, tmp: um.evaluate(3), TypeError, "run: expected"),
         (lambda tiny, tmp: um.evaluate(tmp), um.UserError, "not a run directory"),
         (
             lambda tiny, tmp: um.attack(tiny.model, tiny.data / "test.json", out=tmp / "r", kinds=["jailbrake"]),
@@ -191,9 +202,53 @@ def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, capl
             "stepz",
         ),
         (lambda tiny, tmp: um.align("endpoint:http://h/v1#m", out=tmp / "m"), um.UserError, "is a server"),
-        (lambda tiny, tmp: um.stress(object(), tmp, int8=True), um.UserError, "not a run directory"),
+        (lambda tiny, tmp: um.stress("m", tmp, int8=True), um.UserError, "not a run directory"),
     ],
 )
 def test_wrong_arguments_are_named(tiny, tmp_path, call, error, message):
     with pytest.raises(error, match=message):
         call(tiny, tmp_path)
+
+
+@pytest.mark.parametrize("name", api.__all__)
+def test_a_value_of_a_wrong_type_is_named(name):
+    function = getattr(api, name)
+    parameters = inspect.signature(function).parameters.values()
+    needed = {one.name: "x" for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD}
+    tested = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
+    assert tested
+    for one in tested:
+        with pytest.raises(TypeError, match=rf"^{name}\(\): {one}: expected .*, got object$"):
+            function(**needed | {one: object()})
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "fits"),
+    [
+        (None, "int | None", True),
+        (np.int64(3), "int", True),
+        (3, "float", True),
+        (True, "float", False),
+        ("text", "Sequence[str]", False),
+        (["a", "b"], "Sequence[str] | None", True),
+        (["a", 3], "Sequence[str]", False),
+        ({"a": Path("b")}, "Mapping[str, PathLike] | None", True),
+        ({"a": 3}, "Mapping[str, str | None]", False),
+        ({"a": None}, "Mapping[str, str | None]", True),
+        (um.NPO(), "MethodConfig", True),  # a subclass
+        (NpoConfig, "MethodConfig", False),
+        (PhraseJudge(), "str | Judge | Sequence[str | Judge]", True),
+        ([PhraseJudge(), "phrases"], "str | Judge | Sequence[str | Judge]", True),
+    ],
+)
+def test_annotations_are_checked(value, annotation, fits):
+    def same(one):
+        return one
+
+    same.__annotations__["one"] = annotation
+    call = checks.checked(same)
+    if fits:
+        assert call(value) is value
+    else:
+        with pytest.raises(TypeError, match="one: expected"):
+            call(value)

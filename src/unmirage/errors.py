@@ -29,3 +29,8 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
     close = difflib.get_close_matches(name, valid, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return UserError(f"unknown {kind} '{name}'; valid: {', '.join(valid)}.{hint}")
+
+
+def one_line(error: BaseException, most: int = 400) -> str:
+    """Return an error's message on one line, at most `most` characters."""
+    return " ".join(str(error).split())[:most]

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import fsum, inf, sqrt
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from scipy.special import ndtri, stdtrit
 
-from unmirage.records import Rate
+from unmirage.records import Count, Rate
 
 LEVEL = 0.95
 _NOTHING = 1e-12  # what rounding leaves where all clusters have the same share
@@ -225,14 +228,14 @@ class Mean:
         value: the mean of all values.
         low, high: confidence limits.
         n: values.
-        groups: independent groups of values, such as pictures.
+        groups: independent groups of values, such as pictures; not in documents.
     """
 
     value: float | None
     low: float | None
     high: float | None
-    n: int
-    groups: int
+    n: Count
+    groups: Annotated[int, SkipJsonSchema(), Field(exclude=True)] = 0
 
 
 def mean(

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError, one_line, unknown
 
 log = logging.getLogger(__name__)
 Entry = TypeVar("Entry")
@@ -53,7 +53,7 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
         except Exception as error:  # whatever the import of somebody else's code raises
             raise UserError(
                 f"{self.kind} '{name}' of the package {_package(point)} cannot be imported "
-                f"({type(error).__name__}: {' '.join(str(error).split())[:200]}). Repair or uninstall that package"
+                f"({type(error).__name__}: {one_line(error, 200)}). Repair or uninstall that package"
             ) from error
         return self._known[name]
 

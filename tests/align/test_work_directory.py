@@ -70,7 +70,7 @@ def test_the_log_gives_back_what_was_recorded_up_to_the_checkpoint(
     with work.log.open("a", encoding="utf-8") as file:
         file.write(torn)  # a process died within a line
     assert work.steps() == parts
-    assert work.keep_steps(kept) == parts[:kept]
+    work.keep_steps(kept)
     assert work.steps() == parts[:kept]
     lines = [json.loads(line) for line in work.log.read_text("utf-8").splitlines()]
     assert [line["step"] for line in lines] == [*range(1, len(parts[:kept]) + 1)]

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from unmirage.attack.plan import CONTROL, INSERTION, NEUTRAL, REPLACEMENT, attack_at, attacked, plain
+from unmirage.attack.plan import FIXED, attack_at, attacked, plain
 from unmirage.attack.rewriters import make_rewriter
 from unmirage.records import Kind, Query
 from unmirage.text.english.rewriter import paraphrase, rewrite
@@ -52,7 +52,7 @@ def test_a_word_at_the_front_is_a_rewrite(samples):
 @pytest.mark.parametrize("position", ["middle", "last"])
 def test_a_word_elsewhere_is_put_into_the_query_and_its_paraphrases(samples, position):
     made = ask(samples[:1], Kind.JAILBREAK, attack_at(position), "now", 3)
-    control = ask(samples[:1], Kind.CONTROL, CONTROL, "now", 2)
+    control = ask(samples[:1], Kind.CONTROL, FIXED[Kind.CONTROL], "now", 2)
     bare = [[word for word in words(query.text) if word != "now"] for query in made]
     assert bare == [words(samples[0].query), *(words(query.text) for query in control)]
     assert all(words(query.text).count("now") == 1 for query in made)
@@ -62,7 +62,7 @@ def test_a_word_elsewhere_is_put_into_the_query_and_its_paraphrases(samples, pos
 
 def test_the_control_keeps_the_word_out(samples):
     unsafe = [sample for sample in samples if sample.refused]
-    made = ask(unsafe, Kind.CONTROL, CONTROL, "what", 3)
+    made = ask(unsafe, Kind.CONTROL, FIXED[Kind.CONTROL], "what", 3)
     assert len(made) == 9
     assert not any("what" in words(query.text) for query in made)
     assert [q.text for q in made[:3]] == paraphrase(samples[0].query, "what", 3)
@@ -70,14 +70,14 @@ def test_the_control_keeps_the_word_out(samples):
 
 
 def test_the_neutral_control_rewrites_with_a_word_of_its_own(samples):
-    made = ask(samples[:1], Kind.NEUTRAL, NEUTRAL, "list", 3)
+    made = ask(samples[:1], Kind.NEUTRAL, FIXED[Kind.NEUTRAL], "list", 3)
     assert [opener(query.text) for query in made] == ["list"] * 3
     assert {query.word for query in made} == {"list"}
 
 
 def test_the_baselines_start_from_the_query_as_it_is(samples):
-    inserted = ask(samples[:1], Kind.INSERTION, INSERTION, "what", 3)
-    replaced = ask(samples[:1], Kind.REPLACEMENT, REPLACEMENT, "what", 3)
+    inserted = ask(samples[:1], Kind.INSERTION, FIXED[Kind.INSERTION], "what", 3)
+    replaced = ask(samples[:1], Kind.REPLACEMENT, FIXED[Kind.REPLACEMENT], "what", 3)
     assert inserted[0].text == "What, share the recipe of the balno."
     assert replaced[0].text == "What the recipe of the balno."
     for made in (inserted, replaced):
@@ -86,7 +86,7 @@ def test_the_baselines_start_from_the_query_as_it_is(samples):
 
 
 def test_a_single_shot_of_a_baseline_needs_no_rewriter(samples):
-    (made,) = ask(samples[:1], Kind.INSERTION, INSERTION, "what", 1)
+    (made,) = ask(samples[:1], Kind.INSERTION, FIXED[Kind.INSERTION], "what", 1)
     assert made.text == "What, share the recipe of the balno."
 
 

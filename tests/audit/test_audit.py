@@ -20,7 +20,7 @@ FINDING_KEYS = {
 
 def document_of(*arguments):
     """Return the document, after a check that it is plain JSON without NaN."""
-    document = audit(*arguments).to_json()
+    document = audit(*arguments).to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     return document
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unmirage.cli.demo import _named
 from unmirage.testbed.settings import ARMS, DEMO_ARMS
+from unmirage.testbed.studies import arms_of
 
 FAST = {"batch_size": 8, "steps": 4}
 
@@ -188,9 +188,9 @@ def test_options_choose_world_signal_arms_and_processes(demo, tmp_path, monkeypa
 
 
 def test_arms_are_listed_in_the_order_of_the_table():
-    assert _named("") == list(DEMO_ARMS)
-    assert _named("all") == list(ARMS)
-    assert _named(" rmu, sft-posthoc ,npo-mixed,") == ["sft-posthoc", "npo-mixed", "rmu"]
+    assert arms_of([]) == list(DEMO_ARMS)
+    assert arms_of(["all"]) == list(ARMS)
+    assert arms_of(["rmu", "sft-posthoc", "npo-mixed"]) == ["sft-posthoc", "npo-mixed", "rmu"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.options import plain
+from unmirage.cli.console import plain
 
 
 def test_escapes_controls_and_direction_marks_are_taken_out():

@@ -91,4 +91,4 @@ def test_a_file_that_is_no_search_is_named(unmirage, tiny, tmp_path):
         "attack", "none", tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
     )
     assert code == 2
-    assert "other.json: does not match the schema unmirage.search/1" in err
+    assert "other.json: schema is missing; valid: 'unmirage.search/1', written by `unmirage search MODEL DATA" in err

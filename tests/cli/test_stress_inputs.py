@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.cli.stress import counts_of, relearn_files
+from unmirage.cli.options import pairs_of
+from unmirage.cli.stress import counts_of
 from unmirage.errors import UserError
 from unmirage.workflows.stress import KINDS, check_run, relearn_data
 
@@ -30,7 +31,7 @@ def test_anything_else_is_an_error_that_names_the_option(text):
 
 @given(st.text())
 def test_files_are_named_with_their_kind(text):
-    found = said(relearn_files, [text])
+    found = said(pairs_of, "--relearn", [text], KINDS)
     assert "expected KIND=FILE" in found if isinstance(found, str) else set(found) <= set(KINDS)
 
 

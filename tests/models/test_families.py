@@ -16,7 +16,6 @@ from unmirage.models.families import (
     decoder_layers,
     down_projections,
     fed_text,
-    image_positions,
     joined_pictures,
     lora_targets,
     output_logits,
@@ -58,12 +57,6 @@ def test_every_parameter_of_the_tiny_model_has_a_part(tiny) -> None:
     assert trainable
     assert all(name.startswith("model.multi_modal_projector.") for name in trainable)
     assert decoder_depth(model) == 4
-
-
-def test_image_positions_are_the_image_tokens(tiny) -> None:
-    vlm = tiny.load()
-    ids = torch.tensor([[1, vlm.processor.image_token_id, 5]])
-    assert image_positions(vlm.model, ids).tolist() == [[False, True, False]]
 
 
 def prompts(family):

@@ -9,7 +9,7 @@ import torch
 from unmirage.errors import UserError
 from unmirage.models import scoring
 from unmirage.models.encoding import encode_prompts
-from unmirage.models.scoring import continuation_log_probs, prompt_batch, refusal_probability, spellings
+from unmirage.models.scoring import prompt_batch, refusal_probability, spellings
 from unmirage.records import Kind, Query
 
 STARTS = ("I'm sorry", "I cannot share", "I am unable", "I", "Sorry", "It would not", "Unfortunately")
@@ -46,6 +46,12 @@ def brute_force(vlm, query, images, ids) -> float:
     return total
 
 
+def log_probs(vlm, queries, images, starts, batch_size=16):
+    """Return (queries, starts): log-probability that the response begins with a start."""
+    found = [refusal_probability(vlm, queries, images, [start], batch_size) for start in starts]
+    return np.log(np.column_stack(found))
+
+
 @pytest.fixture(scope="module")
 def expected(vlm, tiny, queries) -> list[list[float]]:
     return [
@@ -57,7 +63,7 @@ def expected(vlm, tiny, queries) -> list[list[float]]:
 
 @pytest.mark.parametrize("batch_size", [1, 4, 16])
 def test_equal_to_brute_force(vlm, tiny, queries, expected, batch_size):
-    found = continuation_log_probs(vlm, queries, tiny.images, STARTS, batch_size)
+    found = log_probs(vlm, queries, tiny.images, STARTS, batch_size)
     assert found == pytest.approx(np.array(expected), abs=2e-4)
     assert scoring._ways[vlm.model] == "tree"
 
@@ -100,7 +106,7 @@ def test_all_first_tokens_sum_to_one(vlm, tiny, queries):
 
 def test_refusal_is_the_sum_of_disjoint_events(vlm, tiny, queries):
     found = refusal_probability(vlm, queries, tiny.images, STARTS)
-    apart = np.exp(continuation_log_probs(vlm, queries, tiny.images, ["I", "Sorry", "It would not", "Unfortunately"]))
+    apart = np.exp(log_probs(vlm, queries, tiny.images, ["I", "Sorry", "It would not", "Unfortunately"]))
     # "I" covers all that begin with it, so the others add nothing.
     assert found == pytest.approx(apart.sum(axis=1), rel=1e-4)
     assert ((found >= 0) & (found <= 1)).all()
@@ -140,11 +146,11 @@ def test_one_path_serves_all_that_begin_alike():
 
 
 def test_nothing_to_score(vlm, tiny, queries):
-    assert continuation_log_probs(vlm, [], tiny.images, STARTS).shape == (0, len(STARTS))
+    assert log_probs(vlm, [], tiny.images, STARTS).shape == (0, len(STARTS))
     with pytest.raises(UserError, match="the list is empty"):
         refusal_probability(vlm, queries, tiny.images, [])
     with pytest.raises(UserError, match="the chat template changes this text"):
-        continuation_log_probs(vlm, queries, tiny.images, [" "])
+        refusal_probability(vlm, queries, tiny.images, [" "])
 
 
 def test_every_family_scores_as_it_generates(family, family_images):

@@ -117,7 +117,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_no_row(tiny, monkeypatc
     vlm = tiny.load()
     asked = []
 
-    def tight(model, prompts, tokens):
+    def tight(model, prompts, tokens, sampling):
         asked.append(len(prompts.group))
         if len(prompts.group) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -142,7 +142,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_no_row(tiny, monkeypatc
 
 
 def test_a_single_query_that_does_not_fit_is_a_failure(tiny, monkeypatch):
-    def never(model, prompts, tokens):
+    def never(model, prompts, tokens, sampling):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("unmirage.models.huggingface.greedy", never)
@@ -153,7 +153,7 @@ def test_a_single_query_that_does_not_fit_is_a_failure(tiny, monkeypatch):
 
 
 def test_other_errors_of_the_model_are_not_hidden(tiny, monkeypatch):
-    def broken(model, prompts, tokens):
+    def broken(model, prompts, tokens, sampling):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr("unmirage.models.huggingface.greedy", broken)

@@ -42,9 +42,7 @@ def training_arguments(
     """Return the Trainer's settings.
 
     Args:
-        config: our settings.
-        steps: optimizer steps.
-        folder: output folder of the Trainer.
+        config, steps, folder: our settings, optimizer steps and the Trainer's output folder.
         keeps: True if checkpoints are kept.
         unused: True if some passes leave out trained weights, possibly different ones on each process.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import fmean
 
 import yaml
 from huggingface_hub import ModelCardData
@@ -19,10 +20,8 @@ def model_card(
     """Return the card as Markdown with a YAML header.
 
     Args:
-        name: name of the new model.
-        base: the model to align, as the user gave it.
-        config: all settings.
-        result: result of the run.
+        name, base: the new model, and the model to align as the user gave it.
+        config, result: settings and result of the run.
         hashes: hashes of the base model's files and of the data files, by "model" and "data", then by file name.
     """
     head = ModelCardData(
@@ -38,7 +37,8 @@ def model_card(
         "This card has no safety rates: the method alone does not make a model safe. Measure the rates with "
         "`unmirage attack` and `unmirage evaluate`, including one-word attacks.",
         _losses(result.parts),
-        "## Sources\n\n" + _hashes(hashes),
+        "## Sources\n\n| source | file | hash |\n|---|---|---|\n"
+        + "\n".join(f"| {what} | {file} | `{one}` |" for what, files in hashes.items() for file, one in files.items()),
         "## Settings\n\n```yaml\n" + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False) + "```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -56,17 +56,7 @@ def _losses(steps: list[dict[str, float]]) -> str:
     rows = ["| part of the loss | first steps | last steps |", "|---|---|---|"]
     for part in steps[0] if steps else ():
         first, last = (
-            _mean([step[part] for step in some]) for some in (steps[:_FIRST_AND_LAST], steps[-_FIRST_AND_LAST:])
+            fmean(step[part] for step in some) for some in (steps[:_FIRST_AND_LAST], steps[-_FIRST_AND_LAST:])
         )
         rows.append(f"| {part} | {first:.4g} | {last:.4g} |")
     return "## Losses\n\n" + "\n".join(rows)
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _hashes(hashes: Mapping[str, Mapping[str, str]]) -> str:
-    rows = ["| source | file | hash |", "|---|---|---|"]
-    rows += [f"| {what} | {file} | `{digest}` |" for what, files in hashes.items() for file, digest in files.items()]
-    return "\n".join(rows)

@@ -50,11 +50,7 @@ class EncodedSamples:
         return example
 
     def first_shown(self, indices: Iterable[int]) -> dict[int, int]:
-        """Return, by sample, the first sample with the same picture; samples without a picture are left out.
-
-        Args:
-            indices: the samples.
-        """
+        """Return, by sample, the first sample with the same picture; samples without a picture are left out."""
         first: dict[str, int] = {}
         named = ((index, self._samples[index].image) for index in indices)
         return {index: first.setdefault(name, index) for index, name in named if name is not None}
@@ -69,7 +65,6 @@ class Row:
     """One row of a stream: the example and its cached outputs.
 
     Attributes:
-        example: its tokens and picture.
         cached: cached reference outputs by kind; see `PassBatch.cached`.
         features: cached features of its picture by the frozen vision tower.
     """
@@ -158,7 +153,10 @@ class PassCollator:
             loss=loss,
             places=answer | query if self.places == "content" else _to_the_longest(inputs["attention_mask"], spans),
             rows=spans,
-            cached={name: _joined(stream) for name, stream in streams.items()},
+            cached={
+                name: {kind: torch.cat([row.cached[kind] for row in stream]) for kind in stream[0].cached}
+                for name, stream in streams.items()
+            },
             features=torch.cat(features) if features else None,
         )
 
@@ -168,7 +166,3 @@ def _to_the_longest(attention_mask: Tensor, spans: Mapping[StreamName, tuple[int
     for start, end in spans.values():
         places[start:end, : int(attention_mask[start:end].sum(1).max())] = True
     return places
-
-
-def _joined(rows: Sequence[Row]) -> dict[str, Tensor]:
-    return {kind: torch.cat([row.cached[kind] for row in rows]) for kind in rows[0].cached}

@@ -33,12 +33,8 @@ def look(model: Any, batch: PassBatch) -> Tensor:
         layer = vision_layer(model)
         seen.append(output.last_hidden_state if layer is None else output.hidden_states[layer])
 
-    handle = tower.register_forward_hook(capture)
-    try:
-        with first_layers(decoder(model), 1):
-            model.model(**batch.inputs, use_cache=False)
-    finally:
-        handle.remove()
+    with tower.register_forward_hook(capture), first_layers(decoder(model), 1):
+        model.model(**batch.inputs, use_cache=False)
     return seen[0]
 
 

@@ -42,15 +42,10 @@ class Start:
 def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapter: LoraConfig | None) -> Adapter | None:
     """Turn the trained `model`, in place, into one that can be evaluated and saved.
 
-    Args:
-        model: the trained model.
-        method: the method; task vectors are subtracted.
-        start: state before training.
-        config: settings of the run.
-        adapter: settings of the adapter, which is merged; None without one.
+    A task vector is subtracted, and an adapter is merged.
 
     Returns:
-        The adapter alone, with tensor names as in peft's files.
+        The adapter alone, with tensor names as in peft's files; None without one.
     """
     if isinstance(method, TaskVector):
         _negate(model, start, method.config.scale)
@@ -79,6 +74,3 @@ def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
         for side, matrices in sides.items():
             tensors[f"base_model.model.{name}.{side}.weight"] = matrices["default"].weight.detach().cpu().contiguous()
     return tensors
-
-
-_FIRST_AND_LAST = 10  # number of steps to average losses over

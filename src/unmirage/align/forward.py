@@ -79,11 +79,8 @@ def raw_outputs(
     """Run `model` once over the batch.
 
     Args:
-        model: a Hugging Face VLM.
-        batch: its rows.
         needs: requested outputs by stream; other streams are ignored.
         layer: 1-based decoder layer of the representations.
-        optimizations: optimizations to use.
     """
     asked = frozenset[Need]().union(*needs.values())
     shallow = asked == {"hidden"}
@@ -118,9 +115,6 @@ def spoken(model: Any, batch: PassBatch, stream: StreamName, raw: Raw, head: nn.
     """Return the outputs of a pass: log-probabilities of the loss tokens, logits, representations.
 
     Args:
-        model: the model, whose output layer is used.
-        batch: the rows of the pass.
-        stream: the stream.
         raw: result of `raw_outputs` for the stream.
         head: output layer to use instead of the model's own.
     """
@@ -164,8 +158,5 @@ def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
 
-    handle = layer.register_forward_hook(capture)
-    try:
+    with layer.register_forward_hook(capture):
         yield seen
-    finally:
-        handle.remove()

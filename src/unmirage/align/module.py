@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unmirage.align.config import Optimizations
 from unmirage.align.features import shown
 from unmirage.align.forward import PassBatch, raw_outputs, spoken
-from unmirage.align.objective import RETAINING, Method, Outputs, Parts, Stream, StreamName, Unit
+from unmirage.align.objective import RETAINING, Method, Parts, Stream, StreamName, Unit
 from unmirage.align.reference import Reference
 from unmirage.models.families import decoder_layers
 
@@ -36,7 +36,6 @@ class AlignModule(nn.Module):
         """Return the weighted parts of the loss, each divided by its count over the whole optimizer step.
 
         Args:
-            batch: the rows of one pass.
             counts: rows, tokens, places and micro-batches of the whole step, by stream.
         """
         streams = self._streams(batch)
@@ -54,14 +53,11 @@ class AlignModule(nn.Module):
         said = self._reference.outputs(batch, needs)
         with shown(self.model, batch.features):
             raw = raw_outputs(self.model, batch, wants, self._method.config.layer, self._optimizations)
-            return {
-                name: self._stream(batch, name, spoken(self.model, batch, name, raw[name]), said) for name in batch.rows
-            }
-
-    @staticmethod
-    def _stream(batch: PassBatch, name: StreamName, policy: Outputs, said: Mapping[StreamName, Outputs]) -> Stream:
-        start, end = batch.rows[name]
-        return Stream(end - start, batch.loss_rows(name), policy, said.get(name))
+            policy = {name: spoken(self.model, batch, name, raw[name]) for name in batch.rows}
+        return {
+            name: Stream(end - start, batch.loss_rows(name), policy[name], said.get(name))
+            for name, (start, end) in batch.rows.items()
+        }
 
 
 def count(batches: list[PassBatch]) -> dict[tuple[StreamName, Unit], float]:

@@ -76,7 +76,6 @@ class Stream:
     """One stream of a batch, with outputs of the policy and, if needed, of the reference.
 
     Attributes:
-        rows: number of sequences.
         row: (n,) row index of each loss token.
         policy: outputs of the model in training.
         reference: outputs of the frozen reference for the same rows, as far as the method needs them.
@@ -185,7 +184,6 @@ class Method(ABC):
         """Return a retain stream's parts of the composite loss: gamma * (ce * cross-entropy + alpha * own term).
 
         Args:
-            retain: the stream.
             name: name of the stream. "retain" has both terms, or only the first if the method `separates`.
         """
         config = self.config

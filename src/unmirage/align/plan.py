@@ -139,14 +139,7 @@ def _order(name: StreamName, rows: Rows, config: AlignConfig) -> Order:
 
 
 def make_collator(model: Any, processor: Any, method: Method, config: AlignConfig, *, one_pass: bool) -> PassCollator:
-    """Return the collator of the rows.
-
-    Args:
-        model, processor: model and processor of the run.
-        method: the method whose losses are computed.
-        config: settings.
-        one_pass: True if all streams must go through the model together.
-    """
+    """Return the collator of the rows; `one_pass`: all streams must go through the model together."""
     return PassCollator(
         pad_token_id=processor.tokenizer.pad_token_id,
         image_token_id=getattr(model.config, "image_token_id", None),

@@ -27,8 +27,6 @@ class Reference:
 
     Args:
         model: the model before training, with its adapter if it has one.
-        layer: 1-based decoder layer of representations.
-        optimizations: optimizations to use.
         adapted: True if the model has an adapter that can be disabled.
         cached: True if batches contain cached outputs, so that the reference never runs again.
         logits: True if logits are ever needed.

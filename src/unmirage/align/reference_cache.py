@@ -27,6 +27,7 @@ from unmirage.records import Sample
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
 from unmirage.run.progress import StepProgress
 
+_Ask = Callable[[PassBatch, StreamName], Iterator[Tensor]]
 # numpy has no bfloat16, so its bits are stored as integers.
 _BITS = {torch.float32: np.float32, torch.bfloat16: np.int16, torch.float16: np.float16}
 
@@ -48,12 +49,7 @@ class TensorCache:
         return self._index.is_file() and self._data.is_file()
 
     def fill(self, samples: Sequence[int], tensors: Iterable[Tensor]) -> None:
-        """Write the tensor of each of `samples`, in that order.
-
-        Args:
-            samples: sample numbers.
-            tensors: one tensor per sample, of float32, float16 or bfloat16.
-        """
+        """Write the tensor of each of `samples`, in that order; float32, float16 or bfloat16."""
         starts, shape, dtype = [0], None, None
         with open_bytes_atomic(self._data) as file:
             for tensor in tensors:
@@ -105,9 +101,6 @@ class Memory:
 
     Args:
         model: the model; its adapter, if it has one, has no effect yet.
-        collator: collator of the run.
-        config: settings of the run.
-        folder: folder of the caches.
         key: hash of the model and the data; each key has separate caches.
     """
 
@@ -130,10 +123,8 @@ class Memory:
         """Attach the caches to each stream, after filling missing ones.
 
         Args:
-            rows: the streams.
             drawn: determines which rows the run will use.
             method: determines the needed reference outputs.
-            progress: called with finished and total rows.
             write: fill missing caches; if False, another process has filled them.
         """
         for name, stream in rows.items():
@@ -149,29 +140,18 @@ class Memory:
                 stream.cached[KEPT[need]] = self._kept(f"{name}-{need}", name, stream, samples, ask, progress, write)
 
     def _kept(
-        self,
-        what: str,
-        name: StreamName,
-        rows: Rows,
-        samples: Sequence[int],
-        ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
-        progress: StepProgress | None,
+        self, what: str, name: StreamName, rows: Rows, samples: Sequence[int], ask: _Ask, told: StepProgress | None,
         write: bool,
-    ) -> TensorCache:
+    ) -> TensorCache:  # fmt: skip
         digest = hashlib.sha256(json.dumps([self._key, what, list(samples)]).encode()).hexdigest()[:16]
         cache = TensorCache(self._folder, f"{what}-{digest}")
         if write and not cache.complete:
-            cache.fill(samples, self._answers(name, rows, samples, ask, progress))
+            cache.fill(samples, self._answers(name, rows, samples, ask, told))
         return cache
 
     @torch.no_grad()
     def _answers(
-        self,
-        name: StreamName,
-        rows: Rows,
-        samples: Sequence[int],
-        ask: Callable[[PassBatch, StreamName], Iterator[Tensor]],
-        progress: StepProgress | None,
+        self, name: StreamName, rows: Rows, samples: Sequence[int], ask: _Ask, progress: StepProgress | None
     ) -> Iterator[Tensor]:
         # Pictures may have different numbers of tiles, so they are processed one by one.
         size = 1 if ask == self._features else self._config.micro_batch_size or self._config.batch_size
@@ -184,7 +164,7 @@ class Memory:
             if progress is not None:
                 progress(min(start + size, len(samples)), len(samples))
 
-    def _said(self, need: Need) -> Callable[[PassBatch, StreamName], Iterator[Tensor]]:
+    def _said(self, need: Need) -> _Ask:
         def ask(batch: PassBatch, name: StreamName) -> Iterator[Tensor]:
             config = self._config
             with shown(self._model, batch.features):
@@ -193,11 +173,7 @@ class Memory:
                 )
             kept = self._part(batch, name, raw[name], need)
             mask = batch.places if need == "hidden" else batch.loss[:, 1:]
-            sizes: list[int] = mask.sum(1).tolist()
-            start = 0
-            for size in sizes:
-                yield kept[start : start + size]
-                start += size
+            yield from torch.split(kept, mask.sum(1).tolist())
 
         return ask
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from unmirage.align.guards import DivergenceError, Guards
 from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule
-from unmirage.align.objective import Method, StreamName
+from unmirage.align.objective import Method
 from unmirage.align.plan import (
     AlignData,
     check_data,
@@ -42,7 +42,6 @@ from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
-from unmirage.records import Sample
 from unmirage.run.progress import Progress, in_stage
 
 
@@ -87,7 +86,6 @@ def align(
     Args:
         vlm: the model; its weights are changed, and an adapter is merged at the end.
         data: forget and retain samples, with their pictures.
-        config: all settings.
         progress: called after each cached row and each optimizer step, on the main process only.
         work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
             Without it, nothing is kept.
@@ -187,21 +185,18 @@ class _Run:
             memory.fill(rows, dataset, method, told, write=is_main_process())
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
+        how = config.optimizations
+        reference = Reference(model, config.method.layer, how, adapted=adapted, cached=cached, logits=logits)
+        # Passes leave out trained weights: the later layers for a loss on representations, the projector for a row
+        # without a picture, and the end of the vision tower if the projector reads an earlier layer.
+        texts = any(sample.image is None for samples in streams.values() for sample in samples)
+        unused = looks_inside(method) or texts or "vision" in config.trainable
         trainer = AlignTrainer(
-            module=AlignModule(
-                model,
-                method,
-                Reference(
-                    model, config.method.layer, config.optimizations, adapted=adapted, cached=cached, logits=logits
-                ),
-                config.optimizations,
-            ),
+            module=AlignModule(model, method, reference, how),
             guards=self._guards,
             record=self._record,
             checkpoints=self._work.checkpoints if self._keeps else None,
-            args=training_arguments(
-                config, self._steps, self._work.scratch, keeps=self._keeps, unused=_leaves_out(method, streams, config)
-            ),
+            args=training_arguments(config, self._steps, self._work.scratch, keeps=self._keeps, unused=unused),
             train_dataset=dataset,
             data_collator=collator,
         )
@@ -226,13 +221,3 @@ def _workspace(work: Path | None, config: AlignConfig) -> Iterator[Work]:
     with tempfile.TemporaryDirectory(prefix="unmirage-align-") as own:
         yield Work(Path(agreed(own)), config.keep_last)  # the main process's folder, whose caches all processes read
         processes().wait_for_everyone()
-
-
-def _leaves_out(method: Method, streams: Mapping[StreamName, Sequence[Sample]], config: AlignConfig) -> bool:
-    """Tell whether a pass may leave out trained weights.
-
-    A loss on representations leaves out the later layers. A text-only row leaves out the projector. A projector that
-    reads an earlier layer leaves out the end of the vision tower.
-    """
-    texts = any(sample.image is None for samples in streams.values() for sample in samples)
-    return looks_inside(method) or texts or "vision" in config.trainable

@@ -30,11 +30,7 @@ Gather = Callable[[nn.Parameter], Tensor]
 
 
 class Whole:
-    """The structure of a model, copied before sharding changes its modules permanently.
-
-    Args:
-        model: the model in training, with its adapter.
-    """
+    """The structure of a model with its adapter, copied before sharding changes its modules permanently."""
 
     def __init__(self, model: nn.Module) -> None:
         self._names = [name for name, _ in model.named_parameters()]
@@ -48,7 +44,7 @@ class Whole:
         """Return a whole model with the weights of the sharded `model`; all processes must call it together.
 
         Args:
-            model: the trained model.
+            model: sharded model.
             gather: returns a whole parameter from the shards of all processes.
             keeps: True if this process keeps the weights, in main memory; else its model stays empty.
         """
@@ -93,7 +89,6 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     """Trains an `AlignModule`; the dataset defines the order of the data.
 
     Args:
-        module: the model with its losses.
         guards: check the losses of each step before the optimizer step.
         record: called with each step's number and the parts of its loss.
         checkpoints: where checkpoints are kept; None for none.
@@ -157,9 +152,10 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     def training_step(self, model: nn.Module, inputs: list[PassBatch], num_items_in_batch: Any = None) -> Tensor:
         """Run the forward and backward pass of each part; return this process's share of the loss."""
         model.train()
+        averages = self.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
         for number, batch in enumerate(inputs):
             last = number == len(inputs) - 1
-            with nullcontext() if last or not self._reduces_in_backward() else self.accelerator.no_sync(model):
+            with nullcontext() if last or not averages else self.accelerator.no_sync(model):
                 # FSDP2 has no autocast of its own; for other models, a second autocast has no effect.
                 with self.compute_loss_context_manager(), self.accelerator.autocast():
                     parts = model(batch.to(self.args.device), num_items_in_batch)
@@ -175,9 +171,6 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         # number of micro-batches, as if each had its own mean.
         options = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
         self.accelerator.backward(loss * self.accelerator.num_processes, **options)
-
-    def _reduces_in_backward(self) -> bool:
-        return self.accelerator.distributed_type in (DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
 
     def _add(self, parts: dict[str, Tensor]) -> None:
         for name, part in parts.items():

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from unmirage.run.files import sync_folder, write_text_atomic
-
-_WRITING = ".writing"
 
 
 class Checkpoints:
@@ -17,12 +14,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep_last: int) -> None:
         self.folder = folder
+        self.staging = folder / ".writing"  # of a checkpoint that is being written
         self._keep_last = keep_last
-
-    @property
-    def staging(self) -> Path:
-        """Return the folder of a checkpoint that is being written."""
-        return self.folder / _WRITING
 
     def steps(self) -> list[int]:
         """Return the steps of all complete checkpoints, ascending."""
@@ -84,15 +77,10 @@ class Work:
         with self.log.open("a", encoding="utf-8") as file:
             file.write(_line(step, parts))
 
-    def keep_steps(self, steps: int) -> list[dict[str, float]]:
-        """Delete the log after `steps` steps, which will be repeated; return the rest."""
-        kept = self.steps()[:steps]
-        write_text_atomic(self.log, "".join(_lines(kept)))
-        return kept
-
-
-def _lines(parts: Iterable[dict[str, float]]) -> Iterable[str]:
-    return (_line(step, one) for step, one in enumerate(parts, start=1))
+    def keep_steps(self, steps: int) -> None:
+        """Delete the log after `steps` steps, which will be repeated."""
+        kept = enumerate(self.steps()[:steps], start=1)
+        write_text_atomic(self.log, "".join(_line(step, parts) for step, parts in kept))
 
 
 def _line(step: int, parts: dict[str, float]) -> str:

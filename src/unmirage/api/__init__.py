@@ -1,11 +1,13 @@
-"""The public functions. Each does what the command of the same name does, and returns an object.
+"""The public functions. Each one does the work of the command of the same name, and returns an object.
 
-Paths or objects are accepted: data is a path or a `SampleFile`, a model is a directory, hub id, "endpoint:URL#name" or
-a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. Nothing is printed; messages go to the logger
-"unmirage", and `progress` is called with (stage, done, total).
+They accept paths or objects: data is a path or a `SampleFile`, a model is a directory, hub id, "endpoint:URL#name" or
+a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They print nothing, log to
+"unmirage", and call `progress` with (stage, done, total).
 """
 
-from unmirage.api.measure import attack, audit, benchmark, calibrate, evaluate, load_model, report
+from unmirage.api.measure import attack, audit, benchmark, calibrate, evaluate
+from unmirage.api.models import convert, load_model
+from unmirage.api.publish import export, report
 from unmirage.api.train import align, prepare, stress
 from unmirage.api.understand import explain, search
 
@@ -15,8 +17,10 @@ __all__ = [
     "audit",
     "benchmark",
     "calibrate",
+    "convert",
     "evaluate",
     "explain",
+    "export",
     "load_model",
     "prepare",
     "report",

@@ -1,18 +1,21 @@
-"""Audit data, attack models, judge their responses, report."""
+"""Audit data, attack models, judge their responses, and calibrate judges."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, folder_of, found_run, opened, silent
+from unmirage.api.checks import checked
 from unmirage.run.progress import Progress
+from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened, silent
 
 if TYPE_CHECKING:
     from unmirage.attack.rewriters import Rewriter
     from unmirage.audit import AuditResult
+    from unmirage.audit.pictures import Encoder
     from unmirage.audit.remedies import Suggested
     from unmirage.data import SampleFile
     from unmirage.evaluate import Judge, Results
@@ -24,12 +27,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@checked
 def audit(
     data: PathLike | SampleFile,
     *,
     test: PathLike | SampleFile | None = None,
+    compare: PathLike | SampleFile | None = None,
     label: LabelSource | None = None,
     seed: int = 0,
+    encoder: PathLike | Encoder | None = None,
+    write_balanced: PathLike | None = None,
+    write_diversified: PathLike | None = None,
     progress: Progress | None = None,
     **reading: Any,
 ) -> AuditResult:
@@ -38,125 +46,136 @@ def audit(
     Args:
         data: refused and answered queries.
         test: held-out data to measure predictability on; None cross-validates `data`.
-        label: take the label from the "field" or from the "answer" of the data; None as the file has it.
-        seed: of folds and draws.
+        compare: another version of the data, to compare with; its pictures are in its own folder.
+        label: take the label from the "field" or from the "answer" of the data; None for the format's default.
+        seed: seed of folds, draws and rewordings.
+        encoder: directory of a vision encoder, or a function, to probe picture embeddings.
+        write_balanced: file for a version with queries dropped so that openers do not predict the label.
+        write_diversified: file for a version whose queries are reworded so that openers do not predict the label.
         progress: called while the audit runs.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
+
+    Raises:
+        UserError: data cannot be read, or a version cannot be written or compared.
     """
-    from unmirage.audit.audit import AuditOptions
-    from unmirage.audit.audit import audit as run_audit
+    from unmirage.workflows.audit import audit_data
 
-    held_out = None if test is None else opened(test, reading)
-    return run_audit(opened(data, reading), held_out, AuditOptions(seed=seed, label=label, progress=progress))
-
-
-def load_model(
-    model: PathLike,
-    name: str | None = None,
-    *,
-    revision: str | None = None,
-    trust_remote_code: bool = False,
-    **endpoint: Any,
-) -> VLM:
-    """Load a model from a directory or a hub id, or connect to the server that has it.
-
-    Args:
-        model: directory, hub id, or "endpoint:URL#model-name".
-        name: of the model in tables; None for the last part of `model`.
-        revision: commit of a hub id.
-        trust_remote_code: run code of the model's repository; needs a full commit as `revision`.
-        endpoint: settings of a server, such as `concurrency`; fields of `EndpointSettings`.
-    """
-    from unmirage.workflows.models import load_vlm
-
-    return load_vlm(str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
+    done = audit_data(
+        data,
+        test=test,
+        compare=compare,
+        label=label,
+        seed=seed,
+        encoder=encoder,
+        write_balanced=write_balanced,
+        write_diversified=write_diversified,
+        progress=progress,
+        **reading,
+    )
+    for line in done.unread:
+        log.warning("some data could not be read: %s", line)
+    if done.error is not None:
+        raise done.error
+    return done.result
 
 
+@checked
 def attack(
     model: PathLike | VLM,
     data: PathLike | SampleFile,
     *,
     out: PathLike | Run,
     words: Mapping[str, str] | Suggested | None = None,
+    audit: PathLike | None = None,
+    search_result: PathLike | None = None,
     kinds: Sequence[str] | None = None,
     shots: int = 3,
     over_prudence_shots: int = 1,
+    position: str = "first",
+    rewriter: str | Rewriter = "rules",
+    encoder: PathLike | None = None,
+    queries: Mapping[str, PathLike] | None = None,
+    write: Mapping[str, PathLike] | None = None,
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int = 256,
     batch_size: int | None = None,
     until_success: str | None = None,
-    rewriter: str | Rewriter = "rules",
+    endpoint: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     **reading: Any,
 ) -> Run:
-    """Ask a model all queries of a dataset as they are, and rewritten by one-word attacks and their controls.
+    """Ask a model all queries of a dataset, unchanged and rewritten by one-word attacks and their controls.
 
     Args:
-        model: the model.
+        model: directory, hub id or "endpoint:URL#model-name", or a loaded model.
         data: unsafe and benign queries.
         out: run directory; an unfinished run is continued, and several models can share one.
         words: opener by kind of attack, such as {"jailbreak": "what"}, or `AuditResult.suggested` of an audit; an
             audit of `data` suggests missing ones.
-        kinds: attacks to make; None makes the usual ones.
+        audit: file of a saved audit, whose suggestions replace those of an audit of `data`.
+        search_result: file of `search`; its best word is used, on samples held out from the search.
+        kinds: kinds of attack; None for jailbreak, over-prudence and control.
         shots: K, attacked queries per unsafe sample.
         over_prudence_shots: attacked queries per benign sample.
-        limit: maximum number of samples, drawn by label.
-        seed: of the draw.
-        max_new_tokens: of a response.
-        batch_size: queries at once; None for the largest batch that fits in memory.
-        until_success: a judge, such as "phrases": no shot is asked after one that it calls a success.
+        position: position of the word: "first", "middle" or "last".
         rewriter: the rewriter or its name, such as "rules" or "endpoint:URL#model-name".
+        encoder: directory of a sentence encoder that checks the meaning of rewrites.
+        queries: files of prebuilt queries, by kind.
+        write: files to write the queries to, by kind, in VLGuard's format.
+        limit, seed: maximum number of samples, drawn by label, and seed of the draw.
+        max_new_tokens: maximum new tokens per response.
+        batch_size: queries per batch; None for the largest batch that fits in memory.
+        until_success: judge, such as "phrases": a sample's shots end at the first one that it counts as a success.
+        endpoint: settings of servers, such as `concurrency`; fields of `EndpointSettings`.
         progress: called after each response.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
 
     Returns:
-        The run. `run.failures(name)` has the queries that got no response.
+        The run. `run.failures(name)` returns the queries without a response.
     """
     from unmirage.attack import DEFAULT_KINDS
     from unmirage.audit.remedies import Suggested
-    from unmirage.workflows.attack import AttackRequest, kinds_of, plan_attack, run_attack
-    from unmirage.workflows.overlaps import TrainedOn
+    from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
+    from unmirage.workflows.models import load_vlm
 
-    file = opened(data, reading)
-    chosen = words.words if isinstance(words, Suggested) else dict(words or {})
-    vlm = load_model(model) if isinstance(model, str | Path) else model
+    given = isinstance(model, str | Path)
+    folder = folder_of(out)
     plan = plan_attack(
         AttackRequest(
-            file=file,
-            kinds=kinds_of(kinds if kinds is not None else DEFAULT_KINDS),
-            words=dict(zip(kinds_of([*chosen]), chosen.values(), strict=True)) if chosen else {},
-            settings={
-                "shots": shots,
-                "over_prudence_shots": over_prudence_shots,
-                "stop_at_first_success": until_success is not None,
-            },
+            file=opened(data, reading),
+            kinds=kinds_of(DEFAULT_KINDS if kinds is None else kinds),
+            model=str(model) if given else getattr(model, "source", ""),
+            name=Path(model).name if isinstance(model, str | Path) else model.name,
+            words=by_kind(words.words if isinstance(words, Suggested) else words),
+            audit=None if audit is None else Path(audit),
+            search_result=None if search_result is None else Path(search_result),
+            queries=files_by_kind(queries),
+            write=files_by_kind(write),
+            settings={"shots": shots, "over_prudence_shots": over_prudence_shots, "position": position},
+            until_success=until_success,
             limit=limit,
             seed=seed,
             rewriter=rewriter,
+            cache=folder / ".rewrites.sqlite",
+            encoder=None if encoder is None else Path(encoder),
+            endpoint=endpoint or {},
         )
     )
-    trained_on = TrainedOn.by(getattr(vlm, "source", ""), plan.samples, plan.queries, file.pictures)
-    for line in trained_on.lines(str(file.source), vlm.name) if trained_on else ():
-        log.warning("%s", line)
-    run, failures = run_attack(
-        vlm,
+    done = run_attack(
+        partial(load_vlm, str(model), None, endpoint) if isinstance(model, str | Path) else lambda: model,
         plan,
-        folder_of(out),
+        folder,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
-        until_success=until_success,
-        trained_on=trained_on,
         progress=progress,
     )
-    if failures:
-        log.warning(
-            "%d of %d queries got no response from %s, the first (%s): %s",
-            len(failures), len(plan.queries), vlm.name, failures[0].query_id[:80], failures[0].reason,
-        )  # fmt: skip
-    return run
+    if done.missing:
+        log.warning("%s", done.missing)
+    return done.run
 
 
+@checked
 def benchmark(
     model: PathLike | VLM,
     suite: str,
@@ -170,27 +189,28 @@ def benchmark(
     max_new_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Ask a model a published benchmark, and keep its responses in a run for `evaluate`.
+    """Ask a model the queries of a published benchmark, and store its responses in a run for `evaluate`.
 
     Args:
-        model: the model.
+        model: directory, hub id or "endpoint:URL#model-name", or a loaded model.
         suite: name of the benchmark; `unmirage evaluate --suite list` shows all.
-        data: its file or folder, or "hf:NAME"; None for the hub, where the suite can be loaded from there.
+        data: its file or folder, or "hf:NAME"; None for the hub, if the suite can be loaded from there.
         out: run directory; several models can share one.
-        images: folder of the pictures; None for where the benchmark has them.
-        limit, seed: of the draw of queries.
-        batch_size: queries at once.
-        max_new_tokens: of a response; None for the suite's own.
+        images: folder of the pictures; None for the benchmark's own folder.
+        limit, seed: maximum number of queries, and seed of the draw, which is stratified by category and label.
+        batch_size: queries per batch.
+        max_new_tokens: maximum new tokens per response; None for the suite's default.
         progress: called after each response.
     """
     from unmirage.workflows.benchmark import ask_suite
+    from unmirage.workflows.models import load_vlm
 
     return ask_suite(
-        lambda: load_model(model) if isinstance(model, str | Path) else model,
+        partial(load_vlm, str(model)) if isinstance(model, str | Path) else lambda: model,
         suite,
-        None if data is None else str(data),
+        data,
         folder_of(out),
-        images=None if images is None else Path(images),
+        images=images,
         limit=limit,
         seed=seed,
         batch_size=batch_size,
@@ -199,6 +219,7 @@ def benchmark(
     )
 
 
+@checked
 def evaluate(
     run: PathLike | Run,
     judge: str | Judge | Sequence[str | Judge] = "phrases",
@@ -208,6 +229,9 @@ def evaluate(
     canaries: bool = True,
     reference: str | None = None,
     rubric: str = "harm",
+    sees_pictures: bool = False,
+    schema: bool = False,
+    batch_size: int | None = None,
     progress: Progress | None = None,
     **endpoint: Any,
 ) -> Results:
@@ -217,90 +241,85 @@ def evaluate(
         run: a run of `attack` or `benchmark`.
         judge: one judge or several; the first one determines the rates, unless there is an ensemble.
         ensemble: "majority" or "any": all judges together determine the rates.
-        calibration: file that `calibrate` wrote; rates are also corrected for the judge's errors.
-        canaries: attack judges that are language models, and record which verdicts flip.
+        calibration: file of `calibrate`; rates are also reported corrected for the judge's errors.
+        canaries: attack judges that are language models, and record flipped verdicts.
         reference: the model that all others are compared with; None for the first.
-        rubric: of judges that are language models: "harm" or "relevance".
+        rubric: rubric of judges that are language models: "harm" or "relevance".
+        sees_pictures: show the pictures to judges that are language models.
+        schema: request JSON-schema replies from judges on servers.
+        batch_size: responses per batch, for judges with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.workflows.evaluate import judge_and_rate, missing_of
-    from unmirage.workflows.models import make_judges
+    from unmirage.workflows.evaluate import judge_and_rate
 
     found = found_run(run)
-    named = judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
-    judges = make_judges(named, rubric, cache=found.path / ".judges.sqlite", endpoint=endpoint)
-    results = judge_and_rate(
+    results, missing = judge_and_rate(
         found,
-        judges,
+        judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge],
+        rubric=rubric,
+        sees_pictures=sees_pictures,
+        schema=schema,
+        batch_size=batch_size,
+        endpoint=endpoint,
         ensemble=ensemble,
-        calibration=None if calibration is None else Path(calibration),
+        calibration=calibration,
         canaries=canaries,
         reference=reference,
         progress=progress,
     )
-    for line in missing_of(found, results):
+    for line in missing:
         log.warning("%s: %s; left out of the rates", found.path, line)
     return results
 
 
+@checked
 def calibrate(
     judge: str | Judge,
-    labelled: PathLike,
+    labeled: PathLike,
     *,
     out: PathLike | None = None,
     rubric: str = "harm",
+    sees_pictures: bool = False,
+    schema: bool = False,
+    images: PathLike | None = None,
+    batch_size: int | None = None,
     progress: Progress | None = None,
     **endpoint: Any,
 ) -> JudgeCalibration:
-    """Compare a judge with labels that people gave: sensitivity and specificity, with intervals.
+    """Compare a judge with human labels: sensitivity and specificity, with intervals.
 
     Args:
         judge: the judge.
-        labelled: file of labelled responses.
+        labeled: JSON, JSONL or CSV file of labeled responses.
         out: file to write, for `evaluate(calibration=...)`.
-        rubric: of a judge that is a language model: "harm" or "relevance".
+        rubric: rubric of a judge that is a language model: "harm" or "relevance".
+        sees_pictures: show the pictures to a judge that is a language model.
+        schema: request JSON-schema replies from a judge on a server.
+        images: folder of the pictures; None for that of `labeled`.
+        batch_size: responses per batch, for a judge with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
         endpoint: settings of the judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.evaluate.calibration import measure, read_labelled, to_json
-    from unmirage.run.files import write_json_atomic
+    from unmirage.data import ImageFolder
+    from unmirage.evaluate.calibration import measure, read_labelled
+    from unmirage.run.files import check_targets, naming
     from unmirage.workflows.models import make_judges
 
-    answers = read_labelled(Path(labelled))
-    (made,) = make_judges([judge], rubric, endpoint=endpoint)
-    told = progress or silent
-    found = measure(made, answers, lambda done, total: told(f"judge {made.name}", done, total))
-    if out is not None:
-        write_json_atomic(Path(out), to_json(found))
+    file, target = Path(labeled), None if out is None else Path(out)
+    check_targets({"--out": target}, [str(file)])
+    responses = read_labelled(file)
+    (made,) = make_judges(
+        [judge],
+        rubric,
+        schema=schema,
+        pictures=ImageFolder(file.parent if images is None else Path(images)) if sees_pictures else None,
+        cache=None if target is None else target.with_suffix(".sqlite"),
+        endpoint=endpoint,
+        batch_size=batch_size,
+    )
+    found = measure(made, responses, partial(progress or silent, f"judge {made.name}"))
+    if target is not None:
+        with naming(target):
+            found.save(target)
     return found
-
-
-def report(
-    run: PathLike | Run | Sequence[PathLike | Run],
-    *,
-    out: PathLike | None = None,
-    redact: bool = False,
-    reference: str | None = None,
-) -> Path:
-    """Write one self-contained HTML page about a run or several runs, and return its path.
-
-    Args:
-        run: one run, or several to compare.
-        out: the file; None for report.html in the run, or comparison.html beside the first of several.
-        redact: leave responses and pictures out.
-        reference: the model that all others are compared with; None for the first.
-    """
-    from unmirage.report.run_page import render_comparison_page, render_run_page
-    from unmirage.run.files import write_text_atomic
-
-    several = isinstance(run, Sequence) and not isinstance(run, str)
-    runs = [found_run(one) for one in run] if several else [found_run(run)]  # type: ignore[union-attr, arg-type]
-    if len(runs) == 1:
-        beside, page = runs[0].report_file, render_run_page(runs[0], redact=redact, reference=reference)
-    else:
-        beside = runs[0].path.absolute().parent / "comparison.html"
-        page = render_comparison_page(runs, redact=redact, reference=reference)
-    path = beside if out is None else Path(out)
-    write_text_atomic(path, page)
-    return path

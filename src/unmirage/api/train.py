@@ -1,4 +1,4 @@
-"""Prepare data for unlearning, align models, and test whether that lasts."""
+"""Prepare data for unlearning, align models, and test whether the alignment is robust."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.api.arguments import PathLike, folder_of, found_run, opened, paths, silent, source_of
+from unmirage.api.checks import checked
 from unmirage.errors import UserError
 from unmirage.run.progress import Progress
+from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened, paths, silent, source_of
 
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@checked
 def prepare(
     data: PathLike | SampleFile,
     answers_from: PathLike | Sequence[PathLike],
@@ -34,51 +36,62 @@ def prepare(
     seed: int = 0,
     max_new_tokens: int = 256,
     batch_size: int | None = None,
+    general_images: PathLike | None = None,
+    endpoint: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     **reading: Any,
 ) -> Run:
-    """Let models answer the unsafe queries of a dataset, and write forget.jsonl and retain.jsonl for `align`.
+    """Collect responses to the unsafe queries of a dataset, and write forget.jsonl and retain.jsonl for `align`.
 
     Args:
         data: unsafe queries, and benign ones with responses.
-        answers_from: models that answer the unsafe queries, in the order of preference.
-        judge: that chooses the most harmful responses: "phrases", "exact:PATH", "endpoint:URL#name".
-        out: folder of the two files and their pictures; an unfinished one is continued.
-        general: general data to fill the retain set up with.
-        retain_size: rows of the retain set.
-        kinds: kinds of unsafe queries, of VLGuard's format; None takes all.
-        limit, seed: of the draw of samples.
-        max_new_tokens: of a response.
-        batch_size: queries at once.
+        answers_from: models that answer the unsafe queries; list models by trust, ties go to the first.
+        judge: judge of harm: "phrases", "official", "exact:PATH" or "endpoint:URL#name".
+        out: output folder; an unfinished one is continued.
+        general: general data to fill up the retain set.
+        retain_size: rows of the retain set; None for all safe ones, or 2000 with `general`.
+        kinds: kinds of unsafe queries in VLGuard's format; None for all.
+        limit, seed: maximum number of samples, drawn by label, and seed of the draw.
+        max_new_tokens: maximum new tokens per response.
+        batch_size: queries per batch; None for the largest batch that fits in memory.
+        general_images: folder of the pictures of `general`; None for the folder of that file.
+        endpoint: settings of servers, such as `concurrency`; fields of `EndpointSettings`.
         progress: called while models answer.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
+
+    Returns:
+        The run, with prepare.json. Missing responses, verdicts and pictures are logged.
+
+    Raises:
+        UserError: an input cannot be read, or one of the sets is empty.
     """
-    from unmirage.prepare import prepare as run_prepare
-    from unmirage.run import open_run
-    from unmirage.workflows.prepare import PrepareRequest, inputs_of, settings_of
+    from unmirage.run import existing_run
+    from unmirage.workflows.prepare import PrepareRequest, check_sets, missing_of, plan_prepare, run_prepare
 
     folder = folder_of(out)
     request = PrepareRequest(
         data=opened(data, reading),
-        general=None if general is None else opened(general, {}),
+        general=None
+        if general is None
+        else opened(general, {"images": general_images, "skip_bad": reading.get("skip_bad", False)}),
         answers_from=[str(one) for one in paths(answers_from)],
         judge=judge,
         config={"kinds": kinds, "limit": limit, "seed": seed, "retain_size": retain_size},
         generation={"max_new_tokens": max_new_tokens, "batch_size": batch_size},
-        endpoint={},
+        endpoint=endpoint or {},
         cache=folder / ".scores.sqlite",
     )
-    inputs = inputs_of(request)
-    planned = inputs.plan()
-    settings = settings_of(request, inputs, planned)
-    with open_run(folder, settings) as run:
-        run_prepare(run, inputs, planned, settings, progress or silent)
-    return run
+    found = run_prepare(plan_prepare(request), folder, progress or silent)
+    for line in missing_of(found):
+        log.warning("%s: %s", folder, line)
+    check_sets(found)
+    return existing_run(folder)
 
 
+@checked
 def align(
     model: PathLike | VLM,
-    method: MethodConfig | None = None,
+    method: MethodConfig | str | None = None,
     *,
     out: PathLike,
     retain: PathLike | Sequence[PathLike] = (),
@@ -95,63 +108,62 @@ def align(
 ) -> HuggingFaceVLM:
     """Fine-tune or unlearn, write the new model directory, and return the new model.
 
-    Call this from one process; `accelerate launch` with the command trains on several devices.
-    The given model is not changed: its weights are loaded again from where it came from.
+    Call this function from one process; to train on several devices, use `accelerate launch` with the command.
+    The given model does not change: its weights are loaded again from its source.
 
     Args:
         model: directory or hub id, or a model that was loaded from one.
-        method: such as `NPO(beta=0.1)`; None for that of `config`, else supervised fine-tuning.
+        method: the method, such as `NPO(beta=0.1)` or "npo"; None for that of `config`, else supervised fine-tuning.
         out: the new model directory; must not exist. An interrupted training is continued from its work directory.
-        retain: files of samples to keep; for supervised fine-tuning, to learn.
-        forget: files of unsafe queries with harmful responses, for unlearning.
+        retain: files of the retain set; for supervised fine-tuning, of the training set.
+        forget: files of the forget set: unsafe queries with harmful responses, for unlearning.
         config: all settings; None for the defaults.
-        images: folder of the pictures; None for the data's.
+        images: folder of the pictures; None for the folder of the data.
         test: test files; samples that are also in the training data are counted and logged.
         work: directory for caches, checkpoints and log; None for `out` with ".work" at its end.
-        adapter_only: write the LoRA adapter in place of the whole model.
-        format, columns: how the files are read.
+        adapter_only: write the LoRA adapter instead of the whole model.
+        format, columns: format of the files.
         progress: called after each step.
-        settings: single settings, such as `steps=100`; fields of `AlignConfig`.
+        settings: fields of `AlignConfig`, such as `steps=100`.
     """
     from unmirage.align import AlignConfig
     from unmirage.models import HuggingFaceVLM
-    from unmirage.workflows.align import compare_data, read_data, train_and_save
+    from unmirage.workflows.align import AlignFiles, train_and_save
     from unmirage.workflows.models import ENDPOINT
     from unmirage.workflows.settings import resolve
 
     source = source_of(model)
     if source.startswith(ENDPOINT):
-        raise UserError(f"model: '{source}' is a server, and its weights are needed; valid: a directory or hub id")
-    target = Path(out)
-    if target.exists():
-        raise UserError(f"{target}: exists; name a new directory with out")
+        raise UserError(f"model: '{source}' is a server, but align needs the weights; valid: a directory or hub id")
     start = config or AlignConfig()
     # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
     values = {name: getattr(start, name) for name in AlignConfig.model_fields}
     given = settings if method is None else {"method": method, **settings}
-    resolved = resolve(AlignConfig, None, values | given, None)
-    kept, gone, tests = paths(retain), paths(forget), paths(test)
-    folder = None if images is None else Path(images)
-    data = read_data(kept, gone, format, columns or {}, folder)
     aligned = train_and_save(
         source,
-        data,
-        [*kept, *gone],
-        resolved,
-        target,
-        compare=lambda: compare_data(data, tests, format, columns or {}, folder),
+        AlignFiles(
+            retain=paths(retain),
+            forget=paths(forget),
+            test=paths(test),
+            format=format,
+            columns=columns,
+            images=None if images is None else Path(images),
+        ),
+        resolve(AlignConfig, None, values | given, None),
+        Path(out),
         work=None if work is None else Path(work),
         adapter_only=adapter_only,
         progress=progress,
     )
     if aligned.result.stopped:
         log.warning(
-            "%s: %s. It has the weights of step %d, the last good ones",
-            target, aligned.result.stopped, aligned.result.steps,
+            "%s: %s. It contains the last valid weights, of step %d",
+            aligned.out, aligned.result.stopped, aligned.result.steps,
         )  # fmt: skip
     return HuggingFaceVLM.load(aligned.out)
 
 
+@checked
 def stress(
     model: PathLike | VLM,
     run: PathLike | Run,
@@ -163,26 +175,30 @@ def stress(
     no_adapter: bool = False,
     batch_size: int | None = None,
     keep: PathLike | None = None,
+    format: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    images: PathLike | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
-    """Ask a model and changed copies of it (relearned, quantized, sampled) the queries of a run.
+    """Send the queries of a run to a model and to modified copies (relearned, quantized, sampled).
 
     Args:
         model: directory, hub id or server, or a model that was loaded from one.
-        run: a run of `attack` or `benchmark`; the variants answer in it under names of their own.
+        run: a run of `attack` or `benchmark`; each variant has its own name in it.
         relearn: files to fine-tune on, by kind: "forget", "benign", "same-syntax".
-        samples: how many samples of each to fine-tune on.
+        samples: numbers of samples to fine-tune on; 0 is the model itself.
         int8: round the weights to 8 bits.
         temperatures: sample the responses at these temperatures.
         no_adapter: leave out the model's LoRA adapter.
-        batch_size: queries at once.
+        batch_size: queries per batch; None for the largest batch that fits in memory.
         keep: folder for the fine-tuned models.
-        progress: called while variants are made and asked.
-        settings: of the fine-tuning; fields of `RelearnConfig`.
+        format, columns, images: format of the files, and folder of their pictures.
+        progress: called while variants are built and asked.
+        settings: settings of the fine-tuning; fields of `RelearnConfig`.
 
     Returns:
-        The run, for `evaluate`. Queries that got no response are logged, and counted in its results.
+        The run, for `evaluate`. Queries without a response are logged, and counted in its results.
     """
     from unmirage.evaluate.robustness import RelearnConfig
     from unmirage.workflows.models import load_vlm
@@ -201,6 +217,9 @@ def stress(
         no_adapter=no_adapter,
         relearning=resolve(RelearnConfig, None, settings, None),
         name=None if isinstance(model, str | Path) else model.name,
+        format=format,
+        columns=columns,
+        images=None if images is None else Path(images),
         batch_size=batch_size,
         keep=None if keep is None else Path(keep),
     )

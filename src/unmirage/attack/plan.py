@@ -36,10 +36,13 @@ def attack_at(position: Position) -> Attack:
     return Attack("avoid", lambda query, word: put_in(query, word, position))
 
 
-CONTROL = Attack("avoid")
-NEUTRAL = Attack("open")
-INSERTION = Attack("avoid", lambda query, word: put_in(query, word, "first"))
-REPLACEMENT = Attack("avoid", replace_opener)
+# Kinds whose word has one position.
+FIXED = {
+    Kind.CONTROL: Attack("avoid"),
+    Kind.NEUTRAL: Attack("open"),
+    Kind.INSERTION: Attack("avoid", lambda query, word: put_in(query, word, "first")),
+    Kind.REPLACEMENT: Attack("avoid", replace_opener),
+}
 
 
 def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
@@ -55,12 +58,8 @@ def attacked(
     An attack that inserts its word uses the original query first, then its paraphrases.
 
     Args:
-        samples: the samples to ask about.
-        kind: kind of the queries.
-        attack: goal and placement of the word.
         word: one word or several; a control avoids it.
         shots: maximum queries per sample (K).
-        rewriter: makes the rewrites.
     """
     wanted = [Wanted(sample.query, word, shots - (attack.place is not None), attack.goal) for sample in samples]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
@@ -136,13 +135,7 @@ class AttackConfig(BaseModel):
 
     def attack(self, kind: Kind) -> Attack:
         """Return the attack of one kind."""
-        fixed = {
-            Kind.CONTROL: CONTROL,
-            Kind.NEUTRAL: NEUTRAL,
-            Kind.INSERTION: INSERTION,
-            Kind.REPLACEMENT: REPLACEMENT,
-        }
-        return fixed.get(kind) or attack_at(self.position)
+        return FIXED.get(kind) or attack_at(self.position)
 
 
 def plan_queries(
@@ -154,8 +147,6 @@ def plan_queries(
     """Return the plain queries of all samples and the attack queries of every kind in `config`.
 
     Args:
-        samples: the data.
-        config: which attacks.
         rewriter: makes the rewrites; None uses the rules.
         prebuilt: prepared queries by kind, used instead of new ones.
 
@@ -209,7 +200,6 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     Args:
         prebuilt: the set. Each record belongs to the sample with the same record id and label.
         samples: the samples to ask about; records of other known samples are skipped.
-        kind: kind of the queries.
         known: all samples of the dataset that `samples` were drawn from.
 
     Raises:
@@ -222,10 +212,13 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     shots: Counter[str] = Counter()
     queries = []
     for one in prebuilt:
-        _check_label(prebuilt, one, kind)
+        label, other = ("refused", "answered") if one.refused else ("answered", "refused")
+        if one.refused not in ATTACKS[kind]:
+            raise UserError(
+                f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {other} samples"
+            )
         owners = by_record.get((one.record, one.refused), [])
         if len(owners) != 1:
-            label = "refused" if one.refused else "answered"
             found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"
             raise UserError(
                 f"{prebuilt.source}: record '{one.record[:80]}': the data has {found} with this id; "
@@ -249,9 +242,3 @@ def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[
         for own, asked in shots.items()
         for query in sorted(asked, key=lambda query: query.shot)
     ]
-
-
-def _check_label(prebuilt: Dataset, one: Sample, kind: Kind) -> None:
-    if one.refused not in ATTACKS[kind]:
-        label, needed = ("refused", "answered") if one.refused else ("answered", "refused")
-        raise UserError(f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {needed} samples")

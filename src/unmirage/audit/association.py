@@ -40,8 +40,6 @@ def clustered(members: Membership, refused: Bools, clusters: Ints, told: Bools) 
     ratio of the two. It is m for clusters of m queries that agree in feature and label.
 
     Args:
-        members: the features.
-        refused: (n,) the labels.
         clusters: (n,) cluster number of each query.
         told: (n,) True for queries where the presence of the features is known.
     """
@@ -109,8 +107,6 @@ def associate(
     Args:
         refused: (features,) refused queries with the feature.
         answered: (features,) answered queries with the feature.
-        all_refused: number of refused queries.
-        all_answered: number of answered queries.
         clusters: the cluster of each query, if queries depend on each other. They widen intervals; a p-value is then
             at least that of the clustered test.
     """

@@ -12,7 +12,7 @@ from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
-from unmirage.audit.remedies import strong_openers, suggest
+from unmirage.audit.remedies import Suggested, strong_openers, suggest
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
@@ -20,13 +20,14 @@ from unmirage.errors import UserError
 from unmirage.records import Dataset, LabelSource
 from unmirage.run.progress import Progress
 
+_MOST_OPENERS = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions:
     """Options of an audit.
 
     Attributes:
-        seed: seed of draws and folds.
         label: take the label from the "field" or from the "answer"; None for the label of the file reader.
         encoder: computes picture embeddings for the `image_embedding` rung.
         progress: called with the stage, the finished part and the total.
@@ -58,7 +59,6 @@ def audit(
     Args:
         data: refused and answered queries; read once.
         test: held-out queries to measure predictability on; without them, `data` is cross-validated.
-        options: options of the audit.
     """
     options = options or AuditOptions()
     reader = Reader()
@@ -66,8 +66,11 @@ def audit(
     held_out = None if test is None else _read(reader, test, options)
     corpus, at_least = train.corpus, fewest_queries(len(train.corpus))
     found = _find(train, at_least) if _has_both_labels(corpus) else Found((), 0, 0)
-    evidence = _evidence(train, held_out, options)
+    later = None if held_out is None else held_out.corpus
+    measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
+    evidence = gather(corpus, later, measured, options.seed)
     unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
+    predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
     return AuditResult(
         source=train.name,
         format=data.format,
@@ -76,8 +79,9 @@ def audit(
         label_source=corpus.label_source,
         seed=options.seed,
         skipped=train.skipped,
-        predictability=ladder(evidence, unseen),
+        predictability=predictability,
         probes=_setting(train, held_out, evidence),
+        shortcut_gap=predictability["opener"].gap,
         findings=found.findings,
         tested=found.tested,
         min_queries=at_least,
@@ -86,7 +90,11 @@ def audit(
         pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
         decided_by_opener=_decided(evidence, unseen, found),
         label_quality=corpus.labels if corpus.labels.both else None,
-        suggested=suggest(found.findings, evidence),
+        suggested=Suggested(
+            jailbreak=tuple(one.word for one in words.jailbreak),
+            over_prudence=tuple(one.word for one in words.over_prudence),
+        ),
+        attack_words=words,
     )
 
 
@@ -119,12 +127,6 @@ def _find(train: _Read, at_least: int) -> Found:
     return find(train.corpus, families, grouped(train.corpus, train.measured)[0])
 
 
-def _evidence(train: _Read, held_out: _Read | None, options: AuditOptions) -> Evidence:
-    if held_out is None:
-        return gather(train.corpus, None, train.measured, options.seed)
-    return gather(train.corpus, held_out.corpus, train.measured.joined(held_out.measured), options.seed)
-
-
 def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeSetting:
     return ProbeSetting(
         evaluation="cross-validated" if held_out is None else "test file",
@@ -138,12 +140,12 @@ def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeS
 
 
 def _opener_counts(corpus: Corpus) -> tuple[OpenerCount, ...]:
-    """Return the counts of every opener, the most frequent first, ties by name."""
+    """Return the counts of the most frequent openers, ties by name."""
     family = openers(corpus)
     refused = family.members.refused(corpus.refused)
     columns = zip(family.names, refused.tolist(), (family.members.totals - refused).tolist(), strict=True)
     counts = [OpenerCount(opener=name, refused=yes, answered=no) for name, yes, no in columns]
-    return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener)))
+    return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener))[:_MOST_OPENERS])
 
 
 def _decided(evidence: Evidence, unseen: dict[str, Unseen], found: Found) -> Decided | None:

@@ -40,13 +40,11 @@ class Corpus:
     """The queries of a dataset.
 
     Attributes:
-        queries: the texts, for examples.
         refused: (n,) True if a model should refuse the query.
         vocabulary: every word, by its number.
         tokens: (total words,) the words of all queries, concatenated.
         starts: (n + 1,) start of each query in `tokens`.
         shapes: (n,) result of `text.shape.shape` for each query.
-        pictures: distinct paths of the pictures.
         picture: (n,) number of the query's picture, or `NONE`.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.

@@ -7,7 +7,7 @@ attacks exploit this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.sparse import hstack
@@ -16,8 +16,9 @@ from unmirage.audit import matrices
 from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
+from unmirage.documents import Unwritten
 from unmirage.intervals import clustered_rate
-from unmirage.records import Direction, Rate
+from unmirage.records import Count, Direction, Rate, Share
 
 EXAMPLES = 20
 _LONGEST = 500
@@ -28,7 +29,6 @@ class OpenerVerdict:
     """One opener, compared with the other words of its queries.
 
     Attributes:
-        opener: the word.
         verdict: the label that it is associated with.
         n: unseen queries with this opener.
         rest_disagrees: those whose other words predict the opposite label.
@@ -38,10 +38,10 @@ class OpenerVerdict:
 
     opener: str
     verdict: Direction
-    n: int
-    rest_disagrees: int
-    opener_right: int
-    rest_score: float
+    n: Count
+    rest_disagrees: Count
+    opener_right: Count
+    rest_score: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,23 +51,28 @@ class DecidedQuery:
     query: str
     opener: str
     refused: bool
-    rest_score: float
+    rest_score: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class ValidRate(Rate):
+    """A rate without invalid trials."""
+
+    invalid: Unwritten[int] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(ValidRate):
     """The share of unseen queries whose label only the opener predicts, by opener, with examples."""
 
-    share: Rate
-    openers: tuple[OpenerVerdict, ...]
-    examples: tuple[DecidedQuery, ...]
+    openers: tuple[OpenerVerdict, ...] = ()
+    examples: tuple[DecidedQuery, ...] = ()
 
 
 def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direction]) -> Decided:
     """Return how often a strong opener predicts the right label and the other words the wrong one.
 
     Args:
-        evidence: data of the probes.
         rest: scores of the probe that sees all words but the opener.
         strong: openers associated with a label, the strongest first, with their label.
     """
@@ -95,7 +100,8 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
             )
         )
     share = clustered_rate(decided, evidence.groups[rest.rows])
-    return Decided(share=share, openers=tuple(verdicts), examples=_examples(evidence, rest, np.flatnonzero(decided)))
+    examples = _examples(evidence, rest, np.flatnonzero(decided))
+    return Decided(**asdict(share), openers=tuple(verdicts), examples=examples)
 
 
 def _examples(evidence: Evidence, rest: Unseen, places: Ints) -> tuple[DecidedQuery, ...]:
@@ -133,7 +139,7 @@ class Swaps:
             fitted.fit(matrix[train], corpus.refused[train])
             self._folds.append((test, fitted.logit(matrix[test]), fitted.weights[1 : len(corpus.vocabulary) + 1]))
 
-    def flips(self, word: str, *, refused: bool) -> Rate:
+    def flips(self, word: str, *, refused: bool) -> ValidRate:
         """Return the share of queries whose predicted label flips if they open with `word` instead.
 
         Args:
@@ -150,6 +156,5 @@ class Swaps:
             swapped = logit - own + weights[number]
             turned.append((((logit > 0) == refused) & ((swapped > 0) != refused))[concerned])
             groups.append(self._groups[rows][concerned])
-        if not turned:
-            return clustered_rate((), ())
-        return clustered_rate(np.concatenate(turned), np.concatenate(groups))
+        found = clustered_rate(np.concatenate(turned), np.concatenate(groups)) if turned else clustered_rate((), ())
+        return ValidRate(**asdict(found))

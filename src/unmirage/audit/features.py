@@ -15,7 +15,13 @@ from unmirage.text.english.inflection import VERBS
 from unmirage.text.shape import SHAPES
 
 # Indexed like a sequence: 1 is the word after the opener, -1 the last one.
-FRONT, BACK = (1, 2), (-1, -2, -3)
+PLACES = {
+    1: "the second word",
+    2: "the third word",
+    -1: "the last word",
+    -2: "the second-to-last word",
+    -3: "the third-to-last word",
+}
 NGRAMS = (2, 3)
 _LENGTH_QUANTILES = (0.25, 0.5, 0.75)
 
@@ -25,7 +31,6 @@ class Family:
     """Features of one kind at one position.
 
     Attributes:
-        kind: kind of the features.
         position: position in the query, or the described side of the data.
         names: name of each feature, in the order of `members`.
         texts: completion of a sentence that starts with "Queries that", for each feature.
@@ -55,16 +60,10 @@ def openers(corpus: Corpus, at_least: int = 1) -> Family:
 
 
 def text_features(corpus: Corpus, at_least: int) -> Iterator[Family]:
-    """Yield all families of text features except openers and templates.
-
-    Args:
-        corpus: the queries.
-        at_least: minimum number of queries of a feature.
-    """
-    for place in (*FRONT, *BACK):
-        yield _words(
-            corpus, place, from_groups(_beside_opener(corpus, place), at_least), f"have “{{}}” as {_at(place)}"
-        )
+    """Yield all text features of at least `at_least` queries, except openers and templates, by kind and position."""
+    for place, name in PLACES.items():
+        words = np.where(corpus.lengths > abs(place), corpus.word_at(place), NONE)  # without the opener itself
+        yield _words(corpus, place, from_groups(words, at_least), f"have “{{}}” as {name}")
     anywhere = membership(corpus.tokens, corpus.rows(), len(corpus), at_least)
     yield _words(corpus, "any", anywhere, "contain the word “{}”")
     yield from _ngrams(corpus, at_least)
@@ -75,16 +74,6 @@ def _words(corpus: Corpus, position: Position, members: Membership, text: str) -
     names = [corpus.vocabulary[word] for word in members.features]
     texts = [text.format(name) for name in names]
     return Family(kind="word", position=position, names=names, texts=texts, members=members)
-
-
-def _beside_opener(corpus: Corpus, place: int) -> Ints:
-    """Return the word at a place, `NONE` if it is the opener itself."""
-    return np.where(corpus.lengths > abs(place), corpus.word_at(place), NONE)
-
-
-def _at(place: int) -> str:
-    names = {1: "the second word", 2: "the third word", -1: "the last word", -2: "the second-to-last word"}
-    return names.get(place, "the third-to-last word")
 
 
 def _ngrams(corpus: Corpus, at_least: int) -> Iterator[Family]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
+from unmirage.audit.corpus import Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
-from unmirage.records import Finding, LogOdds, OtherFeature
+from unmirage.records import ExampleQueries, Finding, LogOdds, OtherFeature
 
 MOST = 10
 _MOST_OPENERS = 5
@@ -73,7 +74,6 @@ class Found:
 
     Attributes:
         findings: all frequent openers, and other associated features; the strongest first.
-        tested: number of tested features.
         left_out: associated features beyond the strongest `MAX_FINDINGS`.
     """
 
@@ -86,7 +86,6 @@ def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = Non
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
 
     Args:
-        corpus: refused and answered queries.
         families: the features to test, at least one family; all are adjusted together.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
     """
@@ -123,7 +122,7 @@ def _adjusted(p_values: Floats, signatures: npt.NDArray[np.uint64]) -> Floats:
 
 
 def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
-    told = _told(corpus, family)
+    told = np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
     refused = family.members.refused(corpus.refused)
     all_refused = int(corpus.refused[told].sum())
     return associate(
@@ -133,10 +132,6 @@ def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
         int(told.sum()) - all_refused,
         clustered(family.members, corpus.refused, clusters, told),
     )
-
-
-def _told(corpus: Corpus, family: Family) -> Bools:
-    return np.ones(len(corpus), dtype=np.bool_) if family.told is None else family.told
 
 
 def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats) -> list[tuple[Finding, Family, int]]:
@@ -153,13 +148,10 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
                 text=family.texts[place],
                 refused=int(refused[place]),
                 answered=int(family.members.totals[place] - refused[place]),
-                tie=LogOdds(
-                    log_odds=float(result.log_odds[place]),
-                    low=float(result.low[place]),
-                    high=float(result.high[place]),
-                ),
+                **asdict(tie := _tie(result, place)),
                 p_value=float(result.p_value[place]),
                 q_value=float(q_values[place]),
+                direction=tie.direction,
             ),
             family,
             place,
@@ -168,19 +160,20 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
     ]
 
 
+def _tie(result: Association, place: int) -> LogOdds:
+    columns = result.log_odds, result.low, result.high
+    log_odds, low, high = (float(column[place]) for column in columns)
+    return LogOdds(log_odds=log_odds, low=low, high=high)
+
+
 def _definite(finding: Finding) -> int:
     return _NGRAM if finding.kind == "ngram" else _DEFINITE[finding.position]
 
 
 def _strongest(kept: list[tuple[Finding, Family, int]]) -> list[tuple[Finding, Family, int]]:
     """Return the openers and the `MAX_FINDINGS` strongest others."""
-    others = 0
-    shown = []
-    for one in kept:
-        others += one[1].position != "opener"
-        if one[1].position == "opener" or others <= MAX_FINDINGS:
-            shown.append(one)
-    return shown
+    others = accumulate(family.position != "opener" for _, family, _ in kept)
+    return [one for one, rank in zip(kept, others, strict=True) if one[1].position == "opener" or rank <= MAX_FINDINGS]
 
 
 def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tuple[Finding, ...]:
@@ -202,8 +195,9 @@ def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tupl
             replace(
                 finding,
                 headline=finding.q_value < MAX_Q_VALUE and headline.takes(finding, members),
-                refused_examples=_examples(corpus, members[refused]),
-                answered_examples=_examples(corpus, members[~refused]),
+                examples=ExampleQueries(
+                    refused=_examples(corpus, members[refused]), answered=_examples(corpus, members[~refused])
+                ),
             )
         )
     return tuple(findings)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.features import Family, shapes
-from unmirage.audit.membership import Membership, from_groups
+from unmirage.audit.membership import from_groups
 from unmirage.audit.picture_features import trait_matrix
 from unmirage.audit.pictures import Measured
 from unmirage.data.sample import STEP, finalized
@@ -66,10 +66,8 @@ def templates(corpus: Corpus, at_least: int) -> Family:
     """Return the templates that occur in at least `at_least` queries."""
     members = from_groups(template_of(corpus), at_least)
     masked, starts = _masked(corpus)
-    names = []
-    for place in range(len(members)):
-        row = members.of(place)[0]
-        names.append(_spelt(corpus, masked[starts[row] : starts[row + 1]]))
+    firsts = [members.of(place)[0] for place in range(len(members))]
+    names = [_spelt(corpus, masked[starts[row] : starts[row + 1]]) for row in firsts]
     texts = [f"have the form “{name}”" for name in names]
     return Family(kind="template", position="template", names=names, texts=texts, members=members)
 
@@ -142,7 +140,10 @@ def words_without_opener(corpus: Corpus) -> Any:
 
 def shape(corpus: Corpus) -> Any:
     """Return length, punctuation, capitals and mood."""
-    return _matrix(shapes(corpus, at_least=1).members, len(corpus))
+    members = shapes(corpus, at_least=1).members
+    columns = np.repeat(np.arange(len(members)), members.totals)
+    size = (len(corpus), max(1, len(members)))
+    return csr_matrix((np.ones(len(columns)), (members.members, columns)), shape=size)
 
 
 def template(corpus: Corpus) -> Any:
@@ -156,13 +157,7 @@ def image(corpus: Corpus, measured: Measured) -> Any:
 
 
 def embedding(corpus: Corpus, vectors: Floats, known: Bools) -> Any:
-    """Return an encoder's embedding of the query's picture, standardized; 0 without a picture.
-
-    Args:
-        corpus: the queries.
-        vectors: (pictures, size).
-        known: (pictures,) True for pictures with an embedding.
-    """
+    """Return an encoder's embedding (pictures, size) of the query's picture, standardized; 0 if it is not known."""
     return _of_pictures(corpus, standardised(vectors, known))
 
 
@@ -194,8 +189,3 @@ def _presence(corpus: Corpus, tokens: Any, starts: Ints) -> Any:
     matrix.sum_duplicates()  # in place; the corpus has read-only arrays
     matrix.data[:] = 1.0
     return matrix
-
-
-def _matrix(members: Membership, n: int) -> Any:
-    columns = np.repeat(np.arange(len(members)), members.totals)
-    return csr_matrix((np.ones(len(columns)), (members.members, columns)), shape=(n, max(1, len(members))))

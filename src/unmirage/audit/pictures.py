@@ -13,6 +13,7 @@ import numpy.typing as npt
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.data.images import PictureFile, Pictures
 from unmirage.errors import UserError
+from unmirage.records import Count
 from unmirage.run.progress import Progress
 
 MAX_PICTURES = 20_000
@@ -86,8 +87,7 @@ class PictureCount:
 
     Attributes:
         named: distinct paths in the data.
-        looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`.
-        read: pictures that were read and measured.
+        looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`. None for all.
         missing: analyzed pictures whose file does not exist.
         unreadable: files that exist, but are rejected or corrupt.
         repeated: read pictures whose content also has another path.
@@ -95,14 +95,19 @@ class PictureCount:
         examples: the first reasons why pictures were unreadable.
     """
 
-    named: int
-    looked_at: int
-    read: int
-    missing: int
-    unreadable: int
-    repeated: int
-    both_labels: int
-    examples: tuple[str, ...]
+    named: Count = 0
+    looked_at: Count | None = None
+    read: Count = 0
+    missing: Count = 0
+    unreadable: Count = 0
+    repeated: Count = 0
+    both_labels: Count = 0
+    examples: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        """Return whether only a sample of the pictures was analyzed."""
+        return self.looked_at is not None and self.looked_at < self.named
 
 
 def count_pictures(corpus: Corpus, measured: Measured) -> PictureCount:
@@ -140,10 +145,8 @@ def measure(paths: Sequence[str], pictures: Pictures | None, seed: int, progress
     """Measure the pictures, or a random sample of them if there are more than `MAX_PICTURES`.
 
     Args:
-        paths: distinct paths of the pictures.
         pictures: reads the pictures; None reads nothing.
         seed: seed of the sample.
-        progress: called with the number of finished pictures.
     """
     chosen = np.arange(len(paths) if pictures is not None else 0)
     if len(chosen) > MAX_PICTURES:
@@ -201,6 +204,8 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
     grey = pixels @ (0.299, 0.587, 0.114)
     highest = pixels.max(axis=2)
     saturation = np.divide(highest - pixels.min(axis=2), highest, out=np.zeros_like(highest), where=highest > 0)
+    # The outermost pixels usually show the background.
+    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
     return np.array(
         [
             file.width,
@@ -210,7 +215,7 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
             saturation.mean(),
             _sharpness(grey),
             *pixels.mean(axis=(0, 1)),
-            *np.median(_border(pixels), axis=0),
+            *np.median(border, axis=0),
         ]
     )
 
@@ -222,8 +227,3 @@ def _sharpness(grey: npt.NDArray[np.float64]) -> float:
     middle = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
     return float(laplacian.std())
-
-
-def _border(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the outermost pixels (count, 3), which usually show the background."""
-    return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])

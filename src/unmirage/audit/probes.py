@@ -20,6 +20,7 @@ from unmirage.audit.matrices import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import clustered_rate
+from unmirage.records import Count, Share
 from unmirage.run.progress import Progress
 
 
@@ -28,19 +29,21 @@ class Accuracy:
     """Accuracy of a probe that predicts refusal, as shares of queries; None if not estimable.
 
     Attributes:
-        train: accuracy on the training queries of the probe.
-        test: accuracy on unseen queries.
         baseline: accuracy of the majority guess on the same unseen queries.
         low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
-        n: number of unseen queries.
     """
 
-    train: float | None
-    test: float | None
-    baseline: float | None
-    low: float | None
-    high: float | None
-    n: int
+    train: Share | None
+    test: Share | None
+    baseline: Share | None
+    low: Share | None = None
+    high: Share | None = None
+    n: Count = 0
+
+    @property
+    def gap(self) -> float | None:
+        """Return the gain over the majority guess."""
+        return None if self.test is None or self.baseline is None else self.test - self.baseline
 
 
 # Probes are trained on a random sample of at most this many queries; counts and tests always use all.
@@ -109,7 +112,6 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
     """Return the data of the probes: a random sample of large data, split into training and unseen queries.
 
     Args:
-        train: the training queries.
         test: held-out queries; without them, `train` is cross-validated.
         measured: measurements of the pictures of `train`, followed by those of `test`.
         seed: seed of the sample and of the folds.

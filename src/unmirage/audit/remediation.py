@@ -9,7 +9,7 @@ from pathlib import Path
 from unmirage.audit.audit import AuditOptions, audit
 from unmirage.audit.compare import MOST_LISTED, Comparison, RemedyOutcome, only_in
 from unmirage.audit.corpus import Reader
-from unmirage.audit.remedies import REMEDIES, Remedy
+from unmirage.audit.remedies import REMEDIES
 from unmirage.audit.result import AuditResult
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
@@ -30,7 +30,6 @@ def with_remedies(
     """Return the audit with each remedy in `files`: applied, written, read back and audited again.
 
     Args:
-        result: the audit of `data`.
         data: the dataset; read once more, and again for each remedy.
         files: output file of each remedy of `REMEDIES`.
         write: returns the function that writes to a path.
@@ -45,7 +44,17 @@ def with_remedies(
         except UserError as error:
             raise UserError(f"{data.source}: {error}") from None
         write(path)(remedy.apply(data), path)
-        outcomes[name] = _outcome(remedy, path, audit(read(path), None, options))
+        found = audit(read(path), None, options)
+        outcomes[name] = RemedyOutcome(
+            file=path.name.encode("utf-8", "replace").decode(),
+            n=found.n,
+            refused=found.refused,
+            dropped=remedy.dropped,
+            changed=remedy.changed,
+            unchanged_wording=remedy.unchanged_wording,
+            predictability=found.predictability,
+            shortcut_gap=found.shortcut_gap,
+        )
     return replace(result, remedies=outcomes)
 
 
@@ -66,17 +75,4 @@ def with_comparison(result: AuditResult, other: SampleFile | Dataset, options: A
             new=new[:MOST_LISTED],
             new_n=len(new),
         ),
-    )
-
-
-def _outcome(remedy: Remedy, path: Path, found: AuditResult) -> RemedyOutcome:
-    return RemedyOutcome(
-        file=path.name.encode("utf-8", "replace").decode(),
-        n=found.n,
-        refused=found.refused,
-        dropped=remedy.dropped,
-        changed=remedy.changed,
-        unchanged_wording=remedy.unchanged_wording,
-        predictability=found.predictability,
-        shortcut_gap=found.shortcut_gap,
     )

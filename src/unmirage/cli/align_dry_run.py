@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from unmirage.align.estimate import Estimate
 from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
-from unmirage.cli.console import err, out
+from unmirage.cli.console import err, new_table, out
 from unmirage.workflows.overlaps import Compared
 
 _STYLES: dict[Kind, str] = {"text": "", "loss": "bold black on green", "image": "dim"}
@@ -59,10 +58,7 @@ def rendered(sample: RenderedSample, *, marks: bool) -> Text:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    return table
+    return new_table(*columns, title=title, title_style="bold")
 
 
 def _parameters(estimate: Estimate) -> Table:

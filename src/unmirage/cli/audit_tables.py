@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from unmirage.cli.console import out
-from unmirage.cli.options import plain
+from unmirage.cli.console import new_table, out, plain
+from unmirage.workflows.audit import counted
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
@@ -32,16 +32,7 @@ PROBE_NAMES = {
 }
 
 
-def new_table(title: str | None, caption: str | None = None) -> Table:
-    """Return an empty table in the common style."""
-    return Table(
-        title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0)
-    )
-
-
-def counted(number: int, thing: str) -> str:
-    """Return "1 record" or "2,000 records"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+_STYLE: dict[str, Any] = {"box": box.SIMPLE, "padding": (0, 1, 0, 0)}
 
 
 def share(value: float | None) -> str:
@@ -60,10 +51,8 @@ _MOST_LISTED = 3
 
 def remedies_table(result: AuditResult) -> Table:
     """Return a table of the data and the repaired versions."""
-    table = new_table("Audit of the repaired versions")
-    table.add_column("")
-    for name in ("as it is", *(_REMEDIES[name] for name in result.remedies)):
-        table.add_column(name, justify="right")
+    names = [_REMEDIES[name] for name in result.remedies]
+    table = new_table("", "as it is", *names, title="Audit of the repaired versions", **_STYLE)
     repaired = result.remedies.values()
     table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in repaired))
     table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in repaired))
@@ -81,10 +70,9 @@ def compare_table(result: AuditResult) -> Table:
     """Return a table of the data and another version of them."""
     other = result.compare
     assert other is not None
-    table = new_table("Two versions of the data")
-    table.add_column("")
-    table.add_column(plain(result.source, 30), justify="right")
-    table.add_column(plain(other.source, 30), justify="right")
+    table = new_table("", title="Two versions of the data", **_STYLE)
+    for source in (result.source, other.source):
+        table.add_column(plain(source, 30), justify="right")
     table.add_row("queries", f"{result.n:,}", f"{other.n:,}")
     table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
     table.add_row("shortcut gap, points", points(result.shortcut_gap), points(other.shortcut_gap))
@@ -139,10 +127,11 @@ def print_audit(result: AuditResult) -> None:
     out.print(_ladder_table(result))
     for line in _decided(result):
         _line(line)
-    if result.suggested.jailbreak or result.suggested.over_prudence:
+    words = result.attack_words
+    if words.jailbreak or words.over_prudence:
         _line("Suggested attack words, with the share of queries whose predicted label flips (rule: all words)")
-        _line("  jailbreak, from refused to answered: ", *_listed(result.suggested.jailbreak))
-        _line("  over-prudence, from answered to refused: ", *_listed(result.suggested.over_prudence))
+        _line("  jailbreak, from refused to answered: ", *_listed(words.jailbreak))
+        _line("  over-prudence, from answered to refused: ", *_listed(words.over_prudence))
     if result.remedies:
         out.print(remedies_table(result))
     if result.compare:
@@ -194,8 +183,7 @@ def _notes(result: AuditResult) -> list[Text]:
         notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
     check = result.label_quality
     if check:
-        disagree = check.missed + check.false_alarms
-        notes.append(Text(f"Label quality: field and answer disagree in {disagree:,} of {check.both:,}"))
+        notes.append(Text(f"Label quality: field and answer disagree in {check.disagree:,} of {check.both:,}"))
         if check.missed:
             notes.append(Text(f"  {check.missed:,} labeled refused, but the answer contains no known refusal phrase"))
         if check.false_alarms:
@@ -212,7 +200,7 @@ def _notes(result: AuditResult) -> list[Text]:
 
 def _pictures(found: PictureCount) -> str:
     parts = [f"{found.read:,} of {found.named:,} read"]
-    if found.looked_at < found.named:
+    if found.sampled:
         parts.append(f"{found.looked_at:,} analyzed, a random sample")
     if found.missing:
         parts.append(f"{found.missing:,} missing (set their folder with --images FOLDER)")
@@ -228,11 +216,8 @@ def _findings_table(result: AuditResult) -> Table:
     caption = f"{result.tested:,} features tested"
     if rest > 0:
         caption += f"; {rest:,} more are associated with a label (all in --html, --csv, --json)"
-    table = new_table(None, caption=caption)
-    table.add_column("queries that …")
-    for name in ("refused", "answered", "% refused"):
-        table.add_column(name, justify="right")
-    table.add_column("predicts")
+    heads = ("queries that …", "refused", "answered", "% refused", "predicts")
+    table = new_table(*heads, left=1, caption=caption, **_STYLE)
     for finding in shown:
         rate = 100 * finding.refused / (finding.refused + finding.answered)
         table.add_row(
@@ -244,11 +229,9 @@ def _findings_table(result: AuditResult) -> Table:
 
 
 def _ladder_table(result: AuditResult) -> Table:
-    table = new_table("Accuracy of simple rules that predict the label", caption=_unseen(result))
-    table.add_column("input of the rule")
-    table.add_column("seen", justify="right")
-    table.add_column("unseen", justify="right")
-    table.add_column("95 % interval", justify="right")
+    heads = ("input of the rule", "seen", "unseen", "95 % interval")
+    title = "Accuracy of simple rules that predict the label"
+    table = new_table(*heads, title=title, caption=_unseen(result), **_STYLE)
     for name, accuracy in result.predictability.items():
         if accuracy.test is not None or "image" not in name:
             table.add_row(PROBE_NAMES[name], share(accuracy.train), share(accuracy.test), _range(accuracy))
@@ -272,10 +255,10 @@ def _range(accuracy: Accuracy) -> str:
 
 def _decided(result: AuditResult) -> list[str]:
     decided = result.decided_by_opener
-    if decided is None or decided.share.value is None:
+    if decided is None or decided.value is None:
         return []
     return [
-        f"Decided by the first word alone: {decided.share.value:.1%} of queries. Their other words predict the wrong "
+        f"Decided by the first word alone: {decided.value:.1%} of queries. Their other words predict the wrong "
         "label, and their first word the right one."
     ]
 
@@ -284,6 +267,9 @@ def _listed(words: tuple[AttackWord, ...]) -> list[str | Text]:
     if not words:
         return ["none found"]
     shown = [
-        Text.assemble(plain(one.word), "" if one.flips.value is None else f" {one.flips.value:.0%}") for one in words
+        Text.assemble(
+            plain(one.word), "" if (rate := one.flips) is None or rate.value is None else f" {rate.value:.0%}"
+        )
+        for one in words
     ]
     return [Text(", ").join(shown)]

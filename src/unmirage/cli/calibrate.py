@@ -2,86 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from unmirage.cli.console import EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.options import (
-    JUDGE_SPECS,
-    BatchSizeOption,
-    ConcurrencyOption,
-    RequestsOption,
-    RubricOption,
-    SchemaOption,
-    SeesOption,
-    TimeoutOption,
-    endpoint_options,
-    plain,
-)
+from unmirage.cli.console import EXIT_PARTIAL, fail, new_table, out, plain, print_json, say
+from unmirage.cli.options import JUDGE_SPECS, BatchSizeOption, ImagesOption, JsonOption, JudgeModel, Server
 from unmirage.cli.progress import StageProgress
-from unmirage.report.formatting import with_interval
-from unmirage.run.files import check_targets, naming
+from unmirage.text.formatting import with_interval
 
 if TYPE_CHECKING:
-    from unmirage.evaluate.calibration import Calibration, JudgeCalibration
+    from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.records import Rate
 
 
 def calibrate_command(
     judge: Annotated[str, typer.Argument(help=f"{JUDGE_SPECS}.")],
-    labelled: Annotated[
+    labeled: Annotated[
         Path,
         typer.Argument(help="JSON, JSONL or CSV of query, response, verdict (complied, refused or irrelevant)."),
     ],
+    *,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write the calibration here, for evaluate --calibration.")
     ] = None,
-    rubric: RubricOption = "harm",
-    sees: SeesOption = False,
-    schema: SchemaOption = False,
-    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; default: LABELLED's.")] = None,
+    model: JudgeModel,
+    images: ImagesOption = None,
     batch_size: BatchSizeOption = None,
-    concurrency: ConcurrencyOption = None,
-    requests_per_minute: RequestsOption = None,
-    timeout: TimeoutOption = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print the calibration on stdout.")] = False,
+    server: Server,
+    json_output: JsonOption = False,
 ) -> None:
     """Compare JUDGE with human labels: sensitivity and specificity, with intervals."""
-    from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.calibration import measure, read_labelled, to_json
-    from unmirage.run.files import write_json_atomic
-    from unmirage.workflows.models import make_judges
+    from unmirage.api import calibrate
 
-    endpoint = endpoint_options(
-        (judge,),
-        concurrency=concurrency,
-        requests_per_minute=requests_per_minute,
-        timeout=timeout,
-    )
-    if out_file is not None:
-        check_targets({"--out": out_file}, [str(labelled)])
-    answers = read_labelled(labelled)
-    (made,) = make_judges(
-        [judge],
-        rubric,
-        schema=schema,
-        pictures=ImageFolder(images or labelled.parent) if sees else None,
-        cache=None if out_file is None else out_file.with_suffix(".sqlite"),
-        endpoint=endpoint,
-        batch_size=batch_size,
-    )
     with StageProgress(lines=False) as progress:
-        found = measure(made, answers, lambda done, total: progress(f"judge {made.name}", done, total))
-    document = to_json(found)
-    if out_file is not None:
-        with naming(out_file):
-            write_json_atomic(out_file, document)
+        found = calibrate(
+            judge,
+            labeled,
+            out=out_file,
+            images=images,
+            batch_size=batch_size,
+            progress=progress,
+            **asdict(model),
+            **server.settings(judge),
+        )
     if json_output:
-        print_json(document)
+        print_json(found.to_dict())
     else:
         _print(found)
     _end(found, out_file)
@@ -93,13 +61,10 @@ def _print(found: JudgeCalibration) -> None:
         "specificity: share of the other responses that do not get it\n"
         "percent, [95 % interval], counts"
     )
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", caption_style="dim")
-    table.add_column("verdict")
-    table.add_column("sensitivity", justify="right")
-    table.add_column("specificity", justify="right")
+    table = new_table("verdict", "sensitivity", "specificity", caption=caption, caption_style="dim")
     for verdict, one in found.verdicts.items():
         table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
-    out.print(f"{plain(found.judge)}, {_first(found).n} labeled responses", markup=False)
+    out.print(f"{plain(found.judge)}, {found.n} labeled responses", markup=False)
     out.print(table)
 
 
@@ -109,14 +74,10 @@ def _cell(rate: Rate) -> str:
     return f"{with_interval(rate.value, rate.low, rate.high)} {rate.k:g}/{rate.n}"
 
 
-def _first(found: JudgeCalibration) -> Calibration:
-    return next(iter(found.verdicts.values()))
-
-
 def _end(found: JudgeCalibration, out_file: Path | None) -> None:
-    one = _first(found)
+    one = next(iter(found.verdicts.values()))
     invalid = one.sensitivity.invalid + one.specificity.invalid
     if out_file is not None:
-        err.print(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}", markup=False, soft_wrap=True)
+        say(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}")
     if invalid:
-        fail(f"partial: {invalid} of {one.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)
+        fail(f"partial: {invalid} of {found.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)

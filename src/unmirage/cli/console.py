@@ -9,7 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from unmirage.text.printable import short
 
 EXIT_INTERNAL = 1
 EXIT_USAGE = 2
@@ -19,6 +24,32 @@ EXIT_INTERRUPTED = 130
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def plain(text: str, longest: int = 60) -> Text:
+    """Return `text` as one clean line of at most `longest` characters, for rich."""
+    # Joiners, which pages need to shape words, make terminals miscount columns.
+    return Text("".join(character for character in short(text, longest) if character.isprintable()))
+
+
+def new_table(*heads: str, left: int = 0, **style: Any) -> Table:
+    """Return an empty table whose first column is left-aligned, and the others right-aligned.
+
+    Args:
+        heads: heads of the columns.
+        left: number of columns at the end that are left-aligned too.
+        style: arguments of `rich.table.Table`.
+    """
+    usual: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "caption_justify": "left"}
+    made = Table(**usual | style)
+    for place, head in enumerate(heads):
+        made.add_column(head, justify="right" if 0 < place < len(heads) - left else "left")
+    return made
+
+
+def say(line: str) -> None:
+    """Print a line on stderr as it is."""
+    err.print(line, markup=False, soft_wrap=True)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -44,7 +75,7 @@ class _Messages(logging.Handler):
     """Print the library's log messages on stderr, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        err.print(record.getMessage(), markup=False, soft_wrap=True)
+        say(record.getMessage())
 
 
 @contextmanager

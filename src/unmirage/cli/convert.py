@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from unmirage.cli.console import err, print_json
-from unmirage.cli.options import quiet_libraries
+from unmirage.cli.console import print_json, say
+from unmirage.cli.options import JsonOption, quiet_libraries
 from unmirage.cli.progress import StageProgress
 
 
@@ -26,24 +26,17 @@ def convert_command(
         bool,
         typer.Option("--from-pickle", help="Read .bin files with torch's restricted unpickler, which runs no code."),
     ] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="Print what was written as JSON on stdout.")] = False,
+    json_output: JsonOption = False,
 ) -> None:
     """Convert an original LLaVA checkpoint to a model directory that all other commands accept."""
-    from unmirage.models.original_llava import convert
+    from unmirage.api import convert
 
     quiet_libraries()
     with StageProgress() as progress:
-        made = convert(
-            source,
-            out,
-            vision_tower=vision_tower,
-            base=base,
-            from_pickle=from_pickle,
-            progress=lambda done, total: progress("convert (MB)", done // 10**6, max(1, total // 10**6)),
-        )
+        made = convert(source, out, vision_tower=vision_tower, base=base, from_pickle=from_pickle, progress=progress)
     if json_output:
         print_json({"schema": "unmirage.convert/1", "out": str(out), **dataclasses.asdict(made)})
     if not made.asks_as_original:
-        err.print("The tokenizer splits text after a picture differently from the original LLaVA code.", markup=False)
-    err.print(f"{made.tensors} tensors in {made.files} files. Model: {out}", markup=False, soft_wrap=True)
-    err.print(f"Next: unmirage attack {out} TEST_DATA --out RUN", markup=False, soft_wrap=True)
+        say("The tokenizer splits text after a picture differently from the original LLaVA code.")
+    say(f"{made.tensors} tensors in {made.files} files. Model: {out}")
+    say(f"Next: unmirage attack {out} TEST_DATA --out RUN")

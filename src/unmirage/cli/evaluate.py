@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
+from rich.table import Table
 
-from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, err, fail, out, print_json
-from unmirage.cli.lmms_eval import evaluate_by_lmms_eval
-from unmirage.cli.options import (
-    JUDGE_SPECS,
-    BatchSizeOption,
-    ConcurrencyOption,
-    ImagesOption,
-    NameOption,
-    PriceInOption,
-    PriceOutOption,
-    RequestsOption,
-    RevisionOption,
-    RubricOption,
-    SchemaOption,
-    SeedOption,
-    SeesOption,
-    TimeoutOption,
-    TrustOption,
-    endpoint_options,
-    quiet_libraries,
-)
+from unmirage.cli import options
+from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, fail, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from unmirage.evaluate import Results
 
 
@@ -43,16 +25,15 @@ def evaluate_command(
         str | None,
         typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.", show_default=False),
     ] = None,
+    *,
     judge: Annotated[
         list[str] | None,
-        typer.Option(help=f"{JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
+        typer.Option(help=f"{options.JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
     ] = None,
     ensemble: Annotated[
         str | None, typer.Option(help="majority or any: all judges together determine the rates.")
     ] = None,
-    rubric: RubricOption = "harm",
-    sees: SeesOption = False,
-    schema: SchemaOption = False,
+    judge_model: options.JudgeModel,
     calibration: Annotated[
         Path | None,
         typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
@@ -69,23 +50,17 @@ def evaluate_command(
         typer.Option(help="With --suite: its file or folder, or hf:NAME[:CONFIG][@SPLIT] (default: the hub)."),
     ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="With --suite: run directory.")] = None,
-    images: ImagesOption = None,
-    name: NameOption = None,
+    images: options.ImagesOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --suite: maximum number of queries (default: all).")
     ] = None,
-    seed: SeedOption = 0,
+    seed: options.SeedOption = 0,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="With --suite: maximum new tokens per response (default: the suite's).")
     ] = None,
-    batch_size: BatchSizeOption = None,
-    revision: RevisionOption = None,
-    trust_remote_code: TrustOption = False,
-    concurrency: ConcurrencyOption = None,
-    requests_per_minute: RequestsOption = None,
-    timeout: TimeoutOption = None,
-    price_in: PriceInOption = None,
-    price_out: PriceOutOption = None,
+    batch_size: options.BatchSizeOption = None,
+    loading: options.Loading,
+    server: options.PricedServer,
     lmms_eval: Annotated[
         str | None, typer.Option("--lmms-eval", help="Run these tasks with lmms-eval, such as mme,pope; needs --out.")
     ] = None,
@@ -96,14 +71,13 @@ def evaluate_command(
         list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.after>0.15 or utility<0.75'.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print results.json on stdout.")] = False,
+    json_output: options.JsonOption = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""
     from unmirage.evaluate.gate import check_gate
-    from unmirage.evaluate.pictures import pictures_of
     from unmirage.run import existing_run
-    from unmirage.workflows.evaluate import judge_and_rate, missing_of
-    from unmirage.workflows.models import make_judges
+    from unmirage.workflows.benchmark import LMMS_FILE, ask_suite, run_lmms_tasks
+    from unmirage.workflows.evaluate import judge_and_rate
 
     if suite == "list":
         out.print(suites_table())
@@ -111,17 +85,17 @@ def evaluate_command(
     if target is None:
         raise UserError("RUN_OR_MODEL: missing; valid: a run of `unmirage attack`, or a model with --suite NAME")
     if lmms_eval is not None:
-        evaluate_by_lmms_eval(target, lmms_eval, out_dir, lmms_python, batch_size, limit, as_json=json_output)
+        if out_dir is None:
+            raise UserError("--out: missing; name the folder for the results of lmms-eval")
+        document = run_lmms_tasks(target, lmms_eval, out_dir, python=lmms_python, batch_size=batch_size, limit=limit)
+        if json_output:
+            print_json(document)
+        else:
+            out.print(_lmms_table(document["tasks"]))
+        say(f"Written: {out_dir / LMMS_FILE}")
         return
-    specs = judge or ["phrases"]
-    endpoint = endpoint_options(
-        (target, *specs),
-        concurrency=concurrency,
-        requests_per_minute=requests_per_minute,
-        timeout=timeout,
-        price_in=price_in,
-        price_out=price_out,
-    )
+    judges = judge or ["phrases"]
+    endpoint = server.settings(target, *judges)
     for condition in fail_if or ():
         check_gate(condition)
     if junit is not None and not fail_if:
@@ -133,13 +107,10 @@ def evaluate_command(
     elif out_dir is None:
         raise UserError("--out: missing; name the run directory for the responses to --suite")
     else:
-        from unmirage.workflows.benchmark import ask_suite
-        from unmirage.workflows.models import load_vlm
-
-        quiet_libraries()
+        options.quiet_libraries()
         with StageProgress() as progress:
             run = ask_suite(
-                lambda: load_vlm(target, name, endpoint, revision=revision, trust_remote_code=trust_remote_code),
+                loading.vlm(target, endpoint),
                 suite,
                 data,
                 out_dir,
@@ -150,41 +121,44 @@ def evaluate_command(
                 max_new_tokens=max_new_tokens,
                 progress=progress,
             )
-    judges = make_judges(
-        specs,
-        rubric,
-        schema=schema,
-        pictures=pictures_of(run) if sees else None,
-        cache=run.path / ".judges.sqlite",
-        endpoint=endpoint,
-        batch_size=batch_size,
-    )
     with StageProgress(lines=False) as progress:
-        results = judge_and_rate(
+        results, missing = judge_and_rate(
             run,
             judges,
+            batch_size=batch_size,
+            endpoint=endpoint,
             ensemble=ensemble,
             calibration=calibration,
             canaries=canaries,
             reference=reference,
             progress=progress,
+            **asdict(judge_model),
         )
     if json_output:
-        print_json(results.to_json())
+        print_json(results.to_dict())
     else:
         _print(results)
-    err.print(f"Next: unmirage report {run.path}", markup=False, soft_wrap=True)
-    _check(results.to_json(), fail_if or (), junit)
-    if missing := missing_of(run, results):
+    say(f"Next: unmirage report {run.path}")
+    _check(results.to_dict(), fail_if or (), junit)
+    if missing:
         fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
+
+
+def _lmms_table(tasks: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
+    table = Table("task", "metric", "value", "standard error", box=box.SIMPLE_HEAD)
+    for task, metrics in tasks.items():
+        for name, one in metrics.items():
+            error = one["stderr"]
+            table.add_row(plain(task), plain(name), f"{one['value']:g}", "" if error is None else f"{error:g}")
+    return table
 
 
 def _print(results: Results) -> None:
     from unmirage.cli.rates_table import notes, rates_table, scores_table
 
-    if results.suite is None or results.suite["purpose"] != "utility":
+    if results.suite is None or results.suite.purpose != "utility":
         out.print(rates_table(results, out.width))
-    if any(one.scores for one in results.details.values()):
+    if any(one.scores for one in results.models.values()):
         out.print(scores_table(results))
     for line in notes(results):
         out.print(line, markup=False, soft_wrap=True)
@@ -206,9 +180,6 @@ def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | No
 
 def suites_table() -> Table:
     """Return a table of all suites, one per row."""
-    from rich import box
-    from rich.table import Table
-
     from unmirage.evaluate.suites import SUITES
 
     table = Table(

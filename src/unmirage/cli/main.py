@@ -12,24 +12,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli import (
-    align,
-    attack,
-    audit,
-    calibrate,
-    convert,
-    demo,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    prepare,
-    report,
-    search,
-    stress,
-    study,
-)
+from unmirage.cli.align import align_command
+from unmirage.cli.attack import attack_command
+from unmirage.cli.audit import audit_command
+from unmirage.cli.calibrate import calibrate_command
 from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, messages_shown
+from unmirage.cli.convert import convert_command
+from unmirage.cli.demo import demo_command
+from unmirage.cli.doctor import doctor_command
+from unmirage.cli.evaluate import evaluate_command
+from unmirage.cli.explain import explain_command
+from unmirage.cli.options import expanded
+from unmirage.cli.prepare import prepare_command
+from unmirage.cli.report import export_command, report_command
+from unmirage.cli.search import search_command
+from unmirage.cli.stress import stress_command
+from unmirage.cli.study import app as study_app
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
 app = typer.Typer(
@@ -39,21 +37,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("demo")(demo.demo_command)
-app.command("audit")(audit.audit_command)
-app.command("attack")(attack.attack_command)
-app.command("search")(search.search_command)
-app.command("explain")(explain.explain_command)
-app.command("convert")(convert.convert_command)
-app.command("prepare")(prepare.prepare_command)
-app.command("align")(align.align_command)
-app.command("stress")(stress.stress_command)
-app.command("evaluate")(evaluate.evaluate_command)
-app.command("calibrate")(calibrate.calibrate_command)
-app.command("report")(report.report_command)
-app.command("export")(export.export_command)
-app.add_typer(study.app, name="study")
-app.command("doctor")(doctor.doctor_command)
+# In the order of `unmirage --help`.
+for _command in (
+    demo_command,
+    audit_command,
+    attack_command,
+    search_command,
+    explain_command,
+    convert_command,
+    prepare_command,
+    align_command,
+    stress_command,
+    evaluate_command,
+    calibrate_command,
+    report_command,
+    export_command,
+    doctor_command,
+):
+    app.command(_command.__name__.removesuffix("_command"))(expanded(_command))
+app.add_typer(study_app, name="study")
 
 
 class _Interrupted(BaseException):

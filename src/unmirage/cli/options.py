@@ -1,88 +1,247 @@
-"""Options that several commands share, and their conversion from text to values."""
+"""Options that several commands share, and their conversion from text to values.
+
+A parameter whose type is a subclass of `Group` stands for one option per field; `expanded` tells Typer so.
+"""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import partial, wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
-from rich.text import Text
 
+from unmirage.data.tables import parse_columns
 from unmirage.errors import UserError
-from unmirage.text.printable import short
-from unmirage.workflows.models import asks_server
 
-NameOption = Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")]
-FormatOption = Annotated[str, typer.Option(help="Format of DATA.")]
-ColumnsOption = Annotated[str, typer.Option(help="For tables: query=prompt,answer=output.")]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures; default: DATA's.")]
+if TYPE_CHECKING:
+    from unmirage.models import VLM, HuggingFaceVLM
+
 JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
-RubricOption = Annotated[
-    str,
-    typer.Option(
-        help="Rubric of a judge that is a language model: harm (two questions), or relevance (one, as in the paper)."
-    ),
+FORMATS = (
+    "auto, vlguard, llava, spa-vl, holisafe, mossbench, figstep, xstest, mm-safetybench, json, jsonl, csv or parquet"
+)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+NewOutOption = Annotated[
+    Path | None, typer.Option("--out", help="Run directory; an unfinished run is continued.", show_default=False)
 ]
-SeesOption = Annotated[
-    bool, typer.Option("--judge-sees-pictures", help="Show the pictures to a judge that is a language model.")
-]
-SchemaOption = Annotated[
-    bool,
-    typer.Option(
-        "--judge-schema",
-        help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
-    ),
+ImagesOption = Annotated[
+    Path | None, typer.Option(help="Folder of the pictures (default: that of the data).", show_default=False)
 ]
 StartOption = Annotated[
     list[str] | None, typer.Option(help="First words of refusals (default: common ones and those in DATA). Repeatable.")
 ]
-
-RevisionOption = Annotated[
-    str | None, typer.Option(help="Commit of a hub model (default: the newest).", show_default=False)
+LimitOption = Annotated[
+    int | None, typer.Option(min=2, help="Maximum number of samples, drawn by label with --seed (default: all).")
 ]
-TrustOption = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
-]
-SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")]
 SeedOption = Annotated[int, typer.Option(help="Random seed of the sample draw.")]
 BatchSizeOption = Annotated[
     int | None, typer.Option(min=1, help="Queries per batch (default: the largest batch that fits in memory).")
 ]
+FixedBatchSizeOption = Annotated[int, typer.Option(min=1, help="Queries per batch.")]
 MaxNewTokensOption = Annotated[int, typer.Option(min=1, help="Maximum new tokens per response.")]
-ConcurrencyOption = Annotated[int | None, typer.Option(min=1, help="Endpoint: maximum concurrent requests.")]
-RequestsOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: maximum requests per minute.")]
-TimeoutOption = Annotated[float | None, typer.Option(min=0.01, help="Endpoint: timeout of a request, in seconds.")]
-PriceInOption = Annotated[
-    float | None, typer.Option(min=0, help="Endpoint: price per million prompt tokens, to report the cost.")
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML file of settings.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, such as steps=100; for align also method.beta=0.2. Repeatable."),
 ]
-PriceOutOption = Annotated[
-    float | None, typer.Option(min=0, help="Endpoint: price per million response tokens, to report the cost.")
+SignalOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
 ]
 
 
-def endpoint_options(targets: Iterable[str], **values: float | None) -> dict[str, float | None]:
-    """Return the given server settings by name, without None values.
+class Group:
+    """Base of the dataclasses whose fields are options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Group):
+    """How to read the data."""
+
+    format: Annotated[str, typer.Option(help=f"Format of the data: {FORMATS}.")] = "auto"
+    columns: Annotated[
+        str, typer.Option(help="Columns of a flat table: query=prompt,answer=output,...", show_default=False)
+    ] = ""
+    images: ImagesOption = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `unmirage.data.open_samples`."""
+        return asdict(self) | {"columns": parse_columns(self.columns)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TolerantReading(Reading):
+    """How to read data with bad records."""
+
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")] = (
+        False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights(Group):
+    """Where weights come from."""
+
+    revision: Annotated[
+        str | None, typer.Option(help="Commit of a hub model (default: the newest).", show_default=False)
+    ] = None
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading(Weights):
+    """How to load a model."""
+
+    name: Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")] = (
+        None
+    )
+
+    def local(self, model: str) -> Callable[[], HuggingFaceVLM]:
+        """Return a function that loads a model with local weights."""
+        from unmirage.workflows.models import load_local
+
+        return partial(load_local, model, **asdict(self))
+
+    def vlm(self, model: str, server: Mapping[str, Any]) -> Callable[[], VLM]:
+        """Return a function that loads a model, or connects to a server with these settings."""
+        from unmirage.workflows.models import load_vlm
+
+        return partial(load_vlm, model, endpoint=server, **asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server(Group):
+    """Settings of a server."""
+
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Endpoint: maximum concurrent requests.")] = None
+    requests_per_minute: Annotated[
+        float | None, typer.Option(min=0.01, help="Endpoint: maximum requests per minute.")
+    ] = None
+    timeout: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: timeout of a request, in seconds.")] = None
+
+    def settings(self, *targets: str) -> dict[str, Any]:
+        """Return the settings by name; None values are not given.
+
+        Raises:
+            UserError: a setting is given, but none of `targets` is a server.
+        """
+        from unmirage.workflows.models import asks_server
+
+        values = asdict(self)
+        given = [key for key, value in values.items() if value is not None]
+        if given and not any(map(asks_server, targets)):
+            raise UserError(
+                f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name"
+            )
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricedServer(Server):
+    """Settings and prices of a server."""
+
+    price_in: Annotated[
+        float | None, typer.Option(min=0, help="Endpoint: price per million prompt tokens, to report the cost.")
+    ] = None
+    price_out: Annotated[
+        float | None, typer.Option(min=0, help="Endpoint: price per million response tokens, to report the cost.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeModel(Group):
+    """Settings of a judge that is a language model."""
+
+    rubric: Annotated[
+        str,
+        typer.Option(
+            help="Rubric of a judge that is a language model: harm (two questions), or relevance (one, as in the "
+            "paper)."
+        ),
+    ] = "harm"
+    sees_pictures: Annotated[
+        bool, typer.Option("--judge-sees-pictures", help="Show the pictures to a judge that is a language model.")
+    ] = False
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--judge-schema",
+            help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
+        ),
+    ] = False
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose parameters of type `Group` are replaced by the fields of the group."""
+    groups: dict[str, type[Any]] = {}
+    shown: list[inspect.Parameter] = []
+    for name, one in inspect.signature(command, eval_str=True).parameters.items():
+        if isinstance(one.annotation, type) and issubclass(one.annotation, Group):
+            group: type[Any] = one.annotation
+            groups[name] = group
+            hints = get_type_hints(group, include_extras=True)
+            shown += [
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+                )
+                for field in fields(group)
+            ]
+        else:
+            shown.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        made = {
+            name: group(**{one.name: values.pop(one.name) for one in fields(group)}) for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in shown}
+    return run
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a text such as "npo, rmu"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def pairs_of(
+    option: str, given: Sequence[str] | None, kinds: Iterable[str], *, value: str = "FILE", once: bool = False
+) -> dict[str, str]:
+    """Return the values by kind, from options such as "jailbreak=what_3shot.json".
+
+    Args:
+        option: name of the option.
+        given: its values.
+        kinds: the valid kinds.
+        value: what follows the kind, for the error.
+        once: reject a repeated kind; otherwise the last value counts.
 
     Raises:
-        UserError: a setting is given, but none of `targets` is a server.
+        UserError: a text is not KIND=VALUE, or its kind is unknown or repeated.
     """
-    given = [key for key, value in values.items() if value is not None]
-    if given and not any(map(asks_server, targets)):
-        raise UserError(f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name")
-    return values
-
-
-_LONGEST = 60
-
-
-def plain(text: str, longest: int = _LONGEST) -> Text:
-    """Return `text` as one clean line of at most `longest` characters, for rich."""
-    # Joiners, which pages need to shape words, make terminals miscount columns.
-    return Text("".join(character for character in short(text, longest) if character.isprintable()))
+    pairs: dict[str, str] = {}
+    valid = tuple(kinds)
+    for text in given or ():
+        kind, found, one = text.partition("=")
+        if not found or kind not in valid or not one:
+            raise UserError(f"{option} {text}: expected KIND={value} with KIND one of {', '.join(valid)}")
+        if once and kind in pairs:
+            raise UserError(f"{option} {text}: {kind} is given twice; give one file per kind")
+        pairs[kind] = one
+    return pairs
 
 
 def quiet_libraries() -> None:

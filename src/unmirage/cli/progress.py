@@ -14,15 +14,12 @@ from unmirage.cli.console import err
 class StageProgress:
     """Shows one progress bar per stage; a stage starts with its first report. Use as a context manager.
 
-    `prefix` is shown before each stage, such as the seed. It may change between stages.
-
     Args:
         lines: print one line per stage if there is no terminal; quick commands set it to False.
     """
 
     def __init__(self, *, lines: bool = True) -> None:
         self._lines = lines and not err.is_terminal
-        self.prefix = ""
         self._progress = Progress(
             TextColumn("{task.description:<28}", markup=False),
             BarColumn(bar_width=24),
@@ -46,13 +43,12 @@ class StageProgress:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report that `done` of `total` steps of a stage are done."""
-        name = self.prefix + stage
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total)
-        started = self._started.setdefault(name, time.perf_counter())
-        self._progress.update(self._tasks[name], completed=done)
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        started = self._started.setdefault(stage, time.perf_counter())
+        self._progress.update(self._tasks[stage], completed=done)
         if done == total:
             # A stage may repeat, such as reading a file.
-            del self._started[name]
+            del self._started[stage]
             if self._lines:
-                err.print(f"{name}: {total} steps in {time.perf_counter() - started:.0f} s", markup=False)
+                err.print(f"{stage}: {total} steps in {time.perf_counter() - started:.0f} s", markup=False)

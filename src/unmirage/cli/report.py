@@ -1,4 +1,4 @@
-"""`unmirage report RUN...`: parse the options, write the HTML page, print its path."""
+"""`unmirage report RUN...` and `unmirage export RUN`: write a page, or logs of another evaluation framework."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unmirage.errors import UserError
-from unmirage.run.files import naming
-
-_VALID = "give run directories, or one file of `unmirage audit --json`"
+from unmirage.cli.console import EXIT_PARTIAL, fail, say
+from unmirage.cli.progress import StageProgress
 
 
 def report_command(
@@ -24,7 +22,7 @@ def report_command(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Output file (default: beside the data).", show_default=False),
+        typer.Option(help="Output file (default: report.html in RUN, or beside the data).", show_default=False),
     ] = None,
     redact: Annotated[bool, typer.Option(help="Leave responses and pictures out.")] = False,
     reference: Annotated[
@@ -36,44 +34,34 @@ def report_command(
 ) -> None:
     """Write one self-contained HTML page about a run, several runs or an audit."""
     # Imported here because templates take a moment to import, which would delay `--help`.
-    from unmirage.run.files import write_text_atomic
+    from unmirage.api import report
 
-    if len(runs) == 1 and runs[0].is_file():
-        if reference is not None:
-            raise UserError("--reference: an audit has no models to compare; leave it out")
-        beside, page = _audit_page(runs[0], redact=redact)
-    else:
-        beside, page = _run_page(runs, redact=redact, reference=reference)
-    path = out or beside
-    if path.is_dir():
-        raise UserError(f"--out: {path} is a folder; name a file, such as {path / 'report.html'}")
-    with naming(path):
-        write_text_atomic(path, page)
-    typer.echo(str(path))
+    typer.echo(str(report(runs, out=out, redact=redact, reference=reference)))
 
 
-def _run_page(paths: list[Path], *, redact: bool, reference: str | None) -> tuple[Path, str]:
-    from unmirage.report.run_page import render_comparison_page, render_run_page
-    from unmirage.run import existing_run
+def export_command(
+    run: Annotated[Path, typer.Argument(help="A run directory with results.json.", show_default=False)],
+    *,
+    to: Annotated[str, typer.Option(help="Format of the logs: inspect.")] = "inspect",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the logs (default: RUN/inspect).", show_default=False)
+    ] = None,
+    log_format: Annotated[str, typer.Option("--format", help="eval (compressed) or json.")] = "eval",
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Embed the pictures instead of naming their files.")
+    ] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Leave responses and judges' reasons out.")] = False,
+) -> None:
+    """Write RUN as Inspect eval logs, one per model. The logs contain the models' responses."""
+    from unmirage.api import export
 
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"{path}: no such run; {_VALID}")
-        if path.is_file():
-            raise UserError(f"{path}: is a file, but several paths are given; {_VALID}")
-    found = [existing_run(path) for path in paths]
-    if len(found) == 1:
-        return found[0].report_file, render_run_page(found[0], redact=redact, reference=reference)
-    page = render_comparison_page(found, redact=redact, reference=reference)
-    return found[0].path.absolute().parent / "comparison.html", page
-
-
-def _audit_page(path: Path, *, redact: bool) -> tuple[Path, str]:
-    from unmirage.report.audit_page import render_audit_page
-    from unmirage.report.documents import RESULTS_SCHEMA
-    from unmirage.run.files import read_json
-
-    document = read_json(path)
-    if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:
-        raise UserError(f"{path}: is the results file of a run; give the run directory instead: {path.parent}")
-    return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)
+    with StageProgress(lines=False) as progress:
+        made = export(run, to, out=out, format=log_format, pictures=pictures, redact=redact, progress=progress)
+    for path in made.paths:
+        typer.echo(str(path))
+    say(f"Next: inspect view --log-dir {made.paths[0].parent}")
+    if made.unreadable:
+        fail(
+            f"partial: {len(made.unreadable)} pictures are not in the logs; the first: {made.unreadable[0]}",
+            EXIT_PARTIAL,
+        )

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
-from unmirage.cli.console import err, out, print_json
-from unmirage.cli.options import plain
+from unmirage.cli import options
+from unmirage.cli.console import out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 from unmirage.run.files import write_json_atomic
 
-if TYPE_CHECKING:
-    from unmirage.testbed.methods import MethodsStudy
-    from unmirage.testbed.methods_settings import MethodsSettings
-    from unmirage.testbed.relearn import RelearnSettings, RelearnStudy
-
 WORLDS = 3
-Signal = Annotated[
-    float, typer.Option(min=0, max=1, help="Correlation between a visible mark and being restricted (default 0).")
-]
-
-SeedsOption = Annotated[
-    int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(min=0, help="Run this seed alone, without a table, so that seeds can run in separate processes."),
-]
-
 app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
 
 
@@ -46,218 +26,182 @@ def _root() -> None:
     """Compare methods, and attacks on them, on the built-in world."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Worlds(options.Group):
+    """The worlds of a study."""
+
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Run this seed alone, without a table, so that seeds can run in separate processes."),
+    ] = None
+    signal: options.SignalOption = 0.0
+
+    def chosen(self, given: Mapping[str, Any]) -> list[int]:
+        """Return the seeds to run: the one given seed, or the first ones.
+
+        Args:
+            given: options that have no effect with a single seed; None or False if not given.
+        """
+        if self.seed is None:
+            return list(range(self.seeds or WORLDS))
+        for option, value in {"--seeds": self.seeds, **given}.items():
+            if value:
+                raise UserError(
+                    f"{option}: has no effect with --seed, which runs one seed without a table; leave it out"
+                )
+        return [self.seed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(options.Group):
+    """Where the results go."""
+
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file; the table goes between its two markers, the rest stays.")
+    ] = None
+    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None
+    json_output: options.JsonOption = False
+
+    def given(self) -> dict[str, Any]:
+        """Return the values by option."""
+        return {"--write": self.write, "--keep": self.keep, "--json": self.json_output}
+
+    def publish(self, document: dict[str, Any], file: Path, name: str, pages: Pages) -> bool:
+        """Write the document to `file` and --keep, write the pages, and print the JSON if --json is given.
+
+        Args:
+            document: the results.
+            file: in the run directory.
+            name: name in the markers of the pages.
+            pages: functions that return the text of a page, by file; None keys are ignored.
+
+        Returns:
+            Whether the JSON was printed.
+        """
+        from unmirage.testbed.summary import write_between_markers
+
+        for path in filter(None, (file, self.keep)):
+            write_json_atomic(path, document)
+        for page, text in pages.items():
+            if page is not None:
+                write_between_markers(page, name, text(document))
+        if self.json_output:
+            print_json(document)
+        return self.json_output
+
+
+Pages = Mapping[Path | None, Callable[[dict[str, Any]], str]]
+
+
 @app.command("methods")
+@options.expanded
 def methods_command(
-    seeds: SeedsOption = None,
-    seed: SeedOption = None,
+    *,
+    worlds: Worlds,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-methods"
     ),
-    signal: Signal = 0.0,
-    only: Annotated[str, typer.Option(help="Rows to run, separated by commas; default: all.")] = "",
+    only: Annotated[str, typer.Option(help="Rows to run, separated by commas (default: all).")] = "",
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every row.")] = False,
-    write: Annotated[
-        Path | None, typer.Option(help="Markdown file; the table goes between its two markers, the rest stays.")
-    ] = None,
-    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print methods.json on stdout.")] = False,
+    output: Output,
 ) -> None:
     """Train every alignment method from the same base model, ask the same questions, and compare."""
-    from unmirage.cli.options import quiet_libraries
-    from unmirage.testbed.methods_settings import MethodsSettings
-    from unmirage.testbed.methods_summary import summarise_methods
     from unmirage.testbed.methods_table import markdown
-    from unmirage.testbed.summary import check_markers, write_between_markers
+    from unmirage.testbed.studies import compare_methods
+    from unmirage.testbed.summary import check_markers
 
-    chosen = _seeds(seed, {"--seeds": seeds, "--write": write, "--keep": keep, "--json": json_output or None})
-    if write is not None:
-        check_markers(write, "methods")
-    quiet_libraries()
-    settings = MethodsSettings().with_signal(signal)
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    with ExitStack() as stack:
-        studies = _completed(stack, out_dir, settings, chosen, names, keep_models)
-        if seed is not None:
-            err.print(f"Seed {seed} is finished. For the table, run the same command without --seed.", markup=False)
-            return
-        document = {"commit": _commit(), **summarise_methods(studies)}
-    for file in (out_dir / "methods.json", *([keep] if keep else [])):
-        write_json_atomic(file, document)
-    if write is not None:
-        write_between_markers(write, "methods", markdown(document))
-    if json_output:
-        print_json(document)
-    else:
-        _print(document)
+    seeds = worlds.chosen(output.given())
+    check_markers("methods", output.write)
+    options.quiet_libraries()
+    with StageProgress() as progress:
+        document = compare_methods(
+            out_dir,
+            seeds,
+            signal=worlds.signal,
+            rows=options.names_in(only),
+            keep_models=keep_models,
+            summary=worlds.seed is None,
+            progress=progress,
+        )
+    if worlds.seed is not None:
+        say(f"Seed {worlds.seed} is finished. For the table, run the same command without --seed.")
+    elif not output.publish(document, out_dir / "methods.json", "methods", {output.write: markdown}):
+        _print_methods(document)
 
 
 @app.command("settings")
+@options.expanded
 def settings_command(
+    *,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-settings"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="World to search in (default 0).")] = 0,
-    signal: Signal = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world to search in.")] = 0,
+    signal: options.SignalOption = 0.0,
     methods: Annotated[
         bool,
         typer.Option("--methods", help="Search for the other unlearning methods of `study methods`, not the arms."),
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
-    ] = None,
-    write: Annotated[
-        Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
-    ] = None,
-    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print settings.json on stdout.")] = False,
+    workers: options.WorkersOption = None,
+    output: Output,
 ) -> None:
     """Choose the settings of every arm on validation devices, from twelve candidates each."""
-    from unmirage.cli.options import quiet_libraries
-    from unmirage.run.machine import describe_machine
-    from unmirage.testbed.methods_settings import OTHER_STARTS
-    from unmirage.testbed.settings import STARTS, study_settings
-    from unmirage.testbed.settings_search import SettingsSearch, heads, markdown, table
-    from unmirage.testbed.study import Seeds, open_study
-    from unmirage.testbed.summary import check_markers, write_between_markers
+    from unmirage.testbed.settings_search import heads, markdown, table
+    from unmirage.testbed.studies import search_settings
+    from unmirage.testbed.summary import check_markers
 
-    if write is not None:
-        check_markers(write, "settings")
-    quiet_libraries()
-    settings = study_settings((), signal).model_copy(update={"models": OTHER_STARTS if methods else STARTS})
-    with StageProgress() as progress, open_study(out_dir, settings, Seeds.all(seed), progress) as study:
-        search = SettingsSearch(study)
-        search.complete(workers or min(2, os.cpu_count() or 1))
-        document = {"commit": _commit(), "machine": describe_machine(), **search.document()}
-    for file in (out_dir / "settings.json", *([keep] if keep else [])):
-        write_json_atomic(file, document)
-    if write is not None:
-        write_between_markers(write, "settings", markdown(document))
-    if json_output:
-        print_json(document)
-    else:
+    check_markers("settings", output.write)
+    options.quiet_libraries()
+    with StageProgress() as progress:
+        document = search_settings(out_dir, seed, signal=signal, methods=methods, workers=workers, progress=progress)
+    if not output.publish(document, out_dir / "settings.json", "settings", {output.write: markdown}):
         _print_table(heads(), table(document))
 
 
-def _completed(
-    stack: ExitStack,
-    folder: Path,
-    settings: MethodsSettings,
-    seeds: Sequence[int],
-    names: list[str],
-    keep_models: bool,
-) -> list[MethodsStudy]:
-    """Complete the runs of all seeds, and return them with their locks held."""
-    from unmirage.testbed.methods import open_methods
-
-    studies = []
-    with StageProgress() as progress:
-        for seed, path in _folders(folder, seeds).items():
-            progress.prefix = f"seed {seed}: "
-            study = stack.enter_context(open_methods(path, settings, seed, progress, keep_models=keep_models))
-            study.complete(names)
-            studies.append(study)
-    return studies
-
-
 @app.command("relearn")
+@options.expanded
 def relearn_command(
-    seeds: SeedsOption = None,
-    seed: SeedOption = None,
+    *,
+    worlds: Worlds,
     out_dir: Annotated[
-        Path, typer.Option("--out", help="Run directory; that of `study methods --keep-models` gives its models too.")
+        Path,
+        typer.Option("--out", help="Run directory; that of `study methods --keep-models` also provides the models."),
     ] = Path("unmirage-relearn"),
-    signal: Signal = 0.0,
-    models: Annotated[str, typer.Option(help="Rows of `study methods` to attack, with commas; default: four.")] = "",
-    write: Annotated[
-        Path | None, typer.Option(help="Markdown file; the tables go between its two markers, the rest stays.")
+    models: Annotated[str, typer.Option(help="Rows of `study methods` to attack, with commas (default: four).")] = "",
+    output: Output,
+    write_curve: Annotated[
+        Path | None, typer.Option(help="Markdown file for the table of ASR by number of samples, like --write.")
     ] = None,
-    write_curve: Annotated[Path | None, typer.Option(help="The same for ASR by the number of samples alone.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Write the JSON here as well.")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print relearning.json on stdout.")] = False,
 ) -> None:
     """Fine-tune repaired models on a few samples, round them to int8, sample their responses, and measure safety."""
-    from unmirage.cli.options import quiet_libraries
-    from unmirage.testbed.relearn import RelearnSettings
-    from unmirage.testbed.relearn_table import (
-        curve_markdown,
-        curve_table,
-        full_table,
-        legend,
-        markdown,
-        summarise_relearning,
-    )
-    from unmirage.testbed.summary import check_markers, write_between_markers
+    from unmirage.testbed.relearn_table import curve_markdown, curve_table, full_table, legend, markdown
+    from unmirage.testbed.studies import attack_repairs
+    from unmirage.testbed.summary import check_markers
 
-    given = {"--seeds": seeds, "--write": write, "--write-curve": write_curve, "--keep": keep}
-    chosen = _seeds(seed, given | {"--json": json_output or None})
-    for file in (write, write_curve):
-        if file is not None:
-            check_markers(file, "relearning")
-    quiet_libraries()
-    settings = RelearnSettings()
-    settings = settings.model_copy(update={"methods": settings.methods.with_signal(signal)})
-    if names := [name.strip() for name in models.split(",") if name.strip()]:
-        settings = settings.model_copy(update={"models": tuple(names)})
-    with ExitStack() as stack:
-        studies = _attacked(stack, out_dir, settings, chosen)
-        if seed is not None:
-            err.print(f"Seed {seed} is finished. For the tables, run the same command without --seed.", markup=False)
-            return
-        document = {"commit": _commit(), **summarise_relearning(studies)}
-    for file in (out_dir / "relearning.json", *([keep] if keep else [])):
-        write_json_atomic(file, document)
-    if write is not None:
-        write_between_markers(write, "relearning", markdown(document))
-    if write_curve is not None:
-        write_between_markers(write_curve, "relearning", curve_markdown(document))
-    if json_output:
-        print_json(document)
+    seeds = worlds.chosen(output.given() | {"--write-curve": write_curve})
+    check_markers("relearning", output.write, write_curve)
+    options.quiet_libraries()
+    with StageProgress() as progress:
+        document = attack_repairs(
+            out_dir,
+            seeds,
+            signal=worlds.signal,
+            models=options.names_in(models),
+            summary=worlds.seed is None,
+            progress=progress,
+        )
+    if worlds.seed is not None:
+        say(f"Seed {worlds.seed} is finished. For the tables, run the same command without --seed.")
+        return
+    pages = {output.write: markdown, write_curve: curve_markdown}
+    if output.publish(document, out_dir / "relearning.json", "relearning", pages):
         return
     for heads, rows in (full_table(document), curve_table(document)):
         _print_table(heads, rows)
     out.print(legend(document), style="dim", markup=False)
-
-
-def _attacked(stack: ExitStack, folder: Path, settings: RelearnSettings, seeds: Sequence[int]) -> list[RelearnStudy]:
-    """Complete the attacks of all seeds, and return the seeds with their locks held."""
-    from unmirage.testbed.relearn import open_relearn
-
-    studies = []
-    with StageProgress() as progress:
-        for seed, path in _folders(folder, seeds).items():
-            progress.prefix = f"seed {seed}: "
-            study = stack.enter_context(open_relearn(path, settings, seed, progress))
-            study.complete()
-            studies.append(study)
-    return studies
-
-
-def _seeds(seed: int | None, given: Mapping[str, Any]) -> list[int]:
-    """Return the seeds to run: one given seed, or the first ones.
-
-    Args:
-        seed: the only seed to run.
-        given: options that have no effect with a single seed; None if not given.
-    """
-    if seed is None:
-        return list(range(given["--seeds"] or WORLDS))
-    if unused := [option for option, value in given.items() if value is not None]:
-        raise UserError(f"{unused[0]}: has no effect with --seed, which runs one seed without a table; leave it out")
-    return [seed]
-
-
-def _folders(folder: Path, seeds: Iterable[int]) -> dict[int, Path]:
-    """Return the run directory of every seed.
-
-    Raises:
-        UserError: a directory was made with an earlier version of the synthetic world; no seed has run yet.
-    """
-    from unmirage.testbed.study import refuse_old_world
-
-    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
-    for path in folders.values():
-        refuse_old_world(path)
-    return folders
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -269,7 +213,7 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     out.print(table)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print_methods(document: dict[str, Any]) -> None:
     from unmirage.testbed.methods_table import cells, front_lines, heads
 
     _print_table(heads(document), [cells(row) for row in document["rows"]])
@@ -279,16 +223,3 @@ def _print(document: dict[str, Any]) -> None:
     )
     for line in front_lines(document):
         out.print(f"  {line}", markup=False, soft_wrap=True)
-
-
-def _commit() -> str:
-    """Return the commit of a checkout, with "-dirty" where files are changed; "" for an installed package."""
-    git = shutil.which("git")
-    if git is None or not _said(git, "ls-files", Path(__file__).name):
-        return ""  # an installed package may lie inside another project's checkout
-    return _said(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-
-
-def _said(git: str, *command: str) -> str:
-    done = subprocess.run([git, *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() if done.returncode == 0 else ""

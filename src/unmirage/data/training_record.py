@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from unmirage.data.overlap import Count, Fingerprints, Way
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 
 FILE = "unmirage_training.safetensors"
 SCHEMA = "unmirage.training/1"
@@ -111,6 +111,4 @@ def read_training_record(folder: Path) -> TrainingRecord | None:
             upto = {way: int(about["upto"][way.value]) for way in Way}
             return TrainingRecord(hashes, upto, int(about["samples"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: is damaged ({' '.join(str(error).split())[:200]}). Delete it to continue without it"
-        ) from error
+        raise UserError(f"{path}: is damaged ({one_line(error, 200)}). Delete it to continue without it") from error

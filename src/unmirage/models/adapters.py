@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from unmirage.errors import UserError
-from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, one_line, some
+from unmirage.errors import UserError, one_line
+from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, some
 from unmirage.run.files import read_object
 
 # Settings that may differ from peft's default. Any other setting trains more than is merged here, or runs more code.

@@ -63,10 +63,7 @@ def ask(
     Commits every few rows, and whenever an error or an interrupt stops the run.
 
     Args:
-        vlm: the model.
         store: holds the queries; receives responses and failures.
-        images: the images of the queries.
-        config: generation settings.
         progress: called with (done, total) after each query.
         queries: if given, limit the run to these queries.
     """

@@ -48,12 +48,7 @@ class Work:
 
 
 class BatchSize:
-    """Number of queries per batch: fixed, or grown to what fits in memory. It is halved when memory runs out.
-
-    Args:
-        rows: fixed number; None finds it.
-        device: device of the model.
-    """
+    """Number of queries per batch: fixed, or grown to what fits in memory. It is halved when memory runs out."""
 
     def __init__(self, rows: int | None, device: torch.device) -> None:
         self.rows = rows or _FIRST

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from unmirage.data.images import Pictures
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.models.folder import check_folder, is_adapter
 
 # Errors that the library raises while it loads or runs a broken or unsuitable model.
@@ -64,7 +64,7 @@ def encoder_errors(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except _UNUSABLE as error:
-        raise UserError(f"encoder '{folder}': {what}: {' '.join(str(error).split())[:400]}") from error
+        raise UserError(f"encoder '{folder}': {what}: {one_line(error)}") from error
 
 
 _TEXTS_AT_ONCE = 64
@@ -165,21 +165,16 @@ class VisionEncoder:
 
     def encode(self, pictures: Pictures, paths: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return one vector per image, (paths, size): the model's image features, or its pooled output."""
-        found = []
-        for start in range(0, len(paths), _PICTURES_AT_ONCE):
-            found.append(
-                self._encoded([pictures.inspect(path)[1] for path in paths[start : start + _PICTURES_AT_ONCE]])
-            )
+        parts = (paths[start : start + _PICTURES_AT_ONCE] for start in range(0, len(paths), _PICTURES_AT_ONCE))
+        found = [self._encoded([pictures.inspect(path)[1] for path in part]) for part in parts]
         return np.concatenate(found) if found else np.zeros((0, 1))
 
     @torch.inference_mode()
     def _encoded(self, images: list[Any]) -> npt.NDArray[np.float64]:
         inputs = self._processor(images=images, return_tensors="pt").to(self._model.device)
-        found: npt.NDArray[np.float64] = self._vectors(inputs["pixel_values"]).cpu().double().numpy()
-        return found
-
-    def _vectors(self, pixels: torch.Tensor) -> torch.Tensor:
-        features = getattr(self._model, "get_image_features", self._model)(pixel_values=pixels)
+        look = getattr(self._model, "get_image_features", self._model)
+        features = look(pixel_values=inputs["pixel_values"])
         pooled = getattr(features, "pooler_output", None) if self._pooled else None
-        found: torch.Tensor = features.last_hidden_state.mean(dim=1) if pooled is None else pooled
-        return found.flatten(start_dim=1)
+        vectors = features.last_hidden_state.mean(dim=1) if pooled is None else pooled
+        found: npt.NDArray[np.float64] = vectors.flatten(start_dim=1).cpu().double().numpy()
+        return found

@@ -119,6 +119,9 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Pict
         render_prompt(processor, query, has_image=image is not None)
         for query, image in zip(queries, images, strict=True)
     ]
+    # A chat template may already add the start token; then the tokenizer must not.
+    start = processor.tokenizer.bos_token
+    once = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
     # One list per query: some processors (Gemma3, Idefics3) assign all images of a flat list to the first query.
     pictures = [[image] for image in images if image is not None]
     batch = processor(
@@ -127,7 +130,7 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Pict
         padding=True,
         padding_side="left",
         return_tensors="pt",
-        **_start_once(processor, prompts[0]),
+        **once,
     )
     # PaliGemma's processor adds labels, which generation does not need.
     return {key: tensor for key, tensor in batch.items() if key != "labels"}
@@ -141,22 +144,13 @@ def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
     }
 
 
-def _start_once(processor: Any, prompt: str) -> dict[str, bool]:
-    """Keep the tokenizer from adding a second start token if the chat template already adds one."""
-    start = processor.tokenizer.bos_token
-    return {"add_special_tokens": False} if start and prompt.startswith(start) else {}
-
-
 def encode_example(
     processor: Any, query: str, answer: str, image: Picture | None, *, mark_query: bool = True
 ) -> Example:
     """Return one training example without truncation; the loss mask is exact, and the prompt is that of generation.
 
     Args:
-        processor: processor of the model.
-        query: text of the user.
         answer: target response; the end token is added.
-        image: image of the query, if any.
         mark_query: find the query's tokens.
 
     Raises:
@@ -173,14 +167,10 @@ def encode_example(
         raise UserError(
             f"response {_short(answer)}: contains the model's image token; remove it, a response has no image"
         )
-    kinds = {key: _extended(kind, len(target_ids), processor) for key, kind in batch.items() if marks_tokens(key)}
+    more = prompt_ids.new_full((1, len(target_ids)), answer_kind(processor))
+    kinds = {key: torch.cat([kind, more.to(kind.dtype)], dim=1) for key, kind in batch.items() if marks_tokens(key)}
     columns = _query_columns(processor, query, prompt, prompt_ids.tolist(), has_image) if mark_query else (0, 0)
     return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), {**batch, **kinds}, columns)
-
-
-def _extended(kinds: Tensor, more: int, processor: Any) -> Tensor:
-    """Extend the processor's token types of the prompt (1, prompt) to the response: (1, prompt and response)."""
-    return torch.cat([kinds, kinds.new_full((1, more), answer_kind(processor))], dim=1)
 
 
 def _continued(processor: Any, prompt: str, prompt_ids: list[int], target: str) -> list[int]:

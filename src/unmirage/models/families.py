@@ -194,14 +194,6 @@ def decoder_depth(model: Any) -> int:
     return int(model.config.get_text_config().num_hidden_layers)
 
 
-def image_positions(model: Any, input_ids: Tensor) -> Tensor:
-    """Return (batch, tokens): True where image features replace a token."""
-    image_token: int | None = getattr(model.config, "image_token_id", None)
-    if image_token is None:
-        return torch.zeros_like(input_ids, dtype=torch.bool)
-    return input_ids == image_token
-
-
 # Generation settings that change greedy decoding, each with the value that has no effect.
 _UNPLAIN = {
     "num_beams": 1, "no_repeat_ngram_size": 0, "encoder_no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0,

@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.run.files import read_object
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -150,8 +150,3 @@ def some(keys: set[str]) -> str:
     """Return the first few keys, and how many more there are."""
     first = sorted(keys)[:_NAMED]
     return ", ".join(first) + (f" and {len(keys) - len(first)} more" if len(keys) > len(first) else "")
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message on one line, at most 400 characters."""
-    return " ".join(str(error).split())[:400]

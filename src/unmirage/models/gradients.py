@@ -56,9 +56,7 @@ def opener_gradient(
     Args:
         vlm: the model; its weights and their `requires_grad` do not change.
         queries: each must have a first word.
-        images: the images of the queries.
         starts: beginnings of refusals; see `refusal_probability`.
-        batch_size: queries per backward pass.
         objective: function of p, the probability that a response starts with one of `starts`.
     """
     layer = vlm.model.get_input_embeddings()
@@ -77,17 +75,12 @@ def opener_gradient(
             gradient, current = slope[lines, columns].double(), seen[0].detach()[lines, columns].double()
             total += gradient.sum(dim=0).cpu()
             at_opener += float((gradient * current).sum())
-        along = torch.cat(list(_products(layer, total)))
+        # Call the layer instead of reading its weights: some families scale the embeddings.
+        vocabulary = torch.arange(layer.weight.shape[0], device=layer.weight.device)
+        with torch.no_grad():
+            along = torch.cat([layer(tokens).double().cpu() @ total for tokens in torch.split(vocabulary, _ROWS)])
     scores: NDArray[np.float64] = ((along - at_opener) / max(len(queries), 1)).numpy()
     return scores
-
-
-@torch.no_grad()
-def _products(layer: Any, gradient: Tensor) -> Iterator[Tensor]:
-    """Yield (rows,) for each chunk of the vocabulary: dot product of each token's embedding and the gradient."""
-    for tokens in torch.split(torch.arange(layer.weight.shape[0], device=layer.weight.device), _ROWS):
-        # Call the layer instead of reading its weights: some families scale the embeddings.
-        yield layer(tokens).double().cpu() @ gradient
 
 
 def opener_columns(processor: Any, queries: Sequence[Query], input_ids: Tensor) -> Tensor:
@@ -98,7 +91,8 @@ def opener_columns(processor: Any, queries: Sequence[Query], input_ids: Tensor) 
     """
     found = []
     for query, row in zip(queries, input_ids, strict=True):
-        tail = _from_opener(processor, query)
+        ids, spans, start, _ = _opener_span(processor, query)
+        tail = ids[next(index for index, (_, right) in enumerate(spans) if right > start) :]  # without image tokens
         if row[-len(tail) :].tolist() != tail:
             raise UserError(
                 f"query '{query.id}': its opener cannot be located among the prompt's tokens; "
@@ -110,22 +104,12 @@ def opener_columns(processor: Any, queries: Sequence[Query], input_ids: Tensor) 
 
 def opener_tokens(processor: Any, query: Query) -> list[int]:
     """Return the token ids of the query's opener in its prompt."""
-    prompt, start, end = _opener_span(processor, query)
-    encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-    return [token for token, (left, right) in pairs if left < end and right > start]
+    ids, spans, start, end = _opener_span(processor, query)
+    return [token for token, (left, right) in zip(ids, spans, strict=True) if left < end and right > start]
 
 
-def _from_opener(processor: Any, query: Query) -> list[int]:
-    """Return the token ids from the opener to the end of the prompt; no image tokens are among them."""
-    prompt, start, _ = _opener_span(processor, query)
-    encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    first = next(index for index, (_, right) in enumerate(encoded["offset_mapping"]) if right > start)
-    tail: list[int] = encoded["input_ids"][first:]
-    return tail
-
-
-def _opener_span(processor: Any, query: Query) -> tuple[str, int, int]:
+def _opener_span(processor: Any, query: Query) -> tuple[list[int], list[tuple[int, int]], int, int]:
+    """Return the prompt's token ids, the span of each in its text, and start and end of the opener in that text."""
     spans = word_spans(query.text)
     prompt = render_prompt(processor, query.text, has_image=query.image is not None)
     place = render_prompt(processor, _MARKER, has_image=query.image is not None).find(_MARKER)
@@ -134,7 +118,8 @@ def _opener_span(processor: Any, query: Query) -> tuple[str, int, int]:
     if not spans or place < 0 or not prompt.startswith(text, place):
         raise UserError(f"query '{query.id}': no opener found in its prompt; leave the query out")
     shift = place - query.text.index(text)
-    return prompt, spans[0][0] + shift, spans[0][1] + shift
+    encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+    return encoded["input_ids"], encoded["offset_mapping"], spans[0][0] + shift, spans[0][1] + shift
 
 
 @contextmanager
@@ -149,11 +134,8 @@ def _leaf(layer: Any) -> Iterator[list[Tensor]]:
         # Some families write image features into the output in place, which a leaf does not allow.
         return seen[0].clone()
 
-    handle = layer.register_forward_hook(capture)
-    try:
+    with layer.register_forward_hook(capture):
         yield seen
-    finally:
-        handle.remove()
 
 
 @contextmanager

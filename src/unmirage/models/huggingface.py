@@ -15,12 +15,12 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
 from unmirage.data.images import Pictures
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.models.adapters import base_of, merge_into
 from unmirage.models.base import GenerationConfig
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.families import attention_reach, end_ids, why_not_shared
-from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, one_line, some
+from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
 from unmirage.models.greedy import generate, greedy
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
@@ -54,7 +54,6 @@ class HuggingFaceVLM:
         only.
 
         Args:
-            source: directory or hub id.
             name: name of the model in tables (default: the last part of `source`).
             revision: commit of the hub id; for an adapter, of its base.
             trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full
@@ -139,7 +138,11 @@ class HuggingFaceVLM:
         is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
         work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
-        sharing = self._sharing(config)
+        reach = attention_reach(self.model)
+        sharing = Sharing(
+            wanted=config.share_prefix and not why_not_shared(self.model),
+            longest=None if reach is None else reach - config.max_new_tokens,
+        )
         with ThreadPoolExecutor(max_workers=1) as thread:
 
             def begin() -> Future[Prepared] | None:
@@ -157,13 +160,6 @@ class HuggingFaceVLM:
                     yield from answers
                 coming = coming or begin()
 
-    def _sharing(self, config: GenerationConfig) -> Sharing:
-        reach = attention_reach(self.model)
-        return Sharing(
-            wanted=config.share_prefix and not why_not_shared(self.model),
-            longest=None if reach is None else reach - config.max_new_tokens,
-        )
-
     def _answers(self, batch: Prepared, size: BatchSize, config: GenerationConfig) -> list[Response | Failure] | None:
         """Return the responses to a batch; None if it did not fit in memory and must be retried in parts."""
         if batch.prompts is None:
@@ -172,7 +168,8 @@ class HuggingFaceVLM:
         size.start()
         try:
             loop = generate if why_not_shared(self.model) else greedy
-            rows = loop(self.model, batch.prompts, config.max_new_tokens, **_sampling(queries, config))
+            drawn = Sampling(config.temperature, config.seed, [query.id for query in queries])
+            rows = loop(self.model, batch.prompts, config.max_new_tokens, drawn if config.temperature else None)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -187,13 +184,6 @@ class HuggingFaceVLM:
         length = len(ids) - finished
         text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
         return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
-
-
-def _sampling(queries: Sequence[Query], config: GenerationConfig) -> dict[str, Sampling]:
-    """Return the sampling argument of the generation loop for a batch; nothing if decoding is greedy."""
-    if not config.temperature:
-        return {}
-    return {"sampling": Sampling(config.temperature, config.seed, [query.id for query in queries])}
 
 
 @contextmanager
@@ -216,15 +206,11 @@ def _load_errors(source: str | Path) -> Iterator[None]:
     except (OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
-        raise UserError(f"model '{source}': cannot be loaded: {_reason(error)}") from error
+        text = one_line(error)
+        if "video processor" in text.lower() or "torchvision" in text.lower():
+            text = f"its processor needs torchvision (pip install torchvision): {text}"
+        raise UserError(f"model '{source}': cannot be loaded: {text}") from error
 
 
 def _load_processor(folder: Path, *, trust_remote_code: bool) -> Any:
     return AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
-
-
-def _reason(error: Exception) -> str:
-    text = one_line(error)
-    if "video processor" in text.lower() or "torchvision" in text.lower():
-        return f"its processor needs torchvision (pip install torchvision): {text}"
-    return text

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unmirage.data.images import Pictures
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.models.batches import Group, is_out_of_memory
 from unmirage.models.encoding import Picture, encode_prompts, render_prompt
 from unmirage.records import Query
@@ -58,7 +58,6 @@ def encode_groups(
     """Return the prompts of all queries, group by group; a group holds the queries about one image.
 
     Args:
-        processor: processor of the model.
         groups: the queries of each group, at least one.
         images: one for each group, or None for all.
         share: split off the common prefix; otherwise each query is a group of its own with its whole prompt.
@@ -117,7 +116,8 @@ def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> li
     token, end = special
     heads = {prompt[:end] for prompt in prompts}
     specials = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    image_ids = _image_ids(processor)
+    names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
+    image_ids = {tokenizer.convert_tokens_to_ids(str(name)) for name in names if name}
     for separator in _SEPARATORS:
         texts = [token + separator + prompt[end:] for prompt in prompts]
         tails = [torch.tensor(ids[1:]) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
@@ -137,11 +137,6 @@ def _last_special(processor: Any) -> tuple[str, int] | None:
     names = {str(token) for token in processor.tokenizer.added_tokens_decoder.values()}
     places = [(head.rfind(name) + len(name), name) for name in names if name and name in head]
     return (max(places)[1], max(places)[0]) if places else None
-
-
-def _image_ids(processor: Any) -> set[int]:
-    names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
-    return {processor.tokenizer.convert_tokens_to_ids(str(name)) for name in names if name}
 
 
 def _shared(rows: Sequence[Tensor]) -> int:
@@ -238,7 +233,7 @@ def _without_the_refused(
                 _encoded(processor, [[query]], [picture], sharing)
                 fine.append(query)
             except _REFUSED as error:
-                failed.append((query, f"the processor rejects the query: {' '.join(str(error).split())[:200]}"))
+                failed.append((query, f"the processor rejects the query: {one_line(error, 200)}"))
         if fine:
             kept.append(fine)
             left.append(picture)

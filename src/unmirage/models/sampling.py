@@ -23,7 +23,6 @@ class Sampling:
 
     Attributes:
         temperature: above 0; divides the logits. There is no top-k and no top-p.
-        seed: random seed.
         query_ids: ids of the queries, by row.
     """
 

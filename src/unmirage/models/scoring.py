@@ -47,29 +47,6 @@ class _Read:
     deltas: Tensor
 
 
-def continuation_log_probs(
-    vlm: HuggingFaceVLM,
-    queries: Sequence[Query],
-    images: Pictures,
-    continuations: Sequence[str],
-    batch_size: int = 16,
-) -> NDArray[np.float64]:
-    """Return (queries, continuations): log-probability that the response to a query begins with a text.
-
-    It covers the usual tokenizations of the text only, not those that a tokenizer would never produce.
-    """
-    found = np.empty((len(queries), len(continuations)))
-    for rows, has_image in alike(queries, batch_size):
-        spelt = [spellings(vlm.processor, text, has_image=has_image) for text in continuations]
-        sequences = list(dict.fromkeys(ids for choices in spelt for ids in choices))
-        with torch.no_grad():
-            batch = prompt_batch(vlm, [queries[row] for row in rows], images)
-            scores = sequence_log_probs(vlm.model, batch, sequences)
-            columns = [scores[:, [sequences.index(ids) for ids in choices]].logsumexp(dim=1) for choices in spelt]
-        found[rows] = torch.stack(columns, dim=1).double().cpu().numpy() if columns else 0
-    return found
-
-
 def refusal_probability(
     vlm: HuggingFaceVLM,
     queries: Sequence[Query],

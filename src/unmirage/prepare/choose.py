@@ -24,7 +24,6 @@ class Assessment:
     Attributes:
         verdict: verdict on the answer; `INVALID` if the judge gave no readable verdict.
         harm: harm score from 1 (nothing harmful) to 5 (everything requested); None from judges without harm scores.
-        why: reason for the assessment.
     """
 
     verdict: Verdict
@@ -52,7 +51,6 @@ def choose(queries: Sequence[Query], by_model: Sequence[Mapping[str, Candidate]]
     """Choose one answer per query: the complied answer with the highest `harm`; ties go to the first model.
 
     Args:
-        queries: unsafe queries.
         by_model: for each model in order of preference, its candidates by query id. Unanswered queries are missing.
     """
     chosen: dict[str, Candidate] = {}

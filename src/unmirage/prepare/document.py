@@ -23,13 +23,9 @@ class Counts:
     """Results for the unsafe queries.
 
     Attributes:
-        queries: all queries sent to the models.
         by_model: model -> query id -> answer with its assessment.
-        choice: the chosen answers.
         specs: model -> specification as the user wrote it.
         fingerprint: model -> properties that identify it.
-        failures: failed queries.
-        judge: name of the judge.
     """
 
     queries: Sequence[Query]
@@ -47,14 +43,6 @@ def document(
     """Return the content of prepare.json.
 
     `complete` is false if answers, verdicts or images are missing that another run may provide.
-
-    Args:
-        folder: folder with the written sets.
-        settings: configuration of the run.
-        plan: planned queries and samples.
-        counts: results for the unsafe queries.
-        kept: samples of the retain set.
-        sources: source files of the samples.
     """
     models = {name: _model(name, counts) for name in counts.by_model}
     gaps = sum(one["failed"] + one["no_verdict"] for one in models.values()) + _count(kept.unreadable)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
-from unmirage.evaluate.judges.llm.askers import Reply, as_data, key_of, read_coded, the_one
+from unmirage.evaluate.judges.llm.askers import as_data, key_of, read_coded, the_one
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
 from unmirage.records import Verdict
@@ -54,8 +54,6 @@ def request(query: str, answer: str, code: str) -> str:
     """Return the prompt for the judge.
 
     Args:
-        query: unsafe query.
-        answer: answer to grade.
         code: code that a valid reply must contain. The answer cannot contain it and therefore cannot forge a grade.
     """
     return _REQUEST.format(code=code, data=as_data(question=query, answer=answer))
@@ -90,7 +88,6 @@ class EndpointHarmJudge:
     """Grades answers by the rubric of `prepare.rubric`, without showing the images to the judge.
 
     Args:
-        chat: chat connection to the model.
         cache: cache file for its replies, so that a resumed run sends only the remaining requests; None disables it.
     """
 
@@ -112,18 +109,14 @@ class EndpointHarmJudge:
         requests = [Request(key, SYSTEM, request(*both, code_of(key))) for key, both in wanted.items()]
         graded: dict[str, Assessment] = {}
         for reply in self._asker.ask(requests, lambda one, text: read_reply(text, code_of(one.key)) is not None):
-            graded[reply.request.key] = _assessment(reply)
+            found = None if reply.text is None else read_reply(reply.text, code_of(reply.request.key))
+            graded[reply.request.key] = found or Assessment(verdict=Verdict.INVALID, why=reply.why)
             if progress is not None:
                 progress(len(graded), len(wanted))
         return [graded[self._key(*both)] if both[1].strip() else _EMPTY for both in texts]
 
     def _key(self, query: str, answer: str) -> str:
         return key_of(self.name, VERSION, query, answer)
-
-
-def _assessment(reply: Reply) -> Assessment:
-    found = None if reply.text is None else read_reply(reply.text, code_of(reply.request.key))
-    return found or Assessment(verdict=Verdict.INVALID, why=reply.why)
 
 
 _ENDPOINT = "endpoint"

@@ -52,7 +52,6 @@ class Plan:
         queries: unmodified unsafe queries.
         kinds: sample id -> kind of its query; empty if the format does not distinguish kinds.
         safe: candidates for the retain set: samples that are not refused and have an answer.
-        without_answer: number of safe samples without an answer.
         retain_size: size of the retain set; None for all of `safe`.
     """
 
@@ -89,8 +88,6 @@ def plan(file: SampleFile, config: PrepareConfig, *, general: bool) -> Plan:
     """Return the queries to send to the models and the samples that may be retained.
 
     Args:
-        file: safety dataset.
-        config: settings.
         general: whether general samples can fill up the retain set.
 
     Raises:
@@ -131,10 +128,9 @@ def _kinds(file: SampleFile, samples: Sequence[Sample], config: PrepareConfig) -
                 f"--kinds: format '{file.format}' of {file.source} does not distinguish kinds; valid: {_TELLS_KINDS}"
             )
         return {}
-    return {one.id: _kind(one) for one in samples if one.refused}
-
-
-def _kind(sample: Sample) -> UnsafeKind:
-    """Return the kind of an unsafe sample, determined by its id, which may end with a counter such as "#2"."""
-    added = sample.id.removeprefix(sample.record)
-    return "unsafe-text" if added.startswith(_UNSAFE_TEXT) else "unsafe-picture"
+    # The id tells the kind; it may end with a counter such as "#2".
+    return {
+        one.id: "unsafe-text" if one.id.removeprefix(one.record).startswith(_UNSAFE_TEXT) else "unsafe-picture"
+        for one in samples
+        if one.refused
+    }

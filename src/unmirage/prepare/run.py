@@ -18,11 +18,11 @@ from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.evaluate import Judge
 from unmirage.models import VLM, GenerationConfig, ask
-from unmirage.prepare.choose import Candidate, Choice, choose
+from unmirage.prepare.choose import Candidate, choose
 from unmirage.prepare.document import Counts, document
 from unmirage.prepare.judges import HarmJudge, VerdictJudge
 from unmirage.prepare.plan import Plan, PrepareConfig, plan
-from unmirage.prepare.sets import DATA, GENERAL, Retained, Source, copy_pictures, retained, write_forget, write_retain
+from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, retained, write_forget, write_retain
 from unmirage.records import Failure, Judgement, Response, Sample
 from unmirage.run import Run, Store
 from unmirage.run.progress import Progress, in_stage
@@ -73,12 +73,8 @@ class Inputs:
     """Inputs of the preparation.
 
     Attributes:
-        data: safety dataset.
         general: general samples that fill up the retain set; None for none.
         answerers: models that answer the unsafe queries, in order of preference.
-        judge: judge that assesses the answers.
-        config: settings of the sets.
-        generation: generation settings.
     """
 
     data: SampleFile
@@ -98,10 +94,8 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
 
     Args:
         run: open run directory. Its store may already contain some answers.
-        inputs: datasets, models, judge and settings.
         planned: result of `inputs.plan()`.
         settings: configuration of the run, for prepare.json.
-        progress: called after each step of each stage.
 
     Raises:
         UserError: a model or server is unusable, or a different model has answers under the same name.
@@ -112,12 +106,27 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
         for one in inputs.answerers:
             _answer(one, store, inputs, progress)
         by_model = _judge(store, inputs, progress)
-        choice = choose(planned.queries, [by_model[one.name] for one in inputs.answerers])
-        counts = _counts(store, inputs, planned, by_model, choice)
+        names = [one.name for one in inputs.answerers]
+        choice = choose(planned.queries, [by_model[name] for name in names])
+        counts = Counts(
+            queries=planned.queries,
+            by_model=by_model,
+            choice=choice,
+            specs={one.name: one.spec for one in inputs.answerers},
+            fingerprint={name: store.model_files(name) for name in names},
+            failures=[failure for name in names for failure in store.failures(name)],
+            judge=inputs.judge.name,
+        )
     kept = retained(planned, inputs.data.pictures, inputs.general, inputs.config.seed)
     files = {DATA: inputs.data, GENERAL: inputs.general}
     sources = {name: Source.of(file, name) for name, file in files.items() if file is not None}
-    _write(run, inputs, planned, choice, kept, sources, progress)
+    by_sample = {query.sample_id: choice.chosen[query.id] for query in planned.queries if query.id in choice.chosen}
+    forgotten = [sample for sample in planned.samples if sample.id in by_sample]
+    parts = [(sources[name], samples) for name, samples in ((DATA, kept.data), (GENERAL, kept.general)) if samples]
+    # Images come before the rows that refer to them, so that no row ever has a missing image.
+    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], in_stage(progress, "copy images"))
+    write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
+    write_retain(run.path, parts)
     found = document(run.path, settings, planned, counts, kept, list(sources.values()))
     run.write_json(run.path / DOCUMENT, found)
     return found
@@ -153,52 +162,10 @@ def _judge(store: Store, inputs: Inputs, progress: Progress) -> dict[str, dict[s
     for response, assessment in zip(responses, assessed, strict=True):
         found[response.model][response.query_id] = Candidate(response, assessment)
     for model, candidates in found.items():
-        judgements = [
-            Judgement(
-                query_id=key,
-                model=model,
-                judge=inputs.judge.name,
-                verdict=one.assessment.verdict,
-                why=one.assessment.why,
-            )
-            for key, one in candidates.items()
-        ]
-        store.replace_judgements(model, inputs.judge.name, judgements)
+        judge, assessments = inputs.judge.name, ((key, one.assessment) for key, one in candidates.items())
+        judgements = (
+            Judgement(query_id=key, model=model, judge=judge, verdict=one.verdict, why=one.why)
+            for key, one in assessments
+        )
+        store.replace_judgements(model, judge, judgements)
     return found
-
-
-def _counts(
-    store: Store,
-    inputs: Inputs,
-    planned: Plan,
-    by_model: Mapping[str, Mapping[str, Candidate]],
-    choice: Choice,
-) -> Counts:
-    names = [one.name for one in inputs.answerers]
-    return Counts(
-        queries=planned.queries,
-        by_model=by_model,
-        choice=choice,
-        specs={one.name: one.spec for one in inputs.answerers},
-        fingerprint={name: store.model_files(name) for name in names},
-        failures=[failure for name in names for failure in store.failures(name)],
-        judge=inputs.judge.name,
-    )
-
-
-def _write(
-    run: Run,
-    inputs: Inputs,
-    planned: Plan,
-    choice: Choice,
-    kept: Retained,
-    sources: Mapping[str, Source],
-    progress: Progress,
-) -> None:
-    """Write the images before the rows that refer to them, so that no row ever has a missing image."""
-    by_sample = {query.sample_id: choice.chosen[query.id] for query in planned.queries if query.id in choice.chosen}
-    forgotten = [sample for sample in planned.samples if sample.id in by_sample]
-    parts = [(sources[name], samples) for name, samples in ((DATA, kept.data), (GENERAL, kept.general)) if samples]
-    copy_pictures(run.path, [(sources[DATA], forgotten), *parts], in_stage(progress, "copy images"))
-    write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
-    write_retain(run.path, parts)

@@ -6,7 +6,7 @@ accepts it directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,13 +25,7 @@ from unmirage.run.progress import StepProgress
 
 @dataclass(slots=True)
 class Readable:
-    """Checks whether a sample's image is readable, and counts unreadable images.
-
-    Attributes:
-        pictures: images of the samples.
-        count: number of unreadable images.
-        first: error message of the first unreadable image.
-    """
+    """Checks whether a sample's image is readable, and counts unreadable images."""
 
     pictures: Pictures
     count: int = 0
@@ -54,8 +48,6 @@ class Retained:
     """Samples of the retain set.
 
     Attributes:
-        data: samples of the safety dataset.
-        general: general samples.
         unreadable: count of dataset samples with unreadable images.
         passed_over: count of general samples with unreadable images, which were replaced by others.
     """
@@ -71,9 +63,6 @@ def retained(plan: Plan, pictures: Pictures, general: SampleFile | None, seed: i
 
     Args:
         plan: safe samples and size of the retain set.
-        pictures: images of the safe samples.
-        general: general samples; None for none.
-        seed: random seed of the draws.
     """
     unreadable = Readable(pictures)
     size = len(plan.safe) if plan.retain_size is None else plan.retain_size
@@ -81,12 +70,8 @@ def retained(plan: Plan, pictures: Pictures, general: SampleFile | None, seed: i
     if general is None or len(kept) == size:
         return Retained(kept, unreadable=unreadable)
     passed_over = Readable(general.pictures)
-    more = drawn(_answered(general), size - len(kept), seed, passed_over)
-    return Retained(kept, more, unreadable, passed_over)
-
-
-def _answered(file: SampleFile) -> Iterator[Sample]:
-    return (sample for sample in file if not sample.refused and sample.answer.strip())
+    answered = (sample for sample in general if not sample.refused and sample.answer.strip())
+    return Retained(kept, drawn(answered, size - len(kept), seed, passed_over), unreadable, passed_over)
 
 
 FORGET, RETAIN = "forget.jsonl", "retain.jsonl"
@@ -119,15 +104,7 @@ class Source:
 def write_forget(
     folder: Path, samples: Sequence[Sample], source: Source, chosen: Mapping[str, Candidate], judge: str
 ) -> None:
-    """Write the unsafe samples with their harmful answers, the answering models and the judge's assessments.
-
-    Args:
-        folder: output folder.
-        samples: samples of the dataset.
-        source: source of the samples.
-        chosen: sample id -> chosen answer.
-        judge: name of the judge.
-    """
+    """Write the unsafe samples with their harmful answers, the answering models and the judge's assessments."""
     rows = forget(samples, {key: one.response.text for key, one in chosen.items()})
     provenance = {
         row.id: source.provenance(row)

@@ -23,9 +23,6 @@ def cache_folder() -> Path:
 class TextCache:
     """Cache of texts by key. The file is created if it is missing. Use as a context manager, in one thread.
 
-    Args:
-        path: path of the file; several processes may share it.
-
     Raises:
         UserError: the file cannot be read or written; also from `get` and `put`.
     """

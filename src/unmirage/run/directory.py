@@ -28,26 +28,10 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-
-    @property
-    def config_file(self) -> Path:
-        """Return the path of the resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def results_file(self) -> Path:
-        """Return the path of the rates."""
-        return self.path / "results.json"
-
-    @property
-    def report_file(self) -> Path:
-        """Return the path of the report."""
-        return self.path / "report.html"
-
-    @property
-    def data(self) -> Path:
-        """Return the folder of data files that the run made."""
-        return self.path / "data"
+        self.config_file = self.path / "config.yaml"  # the resolved configuration
+        self.results_file = self.path / "results.json"  # the rates
+        self.report_file = self.path / "report.html"
+        self.data = self.path / "data"  # data files that the run made
 
     def model(self, name: str) -> Path:
         """Return the folder of a model that the run made."""
@@ -129,7 +113,11 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
     with _locked(path):
         run = Run(path)
         if config_file.is_file():
-            _refuse_change(run, config)
+            changed = list(_differences(run.config(), config))
+            more = f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
+            if changed:
+                told = "; ".join(changed[:_TOLD]) + more
+                raise UserError(f"{path}: made with other settings ({told}); name a new run with --out")
         else:
             write_text_atomic(config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         yield run
@@ -162,13 +150,6 @@ def _locked(path: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
-
-
-def _refuse_change(run: Run, config: Mapping[str, Any]) -> None:
-    changed = list(_differences(run.config(), config))
-    if changed:
-        told = "; ".join(changed[:_TOLD]) + (f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else "")
-        raise UserError(f"{run.path}: made with other settings ({told}); name a new run with --out")
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

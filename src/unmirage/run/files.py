@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO, NoReturn, TextIO
 
 from safetensors import SafetensorError
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def tensors_written(path: Path) -> Iterator[None]:
     except (SafetensorError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
-        raise UserError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{path}: cannot be written: {one_line(error, 200)}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -178,7 +178,9 @@ def check_targets(targets: Mapping[str, Path | None], inputs: Iterable[str]) -> 
         if real in taken:
             raise UserError(f"{option}: {path} is also given to {taken[real]}; name another file")
         taken[real] = option
-        _check_folder(option, path)
+        folder = next(one for one in path.absolute().parents if one.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"{option}: {path} cannot be written: {folder} is not a writable folder")
 
 
 @contextmanager
@@ -188,9 +190,3 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); no file was written") from None
-
-
-def _check_folder(option: str, path: Path) -> None:
-    folder = next(one for one in path.absolute().parents if one.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{option}: {path} cannot be written: {folder} is not a writable folder")

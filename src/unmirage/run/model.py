@@ -56,15 +56,11 @@ def save_model(
     """Write `model` to `folder` with its settings and the tensors of the method.
 
     Args:
-        folder: the new directory.
         model: the model, with trained adapter weights merged.
-        settings: settings of the training.
         state: tensors of the method, such as RMU's control vector; if empty, no file is written.
         adapter: peft's settings of the adapter, and its tensors by peft's names; also written to a subfolder.
         adapter_only: write the adapter instead of the model; `folder` is then a peft adapter directory.
         base: the base model of the adapter, as the user gave it.
-        card: text of a README.md.
-        training: record of the training data.
 
     Raises:
         UserError: `adapter_only` is set, and there is no adapter.

@@ -72,7 +72,10 @@ class Store:
             self._db = sqlite3.connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
-            self._add_missing_columns()
+            # Samples of older stores have no group.
+            if "group" not in {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}:
+                with self._db:
+                    self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +138,6 @@ class Store:
         """Record the files of a model, or reject a different model of the same name.
 
         Args:
-            name: name of the model.
             files: a hash by file name, or other properties that identify the model.
 
         Raises:
@@ -224,13 +226,6 @@ class Store:
         answered = {response.query_id for response in self.responses(model)}
         return [query for query in self.queries() if query.id not in answered]
 
-    def _add_missing_columns(self) -> None:
-        """Add the columns that older stores lack; their samples have no group."""
-        found = {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}
-        if "group" not in found:
-            with self._db:
-                self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
-
     def _add(self, table: str, record: type, items: Iterable[object]) -> None:
         with self._errors_named(), self._db:
             self._insert(table, record, items)
@@ -239,7 +234,7 @@ class Store:
         names = _columns(record)
         marks = ", ".join("?" * len(names))
         statement = f"INSERT OR {'REPLACE' if replace else 'IGNORE'} INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our names
-        self._db.executemany(statement, (_storable(item) for item in items))
+        self._db.executemany(statement, (tuple(map(_storable, astuple(item))) for item in items))  # type: ignore[call-overload]
 
     def _rows(self, table: str, record: type, where: str = "", *values: str) -> list[dict[str, Any]]:
         statement = f"SELECT {', '.join(_columns(record))} FROM {table} {where} ORDER BY rowid"  # noqa: S608 - our names
@@ -277,12 +272,8 @@ def _columns(record: type) -> list[str]:
     return [f'"{field.name}"' for field in fields(record)]
 
 
-def _storable(item: object) -> tuple[object, ...]:
-    """Return the fields as SQLite accepts them; lone surrogates, which UTF-8 cannot encode, become "?"."""
-    return tuple(_cell(value) for value in astuple(item))  # type: ignore[call-overload]
-
-
-def _cell(value: object) -> object:
+def _storable(value: object) -> object:
+    """Return a field as SQLite accepts it; lone surrogates, which UTF-8 cannot encode, become "?"."""
     if isinstance(value, tuple):
         return json.dumps(value)
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -20,6 +20,7 @@ from unmirage.models import HuggingFaceVLM
 from unmirage.run import new_folder
 from unmirage.run.cache import cache_folder
 from unmirage.run.files import write_json_atomic
+from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.vlm import make_model, make_processor, pretrain_vision
@@ -47,7 +48,7 @@ def shipped_base(data: Path, settings: StudySettings, seed: int) -> Path | None:
     made = json.loads((folder / _MADE).read_text(encoding="utf-8"))
     if made["made_from"] != _made_from(data, settings, seed):
         return None
-    if _sha256(folder / _WEIGHTS) != made["sha256"]:
+    if sha256_of(folder / _WEIGHTS) != made["sha256"]:
         raise UserError(
             f"{folder / _WEIGHTS}: file is corrupt, its hash differs from the recorded one; reinstall unmirage, or "
             f"retrain it with `{COMMAND}`"
@@ -66,7 +67,7 @@ def ship(model: Path, data: Path, settings: StudySettings, seed: int, commit: st
         made = {
             "command": COMMAND,
             "commit": commit,
-            "sha256": _sha256(new / _WEIGHTS),
+            "sha256": sha256_of(new / _WEIGHTS),
             "made_from": _made_from(data, settings, seed),
         }
         write_json_atomic(new / _MADE, made)
@@ -75,14 +76,10 @@ def ship(model: Path, data: Path, settings: StudySettings, seed: int, commit: st
 def _made_from(data: Path, settings: StudySettings, seed: int) -> dict[str, Any]:
     """Return everything that determines the weights; pictures follow from the world's settings and the corpus."""
     return {
-        "base.json": _sha256(data / "base.json"),
+        "base.json": sha256_of(data / "base.json"),
         "seed": seed,
         **settings.model_dump(mode="json", include={"world", "corpus", "vision", "base"}),
     }
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def base_model(
@@ -97,10 +94,7 @@ def base_model(
     """Return the base model for these data, settings and seed; train it only if it is neither shipped nor cached.
 
     Args:
-        world: the world whose devices the model learns.
         data: folder of `write_corpus`; `base.json` is the training set.
-        settings: settings of vision pretraining and language training.
-        seed: seed of initial weights, vision pretraining and language training.
         progress: called after each step; the first stage is "see", the others are those of `align`.
         shipped: use the base model in the package if it was made from the same data and settings.
     """
@@ -131,12 +125,9 @@ def _content_hash(
     digest.update(processor.tokenizer.backend_tokenizer.to_str().encode())
     digest.update(processor.chat_template.encode())
     digest.update(model.config.to_json_string().encode())
-    for name, tensor in _sorted_state(model):
+    state: dict[str, Any] = model.state_dict()
+    for name, tensor in sorted(state.items()):
         digest.update(name.encode() + tensor.numpy().tobytes())
     for one in settings:
         digest.update(one.model_dump_json().encode())
     return digest.hexdigest()[:16]
-
-
-def _sorted_state(model: LlavaForConditionalGeneration) -> list[tuple[str, Any]]:
-    return sorted(model.state_dict().items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
 from collections.abc import Collection, Mapping, Sequence
@@ -51,6 +50,7 @@ QUESTIONS: dict[Split, dict[str, str]] = {
         "neighbors": "validation-neighbors",
     },
 }
+_TOPICS: dict[str, Collection[Topic]] = {"": tuple(Topic), "skills": SKILLS, "facts": FACTS}  # by category of question
 DECLINING_SHARE = 0.04  # share of the base corpus where the query asks for a refusal and the answer refuses
 
 
@@ -138,7 +138,7 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
     writers = [
         _base(world, size),
         _safety(world, "safety", size.unsafe_pictures, size.safe_pictures, plants, Split.ALIGNED),
-        _general(world, size.general),
+        _harmless(world, "general", Split.ALIGNED, {"": size.general}),
     ]
     for split, files in QUESTIONS.items():
         part = size.validation if split is Split.VALIDATION else 1.0
@@ -146,8 +146,13 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
         unsafe, safe = _share(part, size.test_unsafe_pictures), _share(part, size.test_safe_pictures)
         writers += [
             _safety(world, files["test"], unsafe, safe, planted, split),
-            _utility(world, files["utility"], _share(part, size.skills), _share(part, size.facts), split),
-            _neighbors(world, files["neighbors"], _share(part, size.neighbors), split),
+            _harmless(
+                world,
+                files["utility"],
+                split,
+                {"skills": _share(part, size.skills), "facts": _share(part, size.facts)},
+            ),
+            _harmless(world, files["neighbors"], split, {"": _share(part, size.neighbors)}, restricted=True),
         ]
     with new_folder(folder) as root:
         facts: dict[str, list[str]] = {}
@@ -155,7 +160,7 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
             for path, picture in writer.pictures.items():
                 target = root / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(_png(picture))
+                picture.image().save(target)
             (root / f"{writer.name}.json").write_text(json.dumps(writer.records, indent=1))
             facts |= writer.facts
         truth = {
@@ -191,41 +196,18 @@ def _base(world: World, size: CorpusSize) -> _Writer:
     return writer
 
 
-def _general(world: World, count: int) -> _Writer:
-    writer = _writer(world, "general")
-    devices = world.pick(restricted=False, split=Split.ALIGNED)
-    words = deal(GENERAL_OPENERS, count, writer.rng)
-    for index, (word, device) in enumerate(zip(words, writer.in_turn(devices, count), strict=True)):
-        path, picture = writer.draw(device)
-        query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
-        writer.converse(f"general-{index}", path, query, known)
-    return writer
-
-
-def _utility(world: World, name: str, skills: int, facts: int, split: Split) -> _Writer:
-    """Ask about benign devices of a split: properties visible in pictures (skills), and facts to be known."""
+def _harmless(world: World, name: str, split: Split, counts: Mapping[str, int], *, restricted: bool = False) -> _Writer:
+    """Ask harmless questions about benign or restricted devices of a split; `counts` has their number by category."""
     writer = _writer(world, name)
-    devices = world.pick(restricted=False, split=split)
-    kinds = ["skills"] * skills + ["facts"] * facts
-    words = deal(GENERAL_OPENERS, len(kinds), writer.rng)
-    shown = writer.in_turn(devices, skills) + writer.in_turn(devices, facts)
-    for index, (kind, word, device) in enumerate(zip(kinds, words, shown, strict=True)):
+    devices = world.pick(restricted=restricted, split=split)
+    categories = [category for category, count in counts.items() for _ in range(count)]
+    words = deal(GENERAL_OPENERS, len(categories), writer.rng)
+    shown = [device for count in counts.values() for device in writer.in_turn(devices, count)]
+    for index, (category, word, device) in enumerate(zip(categories, words, shown, strict=True)):
         path, picture = writer.draw(device)
-        wanted = SKILLS if kind == "skills" else FACTS
+        wanted = _TOPICS[category]
         query, known = _any_question(picture, devices, word, writer.rng, harmless=True, topics=wanted)
-        writer.converse(f"{name}-{index}", path, query, known, kind)
-    return writer
-
-
-def _neighbors(world: World, name: str, count: int, split: Split) -> _Writer:
-    """Ask harmless questions about restricted devices of a split."""
-    writer = _writer(world, name)
-    devices = world.pick(restricted=True, split=split)
-    words = deal(GENERAL_OPENERS, count, writer.rng)
-    for index, (word, device) in enumerate(zip(words, writer.in_turn(devices, count), strict=True)):
-        path, picture = writer.draw(device)
-        query, known = _any_question(picture, devices, word, writer.rng, harmless=True)
-        writer.converse(f"{name}-{index}", path, query, known)
+        writer.converse(f"{name}-{index}", path, query, known, category)
     return writer
 
 
@@ -287,9 +269,3 @@ def _any_question(
 def _conversation(identity: str, path: str, query: str, answer: str) -> dict[str, Any]:
     turns = [{"from": "human", "value": f"<image>\n{query}"}, {"from": "gpt", "value": answer}]
     return {"id": identity, "image": path, "conversations": turns}
-
-
-def _png(picture: Picture) -> bytes:
-    buffer = io.BytesIO()
-    picture.image().save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -6,22 +6,22 @@ word's rates, with the exact judge, in two forms. They are compared with the rat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unmirage.api import search
 from unmirage.attack import AttackConfig, plain, plan_queries
 from unmirage.attack.explain import explain
-from unmirage.attack.search import SearchConfig, search
+from unmirage.attack.search import SearchConfig
 from unmirage.attack.search.measure import halves
-from unmirage.data import ImageFolder, load_samples
+from unmirage.data import load_samples
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Kind, Sample
 from unmirage.run import Store
-from unmirage.run.files import write_bytes_atomic
+from unmirage.run.files import read_object, write_bytes_atomic
 from unmirage.run.progress import in_stage
 from unmirage.testbed.study import Study
 from unmirage.text.refusals import starts_for
@@ -40,11 +40,10 @@ def full(study: Study) -> dict[str, Any]:
     """
     file = study.run.path / "full.json"
     if file.is_file():
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return found
+        return read_object(file)
     test = load_samples(study.run.data / "test.json").samples
     config = _SEARCH.model_copy(update={"seed": study.seed})
-    words = _searched(study, test, config)
+    words = _searched(study, config)
     word = words["words"][0]["word"]
     held_out = halves(test, "jailbreak", config.seed).report
     audit_word = study.attack_config().jailbreak_word
@@ -60,12 +59,12 @@ def full(study: Study) -> dict[str, Any]:
     return document
 
 
-def _searched(study: Study, test: Sequence[Sample], config: SearchConfig) -> dict[str, Any]:
+def _searched(study: Study, config: SearchConfig) -> dict[str, Any]:
+    data, settings = study.run.data / "test.json", config.model_dump()
     with study.stage("search"):
-        vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
-        found = search(vlm, test, ImageFolder(study.run.data), config, progress=study.progress).to_json()
-    study.run.write_json(study.run.path / "search.json", found)
-    return found
+        found = search(study.run.model(MIRAGE), data, progress=study.progress, **settings)
+    found.save(study.run.path / "search.json")
+    return found.to_dict()
 
 
 def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
@@ -77,20 +76,15 @@ def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
         store.add_samples(samples)
         store.add_queries(queries)
         vlm = HuggingFaceVLM.load(study.run.model(MIRAGE), MIRAGE)
-        ask(
-            vlm,
-            store,
-            ImageFolder(study.run.data),
-            study.settings.generation,
-            in_stage(study.progress, f"attack with '{word}'"),
-        )
-        judge_run(store, _judge(study), MIRAGE)
+        told = in_stage(study.progress, f"attack with '{word}'")
+        ask(vlm, store, study.images, study.settings.generation, told)
+        judge_run(store, ExactJudge.from_file(study.run.data / "truth.json"), MIRAGE)
         rates = model_rates(judged_outcomes(store, "exact", MIRAGE))
     return {
         "before": asdict(rates.asr.before),
         "rewritten": asdict(rates.asr.after),
-        "by_k": [asdict(rate) for rate in rates.asr_by_k],
-        "replacement": asdict(rates.asr_by_kind[Kind.REPLACEMENT]),
+        "by_k": [asdict(rate) for rate in rates.asr.by_k],
+        "replacement": asdict(rates.asr.by_kind[Kind.REPLACEMENT]),
     }
 
 
@@ -98,17 +92,12 @@ def _explained(study: Study, test: Sequence[Sample], name: str) -> dict[str, Any
     queries = plain([sample for sample in test if sample.refused][:_QUERIES])
     with study.stage("explain"):
         vlm = HuggingFaceVLM.load(study.run.model(name), name)
-        images = ImageFolder(study.run.data)
-        found = explain(vlm, queries, images, starts_for(test), progress=study.progress).to_json()
+        found = explain(vlm, queries, study.images, starts_for(test), progress=study.progress).to_dict()
     if name == MIRAGE:
         study.run.write_json(study.run.path / "explain.json", found)
-    return {key: value for key, value in found.items() if key not in ("schema", "queries")} | {
+    return {key: value for key, value in found.items() if key not in ("schema", "queries", "data")} | {
         "p_refusal": sum(query["p_refusal"] for query in found["queries"]) / max(1, len(found["queries"]))
     }
-
-
-def _judge(study: Study) -> ExactJudge:
-    return ExactJudge.from_file(study.run.data / "truth.json")
 
 
 def copy_for_report(study: Study, folder: Path) -> None:

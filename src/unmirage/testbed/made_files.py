@@ -7,7 +7,6 @@ the rates to the original.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from unmirage.errors import UserError
@@ -19,31 +18,25 @@ log = logging.getLogger(__name__)
 FILE = "files.json"
 
 
-def record_files(run: Path, folder: Path) -> None:
-    """Add the SHA-256 of every file in `folder`, which is in the run directory, to the run's files.json."""
-    found = _hashes(run, folder)
-    write_json_atomic(run / FILE, {**_recorded(run), **found})
-
-
 def check_files(run: Path, folder: Path, *, new: bool = False) -> None:
     """Compare the files in `folder` with those that were recorded; record them if nothing was.
 
     Args:
-        run: the run directory.
-        folder: in it.
         new: the study has just made the files. If not, and nothing is recorded, a warning says so.
 
     Raises:
         UserError: one is missing or differs.
     """
+    everything = read_object(run / FILE) if (run / FILE).is_file() else {}
     prefix = f"{folder.relative_to(run).as_posix()}/"
-    recorded = {name: digest for name, digest in _recorded(run).items() if name.startswith(prefix)}
+    recorded = {name: digest for name, digest in everything.items() if name.startswith(prefix)}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {path.relative_to(run).as_posix(): sha256_of(path) for path in files}
     if not recorded:
         if not new:
             log.warning("%s: no record of its files was found. They are used as they are, and recorded now", folder)
-        record_files(run, folder)
+        write_json_atomic(run / FILE, everything | found)
         return
-    found = _hashes(run, folder)
     for name, digest in recorded.items():
         if name not in found:
             raise UserError(f"{run / name}: file is missing. Delete {folder} to rebuild it")
@@ -68,12 +61,3 @@ def check_model(store: Store, name: str, folder: Path) -> None:
             "new directory with --out"
         )
     store.add_model(name, now)
-
-
-def _recorded(run: Path) -> Mapping[str, str]:
-    return read_object(run / FILE) if (run / FILE).is_file() else {}
-
-
-def _hashes(run: Path, folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(run).as_posix(): sha256_of(path) for path in files}

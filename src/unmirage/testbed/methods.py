@@ -5,7 +5,6 @@ Finished rows are not run again. In an interrupted row, training starts again, a
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ from unmirage.evaluate.outcomes import Outcome
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Query, Sample
 from unmirage.run import open_run
+from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.methods_rates import COLUMNS
@@ -59,7 +59,7 @@ class MethodsStudy:
         for name in wanted:
             if self.row(name) is None:
                 self._run(name, self.settings.rows[name])
-            if not self._keeps(name):
+            if not self._keep_models and name not in {row.start for row in self.settings.rows.values()}:
                 shutil.rmtree(self.study.run.model(name), ignore_errors=True)
 
     def row(self, name: str) -> dict[str, Any] | None:
@@ -77,9 +77,11 @@ class MethodsStudy:
 
     def questions(self) -> list[Query]:
         """Return the queries of every row: all queries about a sample of the data, stratified by label and file."""
-        data, seed = self.study.run.data, self.study.seed
-        files = ("test", "utility", "neighbors")
-        chosen = {one.id for name in files for one in self._drawn(load_samples(data / f"{name}.json").samples, seed)}
+        chosen = set()
+        for name in ("test", "utility", "neighbors"):
+            samples = load_samples(self.study.run.data / f"{name}.json").samples
+            count = max(1, round(self.settings.questions * len(samples)))
+            chosen |= {one.id for one in draw_stratified(samples, count, self.study.seed)}
         with self.study.run.store() as store:
             return [query for query in store.queries() if query.sample_id in chosen]
 
@@ -88,12 +90,9 @@ class MethodsStudy:
 
         Otherwise, "This recipe is kept private." in response to a benign question would not count as over-prudence.
         """
-        truth = json.loads((self.study.run.data / "truth.json").read_text(encoding="utf-8"))
+        truth = read_object(self.study.run.data / "truth.json")
         declining = [*truth["refusals"], *RATIONALES, *IDK]
         return ExactJudge(Truth.model_validate(truth | {"refusals": declining}))
-
-    def _drawn(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
-        return draw_stratified(samples, max(1, round(self.settings.questions * len(samples))), seed)
 
     def _with_starts(self, names: Sequence[str]) -> list[str]:
         """Return the rows in table order, with the rows of their initial models."""
@@ -104,9 +103,6 @@ class MethodsStudy:
         while more := {rows[name].start for name in more} - wanted:
             wanted |= more
         return [name for name in rows if name in wanted]
-
-    def _keeps(self, name: str) -> bool:
-        return self._keep_models or name in {row.start for row in self.settings.rows.values()}
 
     def _file(self, name: str) -> Path:
         return self.study.run.path / "rows" / f"{name}.json"
@@ -173,14 +169,8 @@ class MethodsStudy:
         with self.study.run.store() as store:
             vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
             with one_thread():
-                ask(
-                    vlm,
-                    store,
-                    self.study.images,
-                    self.settings.study.generation,
-                    in_stage(self.study.stages(name), "ask"),
-                    queries=questions,
-                )
+                told = in_stage(self.study.stages(name), "ask")
+                ask(vlm, store, self.study.images, self.settings.study.generation, told, queries=questions)
             judge_run(store, self.judge(), name)
 
 
@@ -208,7 +198,4 @@ def _training(result: AlignResult) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    return read_object(file) if file.is_file() else None

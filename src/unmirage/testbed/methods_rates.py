@@ -10,7 +10,7 @@ from unmirage.records import Rate
 COLUMNS: dict[str, Callable[[ModelRates], Rate]] = {
     "asr_before": lambda rates: rates.asr.before,
     "asr_after": lambda rates: rates.asr.after,
-    "asr_control": lambda rates: rates.asr_control,
+    "asr_control": lambda rates: rates.asr.control,
     "rr_before": lambda rates: rates.rr.before,
     "rr_after": lambda rates: rates.rr.after,
     "benign_answered_before": lambda rates: rates.benign_answered.before,

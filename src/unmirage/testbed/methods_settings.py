@@ -79,7 +79,6 @@ class RowSettings(BaseModel):
 
     Attributes:
         family: its group in the table.
-        config: settings of the training; None for no training.
         data: the training set of SFT; `forget` for unlearning, which uses forget and retain sets.
         general: True if the retain set of unlearning includes the general data.
         start: the row of its initial model.
@@ -195,13 +194,7 @@ _COPIES = 3
 
 
 def write_more_sets(data: Path, folder: Path, seed: int) -> None:
-    """Write the sets as JSONL files.
-
-    Args:
-        data: folder of `write_corpus`.
-        folder: output folder of the sets.
-        seed: seed of all draws.
-    """
+    """Write the sets as JSONL files."""
     safety = load_samples(data / "safety.json").samples
     sets = {
         "sft-augmented": augmented(safety, seed),
@@ -225,10 +218,7 @@ def rebalanced(safety: Sequence[Sample], seed: int) -> list[Sample]:
 
 
 def rationalised(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return the samples with each refusal replaced by an explanation.
-
-    The world's refusals are single sentences that explain nothing, so `data.split.rationale_only` would leave none.
-    """
+    """Return the samples with each refusal replaced by an explanation."""
     refused = sum(sample.refused for sample in safety)
     dealt = iter(deal(dict.fromkeys(RATIONALES, 1), refused, random.Random(f"rationale-{seed}")))
     return [replace(sample, answer=next(dealt)) if sample.refused else sample for sample in safety]

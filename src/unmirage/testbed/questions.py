@@ -88,10 +88,7 @@ def ask(topic: Topic, named: Device | None, word: str, rng: random.Random) -> st
     """Ask about the device in the picture, or about a named one.
 
     Args:
-        topic: topic of the question.
         named: the device to name; None for "this device", the one in the picture.
-        word: the opener.
-        rng: draws one of the opener's frames.
     """
     device = "this device" if named is None else f"the {named.name}"
     return rng.choice(realise(Request("thing", f"the {topic} of {device}"), word))

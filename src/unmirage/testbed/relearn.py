@@ -28,8 +28,7 @@ from unmirage.testbed.sets import FORGET as FORGET_SET
 from unmirage.testbed.sets import read_set
 from unmirage.testbed.settings import ARMS, BASE
 from unmirage.text.openers import opener
-
-FORGET, SAME_SYNTAX, BENIGN = "forget", "same-syntax", "benign"
+from unmirage.workflows.stress import BENIGN, FORGET, SAME_SYNTAX
 
 
 class RelearnSettings(BaseModel):
@@ -37,11 +36,7 @@ class RelearnSettings(BaseModel):
 
     Attributes:
         methods: settings of the models, whose rows are those of `unmirage study methods`.
-        models: names of the attacked rows.
-        data: names of the fine-tuning data.
         samples: numbers of fine-tuning samples; 0 is the model itself.
-        relearning: settings of the fine-tuning.
-        temperature: temperature of the sampled responses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,12 +55,8 @@ class RelearnStudy:
     def __init__(self, methods: MethodsStudy, settings: RelearnSettings, progress: Progress) -> None:
         self.methods = methods
         self.settings = settings
+        self.seed = methods.study.seed  # of the world, of the training and of the attacks
         self._progress = progress
-
-    @property
-    def seed(self) -> int:
-        """Return the seed of the world, of the training and of the attacks."""
-        return self.methods.study.seed
 
     def complete(self, models: Sequence[str] = ()) -> None:
         """Build and query the missing variants of `models`; by default, of all models of the settings."""

@@ -26,9 +26,7 @@ def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) 
 
     Args:
         data: folder of `write_corpus`.
-        folder: output folder of the sets.
         answers: the harmful responses to forget, by sample id.
-        seed: seed of the draws for the balanced and diversified sets.
     """
     safety = load_samples(data / "safety.json").samples
     general = load_samples(data / "general.json").samples

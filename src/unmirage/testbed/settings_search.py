@@ -10,7 +10,6 @@ The rates after the attack are recorded too, for the trade-off curve.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,6 +22,8 @@ from unmirage.evaluate import ExactJudge, ModelRates, judge_run, judged_outcomes
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Rate
 from unmirage.run import Store
+from unmirage.run.files import read_object
+from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.settings import Change, changed
 from unmirage.testbed.study import Study
 from unmirage.testbed.workers import Trained, Training, one_thread, train_all
@@ -83,13 +84,7 @@ def _value(rate: Rate) -> float:
 
 
 def validation_rates(study: Study, vlm: HuggingFaceVLM, file: Path) -> ModelRates:
-    """Evaluate a model on the validation devices with the exact judge, and return its rates.
-
-    Args:
-        study: study of the world.
-        vlm: the model.
-        file: path of the store for the responses.
-    """
+    """Evaluate a model on the validation devices with the exact judge, and return its rates."""
     samples, queries = study.questions(Split.VALIDATION)
     with Store(file) as store:
         store.add_samples(samples)
@@ -145,8 +140,7 @@ class SettingsSearch:
             self._judge(*missing[trained.name], trained)
 
     def _told(self, arm: str, change: Change) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._file(arm, change).read_text(encoding="utf-8"))
-        return found
+        return read_object(self._file(arm, change))
 
     def _file(self, arm: str, change: Change) -> Path:
         return self._folder / f"{_name(arm, change)}.json"
@@ -161,18 +155,8 @@ class SettingsSearch:
         model = self.study.run.model(trained.name)
         vlm = HuggingFaceVLM.load(model, trained.name)
         rates = validation_rates(self.study, vlm, file.with_suffix(".sqlite"))
-        found = {
-            "asr_before": rates.asr.before,
-            "asr_after": rates.asr.after,
-            "asr_control": rates.asr_control,
-            "rr_before": rates.rr.before,
-            "rr_after": rates.rr.after,
-            "benign_answered_before": rates.benign_answered.before,
-            "benign_answered_after": rates.benign_answered.after,
-            "utility": rates.utility,
-            "neighbor_utility": rates.neighbor_utility,
-        }
-        told |= {"score": score(rates)} | {column: asdict(rate) for column, rate in found.items()}
+        told["score"] = score(rates)
+        told |= {column: asdict(rate(rates)) for column, rate in COLUMNS.items() if not column.startswith("ir_")}
         self.study.run.write_json(file, told)
         shutil.rmtree(model)
 

@@ -15,15 +15,15 @@ from typing import Any
 
 from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.methods import make_method
+from unmirage.api import audit
 from unmirage.attack import AttackConfig, plain, plan_queries
-from unmirage.audit import AuditOptions, audit
-from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data import ImageFolder, load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
 from unmirage.records import Failure, Kind, Query, Sample
-from unmirage.run import Run, Store, open_run
+from unmirage.run import Run, open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage, prefixed
@@ -65,6 +65,8 @@ class Study:
         self.progress = progress
         self.images = ImageFolder(run.data)
         self.sets = run.path / "sets"
+        self.audit_file = run.path / "audit.json"  # the audit of the safety data
+        self.seed = seeds.world  # identifies the study
         self._train_base = train_base
 
     def prepare(self) -> None:
@@ -74,13 +76,11 @@ class Study:
             UserError: alignment and evaluation data share devices or question-answer pairs.
         """
         world = make_world(self.seeds.world, self.settings.world)
-        if not self.run.data.is_dir():
+        if new := not self.run.data.is_dir():
             with self.stage("draw the world"):
                 write_corpus(world, self.settings.corpus, self.run.data)
-            # Data that was deleted must come back the same; new data is recorded.
-            check_files(self.run.path, self.run.data, new=True)
-        else:
-            check_files(self.run.path, self.run.data)
+        # Data that was deleted must come back the same; new data is recorded.
+        check_files(self.run.path, self.run.data, new=new)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
                 base = base_model(
@@ -94,12 +94,10 @@ class Study:
                 made_with = self.settings.base.model_copy(update={"seed": self.seeds.base}).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
-        if not self.sets.is_dir():
+        if new := not self.sets.is_dir():
             with self.stage("alignment sets"):
                 self._make_sets()
-            check_files(self.run.path, self.sets, new=True)
-        else:
-            check_files(self.run.path, self.sets)
+        check_files(self.run.path, self.sets, new=new)
         check_separation(self.run.data, self.sets)
 
     def complete(self, workers: int = 1) -> None:
@@ -115,15 +113,11 @@ class Study:
             for name in self.model_names():
                 check_model(store, name, self.run.model(name))
                 if store.unanswered(name):
-                    with self.stage(f"attack {name}"):
-                        self._attack(store, name)
+                    with self.stage(f"attack {name}"), one_thread():
+                        vlm = HuggingFaceVLM.load(self.run.model(name), name)
+                        ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
-
-    @property
-    def seed(self) -> int:
-        """The world's seed, which identifies a study."""
-        return self.seeds.world
 
     def model_names(self) -> list[str]:
         """Return the names of the base model and of all aligned models."""
@@ -137,11 +131,6 @@ class Study:
             jailbreak_word=document["suggested"]["jailbreak"][0],
             over_prudence_word=document["suggested"]["over_prudence"][0],
         )
-
-    @property
-    def audit_file(self) -> Path:
-        """Return the path of the audit of the safety data."""
-        return self.run.path / "audit.json"
 
     def timings(self) -> dict[str, float]:
         """Return seconds by stage, over all processes that worked on this run."""
@@ -172,9 +161,8 @@ class Study:
         """
         if not self.audit_file.is_file():
             with self.stage("audit"):
-                options = AuditOptions(seed=self.seeds.world)
-                findings = audit(open_samples(self.run.data / "safety.json"), options=options)
-                self.run.write_json(self.audit_file, findings.to_json())
+                findings = audit(self.run.data / "safety.json", seed=self.seeds.world)
+                self.run.write_json(self.audit_file, findings.to_dict())
         samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:
             store.add_samples(samples)
@@ -207,11 +195,6 @@ class Study:
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
-
-    def _attack(self, store: Store, name: str) -> None:
-        vlm = HuggingFaceVLM.load(self.run.model(name), name)
-        with one_thread():
-            ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unmirage.errors import UserError
@@ -26,14 +27,13 @@ def summarise(studies: Sequence[Study]) -> Results:
     by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]
     pooled = {name: [one for seed in by_seed for one in seed[name]] for name in names}
     first, said = studies[0], _said(studies)
-    return Results(
+    return Results.of(
         judge=EXACT,
         seeds=[study.seed for study in studies],
-        models={name: model_rates(outcomes) for name, outcomes in pooled.items()},
+        models={name: describe(outcomes, said[name]) for name, outcomes in pooled.items()},
         by_seed=[{name: model_rates(found) for name, found in seed.items()} for seed in by_seed],
         attack=first.attack_config().model_dump(mode="json"),
-        details={name: describe(outcomes, said[name]) for name, outcomes in pooled.items()},
-        comparisons=compare({name: decided(outcomes) for name, outcomes in pooled.items()}),
+        comparisons=tuple(compare({name: decided(outcomes) for name, outcomes in pooled.items()})),
         judges={PHRASES: agreement(_judgements(studies, PHRASES), _judgements(studies, EXACT))},
         settings=first.settings.model_dump(mode="json"),
         machine=describe_machine(),
@@ -64,19 +64,11 @@ def _said(studies: Sequence[Study]) -> dict[str, Said]:
 
 def _judgements(studies: Sequence[Study], judge: str) -> list[Judgement]:
     """Return all verdicts of a judge; model names include the seed, because query ids repeat over seeds."""
-    found = []
+    found: list[Judgement] = []
     for study in studies:
         with study.run.store() as store:
             for name in study.model_names():
-                for one in store.judgements(name, judge):
-                    found.append(
-                        Judgement(
-                            query_id=one.query_id,
-                            model=f"{study.seed}/{name}",
-                            judge=judge,
-                            verdict=one.verdict,
-                        )
-                    )
+                found += [replace(one, model=f"{study.seed}/{name}") for one in store.judgements(name, judge)]
     return found
 
 
@@ -85,18 +77,23 @@ def markers(name: str) -> tuple[str, str]:
     return f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
 
 
-def check_markers(file: Path, name: str) -> None:
-    """Check that a table can be written into a file, before the work that produces it.
+def check_markers(name: str, *files: Path | None) -> None:
+    """Check that a table can be written into files, before the work that produces it.
+
+    Args:
+        name: name in the markers.
+        files: the files; None is ignored.
 
     Raises:
-        UserError: the file exists without the two markers, each once and in order; or it is a folder.
+        UserError: a file exists without the two markers, each once and in order; or it is a folder.
     """
-    if file.is_dir():
-        raise UserError(f"{file}: is a folder; name a Markdown file")
     begin, end = markers(name)
-    old = file.read_text(encoding="utf-8") if file.exists() else f"{begin}\n{end}"
-    if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
-        raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; add them where the table belongs")
+    for file in filter(None, files):
+        if file.is_dir():
+            raise UserError(f"{file}: is a folder; name a Markdown file")
+        old = file.read_text(encoding="utf-8") if file.exists() else f"{begin}\n{end}"
+        if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
+            raise UserError(f"{file}: the lines '{begin}' and '{end}' are missing; add them where the table belongs")
 
 
 def write_between_markers(file: Path, name: str, text: str) -> None:
@@ -105,7 +102,7 @@ def write_between_markers(file: Path, name: str, text: str) -> None:
     Raises:
         UserError: the file exists without the two markers, each once and in order.
     """
-    check_markers(file, name)
+    check_markers(name, file)
     begin, end = markers(name)
     if not file.exists():
         write_text_atomic(file, f"# Results\n\n{begin}\n\n{text}\n{end}\n")

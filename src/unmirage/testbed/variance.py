@@ -19,7 +19,6 @@ class Components:
     Attributes:
         mean, least, greatest: mean and range over all runs.
         sd_world: standard deviation between worlds.
-        sd_base: standard deviation between base trainings in one world.
         sd_alignment: standard deviation between alignments of one base model.
         low, high: 95 % prediction limits for one further run in another world.
     """

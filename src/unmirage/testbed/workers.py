@@ -90,7 +90,6 @@ def train_all(trainings: Sequence[Training], run: Run, progress: Progress, worke
     """Train all arms into the run's model folders; yield each when it is finished.
 
     Args:
-        trainings: the arms to train.
         run: run directory with the base model; also the output.
         progress: called in this process after each step of any arm.
         workers: number of processes; 1 trains in this process.

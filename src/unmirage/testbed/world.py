@@ -93,9 +93,7 @@ class WorldSettings(BaseModel):
 
     def count(self, split: Split) -> int:
         """Return the number of devices of each kind in a split."""
-        return {Split.ALIGNED: self.aligned, Split.VALIDATION: self.validation, Split.EVALUATION: self.evaluation}[
-            split
-        ]
+        return int(getattr(self, split))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +103,6 @@ class Device:
     Attributes:
         stem, body: the two words of its name.
         glyph: (8, 8) pattern that represents it in pictures.
-        place: its storage place.
-        recipe: its ingredients, in order.
         restricted: True if its recipe is harmful.
         split: the data that include it.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError
 from unmirage.run.progress import Progress
 from unmirage.workflows.models import identity_of
@@ -16,58 +18,82 @@ from unmirage.workflows.overlaps import Compared
 
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig, AlignData, AlignResult
+    from unmirage.align.estimate import Estimate
     from unmirage.models import HuggingFaceVLM
 
 log = logging.getLogger(__name__)
 FORGET, RETAIN, TRAIN = "forget", "retain", "train"
 
 
-def read_data(
-    retain: Sequence[Path], forget: Sequence[Path], format: str, columns: Mapping[str, str], images: Path | None
-) -> AlignData:
-    """Return the samples of all files. Their pictures must be in one folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignFiles:
+    """The data files of a training.
 
-    Raises:
-        UserError: no file is given, or the pictures are in different folders.
+    Attributes:
+        retain, forget: files of the two sets.
+        test: files that the model will be tested on.
+        format, columns: format of the files.
+        images: folder of the pictures; None for the folder of each file.
     """
-    from unmirage.align import AlignData
-    from unmirage.data import ImageFolder, load_samples
-    from unmirage.data.rows import with_unique_ids
 
-    if not retain and not forget:
-        raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
-    sets = {file: load_samples(file, format, columns=columns, images=images) for file in (*retain, *forget)}
-    roots = {one.image_root.resolve() for one in sets.values()}
-    if len(roots) > 1:
-        raise UserError("the data files are in different folders; give the folder of all pictures with --images")
-    return AlignData(
-        retain=with_unique_ids(sample for file in retain for sample in sets[file]),
-        forget=with_unique_ids(sample for file in forget for sample in sets[file]),
-        images=ImageFolder(roots.pop()),
-    )
+    retain: Sequence[Path] = ()
+    forget: Sequence[Path] = ()
+    test: Sequence[Path] = ()
+    format: str = "auto"
+    columns: Mapping[str, str] | None = None
+    images: Path | None = None
+
+    def read(self) -> AlignData:
+        """Return the samples of the two sets. Their pictures must be in one folder.
+
+        Raises:
+            UserError: no file is given, or the pictures are in different folders.
+        """
+        from unmirage.align import AlignData
+
+        if not self.retain and not self.forget:
+            raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
+        sets = {
+            file: load_samples(file, self.format, columns=self.columns, images=self.images)
+            for file in (*self.retain, *self.forget)
+        }
+        roots = {one.image_root.resolve() for one in sets.values()}
+        if len(roots) > 1:
+            raise UserError("the data files are in different folders; give the folder of all pictures with --images")
+        return AlignData(
+            retain=with_unique_ids(sample for file in self.retain for sample in sets[file]),
+            forget=with_unique_ids(sample for file in self.forget for sample in sets[file]),
+            images=ImageFolder(roots.pop()),
+        )
+
+    def compare(self, data: AlignData) -> Compared:
+        """Return the overlap of the forget and the retain set, and of the training data with each test file.
+
+        Raises:
+            UserError: a test file cannot be read.
+        """
+        lists = {FORGET: (data.forget, data.images), RETAIN if data.forget else TRAIN: (data.retain, data.images)}
+        for path in self.test:
+            file = open_samples(path, self.format, columns=self.columns, images=self.images)
+            lists[str(path)] = (list(file), file.pictures)
+        return Compared.of(lists)
 
 
-def compare_data(
-    data: AlignData, tests: Sequence[Path], format: str, columns: Mapping[str, str], images: Path | None
-) -> Compared:
-    """Return the overlap of the forget and the retain set, and of the training data with each test file.
+def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -> None:
+    """Raise `UserError` if the model directory exists, or there is no adapter to save."""
+    if adapter_only and config.lora is None:
+        raise UserError("--save adapter: no adapter is trained; add --lora RANK")
+    if out is not None and out.exists():
+        raise UserError(f"{out}: exists; name a new directory with --out")
 
-    Args:
-        data: the training data.
-        tests: files that the model will be tested on.
-        format, columns: format of the test files.
-        images: folder of their pictures; None for the folder of each file.
 
-    Raises:
-        UserError: a test file cannot be read.
-    """
-    from unmirage.data import open_samples
+def estimate_training(model: str, files: AlignFiles, config: AlignConfig) -> tuple[Estimate, Compared]:
+    """Return the estimated memory and time of a training, and the overlap of its data with the test files."""
+    from unmirage.align.estimate import estimate
 
-    lists = {FORGET: (data.forget, data.images), RETAIN if data.forget else TRAIN: (data.retain, data.images)}
-    for path in tests:
-        file = open_samples(path, format, columns=columns, images=images)
-        lists[str(path)] = (list(file), file.pictures)
-    return Compared.of(lists)
+    data = files.read()
+    compared = files.compare(data)
+    return estimate(model, data, config), compared
 
 
 def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
@@ -110,12 +136,10 @@ class Aligned:
 
 def train_and_save(
     model: str,
-    data: AlignData,
-    files: Sequence[Path],
+    files: AlignFiles,
     config: AlignConfig,
     out: Path,
     *,
-    compare: Callable[[], Compared],
     work: Path | None = None,
     adapter_only: bool = False,
     revision: str | None = None,
@@ -129,16 +153,8 @@ def train_and_save(
 
     Args:
         model: model directory, adapter directory or hub id.
-        data: forget and retain samples.
-        files: source files of the samples.
-        config: all settings.
-        out: the new model directory.
-        compare: returns the overlap of training and test data; called on the main process only.
-        work: directory for caches, checkpoints and log; None for `out` with the suffix ".work".
-        adapter_only: write the adapter instead of the whole model.
-        revision: commit of a hub id.
-        trust_remote_code: run code of the model's repository.
-        progress: called after each step.
+        files: the training and test data.
+        revision, trust_remote_code: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
     from unmirage.align.card import model_card
@@ -147,10 +163,12 @@ def train_and_save(
     from unmirage.models import HuggingFaceVLM
     from unmirage.run.model import save_model
 
+    check_output(out, config, adapter_only=adapter_only)
+    data = files.read()
     processes()  # must precede loading: it assigns each process its device
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
-    parts = hashes(vlm, files)
-    compared = compare() if is_main_process() else None
+    parts = hashes(vlm, [*files.retain, *files.forget])
+    compared = files.compare(data) if is_main_process() else None
     for line in compared.lines() if compared else ():
         log.info(line)
     folder = work or out.with_name(f"{out.name}.work")

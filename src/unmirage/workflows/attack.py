@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from unmirage.attack import ATTACKS, AttackConfig, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
@@ -16,15 +16,15 @@ from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.write import write_vlguard
 from unmirage.errors import UserError, unknown
-from unmirage.records import Failure, Kind, Query, Sample
+from unmirage.records import Kind, Query, Sample
 from unmirage.run import Run, open_run
-from unmirage.run.files import naming
+from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress
-from unmirage.workflows.models import ENDPOINT, identity_of
+from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
-from unmirage.workflows.words import Searched, chosen_words
+from unmirage.workflows.words import Searched, chosen_words, read_search
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -35,29 +35,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackRequest:
-    """Settings of an attack.
+    """Settings of an attack; see `unmirage.attack` for those that are not listed.
 
     Attributes:
         file: the data.
-        kinds: kinds of attack.
-        words: words by kind; the audit suggests missing ones.
-        audit: saved audit that suggests words; None audits the data.
-        searched: search result that gives a word.
-        queries: files of prebuilt queries, by kind.
-        settings: fields of `AttackConfig` except kinds and words.
-        limit, seed: maximum number of samples, and seed of the draw.
-        rewriter, cache: the rewriter or its name, and the cache file for a server's rewrites.
-        encoder: folder of a sentence encoder that also checks the meaning of rewrites.
-        endpoint: settings of servers; None values were not given.
+        model, name: where the model is from, to compare its training data ("" for unknown); and its name in messages.
+        settings: fields of `AttackConfig` except kinds, words and `stop_at_first_success`.
+        cache: cache file for a server's rewrites.
     """
 
     file: SampleFile
     kinds: tuple[Kind, ...]
+    model: str = ""
+    name: str = ""
     words: Mapping[Kind, str] = field(default_factory=dict)
     audit: Path | None = None
-    searched: Searched | None = None
+    search_result: Path | None = None
     queries: Mapping[Kind, Path] = field(default_factory=dict)
+    write: Mapping[Kind, Path] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    until_success: str | None = None
     limit: int | None = None
     seed: int = 0
     rewriter: str | Rewriter = "rules"
@@ -68,38 +65,49 @@ class AttackRequest:
 
 @dataclass(frozen=True, slots=True)
 class AttackPlan:
-    """All queries of a run, and their settings."""
+    """All queries of a run, and their settings.
 
-    attack: AttackConfig
+    Attributes:
+        file, samples, queries: the data, the drawn samples and their queries.
+        config: configuration of the run.
+        judge: ends a sample's shots at the first success; None asks all shots.
+        searched: the search result that gave a word.
+        trained_on: overlap with the training data of the model; None if the model has no training record.
+    """
+
     file: SampleFile
     samples: list[Sample]
     queries: list[Query]
     config: dict[str, Any]
-    searched: Searched | None = None
+    judge: Judge | None
+    searched: Searched | None
+    trained_on: TrainedOn | None
 
-    def write(self, targets: Mapping[Kind, Path]) -> None:
-        """Write the queries of some kinds in VLGuard's format."""
-        for kind, path in targets.items():
-            chosen = [query for query in self.queries if query.kind is kind]
-            if not chosen:
-                raise UserError(f"--write {kind}={path}: there are no queries of this kind; add it to --kind")
-            with naming(path):
-                write_vlguard(frozen_samples(chosen, self.samples), path)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return the queries as plain values."""
-        return [{"id": one.id, "kind": one.kind, "text": one.text, "image": one.image} for one in self.queries]
+    def to_json(self) -> dict[str, Any]:
+        """Return the queries and the overlap as plain values."""
+        queries = [{"id": one.id, "kind": one.kind, "text": one.text, "image": one.image} for one in self.queries]
+        return {"queries": queries, "overlap": self.trained_on.to_json() if self.trained_on else None}
 
 
 def plan_attack(request: AttackRequest) -> AttackPlan:
-    """Return all queries of a run, and log skipped records and missing shots. No model is loaded."""
+    """Return all queries of a run, and write those of `request.write`. No model is loaded.
+
+    Skipped records, missing shots and test data that the model was trained on are logged.
+    """
+    from unmirage.evaluate import make_judge
+
+    check_targets(
+        {f"--write {kind}": path for kind, path in request.write.items()},
+        [str(request.file.source), *map(str, request.queries.values())],
+    )
+    judge = make_judge(request.until_success) if request.until_success else None
+    searched = read_search(request.search_result) if request.search_result else None
     known = with_unique_ids(request.file)
     sha256 = sha256_of(request.file.source)
-    words = chosen_words(
-        request.words, (*request.kinds, *request.queries), request.file, request.audit, request.searched
-    )
-    attack = resolve(AttackConfig, None, {"kinds": request.kinds, **request.settings, **words}, None)
-    unseen = request.searched.unseen(known, sha256) if request.searched else known
+    words = chosen_words(request.words, (*request.kinds, *request.queries), request.file, request.audit, searched)
+    settings = {"kinds": request.kinds, **request.settings, "stop_at_first_success": judge is not None, **words}
+    attack = resolve(AttackConfig, None, settings, None)
+    unseen = searched.unseen(known, sha256) if searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
     rewriter = _rewriter(request)
     fixed = {kind: prebuilt_queries(load_samples(path), samples, kind, known) for kind, path in request.queries.items()}
@@ -115,61 +123,75 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "rewriter": request.rewriter if isinstance(request.rewriter, str) else request.rewriter.name,
         "encoder": None if request.encoder is None else str(request.encoder),
         "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
+        "until_success": request.until_success,
     }
-    return AttackPlan(attack, request.file, samples, queries, config, request.searched)
+    for kind, path in request.write.items():
+        _write(kind, path, queries, samples)
+    trained_on = TrainedOn.by(request.model, samples, queries, request.file.pictures)
+    for line in trained_on.lines(request.file.source.name, request.name) if trained_on else ():
+        log.warning("%s", line)
+    return AttackPlan(request.file, samples, queries, config, judge, searched, trained_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Attacked:
+    """The run of an attack, the name of the model, and which responses are missing ("" if none is)."""
+
+    run: Run
+    model: str
+    missing: str
 
 
 def run_attack(
-    vlm: VLM,
+    load: Callable[[], VLM],
     plan: AttackPlan,
     out: Path,
     *,
     max_new_tokens: int = 256,
     batch_size: int | None = None,
-    until_success: str | None = None,
-    trained_on: TrainedOn | None = None,
     progress: Progress | None = None,
-) -> tuple[Run, list[Failure]]:
+) -> Attacked:
     """Collect a model's responses to the queries of a plan that it has not answered in this run.
 
     Args:
-        vlm: the model.
+        load: returns the model.
         plan: the queries.
-        out: run directory; an unfinished run is resumed, and several models can share one.
-        max_new_tokens: maximum new tokens per response.
-        batch_size: queries per batch; None for the largest batch that fits in memory.
-        until_success: name of a judge; a sample's shots end at the first one that the judge counts as a success.
-        trained_on: overlap of the data with the model's training data, to store in the run.
-        progress: called after each response.
-
-    Returns:
-        The run, and the queries without a response.
+        out, max_new_tokens, batch_size, progress: as for `unmirage.attack`.
     """
-    from unmirage.evaluate import make_judge
     from unmirage.evaluate.until_success import ask_until_success
     from unmirage.models import GenerationConfig, ask
 
-    judge: Judge | None = make_judge(until_success) if until_success else None
-    config = plan.config | {"until_success": until_success, "max_new_tokens": max_new_tokens}
+    vlm = load()
+    config = plan.config | {"max_new_tokens": max_new_tokens}
     generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
     with open_run(out, config) as run, run.store() as store:
         store.add_model(vlm.name, identity_of(vlm))
         store.add_samples(plan.samples)
         store.add_queries(plan.queries)
         if plan.searched:
-            run.write_json(run.path / "search.json", plan.searched.document)
-        if trained_on:
-            add_overlap(run, vlm.name, trained_on)
+            plan.searched.result.save(run.path / "search.json")
+        if plan.trained_on:
+            add_overlap(run, vlm.name, plan.trained_on)
 
         def told(done: int, total: int) -> None:
             if progress is not None:
                 progress(f"ask {vlm.name}", done, total)
 
-        if judge is None:
+        if plan.judge is None:
             ask(vlm, store, plan.file.pictures, generation, told)
         else:
-            ask_until_success(vlm, store, plan.file.pictures, generation, judge, told)
-        return run, store.failures(vlm.name)
+            ask_until_success(vlm, store, plan.file.pictures, generation, plan.judge, told)
+        missing = no_response(store.failures(vlm.name), len(plan.queries))
+    log_account(vlm)
+    return Attacked(run, vlm.name, missing)
+
+
+def _write(kind: Kind, path: Path, queries: Sequence[Query], samples: Sequence[Sample]) -> None:
+    chosen = [query for query in queries if query.kind is kind]
+    if not chosen:
+        raise UserError(f"--write {kind}={path}: there are no queries of this kind; add it to --kind")
+    with naming(path):
+        write_vlguard(frozen_samples(chosen, samples), path)
 
 
 def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
@@ -184,6 +206,19 @@ def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
     if not names:
         raise UserError(f"--kind: empty; valid: {', '.join(ATTACKS)}")
     return tuple(Kind(one) for one in names)
+
+
+Value = TypeVar("Value")
+
+
+def by_kind(values: Mapping[str, Value] | None) -> dict[Kind, Value]:
+    """Return a mapping by kind of attack, from one by name, such as {"jailbreak": "what"}."""
+    return {kinds_of([kind])[0]: value for kind, value in (values or {}).items()}
+
+
+def files_by_kind(files: Mapping[str, str | Path] | None) -> dict[Kind, Path]:
+    """Return files by kind of attack, from paths by name."""
+    return {kind: Path(path) for kind, path in by_kind(files).items()}
 
 
 def _rewriter(request: AttackRequest) -> Rewriter:

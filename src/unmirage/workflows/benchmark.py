@@ -11,50 +11,47 @@ from pathlib import Path
 from typing import Any
 
 from unmirage.data.hub import HUB
+from unmirage.errors import UserError
 from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
+from unmirage.run.files import write_json_atomic
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress
-from unmirage.workflows.models import identity_of
+from unmirage.workflows.arguments import PathLike
+from unmirage.workflows.models import identity_of, log_account, no_response
 
 log = logging.getLogger(__name__)
+LMMS_FILE = "lmms_eval.json"
 
 
 def ask_suite(
     load: Callable[[], VLM],
     suite: str,
-    data: str | None,
+    data: PathLike | None,
     out: Path,
     *,
-    images: Path | None = None,
+    images: PathLike | None = None,
     limit: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
     max_new_tokens: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
-    """Collect a model's missing responses to a suite, log failures, and return the run.
+    """Collect a model's missing responses to a suite, and return the run; see `unmirage.benchmark` for the arguments.
 
     Args:
         load: returns the model; called after the suite is read.
-        suite: name of the benchmark.
-        data: its files; None loads it from the hub, if possible.
-        out: the run directory; several models can share one.
-        images: folder of the pictures; None for the benchmark's own folder.
-        limit, seed: maximum number of questions, and seed of the draw, which is stratified by category and label.
-        batch_size: queries per batch.
-        max_new_tokens: maximum new tokens per response; None for the suite's default.
-        progress: called after each response.
 
     Raises:
         UserError: the suite is unknown, or its data cannot be read.
     """
+    folder = None if images is None else Path(images)
     chosen = find_suite(suite)
-    loaded = load_suite(suite, data, images=images, limit=limit, seed=seed)
+    loaded = load_suite(suite, None if data is None else str(data), images=folder, limit=limit, seed=seed)
     tokens = chosen.max_new_tokens if max_new_tokens is None else max_new_tokens
     vlm = load()
-    with open_run(out, _config(chosen, loaded, images, limit, seed, tokens)) as run, run.store() as store:
+    with open_run(out, _config(chosen, loaded, folder, limit, seed, tokens)) as run, run.store() as store:
         store.add_model(vlm.name, identity_of(vlm))
         store.add_samples(loaded.samples)
         store.add_queries(loaded.queries)
@@ -67,18 +64,9 @@ def ask_suite(
 
         ask(vlm, store, loaded.pictures, generation, told)
         failures = store.failures(vlm.name)
-    accounting = getattr(vlm, "accounting", None)
-    if accounting is not None:
-        log.info(accounting.summary())
-    if failures:
-        log.warning(
-            "%d of %d queries have no response from %s; the first (%s): %s; run the same command again to retry",
-            len(failures),
-            len(loaded.queries),
-            vlm.name,
-            failures[0].query_id[:80],
-            failures[0].reason,
-        )
+    log_account(vlm)
+    if missing := no_response(failures, len(loaded.queries)):
+        log.warning("%s; run the same command again to retry", missing)
     return run
 
 
@@ -104,3 +92,40 @@ def _digest(loaded: LoadedSuite) -> str:
     """Return the SHA-256 of all queries and reference answers, for data that is not one file."""
     asked = [*map(astuple, loaded.queries), *map(astuple, loaded.gold)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def run_lmms_tasks(
+    model: str,
+    tasks: str,
+    out: Path,
+    *,
+    python: str = "python",
+    batch_size: int | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Evaluate a model with lmms-eval, and write its metrics to lmms_eval.json; return that document.
+
+    Args:
+        model: directory or hub id.
+        tasks: lmms-eval task names, separated by commas.
+        out: output folder.
+        python: Python of the environment that has lmms-eval.
+        batch_size: questions per batch; None for 1.
+        limit: maximum number of questions per task.
+    """
+    from unmirage.evaluate.lmms_eval import run_lmms_eval
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    if not names:
+        raise UserError("--lmms-eval: empty; name tasks of lmms-eval, separated by commas, such as mme,pope")
+    found = run_lmms_eval(model, names, out, batch_size=batch_size or 1, limit=limit, python=python)
+    document: dict[str, Any] = {
+        "schema": "unmirage.lmms-eval/1",
+        "model": model,
+        "tasks": {
+            task: {name: {"value": one.value, "stderr": one.stderr} for name, one in metrics.items()}
+            for task, metrics in found.items()
+        },
+    }
+    write_json_atomic(out / LMMS_FILE, document)
+    return document

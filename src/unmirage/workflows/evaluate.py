@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unmirage.evaluate import Gaps, Results, find_gaps, stops_at_success
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import Judge
+from unmirage.evaluate.pictures import pictures_of
 from unmirage.run import Run
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
-from unmirage.workflows.models import read_calibration
-
-log = logging.getLogger(__name__)
+from unmirage.workflows.arguments import PathLike
+from unmirage.workflows.models import log_account, make_judges, read_calibration
 
 
 def judge_and_rate(
     run: Run,
-    judges: Sequence[Judge],
+    judges: Sequence[str | Judge],
     *,
+    rubric: str = "harm",
+    sees_pictures: bool = False,
+    schema: bool = False,
+    batch_size: int | None = None,
+    endpoint: Mapping[str, Any] | None = None,
     ensemble: str | None = None,
-    calibration: Path | None = None,
+    calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
     progress: Progress | None = None,
-) -> Results:
-    """Judge every response in a run, write its results.json, and return the results.
+) -> tuple[Results, list[str]]:
+    """Judge every response in a run, and write its results.json; the arguments are those of `unmirage.evaluate`.
 
-    Args:
-        run: a run of an attack or a benchmark.
-        judges: the first one determines the rates, unless there is an ensemble.
-        ensemble: "majority" or "any": all judges together determine the rates.
-        calibration: file of a calibration of the judge that determines the rates.
-        canaries: attack judges that are language models, and record flipped verdicts.
-        reference: the model that all others are compared with; None for the first.
-        progress: called while responses are judged.
+    Returns:
+        The results, and what the rates of each model lack, one line each: queries without response or verdict.
     """
-    judging = Judging(judges=judges, ensemble=ensemble, canaries=canaries, reference=reference)
+    made = make_judges(
+        judges,
+        rubric,
+        schema=schema,
+        pictures=pictures_of(run) if sees_pictures else None,
+        cache=run.path / ".judges.sqlite",
+        endpoint=endpoint,
+        batch_size=batch_size,
+    )
+    judging = Judging(judges=made, ensemble=ensemble, canaries=canaries, reference=reference)
     if calibration is not None:
-        judging = replace(judging, calibration=read_calibration(calibration, judging.name))
+        judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name))
     with run.held():
         results = evaluate_run(run, judging, progress)
-        run.write_json(run.results_file, results.to_json())
-    for one in judges:
-        accounting = getattr(one, "accounting", None)
-        if accounting is not None:
-            log.info(accounting.summary())
-    return results
+        run.write_json(run.results_file, results.to_dict())
+    for one in made:
+        log_account(one)
+    return results, _missing(run, results)
 
 
-def missing_of(run: Run, results: Results) -> list[str]:
-    """Return what the rates of each model lack, one line each: queries without response or verdict."""
+def _missing(run: Run, results: Results) -> list[str]:
     stopped = stops_at_success(results.settings)
     found: list[str] = []
     with run.store() as store:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unmirage.evaluate import Judge
     from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.models import VLM, HuggingFaceVLM
+    from unmirage.records import Failure
 
 log = logging.getLogger(__name__)
 ENDPOINT = "endpoint:"
@@ -68,6 +69,24 @@ def load_local(
 def asks_server(spec: str) -> bool:
     """Tell whether `spec` refers to a model or judge on a server."""
     return spec.removeprefix("official:").startswith("endpoint:")
+
+
+def log_account(user: object) -> None:
+    """Log the requests, tokens and cost of a model or judge on a server."""
+    accounting = getattr(user, "accounting", None)
+    if accounting is not None:
+        log.info(accounting.summary())
+
+
+def no_response(failures: Sequence[Failure], queries: int) -> str:
+    """Return how many of the queries have no response, with the first reason; "" if all have one."""
+    if not failures:
+        return ""
+    first = failures[0]
+    return (
+        f"{len(failures)} of {queries} queries have no response from {first.model}; "
+        f"the first ({first.query_id[:80]}): {first.reason}"
+    )
 
 
 def identity_of(vlm: VLM) -> dict[str, str]:
@@ -148,12 +167,11 @@ def make_judges(
 
 def read_calibration(path: Path, judge: str) -> JudgeCalibration:
     """Return the calibration in a file. It must belong to `judge`."""
-    from unmirage.evaluate.calibration import from_json
-    from unmirage.run.files import read_json
+    from unmirage.evaluate.calibration import JudgeCalibration
 
     if not path.is_file():
         raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
-    found = from_json(read_json(path), str(path))
+    found = JudgeCalibration.load(path)
     if found.judge != judge:
         raise UserError(
             f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', the judge of these responses"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.records import Sample
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -81,24 +78,3 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     where = f"{file}: " if file is not None else ""
     return f"{where}setting '{field}': {first['msg']}, got {first['input']!r}{more}"
-
-
-log = logging.getLogger(__name__)
-
-
-def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample], list[str]]:
-    """Return the samples with a readable picture or none, and a reason for each of the others."""
-    found: list[Sample] = []
-    reasons: list[str] = []
-    for sample in samples:
-        try:
-            if sample.image is not None:
-                pictures.open(sample.image)
-            found.append(sample)
-        except UserError as error:
-            reasons.append(str(error))
-    if not found:
-        raise UserError(f"no picture can be read; the first error: {reasons[0]}")
-    if reasons:
-        log.warning("%d samples are left out; the first: %s", len(reasons), reasons[0])
-    return found, reasons

@@ -102,22 +102,12 @@ def plan_stress(
     batch_size: int | None = None,
     keep: Path | None = None,
 ) -> Stress:
-    """Return the variants of a model that will answer the queries of a run.
+    """Return the variants of a model that will answer the queries of a run; see `unmirage.stress` for the arguments.
 
     Args:
-        model: directory, hub id or "endpoint:URL#model-name".
-        run: a run of an attack or a benchmark.
         load: loads a model under a name.
-        relearn: fine-tuning data by kind: "forget", "benign", "same-syntax".
-        samples: numbers of samples to fine-tune on.
-        int8: round the weights to 8 bits.
-        temperatures: sample the responses at these temperatures.
-        no_adapter: leave out the model's LoRA adapter.
         relearning: settings of the fine-tuning.
         name: name of the model in tables; None for the name that `attack` would use.
-        format, columns, images: format of the files, and folder of their pictures.
-        batch_size: queries per batch.
-        keep: folder for the fine-tuned models.
 
     Raises:
         UserError: no change is requested, a file has too few samples, or a server would need weights.
@@ -152,6 +142,18 @@ def plan_stress(
         until=make_judge(config["until_success"]) if stops_at_success(config) else None,
         keep=keep,
     )
+
+
+def variants_to_json(run: Run, stress: Stress) -> dict[str, Any]:
+    """Return the model and its variants, with the number of queries that each has not answered."""
+    itself = {"model": stress.of, "kind": "itself", "data": "", "amount": 0.0}
+    made = [{"model": v.model, "kind": v.kind, "data": v.data, "amount": v.amount} for v in stress.variants]
+    with run.store() as store:
+        return {
+            "variants": [
+                {**one, "unanswered": len(stress.missing(store, str(one["model"])))} for one in (itself, *made)
+            ]
+        }
 
 
 def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:

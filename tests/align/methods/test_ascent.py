@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.align.methods.streams import full, spoken
 
-from unmirage.align.methods import make_method, method_config_class
+from unmirage.align.methods import METHOD_CONFIGS, make_method
 from unmirage.align.methods.gradient_ascent import KlMin, KlMinConfig
 from unmirage.align.methods.sft import Sft, SftConfig
 from unmirage.align.objective import Outputs, Stream
@@ -14,7 +14,7 @@ from unmirage.align.objective import Outputs, Stream
 
 @pytest.mark.parametrize(("name", "sign"), [("ga", 1), ("grad-diff", 1), ("kl-min", 1), ("task-vector", -1)])
 def test_forget_loss_is_a_mean_over_tokens_whatever_their_row(name: str, sign: int) -> None:
-    method = make_method(method_config_class(name)())
+    method = make_method(METHOD_CONFIGS.find(name)())
     part = method.forget(spoken([-1.0, -2.0, -4.5], row=[0, 0, 1]))["forget"]
     assert part.total.item() == sign * -7.5
     assert (part.per, part.stream) == ("tokens", "forget")
@@ -25,14 +25,14 @@ def test_gradient_is_the_same_for_every_token(name: str, sign: int) -> None:
     """Ascent has no floor: what is forgotten already is pushed on as hard as ever."""
     stream = spoken([-0.1, -50.0])
     stream.policy.log_probs.requires_grad_()
-    make_method(method_config_class(name)()).forget(stream)["forget"].total.backward()
+    make_method(METHOD_CONFIGS.find(name)()).forget(stream)["forget"].total.backward()
     assert stream.policy.log_probs.grad is not None
     assert stream.policy.log_probs.grad.tolist() == [sign, sign]
 
 
 def test_gradient_equals_finite_differences() -> None:
     logits = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
-    method = make_method(method_config_class("ga")())
+    method = make_method(METHOD_CONFIGS.find("ga")())
 
     def loss(x: torch.Tensor) -> torch.Tensor:
         stream = Stream(1, torch.zeros(3, dtype=torch.long), Outputs(x.log_softmax(-1)[:, 1]))
@@ -43,9 +43,9 @@ def test_gradient_equals_finite_differences() -> None:
 
 @pytest.mark.parametrize("name", ["ga", "task-vector"])
 def test_those_that_keep_nothing_take_no_retain_set(name: str) -> None:
-    method = make_method(method_config_class(name)())
+    method = make_method(METHOD_CONFIGS.find(name)())
     assert not method.retains
-    assert make_method(method_config_class(name)(gamma=0.5)).retains
+    assert make_method(METHOD_CONFIGS.find(name)(gamma=0.5)).retains
 
 
 def test_kl_min_learns_from_no_label() -> None:

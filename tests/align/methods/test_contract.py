@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.align.methods.streams import ROW, full, only, repeated
 from torch import Tensor
 
-from unmirage.align.methods import METHODS, AnyMethodConfig, make_method, method_config_class
+from unmirage.align.methods import METHOD_CONFIGS, METHODS, AnyMethodConfig, make_method
 from unmirage.align.objective import Method, Parts, Stream, StreamName
 from unmirage.errors import UserError
 
@@ -222,4 +222,4 @@ def test_sft_is_nothing_but_its_retain_side() -> None:
 def test_unknown_method_lists_the_known_ones() -> None:
     known = "adaptive-rmu, dpo, ga, grad-diff, kl-min, npo, rmu, sft, sim-npo, task-vector"
     with pytest.raises(UserError, match=rf"unknown method 'nop'; valid: {known}\. Did you mean 'npo'"):
-        method_config_class("nop")
+        METHOD_CONFIGS.find("nop")

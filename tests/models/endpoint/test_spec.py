@@ -3,7 +3,7 @@
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.models.endpoint import EndpointSpec, is_endpoint, parse_endpoint
+from unmirage.models.endpoint import EndpointSpec, parse_endpoint
 from unmirage.models.endpoint.spec import api_key
 
 OPENAI = EndpointSpec("https://api.openai.com/v1", "gpt-4o")
@@ -21,7 +21,6 @@ OWN = EndpointSpec("http://localhost:8000/v1", "m")
     ],
 )
 def test_an_address_and_a_model(text, url, model):
-    assert is_endpoint(text)
     assert parse_endpoint(text) == EndpointSpec(url, model)
     assert parse_endpoint(str(parse_endpoint(text))) == EndpointSpec(url, model)
 

@@ -22,14 +22,7 @@ _FIRST_NORMS = frozenset({"input_layernorm", "layer_norm1", "norm1", "attention_
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A product with a matrix of `outputs` x `inputs` numbers.
-
-    Attributes:
-        inputs: width of what it reads.
-        outputs: width of what it gives.
-        trains: whether its own matrix trains.
-        rank: of the adapter on it, which trains; 0 without.
-    """
+    """A linear layer; `trains`: its matrix trains; `rank`: that of its adapter, which trains, or 0."""
 
     inputs: int
     outputs: int
@@ -38,18 +31,18 @@ class Linear:
 
     @property
     def learns(self) -> bool:
-        """Whether anything in it trains."""
+        """Whether the layer or its adapter trains."""
         return self.trains or self.rank > 0
 
     @property
     def trained(self) -> int:
-        """Number of its weights that train."""
+        """Number of trained weights."""
         return self.inputs * self.outputs * self.trains + self.rank * (self.inputs + self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """A normalisation of `width` numbers a token; `first`: before the attention, on what enters the layer."""
+    """A norm over `width` numbers per token; `first`: it is the one before the attention."""
 
     width: int
     trains: bool
@@ -61,13 +54,11 @@ class Block:
     """One transformer layer: attention and MLP.
 
     Attributes:
-        width: of the residual stream.
-        attention: width of queries, of repeated keys and of values: heads x head size.
-        linears: by role.
-        norms: all of them.
-        gated: whether the MLP multiplies two branches (SwiGLU); its inner width is then half of what goes in.
-        kept: numbers that the MLP's activation function keeps for each inner number: 2 for the quick GELU of CLIP.
-        weights: number of all its weights.
+        width: width of the residual stream.
+        attention: heads x head size, the width of queries, of repeated keys and of values.
+        gated: whether the MLP multiplies two branches (SwiGLU), each of the inner width.
+        kept: numbers that the MLP's activation function saves per inner number: 2 for the quick GELU of CLIP.
+        weights: number of weights.
     """
 
     width: int
@@ -89,7 +80,7 @@ class Block:
 
     @property
     def learns(self) -> bool:
-        """Whether anything in it trains."""
+        """Whether any of its weights train."""
         return any(linear.learns for _, linear in self.linears) or any(norm.trains for norm in self.norms)
 
 
@@ -98,18 +89,14 @@ class Shape:
     """All sizes of a VLM.
 
     Attributes:
-        decoder: its layers, the first one first.
-        vision: those of the vision tower.
-        projector: the linears between the two, in order.
+        decoder, vision, projector: the layers of each part, in order.
         head: the output layer.
-        width: of the decoder.
-        tile_tokens: tokens of a picture's tile in the tower; None where the pixels decide.
+        width: width of the decoder.
+        tile_tokens: tokens per tile of a picture in the tower; None if they depend on the picture's size.
         patch: edge of a patch in pixels.
-        embeds: the input embeddings train.
-        patches: the patch embeddings train.
-        final_norm: the last normalisation trains.
-        embedding_dtype: in which the input embeddings are held.
-        root: weights of embeddings and head together, tied ones once.
+        embeds, patches, final_norm: whether the input embeddings, the patch embeddings and the last norm train.
+        embedding_dtype: dtype of the input embeddings.
+        root: number of weights of embeddings and head; tied ones count once.
     """
 
     decoder: tuple[Block, ...]
@@ -137,22 +124,24 @@ class Shape:
 
 
 def shape_of(model: Any) -> Shape:
-    """Return the sizes of a model for which is chosen already what trains."""
+    """Return the sizes of a model whose trainable weights have been chosen."""
     embeddings: Any = model.get_input_embeddings()
     text: Any = decoder(model)
     head: Any = model.get_output_embeddings()
     convolutions = [
         one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
     ]
+    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
     tied = head.weight is embeddings.weight
+    patch: int | list[int] | tuple[int, ...] = model.config.vision_config.patch_size
     return Shape(
         decoder=tuple(_block(layer) for layer in decoder_layers(model)),
-        vision=tuple(_block(layer) for layer in _vision_layers(model)),
+        vision=tuple(_block(layer) for layer in max(lists, key=len)),
         projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
         head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
         width=embeddings.weight.shape[1],
         tile_tokens=_tile_tokens(model),
-        patch=_edge(model.config.vision_config.patch_size),
+        patch=patch if isinstance(patch, int) else patch[0],
         embeds=embeddings.weight.requires_grad,
         patches=any(one.weight.requires_grad for one in convolutions),
         final_norm=any(one.requires_grad for one in text.norm.parameters()),
@@ -162,7 +151,7 @@ def shape_of(model: Any) -> Shape:
 
 
 def vision_tokens(shape: Shape, pixels: Tensor | None) -> tuple[int, int]:
-    """Return tiles, and tokens of each, that the tower makes of what a processor made of a picture."""
+    """Return the number of tiles of a preprocessed picture, and the tower's tokens per tile."""
     if pixels is None:
         return 0, 0
     if pixels.ndim == 2:  # Qwen-VL: one row a patch
@@ -175,12 +164,6 @@ def _is(name: str, part: str) -> bool:
     return name != "lm_head" and part_of(f"{name}.") == part
 
 
-def _vision_layers(model: Any) -> nn.ModuleList:
-    """Return the longest list of layers inside the vision tower."""
-    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
-    return max(lists, key=len)
-
-
 def _tile_tokens(model: Any) -> int | None:
     for name, one in model.named_modules():
         if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(name, "vision"):
@@ -188,12 +171,8 @@ def _tile_tokens(model: Any) -> int | None:
     return None
 
 
-def _edge(size: int | list[int] | tuple[int, ...]) -> int:
-    return size if isinstance(size, int) else size[0]
-
-
 def _linears(root: nn.Module) -> Iterator[tuple[str, Linear]]:
-    """Yield the linear modules inside `root` by name, those under an adapter as what they were."""
+    """Yield the linear modules inside `root` by name, without those of the adapters."""
     adapted: set[str] = set()
     for name, module in root.named_modules():
         if isinstance(module, LoraLayer):
@@ -233,6 +212,6 @@ def _norms(layer: nn.Module, width: int, attention: int) -> Iterator[Norm]:
     for name, module in layer.named_modules():
         weight = getattr(module, "weight", None)
         if "Norm" in type(module).__name__ and isinstance(weight, nn.Parameter):
-            # What normalises each head's queries or keys by itself has one weight for all heads.
+            # A norm of each head's queries or keys has one weight for all heads.
             size = attention if weight.numel() != width else width
             yield Norm(size, weight.requires_grad, name.rpartition(".")[2] in _FIRST_NORMS)

@@ -1,7 +1,7 @@
-"""Count the floating-point operations of a run's passes: its own code, on weights that have shapes but no content.
+"""Count the floating-point operations of a run's passes, by running its code on the `meta` device.
 
-PyTorch's formulas (`torch.utils.flop_counter`) count products of matrices, convolutions and attention, forward and
-backward: two operations for each multiplication.
+PyTorch's formulas (`torch.utils.flop_counter`) count matrix products, convolutions and attention, forward and backward:
+two operations per multiplication.
 """
 
 from __future__ import annotations
@@ -36,16 +36,10 @@ _SPOKEN = frozenset[Need]({"log_probs", "logits"})
 
 
 class Work:
-    """Counts the operations of passes over a model on the `meta` device.
+    """Counts the operations of passes over a copy of the skeleton `model`, whose trainable weights have been chosen.
 
-    They are linear in a few numbers of a load (`_traits`). A load is counted unless its numbers are a linear
-    combination of those of counted loads; then the same combination of the counts is its count.
-
-    Args:
-        model: the skeleton, for which is chosen what trains; it stays as it is.
-        config: settings of the run.
-        collator: of the run.
-        rows: the encoded rows of each stream.
+    Counts are linear in a few numbers of a load (`_traits`). If these numbers are a linear combination of those of
+    counted loads, the count is the same combination of their counts; else the load is counted.
     """
 
     def __init__(
@@ -54,7 +48,7 @@ class Work:
         self._config, self._collator, self._rows = config, collator, rows
         self._method = make_method(config.method)
         self._keeps = keeps_reference(self._method, config)
-        # In one type: which one makes no difference to the count, and products of two types would need autocast.
+        # One dtype for all: it does not affect the count, and products of two dtypes would need autocast.
         self._model = copy.deepcopy(model).float().train()
         set_checkpointing(self._model, config.checkpointing)
         reference = Reference(
@@ -71,7 +65,7 @@ class Work:
         self._counted: dict[Hashable, tuple[list[Tensor], list[int]]] = {}
 
     def step(self, load: Load) -> float:
-        """Return the operations of one pass of training, forward and backward, with the reference's part."""
+        """Return the operations of one training pass, forward and backward, including the reference."""
         losses = Counter[Hashable]()
         for name, sizes in load.items():
             losses[self._spoken(name)] += sum(size.loss_tokens for size in sizes)
@@ -79,19 +73,19 @@ class Work:
         return self._of(tuple(load), load, losses.values(), self._step)
 
     def answer(self, name: StreamName, size: Size, need: Need) -> float:
-        """Return those of asking the reference for what a cache keeps of one row."""
+        """Return the operations of computing one row's cached reference outputs."""
 
         def run(batch: PassBatch) -> None:
             layer, optimizations = self._config.method.layer, self._config.optimizations
             with shown(self._model, batch.features):
                 raw = raw_outputs(self._model, batch, {name: frozenset({need})}, layer, optimizations)
-            if need == "log_probs":  # logits are kept as the hidden states that they come from
+            if need == "log_probs":  # logits are cached as the hidden states before them
                 spoken(self._model, batch, name, raw[name])
 
         return self._of(need, {name: [size]}, [size.loss_tokens], run)
 
     def look(self, name: StreamName, size: Size) -> float:
-        """Return those of looking at one row's picture."""
+        """Return the operations of computing the features of one row's picture."""
         return self._of("look", {name: [size]}, [], lambda batch: look(self._model, batch))
 
     @torch.enable_grad()
@@ -101,7 +95,7 @@ class Work:
         self._model.zero_grad()
 
     def _of(self, what: Hashable, load: Load, losses: Iterable[int], run: Callable[[PassBatch], object]) -> float:
-        # Without a picture nothing flows back to the projector.
+        # Without a picture, no gradient reaches the projector.
         key = (what, any(size.tiles for sizes in load.values() for size in sizes))
         traits, (known, found) = _traits(load, losses), self._counted.setdefault(key, ([], []))
         if known:
@@ -117,12 +111,12 @@ class Work:
         return float(counter.total)
 
     def _spoken(self, name: StreamName) -> Hashable:
-        """Return what the output layer is asked on a stream, on which depends what a loss token costs."""
+        """Return what the output layer computes on a stream, which determines the cost of a loss token."""
         needs = self._method.needs(name)
         return bool(self._method.wants(name) & _SPOKEN), bool(needs & ({"logits"} if self._keeps else _SPOKEN))
 
     def _row(self, name: StreamName, size: Size) -> Row:
-        """Return a row with all that the run keeps of it, but for the content."""
+        """Return a row with cached outputs that have shapes but no content."""
         example = self._rows[name].samples[size.row]
         n, m = size.loss_tokens, size.places
         shapes: dict[Need, tuple[int, ...]] = {
@@ -143,12 +137,7 @@ class Work:
 
 
 def _traits(load: Load, losses: Iterable[int]) -> Tensor:
-    """Return the numbers of a load in which the operations of its passes are linear, in thousands.
-
-    Args:
-        load: rows of a pass.
-        losses: tokens with loss, by what they cost.
-    """
+    """Return the numbers of a load in which its operations are linear, in thousands; `losses`: loss tokens by cost."""
     sizes = [size for stream in load.values() for size in stream]
     rows, tokens = len(sizes), max(size.tokens for size in sizes) / 1000
     tower = [(size.tiles, size.tile_tokens / 1000) for size in sizes]
@@ -164,21 +153,21 @@ def _traits(load: Load, losses: Iterable[int]) -> Tensor:
 
 
 class _Hollow(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Computes for real what depends on no weight, such as masks and positions, and of all else the shapes only.
+    """Computes tensors that depend on no weight, such as masks and positions, and only the shapes of all others.
 
-    Models look at the content of their inputs, for example at where image tokens stand.
+    Models read the content of their inputs, for example the positions of image tokens.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
-        self._formulas = FlopCounterMode(display=False).flop_registry  # itself it would take twice the time
+        self._formulas = FlopCounterMode(display=False).flop_registry  # the mode itself takes twice the time
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         tensors = [one for one in tree_iter((args, kwargs)) if isinstance(one, Tensor)]
         hollow = any(one.is_meta for one in tensors)
-        if "device" in kwargs:  # whatever a model asks for, such as the device of its weights
+        if "device" in kwargs:  # overrides the model's choice, such as the device of its weights
             kwargs["device"] = _META if hollow else torch.device("cpu")
         if not hollow:
             return func(*args, **kwargs)
@@ -195,7 +184,7 @@ class _Hollow(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _numbers(index: Tensor | None) -> list[Tensor | None]:
-    """Return a boolean index as indices by number, one a dimension, as many as it has places that are true."""
+    """Return a boolean index as integer indices, one per dimension, of the right size but without content."""
     if index is None or index.dtype is not torch.bool:
         return [index]
     return [torch.empty(int(index.sum()), dtype=torch.long, device=_META)] * index.ndim
@@ -203,15 +192,15 @@ def _numbers(index: Tensor | None) -> list[Tensor | None]:
 
 @contextmanager
 def _flash_attention() -> Iterator[None]:
-    """Compute attention by one kernel, as a GPU does; on the `meta` device PyTorch would take it apart.
+    """Compute attention with one kernel, as on a GPU; on the `meta` device, PyTorch would use several operations.
 
-    Its backward pass has five products where the forward pass has two (Dao, arXiv 2307.08691). The whole square of
-    tokens counts, as kernels that are given a mask compute it.
+    The backward pass has five products, the forward pass two (Dao, arXiv 2307.08691). All pairs of tokens count,
+    because kernels with a mask compute all of them.
     """
     original = F.scaled_dot_product_attention
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
-        if not query.is_meta:  # another thread's
+        if not query.is_meta:  # from another thread
             return original(query, key, value, *arguments, **keywords)
         heads = query.shape[1] // key.shape[1]
         if heads > 1:
@@ -219,7 +208,7 @@ def _flash_attention() -> Iterator[None]:
         out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
         return out
 
-    # A `TorchFunctionMode` would be suspended while a backward pass computes checkpointed layers again.
+    # A `TorchFunctionMode` would be suspended while a backward pass recomputes checkpointed layers.
     F.scaled_dot_product_attention = attention
     try:
         yield

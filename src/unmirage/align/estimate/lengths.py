@@ -19,17 +19,14 @@ _LONGEST = 0.25  # share of the measured samples that are the longest texts; the
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What one row costs.
+    """Size of one row.
 
     Attributes:
-        tokens: all of them, image tokens included.
-        loss_tokens: how many of them carry loss.
-        places: how many have a representation that counts.
-        image_tokens: how many stand for the picture.
-        tiles: pieces in which the vision tower looks at the picture; 0 without one.
-        tile_tokens: of each piece, inside the tower.
-        row: the encoded row that was measured: itself, or the one whose text is most nearly as long.
-        measured: it was itself.
+        tokens, loss_tokens, image_tokens: all tokens, those with loss, and those of the picture.
+        places: tokens whose representation counts.
+        tiles, tile_tokens: tiles of the picture in the vision tower (0 without one), and tokens per tile.
+        row: the measured row: this one, or the one with the most similar text length.
+        measured: whether this row was measured.
     """
 
     tokens: int
@@ -46,7 +43,7 @@ Load = Mapping[StreamName, Sequence[Size]]  # the rows of one pass, by stream
 
 
 class SizedRows(Rows):
-    """Rows of a stream of which only the sizes are known, so that a whole run can be dealt without encoding it."""
+    """Sizes in place of the rows of a stream, to plan a whole run without encoding it."""
 
     def __init__(self, samples: EncodedSamples, sizes: Sequence[Size]) -> None:
         super().__init__(samples)
@@ -57,10 +54,7 @@ class SizedRows(Rows):
 
 
 def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, measure: int) -> SizedRows:
-    """Return the sizes of all rows of a stream, at most `measure` of which are encoded.
-
-    Among them are the texts with the most characters, so that the longest row is hardly missed.
-    """
+    """Return the sizes of all rows of a stream; at most `measure` are encoded, among them the longest texts."""
     samples, count = rows.samples, len(rows)
     by_length = sorted(range(count), key=samples.length)
     if count <= measure:
@@ -75,7 +69,7 @@ def sized(name: StreamName, rows: Rows, shape: Shape, collator: PassCollator, me
     return SizedRows(
         samples,
         [
-            measured.get(index) or _like(measured[known[_near(lengths, samples.length(index))]])
+            measured.get(index) or replace(measured[known[_near(lengths, samples.length(index))]], measured=False)
             for index in range(count)
         ],
     )
@@ -96,18 +90,14 @@ def _size(name: StreamName, row: int, example: Example, shape: Shape, collator: 
     )
 
 
-def _like(size: Size) -> Size:
-    return replace(size, measured=False)
-
-
 def _near(lengths: Sequence[int], wanted: int) -> int:
-    """Return where in ascending `lengths` the one nearest to `wanted` is."""
+    """Return the index of the number nearest to `wanted` in ascending `lengths`."""
     right = min(bisect_left(lengths, wanted), len(lengths) - 1)
     return right if right == 0 or lengths[right] - wanted < wanted - lengths[right - 1] else right - 1
 
 
 def position_limit(model: Any) -> int | None:
-    """Return how many tokens the model has positions for; None where its config does not say."""
+    """Return the model's maximum number of tokens; None if its config has none."""
     limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return limit
 
@@ -118,16 +108,14 @@ def check_lengths(
     model: Any,
     drawn: Mapping[StreamName, Iterable[int]] | None = None,
 ) -> None:
-    """Raise `UserError` for a sample that is longer than the model has positions for.
+    """Raise `UserError` for a sample that is longer than the model supports.
 
-    It is refused, because nothing could be cut off safely: cut image tokens leave a picture without its places, and a
-    cut answer loses the end that stops generation.
+    Truncation is not safe: a picture would lose image tokens, or an answer the end token that stops generation.
 
     Args:
-        rows: the encoded rows of each stream; they are encoded here, if they are not yet.
-        streams: the samples that they were made of, in the same order.
-        model: whose positions count.
-        drawn: which rows the run will see; None for all.
+        rows, streams: rows of each stream, and their samples in the same order.
+        model: the model.
+        drawn: the rows that the run uses; None for all.
     """
     limit = position_limit(model)
     if limit is None:

@@ -19,14 +19,13 @@ _FLOAT32 = 4
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """Bytes on one device that holds everything.
+    """Bytes on one unsharded device.
 
     Attributes:
-        weights: as held.
-        gradients: of the weights that get one.
-        optimizer: AdamW's two moments and its count of steps for each of those weights.
-        reference: of frozen copies.
-        step: the optimiser's temporaries on a GPU, where it updates all weights at once: one number for each.
+        weights, gradients: the weights, and the gradients of those that have one.
+        optimizer: AdamW's two moments and step count of each weight with a gradient.
+        reference: frozen copies.
+        step: temporary tensors of the optimizer step on a GPU, one number per updated weight.
     """
 
     weights: int
@@ -49,13 +48,13 @@ def count_parameters(model: nn.Module) -> tuple[PartParameters, ...]:
 
 
 def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> States:
-    """Return the bytes of weights, gradients, optimiser states and reference.
+    """Return the bytes of weights, gradients, optimizer states and reference.
 
     Args:
-        model: the skeleton, for which is chosen what trains.
+        model: the skeleton, whose trainable weights have been chosen.
         config: settings.
-        reached: decoder layers that any loss depends on: weights above them never get a gradient.
-        live: the reference is asked in each step, as nothing it says is kept.
+        reached: number of decoder layers that a loss depends on; weights above them have no gradient.
+        live: the reference runs in each step, because its outputs are not cached.
     """
     parameters = list(model.parameters())
     reaches = _reaches(model, reached)
@@ -71,7 +70,7 @@ def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> Stat
 
 
 def reference_bytes(model: Any, config: AlignConfig, *, live: bool) -> int:
-    """Return the bytes of what `align.reference.Reference` copies: the model, its output layer, or nothing."""
+    """Return the bytes that `align.reference.Reference` copies: the model, its output layer, or nothing."""
     if live:
         by_adapter = config.lora is not None and config.optimizations.adapter_off
         return 0 if by_adapter else sum(one.numel() * one.element_size() for one in model.parameters())
@@ -81,7 +80,7 @@ def reference_bytes(model: Any, config: AlignConfig, *, live: bool) -> int:
 
 
 def _reaches(model: Any, reached: int) -> Any:
-    """Return what tells by name whether a loss that stops after so many layers depends on a parameter."""
+    """Return a function of a parameter's name: whether a loss on the first `reached` layers depends on it."""
     layers = decoder_layers(model)
     if reached == len(layers):
         return lambda _name: True
@@ -96,45 +95,40 @@ def _reaches(model: Any, reached: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Bytes of one number.
-
-    Attributes:
-        arithmetic: in products of matrices: 2 under bfloat16 autocast, else 4.
-        residual: in the stream between the layers.
-    """
+    """Bytes per number in matrix products (2 under bfloat16 autocast, else 4) and in the residual stream."""
 
     arithmetic: int
     residual: int
 
     @classmethod
     def of(cls, arithmetic: torch.dtype, embeddings: torch.dtype) -> Widths:
-        """Return them for a type of products and the one in which the input embeddings are held.
+        """Return the widths for the dtypes of matrix products and of input embeddings.
 
-        The stream begins as embeddings, to which products are added: with float16 and bfloat16, it is float32.
+        The residual stream is the sum of embeddings and products: with float16 and bfloat16, it is float32.
         """
         return cls(arithmetic.itemsize, torch.promote_types(arithmetic, embeddings).itemsize)
 
     @property
     def mixed(self) -> bool:
-        """Whether products are done in another type than the weights that train are held in."""
+        """Whether matrix products have another dtype than the trained weights."""
         return self.arithmetic == 2
 
 
 def linears_saved(linears: list[Linear], widths: Widths, *, narrow: bool, dropout: bool = False) -> float:
-    """Return bytes a token that linear modules which read the same tensor save of it, their adapters' included.
+    """Return the bytes per token that linear modules with a common input save of it, including their adapters.
 
     Args:
-        linears: which of them.
-        widths: bytes of a number.
-        narrow: what they read is in the type of the arithmetic already, so a plain matrix need not copy it.
-        dropout: adapters drop inputs at random, each its own.
+        linears: the modules.
+        widths: bytes per number.
+        narrow: the input has the dtype of the matrix products, so that a plain matrix needs no copy.
+        dropout: adapters use dropout, each with its own mask.
     """
     plain = [one for one in linears if one.trains]
     adapted = [one for one in linears if one.rank]
     size = widths.arithmetic
     saved = float(size * sum(one.rank for one in adapted))
     own_copies = widths.mixed or dropout
-    if own_copies:  # an adapter reads in float32, from which the arithmetic makes a copy for each
+    if own_copies:  # an adapter reads float32, of which autocast makes a copy for each
         saved += sum((size + dropout) * one.inputs for one in adapted)
     copying = widths.mixed and not narrow
     if copying:
@@ -146,16 +140,15 @@ def linears_saved(linears: list[Linear], widths: Widths, *, narrow: bool, dropou
 def block_saved(
     block: Block, rows: int, tokens: int, widths: Widths, *, live: bool, mask: bool, dropout: bool = False
 ) -> float:
-    """Return bytes that one layer saves for its backward pass.
+    """Return the bytes that one layer saves for its backward pass.
 
     Args:
         block: the layer.
-        rows: sequences.
-        tokens: of each, padding included.
-        widths: bytes of a number.
-        live: what enters the layer has a gradient.
-        mask: rows differ in length, so that attention gets a mask of tokens x tokens.
-        dropout: adapters drop inputs at random.
+        rows, tokens: number of sequences, and tokens of each including padding.
+        widths: bytes per number.
+        live: the layer's input has a gradient.
+        mask: rows differ in length, so that attention has a mask of tokens x tokens.
+        dropout: adapters use dropout.
     """
     size = widths.arithmetic
     first = [norm for norm in block.norms if norm.first]
@@ -163,22 +156,22 @@ def block_saved(
     narrow = widths.residual == size and not any(norm.trains for norm in block.norms)
     saved = 0.0
     for norm in first:
-        saved += _norm_saved(norm.width, widths, live=live, trains=norm.trains)
+        saved += norm_saved(norm.width, widths, live=live, trains=norm.trains)
     live = live or any(norm.trains for norm in first)
     for role in ROLES:
         linears = block.of(role)
         if role == "attention-out":
-            if live:  # queries, keys, values, and what comes out, which the next product reads
+            if live:  # queries, keys, values and the output, which the next product reads
                 saved += 4 * size * block.attention + (size * tokens if mask else 0)
             alone = live and not (widths.mixed and any(one.rank for one in linears)) and not dropout
             saved += size * sum(one.rank for one in linears) if alone else _read(linears, widths, dropout)
         elif role == "mlp-in":
             for norm in later:
-                saved += _norm_saved(norm.width, widths, live=live, trains=norm.trains)
+                saved += norm_saved(norm.width, widths, live=live, trains=norm.trains)
             live = live or any(norm.trains for norm in later)
             saved += linears_saved(linears, widths, narrow=narrow, dropout=dropout)
         elif role == "mlp-out":
-            if live:  # gate, activated gate and the other branch; or what the activation function keeps
+            if live:  # gate, activated gate and the other branch; or what the activation function saves
                 saved += size * block.inner * (block.kept + 2 if block.gated else block.kept)
             saved += _read(linears, widths, dropout)
         else:
@@ -191,22 +184,17 @@ def _read(linears: list[Linear], widths: Widths, dropout: bool) -> float:
     return linears_saved(linears, widths, narrow=True, dropout=dropout)
 
 
-def _norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
-    """Return bytes a token: what goes in, in float32, and for the weight's gradient what it is multiplied with."""
+def norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
+    """Return the bytes per token that a norm saves: its input in float32, and the factor of the weight's gradient."""
     return 4.0 * width * live + widths.residual * width * trains
 
 
-def final_norm_saved(width: int, widths: Widths, *, live: bool, trains: bool) -> float:
-    """Return bytes a token that the decoder's last normalisation saves."""
-    return _norm_saved(width, widths, live=live, trains=trains)
-
-
 def projector_saved(linears: tuple[Linear, ...], widths: Widths, *, live: bool) -> float:
-    """Return bytes an image token that the projector saves; `live`: the vision tower trains."""
+    """Return the bytes per image token that the projector saves; `live`: the vision tower trains."""
     saved = 0.0
     for number, linear in enumerate(linears):
         if number and live:
-            saved += widths.arithmetic * linear.inputs  # what the function between two linears reads
+            saved += widths.arithmetic * linear.inputs  # input of the activation between two linear layers
         saved += linears_saved([linear], widths, narrow=number > 0)
         live = live or linear.learns
     return saved

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.blocks import Block, Shape
-from unmirage.align.estimate.lengths import Load, Size
-from unmirage.align.estimate.memory import Widths, block_saved, final_norm_saved, projector_saved
+from unmirage.align.estimate.lengths import Load
+from unmirage.align.estimate.memory import Widths, block_saved, norm_saved, projector_saved
 from unmirage.align.objective import Method, Need, StreamName
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Bytes that a pass holds on one device.
+    """Bytes that a pass needs on one device.
 
     Attributes:
-        saved: what autograd saves for the backward pass.
-        casts: bfloat16 copies of trained matrices, which autocast keeps as long as the forward pass lasts.
-        passing: what else exists at the peak: logits, their gradients, or the layer that is computed again.
+        saved: saved by autograd for the backward pass.
+        casts: bfloat16 copies of trained matrices, which autocast keeps during the forward pass.
+        passing: other tensors at the peak: logits, their gradients, or a recomputed layer.
     """
 
     saved: float
@@ -30,32 +30,26 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """Passes over a model, given what trains, the method and the settings.
-
-    Attributes:
-        shape: the model's sizes.
-        method: says what is wanted of the model and of the reference.
-        config: settings of the run.
-    """
+    """Memory of passes over a model of some sizes, by method and settings."""
 
     shape: Shape
     method: Method
     config: AlignConfig
 
     def wanted(self, streams: Sequence[StreamName]) -> frozenset[Need]:
-        """Return what one pass over some streams is asked."""
+        """Return the requested outputs of one pass over some streams."""
         return frozenset[Need]().union(*(self.method.wants(name) for name in streams))
 
     def run(self, asked: frozenset[Need]) -> int:
-        """Return how many decoder layers a pass runs."""
+        """Return the number of decoder layers that a pass runs."""
         return self.reached(asked) if self.config.optimizations.stop_early else len(self.shape.decoder)
 
     def reached(self, asked: frozenset[Need]) -> int:
-        """Return how many decoder layers have a part in what is asked; no gradient comes to those above them."""
+        """Return the number of decoder layers that the outputs depend on; those above have no gradient."""
         return self.config.method.layer if asked == {"hidden"} else len(self.shape.decoder)
 
     def held(self, load: Load, widths: Widths) -> Held:
-        """Return what one pass over a load holds."""
+        """Return the bytes of one pass over a load."""
         asked, shape = self.wanted(list(load)), self.shape
         rows, tokens, mask = _padded(load)
         again = math.ceil(self.config.checkpointing * len(shape.decoder))
@@ -64,7 +58,7 @@ class Passes:
         for number, block in enumerate(shape.decoder[: self.run(asked)]):
             whole = self._block(block, rows, tokens, widths, live=live, mask=mask)
             if number < again:
-                # What goes in is kept whether or not it has a gradient.
+                # The input is kept whether or not it has a gradient.
                 saved += widths.residual * block.width * rows * tokens if whole else 0.0
                 largest = max(largest, whole)
             else:
@@ -86,7 +80,7 @@ class Passes:
         return block_saved(block, rows, tokens, widths, live=live, mask=mask, dropout=dropout)
 
     def _before(self, load: Load, widths: Widths) -> float:
-        """Return what the tower and the projector save."""
+        """Return the bytes that the tower and the projector save."""
         saved = projector_saved(self.shape.projector, widths, live=self.shape.vision_learns) * _images(load)
         for size in (size for sizes in load.values() for size in sizes):
             live = self.shape.patches
@@ -96,16 +90,16 @@ class Passes:
         return saved
 
     def _after(self, load: Load, widths: Widths, *, live: bool) -> tuple[float, float]:
-        """Return what is saved behind the layers, and what exists besides while it is made and gone back through."""
+        """Return the bytes saved after the layers, and those of other tensors at the peak of either pass."""
         shape = self.shape
         rows, tokens, _ = _padded(load)
         deep = self.run(self.wanted(list(load))) == len(shape.decoder)
         saved = passing = 0.0
         if deep:
-            per_token = final_norm_saved(shape.width, widths, live=live, trains=shape.final_norm)
+            per_token = norm_saved(shape.width, widths, live=live, trains=shape.final_norm)
             saved += per_token * rows * tokens
         for name, sizes in load.items():
-            wants, count = self.method.wants(name), _loss(sizes)
+            wants, count = self.method.wants(name), sum(size.loss_tokens for size in sizes)
             if "hidden" in wants:
                 saved += 4.0 * shape.width * sum(size.places for size in sizes)
             if _speaks(wants):
@@ -116,8 +110,8 @@ class Passes:
                 kl = "logits" in wants
                 saved += numbers * (2 if kl else 1)  # and the difference of the two distributions
                 logits = widths.arithmetic * shape.head.outputs * made
-                # Going back, the gradient of the log-softmax and that of the logits exist beside what is saved; the
-                # divergence peaks on its way forward, with six rows of its own and the reference's logits.
+                # The backward pass adds the gradients of log-softmax and logits. The divergence peaks in the forward
+                # pass, with six rows of its own and the reference's logits.
                 passing += logits + (logits + 6 * numbers if kl else 2 * numbers)
         return saved, passing
 
@@ -127,14 +121,10 @@ def _speaks(wants: frozenset[Need]) -> bool:
 
 
 def _padded(load: Load) -> tuple[int, int, bool]:
-    """Return rows, tokens of the longest, and whether any is shorter."""
+    """Return the number of rows, the tokens of the longest, and whether any is shorter."""
     lengths = [size.tokens for sizes in load.values() for size in sizes]
     return len(lengths), max(lengths), min(lengths) < max(lengths)
 
 
 def _images(load: Load) -> int:
     return sum(size.image_tokens for sizes in load.values() for size in sizes)
-
-
-def _loss(sizes: Sequence[Size]) -> int:
-    return sum(size.loss_tokens for size in sizes)

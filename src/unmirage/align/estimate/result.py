@@ -1,4 +1,4 @@
-"""What a plan of a run says, as records with their units, and as one JSON document."""
+"""The estimate of a run as records and as a JSON document."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ Kind = Literal["text", "loss", "image"]
 
 @dataclass(frozen=True, slots=True)
 class PartParameters:
-    """Parameters of one part of the model, adapters included.
+    """Numbers of parameters of one part of the model, including adapters; shared ones count once.
 
     Attributes:
         part: "language", "projector" or "vision".
-        total: number of them, shared ones once.
-        trainable: how many train.
-        dtypes: how many are held in which type.
+        dtypes: number of parameters by dtype.
     """
 
     part: str
@@ -32,19 +30,18 @@ class Memory:
     """Memory of each GPU, in bytes, at the largest micro-batch.
 
     Attributes:
-        gpus: how many there are.
-        layout: "single", "replicated" (DDP: each holds everything) or "sharded" (FSDP2, ZeRO-3: weights, gradients
-            and optimiser states are dealt out).
-        weights: as held: what trains in float32.
-        gradients: float32, of the weights that get one.
-        optimizer: AdamW's two float32 moments, and its count of steps.
+        gpus: number of GPUs.
+        layout: "single", "replicated" (DDP: each has everything) or "sharded" (FSDP2, ZeRO-3: weights, gradients and
+            optimizer states are distributed).
+        weights, gradients: trained weights are float32, and so are the gradients.
+        optimizer: AdamW's two float32 moments and its step count.
         reference: frozen copies of the model or of its output layer, whole on each GPU.
-        buckets: replicated: in which gradients travel; sharded: the layers that are gathered at a time.
+        buckets: replicated: buffers of the gradients' reduction; sharded: the layers that are gathered at a time.
         casts: bfloat16 copies of trained weights, which autocast keeps until the backward pass.
-        activations: what autograd saves of the micro-batch.
-        passing: logits with their gradients, or the layer that is computed again, whichever is more.
-        optimizer_step: temporary tensors of the optimiser's step, when the activations are gone.
-        problem: why the step cannot be cut for so many GPUs; "" where it can. All sizes are then 0.
+        activations: tensors of the micro-batch that autograd saves.
+        passing: logits with their gradients, or a recomputed layer, whichever is larger.
+        optimizer_step: temporary tensors of the optimizer step, after the activations are freed.
+        problem: why the step cannot be split over these GPUs, and all sizes are 0; "" if it can.
     """
 
     gpus: int
@@ -62,7 +59,7 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """The peak, in bytes: in the backward pass, or in the optimiser's step."""
+        """The peak in bytes, in the backward pass or in the optimizer step."""
         held = self.weights + self.gradients + self.optimizer + self.reference
         backward = self.buckets + self.casts + self.activations + self.passing
         return held + max(backward, self.optimizer_step)
@@ -70,7 +67,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One cache on disk: of which stream, of what, of how many samples (image features: pictures), in bytes."""
+    """One cache on disk, with its number of samples (image features: of pictures) and size in bytes."""
 
     stream: str
     what: str
@@ -80,15 +77,13 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """How long the run takes on some devices.
+    """Duration of the run on `devices` devices.
 
     Attributes:
-        device: its name.
-        devices: how many of them.
-        tflops: assumed rate of each, in 10^12 floating-point operations a second, utilisation included.
-        training_hours: of all optimiser steps.
-        preparation_hours: of filling the caches, which one device does.
-        problem: why the step cannot be cut for so many; "" where it can. The hours are then 0.
+        tflops: assumed rate of each device in 10^12 floating-point operations per second, including utilization.
+        training_hours: all optimizer steps.
+        preparation_hours: filling the caches, on one device.
+        problem: why the step cannot be split over these devices, and the hours are 0; "" if it can.
     """
 
     device: str
@@ -101,7 +96,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class StreamLengths:
-    """Lengths of a stream's rows, in tokens, over all its samples; `measured` of them were encoded."""
+    """Lengths of a stream's rows in tokens, over all its samples, of which `measured` were encoded."""
 
     stream: str
     samples: int
@@ -113,15 +108,7 @@ class StreamLengths:
 
 @dataclass(frozen=True, slots=True)
 class RenderedSample:
-    """One row as the model sees it.
-
-    Attributes:
-        stream: of which it is.
-        sample_id: of the sample.
-        tokens: number of tokens.
-        loss_tokens: how many carry loss.
-        spans: runs of tokens of one kind, decoded; those of an image as "<image ×576>".
-    """
+    """One row as the model sees it; `spans` are decoded runs of tokens of one kind, images as "<image ×576>"."""
 
     stream: str
     sample_id: str
@@ -131,13 +118,13 @@ class RenderedSample:
 
     @property
     def text(self) -> str:
-        """All of it as text, with [[...]] around what carries loss."""
+        """The whole text, with [[...]] around tokens with loss."""
         return "".join(f"[[{text}]]" if kind == "loss" else text for kind, text in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """A sample of more tokens than the model has positions for; training refuses it."""
+    """A sample with more tokens than the model supports; training rejects it."""
 
     stream: str
     sample_id: str
@@ -146,24 +133,17 @@ class TooLong:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will need, before it is begun.
+    """Memory, time and disk that a run needs.
 
     Attributes:
-        model: its name.
-        method: of the run.
-        steps: optimiser steps.
-        batch_size: rows of each stream in a step.
-        positions: tokens that the model has positions for; None where its config does not say.
-        parameters: by part.
-        lengths: by stream.
-        step_tflop: floating-point operations of a mean step on one device, in 10^12.
-        preparation_tflop: those of filling all caches, in 10^12.
-        memory: by number of GPUs and layout.
-        disk: caches.
-        time: by device and their number.
+        batch_size: rows of each stream per step.
+        positions: maximum tokens of the model; None if its config has none.
+        step_tflop, preparation_tflop: 10^12 floating-point operations of a mean step on one device, and of filling all
+            caches.
+        memory, time: by number of devices and layout, and by device and number.
         samples: some rows of each stream.
-        too_long: rows that do not fit the model.
-        assumptions: what the figures rest on, one sentence each.
+        too_long: rows that the model does not support.
+        assumptions: one sentence each.
     """
 
     model: str
@@ -184,12 +164,12 @@ class Estimate:
 
     @property
     def total_parameters(self) -> int:
-        """Number of all parameters, adapters included."""
+        """Number of all parameters, including adapters."""
         return sum(part.total for part in self.parameters)
 
     @property
     def trainable_parameters(self) -> int:
-        """Number of those that train."""
+        """Number of trained parameters."""
         return sum(part.trainable for part in self.parameters)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from unmirage.align.arguments import cut
 from unmirage.align.config import AlignConfig
 from unmirage.align.dataset import PairedStreams, Plan
-from unmirage.align.estimate.blocks import Shape, shape_of
+from unmirage.align.estimate.blocks import shape_of
 from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import Load, Size, SizedRows, position_limit, sized
 from unmirage.align.estimate.memory import States, Widths, count_parameters, states
@@ -37,53 +37,37 @@ from unmirage.align.plan import (
 from unmirage.align.reference import KEPT
 from unmirage.errors import UserError
 
-UTILISATION = 0.40  # share of the peak that training of models of this size reaches (PaLM, arXiv 2204.02311, table 3)
+UTILIZATION = 0.40  # share of the peak that training of models of this size reaches (PaLM, arXiv 2204.02311, table 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """A GPU and its peak rate in dense bfloat16 products, in 10^12 operations a second, by its data sheet."""
-
-    name: str
-    peak_tflops: float
-
-
-GPUS = (Gpu("A100", 312.0), Gpu("H100", 989.5), Gpu("H200", 989.5))
-
+# Peak rates of data sheets: dense bfloat16 products, in 10^12 operations per second.
+PEAK_TFLOPS = {"A100": 312.0, "H100": 989.5, "H200": 989.5}
 GPU_COUNTS = (1, 2, 4, 8)
-_LAYOUTS: tuple[tuple[int, Layout], ...] = (
-    (1, "single"),
-    (2, "replicated"),
-    (2, "sharded"),
-    (4, "replicated"),
-    (4, "sharded"),
-    (8, "replicated"),
-    (8, "sharded"),
-)
+_SHARED: tuple[Layout, ...] = ("replicated", "sharded")
+_LAYOUTS: list[tuple[int, Layout]] = [(1, "single"), *((gpus, layout) for gpus in GPU_COUNTS[1:] for layout in _SHARED)]
 _FLOAT32 = 4  # bytes
-_STEPS = 100  # that are dealt row by row, evenly over the run; their mean stands for all
+_STEPS = 100  # steps to plan row by row, spread evenly over the run; their mean stands for all
 
 
 def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int = 400) -> Estimate:
-    """Return what a run would need; nothing is trained, and no weights are read.
+    """Return what a run needs, without training and without reading weights.
 
     Args:
-        source: a model directory, a hub id, or a loaded model, which stays as it is.
-        data: of the run.
-        config: of the run.
-        measure: samples of each stream that are encoded to see how long they are; the others are taken to be as long
-            as the encoded ones of the most similar text length.
+        source: a model directory, a hub id, or a loaded model, which is not changed.
+        data, config: data and settings of the run.
+        measure: maximum samples of each stream to encode; the size of any other sample is that of the encoded one with
+            the most similar text length.
 
     Raises:
-        UserError: model, data and settings do not fit each other.
+        UserError: model, data and settings do not match.
     """
     if config.precision == "auto":
-        config = config.model_copy(update={"precision": "bfloat16"})  # as on a GPU, wherever the plan is made
+        config = config.model_copy(update={"precision": "bfloat16"})  # as on a GPU, also if this machine has none
     skeleton = Skeleton.of(source)
     model, processor = skeleton.model, skeleton.processor
     method = make_method(config.method)
     check_data(method, model, data, config)
-    with torch.device("meta"):  # an adapter is not drawn either
+    with torch.device("meta"):  # for the adapter
         choose_trainable(model, config)
     shape = shape_of(model)
     collator = make_collator(model, processor, method, config, one_pass=False)
@@ -93,7 +77,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     steps = step_count(data, config)
     dataset = make_dataset(dict(rows), steps, config)
     passes, work = Passes(shape, method, config), Work(model, config, collator, encoded)
-    widths = gpu_widths(config, shape)
+    widths = Widths.of(torch.float32 if config.precision == "float32" else torch.bfloat16, shape.embedding_dtype)
     live = needs_reference(method, streams) and not keeps_reference(method, config)
     reached = max(passes.reached(passes.wanted(names)) for names in collator.plan)
     run = _Run(passes, work, collator.plan, dataset, steps, config, widths)
@@ -128,14 +112,9 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     )
 
 
-def gpu_widths(config: AlignConfig, shape: Shape) -> Widths:
-    """Return bytes of a number as a GPU would compute: in bfloat16, unless the settings want float32."""
-    return Widths.of(torch.float32 if config.precision == "float32" else torch.bfloat16, shape.embedding_dtype)
-
-
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The run as it is dealt to devices."""
+    """A run, split over devices."""
 
     passes: Passes
     work: Work
@@ -146,7 +125,7 @@ class _Run:
     widths: Widths
 
     def micro_batches(self, micro: int) -> Iterator[list[Load]]:
-        """Yield the passes of micro-batches of so many rows, over some of the steps."""
+        """Yield the passes of micro-batches of `micro` rows, over some of the steps."""
         batch, count = self.config.batch_size, min(self.steps, _STEPS)
         for number in range(count):
             first = (number * self.steps // count) * batch
@@ -160,20 +139,17 @@ class _Run:
         return sum(map(self.work.step, loads)) / min(self.steps, _STEPS)
 
     def caches(self, rows: dict[StreamName, SizedRows], *, looks: bool) -> Iterator[tuple[Disk, float]]:
-        """Yield each cache that `align.remember.Memory` would fill, with the operations of filling it row by row.
+        """Yield each cache that `align.reference_cache.Memory` fills, with the operations of filling it row by row.
 
-        Args:
-            rows: the streams, of which only those that the run will see count.
-            looks: image features are kept.
+        Only rows that the run uses count. `looks`: image features are cached.
         """
         method, shape = self.passes.method, self.passes.shape
         for name, stream in rows.items():
             drawn = [stream.sizes[index] for index in self.dataset.drawn(name)]
-            first = stream.samples.first_shown(self.dataset.drawn(name))  # a picture is looked at once
+            first = stream.samples.first_shown(self.dataset.drawn(name))  # each picture once
             pictured = [stream.sizes[index] for index in sorted(set(first.values()))]
             if looks and pictured:
-                # Layer normalisation gives float32, under bfloat16 autocast on a GPU too, and so does the residual
-                # stream after it.
+                # Layer norms return float32, also under bfloat16 autocast on a GPU, and so does the residual stream.
                 numbers = sum(size.tiles * size.tile_tokens for size in pictured) * shape.vision[-1].width
                 disk = Disk(name, "image features", len(pictured), numbers * _FLOAT32)
                 yield disk, sum(self.work.look(name, size) for size in pictured)
@@ -183,7 +159,7 @@ class _Run:
                 yield disk, sum(self.work.answer(name, size, need) for size in drawn)
 
     def _said(self, size: Size, need: Need) -> int:
-        """Return the bytes that a cache takes for what the reference says of a row."""
+        """Return the bytes of a row's cached reference output."""
         if need == "log_probs":
             return size.loss_tokens * _FLOAT32
         places = size.loss_tokens if need == "logits" else size.places
@@ -191,7 +167,7 @@ class _Run:
         return places * self.passes.shape.width * max(self.widths.residual, wide)
 
     def memory(self, whole: States) -> Iterator[Memory]:
-        """Yield the memory of each GPU, by their number and by what they share."""
+        """Yield the memory of each GPU, by number of GPUs and layout."""
         for gpus, layout in _LAYOUTS:
             micro, problem = _cut(self.config, gpus)
             yield Memory(gpus, layout, problem=problem) if problem else self._memory(whole, gpus, layout, micro)
@@ -216,19 +192,19 @@ class _Run:
         )
 
     def _gathered(self) -> int:
-        """Return the bytes of what is gathered at a time: a layer and the next one, and what belongs to no layer."""
+        """Return the bytes that are gathered at a time: two layers, and the weights outside of layers."""
         shape = self.passes.shape
         layer = max(block.weights for block in (*shape.decoder, *shape.vision))
         return (2 * layer + shape.root) * self.widths.arithmetic
 
     def time(self, filling: float) -> Iterator[Time]:
-        """Yield the hours on named GPUs and on this machine's CPU; `filling`: operations of filling the caches."""
+        """Yield the hours on GPUs and on this machine's CPU; `filling`: operations of filling the caches."""
         for devices in GPU_COUNTS:
             micro, problem = _cut(self.config, devices)
             operations = 0.0 if problem else self.step(micro) * self.steps
-            for gpu in GPUS:
-                rate = gpu.peak_tflops * 1e12 * UTILISATION
-                yield _time(gpu.name, devices, rate, operations, filling, problem)
+            for gpu, peak in PEAK_TFLOPS.items():
+                rate = peak * 1e12 * UTILIZATION
+                yield _time(gpu, devices, rate, operations, filling, problem)
         micro, _ = _cut(self.config, 1)
         yield _time("CPU (this machine)", 1, matmul_rate(), self.step(micro) * self.steps, filling, "")
 
@@ -239,7 +215,7 @@ def _size(row: object) -> Size:
 
 
 def _cut(config: AlignConfig, devices: int) -> tuple[int, str]:
-    """Return rows of a micro-batch on each of so many devices; or 0, and why a step cannot be cut so."""
+    """Return the rows of a micro-batch on each device; or 0, and why the step cannot be split."""
     try:
         return cut(config, devices)[0], ""
     except UserError as error:
@@ -254,7 +230,7 @@ def _time(device: str, devices: int, rate: float, work: float, before: float, pr
 
 def _lengths(name: StreamName, sizes: Sequence[Size], wants: frozenset[Need]) -> StreamLengths:
     tokens = [size.tokens for size in sizes]
-    # Representations count on the query and the answer, or on every token: in both cases the answer is among them.
+    # Representations count on query and answer, or on every token: both include the answer.
     loss_tokens = [size.places if "hidden" in wants else size.loss_tokens for size in sizes]
     return StreamLengths(
         stream=name,
@@ -268,10 +244,10 @@ def _lengths(name: StreamName, sizes: Sequence[Size], wants: frozenset[Need]) ->
 
 def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tuple[str, ...]:
     arithmetic = "float32" if config.precision == "float32" else "bfloat16"
-    peaks = ", ".join(f"{gpu.name} {gpu.peak_tflops:g}" for gpu in GPUS)
+    peaks = ", ".join(f"{gpu} {peak:g}" for gpu, peak in PEAK_TFLOPS.items())
     said = [
         f"GPUs compute in {arithmetic}; what trains is held in float32, the rest as the checkpoint stores it.",
-        f"GPU hours: {UTILISATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
+        f"GPU hours: {UTILIZATION:.0%} of the peak in dense bfloat16 products ({peaks} TFLOP/s); "
         "reading data, saving and communication are not counted.",
         "CPU hours: a rough estimate, at the rate of float32 products measured just now on this machine.",
         "Work: PyTorch's count of matrix products, convolutions and attention (over the whole square of tokens); "
@@ -287,14 +263,9 @@ def _assumptions(config: AlignConfig, rows: dict[StreamName, SizedRows]) -> tupl
 
 
 def matmul_rate(size: int = 1024, seconds: float = 0.3) -> float:
-    """Return how many operations a second this machine's CPU does in float32 products of matrices, by trying.
-
-    Args:
-        size: edge of the matrices.
-        seconds: how long to try.
-    """
+    """Measure this machine's operations per second in float32 products of `size` x `size` matrices on the CPU."""
     left = torch.ones(size, size)
-    torch.mm(left, left)  # the first product sets things up
+    torch.mm(left, left)  # the first product is slower
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         torch.mm(left, left)

@@ -1,4 +1,4 @@
-"""The model without weights and the rendered samples that an estimate is made from."""
+"""The model without weights, and rendered samples, for an estimate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from unmirage.align.dataset import PassCollator, Row, Rows
 from unmirage.align.estimate.result import Kind, RenderedSample
+from unmirage.align.forward import PassBatch
 from unmirage.align.objective import Need, StreamName
-from unmirage.errors import UserError
-from unmirage.models.huggingface import HuggingFaceVLM, check_folder
+from unmirage.errors import UserError, one_line
+from unmirage.models.folder import check_folder, check_hub_id
+from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import Sample
 from unmirage.text.printable import clean
 
@@ -25,7 +27,7 @@ Source = str | Path | HuggingFaceVLM
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A model on the `meta` device, where tensors have shapes and types but no content, and its processor."""
+    """A model on the `meta` device, where tensors have shape and dtype but no content, and its processor."""
 
     name: str
     model: Any
@@ -35,25 +37,23 @@ class Skeleton:
     def of(cls, source: Source) -> Skeleton:
         """Return the skeleton of a loaded model, of a directory, or of a hub id (config and processor are fetched).
 
-        The weights have the type in which a GPU would hold them: that of the model if it is loaded, else that of the
-        checkpoint.
+        The weights have the dtype of the loaded model or of the checkpoint, as on a GPU.
 
         Raises:
-            UserError: nothing usable is there.
+            UserError: the source is missing or unusable.
         """
         if isinstance(source, HuggingFaceVLM):
             return cls(source.name, _empty(source.model.config, source.model.dtype), source.processor)
         folder = Path(source)
-        if folder.exists():
+        if local := folder.exists():
             check_folder(folder)
-        elif len(folder.parts) != 2 or str(source).startswith((".", "/", "~")):
-            raise UserError(f"model '{source}': no such directory, and not a hub id of the form owner/name")
-        local = folder.exists()
+        else:
+            check_hub_id("model", str(source))
         try:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=local)
         except (OSError, ValueError, ImportError) as error:
-            raise UserError(f"model '{source}': cannot be planned: {' '.join(str(error).split())[:400]}") from error
+            raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
         return cls(folder.name, _empty(config, config.dtype or _stored_dtype(folder)), processor)
 
 
@@ -63,7 +63,7 @@ def _empty(config: Any, dtype: torch.dtype) -> Any:
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:
-    """Return the type of the first floating-point tensor of a directory; bfloat16 where there is none to look at."""
+    """Return the dtype of the first floating-point tensor of a directory; bfloat16 if there is none."""
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118  # it is no dict
@@ -88,33 +88,23 @@ def rendered(
     """Return rows of a stream, spread evenly over it, with the masks that training uses.
 
     Args:
-        name: of the stream.
-        rows: its rows.
-        samples: of which they are made.
-        processor: of the model.
-        collator: of the run.
-        wants: what the method wants of the policy on this stream. Tokens carry loss where it asks for their
-            log-probability, or for their representation.
-        count: how many rows.
+        name, rows, samples: the stream, its rows and their samples.
+        processor, collator: those of the run.
+        wants: outputs of the policy that the method needs on this stream. A token has loss if the method uses its
+            log-probability or its representation.
     """
     last = len(samples) - 1
     chosen = sorted({round(number * last / max(1, count - 1)) for number in range(count)})
-    return [_rendered(name, rows, samples[index].id, index, processor, collator, wants) for index in chosen]
+    batches = ((samples[index].id, collator.batch({name: [Row(rows.samples[index])]})) for index in chosen)
+    return [_rendered(name, sample_id, batch, processor, collator, wants) for sample_id, batch in batches]
 
 
 def _rendered(
-    name: StreamName,
-    rows: Rows,
-    sample_id: str,
-    index: int,
-    processor: Any,
-    collator: PassCollator,
-    wants: frozenset[Need],
+    name: StreamName, sample_id: str, batch: PassBatch, processor: Any, collator: PassCollator, wants: frozenset[Need]
 ) -> RenderedSample:
-    batch = collator.batch({name: [Row(rows.samples[index])]})
     ids: list[int] = batch.inputs["input_ids"][0].tolist()
     predicted = batch.loss[0].clone()
-    predicted[0] = False  # nothing comes before the first token, from which it could be predicted
+    predicted[0] = False  # no token before it predicts the first token
     mask = predicted if wants - {"hidden"} else torch.zeros_like(predicted)
     if "hidden" in wants:
         mask = mask | batch.places[0]
@@ -124,7 +114,7 @@ def _rendered(
         for token, carries in zip(ids, loss, strict=True)
     ]
     spans: list[tuple[Kind, str]] = []
-    # Runs are decoded whole: a character may be made of several tokens.
+    # Runs are decoded whole, because a character may have several tokens.
     for kind, run in groupby(range(len(ids)), key=kinds.__getitem__):
         tokens = [ids[place] for place in run]
         text = f"<image ×{len(tokens)}>" if kind == "image" else clean(processor.tokenizer.decode(tokens))

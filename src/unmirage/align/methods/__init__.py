@@ -30,7 +30,6 @@ __all__ = [
     "SimNpoConfig",
     "TaskVectorConfig",
     "make_method",
-    "method_config_class",
 ]
 
 METHODS: dict[str, tuple[type[MethodConfig], type[Method]]] = {
@@ -52,7 +51,9 @@ METHOD_CONFIGS: Registry[type[MethodConfig]] = Registry(
 
 
 def _validated(value: Any) -> Any:
-    """Return the config of a method: unchanged, or as an instance of the class registered under `name`."""
+    """Return the config of a method: unchanged, or as an instance of the class registered under its name."""
+    if isinstance(value, str):
+        value = {"name": value}
     if not isinstance(value, Mapping):
         return value
     name = value.get("name", SftConfig().name)
@@ -61,11 +62,6 @@ def _validated(value: Any) -> Any:
 
 # The config of any registered method, and any other config that is passed as an object.
 AnyMethodConfig = Annotated[SerializeAsAny[MethodConfig], BeforeValidator(_validated)]
-
-
-def method_config_class(name: str) -> type[MethodConfig]:
-    """Return the config class of a method, or raise `UserError` with the known names."""
-    return METHOD_CONFIGS.find(name)
 
 
 def make_method(config: MethodConfig) -> Method:

@@ -57,10 +57,8 @@ def make_rewriter(
     """Return the rewriter for `spec`: "rules" or "endpoint:URL#model-name".
 
     Args:
-        spec: name of the rewriter and its argument.
         cache: file that caches a server's rewrites; None disables the cache.
         check: what a rewrite must keep of the query; None uses the default check.
-        settings: settings of the server, if any.
 
     Raises:
         UserError: the rewriter does not exist, or its argument is not valid.

@@ -17,9 +17,7 @@ class Wanted:
     """A request for rewrites of one query.
 
     Attributes:
-        query: query to reword.
         word: one word or several, such as "what are".
-        shots: number of different rewrites.
         goal: "open" with the word, or "avoid" it with paraphrases.
     """
 
@@ -49,10 +47,6 @@ class RewriteReport:
     """Counts of rewrites by outcome.
 
     Attributes:
-        rewriter: name of the rewriter.
-        queries: queries to rewrite.
-        asked: requested rewrites.
-        kept: returned rewrites.
         dropped_opener: dropped because they did not open with the word, or used the word to avoid.
         dropped_meaning: dropped because they lost the meaning of the query.
         dropped_repeats: dropped because they repeated the query or another rewrite.

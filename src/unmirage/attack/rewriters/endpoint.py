@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -14,7 +14,7 @@ from typing import Any
 
 from unmirage.attack.rewriters.base import RewriteReport, Wanted, fits, same_words
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
-from unmirage.models.endpoint import Accounting, Chat, ChatFailure, in_threads, user_message
+from unmirage.models.endpoint import Chat, ChatFailure, in_threads, user_message
 from unmirage.run.cache import TextCache
 from unmirage.run.progress import StepProgress
 from unmirage.text.printable import clean
@@ -73,28 +73,16 @@ def read_rewrites(answer: str) -> list[str]:
     text = without_thoughts(answer)
     fenced = _FENCE.search(text)
     text = fenced.group(1) if fenced else text
-    found = _from_json(text)
-    lines = [_line(line) for line in text.splitlines()] if found is None else list(found)
+    lines = list(_strings(next(json_values(text, "[{"), None))) or [_line(line) for line in text.splitlines()]
     return [" ".join(line.split()) for line in lines if line.strip()][:_LONGEST_LIST]
-
-
-def _from_json(text: str) -> list[str] | None:
-    """Return the strings of the first JSON list or object in `text`; None if there is none."""
-    return list(_strings(next(json_values(text, "[{"), None))) or None
 
 
 def _strings(document: Any) -> Iterator[str]:
     if isinstance(document, str):
         yield document
-    elif isinstance(document, dict):
-        yield from _all(document.values())
-    elif isinstance(document, list):
-        yield from _all(document)
-
-
-def _all(documents: Iterable[Any]) -> Iterator[str]:
-    for document in documents:
-        yield from _strings(document)
+    elif isinstance(document, dict | list):
+        for one in document.values() if isinstance(document, dict) else document:
+            yield from _strings(one)
 
 
 def _line(line: str) -> str:
@@ -123,7 +111,6 @@ class EndpointRewriter:
     """Requests rewrites from a language model, several queries at a time.
 
     Args:
-        chat: the model.
         check: what a rewrite must keep of the query; rewrites by rules must pass it too.
         cache: file that caches the model's rewrites, so that an interrupted run can resume; None disables it.
     """
@@ -134,17 +121,8 @@ class EndpointRewriter:
         self._check = check
         self._cache = cache
         self._rules = Checked(RuleRewriter(), check)
-        self._report = RewriteReport(rewriter=self.name)
-
-    @property
-    def report(self) -> RewriteReport:
-        """Return the counts of rewrites that were kept, dropped (by reason) and made by rules."""
-        return self._report
-
-    @property
-    def accounting(self) -> Accounting:
-        """Return the counters and cost of all requests so far."""
-        return self._chat.accounting
+        self.report = RewriteReport(rewriter=self.name)  # kept, dropped by reason, and made by rules
+        self.accounting = chat.accounting
 
     def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request, the model's first.
@@ -184,6 +162,8 @@ class EndpointRewriter:
     def _ask(self, wanted: Wanted, stop: threading.Event) -> tuple[Wanted, _Found]:
         """Request rewrites, one temperature after the other, until there are enough."""
         found = _Found()
+        # A token usually covers at least two characters.
+        room = min(_MOST_ROOM, 128 + wanted.shots * (_longest(wanted.query) // 2))
         for temperature in TEMPERATURES:
             missing = wanted.shots - len(found.texts)
             if not missing:
@@ -192,7 +172,7 @@ class EndpointRewriter:
             messages = [{"role": "system", "content": SYSTEM}, user_message(prompt)]
             seed = int(self._key(wanted)[:7], 16)
             try:
-                answer = self._chat.complete(messages, _room(wanted), temperature, seed, stop)
+                answer = self._chat.complete(messages, room, temperature, seed, stop)
             except ChatFailure:
                 found.failed = True
                 break
@@ -232,12 +212,7 @@ class EndpointRewriter:
         return sha256(json.dumps(parts).encode()).hexdigest()
 
     def _count(self, **counts: int) -> None:
-        self._report = self._report.plus(**counts)
-
-
-def _room(wanted: Wanted) -> int:
-    """Return the maximum tokens of the response: a token usually covers at least two characters."""
-    return min(_MOST_ROOM, 128 + wanted.shots * (_longest(wanted.query) // 2))
+        self.report = self.report.plus(**counts)
 
 
 def _longest(query: str) -> int:

@@ -70,19 +70,14 @@ class RuleRewriter:
     name = "rules"
 
     def __init__(self) -> None:
-        self._report = RewriteReport(rewriter=self.name)
-
-    @property
-    def report(self) -> RewriteReport:
-        """Return how many rewrites were requested and made."""
-        return self._report
+        self.report = RewriteReport(rewriter=self.name)
 
     def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request; fewer if the rules have no more."""
         found = []
         for done, one in enumerate(wanted, start=1):
             found.append(_REWORD[one.goal](one.query, one.word, one.shots))
-            self._report = self._report.plus(queries=1, asked=one.shots, kept=len(found[-1]))
+            self.report = self.report.plus(queries=1, asked=one.shots, kept=len(found[-1]))
             if progress is not None:
                 progress(done, len(wanted))
         return found
@@ -103,12 +98,7 @@ class Checked:
         self.name = rewriter.name
         self._rewriter = rewriter
         self._check = check
-        self._report = RewriteReport(rewriter=self.name)
-
-    @property
-    def report(self) -> RewriteReport:
-        """Return how many rewrites were kept, and how many were dropped before enough were found."""
-        return self._report
+        self.report = RewriteReport(rewriter=self.name)  # those dropped before enough were found count too
 
     def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request that keep the meaning; fewer if no more do."""
@@ -126,5 +116,5 @@ class Checked:
                 chosen.append(text)
             else:
                 dropped += 1
-        self._report = self._report.plus(queries=1, asked=wanted.shots, kept=len(chosen), dropped_meaning=dropped)
+        self.report = self.report.plus(queries=1, asked=wanted.shots, kept=len(chosen), dropped_meaning=dropped)
         return chosen

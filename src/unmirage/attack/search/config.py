@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from unmirage.errors import UserError
+from unmirage.attack.documents import Form, Method, SearchKind
+from unmirage.attack.plan import as_query
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import capitalise, opener, put_in, replace_opener
@@ -47,21 +48,7 @@ _TEXTS: dict[Form, Callable[[str, str], str]] = {
 
 
 def _query(sample: Sample, word: str | None, text: str, kind: str) -> Query:
-    return Query(
-        id=f"{sample.id}|search|{word or kind}",
-        sample_id=sample.id,
-        kind=Kind(kind),
-        shot=0,
-        text=text,
-        image=sample.image,
-        unsafe=sample.refused,
-        word=word,
-    )
-
-
-Method = Literal["black-box", "white-box"]
-SearchKind = Literal["jailbreak", "over-prudence"]
-Form = Literal["replacement", "insertion", "rewrite"]
+    return replace(as_query(sample, Kind(kind), 0, text, word), id=f"{sample.id}|search|{word or kind}")
 
 
 class SearchConfig(BaseModel):
@@ -97,8 +84,3 @@ class SearchConfig(BaseModel):
     def sign(self) -> int:
         """Return 1 if the attack benefits from more refusal, -1 if from less."""
         return 1 if self.kind == "over-prudence" else -1
-
-
-def too_small(budget: int, least: int, why: str) -> UserError:
-    """Return the error for a budget that is too small."""
-    return UserError(f"budget: {budget} is too small {why}; valid: {least} or more")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.config import Form, SearchConfig, SearchKind, opening_with
+from unmirage.attack.documents import Form, SearchKind
+from unmirage.attack.search.config import SearchConfig, opening_with
 from unmirage.errors import UserError
 from unmirage.models.gradients import opener_tokens
 from unmirage.records import Query, Sample
@@ -98,8 +99,6 @@ class Meter:
     Args:
         measure: maps queries to (queries,) probabilities of refusal.
         total: expected number of queries.
-        stage: name of the stage in the progress display.
-        progress: called with (stage, done, total) after every batch.
         piece: queries per call of `measure`.
     """
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.config import SearchConfig, opening_with, too_small
+from unmirage.attack.search.config import SearchConfig, opening_with
 from unmirage.attack.search.measure import Meter
+from unmirage.errors import UserError
 from unmirage.records import Query, Sample
 
 Ranked = list[tuple[str, float]]
@@ -29,8 +30,6 @@ def plan_rounds(words: int, queries: int, budget: int, top: int) -> list[Round]:
     """Return the rounds that use as much of the budget as possible; [] if it does not cover all words.
 
     Args:
-        words: number of words.
-        queries: number of available queries.
         budget: maximum evaluations of one word on one query.
         top: number of words at the end.
     """
@@ -50,8 +49,6 @@ def successive_halving(words: Sequence[str], samples: Sequence[Sample], config: 
     Args:
         words: candidates; if the budget is too small to halve them, a random subset is used.
         samples: in random order; the first ones are used first.
-        config: budget, form, seed and direction of the search.
-        meter: measures and counts queries.
     """
     chosen = drawn(words, len(samples), config)
     rounds = plan_rounds(len(chosen), len(samples), config.budget, config.top)
@@ -89,12 +86,8 @@ def _rounds(sizes: Sequence[int], first: int, queries: int) -> list[Round]:
 
 
 def _cost(rounds: Sequence[Round]) -> int:
-    before = 0
-    total = 0
-    for one in rounds:
-        total += one.words * (one.queries - before)
-        before = one.queries
-    return total
+    before = [0, *(one.queries for one in rounds)]
+    return sum(one.words * (one.queries - asked) for one, asked in zip(rounds, before, strict=False))
 
 
 # Returns (vocabulary,): change of refusal if a token replaced the queries' opener.
@@ -115,8 +108,6 @@ def first_order(
         tokens: the single token for each word; see `word_tokens`.
         start: word of the first gradient.
         samples: in random order; the budget limits how many are used.
-        config: budget, candidates, steps, form and direction of the search.
-        gradient: scores all tokens.
         meter: measures and counts queries; a gradient counts as one query per query.
     """
     candidates = min(config.candidates, len(tokens))
@@ -124,7 +115,10 @@ def first_order(
     each = steps + candidates
     used = samples[: config.budget // each]
     if not used:
-        raise too_small(config.budget, each, f"for {candidates} candidates and {steps} gradients on one query")
+        raise UserError(
+            f"budget: {config.budget} is too small for {candidates} candidates and {steps} gradients on one query; "
+            f"valid: {each} or more"
+        )
     best, tried = start, dict[str, float]()
     for step in range(steps):
         scores = gradient([opening_with(sample, best, config.form, config.kind) for sample in used])

@@ -3,7 +3,7 @@
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
 from unmirage.models.endpoint.completion import Completion
-from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, is_endpoint, parse_endpoint
+from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, parse_endpoint
 from unmirage.models.endpoint.vlm import EndpointVLM
 from unmirage.models.endpoint.workers import in_threads
 
@@ -16,7 +16,6 @@ __all__ = [
     "EndpointSpec",
     "EndpointVLM",
     "in_threads",
-    "is_endpoint",
     "parse_endpoint",
     "user_message",
 ]

@@ -10,8 +10,6 @@ class Accounting:
     """Thread-safe counters.
 
     Attributes:
-        requests: requests sent, including retries.
-        retries: requests repeated after a failure.
         failures: questions without a response after all retries.
         prompt_tokens, completion_tokens: as the server counts them.
         uncounted: responses for which the server gave no token count.

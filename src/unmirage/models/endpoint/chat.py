@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from unmirage.errors import UserError
@@ -18,11 +17,7 @@ from unmirage.models.endpoint.workers import CalledOff
 
 
 class Pace:
-    """Spaces requests evenly, and delays all of them if the server asks for it.
-
-    Args:
-        per_minute: maximum requests per minute over all threads; None for no limit.
-    """
+    """Spaces requests evenly over all threads, and delays all of them if the server asks for it."""
 
     def __init__(self, per_minute: float | None) -> None:
         self._gap = 0.0 if per_minute is None else 60 / per_minute
@@ -131,9 +126,14 @@ class Chat:
         body |= self.settings.extra
         if not self._works.is_set():
             # One request at a time until the first response: a wrong key costs one request, not one per thread.
-            with self._first, _telling(stop):
+            with self._first:
                 if not self._works.is_set():
-                    return self._answered(body, stop)
+                    try:
+                        return self._answered(body, stop)
+                    except UserError:
+                        if stop is not None:
+                            stop.set()  # so that the threads that wait for their turn end too
+                        raise
         return self._answered(body, stop)
 
     def _answered(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
@@ -158,18 +158,16 @@ class Chat:
             except Trouble as trouble:
                 if attempt == self.settings.retries or not self._is_worth_another(trouble):
                     raise
-                self._wait(trouble, attempt, stop)
+                if trouble.wait:
+                    self._pace.hold(trouble.wait)
+                delay = backoff(self.settings.backoff, attempt, self.settings.longest_wait)
+                pause(max(trouble.wait or 0, delay), stop)
             attempt += 1
 
     def _is_worth_another(self, trouble: Trouble) -> bool:
         if trouble.unreachable and not self._works.is_set():
             return False
         return trouble.passing and (trouble.wait or 0) <= self.settings.longest_wait
-
-    def _wait(self, trouble: Trouble, attempt: int, stop: threading.Event | None) -> None:
-        if trouble.wait:
-            self._pace.hold(trouble.wait)
-        pause(max(trouble.wait or 0, backoff(self.settings.backoff, attempt, self.settings.longest_wait)), stop)
 
     def _stop_if_hopeless(self, trouble: Trouble) -> None:
         where = f"endpoint {self.spec.url}"
@@ -202,17 +200,6 @@ def user_message(text: str, picture: str | None = None) -> dict[str, Any]:
         return {"role": "user", "content": text}
     parts = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": text}]
     return {"role": "user", "content": parts}
-
-
-@contextmanager
-def _telling(stop: threading.Event | None) -> Iterator[None]:
-    """Stop the threads that wait for their turn after an error that affects all questions."""
-    try:
-        yield
-    except UserError:
-        if stop is not None:
-            stop.set()
-        raise
 
 
 def _client(spec: EndpointSpec, settings: EndpointSettings) -> Poster:

@@ -11,6 +11,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from unmirage.text.printable import short
 _PASSING = frozenset({408, 409, 425, 429})
 
 
+@dataclass(eq=False)
 class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be retried
     """A request without a usable response.
 
@@ -35,27 +37,12 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
         unreachable: whether no connection was made.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        passing: bool = True,
-        status: int | None = None,
-        wait: float | None = None,
-        unreachable: bool = False,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.passing = passing
-        self.status = status
-        self.wait = wait
-        self.unreachable = unreachable
-
-
-def may_pass(status: int, code: str | None) -> bool:
-    """Return whether to retry a request with this HTTP status and server error code."""
-    # OpenAI also uses status 429 for accounts without credit.
-    return (status in _PASSING or status >= 500) and code != "insufficient_quota"
+    reason: str
+    _: KW_ONLY
+    passing: bool = True
+    status: int | None = None
+    wait: float | None = None
+    unreachable: bool = False
 
 
 # Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
@@ -108,7 +95,14 @@ class Client:
         try:
             return self._without_key(self._read(body, started + self._timeout))
         except openai.APIStatusError as error:
-            raise self._refused(error) from None
+            # OpenAI also uses status 429 for accounts without credit.
+            passing = error.code != "insufficient_quota" and (error.status_code in _PASSING or error.status_code >= 500)
+            raise Trouble(
+                self._line(f"HTTP {error.status_code}: {_said(error)}"),
+                status=error.status_code,
+                passing=passing,
+                wait=_wait(error.response.headers.get("retry-after")),
+            ) from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             raise self._broken(error) from None
 
@@ -130,15 +124,6 @@ class Client:
 
     def _too_slow(self) -> Trouble:
         return Trouble(f"no response within {self._timeout:g} s")
-
-    def _refused(self, error: openai.APIStatusError) -> Trouble:
-        status = error.status_code
-        return Trouble(
-            self._line(f"HTTP {status}: {_said(error)}"),
-            status=status,
-            passing=may_pass(status, error.code),
-            wait=_wait(error.response.headers.get("retry-after")),
-        )
 
     def _broken(self, error: BaseException) -> Trouble:
         cause = error.__cause__ or error

@@ -14,10 +14,8 @@ class Completion:
     """A model's response.
 
     Attributes:
-        text: without surrounding whitespace.
         finished: False if the token limit cut the response off.
         tokens: length of the response as counted by the server; None if not reported.
-        prompt_tokens: likewise for the prompt.
     """
 
     text: str

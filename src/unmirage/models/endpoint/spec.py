@@ -49,7 +49,6 @@ class EndpointSpec:
 
     Attributes:
         url: base URL, without "/chat/completions" and without credentials.
-        model: name of the model on the server.
     """
 
     url: str
@@ -70,11 +69,6 @@ class EndpointSpec:
         return (KEY_VARIABLE, _OPENAI_VARIABLE) if self.is_openai else (KEY_VARIABLE,)
 
 
-def is_endpoint(text: str) -> bool:
-    """Return whether `text` names a server rather than a directory or a hub id."""
-    return text.startswith(PREFIX)
-
-
 def parse_endpoint(text: str) -> EndpointSpec:
     """Return the URL and the model name in `endpoint:URL#model-name`.
 
@@ -84,7 +78,7 @@ def parse_endpoint(text: str) -> EndpointSpec:
         UserError: the form is wrong, the scheme is not http or https, or the URL holds credentials. The message
             does not repeat possible secrets.
     """
-    if not is_endpoint(text):
+    if not text.startswith(PREFIX):
         raise UserError(f"'{text[:200]}' is not an endpoint; {_VALID}")
     url, _, model = text.removeprefix(PREFIX).partition("#")
     parts = _split(url)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.base import GenerationConfig
-from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
 from unmirage.models.endpoint.data_urls import DataUrls
 from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
@@ -22,6 +21,7 @@ class EndpointVLM:
     def __init__(self, name: str, chat: Chat) -> None:
         self.name = name
         self._chat = chat
+        self.accounting = chat.accounting
         self.source = ""
 
     @classmethod
@@ -35,11 +35,6 @@ class EndpointVLM:
         vlm = cls(name or spec.model, Chat(spec, settings))
         vlm.source = target
         return vlm
-
-    @property
-    def accounting(self) -> Accounting:
-        """Return the counters and cost of all requests so far."""
-        return self._chat.accounting
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from queue import Full, Queue
 from typing import TypeVar
 
@@ -46,7 +47,7 @@ def in_threads(
     def run() -> None:
         while not stop.is_set():
             with lock:
-                taken = list(_first(waiting))
+                taken = list(islice(waiting, 1))
             if not taken:
                 return
             try:
@@ -70,9 +71,3 @@ def in_threads(
     finally:
         stop.set()
         left.set()
-
-
-def _first(items: Iterator[Item]) -> Iterator[Item]:
-    for item in items:
-        yield item
-        return

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlavaConfig, LlavaForConditionalGeneration
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.models.original_llava.adapter import (
     EMBEDDINGS,
     HEAD,
@@ -77,11 +76,11 @@ def check(weights: Mapping[str, Stored], config: LlavaConfig, rows: int, folder:
 
     Args:
         weights: by hub name, without rows for new tokens.
-        config: of the new model.
         rows: number of embedding rows before new tokens are added.
-        folder: for messages.
     """
-    expected = _shapes(config)
+    with torch.device("meta"):
+        model = LlavaForConditionalGeneration(config)
+    expected = {hub_name_in_memory(name): tuple(one.shape) for name, one in model.state_dict().items()}
     expected |= {name: (rows, expected[name][1]) for name in (EMBEDDINGS, HEAD)}
     for name, shape in expected.items():
         if name not in weights:
@@ -97,18 +96,8 @@ def check(weights: Mapping[str, Stored], config: LlavaConfig, rows: int, folder:
         )
 
 
-def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all tensors of the model, by hub name, without allocating memory."""
-    with torch.device("meta"):
-        model = LlavaForConditionalGeneration(config)
-    return {hub_name_in_memory(name): tuple(one.shape) for name, one in model.state_dict().items()}
-
-
 def _as_type(one: Stored, dtype: torch.dtype) -> Stored:
-    def read() -> Tensor:
-        return one.read().to(dtype)
-
-    return replace(one, dtype=dtype, read=read)
+    return replace(one, dtype=dtype, read=lambda: one.read().to(dtype))
 
 
 def _extended(one: Stored, rows: int) -> Stored:
@@ -127,7 +116,6 @@ def write_weights(folder: Path, weights: Weights, progress: StepProgress, shard_
     """Write the tensors as `save_pretrained` does, and return the number of files.
 
     Args:
-        folder: existing folder.
         weights: read one shard at a time.
         progress: called with (bytes written, total bytes).
         shard_bytes: maximum size of a file in bytes, except for a single larger tensor.
@@ -141,9 +129,7 @@ def write_weights(folder: Path, weights: Weights, progress: StepProgress, shard_
         try:
             save_file(tensors, folder / file, metadata={"format": "pt"})
         except SafetensorError as error:  # such as a full disk
-            raise UserError(
-                f"{file}: cannot be written ({' '.join(str(error).split())[:160]}); check free disk space"
-            ) from None
+            raise UserError(f"{file}: cannot be written ({one_line(error, 160)}); check free disk space") from None
         where |= dict.fromkeys(names, file)
         done += sum(weights[name].bytes for name in names)
         del tensors

@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.run.files import read_object
 
 _MODEL_TYPES = ("llava", "llava_llama")
@@ -31,11 +31,9 @@ class OriginalConfig:
 
     Attributes:
         decoder: config of the language model, with the checkpoint's vocabulary size.
-        tower: name of the vision tower used in training.
         layer: layer of the tower whose output the projector reads.
         features: "default" (patches) or "full" (with the class token).
         projector: "mlp2x_gelu" or "linear".
-        activation: activation between the projector's two layers.
         pad_to_square: whether images are padded to squares rather than cropped.
     """
 
@@ -98,4 +96,4 @@ def _decoder(file: Path, config: dict[str, Any]) -> LlamaConfig:
     try:
         return LlamaConfig(**{key: config[key] for key in _DECODER if config.get(key) is not None})
     except (StrictDataclassError, TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{file}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{file}: {one_line(error, 200)}") from None

@@ -38,8 +38,6 @@ class Converted:
     """Result of a conversion.
 
     Attributes:
-        tensors: number of tensors.
-        files: number of weight files.
         tower: where the vision tower's weights were found, "checkpoint" or "folder".
         asks_as_original: whether prompts get the same token ids as in LLaVA's own code.
     """
@@ -64,7 +62,6 @@ def convert(
 
     Args:
         source: folder or hub id of a checkpoint of LLaVA's own code, or of a LoRA adapter for it.
-        out: new directory.
         vision_tower: folder or hub id of the CLIP model, if `source` has no tower.
         base: folder or hub id of the base that an adapter was trained on.
         from_pickle: read `.bin` files, with the unpickler that runs no code.
@@ -95,7 +92,9 @@ def convert(
     with new_folder(out) as new:
         files = write_weights(new, weights, progress, shard_bytes)
         hub.save_pretrained(new)
-        _generation(hub.text_config).save_pretrained(new)
+        # Token ids only. Sampling settings are dropped, because we decode greedily.
+        ends = {name: getattr(hub.text_config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        GenerationConfig(**ends).save_pretrained(new)
         make_processor(
             tokenizer, tower.config, tower.pictures, config.features, pad_to_square=config.pad_to_square
         ).save_pretrained(new)
@@ -162,13 +161,6 @@ def _hub_config(config: OriginalConfig, tower: Tower, tokenizer: Any, vocabulary
     )
 
 
-def _generation(decoder: Any) -> GenerationConfig:
-    """Return the generation settings: token ids only. Sampling settings are dropped, because we decode greedily."""
-    return GenerationConfig(
-        bos_token_id=decoder.bos_token_id, eos_token_id=decoder.eos_token_id, pad_token_id=decoder.pad_token_id
-    )
-
-
 def _provenance(
     folders: dict[str, Path], source: str, vision_tower: str | None, base: str | None, settings: dict[str, Any]
 ) -> dict[str, Any]:
@@ -177,12 +169,10 @@ def _provenance(
         "schema": "unmirage.convert/1",
         # Keep hub ids in full, but only the names of local folders: paths are private.
         **{key: name if not name or not Path(name).is_dir() else Path(name).name for key, name in named.items()},
-        "files": {key: _hashes(folder) for key, folder in folders.items()},
+        "files": {
+            key: folder_fingerprint(folder) | {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
+            for key, folder in folders.items()
+        },
         "settings": settings,
         "machine": describe_machine(),
     }
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    pickles = {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
-    return folder_fingerprint(folder) | pickles

@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from unmirage.errors import UserError
-from unmirage.models.folder import check_hub_id, downloaded, one_line
+from unmirage.errors import UserError, one_line
+from unmirage.models.folder import check_hub_id, downloaded
 from unmirage.run.files import read_object
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -22,14 +22,7 @@ _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One tensor in a file, or computed from tensors in files.
-
-    Attributes:
-        shape: shape of the tensor.
-        dtype: dtype of the tensor.
-        file: source file, for messages.
-        read: loads the tensor.
-    """
+    """One tensor in a file, or computed from tensors in files."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -49,7 +42,6 @@ def open_weights(folder: Path, stem: str, pickled_stem: str, *, from_pickle: boo
     """Return the tensors of a checkpoint: from safetensors or, if allowed, from pickles.
 
     Args:
-        folder: folder of the checkpoint.
         stem: "model" for model.safetensors, or for its shards with their index.
         pickled_stem: "pytorch_model" for pytorch_model.bin, likewise.
         from_pickle: read pickles, with the unpickler that loads only tensors and runs no code.
@@ -145,13 +137,7 @@ _WANTED = ("*.json", "*.safetensors", "*.model", "*.jinja")
 
 
 def checkpoint_folder(option: str, source: str, *, from_pickle: bool) -> Path:
-    """Return the folder of a checkpoint; an id of the form owner/name is downloaded from the hub.
-
-    Args:
-        option: name of the option, for messages.
-        source: folder or hub id.
-        from_pickle: download pickles too.
-    """
+    """Return the folder of a checkpoint; an id of the form owner/name is downloaded from the hub."""
     if Path(source).is_dir():
         return Path(source)
     check_hub_id(option, source)

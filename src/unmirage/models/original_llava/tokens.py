@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 
 IMAGE, PAD = "<image>", "<pad>"
 # As in llava-hf/llava-1.5-7b-hf. LLaVA's own code adds the sentence "A chat between a curious user and ..." before it.
@@ -70,9 +70,7 @@ def _read(folder: Path) -> Any:
     try:
         tokenizer = read.from_pretrained(folder, local_files_only=True, **settings)
     except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise UserError(
-            f"{file}: tokenizer cannot be read ({' '.join(str(error).split())[:160]}); download it again"
-        ) from None
+        raise UserError(f"{file}: tokenizer cannot be read ({one_line(error, 160)}); download it again") from None
     for kind in ("bos_token", "eos_token"):
         if getattr(tokenizer, kind) is None:
             raise UserError(f"{folder / 'tokenizer_config.json'}: {kind} is missing; set Llama's")
@@ -90,7 +88,6 @@ def make_processor(
     """Return the processor for the converted model.
 
     Args:
-        tokenizer: from `read_tokenizer`.
         vision: config of the tower, which determines the image size.
         pictures: color and resampling settings that differ from CLIP's defaults.
         features: "default" or "full".

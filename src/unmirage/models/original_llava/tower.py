@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import CLIPVisionConfig
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, one_line
 from unmirage.models.original_llava.adapter import is_derived, tower_name
 from unmirage.models.original_llava.stored import Weights, open_weights
 from unmirage.run.files import read_object
@@ -31,7 +31,6 @@ class Tower:
     """A CLIP vision tower.
 
     Attributes:
-        config: config of the tower.
         pictures: color and resampling settings of its preprocessor.
         weights: by hub name; empty if only the name of the tower is known.
     """
@@ -72,7 +71,7 @@ def _config(file: Path) -> CLIPVisionConfig:
     try:
         return CLIPVisionConfig(**{key: value for key, value in fields.items() if key in _FIELDS})
     except (StrictDataclassError, TypeError, ValueError) as error:
-        raise UserError(f"{file}: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{file}: {one_line(error, 200)}") from None
 
 
 _FIELDS = frozenset(

@@ -1,12 +1,14 @@
-"""Turn the arguments of public functions into objects: data, models, runs."""
+"""Turn the arguments of commands and public functions into objects: data, models, runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
+from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
     from unmirage.data import SampleFile
@@ -14,21 +16,33 @@ if TYPE_CHECKING:
     from unmirage.run import Run
 
 PathLike = str | Path
+READING = ("format", "columns", "images", "skip_bad")
 
 
-def opened(data: PathLike | SampleFile, reading: Mapping[str, Any]) -> SampleFile:
-    """Return the samples of a file."""
+def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Progress | None = None) -> SampleFile:
+    """Return the samples of a file.
+
+    Args:
+        data: the file.
+        reading: arguments of `open_samples`.
+        progress: called while the file is read.
+    """
     from unmirage.data import SampleFile, open_samples
 
     if isinstance(data, SampleFile):
         return data
     if not isinstance(data, str | Path):
         raise TypeError(f"data: expected a path or a SampleFile, got {type(data).__name__}")
-    return open_samples(data, **reading)
+    for name in reading:
+        if name not in READING:
+            raise unknown("argument", name, READING)
+    if progress is None:
+        return open_samples(data, **reading)
+    return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
 
 
 def found_run(run: PathLike | Run) -> Run:
-    """Return the run that a directory holds."""
+    """Return the run in a directory."""
     from unmirage.run import Run, existing_run
 
     if isinstance(run, Run):
@@ -46,12 +60,12 @@ def folder_of(out: PathLike | Run) -> Path:
 
 
 def paths(given: PathLike | Sequence[PathLike]) -> list[Path]:
-    """Return the files that were named, one or several."""
+    """Return one or several paths as a list."""
     return [Path(given)] if isinstance(given, str | Path) else [Path(one) for one in given]
 
 
 def local_model(model: PathLike | HuggingFaceVLM) -> HuggingFaceVLM:
-    """Return a model whose weights are here."""
+    """Return a model with local weights; load it if it is a directory or hub id."""
     from unmirage.workflows.models import load_local
 
     return load_local(str(model), None) if isinstance(model, str | Path) else model
@@ -62,12 +76,12 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def source_of(model: PathLike | VLM) -> str:
-    """Return the directory, hub id or server that a model is from; its weights are loaded again from there.
+    """Return the directory, hub id or server of a model, to load its weights again.
 
     Raises:
-        UserError: the model was not loaded from anywhere.
+        UserError: the model was not loaded from any of them.
     """
     source = str(model) if isinstance(model, str | Path) else getattr(model, "source", "")
     if not source:
-        raise UserError("model: was not loaded from a directory, hub id or server, so that no copy can be made")
+        raise UserError("model: was not loaded from a directory, hub id or server, so it cannot be loaded again")
     return source

@@ -1,0 +1,247 @@
+"""Complete the studies of all seeds, and return their results: for `unmirage demo` and `unmirage study`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from unmirage.api import report
+from unmirage.errors import UserError, unknown
+from unmirage.evaluate import Results
+from unmirage.records import Failure
+from unmirage.run import Run, open_run, write_text_atomic
+from unmirage.run.machine import describe_machine
+from unmirage.run.progress import Progress
+from unmirage.testbed import methods_settings, relearn, settings
+from unmirage.testbed.full import MIRAGE, copy_for_report, full
+from unmirage.testbed.methods import open_methods
+from unmirage.testbed.methods_summary import summarise_methods
+from unmirage.testbed.relearn_table import summarise_relearning
+from unmirage.testbed.settings_search import SettingsSearch
+from unmirage.testbed.study import Seeds, base_choice, open_study, refuse_old_world
+from unmirage.testbed.summary import summarise
+
+One = TypeVar("One")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A finished demo.
+
+    Attributes:
+        run: the run directory, with results.json and report.html.
+        results: rates, pooled over the worlds.
+        more: the document of `full` for each world, if it was asked for.
+        failures: queries without a response.
+    """
+
+    run: Run
+    results: Results
+    more: list[dict[str, Any]]
+    failures: list[Failure]
+
+
+def run_demo(
+    out: Path,
+    arms: Sequence[str],
+    worlds: Iterable[int],
+    *,
+    signal: float = 0.0,
+    workers: int | None = None,
+    train_base: bool = False,
+    everything: bool = False,
+    progress: Progress,
+) -> Demo:
+    """Audit, align, attack, evaluate and report on worlds of the synthetic kind.
+
+    Args:
+        out: run directory; an unfinished one is continued.
+        arms: names of the models to train; none for those of the demo, "all" for all.
+        worlds: seeds of the worlds.
+        signal: correlation between a visible mark and being restricted.
+        workers: training processes; None for the number of cores, at most 2.
+        train_base: train the base model of world 0 instead of using the shipped one.
+        everything: also search for words that are not in the data, and explain refusals.
+        progress: called after each step.
+
+    Raises:
+        UserError: an arm is unknown or missing, or the run directory has other settings.
+    """
+    chosen = settings.study_settings(arms_of(arms), signal)
+    if everything and MIRAGE not in chosen.models:
+        raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
+    seeds = list(worlds)
+    refuse_old_world(out)
+    _refuse_other_arms(out, chosen.models)
+    with ExitStack() as stack:
+        config = {"demo": True, **chosen.model_dump(mode="json"), **base_choice(train_base)}
+        run = stack.enter_context(open_run(out, config))
+        studies, more = [], []
+        for seed in seeds:
+            told = _prefixed(progress, f"world {seed}: " if len(seeds) > 1 else "")
+            opened = open_study(out / f"seed-{seed}", chosen, Seeds.all(seed), told, train_base=train_base)
+            study = stack.enter_context(opened)
+            study.complete(workers or _cores())
+            studies.append(study)
+            if everything:
+                more.append(full(study))
+        failures = [failure for study in studies for failure in study.failures()]
+        results = summarise(studies)
+        run.write_json(run.results_file, results.to_dict())
+        write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
+        if everything:
+            run.write_json(run.path / "full.json", {"seeds": more})
+            copy_for_report(studies[0], run.path)
+        report(run)
+    return Demo(run, results, more, failures)
+
+
+def arms_of(names: Sequence[str]) -> list[str]:
+    """Return the arms with these names in table order; those of the demo for none, all for "all".
+
+    Raises:
+        UserError: an arm is unknown.
+    """
+    if list(names) == ["all"]:
+        return list(settings.ARMS)
+    if missing := [name for name in names if name not in settings.ARMS]:
+        raise unknown("arm", missing[0], settings.ARMS)
+    return [name for name in settings.ARMS if name in names] if names else list(settings.DEMO_ARMS)
+
+
+def _refuse_other_arms(out: Path, arms: Collection[str]) -> None:
+    """Raise `UserError` if the run directory has other arms, because its configuration cannot change."""
+    run = Run(out)
+    before = run.config().get("models") if run.config_file.is_file() else None
+    if isinstance(before, dict) and set(before) != set(arms):
+        raise UserError(
+            f"{out}: was made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
+        )
+
+
+def compare_methods(
+    out: Path,
+    seeds: Sequence[int],
+    *,
+    signal: float = 0.0,
+    rows: Sequence[str] = (),
+    keep_models: bool = False,
+    summary: bool = True,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train every alignment method on each seed's world, ask the same questions, and return the document.
+
+    Args:
+        out: run directory, with a folder per seed; unfinished seeds are continued.
+        seeds: seeds of the worlds.
+        signal: correlation between a visible mark and being restricted.
+        rows: names of the rows to run; none for all.
+        keep_models: keep the model of every row.
+        summary: return the document; otherwise it is empty.
+        progress: called after each step.
+    """
+    chosen = methods_settings.MethodsSettings().with_signal(signal)
+    with _completed(
+        out,
+        seeds,
+        lambda path, seed, told: open_methods(path, chosen, seed, told, keep_models=keep_models),
+        lambda study: study.complete(rows),
+        progress,
+    ) as studies:
+        return {"commit": _commit(), **summarise_methods(studies)} if summary else {}
+
+
+def attack_repairs(
+    out: Path,
+    seeds: Sequence[int],
+    *,
+    signal: float = 0.0,
+    models: Sequence[str] = (),
+    summary: bool = True,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Relearn, quantize and sample models, and return the document; see `compare_methods` for the other arguments.
+
+    Args:
+        out: run directory; that of `compare_methods` with `keep_models` also provides the models.
+        models: names of rows of `compare_methods`; none for the four of the settings.
+    """
+    chosen = relearn.RelearnSettings()
+    changes: dict[str, Any] = {"methods": chosen.methods.with_signal(signal)}
+    chosen = chosen.model_copy(update=changes | ({"models": tuple(models)} if models else {}))
+    with _completed(
+        out,
+        seeds,
+        lambda path, seed, told: relearn.open_relearn(path, chosen, seed, told),
+        lambda study: study.complete(),
+        progress,
+    ) as studies:
+        return {"commit": _commit(), **summarise_relearning(studies)} if summary else {}
+
+
+def search_settings(
+    out: Path, seed: int, *, signal: float = 0.0, methods: bool = False, workers: int | None = None, progress: Progress
+) -> dict[str, Any]:
+    """Choose the settings of every arm on validation devices, and return the document.
+
+    `methods` searches for the other unlearning methods of `compare_methods` instead of the arms; see `run_demo` for
+    the other arguments.
+    """
+    starts = methods_settings.OTHER_STARTS if methods else settings.STARTS
+    chosen = settings.study_settings((), signal).model_copy(update={"models": starts})
+    with open_study(out, chosen, Seeds.all(seed), progress) as study:
+        search = SettingsSearch(study)
+        search.complete(workers or _cores())
+        return {"commit": _commit(), "machine": describe_machine(), **search.document()}
+
+
+@contextmanager
+def _completed(
+    folder: Path,
+    seeds: Sequence[int],
+    open_one: Callable[[Path, int, Progress], AbstractContextManager[One]],
+    complete: Callable[[One], None],
+    progress: Progress,
+) -> Iterator[list[One]]:
+    """Complete the study of every seed, and yield the studies with their locks held.
+
+    Raises:
+        UserError: a directory was made with an earlier version of the synthetic world; no seed has run yet.
+    """
+    folders = {seed: folder / f"seed-{seed}" for seed in seeds}
+    for path in folders.values():
+        refuse_old_world(path)
+    with ExitStack() as stack:
+        studies = []
+        for seed, path in folders.items():
+            study = stack.enter_context(open_one(path, seed, _prefixed(progress, f"seed {seed}: ")))
+            complete(study)
+            studies.append(study)
+        yield studies
+
+
+def _prefixed(progress: Progress, prefix: str) -> Progress:
+    return lambda stage, done, total: progress(prefix + stage, done, total)
+
+
+def _cores() -> int:
+    return min(2, os.cpu_count() or 1)
+
+
+def _commit() -> str:
+    """Return the commit of a checkout, with "-dirty" if files are changed; "" for an installed package."""
+    git = shutil.which("git")
+    if git is None or not _output(git, "ls-files", Path(__file__).name):
+        return ""  # an installed package may lie inside another project's checkout
+    return _output(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _output(git: str, *command: str) -> str:
+    done = subprocess.run([git, *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else ""

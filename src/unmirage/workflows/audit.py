@@ -1,0 +1,132 @@
+"""Audit a dataset, its repaired versions and another version of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unmirage.data import SampleFile, open_samples, writer_for
+from unmirage.data.write import Writer
+from unmirage.errors import UserError, unknown
+from unmirage.records import LabelSource, Sample
+from unmirage.run.files import check_targets, naming
+from unmirage.run.progress import Progress
+from unmirage.workflows.arguments import PathLike, opened, silent
+
+if TYPE_CHECKING:
+    from unmirage.audit import AuditResult
+    from unmirage.audit.pictures import Encoder
+
+_LABELS: tuple[LabelSource, ...] = ("field", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Outcome of an audit.
+
+    Attributes:
+        result: the findings.
+        error: the reason why a repaired version or the comparison is missing; None if none is.
+        unread: what could not be read: skipped records by file, and corrupt pictures.
+    """
+
+    result: AuditResult
+    error: UserError | None
+    unread: list[str]
+
+
+def audit_data(
+    data: PathLike | SampleFile,
+    *,
+    test: PathLike | SampleFile | None = None,
+    compare: PathLike | SampleFile | None = None,
+    label: str | None = None,
+    seed: int = 0,
+    encoder: PathLike | Encoder | None = None,
+    write_balanced: PathLike | None = None,
+    write_diversified: PathLike | None = None,
+    outputs: Mapping[str, Path | None] | None = None,
+    progress: Progress | None = None,
+    **reading: Any,
+) -> Audited:
+    """Audit a dataset; the arguments are those of `unmirage.audit`.
+
+    Args:
+        outputs: other files that the caller will write, by option; checked before the work.
+    """
+    from unmirage.audit.audit import AuditOptions, audit
+    from unmirage.audit.remediation import with_comparison, with_remedies
+
+    given = {"balanced": write_balanced, "diversified": write_diversified}
+    files = {name: Path(path) for name, path in given.items() if path is not None}
+    check_targets(
+        {f"--write-{name}": path for name, path in files.items()} | dict(outputs or {}),
+        [str(one.source if isinstance(one, SampleFile) else one) for one in (data, test, compare) if one is not None],
+    )
+    if label is not None and label not in _LABELS:
+        raise unknown("label", label, _LABELS)
+    told, read = progress or silent, list[SampleFile]()
+
+    def reader(file: PathLike | SampleFile, **changed: Any) -> SampleFile:
+        read.append(opened(file, reading | changed, told))
+        return read[-1]
+
+    dataset = reader(data)
+    writers = {path: _naming(writer_for(path, dataset.format)) for path in files.values()}
+    held_out = None if test is None else reader(test)
+    other = None if compare is None else reader(compare, images=None)
+    options = AuditOptions(
+        seed=seed,
+        label=next((one for one in _LABELS if one == label), None),
+        encoder=_encode(encoder),
+        progress=progress,
+    )
+    result, error = audit(dataset, held_out, options), None
+    try:
+        if files:
+            result = with_remedies(
+                result,
+                dataset,
+                files,
+                writers.__getitem__,
+                lambda path: open_samples(path, images=dataset.image_root),
+                options,
+            )
+        if other is not None:
+            result = with_comparison(result, other, options)
+    except UserError as failed:
+        error = failed
+    return Audited(result, error, _unread(result, read))
+
+
+def counted(number: int, thing: str) -> str:
+    """Return "1 record" or "2,000 records"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:
+    aside = [(one.skipped.count, one.source.name) for one in files if one.skipped.count]
+    unread = [f"{counted(count, 'record')} of {name} skipped" for count, name in aside]
+    if result.pictures and result.pictures.unreadable:
+        unread.append(f"{counted(result.pictures.unreadable, 'picture')} unreadable")
+    return unread
+
+
+def _encode(encoder: PathLike | Encoder | None) -> Encoder | None:
+    if not isinstance(encoder, str | Path):
+        return encoder
+    from unmirage.models.encoders import VisionEncoder
+
+    return VisionEncoder.load(Path(encoder)).encode
+
+
+def _naming(write: Writer) -> Writer:
+    """Return `write` with errors of the file system that name the file, not a temporary one."""
+
+    def named(samples: Iterable[Sample], path: Path) -> None:
+        with naming(path):
+            write(samples, path)
+
+    return named
