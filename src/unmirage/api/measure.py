@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.api.checks import checked
-from unmirage.run.progress import Progress
-from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened, silent
+from unmirage.run.progress import Progress, in_stage
+from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened
 
 if TYPE_CHECKING:
     from unmirage.attack.rewriters import Rewriter
@@ -318,7 +318,7 @@ def calibrate(
         endpoint=endpoint,
         batch_size=batch_size,
     )
-    found = measure(made, responses, partial(progress or silent, f"judge {made.name}"))
+    found = measure(made, responses, in_stage(progress, f"judge {made.name}"))
     if target is not None:
         with naming(target):
             found.save(target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unmirage.api.checks import checked
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import naming
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike, found_run, silent
 
 if TYPE_CHECKING:
@@ -134,5 +134,5 @@ def export(
             log_format=chosen,
             pictures=pictures,
             redact=redact,
-            progress=lambda done, total: told("logs", done, total),
+            progress=in_stage(told, "logs"),
         )

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from unmirage.evaluate import ModelRates
-from unmirage.records import Rate
+from unmirage.evaluate.named_rates import RATES
 
-COLUMNS: dict[str, Callable[[ModelRates], Rate]] = {
-    "asr_before": lambda rates: rates.asr.before,
-    "asr_after": lambda rates: rates.asr.after,
-    "asr_control": lambda rates: rates.asr.control,
-    "rr_before": lambda rates: rates.rr.before,
-    "rr_after": lambda rates: rates.rr.after,
-    "benign_answered_before": lambda rates: rates.benign_answered.before,
-    "benign_answered_after": lambda rates: rates.benign_answered.after,
-    "ir_before": lambda rates: rates.ir.before,
-    "ir_after": lambda rates: rates.ir.after,
-    "utility": lambda rates: rates.utility,
-    "neighbor_utility": lambda rates: rates.neighbor_utility,
-}
+COLUMNS = {name.replace(".", "_"): rate for name, rate in RATES.items()}
 # The compared rates, and whether more is better. An unanswered benign query counts against a row whether the response
 # is a refusal or irrelevant, so benign answered is compared and RR is not. An irrelevant response to an unsafe query
 # is neither harmful nor helpful, so IR is not compared either.

@@ -17,7 +17,7 @@ from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
 from unmirage.run.machine import describe_machine
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import methods_settings, relearn, settings
 from unmirage.testbed.full import MIRAGE, copy_for_report, full
 from unmirage.testbed.methods import open_methods
@@ -84,7 +84,7 @@ def run_demo(
         run = stack.enter_context(open_run(out, config))
         studies, more = [], []
         for seed in seeds:
-            told = _prefixed(progress, f"world {seed}: " if len(seeds) > 1 else "")
+            told = prefixed(progress, f"world {seed}") if len(seeds) > 1 else progress
             opened = open_study(out / f"seed-{seed}", chosen, Seeds.all(seed), told, train_base=train_base)
             study = stack.enter_context(opened)
             study.complete(workers or _cores())
@@ -220,14 +220,10 @@ def _completed(
     with ExitStack() as stack:
         studies = []
         for seed, path in folders.items():
-            study = stack.enter_context(open_one(path, seed, _prefixed(progress, f"seed {seed}: ")))
+            study = stack.enter_context(open_one(path, seed, prefixed(progress, f"seed {seed}")))
             complete(study)
             studies.append(study)
         yield studies
-
-
-def _prefixed(progress: Progress, prefix: str) -> Progress:
-    return lambda stage, done, total: progress(prefix + stage, done, total)
 
 
 def _cores() -> int:

@@ -20,7 +20,7 @@ from unmirage.records import Kind, Query, Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -172,11 +172,7 @@ def run_attack(
             plan.searched.result.save(run.path / "search.json")
         if plan.trained_on:
             add_overlap(run, vlm.name, plan.trained_on)
-
-        def told(done: int, total: int) -> None:
-            if progress is not None:
-                progress(f"ask {vlm.name}", done, total)
-
+        told = in_stage(progress, f"ask {vlm.name}")
         if plan.judge is None:
             ask(vlm, store, plan.file.pictures, generation, told)
         else:

@@ -17,7 +17,7 @@ from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
 from unmirage.run.files import write_json_atomic
 from unmirage.run.fingerprint import sha256_of
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.models import identity_of, log_account, no_response
 
@@ -57,12 +57,7 @@ def ask_suite(
         store.add_queries(loaded.queries)
         store.add_gold(loaded.gold)
         generation = GenerationConfig(max_new_tokens=tokens, batch_size=batch_size)
-
-        def told(done: int, total: int) -> None:
-            if progress is not None:
-                progress(f"ask {vlm.name}", done, total)
-
-        ask(vlm, store, loaded.pictures, generation, told)
+        ask(vlm, store, loaded.pictures, generation, in_stage(progress, f"ask {vlm.name}"))
         failures = store.failures(vlm.name)
     log_account(vlm)
     if missing := no_response(failures, len(loaded.queries)):

@@ -20,7 +20,7 @@ from unmirage.evaluate.until_success import ask_until_success
 from unmirage.models import VLM, GenerationConfig, HuggingFaceVLM, ask
 from unmirage.records import Query, Sample, Variant
 from unmirage.run.model import save_model
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, in_stage, prefixed
 from unmirage.run.store import Store
 
 
@@ -129,13 +129,8 @@ def _made(stress: Stress, name: str, variant: Variant | None, progress: Progress
     else:
         assert kind == RELEARNED
         data = stress.data[variant.data]
-        relearn(
-            vlm,
-            data.samples[: int(variant.amount)],
-            data.images,
-            stress.relearning,
-            lambda stage, done, total: progress(f"{name}: {stage}", done, total),
-        )
+        samples = data.samples[: int(variant.amount)]
+        relearn(vlm, samples, data.images, stress.relearning, prefixed(progress, name))
         if stress.keep is not None:
             settings = stress.relearning.model_dump(mode="json") | {"data": variant.data, "samples": variant.amount}
             save_model(stress.keep / name.replace(" + ", "-").replace(" ", "-"), vlm, settings, {})
@@ -147,9 +142,7 @@ def _at(stress: Stress, variant: Variant) -> GenerationConfig:
 
 
 def _ask(stress: Stress, vlm: VLM, store: Store, generation: GenerationConfig, progress: Progress) -> None:
-    def told(done: int, total: int) -> None:
-        progress(f"{vlm.name}: ask", done, total)
-
+    told = in_stage(progress, f"{vlm.name}: ask")
     if stress.until is not None:
         ask_until_success(vlm, store, stress.images, generation, stress.until, told)
     else:
