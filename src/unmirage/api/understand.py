@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unmirage.api.arguments import PathLike, Progress, local_model, opened, silent
@@ -39,12 +40,14 @@ def search(
     from unmirage.attack.search import search as run_search
     from unmirage.data.rows import with_unique_ids
     from unmirage.data.sample import draw_stratified
+    from unmirage.run.fingerprint import sha256_of
     from unmirage.workflows.settings import readable, resolve
 
     config = resolve(SearchConfig, None, settings, None)
     file = opened(data, {})
     samples, _ = readable(draw_stratified(with_unique_ids(file), limit, config.seed), file.pictures)
-    return run_search(local_model(model), samples, file.pictures, config, words=words, progress=progress or silent)
+    found = run_search(local_model(model), samples, file.pictures, config, words=words, progress=progress or silent)
+    return replace(found, data=str(file.source), data_sha256=sha256_of(file.source), limit=limit)
 
 
 def explain(
@@ -87,6 +90,7 @@ def explain(
         raise UserError(f"{file.source}: has no {'answered' if benign else 'refused'} query; valid: one at least")
     samples, _ = readable(draw_stratified(chosen, limit, seed), file.pictures)
     starts = starts_for(known)
-    return run_explain(
+    found = run_explain(
         local_model(model), plain(samples), file.pictures, starts, MODES[mode], progress or silent, batch_size
     )
+    return replace(found, data=str(file.source))
