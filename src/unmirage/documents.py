@@ -14,10 +14,9 @@ from dataclasses import fields
 from html import escape
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, WrapSerializer
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import read_json, write_json_atomic
@@ -37,9 +36,6 @@ _MOST_ROWS = 16
 _LONGEST_CELL = 40
 
 Row = Mapping[str, Any]
-T = TypeVar("T")
-# A field of the object that its document does not have.
-Unwritten = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
 
 
 def without_none(*names: str) -> WrapSerializer:

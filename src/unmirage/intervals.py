@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import fsum, inf, sqrt
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 from scipy.special import ndtri, stdtrit
 
-from unmirage.records import Count, Rate
+from unmirage.records import Count, Rate, Unwritten
 
 LEVEL = 0.95
 _NOTHING = 1e-12  # what rounding leaves where all clusters have the same share
@@ -235,7 +232,7 @@ class Mean:
     low: float | None
     high: float | None
     n: Count
-    groups: Annotated[int, SkipJsonSchema(), Field(exclude=True)] = 0
+    groups: Unwritten[int] = 0
 
 
 def mean(

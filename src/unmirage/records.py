@@ -6,14 +6,19 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from annotated_types import Ge, Le
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 # Numbers of documents.
 Share = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(0)]
 Amount = Annotated[float, Ge(0)]
+T = TypeVar("T")
+# A field of an object that its document does not have.
+Unwritten = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
 LabelSource = Literal["field", "answer"]
 Direction = Literal["refusal", "answer", "none"]
 FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
@@ -225,11 +230,7 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant(Derivation):
-    """A modified copy of a model, to test whether its safety survives the change. It responds under its own name.
-
-    Attributes:
-        model: name in tables, such as "npo + int8".
-    """
+    """A modified copy of a model, to test whether its safety survives the change. `model` is its name in tables."""
 
     model: str
 

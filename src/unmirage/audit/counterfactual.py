@@ -16,9 +16,8 @@ from unmirage.audit import matrices
 from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
-from unmirage.documents import Unwritten
 from unmirage.intervals import clustered_rate
-from unmirage.records import Count, Direction, Rate, Share
+from unmirage.records import Count, Direction, Rate, Share, Unwritten
 
 EXAMPLES = 20
 _LONGEST = 500

@@ -16,8 +16,6 @@ from unmirage.audit.remedies import AttackWords, Suggested
 from unmirage.documents import Result
 from unmirage.records import Count, Finding
 
-_NO_WORDS = AttackWords()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenerCount:
@@ -111,7 +109,7 @@ class AuditResult(Result):
     decided_by_opener: Decided | None = None
     label_quality: LabelCheck | None = None
     suggested: Suggested
-    attack_words: AttackWords = _NO_WORDS
+    attack_words: AttackWords = field(default_factory=AttackWords)
     remedies: Mapping[str, RemedyOutcome] = field(default_factory=dict)
     compare: Comparison | None = None
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from unmirage.documents import Unwritten
 from unmirage.evaluate.k_curve import k_curve, pooled_shots, shot_rates
 from unmirage.evaluate.rates import all_of, any_of
-from unmirage.records import NOT_MEASURED, Cluster, Count, Judgement, Kind, Query, Rate, Sample, Verdict
+from unmirage.records import NOT_MEASURED, Cluster, Count, Judgement, Kind, Query, Rate, Sample, Unwritten, Verdict
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
 BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)

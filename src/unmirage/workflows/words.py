@@ -87,8 +87,9 @@ def read_search(path: Path) -> Searched:
     from unmirage.attack.documents import SearchResult
 
     found = SearchResult.load(path)
-    if not found.words:
-        raise UserError(f"{path}: has no words; search again with other data or settings")
+    if not found.words or found.data_sha256 is None:
+        missing = "data_sha256" if found.words else "words"
+        raise UserError(f"{path}: field '{missing}' is missing. Create the file with `{found.WRITER}`.")
     return Searched(found)
 
 
