@@ -115,7 +115,7 @@ def _calibration():
     rate = _agreement()["recall"]
     row = {"complied": 1, "refused": 1, "irrelevant": 1, "invalid": 0}
     return {
-        "schema": "unmirage.calibration/1",
+        "schema": "unmirage.calibration/2",
         "judge": "phrases",
         "fingerprint": "",
         "n": 9,

@@ -17,7 +17,7 @@ def test_a_schema_is_json(unmirage):
     code, out, _ = unmirage("schema", "results")
     schema = json.loads(out)
     assert code == 0
-    assert schema["properties"]["schema"]["const"] == "unmirage.results/1"
+    assert schema["properties"]["schema"]["const"] == "unmirage.results/2"
     assert set(schema["required"]) == {"seeds", "judge", "models"}
     assert "clustered_by" not in schema["$defs"]["ModelResults"]["properties"]
 

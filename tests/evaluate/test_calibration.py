@@ -77,7 +77,7 @@ def test_the_document_comes_back_as_it_was(pairs):
 def test_the_document_has_rates_for_people():
     document = found_in(verdicts("ccr"), verdicts("crr")).to_dict()
     assert (document["schema"], document["judge"], document["fingerprint"], document["n"]) == (
-        "unmirage.calibration/1", "phrases", "labels.jsonl", 3
+        "unmirage.calibration/2", "phrases", "labels.jsonl", 3
     )  # fmt: skip
     assert document["verdicts"]["complied"]["specificity"]["value"] == 0.5
     assert document["confusion"]["refused"] == {"complied": 1, "refused": 1, "irrelevant": 0, "invalid": 0}
@@ -87,8 +87,8 @@ def test_the_document_has_rates_for_people():
     ("change", "message"),
     [
         (
-            {"schema": "unmirage.results/1"},
-            "judge.json: schema is 'unmirage.results/1'; valid: 'unmirage.calibration/1'",
+            {"schema": "unmirage.results/2"},
+            "judge.json: schema is 'unmirage.results/2'; valid: 'unmirage.calibration/2'",
         ),
         ({"judge": 3}, r"judge.json: judge: Input should be a valid string \(schema"),
         ({"confusion": {}}, "judge.json: confusion.complied: Field required"),
@@ -103,7 +103,7 @@ def test_a_document_that_is_none_names_the_field(change, message):
 
 @pytest.mark.parametrize("document", [None, [], "x", 3])
 def test_what_is_no_document_is_refused(document):
-    with pytest.raises(UserError, match=r"judge\.json: schema is missing; valid: 'unmirage.calibration/1'"):
+    with pytest.raises(UserError, match=r"judge\.json: schema is missing; valid: 'unmirage.calibration/2'"):
         JudgeCalibration.read(document, "judge.json")
 
 

@@ -42,7 +42,7 @@ def test_the_document_has_the_published_shape(results):
         "suite", "by_seed", "judges", "settings",
         "machine", "timings",
     ]  # fmt: skip
-    assert document["schema"] == "unmirage.results/1"
+    assert document["schema"] == "unmirage.results/2"
     assert document["seeds"] == [3, 4]
     assert list(document["models"]) == ["base", "npo"]
     for model in document["models"].values():

@@ -367,7 +367,7 @@ def enrich():
         }
         document["judges"]["exact"] = {
             "calibration": {
-                "schema": "unmirage.calibration/1",
+                "schema": "unmirage.calibration/2",
                 "judge": "exact",
                 "fingerprint": "",
                 "n": 50,

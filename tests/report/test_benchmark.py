@@ -27,7 +27,7 @@ def results():
         }
         return Results.read(
             {
-                "schema": "unmirage.results/1",
+                "schema": "unmirage.results/2",
                 "seeds": [0],
                 "judge": "phrases",
                 "suite": {"name": "xstest", "purpose": "over-refusal"},

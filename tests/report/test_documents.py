@@ -13,8 +13,8 @@ def test_what_is_written_is_read(run):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "unmirage.results/2"}, "schema is 'unmirage.results/2'; valid: 'unmirage.results/1'"),
-        ({"schema": None}, "schema is missing; valid: 'unmirage.results/1'"),
+        ({"schema": "unmirage.results/3"}, "schema is 'unmirage.results/3'; valid: 'unmirage.results/2'"),
+        ({"schema": None}, "schema is missing; valid: 'unmirage.results/2'"),
         ({"models": {}}, "models: Dictionary should have at least 1 item"),
         ({"models": {"a\x1b[1m\nb": {}}}, "models.a\\nb.asr: Field required"),
         ({"seeds": ["0"]}, "seeds.0: Input should be a valid integer"),

@@ -85,7 +85,7 @@ def _audit_page(audit: PathLike | AuditResult, *, redact: bool) -> tuple[Path | 
         return None, render_audit_page(audit.to_dict(), redact=redact)
     path = Path(audit)
     document = read_json(path)
-    if isinstance(document, dict) and document.get("schema") == "unmirage.results/1":
+    if isinstance(document, dict) and document.get("schema") == "unmirage.results/2":
         raise UserError(f"{path}: is the results file of a run; give the run directory instead: {path.parent}")
     return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)
 

@@ -1,4 +1,4 @@
-"""The result of an audit, the document `unmirage.audit/1`."""
+"""The result of an audit, the document `unmirage.audit/2`."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class AuditResult(Result):
     FILE: ClassVar[str] = "audit.json"
     WRITER: ClassVar[str] = "unmirage audit DATA --json"
 
-    schema: Literal["unmirage.audit/1"] = "unmirage.audit/1"
+    schema: Literal["unmirage.audit/2"] = "unmirage.audit/2"
     source: str = "safety data"
     format: str = ""
     n: Count

@@ -61,7 +61,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JudgeCalibration(Result):
-    """Error rates of a judge per verdict, the document `unmirage.calibration/1`.
+    """Error rates of a judge per verdict, the document `unmirage.calibration/2`.
 
     Attributes:
         judge: name of the judge.
@@ -74,7 +74,7 @@ class JudgeCalibration(Result):
     FILE: ClassVar[str] = "calibration.json"
     WRITER: ClassVar[str] = "unmirage calibrate JUDGE LABELED --out FILE"
 
-    schema: Literal["unmirage.calibration/1"] = "unmirage.calibration/1"
+    schema: Literal["unmirage.calibration/2"] = "unmirage.calibration/2"
     judge: str
     fingerprint: str
     n: Count = 0

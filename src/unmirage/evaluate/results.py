@@ -1,4 +1,4 @@
-"""Results of an evaluation, the document `unmirage.results/1`."""
+"""Results of an evaluation, the document `unmirage.results/2`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SeedRates:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Results(Result):
-    """Results of one evaluation, the document `unmirage.results/1`; see `Results.of`.
+    """Results of one evaluation, the document `unmirage.results/2`; see `Results.of`.
 
     Attributes:
         seeds: pooled seeds; a single seed if the run was not repeated.
@@ -59,7 +59,7 @@ class Results(Result):
     FILE: ClassVar[str] = "results.json"
     WRITER: ClassVar[str] = "unmirage evaluate RUN"
 
-    schema: Literal["unmirage.results/1"] = "unmirage.results/1"
+    schema: Literal["unmirage.results/2"] = "unmirage.results/2"
     seeds: Annotated[tuple[int, ...], MinLen(1)]
     judge: str
     attack: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The document `unmirage.prepare/1`: the summary of the forget set and the retain set."""
+"""The document `unmirage.prepare/2`: the summary of the forget set and the retain set."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared(Document):
-    """The summary of the forget set and the retain set, the document `unmirage.prepare/1`.
+    """The summary of the forget set and the retain set, the document `unmirage.prepare/2`.
 
     `complete` is false if answers, verdicts or images are missing that another run may provide.
     """
@@ -136,7 +136,7 @@ class Prepared(Document):
     FILE: ClassVar[str] = "prepare.json"
     WRITER: ClassVar[str] = "unmirage prepare DATA --out FOLDER"
 
-    schema: Literal["unmirage.prepare/1"] = "unmirage.prepare/1"
+    schema: Literal["unmirage.prepare/2"] = "unmirage.prepare/2"
     complete: bool
     forget: ForgetSet
     retain: RetainSet

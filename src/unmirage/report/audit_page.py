@@ -27,7 +27,7 @@ def render_audit_page(document: dict[str, Any], where: str = "", *, redact: bool
     """Return the page of an audit.
 
     Args:
-        document: output of `unmirage audit --json` (schema `unmirage.audit/1`).
+        document: output of `unmirage audit --json` (schema `unmirage.audit/2`).
         where: names the document in errors; "" for audit.json.
         redact: leave out answers.
 
