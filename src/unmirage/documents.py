@@ -136,14 +136,14 @@ def _validated(kind: type, document: Any) -> Any:
         return parsed(kind, document)
     except ValidationError as error:
         copy = json.loads(json.dumps(document))
-        for one in error.errors(include_url=False):
-            if one["input"] is None:
-                with suppress(LookupError, TypeError):  # the place of a union's member ends with its name
-                    _remove(copy, one["loc"])
+        nulls = [one["loc"] for one in error.errors(include_url=False) if one["input"] is None]
+        for place in nulls:
+            with suppress(LookupError, TypeError):  # the place of a union's member ends with its name
+                _remove(copy, place)
         try:
             return parsed(kind, copy)
-        except ValidationError:
-            raise error from None
+        except ValidationError as other:
+            raise (error if other.errors()[0]["loc"] in nulls else other) from None
 
 
 def _remove(document: Any, place: Sequence[int | str]) -> None:

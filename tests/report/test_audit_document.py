@@ -49,6 +49,8 @@ def test_a_wrong_field_is_named(full_audit):
         AuditResult.read(broken, "a.json")
     with pytest.raises(UserError, match=r"predictability: Input should be an object"):
         AuditResult.read(full_audit | {"predictability": None})
+    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: "):
+        AuditResult.read(broken | {"probes": None}, "a.json")
     with pytest.raises(UserError, match=r"decided_by_opener\.value: .* less than or equal to 1"):
         AuditResult.read(full_audit | {"decided_by_opener": full_audit["decided_by_opener"] | {"value": 5.0}})
 

@@ -20,7 +20,7 @@ from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.audit.probes import Evidence
 from unmirage.data.sample import deal
 from unmirage.errors import UserError
-from unmirage.records import Count, Direction, Finding, LogOdds, Sample
+from unmirage.records import Count, Direction, Finding, Sample
 from unmirage.text.english.rewriter import can_open, rewrite
 from unmirage.text.openers import opener
 
@@ -175,11 +175,6 @@ class AttackWord:
     low: float
     high: float
     flips: ValidRate | None = None
-
-    @property
-    def tie(self) -> LogOdds:
-        """Return the association with refusal."""
-        return LogOdds(log_odds=self.log_odds, low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
