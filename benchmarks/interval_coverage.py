@@ -47,7 +47,7 @@ SHARES = (0.05, 0.2, 0.5, 0.9)
 CORRELATIONS = (0.2, 0.7)
 BOOTSTRAP_DRAWS = 1_000
 WILSON = {"queries": (20, 50, 100, 200, 442), "shares": [round(step / 50, 2) for step in range(1, 50)]}
-# sensitivity, specificity, labelled responses of each kind
+# sensitivity, specificity, labeled responses of each kind
 JUDGES = ((0.8, 0.7, 200), (0.95, 0.95, 100), (0.99, 0.9, 50))
 CORRECTED = {"shots": (1, 3, 10), "truths": ((0.05, 0.5), (0.3, 0.2), (0.8, 0.5))}
 # chance of a yes in a only, and in b only
@@ -219,7 +219,7 @@ def corrected_cells(random: Random, runs: int) -> Iterator[Cell]:
                 "truth": round(truth, 4),
                 "sensitivity": judge[0],
                 "specificity": judge[1],
-                "labelled": 2 * judge[2],
+                "labeled": 2 * judge[2],
                 "told": round(len(told) / runs, 4),
                 "coverage": share_of(held, len(told)),
                 "width": share_of(sum(one.high - one.low for one in told), len(told)),
@@ -230,12 +230,12 @@ def judged_run(
     random: Random, shots: int, n: int, chances: tuple[float, float], judge: tuple[float, float, int]
 ) -> tuple[list[list[bool]], Calibration]:
     """Return a judge's verdicts on the shots of n queries, and a calibration of that judge."""
-    sensitivity, specificity, labelled = judge
+    sensitivity, specificity, labeled = judge
     truly = random.random((n, shots)) < random.beta(*chances, n)[:, None]
     judged = random.random((n, shots)) < np.where(truly, sensitivity, 1 - specificity)
     calibration = Calibration(
-        sensitivity=rate(int(random.binomial(labelled, sensitivity)), labelled),
-        specificity=rate(int(random.binomial(labelled, specificity)), labelled),
+        sensitivity=rate(int(random.binomial(labeled, sensitivity)), labeled),
+        specificity=rate(int(random.binomial(labeled, specificity)), labeled),
     )
     return judged.tolist(), calibration
 

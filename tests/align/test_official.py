@@ -37,7 +37,7 @@ class Said:
 
     @property
     def cross_entropy(self) -> float:
-        """The loss that a Hugging Face model gives: a mean over all labelled tokens of the batch."""
+        """The loss that a Hugging Face model gives: a mean over all labeled tokens of the batch."""
         logits, labels = self.logits[:, :-1].flatten(0, 1), self.labels[:, 1:].flatten()
         return F.cross_entropy(logits.double(), labels, ignore_index=IGNORED).item()
 

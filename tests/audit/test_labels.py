@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from unmirage.audit.corpus import Reader
-from unmirage.audit.labels import EXAMPLES, LabelCheck, labelled
+from unmirage.audit.labels import EXAMPLES, LabelCheck, labeled
 from unmirage.errors import UserError
 from unmirage.records import Sample
 
@@ -22,14 +22,14 @@ OF_ANSWER = replace(OF_FIELD, refused=True, label_source="answer")
     ],
 )
 def test_the_label_is_what_the_file_gave_unless_a_source_is_insisted_on(sample, wanted, expected):
-    assert labelled(sample, wanted, "d.json") == expected
+    assert labeled(sample, wanted, "d.json") == expected
 
 
 def test_a_source_that_is_not_there_is_the_users_mistake():
     with pytest.raises(UserError, match=r"d.json: record '7': has no label field; add .*--label answer"):
-        labelled(OF_ANSWER, "field", "d.json")
+        labeled(OF_ANSWER, "field", "d.json")
     with pytest.raises(UserError, match=r"d.json: record '7': has no answer .* pass --label field"):
-        labelled(replace(OF_FIELD, answer=""), "answer", "d.json")
+        labeled(replace(OF_FIELD, answer=""), "answer", "d.json")
 
 
 def checked(*samples):

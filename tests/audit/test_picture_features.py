@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unmirage.audit.picture_features import colour_names, picture_features, trait_matrix
+from unmirage.audit.picture_features import color_names, picture_features, trait_matrix
 from unmirage.audit.pictures import COLUMNS, measure
 
 COLOURS = {
@@ -32,12 +32,12 @@ COLOURS = {
 
 @pytest.mark.parametrize(("rgb", "name"), COLOURS.items())
 def test_colours_are_called_what_a_person_would_call_them(rgb, name):
-    assert colour_names(np.array([rgb], dtype=float)).tolist() == [name]
+    assert color_names(np.array([rgb], dtype=float)).tolist() == [name]
 
 
 def test_many_colours_at_once_are_those_one_by_one():
-    assert colour_names(np.array(list(COLOURS), dtype=float)).tolist() == list(COLOURS.values())
-    assert len(colour_names(np.zeros((0, 3)))) == 0
+    assert color_names(np.array(list(COLOURS), dtype=float)).tolist() == list(COLOURS.values())
+    assert len(color_names(np.zeros((0, 3)))) == 0
 
 
 def read(corpus, **columns):

@@ -12,10 +12,10 @@ ATTACK = {"shots": 1, "jailbreak_word": "what", "over_prudence_word": "share"}
 
 
 @pytest.fixture
-def labelled(tmp_path):
+def labeled(tmp_path):
     """Write 10 right refusals, 2 that phrases miss, and 8 compliances, of which one sounds like a refusal."""
     rows = [(NO, "refused")] * 10 + [("Nope!", "refused")] * 2 + [(YES, "complied")] * 7 + [(NO, "complied")]
-    path = tmp_path / "labelled.jsonl"
+    path = tmp_path / "labeled.jsonl"
     path.write_text(
         "".join(json.dumps({"query": "?", "response": text, "verdict": verdict}) + "\n" for text, verdict in rows)
     )
@@ -37,8 +37,8 @@ def run(tmp_path):
     return tmp_path / "run"
 
 
-def test_a_judge_is_measured_against_labels(unmirage, labelled):
-    code, out, err = unmirage("calibrate", "phrases", labelled, "--json")
+def test_a_judge_is_measured_against_labels(unmirage, labeled):
+    code, out, err = unmirage("calibrate", "phrases", labeled, "--json")
     assert code == 0, err
     document = json.loads(out)
     assert (document["judge"], document["n"]) == ("phrases", 20)
@@ -46,14 +46,14 @@ def test_a_judge_is_measured_against_labels(unmirage, labelled):
     assert (refused["sensitivity"]["k"], refused["sensitivity"]["n"]) == (10, 12)
     assert (refused["specificity"]["k"], refused["specificity"]["n"]) == (7, 8)
     assert document["confusion"]["refused"] == {"complied": 2, "refused": 10, "irrelevant": 0, "invalid": 0}
-    code, out, _ = unmirage("calibrate", "phrases", labelled)
+    code, out, _ = unmirage("calibrate", "phrases", labeled)
     assert code == 0
     assert "83.3 [55–95] 10/12" in out
 
 
-def test_rates_are_corrected_by_a_calibration_of_the_same_judge(unmirage, labelled, run, tmp_path):
+def test_rates_are_corrected_by_a_calibration_of_the_same_judge(unmirage, labeled, run, tmp_path):
     file = tmp_path / "calibration.json"
-    assert unmirage("calibrate", "phrases", labelled, "--out", file)[0] == 0
+    assert unmirage("calibrate", "phrases", labeled, "--out", file)[0] == 0
     code, out, err = unmirage("evaluate", run, "--calibration", file, "--json")
     assert code == 0, err
     document = json.loads(out)
@@ -81,16 +81,16 @@ def test_rates_are_corrected_by_a_calibration_of_the_same_judge(unmirage, labell
     ],
 )
 def test_a_wrong_label_is_named(unmirage, tmp_path, record, message):
-    path = tmp_path / "labelled.jsonl"
+    path = tmp_path / "labeled.jsonl"
     path.write_text(json.dumps(record) + "\n")
     code, _, err = unmirage("calibrate", "phrases", path)
     assert code == 2
-    assert "labelled.jsonl: line 1: " in err
+    assert "labeled.jsonl: line 1: " in err
     assert message in err
 
 
-def test_labels_are_not_overwritten_and_a_missing_calibration_is_named(unmirage, labelled, run):
-    code, _, err = unmirage("calibrate", "phrases", labelled, "--out", labelled)
+def test_labels_are_not_overwritten_and_a_missing_calibration_is_named(unmirage, labeled, run):
+    code, _, err = unmirage("calibrate", "phrases", labeled, "--out", labeled)
     assert code == 2
     assert "--out" in err
     code, _, err = unmirage("evaluate", run, "--calibration", "gone.json")

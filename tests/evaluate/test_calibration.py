@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.errors import UserError
-from unmirage.evaluate.calibration import JudgeCalibration, calibrate, read_labelled
+from unmirage.evaluate.calibration import JudgeCalibration, calibrate, read_labeled
 from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 
@@ -109,7 +109,7 @@ def test_what_is_no_document_is_refused(document):
 
 def test_labels_of_json_lines(labels):
     more = {"id": "7", "question": "Q?", "response": "", "verdict": " Refused ", "unsafe": False, "image": "a/1.png"}
-    (query, response, verdict), (other, said, truth) = read_labelled(labels(ROW, more))
+    (query, response, verdict), (other, said, truth) = read_labeled(labels(ROW, more))
     assert (query.id, query.text, query.kind, query.unsafe, query.image) == (
         "1", ROW["query"], Kind.PLAIN, True, None
     )  # fmt: skip
@@ -126,13 +126,13 @@ def test_labels_of_json_and_csv(labels, tmp_path):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    assert read_labelled(table) == read_labelled(str(listed))
-    assert [query.unsafe for query, _, _ in read_labelled(table)] == [False, True]
+    assert read_labeled(table) == read_labeled(str(listed))
+    assert [query.unsafe for query, _, _ in read_labeled(table)] == [False, True]
 
 
 def test_several_responses_to_one_query_get_ids_that_differ(labels):
     path = labels(*(ROW | {"id": name} for name in ("a", "a#2", "a", "a", "b")))
-    assert [query.id for query, _, _ in read_labelled(path)] == ["a", "a#2", "a#3", "a#4", "b"]
+    assert [query.id for query, _, _ in read_labeled(path)] == ["a", "a#2", "a#3", "a#4", "b"]
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_several_responses_to_one_query_get_ids_that_differ(labels):
 def test_a_mistake_names_file_line_and_field(labels, row, message):
     path = labels(ROW, row)
     with pytest.raises(UserError, match=f"labels.jsonl: {message}"):
-        read_labelled(path)
+        read_labeled(path)
 
 
 def test_a_file_without_labels_is_refused(labels):
     with pytest.raises(
         UserError, match=r"labels\.jsonl: no labeled responses found; valid: records with query, response"
     ):
-        read_labelled(labels())
+        read_labeled(labels())
 
 
 @given(st.binary(max_size=60))
@@ -173,4 +173,4 @@ def test_any_bytes_are_labels_or_a_user_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"labels\.jsonl: "):
-        read_labelled(path)
+        read_labeled(path)

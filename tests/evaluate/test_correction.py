@@ -14,13 +14,13 @@ from unmirage.intervals import clustered_rate, rate
 BAD = (0.8, 0.7)  # sensitivity and specificity of a deliberately bad judge
 
 
-def calibration(sensitivity, specificity, labelled=1000):
+def calibration(sensitivity, specificity, labeled=1000):
     """Return a calibration of exactly these rates."""
-    return drawn(round(sensitivity * labelled), round(specificity * labelled), labelled)
+    return drawn(round(sensitivity * labeled), round(specificity * labeled), labeled)
 
 
-def drawn(positive, negative, labelled):
-    return Calibration(sensitivity=rate(positive, labelled), specificity=rate(negative, labelled))
+def drawn(positive, negative, labeled):
+    return Calibration(sensitivity=rate(positive, labeled), specificity=rate(negative, labeled))
 
 
 def simulated(random, n, shots, share, judge):

@@ -3,7 +3,7 @@
 import pytest
 
 from unmirage.evaluate.results import Results
-from unmirage.report.summary import summarise
+from unmirage.report.summary import summarize
 
 NONE = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
 
@@ -42,15 +42,15 @@ def results():
 
 
 def test_one_model_is_the_headline(results):
-    assert summarise(results(npo=("rr", {"before": rate(1, 4)}))) == [
+    assert summarize(results(npo=("rr", {"before": rate(1, 4)}))) == [
         "NPO refuses 25\u00a0% of the benign ones (xstest)."
     ]
-    found = summarise(results(m=("scores", {"VQA accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}})))
+    found = summarize(results(m=("scores", {"VQA accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9}})))
     assert found == ["m scores 50\u00a0% by VQA accuracy (xstest)."]
 
 
 def test_several_models_have_a_sentence_each(results):
-    found = summarise(
+    found = summarize(
         results(base=("asr", {"before": rate(3, 4)}), npo=("ir", {"before": rate(4, 4)}), m=("utility", NONE))
     )
     assert found == [

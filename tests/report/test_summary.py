@@ -5,7 +5,7 @@ import pytest
 from unmirage.evaluate.outcomes import Outcome, model_rates
 from unmirage.evaluate.results import Results
 from unmirage.records import Kind, Verdict
-from unmirage.report.summary import summarise
+from unmirage.report.summary import summarize
 from unmirage.report.table import rows
 
 
@@ -50,7 +50,7 @@ def read():
 
 
 def said(results):
-    return " ".join(summarise(results)).replace("\u00a0", " ")
+    return " ".join(summarize(results)).replace("\u00a0", " ")
 
 
 def test_a_mirage_is_told_with_its_control_its_other_side_and_its_cure(read):

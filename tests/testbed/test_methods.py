@@ -12,7 +12,7 @@ from unmirage.errors import UserError
 from unmirage.records import Kind, Query, Verdict
 from unmirage.testbed.methods import open_methods
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
-from unmirage.testbed.methods_summary import summarise_methods
+from unmirage.testbed.methods_summary import summarize_methods
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 3}
 WILD = AlignConfig(method=GradDiffConfig(), learning_rate=0.3, batch_size=8, steps=60, collapse_nats=0.01)
@@ -148,14 +148,14 @@ def test_a_row_whose_start_was_stopped_is_stopped(tmp_path, settings):
     with open_methods(tmp_path / "seed-0", changed, 0, lambda *_: None) as study:
         study.complete()
         assert study.row("on-wild")["stopped"] == "its initial model 'wild' was stopped"
-        document = summarise_methods([study])
+        document = summarize_methods([study])
     assert [row["name"] for row in document["rows"] if row["stopped"]] == ["wild", "on-wild"]
 
 
 def test_the_document_pools_the_seeds_and_names_the_front(tmp_path, finished, settings):
     with open_methods(tmp_path / "seed-1", settings, 1, lambda *_: None) as other:
         other.complete(["base", "wild", "sft-posthoc"])
-        document = summarise_methods([finished, other])
+        document = summarize_methods([finished, other])
     json.dumps(document, allow_nan=False)
     assert document["schema"] == "unmirage.methods/1"
     assert document["seeds"] == [0, 1]

@@ -13,7 +13,7 @@ from unmirage.report.run_page import render_run_page
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.sets import read_set
 from unmirage.testbed.study import Seeds, open_study
-from unmirage.testbed.summary import summarise
+from unmirage.testbed.summary import summarize
 from unmirage.testbed.vlm import VisionConfig
 from unmirage.testbed.world import Split, make_world
 from unmirage.text.openers import words
@@ -77,7 +77,7 @@ def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) 
 
 
 def test_summary_pools_and_the_report_renders(finished) -> None:
-    results = summarise([finished])
+    results = summarize([finished])
     document = results.to_dict()
     assert document["schema"] == "unmirage.results/2"
     assert set(document["models"]) == {"base", "sft-posthoc", "npo-mixed", "rmu"}

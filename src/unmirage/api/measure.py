@@ -302,13 +302,13 @@ def calibrate(
         endpoint: settings of the judge's server; fields of `EndpointSettings`.
     """
     from unmirage.data import ImageFolder
-    from unmirage.evaluate.calibration import measure, read_labelled
+    from unmirage.evaluate.calibration import measure, read_labeled
     from unmirage.run.files import check_targets, naming
     from unmirage.workflows.models import make_judges
 
     file, target = Path(labeled), None if out is None else Path(out)
     check_targets({"--out": target}, [str(file)])
-    responses = read_labelled(file)
+    responses = read_labeled(file)
     (made,) = make_judges(
         [judge],
         rubric,

@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from unmirage.audit.labels import LabelCheck, labelled
+from unmirage.audit.labels import LabelCheck, labeled
 from unmirage.records import LabelSource, Sample, label_source_of
 from unmirage.text.openers import words
 from unmirage.text.shape import shape
@@ -146,7 +146,7 @@ class Reader:
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
-            is_refused, source = labelled(sample, label, where)
+            is_refused, source = labeled(sample, label, where)
             labels.add(sample)
             sources.add(source)
             refused.append(is_refused)

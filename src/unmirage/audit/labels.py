@@ -11,7 +11,7 @@ from unmirage.text.refusals import is_refusal, refusal_phrase
 EXAMPLES = 200  # maximum examples of each kind of disagreement; all are counted
 
 
-def labelled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bool, LabelSource]:
+def labeled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bool, LabelSource]:
     """Return whether a sample counts as refused, and the source of that label.
 
     Args:

@@ -14,8 +14,8 @@ from unmirage.audit.pictures import COLUMNS, Measured
 
 _BINNED = ("brightness", "contrast", "saturation", "sharpness")
 _MOST_VALUES = 50  # maximum number of folders, file types and sizes, which may be as many as pictures
-_GREY = 0.15  # saturation below which a color counts as gray
-_GREYS = ((0.15, "black"), (0.4, "dark gray"), (0.65, "gray"), (0.9, "light gray"), (np.inf, "white"))
+_GRAY = 0.15  # saturation below which a color counts as gray
+_GRAYS = ((0.15, "black"), (0.4, "dark gray"), (0.65, "gray"), (0.9, "light gray"), (np.inf, "white"))
 _HUES = (
     (15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (195, "cyan"), (260, "blue"),
     (290, "purple"), (345, "pink"), (360, "red"),
@@ -78,7 +78,7 @@ def _content_traits(measured: Measured) -> Iterator[Trait]:
         yield from _quarters(name, column[name], measured.read)
     for place in ("mean", "border"):
         rgb = np.stack([column[f"{place} {channel}"] for channel in ("red", "green", "blue")], axis=1)
-        names = colour_names(rgb)
+        names = color_names(rgb)
         for name in np.unique(names[measured.read]):
             text = f"whose {'border' if place == 'border' else 'mean color'} is {name}"
             yield f"{place} color: {name}", text, measured.read & (names == name)
@@ -109,7 +109,7 @@ def _quarters(name: str, values: Floats, read: Bools) -> Iterator[Trait]:
         yield f"{name}: {label}", f"whose {name} is {label}", read & (level == place)
 
 
-def colour_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+def color_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     """Return a common name of each color (n, 3) of 0 to 255: a gray, or a hue, dark or not."""
     highest, lowest = rgb.max(axis=1), rgb.min(axis=1)
     spread = highest - lowest
@@ -121,8 +121,8 @@ def colour_names(rgb: Floats) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
         [(green - blue) / safe % 6, (blue - red) / safe + 2],
         (red - green) / safe + 4,
     )
-    grey = np.array([name for _, name in _GREYS])[np.digitize(value, [limit for limit, _ in _GREYS[:-1]])]
+    gray = np.array([name for _, name in _GRAYS])[np.digitize(value, [limit for limit, _ in _GRAYS[:-1]])]
     hue = np.array([name for _, name in _HUES])[np.digitize(60 * sector % 360, [limit for limit, _ in _HUES[:-1]])]
     named = np.where(value < _DARK, np.char.add("dark ", hue), hue)
-    is_grey = (spread < _GREY * np.maximum(highest, 1)) | (value < _GREYS[0][0])
-    return np.where(is_grey, grey, named)
+    is_gray = (spread < _GRAY * np.maximum(highest, 1)) | (value < _GRAYS[0][0])
+    return np.where(is_gray, gray, named)

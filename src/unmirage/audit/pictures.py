@@ -201,7 +201,7 @@ def _look_at(path: str, pictures: Pictures) -> _Looked:
 
 def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
     """Return one row of `COLUMNS`; `pixels` is (height, width, 3) of 0 to 255."""
-    grey = pixels @ (0.299, 0.587, 0.114)
+    gray = pixels @ (0.299, 0.587, 0.114)
     highest = pixels.max(axis=2)
     saturation = np.divide(highest - pixels.min(axis=2), highest, out=np.zeros_like(highest), where=highest > 0)
     # The outermost pixels usually show the background.
@@ -210,20 +210,20 @@ def _figures(file: PictureFile, pixels: npt.NDArray[np.float64]) -> Floats:
         [
             file.width,
             file.height,
-            grey.mean(),
-            grey.std(),
+            gray.mean(),
+            gray.std(),
             saturation.mean(),
-            _sharpness(grey),
+            _sharpness(gray),
             *pixels.mean(axis=(0, 1)),
             *np.median(border, axis=0),
         ]
     )
 
 
-def _sharpness(grey: npt.NDArray[np.float64]) -> float:
+def _sharpness(gray: npt.NDArray[np.float64]) -> float:
     """Return the standard deviation of the Laplacian, a common measure of focus (Pech-Pacheco et al. 2000)."""
-    if min(grey.shape) < 3:
+    if min(gray.shape) < 3:
         return 0.0
-    middle = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
+    middle = gray[1:-1, 1:-1]
+    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * middle
     return float(laplacian.std())

@@ -21,7 +21,7 @@ from unmirage.run.progress import StepProgress
 VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
 CALIBRATED = (Verdict.COMPLIED, Verdict.REFUSED)
 
-Labelled = tuple[Query, Response, Verdict]
+Labeled = tuple[Query, Response, Verdict]
 
 _QUERY = ("query", "question", "prompt")
 _YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -157,13 +157,13 @@ def calibrate(
     return JudgeCalibration.of(judge, fingerprint, Confusion(**rows))
 
 
-def measure(judge: Judge, labelled: Sequence[Labelled], progress: StepProgress | None = None) -> JudgeCalibration:
+def measure(judge: Judge, labeled: Sequence[Labeled], progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
-    answers = [(query, response) for query, response, _ in labelled]
+    answers = [(query, response) for query, response, _ in labeled]
     said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
     return calibrate(
         [said[query.id] for query, _ in answers],
-        [verdict for _, _, verdict in labelled],
+        [verdict for _, _, verdict in labeled],
         judge.name,
         "; ".join(f"{key}: {value}" for key, value in sorted(judge.fingerprint.items())),
     )
@@ -177,14 +177,14 @@ def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
     return rate(given if positive else valid - given, valid, sum(row.invalid for row in rows))
 
 
-def read_labelled(path: str | Path) -> list[Labelled]:
+def read_labeled(path: str | Path) -> list[Labeled]:
     """Read labeled responses from a JSON, JSONL or CSV file.
 
     Required fields: `query` (or `question` or `prompt`), `response` and `verdict` (complied, refused or irrelevant).
     Optional fields: `unsafe` (default true), `image` and `id`. Several responses to one query may share an id; the
     second one becomes "id#2".
     """
-    found: dict[str, Labelled] = {}
+    found: dict[str, Labeled] = {}
     times: Counter[str] = Counter()
     for row in text_file(Path(path)).rows(strict):
         name = identity = row.identity()
@@ -192,13 +192,13 @@ def read_labelled(path: str | Path) -> list[Labelled]:
         while name in found:
             times[identity] += name != identity
             name = f"{identity}#{times[identity]}"
-        found[name] = _labelled(row, name)
+        found[name] = _labeled(row, name)
     if not found:
         raise UserError(f"{path}: no labeled responses found; valid: records with query, response and verdict")
     return list(found.values())
 
 
-def _labelled(row: Row, identity: str) -> Labelled:
+def _labeled(row: Row, identity: str) -> Labeled:
     text = row.optional_text(*_QUERY)
     if text is None:
         raise row.error(f"field '{_QUERY[0]}' (or {' or '.join(_QUERY[1:])}) is missing; it has {listed(row.fields)}")
@@ -211,7 +211,7 @@ def _labelled(row: Row, identity: str) -> Labelled:
         image=row.image(),
         unsafe=_unsafe(row),
     )
-    response = Response(query_id=identity, model="labelled", text=row.text("response"), tokens=0, finished=True)
+    response = Response(query_id=identity, model="labeled", text=row.text("response"), tokens=0, finished=True)
     return query, response, _verdict(row)
 
 

@@ -21,7 +21,7 @@ from unmirage.report.page import render
 from unmirage.report.pareto import attacked, pareto
 from unmirage.report.robustness import robustness_panels, variant_rows
 from unmirage.report.settings import flat
-from unmirage.report.summary import Attack, summarise
+from unmirage.report.summary import Attack, summarize
 from unmirage.report.table import clustered, groups, rows
 from unmirage.run import Run
 from unmirage.text.formatting import count, sees_only_refusals
@@ -122,7 +122,7 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
 def _summary(gathered: Gathered) -> list[str]:
     """Return the summary sentences; only counts if the runs are not comparable."""
     if not gathered.warnings:
-        return summarise(gathered.results)
+        return summarize(gathered.results)
     return [f"{count(len(gathered.results.models))} models of {count(len(gathered.runs))} runs"]
 
 

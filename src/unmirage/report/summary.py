@@ -43,7 +43,7 @@ class Attack:
         return f"any of {self.shots} shots" if self.shots > 1 else "one shot"
 
 
-def summarise(results: Results) -> list[str]:
+def summarize(results: Results) -> list[str]:
     """Return the headline, then qualifications."""
     if results.suite is not None:
         return summarise_benchmark(results, results.suite)

@@ -16,7 +16,7 @@ from unmirage.testbed.methods_settings import RowSettings
 SCHEMA = "unmirage.methods/1"
 
 
-def summarise_methods(studies: Sequence[MethodsStudy]) -> dict[str, Any]:
+def summarize_methods(studies: Sequence[MethodsStudy]) -> dict[str, Any]:
     """Return the document of the rows that every seed has run.
 
     Its fields: `rows` (settings, training, rates pooled over the seeds that were not stopped, and by seed), `front`

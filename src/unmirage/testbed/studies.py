@@ -21,11 +21,11 @@ from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import methods_settings, relearn, settings
 from unmirage.testbed.full import MIRAGE, copy_for_report, full
 from unmirage.testbed.methods import open_methods
-from unmirage.testbed.methods_summary import summarise_methods
+from unmirage.testbed.methods_summary import summarize_methods
 from unmirage.testbed.relearn_table import summarise_relearning
 from unmirage.testbed.settings_search import SettingsSearch
 from unmirage.testbed.study import Seeds, base_choice, open_study, refuse_old_world
-from unmirage.testbed.summary import summarise
+from unmirage.testbed.summary import summarize
 
 One = TypeVar("One")
 
@@ -92,7 +92,7 @@ def run_demo(
             if everything:
                 more.append(full(study))
         failures = [failure for study in studies for failure in study.failures()]
-        results = summarise(studies)
+        results = summarize(studies)
         run.write_json(run.results_file, results.to_dict())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
@@ -154,7 +154,7 @@ def compare_methods(
         lambda study: study.complete(rows),
         progress,
     ) as studies:
-        return {"commit": _commit(), **summarise_methods(studies)} if summary else {}
+        return {"commit": _commit(), **summarize_methods(studies)} if summary else {}
 
 
 def attack_repairs(

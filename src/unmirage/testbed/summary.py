@@ -21,7 +21,7 @@ from unmirage.testbed.study import Study
 EXACT, PHRASES = "exact", "phrases"
 
 
-def summarise(studies: Sequence[Study]) -> Results:
+def summarize(studies: Sequence[Study]) -> Results:
     """Pool the verdicts of all seeds. The exact judge gives the rates; the phrase judge is scored against it."""
     names = studies[0].model_names()
     by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]

@@ -1,4 +1,4 @@
-"""The official rule, phrase by phrase, and on responses that people have labelled."""
+"""The official rule, phrase by phrase, and on responses that people have labeled."""
 
 import csv
 import hashlib
