@@ -9,7 +9,7 @@ from scipy.stats import chisquare, kstest
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.models.encoding import encode_prompts
-from unmirage.models.endpoint import EndpointSettings, EndpointVLM
+from unmirage.models.endpoint import Accounting, EndpointSettings, EndpointVLM
 from unmirage.models.endpoint.completion import Completion
 from unmirage.models.families import end_ids
 from unmirage.models.greedy import generate, greedy
@@ -165,6 +165,7 @@ def test_a_server_is_told_temperature_and_seed(tiny, settings, told):
 
     class Server:
         settings = EndpointSettings(concurrency=1)
+        accounting = Accounting()
 
         def complete(self, messages, max_tokens, temperature=0, seed=None, stop=None):
             asked.append((max_tokens, temperature, seed))
