@@ -44,7 +44,7 @@ def one_run(truth: Sequence[Sequence[bool]], seed: int) -> dict[str, Any]:
     labels = [True] * LABELS + [False] * LABELS
     named = {True: Verdict.COMPLIED, False: Verdict.REFUSED}
     said = [named[one] for one in judged_badly(labels, random)]
-    calibration = calibrate(said, [named[one] for one in labels])[Verdict.COMPLIED]
+    calibration = calibrate(said, [named[one] for one in labels]).verdicts[Verdict.COMPLIED]
     judged = [judged_badly(own, random) for own in truth]
     exact = sum(any(own) for own in truth) / len(truth)
     raw = rate(sum(any(own) for own in judged), len(judged))

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from unmirage.report.formatting import points, with_interval
 from unmirage.testbed.summary import write_between_markers
+from unmirage.text.formatting import points, with_interval
 
 _HEADS = (
     "model",

@@ -236,8 +236,6 @@ def judged_run(
     calibration = Calibration(
         sensitivity=rate(int(random.binomial(labelled, sensitivity)), labelled),
         specificity=rate(int(random.binomial(labelled, specificity)), labelled),
-        confusion={},
-        n=2 * labelled,
     )
     return judged.tolist(), calibration
 

@@ -64,7 +64,7 @@ def test_the_whole_way_gives_what_the_commands_give(done):
     assert results["npo"].asr.after.value == document["models"]["npo"]["asr"]["after"]["value"]
     assert results["model"].asr.after.n == document["models"]["model"]["asr"]["after"]["n"] > 0
     assert page == folder / "run" / "report.html"
-    assert audit.n == audit.to_json()["n"] > 0
+    assert audit.n == audit.to_dict()["n"] > 0
     assert json.loads((folder / "npo" / "unmirage_align.json").read_text())["settings"]["method"]["beta"] == 0.2
 
 

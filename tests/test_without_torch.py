@@ -68,7 +68,7 @@ def test_runs_are_evaluated_and_reported(answered):
     assert "no connection" in err
 
 
-@pytest.mark.parametrize("args", [("--help",), ("doctor",), ("evaluate", "--suite", "list")])
+@pytest.mark.parametrize("args", [("--help",), ("doctor",), ("schema",), ("evaluate", "--suite", "list")])
 def test_commands_without_a_model_work(args):
     code, out, err = command(BLOCKED, *args)
     assert code == 0, err
@@ -86,7 +86,7 @@ def test_commands_that_need_a_model_say_what_to_install(tmp_path, monkeypatch, a
 
 
 @pytest.mark.parametrize(
-    "args", [("--help",), ("doctor",), ("audit", "--helpp"), ("evaluate", "RUN"), ("report", "RUN")]
+    "args", [("--help",), ("doctor",), ("schema",), ("audit", "--helpp"), ("evaluate", "RUN"), ("report", "RUN")]
 )
 def test_torch_is_not_imported_where_it_is_installed(answered, args):
     command(PLAIN, "evaluate", answered)

@@ -45,9 +45,12 @@ if TYPE_CHECKING:
         search,
         stress,
     )
+    from unmirage.attack.documents import Explanation as Explanation
+    from unmirage.attack.documents import SearchResult as SearchResult
     from unmirage.audit import AuditResult as AuditResult
     from unmirage.errors import UserError as UserError
     from unmirage.evaluate import Results as Results
+    from unmirage.evaluate.calibration import JudgeCalibration as JudgeCalibration
     from unmirage.run import Run as Run
 
 __version__ = "0.1.0"
@@ -61,10 +64,13 @@ __all__ = [
     "AdaptiveRMU",
     "AlignConfig",
     "AuditResult",
+    "Explanation",
     "GradDiff",
+    "JudgeCalibration",
     "KLMin",
     "Results",
     "Run",
+    "SearchResult",
     "SimNPO",
     "TaskVector",
     "UserError",
@@ -91,14 +97,17 @@ _CLASSES = {
     "AlignConfig": ("unmirage.align", "AlignConfig"),
     "AuditResult": ("unmirage.audit", "AuditResult"),
     "DPO": ("unmirage.align.methods", "DpoConfig"),
+    "Explanation": ("unmirage.attack.documents", "Explanation"),
     "GA": ("unmirage.align.methods", "GaConfig"),
     "GradDiff": ("unmirage.align.methods", "GradDiffConfig"),
+    "JudgeCalibration": ("unmirage.evaluate.calibration", "JudgeCalibration"),
     "KLMin": ("unmirage.align.methods", "KlMinConfig"),
     "NPO": ("unmirage.align.methods", "NpoConfig"),
     "RMU": ("unmirage.align.methods", "RmuConfig"),
     "Results": ("unmirage.evaluate", "Results"),
     "Run": ("unmirage.run", "Run"),
     "SFT": ("unmirage.align.methods", "SftConfig"),
+    "SearchResult": ("unmirage.attack.documents", "SearchResult"),
     "SimNPO": ("unmirage.align.methods", "SimNpoConfig"),
     "TaskVector": ("unmirage.align.methods", "TaskVectorConfig"),
     "UserError": ("unmirage.errors", "UserError"),

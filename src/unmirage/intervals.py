@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from unmirage.records import Rate
+from unmirage.records import Count, Rate, Unwritten
 
 LEVEL = 0.95
 _NOTHING = 1e-12  # what rounding leaves where all clusters have the same share
@@ -225,14 +225,14 @@ class Mean:
         value: the mean of all values.
         low, high: confidence limits.
         n: values.
-        groups: independent groups of values, such as pictures.
+        groups: independent groups of values, such as pictures; not in documents.
     """
 
     value: float | None
     low: float | None
     high: float | None
-    n: int
-    groups: int
+    n: Count
+    groups: Unwritten[int] = 0
 
 
 def mean(

@@ -6,8 +6,19 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
+from annotated_types import Ge, Le
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+# Numbers of documents.
+Share = Annotated[float, Ge(0), Le(1)]
+Count = Annotated[int, Ge(0)]
+Amount = Annotated[float, Ge(0)]
+T = TypeVar("T")
+# A field of an object that its document does not have.
+Unwritten = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
 LabelSource = Literal["field", "answer"]
 Direction = Literal["refusal", "answer", "none"]
 FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
@@ -201,22 +212,27 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """A modified copy of a model, to test whether its safety survives the change. It responds under its own name.
+class Derivation:
+    """How a model was derived from another one.
 
     Attributes:
-        model: name in tables, such as "npo + int8".
         of: the original model.
         kind: "relearned", "int8", "temperature" or "no adapter".
         data: fine-tuning data, such as "forget"; empty if there is none.
         amount: number of fine-tuning samples, or the temperature; 0 if neither applies.
     """
 
-    model: str
     of: str
     kind: str
     data: str = ""
-    amount: float = 0.0
+    amount: Amount = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant(Derivation):
+    """A modified copy of a model, to test whether its safety survives the change. `model` is its name in tables."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,14 +250,17 @@ class Rate:
             do not determine it.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
-    k: float
-    n: int
-    invalid: int = 0
-    clusters: int | None = None
-    design_effect: float | None = None
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    k: Count | Amount
+    n: Count
+    invalid: Count = 0
+    clusters: Count | None = None
+    design_effect: Amount | None = None
+
+
+NOT_MEASURED = Rate(value=None, low=None, high=None, k=0, n=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,43 +296,54 @@ class OtherFeature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleQueries:
+    """Refused and answered queries with a feature."""
+
+    refused: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Association of one surface feature of a query, or of its picture, with refusal.
 
     Attributes:
         feature: the word or words, or the name of the property.
         position: position in the query; see `Position`.
-        kind: kind of the feature.
+        kind: kind of the feature, a `FeatureKind`.
         text: completes a sentence that starts with "Queries that".
         refused: number of refused queries with the feature.
         answered: number of answered queries with the feature.
-        tie: log odds ratio over all queries (Haldane-Anscombe correction, Woolf's interval).
+        log_odds, low, high: log odds ratio over all queries (Haldane-Anscombe correction, Woolf's interval).
         p_value: two-sided Fisher exact test.
         q_value: Benjamini-Hochberg over everything tested in the audit.
+        direction: the label that the feature is associated with.
         given_opener: log odds ratio given the opener (Mantel-Haenszel over openers); None if no opener has queries of
             both labels, with and without the feature.
         redundant_with: the feature that explains this one. Either both have the same queries, or nearly all queries
             with this feature open with one word, and are refused no more often than other queries with that opener.
         headline: True for the few findings to read first.
-        refused_examples, answered_examples: queries with the feature.
+        examples: queries with the feature.
     """
 
     feature: str
     position: Position
-    kind: FeatureKind
-    text: str
-    refused: int
-    answered: int
-    tie: LogOdds
-    p_value: float
+    kind: str = ""
+    text: str = ""
+    refused: Count
+    answered: Count
+    log_odds: float
+    low: float
+    high: float
+    p_value: float | None = None
     q_value: float
+    direction: Direction
     given_opener: LogOdds | None = None
     redundant_with: OtherFeature | None = None
     headline: bool = False
-    refused_examples: tuple[str, ...] = ()
-    answered_examples: tuple[str, ...] = ()
+    examples: ExampleQueries = ExampleQueries()
 
     @property
-    def direction(self) -> Direction:
-        """Return the label that the feature is associated with."""
-        return self.tie.direction
+    def tie(self) -> LogOdds:
+        """Return the log odds ratio over all queries."""
+        return LogOdds(log_odds=self.log_odds, low=self.low, high=self.high)

@@ -78,14 +78,14 @@ def test_the_planted_cause_is_found(monkeypatch, tiny):
     assert [word.word for word in first.words] == ["Share", "the", "recipe"]
     assert [word.change for word in first.words] == pytest.approx([0.8, 0.0, 0.1])
     assert [word.p_without for word in first.words] == pytest.approx([0.1, 0.9, 0.8])
-    assert found.opener_change.value == pytest.approx(0.4)
-    assert found.others_change.value == pytest.approx(0.9 / 8)
+    assert found.opener_change == pytest.approx(0.4)
+    assert found.others_change == pytest.approx(0.9 / 8)
     assert seen == [("explaining", 16, 16)]
 
 
 def test_the_document(monkeypatch, tiny):
     monkeypatch.setattr(module, "refusal_probability", planted)
-    document = explain(Named, [query(0, "Share it."), query(1, "Who?")], tiny.images, STARTS).to_json()
+    document = explain(Named, [query(0, "Share it."), query(1, "Who?")], tiny.images, STARTS).to_dict()
     assert json.loads(json.dumps(document)) == document
     assert document["schema"] == "unmirage.explain/1"
     assert (document["model"], document["n"], document["mode"]) == ("planted", 2, "leave-out")
@@ -108,7 +108,7 @@ def test_the_document(monkeypatch, tiny):
 
 def test_nothing_to_explain(monkeypatch, tiny):
     monkeypatch.setattr(module, "refusal_probability", planted)
-    document = explain(Named, [query(0, "...")], tiny.images, STARTS).to_json()
+    document = explain(Named, [query(0, "...")], tiny.images, STARTS).to_dict()
     assert document["n"] == 0
     assert document["opener_is_cause"]["value"] is None
     assert document["opener_change"] is None

@@ -108,8 +108,8 @@ def test_vlguard_shows_the_papers_numbers(of_vlguard):
 
 
 def test_vlguards_words_to_attack_with_are_the_papers(of_vlguard):
-    assert [one.word for one in of_vlguard.suggested.jailbreak] == ["what"]
-    words = [one.word for one in of_vlguard.suggested.over_prudence]
+    assert list(of_vlguard.suggested.jailbreak) == ["what"]
+    words = list(of_vlguard.suggested.over_prudence)
     assert words[0] == "share"
     assert {"share", "describe", "please", "identify", "can"} <= set(words)
 

@@ -20,7 +20,7 @@ FINDING_KEYS = {
 
 def document_of(*arguments):
     """Return the document, after a check that it is plain JSON without NaN."""
-    document = audit(*arguments).to_json()
+    document = audit(*arguments).to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     return document
 
@@ -32,7 +32,7 @@ def test_the_document_has_the_agreed_shape(tied):
         "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
         "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
     }  # fmt: skip
-    assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/1", "toy.json", "json")
+    assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/2", "toy.json", "json")
     assert (document["n"], document["refused"], document["label_source"]) == (200, 100, "field")
     assert set(document["predictability"]["opener"]) == {"train", "test", "baseline", "low", "high", "n"}
     assert all(set(finding) == FINDING_KEYS for finding in document["findings"])

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 from unmirage.audit.compare import only_in
 from unmirage.records import Finding, LogOdds, OtherFeature
 
@@ -12,7 +14,8 @@ def finding(feature, tie=UP, position="any", q_value=0.0, echo=None):
         text="",
         refused=9,
         answered=0,
-        tie=tie,
+        **asdict(tie),
+        direction=tie.direction,
         p_value=0.0,
         q_value=q_value,
         redundant_with=echo,

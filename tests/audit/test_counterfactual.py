@@ -33,8 +33,8 @@ def by_hand(make_corpus):
 
 def test_the_opener_decides_where_it_is_right_and_the_other_words_are_wrong(by_hand):
     decided = decided_by_opener(*by_hand, {"share": "refusal", "what": "answer", "never": "answer"})
-    assert (decided.share.k, decided.share.n, decided.share.value) == (2, 5, 0.4)
-    assert (decided.share.low, decided.share.high) == pytest.approx(wilson(2, 5))
+    assert (decided.k, decided.n, decided.value) == (2, 5, 0.4)
+    assert (decided.low, decided.high) == pytest.approx(wilson(2, 5))
     share, what = decided.openers
     assert (share.opener, share.verdict, share.n) == ("share", "refusal", 3)
     assert (share.rest_disagrees, share.opener_right) == (2, 1)
@@ -52,7 +52,7 @@ def test_examples_are_the_queries_whose_other_words_mislead_most(by_hand):
 
 def test_without_a_strong_opener_nothing_is_decided(by_hand):
     decided = decided_by_opener(*by_hand, {})
-    assert (decided.share.k, decided.openers, decided.examples) == (0, (), ())
+    assert (decided.k, decided.openers, decided.examples) == (0, (), ())
 
 
 def test_unseen_queries_are_found_whatever_their_order(by_hand):
@@ -60,7 +60,7 @@ def test_unseen_queries_are_found_whatever_their_order(by_hand):
     turned = Unseen(rows=rest.rows[::-1], score=rest.score[::-1], seen=1.0, baseline=0.6)
     strong = {"share": "refusal", "what": "answer"}
     one, other = decided_by_opener(evidence, turned, strong), decided_by_opener(evidence, rest, strong)
-    assert (one.share, one.examples) == (other.share, other.examples)
+    assert (one.value, one.k, one.n, one.examples) == (other.value, other.k, other.n, other.examples)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def test_the_opener_decides_the_queries_that_the_other_words_get_wrong(misleadin
     evidence = evidence_of(misleading)
     rest = climb(evidence)["words_without_opener"]
     decided = decided_by_opener(evidence, rest, {"share": "refusal", "what": "answer"})
-    assert decided.share.value == pytest.approx(0.2)
+    assert decided.value == pytest.approx(0.2)
     assert {one.query for one in decided.examples} == {"Share the kite", "What the bomb"}
 
 

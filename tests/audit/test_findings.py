@@ -216,14 +216,14 @@ def test_examples_of_both_labels_are_different_and_spread_over_the_data(make_cor
     rows = [(f"See boat {n // 2}", n % 2 == 0) for n in range(100)]
     corpus = make_corpus(*rows)
     (see,) = find(corpus, [openers(corpus)]).findings
-    assert len(set(see.refused_examples)) == len(set(see.answered_examples)) == 3
-    assert set(see.refused_examples) <= {query for query, refused in rows if refused}
+    assert len(set(see.examples.refused)) == len(set(see.examples.answered)) == 3
+    assert set(see.examples.refused) <= {query for query, refused in rows if refused}
 
 
 def test_long_examples_are_cut_and_say_so(make_corpus):
     corpus = make_corpus(*[("See " + "x" * 600, n % 2 == 0) for n in range(8)])
     (see,) = find(corpus, [openers(corpus)]).findings
-    assert see.refused_examples == see.answered_examples == ("See " + "x" * 496 + "…",)
+    assert see.examples.refused == see.examples.answered == ("See " + "x" * 496 + "…",)
 
 
 def test_the_headline_holds_what_openers_do_not_tell_and_no_echo(found, can_you):

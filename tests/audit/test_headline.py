@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from itertools import count
 
 import numpy as np
@@ -18,7 +19,8 @@ def finding(position="any", tie=REFUSAL, given=REFUSAL, echo=None):
         text="",
         refused=9,
         answered=0,
-        tie=tie,
+        **asdict(tie),
+        direction=tie.direction,
         p_value=0.0,
         q_value=0.0,
         given_opener=None if position == "opener" else given,

@@ -27,7 +27,7 @@ def test_words_of_both_directions_and_no_untied_ones(suggestion, tied):
     suggested = suggestion(*((sample.query, sample.refused) for sample in tied))
     assert (words(suggested.jailbreak), words(suggested.over_prudence)) == (["what"], ["share"])
     what = suggested.jailbreak[0]
-    assert (what.finding.refused, what.finding.answered) == (0, 60)
+    assert (what.refused, what.answered) == (0, 60)
     # Refused queries that do not open with "what" already; a probe of the text holds the 60 of "share" for refused.
     assert what.flips.n == 100
     assert what.flips.k >= 60

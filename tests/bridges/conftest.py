@@ -89,8 +89,8 @@ def judged(tmp_path):
         judge_run(store, make_judge("phrases"), "npo/7b")
         store.replace_judgements("npo/7b", "other", [_judgement(one) for one in ANSWERS if not one.startswith("u1")])
         rates = {"npo/7b": model_rates(judged_outcomes(store, "phrases", "npo/7b"))}
-        results = Results(judge="phrases", seeds=[4], models=rates, by_seed=[rates], attack=config["attack"])
-        document = results.to_json()
+        results = Results.of(judge="phrases", seeds=[4], models=rates, by_seed=[rates], attack=config["attack"])
+        document = results.to_dict()
         document["judges"] = {"other": _agreement(), "phrases": _agreement() | {"calibration": _calibration()}}
         document["models"]["npo/7b"]["scores"] = {"VQA accuracy": {"value": 0.6, "low": None, "high": None, "n": 1}}
         run.write_json(run.results_file, document)
@@ -113,4 +113,13 @@ def _agreement():
 
 def _calibration():
     rate = _agreement()["recall"]
-    return {"file": "labelled.jsonl", "n": 9, "sensitivity": rate | {"value": 0.25}, "specificity": rate}
+    row = {"complied": 1, "refused": 1, "irrelevant": 1, "invalid": 0}
+    return {
+        "schema": "unmirage.calibration/2",
+        "judge": "phrases",
+        "fingerprint": "",
+        "n": 9,
+        "confusion": {"complied": row, "refused": row, "irrelevant": row},
+        "sensitivity": rate | {"value": 0.25},
+        "specificity": rate,
+    }

@@ -115,7 +115,7 @@ def test_the_rates_are_those_of_the_run(log, judged):
 
 def test_the_log_says_what_made_it_but_not_where(log, judged):
     assert log.eval.metadata == {
-        "schema": "unmirage.results/1",
+        "schema": "unmirage.results/2",
         "model": "npo/7b",
         "seed": 4,
         "attack": {"shots": 2},

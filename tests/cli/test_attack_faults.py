@@ -94,7 +94,7 @@ def test_broken_pictures_are_row_errors_and_the_run_goes_on(unmirage, tiny, tmp_
     with sqlite3.connect(run / "store.sqlite") as database:
         reasons = dict(database.execute("SELECT query_id, reason FROM failures WHERE query_id LIKE '%plain%'"))
     said = " ".join(reasons.values())
-    for part in ("'short.png' is broken", "'vector.png' is not a readable", "'animation.gif' is not a readable"):
+    for part in ("'short.png' is damaged", "'vector.png' is not a readable", "'animation.gif' is not a readable"):
         assert part in said
     assert "'bomb.png' has too many pixels" in said
     assert "'gone.png' is not a file" in said

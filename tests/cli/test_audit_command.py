@@ -30,7 +30,7 @@ def test_json_is_one_document_and_all_there_is_on_stdout(unmirage, write, rows):
     code, out, err = unmirage("audit", write(rows), "--json")
     document = json.loads(out)
     assert (code, err) == (0, "")
-    assert (document["schema"], document["n"], document["shortcut_gap"]) == ("unmirage.audit/1", 60, 0.5)
+    assert (document["schema"], document["n"], document["shortcut_gap"]) == ("unmirage.audit/2", 60, 0.5)
     assert unmirage("audit", write(rows), "--json", "--seed", "0")[1] == out
 
 

@@ -57,7 +57,7 @@ def test_unanswered_queries_make_the_result_partial(unmirage, tiny, attacked):
     code, out, err = unmirage("evaluate", attacked, "--json")
     assert code == 4
     assert "model has not answered 5 queries" in err
-    assert json.loads(out)["schema"] == "unmirage.results/1"
+    assert json.loads(out)["schema"] == "unmirage.results/2"
 
 
 def test_dry_run_prints_the_queries_and_writes_nothing(unmirage, tiny, tmp_path):
@@ -93,7 +93,7 @@ def test_the_words_come_from_a_saved_audit(unmirage, tiny, tmp_path):
     code, _, err = unmirage(*attack, tmp_path / "none.json")
     assert (code, "none.json: no such file" in err) == (2, True)
     code, _, err = unmirage(*attack, tiny.data / "truth.json")
-    assert (code, "truth.json: schema is 'unmirage.truth/1'; valid: 'unmirage.audit/1'" in err) == (2, True)
+    assert (code, "truth.json: schema is 'unmirage.truth/1'; valid: 'unmirage.audit/2'" in err) == (2, True)
 
 
 def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_path):

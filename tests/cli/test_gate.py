@@ -47,7 +47,7 @@ def rate(value):
 
 
 RESULTS = {
-    "schema": "unmirage.results/1",
+    "schema": "unmirage.results/2",
     "judge": "phrases",
     "models": {
         "base": {

@@ -95,7 +95,7 @@ def test_a_local_model_answers_and_align_takes_the_sets(unmirage, tiny, tmp_path
     by_id = {one.id: one for one in tiny.samples("safety")}
     assert all(one.query == by_id[one.id].query and one.answer != by_id[one.id].answer for one in forget)
     document = json.loads((sets / "prepare.json").read_text())
-    assert document["schema"] == "unmirage.prepare/1"
+    assert document["schema"] == "unmirage.prepare/2"
     assert document["complete"] is True
     assert document["models"]["model"]["fingerprint"]["model.safetensors"]
     assert document["settings"]["data_sha256"] == document["sources"][0]["sha256"]

@@ -5,22 +5,23 @@ import pytest
 from rich.console import Console
 
 from unmirage.cli.rates_table import rates_table
-from unmirage.evaluate.outcomes import BeforeAfter, ModelRates
+from unmirage.evaluate.outcomes import AttackSuccess, BeforeAfter, Benign, ModelRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
 
-NONE = rate(0, 0)
+NONE, TEN = rate(0, 0), rate(5, 10)
+
+
+def success(before, after, control=TEN):
+    return AttackSuccess(before=before, after=after, per_shot=NONE, by_k=(), control=control)
 
 
 def rates(**changed):
     usual = {
-        "asr": BeforeAfter(before=rate(1, 442), after=rate(57, 442)),
-        "asr_per_shot": NONE,
-        "asr_by_k": (),
-        "asr_control": rate(5, 10),
-        "rr": BeforeAfter(before=rate(0, 20), after=rate(20, 20)),
+        "asr": success(rate(1, 442), rate(57, 442)),
+        "rr": Benign(before=rate(0, 20), after=rate(20, 20)),
         "ir": BeforeAfter(before=NONE, after=rate(1, 3)),
-        "benign_answered": BeforeAfter(before=rate(20, 20), after=rate(5, 20)),
+        "benign_answered": Benign(before=rate(20, 20), after=rate(5, 20)),
         "refused_unsafe": BeforeAfter(before=NONE, after=NONE),
         "utility": rate(49, 50, 2),
         "neighbor_utility": NONE,
@@ -34,7 +35,7 @@ def show():
     """Return a function that renders the table as a terminal of some columns would show it."""
 
     def show(models, color=None, width=200, judge="exact"):
-        results = Results(
+        results = Results.of(
             judge=judge,
             seeds=[0, 1],
             models=models,
@@ -96,7 +97,7 @@ def test_with_judges_that_see_only_refusals_answered_means_not_refused(show):
 
 def test_the_caption_says_by_what_the_intervals_are_clustered(show):
     asr = replace(rate(57, 442), clusters=40, design_effect=12.84)
-    found = rates(asr=BeforeAfter(before=asr, after=asr), clustered_by=("group",))
+    found = rates(asr=success(asr, asr), clustered_by=("group",))
     text = " ".join(show({"npo": found, "base": rates()}))
     assert "[95 % interval, clustered by group: 3 to 442 groups] design effect up to 12.8 · judge: exact" in text
     text = " ".join(show({"npo": rates(clustered_by=("picture",)), "base": rates(clustered_by=("record",))}))
@@ -125,7 +126,7 @@ def test_models_keep_their_order(show):
 
 
 def test_what_was_not_asked_is_not_a_number(show):
-    empty = rates(asr=BeforeAfter(before=NONE, after=NONE), asr_control=NONE, utility=NONE)
+    empty = rates(asr=success(NONE, NONE, NONE), utility=NONE)
     [row] = [line for line in show({"m": empty, "asked": rates()}) if line.strip().startswith("m ")]
     assert row.count("n/a → n/a") == 1
     assert "nan" not in row.casefold()
@@ -153,10 +154,10 @@ def test_near_has_a_column_only_where_it_was_asked(show):
 
 def test_eighty_columns_hold_two_tables_and_break_no_change(show):
     widest = rates(
-        asr=BeforeAfter(before=rate(99, 100), after=rate(100, 100)),
-        rr=BeforeAfter(before=rate(1, 3), after=rate(37, 99)),
+        asr=success(rate(99, 100), rate(100, 100)),
+        rr=Benign(before=rate(1, 3), after=rate(37, 99)),
         ir=BeforeAfter(before=rate(9, 9), after=rate(999, 1000)),
-        benign_answered=BeforeAfter(before=rate(98, 99), after=rate(99, 100)),
+        benign_answered=Benign(before=rate(98, 99), after=rate(99, 100)),
         utility_by_category={"facts": rate(49, 50), "skills": rate(1, 1)},
         neighbor_utility=rate(9, 10),
     )

@@ -16,9 +16,9 @@ MODEL = {
     "refused_unsafe": PAIR,
     "utility": RATE,
 }
-RESULTS = {"schema": "unmirage.results/1", "seeds": [0], "judge": "exact", "models": {"npo": MODEL}}
+RESULTS = {"schema": "unmirage.results/2", "seeds": [0], "judge": "exact", "models": {"npo": MODEL}}
 AUDIT = {
-    "schema": "unmirage.audit/1",
+    "schema": "unmirage.audit/2",
     "n": 4,
     "refused": 2,
     "label_source": "field",
@@ -96,7 +96,7 @@ def test_a_page_that_cannot_be_written_names_its_file(report, run, tmp_path):
     [
         (lambda run: (run / "results.json").unlink(), "results.json: no such file"),
         (lambda run: (run / "results.json").write_text('{"schema"'), "results.json: invalid JSON (line 1"),
-        (lambda run: (run / "results.json").write_text("{}"), "schema is missing; valid: 'unmirage.results/1'"),
+        (lambda run: (run / "results.json").write_text("{}"), "schema is missing; valid: 'unmirage.results/2'"),
         (lambda run: (run / "config.yaml").unlink(), "not a run directory (no config.yaml)"),
     ],
 )

@@ -4,10 +4,10 @@ import pytest
 
 from unmirage.cli.rates_table import notes
 from unmirage.evaluate import Results, model_rates
-from unmirage.evaluate.agreement import Agreement
+from unmirage.evaluate.agreement import JudgeQuality
 from unmirage.evaluate.compare import compare
 from unmirage.evaluate.correction import Corrected
-from unmirage.evaluate.details import Details
+from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.irrelevant_responses import classify
 from unmirage.evaluate.judges.canaries import Canaries
 from unmirage.evaluate.outcomes import Outcome
@@ -29,12 +29,12 @@ def outcomes(verdicts, kind=Kind.PLAIN):
 def results():
     """Return a function that makes results of one model, with what else is known of it."""
 
-    def make(**more):
+    def make(name="m", details=None, **more):
         found = outcomes([R] * 8) + outcomes([C] * 8, Kind.JAILBREAK)
-        return Results(
+        return Results.of(
             judge="exact",
             seeds=[0],
-            models={"m": model_rates(found)},
+            models={name: ModelResults.of(model_rates(found), **details or {})},
             by_seed=[{}],
             attack={},
             comparisons=compare({"m": decided(found)}),
@@ -58,17 +58,19 @@ def test_paired_differences_are_counted(results):
 
 
 def test_collapse_correction_and_what_is_said_instead_come_first(results):
-    details = Details(
-        collapsed=["answers 3 % of everyday questions", "returns no text in 60 % of its responses"],
-        corrected={
-            "asr.before": Corrected(value=0.1, low=0.05, high=0.151, identifiable=True),
-            "asr.after": Corrected(value=None, low=None, high=None, identifiable=False, why="no labels"),
+    details = {
+        "collapsed": ["answers 3 % of everyday questions", "returns no text in 60 % of its responses"],
+        "corrected": {
+            "asr": {
+                "before": Corrected(value=0.1, low=0.05, high=0.151, identifiable=True),
+                "after": Corrected(value=None, low=None, high=None, identifiable=False, why="no labels"),
+            },
         },
-        irrelevant_responses=classify(
+        "irrelevant_responses": classify(
             ["", "no no no no", "the of and", "zxq vbn wrt"], frozenset({"the", "of", "and", "no"})
         ),
-    )
-    first, *said = notes(results(details={"m\x1b[31m": details}))
+    }
+    first, *said = notes(results("m\x1b[31m", details))
     assert first == WARNING
     assert said[0] == (
         "m has collapsed, so its ASR does not measure safety: it answers 3 % of everyday questions; returns no text in "
@@ -84,8 +86,8 @@ def test_collapse_correction_and_what_is_said_instead_come_first(results):
 
 
 def test_judges_are_told_with_what_attacks_did_to_them(results):
-    one = Agreement(precision=rate(3, 4), recall=rate(1, 2), complied_precision=rate(0, 0))
+    one = JudgeQuality(precision=rate(3, 4), recall=rate(1, 2), complied_precision=rate(0, 0))
     canaries = Canaries(flip_rate=rate(16, 64), by_attack={}, right=rate(5, 6))
-    _, *said = notes(results(judges={"phrases": one}, canaries={"llm": canaries}))
+    _, *said = notes(results(judges={"phrases": one, "llm": JudgeQuality(canaries=canaries)}))
     assert said[0] == ("judge phrases against exact: refused: precision 75.0 %, recall 50.0 %; complied: precision n/a")
     assert said[1] == "judge llm under attack: 25.0 % of 64 verdicts flip; correct on 5 of 6 plain cases"

@@ -66,7 +66,7 @@ def test_audit_with_every_option(command, tiny, tmp_path):
         write_balanced=tmp_path / "b" / "x.json",
         write_diversified=tmp_path / "b" / "y.jsonl",
     )
-    assert json.loads(said) == found.to_json()
+    assert json.loads(said) == found.to_dict()
     assert found.compare.source == "test.json"
     for name in ("x.json", "y.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -80,7 +80,7 @@ def test_attack_and_evaluate(command, tiny, tmp_path, run):
         assert rows(other, table) == rows(run.path, table)
     judge = f"exact:{tiny.data / 'truth.json'}"
     said = json.loads(command("evaluate", other, "--judge", judge, "--judge", "phrases", "--json"))
-    assert said == um.evaluate(run, [judge, "phrases"]).to_json() == read(run.results_file)
+    assert said == um.evaluate(run, [judge, "phrases"]).to_dict() == read(run.results_file)
 
 
 def test_prebuilt_queries_and_a_search_result_of_attack(command, tiny, tmp_path):
@@ -153,7 +153,7 @@ def test_calibrate(command, tmp_path):
     )
     said = command("calibrate", "phrases", labeled, "--out", tmp_path / "a.json", "--json")
     found = um.calibrate("phrases", labeled, out=tmp_path / "b.json")
-    assert json.loads(said) == found.to_json() == read(tmp_path / "a.json") == read(tmp_path / "b.json")
+    assert json.loads(said) == found.to_dict() == read(tmp_path / "a.json") == read(tmp_path / "b.json")
 
 
 def test_report_of_a_run_of_several_and_of_an_audit(command, tiny, tmp_path, run):

@@ -29,7 +29,7 @@ def fields(path, container=None):
 
 
 def kept(path, container=None):
-    """Return the records that can be read, and what is wrong with the others."""
+    """Return the readable records, and the errors of the others."""
     errors = []
     rows = list(text_file(path, container).rows(lambda error: errors.append(str(error).removeprefix(f"{path}: "))))
     return [(row.number, row.fields) for row in rows], errors

@@ -9,7 +9,7 @@ from unmirage.records import Sample
 
 
 def samples(*strata):
-    """Return samples of (category, refused, how many)."""
+    """Return samples for each (category, refused, count)."""
     return [
         Sample(id=f"{c}{r}{n}", record="r", query="?", refused=r, label_source="field", category=c)
         for c, r, count in strata

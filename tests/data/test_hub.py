@@ -12,7 +12,7 @@ datasets = pytest.importorskip("datasets")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """Nothing is fetched, and nothing is kept outside the test's folder."""
+    """Disable downloads, and keep caches in the test's folder."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     datasets.disable_progress_bars()
@@ -28,7 +28,7 @@ def picture(width):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder with a data set of two splits that has pictures."""
+    """Return a folder with a dataset of two splits with images."""
     features = datasets.Features(
         {"query": datasets.Value("string"), "label": datasets.Value("int64"), "image": datasets.Image()}
     )

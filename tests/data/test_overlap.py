@@ -1,4 +1,4 @@
-"""What lists of samples have in common, on lists small enough to count by hand."""
+"""Overlap of sample lists that are small enough to count by hand."""
 
 import pytest
 

@@ -19,7 +19,7 @@ def sample(number, query, refused):
 
 @pytest.fixture(scope="module")
 def safety():
-    """Return 800 samples whose opener gives the label away."""
+    """Return 800 samples whose opener predicts the label."""
     openings = {
         True: ("Share the {}.", "Describe the {}."),
         False: ("What is the {}?", "How would you describe the {}?"),

@@ -1,4 +1,4 @@
-"""What a model directory remembers of training data: exact counts, a bounded size, and the base model's data too."""
+"""Hashes of training data in a model directory: exact counts, bounded size, data of the base model."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from unmirage.records import Sample
 
 @pytest.fixture
 def prints(tmp_path):
-    """Return a function that makes the hashes of text-only samples with these queries."""
+    """Return a function that hashes text-only samples with these queries."""
 
     def prints(*queries):
         rows = [

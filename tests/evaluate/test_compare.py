@@ -1,3 +1,4 @@
+from unmirage.documents import dumped
 from unmirage.evaluate.compare import Side, compare, holm, paired
 from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.records import Kind
@@ -29,11 +30,12 @@ def test_before_is_paired_with_after_and_each_model_with_the_first(make_outcomes
         (Side("base", "utility"), Side("sft", "utility")),
     ]
     jump = found[Side("sft", "asr.before"), Side("sft", "asr.after")]
-    assert (jump.paired.n, jump.paired.only_a, jump.paired.only_b) == (5, 0, 4)
-    assert jump.paired.p_value == 2 * 0.5**4
-    assert jump.paired == paired(yes(models["sft"]["asr.before"]), yes(models["sft"]["asr.after"]))
-    assert [one.p_holm for one in found.values()] == holm([one.paired.p_value for one in found.values()])
-    document = jump.to_json()
+    assert (jump.n, jump.only_a, jump.only_b) == (5, 0, 4)
+    assert jump.p_value == 2 * 0.5**4
+    alone = paired(yes(models["sft"]["asr.before"]), yes(models["sft"]["asr.after"]))
+    assert jump == alone.between(jump.a, jump.b, jump.p_holm)
+    assert [one.p_holm for one in found.values()] == holm([one.p_value for one in found.values()])
+    document = dumped(jump)
     assert document["a"] == {"model": "sft", "rate": "asr.before"}
     assert (document["n"], document["difference"], document["p_value"]) == (5, 0.8, 0.125)
 

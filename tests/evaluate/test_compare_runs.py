@@ -75,10 +75,10 @@ def test_two_runs_of_the_same_data_are_paired_by_sample(make):
         ("m (a)", "m (b)", ASR),
         ("m (a)", "m (b)", AFTER),
     ]
-    after = by_side["m (a)", "m (b)", AFTER].paired
+    after = by_side["m (a)", "m (b)", AFTER]
     assert (after.n, after.only_a, after.only_b, after.difference, after.p_value) == (4, 0, 2, 0.5, 0.5)
-    assert (by_side["m (a)", "m (b)", ASR].paired.only_b, by_side["m (b)", "m (b)", AFTER].paired.only_b) == (1, 3)
-    assert [one.p_holm for one in found.comparisons] == holm([one.paired.p_value for one in found.comparisons])
+    assert (by_side["m (a)", "m (b)", ASR].only_b, by_side["m (b)", "m (b)", AFTER].only_b) == (1, 3)
+    assert [one.p_holm for one in found.comparisons] == holm([one.p_value for one in found.comparisons])
 
 
 def test_one_run_is_compared_as_evaluate_does(make):
@@ -109,7 +109,8 @@ def test_a_sample_asked_otherwise_is_left_out_alone(make):
     with b.run.store() as store:
         store._db.execute("UPDATE queries SET text = 'other' WHERE id = '1|plain|0'")
         store._db.commit()
-    assert sides(across([a, b]))["m (a)", "m (b)", ASR].paired == paired({0: False, 2: False}, {0: True, 2: True})
+    found = sides(across([a, b]))["m (a)", "m (b)", ASR]
+    assert found == paired({0: False, 2: False}, {0: True, 2: True}).between(found.a, found.b, found.p_holm)
 
 
 @pytest.mark.parametrize(
@@ -144,12 +145,12 @@ def test_the_coarser_clusters_count_where_one_run_knows_no_groups(make):
     ]
     with b.run.store() as store:
         store.add_samples(samples)
-    grouped = sides(across([a, b]))["m (a)", "m (b)", ASR].paired
+    grouped = sides(across([a, b]))["m (a)", "m (b)", ASR]
     assert (grouped.clusters, grouped.p_value) == (6, 2 / 2**3)
-    assert sides(across([b, a]))["m (b)", "m (a)", ASR].paired.clusters == 6
+    assert sides(across([b, a]))["m (b)", "m (a)", ASR].clusters == 6
     with a.run.store() as store:
         store.add_samples(samples)
-    assert sides(across([a, b]))["m (a)", "m (b)", ASR].paired == grouped
+    assert sides(across([a, b]))["m (a)", "m (b)", ASR] == grouped
 
 
 def test_seeds_are_paired_with_the_same_seed(make):
@@ -158,8 +159,8 @@ def test_seeds_are_paired_with_the_same_seed(make):
     b = make("b", {"m": ("cc", "cc")}, seed=7)
     found = sides(across([a, b]))
     assert list(stores_of(a.run)) == [0, 7]
-    assert found["m (a)", "m (a)", AFTER].paired.n == 4
-    assert (found["m (a)", "m (b)", AFTER].paired.n, found["m (a)", "m (b)", AFTER].paired.only_b) == (2, 2)
+    assert found["m (a)", "m (a)", AFTER].n == 4
+    assert (found["m (a)", "m (b)", AFTER].n, found["m (a)", "m (b)", AFTER].only_b) == (2, 2)
 
 
 def test_torn_missing_and_silent_stores_are_one_line_each(make, tmp_path):

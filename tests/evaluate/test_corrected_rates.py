@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from unmirage.evaluate.calibration import JudgeCalibration, calibrate
+from unmirage.evaluate.calibration import calibrate
 from unmirage.evaluate.details import corrected_rates
 from unmirage.evaluate.outcomes import model_rates
 from unmirage.records import Cluster, Kind, Verdict
@@ -15,7 +15,7 @@ def calibration(sensitivity, specificity, n=200):
     """Return that of a judge which knows compliance and refusal alone, and errs so often."""
     hits, rejections = round(n * sensitivity), round(n * specificity)
     judged = [C] * hits + [R] * (n - hits) + [R] * rejections + [C] * (n - rejections)
-    return JudgeCalibration(judge="j", fingerprint="", verdicts=calibrate(judged, [C] * n + [R] * n))
+    return calibrate(judged, [C] * n + [R] * n, "j")
 
 
 def test_a_judge_that_never_errs_changes_nothing(make_outcomes):
@@ -25,7 +25,7 @@ def test_a_judge_that_never_errs_changes_nothing(make_outcomes):
     found, rates = corrected_rates(outcomes, calibration(1, 1)), model_rates(outcomes)
     assert found["asr.before"].value == pytest.approx(rates.asr.before.value)
     assert found["asr.after"].value == pytest.approx(rates.asr.after.value)
-    assert found["asr.per_shot"].value == pytest.approx(rates.asr_per_shot.value)
+    assert found["asr.per_shot"].value == pytest.approx(rates.asr.per_shot.value)
     assert found["rr.before"].value == pytest.approx(rates.rr.before.value)
     assert found["rr.after"].value == pytest.approx(rates.rr.after.value)
 

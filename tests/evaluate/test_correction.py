@@ -20,9 +20,7 @@ def calibration(sensitivity, specificity, labelled=1000):
 
 
 def drawn(positive, negative, labelled):
-    return Calibration(
-        sensitivity=rate(positive, labelled), specificity=rate(negative, labelled), confusion={}, n=2 * labelled
-    )
+    return Calibration(sensitivity=rate(positive, labelled), specificity=rate(negative, labelled))
 
 
 def simulated(random, n, shots, share, judge):
@@ -101,13 +99,13 @@ def test_the_prior_of_what_was_judged_is_half_a_sample_of_each_kind():
 def test_the_prior_of_the_judges_errors_is_half_a_label_of_each_kind():
     judged = [[True], [False]] * 20_000  # a share of 0.5, known to 0.0025
     least = beta.ppf(0.025, 10.5, 0.5)  # 0.783, of ten of ten labels
-    unsure = Calibration(sensitivity=rate(10, 10), specificity=rate(10**9, 10**9), confusion={}, n=10**9 + 10)
+    unsure = Calibration(sensitivity=rate(10, 10), specificity=rate(10**9, 10**9))
     assert corrected(judged, unsure).high == pytest.approx(0.5 / least, abs=0.025)
     judged = [[True]] * 12_000 + [[False]] * 28_000
-    few = Calibration(sensitivity=rate(3, 3), specificity=rate(10**9, 10**9), confusion={}, n=10**9 + 3)
+    few = Calibration(sensitivity=rate(3, 3), specificity=rate(10**9, 10**9))
     assert corrected(judged, few).high == pytest.approx(0.3 / beta.ppf(0.025, 3.5, 0.5), abs=0.03)  # 0.667
     judged = [[True], [False]] * 20_000
-    unsure = Calibration(sensitivity=rate(10**9, 10**9), specificity=rate(10, 10), confusion={}, n=10**9 + 10)
+    unsure = Calibration(sensitivity=rate(10**9, 10**9), specificity=rate(10, 10))
     assert corrected(judged, unsure).low == pytest.approx(1 - 0.5 / least, abs=0.025)
 
 
@@ -137,12 +135,12 @@ def test_a_seed_decides_the_interval():
         ([[], []], calibration(0.9, 0.9), "there are no valid verdicts"),
         (
             [[True]],
-            Calibration(sensitivity=rate(0, 0), specificity=rate(9, 10), confusion={}, n=10),
+            Calibration(sensitivity=rate(0, 0), specificity=rate(9, 10)),
             "the judge's calibration has no label with this verdict",
         ),
         (
             [[True]],
-            Calibration(sensitivity=rate(9, 10), specificity=rate(0, 0), confusion={}, n=10),
+            Calibration(sensitivity=rate(9, 10), specificity=rate(0, 0)),
             "the judge's calibration has no label other than this verdict",
         ),
         ([[True]] * 50, calibration(0.5, 0.5), "the judge is not shown to be better than chance: .* lies between -0.0"),

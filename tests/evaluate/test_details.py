@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from unmirage.documents import dumped
 from unmirage.evaluate.correction import Corrected
-from unmirage.evaluate.details import Details, Said, describe
+from unmirage.evaluate.details import ModelResults, Said, _nested, describe
+from unmirage.evaluate.outcomes import model_rates
 from unmirage.intervals import Mean
 from unmirage.records import Cluster, Kind, Variant
 
@@ -12,22 +14,25 @@ NOTHING = Said(everything=[], beside=[], known=frozenset())
 
 
 def test_without_anything_known_all_is_empty():
-    found = Details().to_json()
-    assert found == {
+    found = dumped(ModelResults.of(model_rates([])))
+    assert {key: value for key, value in found.items() if key not in dumped(model_rates([]))} == {
         "categories": {},
         "corrected": None,
-        "collapsed": [],
+        "collapsed": None,
         "bootstrap": {},
         "scores": {},
         "variant": None,
         "irrelevant_responses": None,
+        "over_seeds": None,
     }
 
 
 def test_corrected_rates_are_nested_by_name_and_time():
     one = Corrected(value=0.5, low=0.4, high=0.6, identifiable=True)
     other = Corrected(value=None, low=None, high=None, identifiable=False, why="no labels")
-    found = Details(corrected={"asr.before": one, "asr.per_shot": other, "rr.after": one}).to_json()["corrected"]
+    found = dumped(
+        ModelResults.of(model_rates([]), corrected=_nested({"asr.before": one, "asr.per_shot": other, "rr.after": one}))
+    )["corrected"]
     assert found["asr"]["before"] == {"value": 0.5, "low": 0.4, "high": 0.6, "identifiable": True, "why": ""}
     assert found["asr"]["per_shot"]["why"] == "no labels"
     assert list(found["rr"]) == ["after"]
@@ -38,7 +43,7 @@ def test_a_model_is_described_by_its_outcomes_and_by_what_it_said(make_outcomes)
     said = Said(everything=["", "", "", "no"], beside=["", "no no no no"], known=frozenset({"no"}))
     scores = {"VQA accuracy": Mean(value=0.5, low=0.25, high=0.75, n=9, groups=3)}
     variant = Variant(model="npo + int8", of="npo", kind="int8")
-    found = describe(outcomes, said, scores=scores, variant=variant).to_json()
+    found = dumped(describe(outcomes, said, scores=scores, variant=variant))
     assert found["collapsed"] == ["returns no text in 75\u00a0% of its responses"]
     assert found["scores"] == {"VQA accuracy": {"value": 0.5, "low": 0.25, "high": 0.75, "n": 9}}
     assert found["variant"] == {"of": "npo", "kind": "int8", "data": "", "amount": 0.0}

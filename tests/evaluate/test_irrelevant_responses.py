@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmirage.documents import dumped
 from unmirage.evaluate.irrelevant_responses import KINDS, Cluster, classify, clusters, kind_of, known_words, words_of
 from unmirage.intervals import rate
 from unmirage.text.openers import words
@@ -80,7 +81,7 @@ def test_shares_are_rates_and_the_document_is_that_of_the_schema():
         "nonsense": rate(1, 5),
         "off-topic": rate(2, 5),
     }
-    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    document = json.loads(json.dumps(dumped(found), allow_nan=False))
     assert document["n"] == 5
     assert list(document["shares"]) == list(KINDS)
     assert document["shares"]["off-topic"]["k"] == 2

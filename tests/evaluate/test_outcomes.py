@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.evaluate.details import by_category
-from unmirage.evaluate.outcomes import BeforeAfter, Outcome, join, model_rates
+from unmirage.evaluate.outcomes import Outcome, join, model_rates
 from unmirage.intervals import clustered_rate, rate
 from unmirage.records import Cluster, Kind, Verdict
 
@@ -39,7 +39,11 @@ def _after_success(outcome, samples):
 
 
 def both(before, after):
-    return BeforeAfter(before=before, after=after)
+    return before, after
+
+
+def told(rates):
+    return rates.before, rates.after
 
 
 def test_all_rates_of_a_small_case(make_outcomes):
@@ -52,22 +56,22 @@ def test_all_rates_of_a_small_case(make_outcomes):
         + make_outcomes(Kind.UTILITY, "c c c i r", unsafe=False)
         + make_outcomes(Kind.NEIGHBOR, "c i i", unsafe=False)
     )
-    assert found.asr == both(rate(1, 4, 1), rate(3, 4, 1))
-    assert (found.asr_per_shot.k, found.asr_per_shot.n, found.asr_per_shot.invalid) == (5, 13, 2)
-    assert found.asr_by_shot == (rate(1, 4, 1), rate(3, 5), rate(1, 4, 1))
+    assert told(found.asr) == both(rate(1, 4, 1), rate(3, 4, 1))
+    assert (found.asr.per_shot.k, found.asr.per_shot.n, found.asr.per_shot.invalid) == (5, 13, 2)
+    assert found.asr.by_shot == (rate(1, 4, 1), rate(3, 5), rate(1, 4, 1))
     # Valid shots and successes: 3 and 1, 3 and 0, 2 and 0, 3 and 3, 2 and 1.
-    assert [(one.k, one.n, one.invalid) for one in found.asr_by_k] == [
+    assert [(one.k, one.n, one.invalid) for one in found.asr.by_k] == [
         (pytest.approx(1 / 3 + 1 + 1 / 2), 5, 0),
         (pytest.approx(2 / 3 + 1 + 1), 5, 0),
         (2, 3, 2),
     ]
-    assert found.asr_control == found.asr_by_kind[Kind.CONTROL] == rate(1, 4, 1)
-    assert [(one.k, one.n, one.invalid) for one in found.asr_control_by_k] == [
+    assert found.asr.control == found.asr.by_kind[Kind.CONTROL] == rate(1, 4, 1)
+    assert [(one.k, one.n, one.invalid) for one in found.asr.control_by_k] == [
         (pytest.approx(1 / 3), 5, 0),
         (pytest.approx(2 / 3), 5, 0),
         (1, 4, 1),
     ]
-    assert found.rr == both(rate(1, 4), rate(2, 3, 1))
+    assert told(found.rr) == both(rate(1, 4), rate(2, 3, 1))
     assert (found.ir.before, found.refused_unsafe.before) == (rate(1, 4, 1), rate(2, 4, 1))
     after = [(one.after.k, one.after.n, one.after.invalid) for one in (found.ir, found.refused_unsafe)]
     assert after == [(1, 13, 2), (7, 13, 2)]
@@ -78,18 +82,19 @@ def test_all_rates_of_a_small_case(make_outcomes):
 
 def test_what_was_not_asked_is_not_estimable(make_outcomes):
     empty = model_rates([])
-    assert empty.asr == empty.rr == empty.ir == empty.refused_unsafe == both(NONE, NONE)
-    assert (empty.asr_per_shot, empty.asr_by_k, empty.asr_control) == (NONE, (), NONE)
+    for rates in (empty.asr, empty.rr, empty.ir, empty.refused_unsafe):
+        assert told(rates) == both(NONE, NONE)
+    assert (empty.asr.per_shot, empty.asr.by_k, empty.asr.control) == (NONE, (), NONE)
     assert empty.utility == empty.neighbor_utility == NONE
     assert empty.invalid == 0
     benign = model_rates(make_outcomes(Kind.PLAIN, "c r", unsafe=False))
-    assert (benign.asr.before, benign.rr) == (NONE, both(rate(1, 2), NONE))
+    assert (benign.asr.before, told(benign.rr)) == (NONE, both(rate(1, 2), NONE))
 
 
 def test_equal_sample_ids_of_two_groups_are_two_samples(make_outcomes):
     first, second = (make_outcomes(Kind.JAILBREAK, shots, group=g) for g, shots in enumerate(("rr cr", "rc rr")))
     assert model_rates(first + second).asr.after == rate(2, 4)
-    assert [one.k for one in model_rates(first + second).asr_by_k] == [1, 2]
+    assert [one.k for one in model_rates(first + second).asr.by_k] == [1, 2]
     same_group = first + make_outcomes(Kind.JAILBREAK, "rc rr", group=0)
     assert model_rates(same_group).asr.after == rate(2, 2)
 
@@ -108,26 +113,26 @@ def test_pooled_counts_are_the_sums_of_the_groups(make_outcomes):
 def test_more_shots_never_lower_the_asr_and_the_last_is_after(samples):
     shots = _jailbreaks(samples)
     found = model_rates(shots)
-    values = [one.value for one in found.asr_by_k]
+    values = [one.value for one in found.asr.by_k]
     assert values == sorted(values)
-    assert found.asr_by_k[-1:] == ((found.asr.after,) if samples else ())
+    assert found.asr.by_k[-1:] == ((found.asr.after,) if samples else ())
     stopped = model_rates([one for one in shots if not _after_success(one, samples)], stopped=True)
-    assert (stopped.asr.after, stopped.asr_by_k[-1:]) == (found.asr.after, found.asr_by_k[-1:])
+    assert (stopped.asr.after, stopped.asr.by_k[-1:]) == (found.asr.after, found.asr.by_k[-1:])
 
 
 @given(OUTCOMES)
 def test_without_an_attack_there_is_no_curve(outcomes):
     found = model_rates([one for one in outcomes if one.kind is not Kind.JAILBREAK])
-    assert (found.asr.after, found.asr_by_k, found.asr_by_shot) == (NONE, (), ())
+    assert (found.asr.after, found.asr.by_k, found.asr.by_shot) == (NONE, (), ())
 
 
 def test_stopped_shots_give_any_of_the_first_k_and_no_rates_of_single_shots(make_outcomes):
     outcomes = make_outcomes(Kind.JAILBREAK, "c rc rrr rxc rxr") + make_outcomes(Kind.CONTROL, "rc rrr")
     found = model_rates(outcomes, stopped=True)
     assert found.asr.after == rate(3, 4, 1)
-    assert found.asr_by_k == (rate(1, 5), rate(2, 3, 2), rate(3, 4, 1))
-    assert found.asr_control_by_k == (rate(0, 2), rate(1, 2), rate(1, 2))
-    assert (found.asr_per_shot, found.asr_by_shot) == (NONE, ())
+    assert found.asr.by_k == (rate(1, 5), rate(2, 3, 2), rate(3, 4, 1))
+    assert found.asr.control_by_k == (rate(0, 2), rate(1, 2), rate(1, 2))
+    assert (found.asr.per_shot, found.asr.by_shot) == (NONE, ())
     assert found.ir.after == found.refused_unsafe.after == NONE
 
 
@@ -139,8 +144,11 @@ def test_benign_queries_are_answered_if_all_shots_are(make_outcomes):
         + make_outcomes(Kind.NEUTRAL, "cc", unsafe=True)
     )
     # After: "rc" is refused and "cx", "xi", "xx" may be; "cc" is answered and "cx", "xx" may be.
-    assert (found.rr, found.benign_answered) == (both(rate(1, 4, 1), rate(1, 4, 3)), both(rate(2, 4, 1), rate(2, 5, 2)))
-    assert found.benign_answered_by_kind == {Kind.CONTROL: rate(1, 2, 1)}
+    assert (told(found.rr), told(found.benign_answered)) == (
+        both(rate(1, 4, 1), rate(1, 4, 3)),
+        both(rate(2, 4, 1), rate(2, 5, 2)),
+    )
+    assert found.benign_answered.by_kind == {Kind.CONTROL: rate(1, 2, 1)}
 
 
 def test_utility_of_each_category_beside_all_of_it(make_outcomes):
@@ -172,28 +180,28 @@ def test_every_rate_is_clustered_by_seed_and_by_what_samples_share(make_outcomes
     assert (once.value, once.clusters) == (0.5, 12)
     assert once.design_effect == pytest.approx(24 / 11)
     for pair in (found.asr, found.rr, found.benign_answered):
-        assert pair == both(once, once)
+        assert told(pair) == both(once, once)
     for one in (
-        found.asr_control,
+        found.asr.control,
         found.utility,
         found.neighbor_utility,
         found.refused_unsafe.before,
-        found.asr_by_k[-1],
+        found.asr.by_k[-1],
     ):
         assert one == once
-    for many in (found.asr_by_kind, found.rr_by_kind, found.benign_answered_by_kind, found.utility_by_category):
+    for many in (found.asr.by_kind, found.rr.by_kind, found.benign_answered.by_kind, found.utility_by_category):
         assert set(many.values()) == {once}
     singles = (
-        found.asr_per_shot,
+        found.asr.per_shot,
         found.refused_unsafe.after,
-        *found.asr_by_k,
-        *found.asr_control_by_k,
-        *found.asr_by_shot,
+        *found.asr.by_k,
+        *found.asr.control_by_k,
+        *found.asr.by_shot,
     )
     assert {one.clusters for one in singles} == {12}
     assert found.clustered_by == ("group",)
     by = by_category(outcomes)["facts"]
-    assert (by.asr, by.rr) == (found.asr, found.rr)
+    assert (told(by.asr), told(by.rr)) == (told(found.asr), told(found.rr))
 
 
 def test_what_the_clusters_are_is_said(make_outcomes):
@@ -213,10 +221,10 @@ def test_baselines_are_counted_apart_for_unsafe_and_benign_samples(make_outcomes
         + make_outcomes(Kind.NEUTRAL, "c r r")
         + make_outcomes(Kind.INSERTION, "r x c", unsafe=False)
     )
-    assert found.asr_control == rate(1, 2)
-    assert found.asr_by_kind == {Kind.CONTROL: rate(1, 2), Kind.NEUTRAL: rate(1, 3)}
-    assert found.rr_by_kind == {Kind.CONTROL: rate(2, 3), Kind.INSERTION: rate(1, 2, 1)}
-    assert [one.n for one in found.asr_control_by_k] == [2, 2, 2]
+    assert found.asr.control == rate(1, 2)
+    assert found.asr.by_kind == {Kind.CONTROL: rate(1, 2), Kind.NEUTRAL: rate(1, 3)}
+    assert found.rr.by_kind == {Kind.CONTROL: rate(2, 3), Kind.INSERTION: rate(1, 2, 1)}
+    assert [one.n for one in found.asr.control_by_k] == [2, 2, 2]
 
 
 @given(OUTCOMES, st.randoms())
@@ -230,7 +238,7 @@ def test_shares_of_unsafe_queries_add_up(outcomes):
     found = model_rates(outcomes)
     asr, ir, refused = found.asr.before, found.ir.before, found.refused_unsafe.before
     assert asr.k + ir.k + refused.k == asr.n == ir.n == refused.n
-    single, ir, refused = found.asr_per_shot, found.ir.after, found.refused_unsafe.after
+    single, ir, refused = found.asr.per_shot, found.ir.after, found.refused_unsafe.after
     assert single.k + ir.k + refused.k == single.n == ir.n == refused.n
 
 

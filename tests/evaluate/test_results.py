@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from unmirage.evaluate.agreement import Agreement
+from unmirage.evaluate.agreement import JudgeQuality
 from unmirage.evaluate.outcomes import model_rates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
@@ -22,13 +22,13 @@ def rates(make_outcomes):
 
 @pytest.fixture
 def results(rates):
-    return Results(
+    return Results.of(
         judge="exact",
         seeds=[3, 4],
         models={"base": rates, "npo": model_rates([])},
         by_seed=[{"base": rates}, {"base": rates, "npo": model_rates([])}],
         attack={"jailbreak_word": "what", "shots": 2},
-        judges={"phrases": Agreement(precision=rate(1, 2), recall=rate(0, 0), complied_precision=rate(3, 3))},
+        judges={"phrases": JudgeQuality(precision=rate(1, 2), recall=rate(0, 0), complied_precision=rate(3, 3))},
         settings={"seed": 3},
         machine={"cpus": 2},
         timings={"ask base": 1.26},
@@ -36,13 +36,13 @@ def results(rates):
 
 
 def test_the_document_has_the_published_shape(results):
-    document = results.to_json()
+    document = results.to_dict()
     assert list(document) == [
         "schema", "seeds", "judge", "attack", "clustered_by", "warnings", "models", "comparisons",
         "suite", "by_seed", "judges", "settings",
         "machine", "timings",
     ]  # fmt: skip
-    assert document["schema"] == "unmirage.results/1"
+    assert document["schema"] == "unmirage.results/2"
     assert document["seeds"] == [3, 4]
     assert list(document["models"]) == ["base", "npo"]
     for model in document["models"].values():
@@ -54,7 +54,7 @@ def test_the_document_has_the_published_shape(results):
 
 
 def test_rates_are_objects_with_their_counts(results, rates):
-    base = results.to_json()["models"]["base"]
+    base = results.to_dict()["models"]["base"]
     asr = rates.asr.before
     assert base["asr"]["before"] == {
         "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1, "clusters": 3,
@@ -76,7 +76,7 @@ def test_rates_are_objects_with_their_counts(results, rates):
 
 
 def test_each_seed_is_there_by_itself(results):
-    document = results.to_json()
+    document = results.to_dict()
     assert [(one["seed"], list(one["models"])) for one in document["by_seed"]] == [
         (3, ["base"]),
         (4, ["base", "npo"]),
@@ -89,7 +89,7 @@ def test_each_seed_is_there_by_itself(results):
 
 
 def test_judges_timings_and_settings_are_kept(results):
-    document = results.to_json()
+    document = results.to_dict()
     assert sorted(document["judges"]["phrases"]) == ["complied_precision", "precision", "recall"]
     assert document["judges"]["phrases"]["recall"]["value"] is None
     assert document["judges"]["phrases"]["complied_precision"]["k"] == 3
@@ -102,10 +102,10 @@ def test_judges_timings_and_settings_are_kept(results):
 
 
 def test_the_document_is_plain_json_without_nan(results):
-    document = results.to_json()
+    document = results.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 def test_a_seed_without_rates_is_our_mistake(rates):
     with pytest.raises(ValueError, match="zip"):
-        Results(judge="j", seeds=[0, 1], models={}, by_seed=[{}], attack={}).to_json()
+        Results.of(judge="j", seeds=[0, 1], models={}, by_seed=[{}], attack={})

@@ -39,16 +39,16 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
         fill(store, "base", YES, YES, YES, YES, YES, YES, YES)
         fill(store, "sft", NO, NO, YES, NO, YES, NO, NO)
     results = evaluate_run(run, Judging(judges=[PhraseJudge()]))
-    assert (results.judge, results.seeds, list(results.models)) == ("phrases", [5], ["base", "sft"])
+    assert (results.judge, results.seeds, list(results.models)) == ("phrases", (5,), ["base", "sft"])
     base, sft = results.models.values()
     assert (base.asr.before, base.asr.after, base.rr.before) == (rate(2, 2), rate(2, 2), rate(0, 1))
     assert (sft.asr.before, sft.asr.after, sft.rr.before) == (rate(0, 2), rate(1, 2), rate(0, 1))
-    assert [one.k for one in sft.asr_by_k] == [0.5, 1]
-    assert sft.asr_by_shot == (rate(0, 2), rate(1, 2))
+    assert [one.k for one in sft.asr.by_k] == [0.5, 1]
+    assert sft.asr.by_shot == (rate(0, 2), rate(1, 2))
     assert (sft.refused_unsafe.after.k, sft.refused_unsafe.after.n) == (3, 4)
     assert results.attack == CONFIG["attack"]
     assert results.settings == CONFIG
-    document = results.to_json()
+    document = results.to_dict()
     for name, rates in document["by_seed"][0]["models"].items():
         assert rates.items() <= document["models"][name].items()
     before_after = {(one["a"]["model"], one["a"]["rate"], one["b"]["rate"]): one for one in document["comparisons"]}
@@ -122,6 +122,6 @@ def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
 def test_single_shots_have_a_bootstrap_interval_of_samples(run, fill):
     with run.store() as store:
         fill(store, "m", NO, NO, NO, YES, YES, NO, NO)
-    found = evaluate_run(run, Judging(judges=[PhraseJudge()])).to_json()["models"]["m"]["bootstrap"]
+    found = evaluate_run(run, Judging(judges=[PhraseJudge()])).to_dict()["models"]["m"]["bootstrap"]
     assert (found["asr.per_shot"]["value"], found["asr.per_shot"]["n"]) == (0.5, 4)
     assert (found["asr.per_shot"]["low"], found["asr.per_shot"]["high"]) == (0, 1)

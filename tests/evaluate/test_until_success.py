@@ -94,14 +94,14 @@ def test_any_of_k_is_that_of_asking_everything(filled, tmp_path, queries, failin
     judge_run(all_store, PhraseJudge(), "m")
     until_success(few_store, few, tmp_path)
     full, stopped = rates(all_store, stopped=False), rates(few_store, stopped=True)
-    for pick in ("asr", "rr"):
-        assert getattr(stopped, pick) == getattr(full, pick)
-    assert (stopped.asr_control, stopped.asr_by_kind, stopped.rr_by_kind) == (
-        full.asr_control,
-        full.asr_by_kind,
-        full.rr_by_kind,
+    for one, other in ((stopped.asr, full.asr), (stopped.rr, full.rr)):
+        assert (one.before, one.after) == (other.before, other.after)
+    assert (stopped.asr.control, stopped.asr.by_kind, stopped.rr.by_kind) == (
+        full.asr.control,
+        full.asr.by_kind,
+        full.rr.by_kind,
     )
-    assert stopped.asr_by_k[-1] == full.asr.after
+    assert stopped.asr.by_k[-1] == full.asr.after
     assert len(few.asked) == len(set(few.asked)) <= len(every.asked) == len(queries)
     assert len(few.asked) < len(queries)
 

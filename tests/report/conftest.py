@@ -139,7 +139,7 @@ def make_run():
             for model in MODELS:
                 outcomes[model] += joined[model]
         run.config_file.write_text(yaml.safe_dump({"images": "pictures"}))
-        results = Results(
+        results = Results.of(
             judge="exact",
             seeds=seeds,
             models={model: model_rates(found) for model, found in outcomes.items()},
@@ -151,7 +151,7 @@ def make_run():
             machine={"processor": "x86_64", "cores": 2, "torch": "2.11.0"},
             timings={"train": 372.4, "attack": 41.0, "judge": 0.6},
         )  # fmt: skip
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
         return run
 
     return make
@@ -174,7 +174,7 @@ def audit_document():
         for n in range(count)
     ]
     dataset = Dataset(samples=tuple(samples), source=Path("toy.json"), format="json", image_root=Path())
-    return json.loads(json.dumps(audit(dataset).to_json()))
+    return json.loads(json.dumps(audit(dataset).to_dict()))
 
 
 @pytest.fixture(scope="session")
@@ -366,7 +366,18 @@ def enrich():
             "canaries": {"flip_rate": _rate(7, 40), "by_attack": {"forged verdict": _rate(5, 8), "empty": _rate(0, 8)}}
         }
         document["judges"]["exact"] = {
-            "calibration": {"file": "x.json", "n": 50, "sensitivity": _rate(45, 50), "specificity": _rate(48, 50)}
+            "calibration": {
+                "schema": "unmirage.calibration/2",
+                "judge": "exact",
+                "fingerprint": "",
+                "n": 50,
+                "confusion": {
+                    true: {"complied": 1, "refused": 1, "irrelevant": 1, "invalid": 0}
+                    for true in ("complied", "refused", "irrelevant")
+                },
+                "sensitivity": _rate(45, 50),
+                "specificity": _rate(48, 50),
+            }
         }
         return document
 

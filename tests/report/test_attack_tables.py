@@ -1,15 +1,17 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
+from unmirage.records import Rate
 from unmirage.report.attack_tables import MOST_SHOTS, other_attacks, shot_table
-from unmirage.report.documents import RateRead, ResultsRead, read_results
 
 
 def read(k, n):
     found = rate(k, n)
-    return RateRead(value=found.value, low=found.low, high=found.high, k=k, n=n)
+    return Rate(value=found.value, low=found.low, high=found.high, k=k, n=n)
 
 
 @pytest.fixture
@@ -17,19 +19,15 @@ def results(run):
     """Return a function that gives the run's results with rates of NPO changed."""
 
     def changed(asr=None, rr=None):
-        found = read_results(run.results_file)
+        found = Results.load(run.results_file)
         npo = found.models["npo"]
         cleared = {"by_kind": {}}
         models = {
-            name: model.model_copy(
-                update={"asr": model.asr.model_copy(update=cleared), "rr": model.rr.model_copy(update=cleared)}
-            )
+            name: replace(model, asr=replace(model.asr, **cleared), rr=replace(model.rr, **cleared))
             for name, model in found.models.items()
         }
-        models["npo"] = npo.model_copy(
-            update={"asr": npo.asr.model_copy(update=asr or {}), "rr": npo.rr.model_copy(update=rr or {})}
-        )
-        return found.model_copy(update={"models": models})
+        models["npo"] = replace(npo, asr=replace(npo.asr, **asr or {}), rr=replace(npo.rr, **rr or {}))
+        return replace(found, models=models)
 
     return changed
 
@@ -46,7 +44,7 @@ def test_single_shots_are_one_column_each_after_the_pooled_rate(results):
 def test_the_bootstrap_stands_beside_the_pooled_rate_where_there_is_one(run, enrich):
     document = enrich(json.loads(run.results_file.read_text()))
     document["models"]["rmu"]["bootstrap"] = {}
-    table = shot_table(ResultsRead.model_validate(document))
+    table = shot_table(Results.read(document))
     assert [column.small for column in table.columns][:2] == ["pooled", "bootstrap of clusters"]
     cells = dict(table.rows)
     assert (cells["npo"][1].value, cells["npo"][1].interval, cells["npo"][1].count) == ("50.0", "25.0–62.5", "n 180")

@@ -1,4 +1,4 @@
-from unmirage.report.audit_document import read_audit
+from unmirage.audit import AuditResult
 from unmirage.report.audit_page import comparison, remedies
 
 
@@ -7,7 +7,7 @@ def figures(rows):
 
 
 def test_remedies_stand_beside_the_data_as_they_are(full_audit):
-    audit = read_audit(full_audit)
+    audit = AuditResult.read(full_audit)
     found = remedies(audit, audit.remedies)
     assert [(title.value, title.small) for title in found.titles] == [
         ("Original", ""), ("Balanced", "balanced.json"), ("Diversified", "diversified.json"),
@@ -23,7 +23,7 @@ def test_remedies_stand_beside_the_data_as_they_are(full_audit):
 
 
 def test_rungs_are_compared_by_what_they_add_to_the_majority_of_their_own_version(full_audit):
-    audit = read_audit(full_audit)
+    audit = AuditResult.read(full_audit)
     rungs = figures(remedies(audit, audit.remedies).rungs)
     assert rungs["the first word"] == [("90.0", "+30.0"), ("74.5", "−0.5"), ("62.0", "+2.0")]
     assert rungs["nothing: always the majority label"] == [("60.0", ""), ("75.0", ""), ("–", "")]
@@ -31,7 +31,7 @@ def test_rungs_are_compared_by_what_they_add_to_the_majority_of_their_own_versio
 
 
 def test_two_versions_are_compared_without_edits(full_audit):
-    audit = read_audit(full_audit)
+    audit = AuditResult.read(full_audit)
     found = comparison(audit, audit.source, audit.compare, audit.compare.source)
     assert [title.value for title in found.titles] == ["toy.json", "other.json"]
     assert list(figures(found.counts)) == ["Queries", "Refused", "Shortcut gap, points"]
@@ -39,6 +39,6 @@ def test_two_versions_are_compared_without_edits(full_audit):
 
 
 def test_nothing_to_compare(full_audit):
-    audit = read_audit(full_audit | {"n": 0, "refused": 0})
+    audit = AuditResult.read(full_audit | {"n": 0, "refused": 0})
     assert remedies(audit, {}) is None
     assert figures(comparison(audit, "a", audit, "b").counts)["Refused"] == [("0", ""), ("0", "")]

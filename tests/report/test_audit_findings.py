@@ -1,11 +1,14 @@
 import pytest
 
-from unmirage.report.audit_document import FindingRead, read_audit
+from unmirage.audit import AuditResult
+from unmirage.documents import parsed
+from unmirage.records import Finding
 from unmirage.report.audit_findings import finding_rows, kind_of, kinds_of, says
 
 
 def finding(feature="share", position="any", **changes):
-    return FindingRead.model_validate(
+    return parsed(
+        Finding,
         {"feature": feature, "position": position, "refused": 1, "answered": 1, "log_odds": 0.0,
          "low": 0.0, "high": 0.0, "q_value": 0.1, "direction": "none"}
         | changes
@@ -58,7 +61,7 @@ def test_a_redundant_feature_names_the_other(position, said):
 
 
 def test_rows_keep_the_order_and_name_the_kinds_that_occur(full_audit):
-    rows = finding_rows(read_audit(full_audit).findings[:4])
+    rows = finding_rows(AuditResult.read(full_audit, "audit.json").findings[:4])
     assert [row.redundant for row in rows] == ["", "redundant with opener “share”", "", ""]
     assert kinds_of(rows) == {"word": "words", "ngram": "n-grams"}
 

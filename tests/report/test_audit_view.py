@@ -2,7 +2,9 @@
 
 import pytest
 
-from unmirage.report.audit_document import AccuracyRead, ProbesRead, read_audit
+from unmirage.audit.probes import Accuracy
+from unmirage.audit.result import AuditResult, ProbeSetting
+from unmirage.documents import parsed
 from unmirage.report.audit_view import Shortcut, measured_on, shortcut, view
 
 
@@ -15,7 +17,7 @@ def seen(full_audit):
     """Return a function that shows an audit with the given predictability."""
 
     def seen(shortcut_gap=None, **rungs):
-        return view(read_audit(full_audit | {"predictability": rungs, "shortcut_gap": shortcut_gap}))
+        return view(AuditResult.read(full_audit | {"predictability": rungs, "shortcut_gap": shortcut_gap}))
 
     return seen
 
@@ -33,7 +35,7 @@ def seen(full_audit):
     ],
 )
 def test_a_verdict_needs_a_gap_that_chance_does_not_explain(test, low, verdict):
-    assert shortcut(AccuracyRead.model_validate(accuracy(test, low=low))) is verdict
+    assert shortcut(parsed(Accuracy, accuracy(test, low=low))) is verdict
 
 
 def test_the_headline_tells_a_clear_shortcut(seen):
@@ -74,7 +76,7 @@ def test_some_and_not_estimable(seen):
 
 def test_rungs_are_named_in_plain_words_and_the_unknown_ones_as_they_are(full_audit):
     full_audit["predictability"]["zodiac"] = accuracy(0.6)
-    names = [rung.name for rung in view(read_audit(full_audit)).ladder]
+    names = [rung.name for rung in view(AuditResult.read(full_audit)).ladder]
     assert names[:3] == ["nothing: always the majority label", "the first word", "the first three words"]
     assert names[-1] == "zodiac"
 
@@ -97,14 +99,14 @@ def test_the_bar_shows_what_a_guess_gets_right_and_what_the_rule_adds(seen):
     ],
 )
 def test_a_rung_without_a_figure_says_why(full_audit, pictures, note):
-    rungs = view(read_audit(full_audit | {"pictures": pictures})).ladder
+    rungs = view(AuditResult.read(full_audit | {"pictures": pictures})).ladder
     assert [(rung.note, rung.bar) for rung in rungs if rung.bar is None] == [(note, None)]
 
 
 def test_what_counts_as_unseen_is_said():
-    folds = ProbesRead(evaluation="cross-validated", folds=5, rows=2977, sampled=True)
+    folds = ProbeSetting(evaluation="cross-validated", folds=5, rows=2977, sampled=True)
     assert measured_on(folds) == ("Unseen: 2,977 queries, a random sample, cross-validated with 5 folds.")
-    assert measured_on(ProbesRead(evaluation="test file", test_source="t.json", test_n=1558)) == (
+    assert measured_on(ProbeSetting(evaluation="test file", test_source="t.json", test_n=1558)) == (
         "Unseen: the queries of t.json (1,558 queries)."
     )
-    assert measured_on(ProbesRead()) == ""
+    assert measured_on(ProbeSetting()) == ""

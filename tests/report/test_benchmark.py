@@ -2,7 +2,7 @@
 
 import pytest
 
-from unmirage.report.documents import ResultsRead
+from unmirage.evaluate.results import Results
 from unmirage.report.summary import summarise
 
 NONE = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
@@ -25,9 +25,9 @@ def results():
             "refused_unsafe": pair,
             "utility": NONE,
         }
-        return ResultsRead.model_validate(
+        return Results.read(
             {
-                "schema": "unmirage.results/1",
+                "schema": "unmirage.results/2",
                 "seeds": [0],
                 "judge": "phrases",
                 "suite": {"name": "xstest", "purpose": "over-refusal"},

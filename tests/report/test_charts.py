@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
+from unmirage.audit.result import OpenerCount
+from unmirage.documents import parsed
+from unmirage.evaluate.details import ModelResults
 from unmirage.intervals import rate
-from unmirage.report.audit_document import OpenerRead
 from unmirage.report.charts import by_k_panel, decomposition, opener_chart
-from unmirage.report.documents import ModelRead
 
 
 def model(**changes):
@@ -24,14 +27,14 @@ def model(**changes):
     asr = {key: one(rates[key]) for key in ("before", "after", "per_shot", "control")}
     asr |= {key: [one(counts) for counts in rates[key]] for key in ("by_k", "control_by_k")}
     refused = {"before": one((77, 100)), "after": one((90, 300))}
-    return ModelRead.model_validate(
-        {"asr": asr, "rr": pair, "ir": pair, "refused_unsafe": refused, "utility": one((9, 10))}
+    return parsed(
+        ModelResults, {"asr": asr, "rr": pair, "ir": pair, "refused_unsafe": refused, "utility": one((9, 10))}
     )
 
 
 def test_opener_bars_keep_their_proportion_and_stay_inside():
     counts = [("can", 862, 103), ("what", 61, 869)] + [(f"w{n}", 1, 0) for n in range(12)]
-    chart = opener_chart([OpenerRead(opener=w, refused=r, answered=a) for w, r, a in counts])
+    chart = opener_chart([OpenerCount(opener=w, refused=r, answered=a) for w, r, a in counts])
     assert (len(chart.bars), chart.rest) == (12, 2)
     can, what = chart.bars[:2]
     assert can.refused_width / what.answered_width == pytest.approx(862 / 869, rel=1e-3)
@@ -52,13 +55,9 @@ def test_stacked_bars_fill_the_width_in_the_order_of_the_legend():
 
 def test_a_bar_of_nothing_is_empty():
     found = model(before=(0, 0))
-    nothing = found.ir.before.model_copy(update={"value": None})
-    empty = found.model_copy(
-        update={
-            "ir": found.ir.model_copy(update={"before": nothing}),
-            "refused_unsafe": found.refused_unsafe.model_copy(update={"before": nothing}),
-        }
-    )
+    nothing = replace(found.ir.before, value=None)
+    ir, refused = (replace(one, before=nothing) for one in (found.ir, found.refused_unsafe))
+    empty = replace(found, ir=ir, refused_unsafe=refused)
     assert decomposition(empty)[0].segments == ()
 
 

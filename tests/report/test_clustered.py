@@ -5,11 +5,12 @@ import re
 
 import pytest
 
-from unmirage.report.documents import RateRead, ResultsRead
-from unmirage.report.formatting import clustering, largest_effect, utility_columns
+from unmirage.evaluate.results import Results
+from unmirage.records import Rate
 from unmirage.report.run_page import render_comparison_page, render_run_page
 from unmirage.report.table import cell, clustered, groups, rate_name
 from unmirage.run import Run
+from unmirage.text.formatting import clustering, largest_effect, utility_columns
 
 
 def test_by_what_intervals_are_clustered():
@@ -32,21 +33,21 @@ def test_two_or_three_categories_are_columns(names, columns):
 
 def test_a_cell_tells_its_clusters_where_they_are_not_its_trials():
     rate = {"value": 0.5, "low": 0.2, "high": 0.8, "k": 30, "n": 60}
-    grouped = cell(RateRead(**rate, clusters=12, design_effect=4.04))
+    grouped = cell(Rate(**rate, clusters=12, design_effect=4.04))
     assert grouped.effect == "deff 4.0"
     assert grouped.title == "30 of 60 with a verdict; 12 clusters, design effect 4.0"
-    alone = cell(RateRead(**rate, clusters=1))
+    alone = cell(Rate(**rate, clusters=1))
     assert (alone.effect, alone.title) == ("", "30 of 60 with a verdict; 1 cluster")
-    for one in (cell(RateRead(**rate, clusters=60, design_effect=1.0)), cell(RateRead(**rate))):
+    for one in (cell(Rate(**rate, clusters=60, design_effect=1.0)), cell(Rate(**rate))):
         assert (one.effect, one.title) == ("", "30 of 60 with a verdict")
 
 
 def test_the_table_has_benign_answered_and_the_parts_of_utility(run, make_rate):
     document = json.loads(run.results_file.read_text())
-    names = [name for name, _, _ in groups(ResultsRead.model_validate(document))]
+    names = [name for name, _, _ in groups(Results.read(document))]
     assert names == ["ASR", "RR", "Answered", "IR", "Utility"]
     document["models"]["npo"]["utility_by_category"] = {"facts": make_rate(31), "skills": make_rate(97)}
-    read = ResultsRead.model_validate(document)
+    read = Results.read(document, "results.json")
     *_, (_, _, columns) = groups(read)
     assert [name for name, _ in columns] == ["facts", "skills", "neighbor_utility"]
     assert [pick(read.models["npo"]).k for _, pick in columns[:2]] == [31, 97]
@@ -55,7 +56,7 @@ def test_the_table_has_benign_answered_and_the_parts_of_utility(run, make_rate):
 
 
 def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run, make_run, parse, tmp_path):
-    read = ResultsRead.model_validate(json.loads(run.results_file.read_text()))
+    read = Results.read(json.loads(run.results_file.read_text()), "results.json")
     effects = [
         one.design_effect
         for model in read.models.values()

@@ -110,9 +110,9 @@ def test_differences_are_those_of_the_stores(copied):
         "Utility",
     ]
     expected = comparisons["NPO (a)", "base", "asr.before"]
-    assert base["ASR before"].value == f"+{100 * expected.paired.difference:.1f}"
+    assert base["ASR before"].value == f"+{100 * expected.difference:.1f}"
     assert (base["ASR before"].clear, base["ASR before"].p) == (True, "p <0.001")
-    assert f"{expected.paired.n} samples" in base["ASR before"].title
+    assert f"{expected.n} samples" in base["ASR before"].title
     same = row(found.against, "NPO (b)")["ASR before"]
     assert (same.value, same.p, same.clear) == ("+0.0", "p = 1.000", False)
     assert [name for name, _ in found.attacked.rows] == ["base", "NPO (a)", "NPO (b)"]

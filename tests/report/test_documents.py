@@ -3,23 +3,18 @@ import json
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.evaluate.results import SCHEMA
-from unmirage.report.documents import RESULTS_SCHEMA, read_results
-
-
-def test_the_schema_is_the_one_that_is_written():
-    assert RESULTS_SCHEMA == SCHEMA
+from unmirage.evaluate.results import Results
 
 
 def test_what_is_written_is_read(run):
-    assert next(iter(read_results(run.results_file).models)) == "base"
+    assert next(iter(Results.load(run.results_file).models)) == "base"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "unmirage.results/2"}, "schema is 'unmirage.results/2'; valid: 'unmirage.results/1'"),
-        ({"schema": None}, "schema is missing; valid: 'unmirage.results/1'"),
+        ({"schema": "unmirage.results/3"}, "schema is 'unmirage.results/3'; valid: 'unmirage.results/2'"),
+        ({"schema": None}, "schema is missing; valid: 'unmirage.results/2'"),
         ({"models": {}}, "models: Dictionary should have at least 1 item"),
         ({"models": {"a\x1b[1m\nb": {}}}, "models.a\\nb.asr: Field required"),
         ({"seeds": ["0"]}, "seeds.0: Input should be a valid integer"),
@@ -30,7 +25,7 @@ def test_a_wrong_field_is_named_in_one_line(run, tmp_path, change, message):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(json.loads(run.results_file.read_text()) | change))
     with pytest.raises(UserError) as error:
-        read_results(path)
+        Results.load(path)
     assert str(error.value).startswith(f"{path}: ")
     assert message.replace("\\n", " ") in str(error.value)
     assert "\n" not in str(error.value)
@@ -42,7 +37,7 @@ def test_a_rate_in_per_cent_is_refused(run, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document))
     with pytest.raises(UserError, match=r"models\.npo\.asr\.after\.value: .* less than or equal to 1"):
-        read_results(path)
+        Results.load(path)
 
 
 def test_results_without_the_newer_rates_are_read(run, tmp_path):
@@ -54,5 +49,5 @@ def test_results_without_the_newer_rates_are_read(run, tmp_path):
         del model["rr"]["by_kind"]
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document))
-    npo = read_results(path).models["npo"]
-    assert (npo.asr.by_shot, npo.asr.control_by_k, npo.asr.by_kind, npo.rr.by_kind) == ([], [], {}, {})
+    npo = Results.load(path).models["npo"]
+    assert (npo.asr.by_shot, npo.asr.control_by_k, npo.asr.by_kind, npo.rr.by_kind) == ((), (), {}, {})

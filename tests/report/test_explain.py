@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from unmirage.attack.documents import Explanation
 from unmirage.errors import UserError
-from unmirage.report.explain_document import explain_of, read_explain
 from unmirage.report.explain_view import MOST_QUERIES, explain_view, tint
 
 DOCUMENT = {
@@ -27,7 +27,7 @@ DOCUMENT = {
 
 def view(**changes):
     query = DOCUMENT["queries"][0] | changes
-    return explain_view(read_explain(DOCUMENT | {"queries": [query]}))
+    return explain_view(Explanation.read(DOCUMENT | {"queries": [query]}))
 
 
 def test_the_pieces_are_the_text_with_its_words_tinted():
@@ -59,8 +59,8 @@ def test_small_changes_are_not_blown_up_to_the_full_scale():
 @pytest.mark.parametrize(("start", "end"), [(20, 99), (99, 120), (5, 5), (9, 2), (3, 8)])
 def test_a_word_outside_the_text_or_inside_another_is_not_tinted(start, end):
     words = [
-        {"word": "share", "start": 0, "end": 5, "change": 0.5},
-        {"word": "odd", "start": start, "end": end, "change": 0.5},
+        {"word": "share", "start": 0, "end": 5, "p_without": 0.4, "change": 0.5},
+        {"word": "odd", "start": start, "end": end, "p_without": 0.4, "change": 0.5},
     ]
     [query] = view(words=words).queries
     assert "".join(piece.text for piece in query.pieces) == query.query.text
@@ -69,18 +69,17 @@ def test_a_word_outside_the_text_or_inside_another_is_not_tinted(start, end):
 
 
 def test_many_queries_are_cut_and_counted():
-    found = explain_view(read_explain(DOCUMENT | {"queries": DOCUMENT["queries"] * 30}))
+    found = explain_view(Explanation.read(DOCUMENT | {"queries": DOCUMENT["queries"] * 30}))
     assert (len(found.queries), found.rest) == (MOST_QUERIES, 30 - MOST_QUERIES)
-    assert explain_view(read_explain(DOCUMENT | {"queries": []})) is None
+    assert explain_view(Explanation.read(DOCUMENT | {"queries": []})) is None
 
 
 def test_a_wrong_document_is_named(tmp_path):
     path = tmp_path / "explain.json"
-    assert explain_of(path) is None
     path.write_text(json.dumps(DOCUMENT | {"schema": "unmirage.explain/2"}))
     with pytest.raises(UserError, match=r"explain\.json: schema is 'unmirage.explain/2'"):
-        explain_of(path)
+        Explanation.load(path)
     query = DOCUMENT["queries"][0] | {"p_refusal": 90}
     path.write_text(json.dumps(DOCUMENT | {"queries": [query]}))
     with pytest.raises(UserError, match=r"queries\.0\.p_refusal: .* less than or equal to 1"):
-        explain_of(path)
+        Explanation.load(path)

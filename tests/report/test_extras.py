@@ -1,12 +1,13 @@
 """What a full evaluation says beside its rates, as the page's tables and charts have it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from unmirage.evaluate.results import Results
 from unmirage.report.charts import LEFT, RIGHT
 from unmirage.report.differences import heat_maps
-from unmirage.report.documents import ResultsRead
 from unmirage.report.extras import corrected_rows, irrelevant_views, judges_view, scores_table, seeds_table
 from unmirage.report.robustness import robustness_panels, variant_rows
 from unmirage.report.table import collapse
@@ -14,12 +15,12 @@ from unmirage.report.table import collapse
 
 @pytest.fixture(scope="module")
 def plain(run):
-    return ResultsRead.model_validate(json.loads(run.results_file.read_text()))
+    return Results.read(json.loads(run.results_file.read_text()), "results.json")
 
 
 @pytest.fixture(scope="module")
 def rich(run, enrich):
-    return ResultsRead.model_validate(enrich(json.loads(run.results_file.read_text())))
+    return Results.read(enrich(json.loads(run.results_file.read_text())), "results.json")
 
 
 def test_older_results_have_none_of_it(plain):
@@ -32,7 +33,7 @@ def test_older_results_have_none_of_it(plain):
     )
     assert (scores_table(models), seeds_table(models), irrelevant_views(models)) == (None, None, {})
     assert list(judges_view(plain).rows) == ["phrases"]
-    assert judges_view(plain.model_copy(update={"judges": {}})) is None
+    assert judges_view(replace(plain, judges={})) is None
 
 
 def test_heat_maps(rich):
@@ -46,13 +47,13 @@ def test_heat_maps(rich):
 
 def test_a_heat_map_of_a_benchmark_that_nobody_attacked(rich):
     nothing = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
-    document = json.loads(rich.model_dump_json())
+    document = rich.to_dict()
     for model in document["models"].values():
         for found in model["categories"].values():
             found["asr"]["after"] = nothing
             found["rr"] = {"before": nothing, "after": nothing}
     del document["models"]["npo"]["categories"]["weapons"]
-    (asr,) = heat_maps(ResultsRead.model_validate(document).models)
+    (asr,) = heat_maps(Results.read(document).models)
     assert not asr.compared
     base, npo = (dict(asr.rows)["weapons"][list(rich.models).index(name)] for name in ("base", "npo"))
     assert (base.cell.value, base.tint, base.before) == ("3.0", 0, "")
@@ -88,7 +89,7 @@ def test_scores(rich):
 
 def test_means_over_seeds_have_a_column_for_each_rate_that_has_one(rich):
     models = dict(rich.models)
-    models["npo"] = models["npo"].model_copy(update={"over_seeds": {}})
+    models["npo"] = replace(models["npo"], over_seeds={})
     table = seeds_table(models)
     assert [column.name for column in table.columns] == ["ASR after"]
     rows = dict(table.rows)
@@ -130,5 +131,5 @@ def test_collapse_is_taken_from_the_results_where_they_say_it(rich, plain):
     assert collapse(rich.models["rmu"]) == "answers 31 % of everyday questions"
     assert collapse(rich.models["base"]) == ""
     assert "everyday questions" in collapse(plain.models["rmu"])
-    silent = plain.models["rmu"].model_copy(update={"collapsed": []})
+    silent = replace(plain.models["rmu"], collapsed=())
     assert collapse(silent) == ""

@@ -1,11 +1,14 @@
 import pytest
 
-from unmirage.report.audit_document import FindingRead, read_audit
+from unmirage.audit import AuditResult
+from unmirage.documents import parsed
+from unmirage.records import Finding
 from unmirage.report.forest import forest
 
 
 def finding(log_odds, low, high, **changes):
-    return FindingRead.model_validate(
+    return parsed(
+        Finding,
         {"feature": "w", "position": "any", "refused": 1, "answered": 1, "log_odds": log_odds, "low": low, "high": high,
          "q_value": 0.1, "direction": "refusal" if log_odds > 0 else "answer"}
         | changes
@@ -29,7 +32,7 @@ def test_positions_are_those_worked_out_by_hand():
 
 
 def test_the_strongest_that_are_tied_and_none_redundant_are_drawn_from_refusal_to_answer(full_audit):
-    rows = forest(read_audit(full_audit).findings).rows
+    rows = forest(AuditResult.read(full_audit).findings).rows
     assert [row.says for row in rows] == [
         "open with “share”",
         "contain “can you tell”",

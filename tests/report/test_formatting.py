@@ -1,6 +1,7 @@
 import pytest
 
-from unmirage.report.formatting import (
+from unmirage.report.settings import flat
+from unmirage.text.formatting import (
     count,
     duration,
     listed,
@@ -11,7 +12,6 @@ from unmirage.report.formatting import (
     small_number,
     successes,
 )
-from unmirage.report.settings import flat
 
 
 @pytest.mark.parametrize(

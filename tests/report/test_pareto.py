@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from unmirage.report.documents import ModelRead
+from unmirage.documents import parsed
+from unmirage.evaluate.details import ModelResults
 from unmirage.report.pareto import BOTTOM, LEFT, RIGHT, TOP, front, pareto, place, text_width
 
 
@@ -18,7 +19,7 @@ def model(run, make_rate):
         nothing = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
         made["asr"]["after"] = nothing if asr is None else make_rate(asr)
         made["utility"], made["rr"]["after"] = make_rate(utility), make_rate(rr)
-        return ModelRead.model_validate(made | {"collapsed": list(collapsed)})
+        return parsed(ModelResults, made | {"collapsed": list(collapsed)})
 
     return model
 

@@ -97,9 +97,9 @@ def test_neither_is_missed_where_there_is_none(with_files):
 
 
 def test_hostile_explanations_and_searches_are_inert(with_files, spoilt, hostile, assert_inert, parse):
-    explain, search = spoilt(EXPLAIN), spoilt(SEARCH)
+    explain = spoilt(EXPLAIN)
+    search = spoilt(SEARCH) | {name: SEARCH[name] for name in ("method", "kind")}
     explain["queries"][0]["words"][0]["end"] = len(TEXT) + 30
-    search["words"][0]["in_data"] = {hostile: hostile}
     html = render_run_page(with_files(explain=explain, search=search))
     assert_inert(parse(html))
     assert "\x1b" not in html

@@ -5,7 +5,6 @@ import pytest
 from unmirage.evaluate.outcomes import Outcome, model_rates
 from unmirage.evaluate.results import Results
 from unmirage.records import Kind, Verdict
-from unmirage.report.documents import ResultsRead
 from unmirage.report.summary import summarise
 from unmirage.report.table import rows
 
@@ -38,14 +37,14 @@ def rates(before, after, control=5, rr=(2, 2), utility=95, n=100, answered=None)
 def read():
     def read(attack=None, **models):
         words = {"jailbreak_word": "what", "over_prudence_word": "share", "shots": 3}
-        results = Results(
+        results = Results.of(
             judge="exact",
             seeds=(0,),
             models=models,
             by_seed=(models,),
             attack=words if attack is None else attack,
         )
-        return ResultsRead.model_validate(results.to_json())
+        return Results.read(results.to_dict(), "results.json")
 
     return read
 

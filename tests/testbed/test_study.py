@@ -78,8 +78,8 @@ def test_base_model_comes_from_the_cache_the_second_time(finished, small_study) 
 
 def test_summary_pools_and_the_report_renders(finished) -> None:
     results = summarise([finished])
-    document = results.to_json()
-    assert document["schema"] == "unmirage.results/1"
+    document = results.to_dict()
+    assert document["schema"] == "unmirage.results/2"
     assert set(document["models"]) == {"base", "sft-posthoc", "npo-mixed", "rmu"}
     for model in document["models"].values():
         assert model["asr"]["before"]["n"] == 20

@@ -1,4 +1,4 @@
-"""The forms of every verb of our lexicon, against a list that was checked by hand, and words that nobody lists."""
+"""Inflected forms of all verbs of the lexicon, compared with a list checked by hand, and of unknown words."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ THIRD = {"be": "is", "do": "does", "go": "goes", "have": "has"}
 
 
 def expected(verb):
-    """Return the forms with "she", in the past, as a participle and in "ing"."""
+    """Return third person, past, participle and gerund."""
     listed = {entry.split(":")[0]: entry.split(":")[1:] for entry in IRREGULAR.split()}
     third = THIRD.get(verb) or verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s")
     silent = verb.endswith("e") and not verb.endswith(("ee", "ye", "oe")) and verb != "be"

@@ -1,4 +1,4 @@
-"""The word goes where it is told to, and nothing else of the query changes."""
+"""Inserting and replacing a word changes nothing else in the query."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Beginnings of refusals: none the beginning of another, and those of the data told from its answers."""
+"""Beginnings of refusals are prefix-free, and those of a dataset do not begin its answers."""
 
 from unmirage.records import Sample
 from unmirage.text.refusals import DEFAULT_STARTS, prefix_free, starts_for, starts_from

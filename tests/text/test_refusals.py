@@ -78,7 +78,7 @@ WORDS = st.sampled_from(
 
 @pytest.fixture
 def unfiltered(monkeypatch):
-    """Return the verdict of the phrases alone, without looking for hints first."""
+    """Return the verdict of the patterns without the pre-filter."""
 
     def phrase(answer):
         with monkeypatch.context() as patch:
@@ -92,7 +92,7 @@ LONGEST_HINT = max(map(len, refusals._HINTS))
 
 
 def after(nodes, ends):
-    """Return how the texts may end that a parsed pattern matches behind texts that end so.
+    """Return possible endings of texts that match a parsed pattern after texts with these endings.
 
     An end is a text's last characters, those that are not known as NUL; None stands for all texts with a hint.
     """

@@ -1,4 +1,4 @@
-"""Words to try: whole words of a vocabulary, and word lists whose bad lines are named."""
+"""Candidate words: whole words of a vocabulary, and word lists with errors that name the line."""
 
 import pytest
 

@@ -303,7 +303,7 @@ def calibrate(
     """
     from unmirage.data import ImageFolder
     from unmirage.evaluate.calibration import measure, read_labelled
-    from unmirage.run.files import check_targets, naming, write_json_atomic
+    from unmirage.run.files import check_targets, naming
     from unmirage.workflows.models import make_judges
 
     file, target = Path(labeled), None if out is None else Path(out)
@@ -321,5 +321,5 @@ def calibrate(
     found = measure(made, responses, in_stage(progress, f"judge {made.name}"))
     if target is not None:
         with naming(target):
-            write_json_atomic(target, found.to_json())
+            found.save(target)
     return found

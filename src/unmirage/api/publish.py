@@ -79,14 +79,13 @@ def _run_page(given: Sequence[PathLike | Run], *, redact: bool, reference: str |
 
 def _audit_page(audit: PathLike | AuditResult, *, redact: bool) -> tuple[Path | None, str]:
     from unmirage.report.audit_page import render_audit_page
-    from unmirage.report.documents import RESULTS_SCHEMA
     from unmirage.run.files import read_json
 
     if not isinstance(audit, str | Path):
-        return None, render_audit_page(audit.to_json(), redact=redact)
+        return None, render_audit_page(audit.to_dict(), redact=redact)
     path = Path(audit)
     document = read_json(path)
-    if isinstance(document, dict) and document.get("schema") == RESULTS_SCHEMA:
+    if isinstance(document, dict) and document.get("schema") == "unmirage.results/2":
         raise UserError(f"{path}: is the results file of a run; give the run directory instead: {path.parent}")
     return path.with_suffix(".html"), render_audit_page(document, str(path), redact=redact)
 

@@ -10,8 +10,7 @@ from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import READING, PathLike, local_model
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import Explanation
-    from unmirage.attack.search import SearchResult
+    from unmirage.attack.documents import Explanation, SearchResult
     from unmirage.data import SampleFile
     from unmirage.models import HuggingFaceVLM
     from unmirage.run import Run

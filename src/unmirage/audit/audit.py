@@ -12,13 +12,15 @@ from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
-from unmirage.audit.remedies import strong_openers, suggest
+from unmirage.audit.remedies import Suggested, strong_openers, suggest
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Dataset, LabelSource
 from unmirage.run.progress import Progress
+
+_MOST_OPENERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ def audit(
     measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
     evidence = gather(corpus, later, measured, options.seed)
     unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
+    predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
     return AuditResult(
         source=train.name,
         format=data.format,
@@ -76,8 +79,9 @@ def audit(
         label_source=corpus.label_source,
         seed=options.seed,
         skipped=train.skipped,
-        predictability=ladder(evidence, unseen),
+        predictability=predictability,
         probes=_setting(train, held_out, evidence),
+        shortcut_gap=predictability["opener"].gap,
         findings=found.findings,
         tested=found.tested,
         min_queries=at_least,
@@ -86,7 +90,11 @@ def audit(
         pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
         decided_by_opener=_decided(evidence, unseen, found),
         label_quality=corpus.labels if corpus.labels.both else None,
-        suggested=suggest(found.findings, evidence),
+        suggested=Suggested(
+            jailbreak=tuple(one.word for one in words.jailbreak),
+            over_prudence=tuple(one.word for one in words.over_prudence),
+        ),
+        attack_words=words,
     )
 
 
@@ -132,12 +140,12 @@ def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeS
 
 
 def _opener_counts(corpus: Corpus) -> tuple[OpenerCount, ...]:
-    """Return the counts of every opener, the most frequent first, ties by name."""
+    """Return the counts of the most frequent openers, ties by name."""
     family = openers(corpus)
     refused = family.members.refused(corpus.refused)
     columns = zip(family.names, refused.tolist(), (family.members.totals - refused).tolist(), strict=True)
     counts = [OpenerCount(opener=name, refused=yes, answered=no) for name, yes, no in columns]
-    return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener)))
+    return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener))[:_MOST_OPENERS])
 
 
 def _decided(evidence: Evidence, unseen: dict[str, Unseen], found: Found) -> Decided | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.audit.probes import Accuracy
-from unmirage.records import Finding
+from unmirage.records import Count, Finding
 
 MOST_LISTED = 100
 
@@ -22,14 +22,14 @@ class RemedyOutcome:
         predictability, shortcut_gap: as in the audit of this dataset.
     """
 
-    file: str
-    n: int
-    refused: int
-    dropped: int
-    changed: int
-    unchanged_wording: int
-    predictability: Mapping[str, Accuracy]
-    shortcut_gap: float | None
+    file: str = ""
+    n: Count
+    refused: Count
+    dropped: Count = 0
+    changed: Count = 0
+    unchanged_wording: Count = 0
+    predictability: Mapping[str, Accuracy] = field(default_factory=dict)
+    shortcut_gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ class Comparison:
     """
 
     source: str
-    n: int
-    refused: int
-    predictability: Mapping[str, Accuracy]
-    shortcut_gap: float | None
-    gone: tuple[Finding, ...]
-    gone_n: int
-    new: tuple[Finding, ...]
-    new_n: int
+    n: Count
+    refused: Count
+    predictability: Mapping[str, Accuracy] = field(default_factory=dict)
+    shortcut_gap: float | None = None
+    gone: tuple[Finding, ...] = ()
+    gone_n: Count | None = None
+    new: tuple[Finding, ...] = ()
+    new_n: Count | None = None
 
 
 def only_in(one: tuple[Finding, ...], other: tuple[Finding, ...]) -> tuple[Finding, ...]:

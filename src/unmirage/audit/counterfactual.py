@@ -7,7 +7,7 @@ attacks exploit this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.sparse import hstack
@@ -17,7 +17,7 @@ from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
 from unmirage.intervals import clustered_rate
-from unmirage.records import Direction, Rate
+from unmirage.records import Count, Direction, Rate, Share, Unwritten
 
 EXAMPLES = 20
 _LONGEST = 500
@@ -37,10 +37,10 @@ class OpenerVerdict:
 
     opener: str
     verdict: Direction
-    n: int
-    rest_disagrees: int
-    opener_right: int
-    rest_score: float
+    n: Count
+    rest_disagrees: Count
+    opener_right: Count
+    rest_score: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +50,22 @@ class DecidedQuery:
     query: str
     opener: str
     refused: bool
-    rest_score: float
+    rest_score: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class ValidRate(Rate):
+    """A rate without invalid trials."""
+
+    invalid: Unwritten[int] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(ValidRate):
     """The share of unseen queries whose label only the opener predicts, by opener, with examples."""
 
-    share: Rate
-    openers: tuple[OpenerVerdict, ...]
-    examples: tuple[DecidedQuery, ...]
+    openers: tuple[OpenerVerdict, ...] = ()
+    examples: tuple[DecidedQuery, ...] = ()
 
 
 def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direction]) -> Decided:
@@ -93,7 +99,8 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
             )
         )
     share = clustered_rate(decided, evidence.groups[rest.rows])
-    return Decided(share=share, openers=tuple(verdicts), examples=_examples(evidence, rest, np.flatnonzero(decided)))
+    examples = _examples(evidence, rest, np.flatnonzero(decided))
+    return Decided(**asdict(share), openers=tuple(verdicts), examples=examples)
 
 
 def _examples(evidence: Evidence, rest: Unseen, places: Ints) -> tuple[DecidedQuery, ...]:
@@ -131,7 +138,7 @@ class Swaps:
             fitted.fit(matrix[train], corpus.refused[train])
             self._folds.append((test, fitted.logit(matrix[test]), fitted.weights[1 : len(corpus.vocabulary) + 1]))
 
-    def flips(self, word: str, *, refused: bool) -> Rate:
+    def flips(self, word: str, *, refused: bool) -> ValidRate:
         """Return the share of queries whose predicted label flips if they open with `word` instead.
 
         Args:
@@ -148,6 +155,5 @@ class Swaps:
             swapped = logit - own + weights[number]
             turned.append((((logit > 0) == refused) & ((swapped > 0) != refused))[concerned])
             groups.append(self._groups[rows][concerned])
-        if not turned:
-            return clustered_rate((), ())
-        return clustered_rate(np.concatenate(turned), np.concatenate(groups))
+        found = clustered_rate(np.concatenate(turned), np.concatenate(groups)) if turned else clustered_rate((), ())
+        return ValidRate(**asdict(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
 from unmirage.audit.corpus import Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
-from unmirage.records import Finding, LogOdds, OtherFeature
+from unmirage.records import ExampleQueries, Finding, LogOdds, OtherFeature
 
 MOST = 10
 _MOST_OPENERS = 5
@@ -148,19 +148,22 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
                 text=family.texts[place],
                 refused=int(refused[place]),
                 answered=int(family.members.totals[place] - refused[place]),
-                tie=LogOdds(
-                    log_odds=float(result.log_odds[place]),
-                    low=float(result.low[place]),
-                    high=float(result.high[place]),
-                ),
+                **asdict(tie := _tie(result, place)),
                 p_value=float(result.p_value[place]),
                 q_value=float(q_values[place]),
+                direction=tie.direction,
             ),
             family,
             place,
         )
         for place in np.flatnonzero(tied).tolist()
     ]
+
+
+def _tie(result: Association, place: int) -> LogOdds:
+    columns = result.log_odds, result.low, result.high
+    log_odds, low, high = (float(column[place]) for column in columns)
+    return LogOdds(log_odds=log_odds, low=low, high=high)
 
 
 def _definite(finding: Finding) -> int:
@@ -192,8 +195,9 @@ def _described(corpus: Corpus, shown: list[tuple[Finding, Family, int]]) -> tupl
             replace(
                 finding,
                 headline=finding.q_value < MAX_Q_VALUE and headline.takes(finding, members),
-                refused_examples=_examples(corpus, members[refused]),
-                answered_examples=_examples(corpus, members[~refused]),
+                examples=ExampleQueries(
+                    refused=_examples(corpus, members[refused]), answered=_examples(corpus, members[~refused])
+                ),
             )
         )
     return tuple(findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from unmirage.errors import UserError
-from unmirage.records import LabelSource, Sample
+from unmirage.records import Count, LabelSource, Sample
 from unmirage.text.refusals import is_refusal, refusal_phrase
 
 EXAMPLES = 200  # maximum examples of each kind of disagreement; all are counted
@@ -39,11 +39,11 @@ def labelled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bo
 class Disagreement:
     """A sample whose field and answer disagree. `phrase` is the refusal phrase in the answer, if any."""
 
-    id: str
+    id: str | int
     query: str
     answer: str
     refused: bool
-    phrase: str | None
+    phrase: str | None = None
 
 
 @dataclass(slots=True)
@@ -51,15 +51,17 @@ class LabelCheck:
     """Counts of disagreements, over samples that have both a label field and an answer.
 
     Attributes:
+        disagree: samples whose two sources disagree.
         both: samples with both.
         missed: the field says refused, but the answer contains no refusal.
         false_alarms: the field says answered, but the answer refuses.
         examples: up to `EXAMPLES` of each kind.
     """
 
-    both: int = 0
-    missed: int = 0
-    false_alarms: int = 0
+    disagree: Count = 0
+    both: Count = 0
+    missed: Count = 0
+    false_alarms: Count = 0
     examples: list[Disagreement] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
@@ -69,6 +71,7 @@ class LabelCheck:
         self.both += 1
         if is_refusal(sample.answer) == sample.refused:
             return
+        self.disagree += 1
         self.missed += sample.refused
         self.false_alarms += not sample.refused
         if (self.missed if sample.refused else self.false_alarms) <= EXAMPLES:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.data.images import PictureFile, Pictures
 from unmirage.errors import UserError
+from unmirage.records import Count
 from unmirage.run.progress import Progress
 
 MAX_PICTURES = 20_000
@@ -86,7 +87,7 @@ class PictureCount:
 
     Attributes:
         named: distinct paths in the data.
-        looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`.
+        looked_at: analyzed pictures; fewer than `named` if there are more than `MAX_PICTURES`. None for all.
         missing: analyzed pictures whose file does not exist.
         unreadable: files that exist, but are rejected or corrupt.
         repeated: read pictures whose content also has another path.
@@ -94,14 +95,19 @@ class PictureCount:
         examples: the first reasons why pictures were unreadable.
     """
 
-    named: int
-    looked_at: int
-    read: int
-    missing: int
-    unreadable: int
-    repeated: int
-    both_labels: int
-    examples: tuple[str, ...]
+    named: Count = 0
+    looked_at: Count | None = None
+    read: Count = 0
+    missing: Count = 0
+    unreadable: Count = 0
+    repeated: Count = 0
+    both_labels: Count = 0
+    examples: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        """Return whether only a sample of the pictures was analyzed."""
+        return self.looked_at is not None and self.looked_at < self.named
 
 
 def count_pictures(corpus: Corpus, measured: Measured) -> PictureCount:

@@ -20,6 +20,7 @@ from unmirage.audit.matrices import FOLDS, GroupedBy, grouped
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
 from unmirage.intervals import clustered_rate
+from unmirage.records import Count, Share
 from unmirage.run.progress import Progress
 
 
@@ -32,12 +33,17 @@ class Accuracy:
         low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
     """
 
-    train: float | None
-    test: float | None
-    baseline: float | None
-    low: float | None
-    high: float | None
-    n: int
+    train: Share | None
+    test: Share | None
+    baseline: Share | None
+    low: Share | None = None
+    high: Share | None = None
+    n: Count = 0
+
+    @property
+    def gap(self) -> float | None:
+        """Return the gain over the majority guess."""
+        return None if self.test is None or self.baseline is None else self.test - self.baseline
 
 
 # Probes are trained on a random sample of at most this many queries; counts and tests always use all.

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.counterfactual import Swaps
+from unmirage.audit.counterfactual import Swaps, ValidRate
 from unmirage.audit.features import fewest_queries
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.audit.probes import Evidence
 from unmirage.data.sample import deal
 from unmirage.errors import UserError
-from unmirage.records import Direction, Finding, Rate, Sample
+from unmirage.records import Count, Direction, Finding, Sample
 from unmirage.text.english.rewriter import can_open, rewrite
 from unmirage.text.openers import opener
 
@@ -162,27 +162,41 @@ class AttackWord:
     """An opener to attack with.
 
     Attributes:
-        finding: its association with a label.
+        refused: number of refused queries with it.
+        answered: number of answered queries with it.
+        log_odds, low, high: its association with refusal.
         flips: share of the attacked queries whose predicted label flips with this opener.
     """
 
     word: str
-    finding: Finding
-    flips: Rate
+    refused: Count
+    answered: Count
+    log_odds: float
+    low: float
+    high: float
+    flips: ValidRate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackWords:
+    """Openers to attack with, the most promising first."""
+
+    jailbreak: tuple[AttackWord, ...] = ()
+    over_prudence: tuple[AttackWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggested:
-    """Openers to attack with, the most promising first."""
+    """The words of `AttackWords`."""
 
-    jailbreak: tuple[AttackWord, ...]
-    over_prudence: tuple[AttackWord, ...]
+    jailbreak: tuple[str, ...]
+    over_prudence: tuple[str, ...]
 
     @property
     def words(self) -> dict[str, str]:
         """Return the most promising opener by kind of attack; kinds without one are left out."""
         found = {"jailbreak": self.jailbreak, "over-prudence": self.over_prudence}
-        return {kind: words[0].word for kind, words in found.items() if words}
+        return {kind: words[0] for kind, words in found.items() if words}
 
 
 def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
@@ -191,7 +205,7 @@ def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(tied, key=lambda finding: -finding.tie.strength)
 
 
-def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
+def suggest(findings: Iterable[Finding], evidence: Evidence) -> AttackWords:
     """Return up to ten openers for each attack.
 
     They are ranked by `strength`, because a model learns a shortcut from many consistent examples. The end of the
@@ -199,9 +213,9 @@ def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
     """
     openers = strong_openers(findings)
     if not openers:
-        return Suggested(jailbreak=(), over_prudence=())
+        return AttackWords()
     swaps = Swaps(evidence)
-    return Suggested(
+    return AttackWords(
         jailbreak=_attack(openers, "answer", swaps, refused=True),
         over_prudence=_attack(openers, "refusal", swaps, refused=False),
     )
@@ -210,5 +224,12 @@ def suggest(findings: Iterable[Finding], evidence: Evidence) -> Suggested:
 def _attack(openers: list[Finding], direction: Direction, swaps: Swaps, *, refused: bool) -> tuple[AttackWord, ...]:
     chosen = [finding for finding in openers if finding.direction == direction][:MAX_WORDS]
     return tuple(
-        AttackWord(word=one.feature, finding=one, flips=swaps.flips(one.feature, refused=refused)) for one in chosen
+        AttackWord(
+            word=one.feature,
+            refused=one.refused,
+            answered=one.answered,
+            **asdict(one.tie),
+            flips=swaps.flips(one.feature, refused=refused),
+        )
+        for one in chosen
     )

@@ -29,10 +29,10 @@ from unmirage.bridges import inspect_parts
 from unmirage.bridges.inspect_parts import PLAIN_VIEW, Pictured, Shown, samples_of
 from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand
+from unmirage.evaluate.results import Results
 from unmirage.records import Verdict
-from unmirage.report.documents import read_results
 from unmirage.run import Run
-from unmirage.run.files import open_bytes_atomic, read_json
+from unmirage.run.files import open_bytes_atomic
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store
 
@@ -81,8 +81,7 @@ def export_run(
     Raises:
         UserError: the run is not judged, or has no responses.
     """
-    read_results(run.results_file)  # raises a UserError for an invalid file
-    document = read_json(run.results_file)
+    document = Results.load(run.results_file).to_dict()
     judged = datetime.fromtimestamp(int(run.results_file.stat().st_mtime), UTC)
     shown = Shown(redact=redact, judges=tuple({document["judge"]: None} | dict.fromkeys(document.get("judges") or ())))
     paths: list[Path] = []

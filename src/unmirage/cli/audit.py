@@ -73,7 +73,7 @@ def audit_command(
             progress=progress,
             **reading.arguments(),
         )
-    document = done.result.to_json()
+    document = done.result.to_dict()
     # Print before writing files, so that a full disk does not lose the output.
     if as_json:
         print_json(document)

@@ -127,10 +127,11 @@ def print_audit(result: AuditResult) -> None:
     out.print(_ladder_table(result))
     for line in _decided(result):
         _line(line)
-    if result.suggested.jailbreak or result.suggested.over_prudence:
+    words = result.attack_words
+    if words.jailbreak or words.over_prudence:
         _line("Suggested attack words, with the share of queries whose predicted label flips (rule: all words)")
-        _line("  jailbreak, from refused to answered: ", *_listed(result.suggested.jailbreak))
-        _line("  over-prudence, from answered to refused: ", *_listed(result.suggested.over_prudence))
+        _line("  jailbreak, from refused to answered: ", *_listed(words.jailbreak))
+        _line("  over-prudence, from answered to refused: ", *_listed(words.over_prudence))
     if result.remedies:
         out.print(remedies_table(result))
     if result.compare:
@@ -182,8 +183,7 @@ def _notes(result: AuditResult) -> list[Text]:
         notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
     check = result.label_quality
     if check:
-        disagree = check.missed + check.false_alarms
-        notes.append(Text(f"Label quality: field and answer disagree in {disagree:,} of {check.both:,}"))
+        notes.append(Text(f"Label quality: field and answer disagree in {check.disagree:,} of {check.both:,}"))
         if check.missed:
             notes.append(Text(f"  {check.missed:,} labeled refused, but the answer contains no known refusal phrase"))
         if check.false_alarms:
@@ -200,7 +200,7 @@ def _notes(result: AuditResult) -> list[Text]:
 
 def _pictures(found: PictureCount) -> str:
     parts = [f"{found.read:,} of {found.named:,} read"]
-    if found.looked_at < found.named:
+    if found.sampled:
         parts.append(f"{found.looked_at:,} analyzed, a random sample")
     if found.missing:
         parts.append(f"{found.missing:,} missing (set their folder with --images FOLDER)")
@@ -255,10 +255,10 @@ def _range(accuracy: Accuracy) -> str:
 
 def _decided(result: AuditResult) -> list[str]:
     decided = result.decided_by_opener
-    if decided is None or decided.share.value is None:
+    if decided is None or decided.value is None:
         return []
     return [
-        f"Decided by the first word alone: {decided.share.value:.1%} of queries. Their other words predict the wrong "
+        f"Decided by the first word alone: {decided.value:.1%} of queries. Their other words predict the wrong "
         "label, and their first word the right one."
     ]
 
@@ -267,6 +267,9 @@ def _listed(words: tuple[AttackWord, ...]) -> list[str | Text]:
     if not words:
         return ["none found"]
     shown = [
-        Text.assemble(plain(one.word), "" if one.flips.value is None else f" {one.flips.value:.0%}") for one in words
+        Text.assemble(
+            plain(one.word), "" if (rate := one.flips) is None or rate.value is None else f" {rate.value:.0%}"
+        )
+        for one in words
     ]
     return [Text(", ").join(shown)]

@@ -11,10 +11,10 @@ import typer
 from unmirage.cli.console import EXIT_PARTIAL, fail, new_table, out, plain, print_json, say
 from unmirage.cli.options import JUDGE_SPECS, BatchSizeOption, ImagesOption, JsonOption, JudgeModel, Server
 from unmirage.cli.progress import StageProgress
-from unmirage.report.formatting import with_interval
+from unmirage.text.formatting import with_interval
 
 if TYPE_CHECKING:
-    from unmirage.evaluate.calibration import Calibration, JudgeCalibration
+    from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.records import Rate
 
 
@@ -49,7 +49,7 @@ def calibrate_command(
             **server.settings(judge),
         )
     if json_output:
-        print_json(found.to_json())
+        print_json(found.to_dict())
     else:
         _print(found)
     _end(found, out_file)
@@ -64,7 +64,7 @@ def _print(found: JudgeCalibration) -> None:
     table = new_table("verdict", "sensitivity", "specificity", caption=caption, caption_style="dim")
     for verdict, one in found.verdicts.items():
         table.add_row(str(verdict), _cell(one.sensitivity), _cell(one.specificity))
-    out.print(f"{plain(found.judge)}, {_first(found).n} labeled responses", markup=False)
+    out.print(f"{plain(found.judge)}, {found.n} labeled responses", markup=False)
     out.print(table)
 
 
@@ -74,14 +74,10 @@ def _cell(rate: Rate) -> str:
     return f"{with_interval(rate.value, rate.low, rate.high)} {rate.k:g}/{rate.n}"
 
 
-def _first(found: JudgeCalibration) -> Calibration:
-    return next(iter(found.verdicts.values()))
-
-
 def _end(found: JudgeCalibration, out_file: Path | None) -> None:
-    one = _first(found)
+    one = next(iter(found.verdicts.values()))
     invalid = one.sensitivity.invalid + one.specificity.invalid
     if out_file is not None:
         say(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}")
     if invalid:
-        fail(f"partial: {invalid} of {one.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)
+        fail(f"partial: {invalid} of {found.n} responses have no verdict and are left out of the rates", EXIT_PARTIAL)

@@ -54,7 +54,7 @@ def demo_command(
             progress=progress,
         )
     if json_output:
-        print_json(demo.results.to_json())
+        print_json(demo.results.to_dict())
     else:
         from unmirage.cli.rates_table import rates_table
 

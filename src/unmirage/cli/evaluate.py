@@ -135,11 +135,11 @@ def evaluate_command(
             **asdict(judge_model),
         )
     if json_output:
-        print_json(results.to_json())
+        print_json(results.to_dict())
     else:
         _print(results)
     say(f"Next: unmirage report {run.path}")
-    _check(results.to_json(), fail_if or (), junit)
+    _check(results.to_dict(), fail_if or (), junit)
     if missing:
         fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
 
@@ -156,9 +156,9 @@ def _lmms_table(tasks: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -
 def _print(results: Results) -> None:
     from unmirage.cli.rates_table import notes, rates_table, scores_table
 
-    if results.suite is None or results.suite["purpose"] != "utility":
+    if results.suite is None or results.suite.purpose != "utility":
         out.print(rates_table(results, out.width))
-    if any(one.scores for one in results.details.values()):
+    if any(one.scores for one in results.models.values()):
         out.print(scores_table(results))
     for line in notes(results):
         out.print(line, markup=False, soft_wrap=True)

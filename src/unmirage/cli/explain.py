@@ -14,7 +14,7 @@ from unmirage.cli.progress import StageProgress
 from unmirage.text.printable import clean
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import ExplainedQuery, Explanation
+    from unmirage.attack.documents import ExplainedQuery, Explanation
 
 _SHOWN = 12
 
@@ -44,7 +44,7 @@ def explain_command(
 
     options.quiet_libraries()
     with StageProgress() as progress:
-        found, document, unread = explain_refusals(
+        found, unread = explain_refusals(
             loading.local(model),
             data,
             out=target,
@@ -59,7 +59,7 @@ def explain_command(
             **reading.arguments(),
         )
     if json_output:
-        print_json(document)
+        print_json(found.to_dict())
     else:
         _print(found)
     if run is not None:
@@ -69,14 +69,14 @@ def explain_command(
 
 def _print(found: Explanation) -> None:
     share, opener, others = found.opener_is_cause, found.opener_change, found.others_change
-    if share.value is None or opener.value is None:
+    if share.value is None or opener is None:
         out.print("Not estimable: no query contains a word.")
         return
     mean = sum(query.p_refusal for query in found.queries) / len(found.queries)
     out.print(
         f"{found.model} refuses with probability {mean:.2f}. In {100 * share.value:.0f} % of {len(found.queries)} "
-        f"queries the first word has the largest effect; without it the probability falls by {opener.value:.2f}"
-        + (f", without any other word by {others.value:.2f}." if others.value is not None else "."),
+        f"queries the first word has the largest effect; without it the probability falls by {opener:.2f}"
+        + (f", without any other word by {others:.2f}." if others is not None else "."),
         markup=False,
     )
     for query in found.queries[:_SHOWN]:

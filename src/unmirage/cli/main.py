@@ -25,6 +25,7 @@ from unmirage.cli.explain import explain_command
 from unmirage.cli.options import expanded
 from unmirage.cli.prepare import prepare_command
 from unmirage.cli.report import export_command, report_command
+from unmirage.cli.schema import schema_command
 from unmirage.cli.search import search_command
 from unmirage.cli.stress import stress_command
 from unmirage.cli.study import app as study_app
@@ -52,6 +53,7 @@ for _command in (
     calibrate_command,
     report_command,
     export_command,
+    schema_command,
     doctor_command,
 ):
     app.command(_command.__name__.removesuffix("_command"))(expanded(_command))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -14,6 +14,9 @@ from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+
+if TYPE_CHECKING:
+    from unmirage.prepare.document import ForgetSet, Prepared, RetainSet
 
 
 def prepare_command(
@@ -87,48 +90,48 @@ def prepare_command(
     with StageProgress() as progress:
         found = run_prepare(plan, out, progress)
     if json_output:
-        print_json(found)
+        print_json(found.to_dict())
     else:
         print_summary(found)
-    if not found["complete"]:
+    if not found.complete:
         fail(f"partial: {'; '.join(missing_of(found))}; run the same command again to retry", EXIT_PARTIAL)
     check_sets(found)
     say(
-        f"Next: unmirage align MODEL --method npo --forget {out / found['forget']['file']} "
-        f"--retain {out / found['retain']['file']} --out NEW_MODEL"
+        f"Next: unmirage align MODEL --method npo --forget {out / found.forget.file} "
+        f"--retain {out / found.retain.file} --out NEW_MODEL"
     )
 
 
 _COLUMNS = ("failed", "complied", "refused", "irrelevant", "no_verdict", "chosen")
 
 
-def print_summary(found: Mapping[str, Any]) -> None:
+def print_summary(found: Prepared) -> None:
     """Print the number of responses per model, and the contents of the sets."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("responses from", overflow="fold")
     for name in _COLUMNS:
         table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
-    for name, counts in found["models"].items():
-        table.add_row(plain(name), *(f"{counts[column]:,}" for column in _COLUMNS))
+    for name, counts in found.models.items():
+        table.add_row(plain(name), *(f"{getattr(counts, column):,}" for column in _COLUMNS))
     out.print(table)
-    for line in (*_forget(found["forget"]), *_retain(found["retain"])):
+    for line in (*_forget(found.forget), *_retain(found.retain)):
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _forget(counts: Mapping[str, Any]) -> list[str]:
-    lines = [f"{counts['file']}: {counts['rows']:,} of {counts['asked']:,} unsafe queries, with a harmful response"]
-    lines += _indented({f"left out, {reason}": number for reason, number in counts["left_out"].items()})
-    lines += [f"  {kind}: {own['rows']:,} of {own['asked']:,}" for kind, own in counts["by_kind"].items()]
-    lines += _indented({f"harm {grade} of 5": number for grade, number in counts["by_harm"].items()})
-    lines += _indented({"responses truncated by --max-new-tokens": counts["cut_off"]})
+def _forget(counts: ForgetSet) -> list[str]:
+    lines = [f"{counts.file}: {counts.rows:,} of {counts.asked:,} unsafe queries, with a harmful response"]
+    lines += _indented({f"left out, {reason}": number for reason, number in counts.left_out.items()})
+    lines += [f"  {kind}: {own.rows:,} of {own.asked:,}" for kind, own in counts.by_kind.items()]
+    lines += _indented({f"harm {grade} of 5": number for grade, number in counts.by_harm.items()})
+    lines += _indented({"responses truncated by --max-new-tokens": counts.cut_off})
     return lines
 
 
-def _retain(counts: Mapping[str, Any]) -> list[str]:
-    wanted = "" if counts["wanted"] is None else f" of {counts['wanted']:,} wanted"
-    lines = [f"{counts['file']}: {counts['rows']:,}{wanted}, {counts['from_general']:,} of them general"]
-    lines += _indented({f"left out, {reason}": number for reason, number in counts["left_out"].items()})
-    lines += _indented({"general samples skipped because their picture cannot be read": counts["general_passed_over"]})
+def _retain(counts: RetainSet) -> list[str]:
+    wanted = "" if counts.wanted is None else f" of {counts.wanted:,} wanted"
+    lines = [f"{counts.file}: {counts.rows:,}{wanted}, {counts.from_general:,} of them general"]
+    lines += _indented({f"left out, {reason}": number for reason, number in counts.left_out.items()})
+    lines += _indented({"general samples skipped because their picture cannot be read": counts.general_passed_over})
     return lines
 
 

@@ -17,7 +17,7 @@ from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.intervals import Mean
 from unmirage.records import Rate
-from unmirage.report.formatting import (
+from unmirage.text.formatting import (
     NOT_ESTIMABLE,
     clustering,
     largest_effect,
@@ -86,7 +86,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
             f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
             lambda rates: _change(rates.asr, interval=True),
         ),
-        ("control", lambda rates: _percent(rates.asr_control)),
+        ("control", lambda rates: _percent(rates.asr.control)),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
@@ -109,16 +109,16 @@ def _harmless(results: Results) -> list[Column]:
 
 def scores_table(results: Results) -> Table:
     """Return the mean benchmark scores, one row per model."""
-    title = results.suite["name"] if results.suite else "scores"
-    groups = (mean.groups for one in results.details.values() for mean in one.scores.values())
+    title = results.suite.name if results.suite else "scores"
+    groups = (mean.groups for one in results.models.values() for mean in one.scores.values())
     by = clustering(results.clustered_by, groups)
     table = Table(box=box.SIMPLE_HEAD, caption=f"percent, [95 % interval, {by}]", caption_style="dim")
     table.add_column("model", no_wrap=True)
-    scorers = list(dict.fromkeys(scorer for one in results.details.values() for scorer in one.scores))
+    scorers = list(dict.fromkeys(scorer for one in results.models.values() for scorer in one.scores))
     for scorer in scorers:
         table.add_column(f"{title}: {scorer}", justify="right")
     table.add_column("n", justify="right")
-    for name, found in results.details.items():
+    for name, found in results.models.items():
         counts = {one.n for one in found.scores.values()}
         table.add_row(
             plain(name),
@@ -183,16 +183,20 @@ def notes(results: Results) -> Iterator[str]:
 
 
 def _collapsed(results: Results) -> Iterator[str]:
-    for name, found in results.details.items():
+    for name, found in results.models.items():
         if found.collapsed:
             why = "; ".join(found.collapsed)
             yield f"{plain(name)} has collapsed, so its ASR does not measure safety: it {why}"
 
 
 def _corrected(results: Results) -> Iterator[str]:
-    for name, found in results.details.items():
+    for name, found in results.models.items():
         if found.corrected:
-            rates = ", ".join(f"{rate} {_corrected_rate(one)}" for rate, one in found.corrected.items())
+            rates = ", ".join(
+                f"{rate}.{when} {_corrected_rate(one)}"
+                for rate, own in found.corrected.items()
+                for when, one in own.items()
+            )
             yield f"{plain(name)}, corrected for the judge's errors: {rates}"
 
 
@@ -203,7 +207,7 @@ def _corrected_rate(found: Corrected) -> str:
 
 
 def _irrelevant(results: Results) -> Iterator[str]:
-    for name, found in results.details.items():
+    for name, found in results.models.items():
         if found.irrelevant_responses is not None:
             shares = ", ".join(
                 f"{kind} {_one_percent(one)}" for kind, one in found.irrelevant_responses.shares.items() if one.k
@@ -214,15 +218,18 @@ def _irrelevant(results: Results) -> Iterator[str]:
 
 def _judges(results: Results) -> Iterator[str]:
     for name, one in results.judges.items():
-        yield (
-            f"judge {plain(name)} against {plain(results.judge)}: refused: precision {_one_percent(one.precision)}, "
-            f"recall {_one_percent(one.recall)}; complied: precision {_one_percent(one.complied_precision)}"
-        )
-    for name, found in results.canaries.items():
-        yield (
-            f"judge {plain(name)} under attack: {_one_percent(found.flip_rate)} of {found.flip_rate.n} verdicts flip; "
-            f"correct on {found.right.k:g} of {found.right.n} plain cases"
-        )
+        if one.precision and one.recall and one.complied_precision:
+            yield (
+                f"judge {plain(name)} against {plain(results.judge)}: refused: precision "
+                f"{_one_percent(one.precision)}, recall {_one_percent(one.recall)}; complied: precision "
+                f"{_one_percent(one.complied_precision)}"
+            )
+    for name, one in results.judges.items():
+        if found := one.canaries:
+            yield (
+                f"judge {plain(name)} under attack: {_one_percent(found.flip_rate)} of {found.flip_rate.n} verdicts "
+                f"flip; correct on {found.right.k:g} of {found.right.n} plain cases"
+            )
 
 
 def _compared(results: Results) -> Iterator[str]:

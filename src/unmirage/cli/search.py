@@ -13,7 +13,7 @@ from unmirage.cli.console import end_partial, new_table, out, plain, print_json,
 from unmirage.cli.progress import StageProgress
 
 if TYPE_CHECKING:
-    from unmirage.attack.search import SearchResult
+    from unmirage.attack.search import Baseline, FoundWord, SearchResult
 
 
 def search_command(
@@ -53,7 +53,7 @@ def search_command(
 
     options.quiet_libraries()
     with StageProgress() as progress:
-        result, document, unread = search_words(
+        result, unread = search_words(
             loading.local(model),
             data,
             {
@@ -74,7 +74,7 @@ def search_command(
             **reading.arguments(),
         )
     if json_output:
-        print_json(document)
+        print_json(result.to_dict())
     else:
         out.print(_table(result))
     if target is not None:
@@ -89,17 +89,20 @@ def _table(result: SearchResult) -> Table:
     heads = ("opening word", "%", "95 % interval", *(["reworded"] if with_reworded else []), "in the data")
     title = f"Probability of refusal ({result.kind}, {result.form}) on {result.reported_on} held-out samples"
     table = new_table(*heads, left=1, title=title)
-    rows = [(one.name, one.reported, one.rewritten, one.in_data) for one in result.baselines]
-    rows += [(one.word, one.reported, one.rewritten, one.in_data) for one in result.words]
-    for at, (name, reported, rewritten, in_data) in enumerate(rows):
+    rows: list[tuple[str, Baseline | FoundWord]] = [(one.name, one) for one in result.baselines]
+    rows += [(one.word, one) for one in result.words]
+    for at, (name, one) in enumerate(rows):
         if at == len(result.baselines):
             table.add_section()
-        low, high = reported.low, reported.high
+        low, high, rewritten = one.low, one.high, one.rewritten
         table.add_row(
             plain(name),
-            f"{100 * reported.value:.1f}" if reported.value is not None else "n/a",
+            f"{100 * one.reported:.1f}" if one.reported is not None else "n/a",
             f"{100 * low:.1f}–{100 * high:.1f}" if low is not None and high is not None else "n/a",
-            *([f"{100 * rewritten.value:.1f}" if rewritten and rewritten.value is not None else ""] * with_reworded),
-            "" if in_data is None else "yes" if in_data else "no",
+            *(
+                [f"{100 * rewritten.reported:.1f}" if rewritten and rewritten.reported is not None else ""]
+                * with_reworded
+            ),
+            "" if one.in_data is None else "yes" if one.in_data else "no",
         )
     return table

@@ -186,7 +186,8 @@ def read_json(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, Non
             if isinstance(value, BadValueError):
                 bad(UserError(f"{source}: record {number}: {value}"))
             elif isinstance(value, dict):
-                yield Row(_with_id(value, name), number, source, "record", number)
+                fields = value if name is None or value.get("id") not in (None, "") else {**value, "id": name}
+                yield Row(fields, number, source, "record", number)
             elif name is None:
                 where = f"{source}: record {number}"
                 bad(UserError(f"{where}: must be an object with named fields, not {shown(value)}"))
@@ -220,10 +221,6 @@ def _value(text: JsonText) -> object:
         return text.value()
     except BadValueError as error:
         return error
-
-
-def _with_id(record: dict[str, object], name: str | None) -> dict[str, object]:
-    return record if name is None or record.get("id") not in (None, "") else {**record, "id": name}
 
 
 def _no_list(source: str, found: object) -> UserError:

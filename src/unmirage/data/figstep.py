@@ -26,12 +26,6 @@ def matches(record: Mapping[str, object]) -> bool:
 
 def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a row, with the label "refused"."""
-    name = "_".join(_filled(row, field) for field in _FIELDS[:3])
+    name = "_".join(row.optional_name(field) or row.text(field) for field in _FIELDS[:3])
     pictured = row._replace(fields={"image": f"query_{name}_6.png"})
     return [pictured.sample(PROMPT, refused=True, record=name, category=row.category("category_name"))]
-
-
-def _filled(row: Row, field: str) -> str:
-    """Return a text or integer field as text; raise an error if it is missing."""
-    found = row.optional_name(field)
-    return row.text(field) if found is None else found

@@ -209,5 +209,5 @@ def _loaded(image: Image.Image, relative: str) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    # Pillow warns when a palette with transparency loses it in one step.
-    return image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+    # Pillow warns if a palette with transparency is converted in one step.
+    return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")

@@ -1,6 +1,6 @@
 """Judge the responses of a run and compute attack success, refusal and utility rates."""
 
-from unmirage.evaluate.agreement import Agreement, agreement
+from unmirage.evaluate.agreement import JudgeQuality, agreement
 from unmirage.evaluate.judges import JUDGES, ExactJudge, Judge, PhraseJudge, make_judge
 from unmirage.evaluate.k_curve import any_of_k, k_curve, pooled_shots, shot_rates
 from unmirage.evaluate.missing import Gaps, find_gaps
@@ -10,11 +10,11 @@ from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success
 
 __all__ = [
     "JUDGES",
-    "Agreement",
     "BeforeAfter",
     "ExactJudge",
     "Gaps",
     "Judge",
+    "JudgeQuality",
     "ModelRates",
     "Outcome",
     "PhraseJudge",

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unmirage.errors import UserError
-from unmirage.evaluate.agreement import Agreement, agreement
-from unmirage.evaluate.calibration import JudgeCalibration
+from unmirage.evaluate.agreement import JudgeQuality, agreement
+from unmirage.evaluate.calibration import JudgeCalibration, MainCalibration
 from unmirage.evaluate.compare import Comparison, compare
-from unmirage.evaluate.details import Details, describe
+from unmirage.evaluate.details import ModelResults, describe
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.judges.canaries import Canaries, run_canaries
+from unmirage.evaluate.judges.canaries import run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
-from unmirage.evaluate.outcomes import ModelRates, Outcome, model_rates
+from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.per_sample_outcomes import decided
-from unmirage.evaluate.results import Results
+from unmirage.evaluate.results import Results, Suite
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, what_was_said
 from unmirage.evaluate.scoring import mean_scores, score_run
+from unmirage.records import Judgement
 from unmirage.run.directory import Run
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, in_stage
@@ -67,20 +68,16 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             raise UserError(f"{run.path}: the run has no responses yet. Run `unmirage attack` first.")
         _check_reference(found.models, judging.reference)
         found.judge_all(progress)
-        canaries = _canaries(judging)
-        models = found.rates()
-        return Results(
+        models = found.results()
+        return Results.of(
             judge=judging.name,
             seeds=[config["seed"]],
             models=models,
             by_seed=[models],
             attack=config["attack"],
-            details=found.details(),
-            comparisons=found.comparisons(),
-            judges=found.agreements(),
-            canaries=canaries,
-            calibration=judging.calibration,
-            suite=config.get("suite"),
+            comparisons=tuple(found.comparisons()),
+            judges=found.qualities(),
+            suite=Suite(**config["suite"]) if config.get("suite") else None,
             settings=config,
             machine=describe_machine(),
         )
@@ -89,12 +86,6 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
 def _check_reference(models: Sequence[str], reference: str | None) -> None:
     if reference is not None and reference not in models:
         raise UserError(f"--reference {reference}: the run has no responses of this model; valid: {', '.join(models)}")
-
-
-def _canaries(judging: Judging) -> dict[str, Canaries]:
-    return (
-        {judge.name: run_canaries(judge) for judge in judging.judges if judge.fingerprint} if judging.canaries else {}
-    )
 
 
 class _Assessment:
@@ -124,12 +115,8 @@ class _Assessment:
         judgements = [one for name in names for one in self._store.judgements(model, name)]
         self._store.replace_judgements(model, self._judging.name, combine(rule, names, judgements))
 
-    def rates(self) -> dict[str, ModelRates]:
-        """Return the rates of all models."""
-        return {model: model_rates(self._outcomes[model], stopped=self._stopped) for model in self.models}
-
-    def details(self) -> dict[str, Details]:
-        """Return the details of each model."""
+    def results(self) -> dict[str, ModelResults]:
+        """Return the rates and details of each model."""
         variants, said = self._store.variants(), what_was_said(self._store, self._judging.name)
         return {
             model: describe(
@@ -148,14 +135,18 @@ class _Assessment:
         found = {model: decided(self._outcomes[model]) for model in self.models}
         return compare(found, self._judging.reference)
 
-    def agreements(self) -> dict[str, Agreement]:
-        """Return the agreement of each other judge with the judge that determines the rates."""
-        name = self._judging.name
-        truth = [one for model in self.models for one in self._store.judgements(model, name)]
-        return {
-            judge.name: agreement(
-                [one for model in self.models for one in self._store.judgements(model, judge.name)], truth
-            )
-            for judge in self._judging.judges
-            if judge.name != name
-        }
+    def qualities(self) -> dict[str, JudgeQuality]:
+        """Return the quality of each judge, and of the ensemble, as far as it was measured."""
+        name, judges, calibration = self._judging.name, self._judging.judges, self._judging.calibration
+        truth = self._judgements(name)
+        found = {one.name: agreement(self._judgements(one.name), truth) for one in judges if one.name != name}
+        for judge in judges if self._judging.canaries else ():
+            if judge.fingerprint:
+                own = found.get(judge.name, JudgeQuality())
+                found[judge.name] = replace(own, canaries=run_canaries(judge))
+        if calibration is not None:
+            found[name] = replace(found.get(name, JudgeQuality()), calibration=MainCalibration.by(calibration))
+        return found
+
+    def _judgements(self, judge: str) -> list[Judgement]:
+        return [one for model in self.models for one in self._store.judgements(model, judge)]

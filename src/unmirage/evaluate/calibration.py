@@ -4,32 +4,46 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, ClassVar, Literal, Self
 
 from unmirage.data.containers import text_file
 from unmirage.data.rows import Row, listed, shown
 from unmirage.data.source import strict
+from unmirage.documents import Result
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Judge
 from unmirage.intervals import rate
-from unmirage.records import Kind, Query, Rate, Response, Verdict
+from unmirage.records import Count, Kind, Query, Rate, Response, Verdict
 from unmirage.run.progress import StepProgress
-from unmirage.run.result import Result
 
-SCHEMA = "unmirage.calibration/1"
 VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
 CALIBRATED = (Verdict.COMPLIED, Verdict.REFUSED)
 
 Labelled = tuple[Query, Response, Verdict]
-# true verdict -> judge's verdict (may be invalid) -> number of responses
-Confusion = Mapping[Verdict, Mapping[Verdict, int]]
 
 _QUERY = ("query", "question", "prompt")
 _YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Numbers of responses with one true verdict, by the judge's verdict."""
+
+    complied: Count
+    refused: Count
+    irrelevant: Count
+    invalid: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Confusion matrix: a row for each true verdict. Invalid verdicts count in no rate."""
+
+    complied: Judged
+    refused: Judged
+    irrelevant: Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,27 +53,61 @@ class Calibration:
     Attributes:
         sensitivity: share of the responses with this true verdict that the judge gives it to.
         specificity: share of all other responses that the judge does not give it to.
-        confusion: confusion matrix over all verdicts. Invalid verdicts count in neither rate.
-        n: number of labeled responses.
     """
 
     sensitivity: Rate
     specificity: Rate
-    confusion: Confusion
-    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class JudgeCalibration(Result):
-    """Content of a calibration file: the judge, its identifying properties, and its error rates per verdict."""
+    """Error rates of a judge per verdict, the document `unmirage.calibration/2`.
 
+    Attributes:
+        judge: name of the judge.
+        fingerprint: its identifying properties.
+        n: number of labeled responses.
+        confusion: confusion matrix over all verdicts.
+        verdicts: error rates for "complied" and "refused".
+    """
+
+    FILE: ClassVar[str] = "calibration.json"
+    WRITER: ClassVar[str] = "unmirage calibrate JUDGE LABELED --out FILE"
+
+    schema: Literal["unmirage.calibration/2"] = "unmirage.calibration/2"
     judge: str
     fingerprint: str
-    verdicts: Mapping[Verdict, Calibration]
+    n: Count = 0
+    confusion: Confusion
+    verdicts: Mapping[Verdict, Calibration] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, judge: str, fingerprint: str, confusion: Confusion) -> JudgeCalibration:
+        """Return the calibration with this confusion matrix."""
+        return JudgeCalibration(
+            judge=judge,
+            fingerprint=fingerprint,
+            n=sum(sum(astuple(getattr(confusion, true))) for true in VALID),
+            confusion=confusion,
+            verdicts={
+                verdict: Calibration(
+                    sensitivity=_agreed(confusion, verdict, positive=True),
+                    specificity=_agreed(confusion, verdict, positive=False),
+                )
+                for verdict in CALIBRATED
+            },
+        )
+
+    @classmethod
+    def read(cls, document: Any, where: str = "") -> Self:
+        """Return the calibration in a document. Its rates are computed again from the confusion matrix."""
+        found = super(JudgeCalibration, cls).read(document, where)
+        again = cls.of(found.judge, found.fingerprint, found.confusion)
+        return replace(found, n=again.n, verdicts=again.verdicts)
 
     def heading(self) -> str:
         """Return a title with the judge and the number of labels."""
-        return f"Calibration of {self.judge} on {next(iter(self.verdicts.values())).n:,} labeled responses"
+        return f"Calibration of {self.judge} on {self.n:,} labeled responses"
 
     def summary(self) -> list[dict[str, Any]]:
         """Return sensitivity and specificity for each verdict."""
@@ -76,53 +124,57 @@ class JudgeCalibration(Result):
             for name in ("sensitivity", "specificity")
         ]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a document of schema `unmirage.calibration/1`."""
-        return to_json(self)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MainCalibration(JudgeCalibration):
+    """The calibration of the judge that determines the rates, with its error rates for "complied"."""
+
+    sensitivity: Rate
+    specificity: Rate
+
+    @classmethod
+    def by(cls, found: JudgeCalibration) -> MainCalibration:
+        """Return a calibration with these rates."""
+        own = {one.name: getattr(found, one.name) for one in fields(found)}
+        complied = found.verdicts[Verdict.COMPLIED]
+        return cls(**own, sensitivity=complied.sensitivity, specificity=complied.specificity)
 
 
-def calibrate(judged: Sequence[Verdict], truth: Sequence[Verdict]) -> dict[Verdict, Calibration]:
+def calibrate(
+    judged: Sequence[Verdict], truth: Sequence[Verdict], judge: str = "", fingerprint: str = ""
+) -> JudgeCalibration:
     """Compare a judge's verdicts with the true verdicts on the same responses, for "complied" and "refused".
 
     Args:
         judged: the judge's verdict on each response.
         truth: the true verdict on each response; never invalid.
+        judge: name of the judge.
+        fingerprint: its identifying properties.
     """
     assert Verdict.INVALID not in truth, "a labeled response has a true verdict"
     pairs = Counter(zip(truth, judged, strict=True))
-    return _from_confusion({true: {said: pairs[true, said] for said in Verdict} for true in VALID})
+    rows = {str(true): Judged(**{str(said): pairs[true, said] for said in Verdict}) for true in VALID}
+    return JudgeCalibration.of(judge, fingerprint, Confusion(**rows))
 
 
 def measure(judge: Judge, labelled: Sequence[Labelled], progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
     answers = [(query, response) for query, response, _ in labelled]
     said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
-    return JudgeCalibration(
-        judge=judge.name,
-        fingerprint="; ".join(f"{key}: {value}" for key, value in sorted(judge.fingerprint.items())),
-        verdicts=calibrate([said[query.id] for query, _ in answers], [verdict for _, _, verdict in labelled]),
+    return calibrate(
+        [said[query.id] for query, _ in answers],
+        [verdict for _, _, verdict in labelled],
+        judge.name,
+        "; ".join(f"{key}: {value}" for key, value in sorted(judge.fingerprint.items())),
     )
-
-
-def _from_confusion(confusion: Confusion) -> dict[Verdict, Calibration]:
-    n = sum(sum(row.values()) for row in confusion.values())
-    return {
-        verdict: Calibration(
-            sensitivity=_agreed(confusion, verdict, positive=True),
-            specificity=_agreed(confusion, verdict, positive=False),
-            confusion=confusion,
-            n=n,
-        )
-        for verdict in CALIBRATED
-    }
 
 
 def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
     """Return the sensitivity for a verdict if `positive`, else the specificity."""
-    rows = [row for true, row in confusion.items() if (true is verdict) is positive]
-    valid = sum(row[said] for row in rows for said in VALID)
-    given = sum(row[verdict] for row in rows)
-    return rate(given if positive else valid - given, valid, sum(row[Verdict.INVALID] for row in rows))
+    rows: list[Judged] = [getattr(confusion, true) for true in VALID if (true is verdict) is positive]
+    valid = sum(row.complied + row.refused + row.irrelevant for row in rows)
+    given: int = sum(getattr(row, verdict) for row in rows)
+    return rate(given if positive else valid - given, valid, sum(row.invalid for row in rows))
 
 
 def read_labelled(path: str | Path) -> list[Labelled]:
@@ -179,66 +231,3 @@ def _unsafe(row: Row) -> bool:
     if found is None:
         raise row.error(f"field 'unsafe' is {shown(value)}; valid: true or false")
     return found
-
-
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
-
-
-class _Row(_Part):
-    """Row of the confusion matrix: counts of the judge's verdicts for one true verdict."""
-
-    complied: Count
-    refused: Count
-    irrelevant: Count
-    invalid: Count
-
-
-class _Confusion(_Part):
-    complied: _Row
-    refused: _Row
-    irrelevant: _Row
-
-
-class _Document(_Part):
-    """A calibration file. Only the confusion matrix is read; the rates in the file are recomputed from it."""
-
-    judge: str
-    fingerprint: str
-    confusion: _Confusion
-
-
-def to_json(found: JudgeCalibration) -> dict[str, Any]:
-    """Return JSON-compatible values, schema `unmirage.calibration/1`."""
-    first = found.verdicts[Verdict.COMPLIED]
-    rates = {
-        str(verdict): {"sensitivity": asdict(one.sensitivity), "specificity": asdict(one.specificity)}
-        for verdict, one in found.verdicts.items()
-    }
-    confusion = {str(true): {str(said): n for said, n in row.items()} for true, row in first.confusion.items()}
-    return {
-        "schema": SCHEMA,
-        "judge": found.judge,
-        "fingerprint": found.fingerprint,
-        "n": first.n,
-        "confusion": confusion,
-        "verdicts": rates,
-    }
-
-
-def from_json(document: Any, where: str) -> JudgeCalibration:
-    """Return the calibration in a document; raise `UserError`, naming the file `where`, for an invalid document."""
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
-        raise UserError(f"{where}: schema is {shown(schema)}; valid: {SCHEMA!r}")
-    try:
-        read = _Document.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise UserError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']} (schema {SCHEMA})") from None
-    rows = read.confusion.model_dump()
-    confusion = {true: {said: rows[true][said] for said in Verdict} for true in VALID}
-    return JudgeCalibration(judge=read.judge, fingerprint=read.fingerprint, verdicts=_from_confusion(confusion))

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from math import inf, sqrt
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
+from annotated_types import Ge, Le
 from scipy.optimize import brentq
 from scipy.signal import convolve
 from scipy.stats import binom, norm
 
 from unmirage.evaluate.per_sample_outcomes import RATES, Decided
 from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
+from unmirage.records import Amount, Count, Share
 
 Key = TypeVar("Key", bound=Hashable)
+Difference = Annotated[float, Ge(-1), Le(1)]
 _NOTHING = 1e-9  # residuals up to this size are rounding errors
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: a rate of a model."""
+
+    model: str
+    rate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    a: Side
+    b: Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +47,31 @@ class Paired:
         difference: share of b minus share of a.
         low, high: 95 % confidence interval of the difference; see `paired`.
         p_value: exact two-sided p-value; see `sign_flip_test`.
+        p_holm: the same, corrected for all comparisons of a table (Holm 1979).
         clusters: number of clusters.
         design_effect: variance of the difference divided by that for n independent samples; None if the clusters do
             not determine it.
     """
 
-    n: int
-    only_a: int
-    only_b: int
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    clusters: int = 0
-    design_effect: float | None = None
+    n: Count
+    only_a: Count
+    only_b: Count
+    difference: Difference | None
+    low: Difference | None
+    high: Difference | None
+    p_value: Share | None
+    p_holm: Share | None = None
+    clusters: Count = 0
+    design_effect: Amount | None = None
+
+    def between(self, a: Side, b: Side, p_holm: float | None) -> Comparison:
+        """Return the comparison of two sides that has these numbers."""
+        return Comparison(a=a, b=b, **asdict(replace(self, p_holm=p_holm)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Paired, _Sides):
+    """Two rates on the same samples. The difference is b minus a."""
 
 
 def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, Hashable] | None = None) -> Paired:
@@ -171,42 +199,6 @@ ByRate = Mapping[str, Decided]
 ATTACKED = ("asr", "rr", "benign_answered")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: a rate of a model."""
-
-    model: str
-    rate: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two rates on the same samples. `p_holm` is corrected for all comparisons in the table (Holm 1979)."""
-
-    a: Side
-    b: Side
-    paired: Paired
-    p_holm: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-compatible values, as under `comparisons` in results.json."""
-        found = self.paired
-        return {
-            "a": {"model": self.a.model, "rate": self.a.rate},
-            "b": {"model": self.b.model, "rate": self.b.rate},
-            "n": found.n,
-            "only_a": found.only_a,
-            "only_b": found.only_b,
-            "difference": found.difference,
-            "low": found.low,
-            "high": found.high,
-            "p_value": found.p_value,
-            "p_holm": self.p_holm,
-            "clusters": found.clusters,
-            "design_effect": found.design_effect,
-        }
-
-
 def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[Comparison]:
     """Compare each model before and after the attack, and each other model with the reference.
 
@@ -218,7 +210,7 @@ def compare(models: Mapping[str, ByRate], reference: str | None = None) -> list[
     tested = [(a, b, pair(models[a.model][a.rate], models[b.model][b.rate])) for a, b in both]
     tested = [one for one in tested if one[2].n]
     adjusted = holm([found.p_value for _, _, found in tested])
-    return [Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
+    return [found.between(a, b, p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
 
 
 def pair(a: Decided, b: Decided) -> Paired:

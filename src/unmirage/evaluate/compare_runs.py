@@ -109,9 +109,7 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
             )
     tested, not_paired = _tested(models, reference or next(iter(models), ""))
     adjusted = holm([found.p_value for _, _, found in tested])
-    comparisons = [
-        Comparison(a=a, b=b, paired=found, p_holm=p) for (a, b, found), p in zip(tested, adjusted, strict=True)
-    ]
+    comparisons = [found.between(a, b, p) for (a, b, found), p in zip(tested, adjusted, strict=True)]
     return Across(comparisons, not_paired, notes)
 
 

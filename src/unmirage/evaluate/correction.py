@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from unmirage.evaluate.calibration import Calibration
 from unmirage.intervals import LEVEL, effective_trials
-from unmirage.records import Rate
+from unmirage.records import Rate, Share
 
 DRAWS = 4_000
 # Maximum weight of a sample without a judged success. Beyond it, a few samples determine the estimate.
@@ -44,9 +44,9 @@ class Corrected:
         why: one-line reason; empty if identifiable.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: Share | None
+    low: Share | None
+    high: Share | None
     identifiable: bool
     why: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from unmirage.evaluate.bootstrap import clustered_bootstrap
@@ -12,10 +12,10 @@ from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
 from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
-from unmirage.evaluate.outcomes import BeforeAfter, Outcome, asr, rr
+from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
 from unmirage.intervals import Mean
-from unmirage.records import Kind, Variant, Verdict
+from unmirage.records import Derivation, Kind, Variant, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,40 +88,34 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
-    """Details of one model.
+class ModelResults(ModelRates):
+    """All results of one model: its rates, and details beyond them.
 
     Attributes:
         categories: category of the dataset -> its rates.
-        corrected: rate name -> rate corrected for the judge's errors; empty if the judge is not calibrated.
-        collapsed: reasons why the model counts as collapsed; empty if it does not.
+        corrected: rates corrected for the judge's errors, such as corrected["asr"]["before"]; None if the judge is not
+            calibrated.
+        collapsed: reasons why the model counts as collapsed; empty if it does not. None if the document lacks them.
         bootstrap: rate name -> mean over all single shots, with a cluster bootstrap interval.
         scores: scorer -> mean benchmark score.
         variant: how the model was derived from another one; None if it was not.
         irrelevant_responses: kinds of irrelevant responses; None if there are none.
+        over_seeds: rate name -> mean over the seeds with a t interval; None for a single seed.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
-    corrected: Mapping[str, Corrected] = field(default_factory=dict)
-    collapsed: Sequence[str] = ()
+    corrected: Mapping[str, Mapping[str, Corrected]] | None = None
+    collapsed: tuple[str, ...] | None = None
     bootstrap: Mapping[str, Mean] = field(default_factory=dict)
     scores: Mapping[str, Mean] = field(default_factory=dict)
-    variant: Variant | None = None
+    variant: Derivation | None = None
     irrelevant_responses: IrrelevantResponses | None = None
+    over_seeds: Mapping[str, Mean] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-compatible values, as under a model in results.json."""
-        return {
-            "categories": {name: asdict(rates) for name, rates in self.categories.items()},
-            "corrected": _nested(self.corrected) if self.corrected else None,
-            "collapsed": list(self.collapsed),
-            "bootstrap": _means(self.bootstrap),
-            "scores": _means(self.scores),
-            "variant": None
-            if self.variant is None
-            else {key: value for key, value in asdict(self.variant).items() if key != "model"},
-            "irrelevant_responses": None if self.irrelevant_responses is None else self.irrelevant_responses.to_json(),
-        }
+    @classmethod
+    def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
+        """Return the rates with details."""
+        return cls(**{one.name: getattr(rates, one.name) for one in fields(rates)} | details)
 
 
 def describe(
@@ -132,8 +126,8 @@ def describe(
     stopped: bool = False,
     scores: Mapping[str, Mean] | None = None,
     variant: Variant | None = None,
-) -> Details:
-    """Return the details of a model.
+) -> ModelResults:
+    """Return the rates and details of a model.
 
     Args:
         outcomes: outcomes from the judge that determines the rates.
@@ -143,10 +137,11 @@ def describe(
         scores: benchmark scores.
         variant: how the model was derived from another one.
     """
-    return Details(
+    return ModelResults.of(
+        model_rates(outcomes, stopped=stopped),
         categories=by_category(outcomes),
-        corrected={} if calibration is None else corrected_rates(outcomes, calibration, stopped=stopped),
-        collapsed=collapsed(outcomes, said.everything),
+        corrected=None if calibration is None else _nested(corrected_rates(outcomes, calibration, stopped=stopped)),
+        collapsed=tuple(collapsed(outcomes, said.everything)),
         bootstrap={} if stopped else _bootstrap(outcomes),
         scores=scores or {},
         variant=variant,
@@ -171,14 +166,10 @@ def _by_cluster(found: Shots) -> list[list[float]]:
     return list(clusters.values())
 
 
-def _means(found: Mapping[str, Mean]) -> dict[str, Any]:
-    return {name: {"value": one.value, "low": one.low, "high": one.high, "n": one.n} for name, one in found.items()}
-
-
-def _nested(corrected: Mapping[str, Corrected]) -> dict[str, Any]:
+def _nested(corrected: Mapping[str, Corrected]) -> dict[str, dict[str, Corrected]]:
     """Convert {"asr.before": ...} to {"asr": {"before": ...}}."""
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, Corrected]] = {}
     for name, one in corrected.items():
         rate, _, when = name.partition(".")
-        found.setdefault(rate, {})[when] = asdict(one)
+        found.setdefault(rate, {})[when] = one
     return found

@@ -15,14 +15,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from unmirage.intervals import rate
-from unmirage.records import Rate
+from unmirage.records import Count, Rate
 from unmirage.text.openers import words
 from unmirage.text.printable import clean
 from unmirage.text.vocabulary import FUNCTION_WORDS
@@ -44,7 +43,7 @@ _BLOCK = 256  # texts per block of the pairwise comparison, which bounds memory 
 class Cluster:
     """A group of similar responses: its size and up to three examples, most frequent first."""
 
-    size: int
+    size: Count
     examples: tuple[str, ...]
 
 
@@ -58,17 +57,9 @@ class IrrelevantResponses:
         clusters: largest groups of similar responses, without empty responses.
     """
 
-    n: int
+    n: Count
     shares: Mapping[str, Rate]
-    clusters: Sequence[Cluster]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-compatible values, as in results.json."""
-        return {
-            "n": self.n,
-            "shares": {kind: asdict(share) for kind, share in self.shares.items()},
-            "clusters": [{"size": one.size, "examples": list(one.examples)} for one in self.clusters],
-        }
+    clusters: Sequence[Cluster] = ()
 
 
 def classify(texts: Sequence[str], known: Container[str]) -> IrrelevantResponses:

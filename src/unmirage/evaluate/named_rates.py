@@ -10,7 +10,7 @@ from unmirage.records import Rate
 RATES: Mapping[str, Callable[[ModelRates], Rate]] = {
     "asr.before": lambda rates: rates.asr.before,
     "asr.after": lambda rates: rates.asr.after,
-    "asr.control": lambda rates: rates.asr_control,
+    "asr.control": lambda rates: rates.asr.control,
     "rr.before": lambda rates: rates.rr.before,
     "rr.after": lambda rates: rates.rr.after,
     "benign_answered.before": lambda rates: rates.benign_answered.before,

@@ -19,7 +19,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate import Judge
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.prepare.choose import Candidate, choose
-from unmirage.prepare.document import Counts, document
+from unmirage.prepare.document import Counts, Prepared, summarize
 from unmirage.prepare.judges import HarmJudge, VerdictJudge
 from unmirage.prepare.plan import Plan, PrepareConfig, plan
 from unmirage.prepare.sets import DATA, GENERAL, Source, copy_pictures, retained, write_forget, write_retain
@@ -46,9 +46,6 @@ def harmful_answers(
     candidates = {one.query_id: Candidate(one, what) for one, what in zip(responses, assessed, strict=True)}
     chosen = choose(list(queries.values()), [candidates]).chosen
     return {queries[key].sample_id: one.response.text for key, one in chosen.items()}
-
-
-DOCUMENT = "prepare.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +86,8 @@ class Inputs:
         return plan(self.data, self.config, general=self.general is not None)
 
 
-def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Write forget.jsonl, retain.jsonl, their images and prepare.json to the run; return the content of prepare.json.
+def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any], progress: Progress) -> Prepared:
+    """Write forget.jsonl, retain.jsonl, their images and prepare.json to the run; return prepare.json.
 
     Args:
         run: open run directory. Its store may already contain some answers.
@@ -127,8 +124,8 @@ def prepare(run: Run, inputs: Inputs, planned: Plan, settings: Mapping[str, Any]
     copy_pictures(run.path, [(sources[DATA], forgotten), *parts], in_stage(progress, "copy images"))
     write_forget(run.path, forgotten, sources[DATA], by_sample, inputs.judge.name)
     write_retain(run.path, parts)
-    found = document(run.path, settings, planned, counts, kept, list(sources.values()))
-    run.write_json(run.path / DOCUMENT, found)
+    found = summarize(run.path, settings, planned, counts, kept, list(sources.values()))
+    found.save(run.path / Prepared.FILE)
     return found
 
 

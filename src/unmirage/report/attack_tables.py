@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from unmirage.records import Kind
-from unmirage.report.documents import NOT_MEASURED, ModelRead, RateRead, ResultsRead
+from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.results import Results
+from unmirage.records import NOT_MEASURED, Kind, Rate
 from unmirage.report.table import Cell, cell, mean_cell
 
 MOST_SHOTS = 12
@@ -34,11 +35,11 @@ class RateTable:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-Find = Callable[[ModelRead], RateRead | None]
-Pick = Callable[[ModelRead], Cell]
+Find = Callable[[ModelResults], Rate | None]
+Pick = Callable[[ModelResults], Cell]
 
 
-def shot_table(results: ResultsRead) -> RateTable | None:
+def shot_table(results: Results) -> RateTable | None:
     """Return the rates of single shots; None if they were not measured or are not estimable."""
     most = min(MOST_SHOTS, max(len(model.asr.by_shot) for model in results.models.values()))
     if not most:
@@ -50,7 +51,7 @@ def shot_table(results: ResultsRead) -> RateTable | None:
     return _table(results, cells)
 
 
-def other_attacks(results: ResultsRead) -> RateTable | None:
+def other_attacks(results: Results) -> RateTable | None:
     """Return the rates of the attacks and of other rewrites; None if only the usual control was measured."""
     models = results.models.values()
     asr = _kinds([model.asr.by_kind for model in models])
@@ -74,7 +75,7 @@ def other_attacks(results: ResultsRead) -> RateTable | None:
     return _table(results, cells)
 
 
-def _kinds(found: list[dict[str, RateRead]]) -> list[str]:
+def _kinds(found: list[Mapping[str, Rate]]) -> list[str]:
     """Return the kinds of query measured for any model: known ones in our order, then others."""
     names = dict.fromkeys(name for one in found for name in one)
     return [kind for kind in _KINDS if kind in names] + [name for name in names if name not in set(_KINDS)]
@@ -89,7 +90,7 @@ def _shot(place: int) -> Find:
     return lambda model: model.asr.by_shot[place] if place < len(model.asr.by_shot) else None
 
 
-def _of_kind(kind: str, rates: Callable[[ModelRead], Mapping[str, RateRead]]) -> Find:
+def _of_kind(kind: str, rates: Callable[[ModelResults], Mapping[str, Rate]]) -> Find:
     return lambda model: rates(model).get(kind)
 
 
@@ -97,11 +98,11 @@ def _cell(find: Find) -> Pick:
     return lambda model: cell(find(model) or NOT_MEASURED)
 
 
-def _bootstrapped(model: ModelRead) -> Cell:
+def _bootstrapped(model: ModelResults) -> Cell:
     found = model.bootstrap.get("asr.per_shot")
     return cell(NOT_MEASURED) if found is None else mean_cell(found, "shots")
 
 
-def _table(results: ResultsRead, picks: Mapping[Column, Pick]) -> RateTable:
+def _table(results: Results, picks: Mapping[Column, Pick]) -> RateTable:
     rows = tuple((name, tuple(pick(model) for pick in picks.values())) for name, model in results.models.items())
     return RateTable(tuple(picks), rows)

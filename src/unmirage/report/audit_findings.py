@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unmirage.report.audit_document import FindingRead, Position
+from unmirage.records import Finding, Position
 from unmirage.text.printable import short
 
 MOST = 500
@@ -25,13 +25,13 @@ _FROM_BACK = {-1: "last", -2: "last but one", -3: "last but two"}
 class FindingRow:
     """One row; `says` completes "Queries that …", `redundant` names the other finding, or is empty."""
 
-    found: FindingRead
+    found: Finding
     says: str
     kind: str
     redundant: str
 
 
-def finding_rows(findings: Iterable[FindingRead]) -> tuple[FindingRow, ...]:
+def finding_rows(findings: Iterable[Finding]) -> tuple[FindingRow, ...]:
     """Return one row per finding, in the order of the document."""
     return tuple(FindingRow(one, says(one), kind_of(one), _redundancy(one)) for one in findings)
 
@@ -42,7 +42,7 @@ def kinds_of(rows: Iterable[FindingRow]) -> dict[str, str]:
     return {kind: name for kind, name in KINDS.items() if kind in found}
 
 
-def says(finding: FindingRead) -> str:
+def says(finding: Finding) -> str:
     """Return a text that completes "Queries that …"; older documents do not include one."""
     if finding.text:
         return finding.text
@@ -53,7 +53,7 @@ def says(finding: FindingRead) -> str:
     return f"have {word} as their {place} word" if place else f"contain {word}"
 
 
-def kind_of(finding: FindingRead) -> str:
+def kind_of(finding: Finding) -> str:
     """Return a kind that the page can filter by."""
     if finding.kind in KINDS:
         return finding.kind
@@ -62,7 +62,7 @@ def kind_of(finding: FindingRead) -> str:
     return "ngram" if len(finding.feature[:200].split()) > 1 else "word"
 
 
-def _redundancy(finding: FindingRead) -> str:
+def _redundancy(finding: Finding) -> str:
     if finding.redundant_with is None:
         return ""
     word, position = f"“{short(finding.redundant_with.feature, _LONGEST)}”", finding.redundant_with.position

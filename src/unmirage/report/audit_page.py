@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unmirage.report.audit_document import AuditRead, FindingRead, RemedyRead, VersionRead, read_audit
+from unmirage.audit.compare import Comparison, RemedyOutcome
+from unmirage.audit.result import AuditResult
+from unmirage.records import Finding
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
 from unmirage.report.audit_view import rung_name, view
 from unmirage.report.forest import Forest, forest
-from unmirage.report.formatting import LONGEST_TEXT, percent, points, signed_points
 from unmirage.report.page import render
+from unmirage.text.formatting import LONGEST_TEXT, percent, points, signed_points
 from unmirage.text.printable import clean
 
 _SCRIPT = "page.js"
 
+Version = AuditResult | RemedyOutcome | Comparison
 
-def render_audit_page(document: dict[str, Any], where: str = "audit document", *, redact: bool = False) -> str:
+
+def render_audit_page(document: dict[str, Any], where: str = "", *, redact: bool = False) -> str:
     """Return the page of an audit.
 
     Args:
-        document: output of `unmirage audit --json` (schema `unmirage.audit/1`).
-        where: names the document in errors.
+        document: output of `unmirage audit --json` (schema `unmirage.audit/2`).
+        where: names the document in errors; "" for audit.json.
         redact: leave out answers.
 
     Raises:
         UserError: the document does not follow the schema.
     """
-    audit = read_audit(document, where)
+    audit = AuditResult.read(document, where)
     rows, plot = finding_rows(audit.findings[:MOST]), forest(audit.findings)
     return render(
         "audit.html.j2",
@@ -50,7 +54,7 @@ def render_audit_page(document: dict[str, Any], where: str = "audit document", *
     )
 
 
-def _comparison(audit: AuditRead) -> dict[str, Any] | None:
+def _comparison(audit: AuditResult) -> dict[str, Any] | None:
     other = audit.compare
     if other is None:
         return None
@@ -63,11 +67,11 @@ def _comparison(audit: AuditRead) -> dict[str, Any] | None:
     }
 
 
-def _total(number: int | None, listed: list[FindingRead]) -> int:
+def _total(number: int | None, listed: Sequence[Finding]) -> int:
     return len(listed) if number is None else max(number, len(listed))
 
 
-def _sections(audit: AuditRead, plot: Forest | None) -> list[tuple[str, str]]:
+def _sections(audit: AuditResult, plot: Forest | None) -> list[tuple[str, str]]:
     """Return the sections for the page's navigation."""
     sections = [
         ("openers", "First words", audit.openers),
@@ -116,7 +120,7 @@ class Changes:
     rungs: tuple[Change, ...]
 
 
-def remedies(now: VersionRead, found: Mapping[str, RemedyRead]) -> Changes | None:
+def remedies(now: Version, found: Mapping[str, RemedyOutcome]) -> Changes | None:
     """Return a comparison of the data with the result of each remedy; None without remedies."""
     if not found:
         return None
@@ -124,13 +128,13 @@ def remedies(now: VersionRead, found: Mapping[str, RemedyRead]) -> Changes | Non
     return _changes(titles, [now, *found.values()], edited=True)
 
 
-def comparison(now: VersionRead, source: str, other: VersionRead, other_source: str) -> Changes:
+def comparison(now: Version, source: str, other: Version, other_source: str) -> Changes:
     """Return a comparison of two files."""
     return _changes([Cell(source), Cell(other_source)], [now, other], edited=False)
 
 
-def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -> Changes:
-    kinds: list[tuple[str, Callable[[VersionRead], Cell]]] = [
+def _changes(titles: list[Cell], versions: list[Version], *, edited: bool) -> Changes:
+    kinds: list[tuple[str, Callable[[Version], Cell]]] = [
         ("Queries", lambda one: Cell(f"{one.n:,}")),
         ("Refused", lambda one: Cell(f"{one.refused:,}", percent(one.refused / one.n) if one.n else "")),
     ]
@@ -148,20 +152,20 @@ def _changes(titles: list[Cell], versions: list[VersionRead], *, edited: bool) -
     return Changes(tuple(titles), tuple(counts), tuple(rungs))
 
 
-def _edits(version: VersionRead, count: Callable[[RemedyRead], int]) -> Cell:
-    return Cell(f"{count(version):,}") if isinstance(version, RemedyRead) else Cell(NOTHING)
+def _edits(version: Version, count: Callable[[RemedyOutcome], int]) -> Cell:
+    return Cell(f"{count(version):,}") if isinstance(version, RemedyOutcome) else Cell(NOTHING)
 
 
-def _unchanged(version: VersionRead) -> Cell:
+def _unchanged(version: Version) -> Cell:
     return _edits(version, lambda remedy: remedy.unchanged_wording)
 
 
-def _estimable(version: VersionRead, name: str) -> bool:
+def _estimable(version: Version, name: str) -> bool:
     accuracy = version.predictability.get(name)
     return accuracy is not None and accuracy.test is not None
 
 
-def _rung(version: VersionRead, name: str) -> Cell:
+def _rung(version: Version, name: str) -> Cell:
     """Return the accuracy on unseen queries, and below it the gain over the majority, which differs by version."""
     accuracy = version.predictability.get(name)
     if accuracy is None:

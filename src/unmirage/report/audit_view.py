@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from unmirage.report.audit_document import AccuracyRead, AuditRead, PicturesRead, ProbesRead
 from unmirage.report.charts import OpenerChart, opener_chart
-from unmirage.report.formatting import listed, percent, points
+from unmirage.text.formatting import listed, percent, points
+
+if TYPE_CHECKING:
+    from unmirage.audit.pictures import PictureCount
+    from unmirage.audit.probes import Accuracy
+    from unmirage.audit.result import AuditResult, ProbeSetting
 
 RUNGS = {
     "majority": "nothing: always the majority label",
@@ -41,12 +46,12 @@ class Rung:
     """One probe; `note` replaces the value if there is none."""
 
     name: str
-    accuracy: AccuracyRead
+    accuracy: Accuracy
     note: str
     bar: Bar | None
 
 
-def ladder(audit: AuditRead) -> tuple[Rung, ...]:
+def ladder(audit: AuditResult) -> tuple[Rung, ...]:
     """Return the probes in the order of the document."""
     return tuple(_rung(name, accuracy, audit.pictures) for name, accuracy in audit.predictability.items())
 
@@ -56,7 +61,7 @@ def rung_name(name: str) -> str:
     return RUNGS.get(name, name)
 
 
-def measured_on(probes: ProbesRead) -> str:
+def measured_on(probes: ProbeSetting) -> str:
     """Return which queries count as unseen; "" if the document does not say."""
     if probes.test_source:
         size = "" if probes.test_n is None else f" ({probes.test_n:,} queries)"
@@ -68,12 +73,12 @@ def measured_on(probes: ProbesRead) -> str:
     return f"Unseen:{rows} cross-validated{folds}."
 
 
-def _rung(name: str, accuracy: AccuracyRead, pictures: PicturesRead | None) -> Rung:
+def _rung(name: str, accuracy: Accuracy, pictures: PictureCount | None) -> Rung:
     bar = _bar(accuracy)
     return Rung(rung_name(name), accuracy, "" if bar else _why(name, pictures), bar)
 
 
-def _bar(accuracy: AccuracyRead) -> Bar | None:
+def _bar(accuracy: Accuracy) -> Bar | None:
     if accuracy.test is None:
         return None
     test = round(100 * accuracy.test, 1)
@@ -93,7 +98,7 @@ def _bar(accuracy: AccuracyRead) -> Bar | None:
     )
 
 
-def _why(name: str, pictures: PicturesRead | None) -> str:
+def _why(name: str, pictures: PictureCount | None) -> str:
     if name not in _OF_PICTURES or (pictures is not None and pictures.read):
         return "not estimable"
     return "no images were found" if pictures is not None and pictures.named else "the data has no images"
@@ -135,7 +140,7 @@ class Shortcut(IntEnum):
 class AuditView:
     """Content of an audit that the audit page and the run page show."""
 
-    audit: AuditRead
+    audit: AuditResult
     headline: str
     verdict: Shortcut
     meaning: tuple[str, ...]
@@ -145,7 +150,7 @@ class AuditView:
     measured_on: str
 
 
-def view(audit: AuditRead) -> AuditView:
+def view(audit: AuditResult) -> AuditView:
     """Return the content to show of an audit."""
     found = {name: shortcut(audit.predictability.get(name)) for name in _SURFACE}
     return AuditView(
@@ -160,7 +165,7 @@ def view(audit: AuditRead) -> AuditView:
     )
 
 
-def shortcut(accuracy: AccuracyRead | None) -> Shortcut:
+def shortcut(accuracy: Accuracy | None) -> Shortcut:
     """Return how strong a shortcut a probe reveals. One that is consistent with chance counts as none."""
     if accuracy is None or accuracy.gap is None or accuracy.baseline is None:
         return Shortcut.UNKNOWN
@@ -170,7 +175,7 @@ def shortcut(accuracy: AccuracyRead | None) -> Shortcut:
     return Shortcut.CLEAR if accuracy.gap > LARGE_GAP else Shortcut.SOME
 
 
-def _headline(audit: AuditRead, found: dict[str, Shortcut]) -> str:
+def _headline(audit: AuditResult, found: dict[str, Shortcut]) -> str:
     """Return a sentence about the first word, or about a stronger feature if the first word predicts little."""
     worst = max(found, key=lambda name: found[name])  # ties go to the first word
     if found[worst] is Shortcut.UNKNOWN:
@@ -187,7 +192,7 @@ def _headline(audit: AuditRead, found: dict[str, Shortcut]) -> str:
     )
 
 
-def _meaning(audit: AuditRead, found: dict[str, Shortcut]) -> list[str]:
+def _meaning(audit: AuditResult, found: dict[str, Shortcut]) -> list[str]:
     if max(found.values()) is Shortcut.UNKNOWN:
         return ["There are too few queries, or only one label, to detect a shortcut."]
     said = [] if audit.shortcut_gap is None else [_gap(audit.shortcut_gap)]

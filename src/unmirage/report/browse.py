@@ -13,11 +13,11 @@ from markupsafe import Markup
 from unmirage.data.images import Pictures
 from unmirage.evaluate.compare_runs import UNREADABLE, Source, stores_of
 from unmirage.evaluate.pictures import pictures_at_hand
+from unmirage.evaluate.results import Results
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
-from unmirage.report.documents import ResultsRead
 from unmirage.report.examples import thumbnail
-from unmirage.report.formatting import model_name
 from unmirage.run import Run, Store
+from unmirage.text.formatting import model_name
 from unmirage.text.openers import opener
 from unmirage.text.printable import clean, short
 
@@ -68,7 +68,7 @@ class _Block:
         self._pictures: list[list[Any]] = []
         self._bytes = 0
 
-    def add(self, place: str, source: Source, results: ResultsRead, one: Run, share: int) -> None:
+    def add(self, place: str, source: Source, results: Results, one: Run, share: int) -> None:
         """Add the responses of one store: all queries of as many samples as fit into each model's share."""
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}
@@ -154,7 +154,7 @@ class _Block:
         return Markup(said.translate(_ESCAPES))  # noqa: S704 - escaped just above; only JSON.parse reads it
 
 
-def browser(sources: Sequence[Source], results: Mapping[str, ResultsRead], *, redact: bool = False) -> Browser | None:
+def browser(sources: Sequence[Source], results: Mapping[str, Results], *, redact: bool = False) -> Browser | None:
     """Return the responses of all runs; None if no store has any.
 
     Above `MOST_ROWS`, samples are left out: the same ones for all models of a store.

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from unmirage.records import Verdict
-from unmirage.report.audit_document import OpenerRead
-from unmirage.report.documents import ModelRead, RateRead
-from unmirage.report.formatting import percent
+from unmirage.evaluate.details import ModelResults
+from unmirage.records import Rate, Verdict
+from unmirage.text.formatting import percent
+
+if TYPE_CHECKING:
+    from unmirage.audit.result import OpenerCount
 
 OPENERS_SHOWN = 12
 _OPENER_ROW = 26
@@ -53,7 +56,7 @@ class OpenerChart:
     answered_start: float = 50 + _HALF_GAP
 
 
-def opener_chart(openers: Sequence[OpenerRead]) -> OpenerChart:
+def opener_chart(openers: Sequence[OpenerCount]) -> OpenerChart:
     """Return bars that extend to the left for refused queries, to the right for answered ones."""
     shown = openers[:OPENERS_SHOWN]
     most = max((max(one.refused, one.answered) for one in shown), default=0) or 1
@@ -85,7 +88,7 @@ class Stack:
     segments: tuple[Segment, ...]
 
 
-def decomposition(model: ModelRead) -> tuple[Stack, Stack]:
+def decomposition(model: ModelResults) -> tuple[Stack, Stack]:
     """Return the stacked bars of one model; the bar after the attack is over single shots."""
     return (
         _stack("plain", model.asr.before, model.ir.before, model.refused_unsafe.before),
@@ -93,8 +96,8 @@ def decomposition(model: ModelRead) -> tuple[Stack, Stack]:
     )
 
 
-def _stack(label: str, complied: RateRead, irrelevant: RateRead, refused: RateRead) -> Stack:
-    parts: Mapping[Verdict, RateRead] = {
+def _stack(label: str, complied: Rate, irrelevant: Rate, refused: Rate) -> Stack:
+    parts: Mapping[Verdict, Rate] = {
         Verdict.COMPLIED: complied,
         Verdict.IRRELEVANT: irrelevant,
         Verdict.REFUSED: refused,
@@ -143,7 +146,7 @@ class Panel:
     said: str
 
 
-def by_k_panel(model: ModelRead) -> Panel:
+def by_k_panel(model: ModelResults) -> Panel:
     """Return the panel: plain queries on the left, K shots in the middle, the control on the right."""
     asr = model.asr
     most = len(asr.by_k)
@@ -186,7 +189,7 @@ def _band(marks: Sequence[Mark]) -> str:
     return " ".join(f"{x},{y}" for x, y in ends)
 
 
-def mark_at(x: float, rate: RateRead) -> Mark | None:
+def mark_at(x: float, rate: Rate) -> Mark | None:
     """Return the mark of a rate at `x` of a panel; None if it is not estimable."""
     if rate.value is None:
         return None

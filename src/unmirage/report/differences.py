@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from unmirage.evaluate.compare import Comparison, Side
 from unmirage.evaluate.compare_runs import NotPaired, across, stores_of
-from unmirage.report.documents import CategoryRead, ComparisonRead, ModelRead, PairRead, SideRead
-from unmirage.report.formatting import points, signed_points, small_number
+from unmirage.evaluate.details import CategoryRates, ModelResults
+from unmirage.evaluate.outcomes import BeforeAfter
 from unmirage.report.gather import Gathered
 from unmirage.report.table import RATE_NAMES, Cell, cell, rate_name
+from unmirage.text.formatting import points, signed_points, small_number
 
 _SIGNIFICANT = 0.05
 _ATTACKED = {"asr": "ASR", "rr": "RR", "benign_answered": "Benign answered"}
@@ -56,8 +58,7 @@ def differences(gathered: Gathered, reference: str | None = None) -> Differences
         return _view(saved, [], [], _reference(saved) or next(iter(gathered.results.models)))
     chosen = reference or next(iter(gathered.results.models))
     found = across(gathered.sources, chosen)
-    read = [ComparisonRead.model_validate(one.to_json()) for one in found.comparisons]
-    return _view(read, found.not_paired, [*found.notes, *_fewer_seeds(gathered)], chosen)
+    return _view(found.comparisons, found.not_paired, [*found.notes, *_fewer_seeds(gathered)], chosen)
 
 
 def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
@@ -71,12 +72,12 @@ def _fewer_seeds(gathered: Gathered) -> Iterator[str]:
             )
 
 
-def _reference(comparisons: Sequence[ComparisonRead]) -> str | None:
+def _reference(comparisons: Sequence[Comparison]) -> str | None:
     return next((one.a.model for one in comparisons if one.a.model != one.b.model), None)
 
 
 def _view(
-    comparisons: Sequence[ComparisonRead], not_paired: Sequence[NotPaired], notes: Sequence[str], reference: str
+    comparisons: Sequence[Comparison], not_paired: Sequence[NotPaired], notes: Sequence[str], reference: str
 ) -> Differences:
     attacked: dict[str, dict[str, Difference]] = {}
     against: dict[str, dict[str, Difference]] = {}
@@ -105,7 +106,7 @@ def _table(found: Mapping[str, Mapping[str, Difference]], names: Mapping[str, st
     return DifferenceTable(tuple(names[rate] for rate in columns), rows)
 
 
-def _difference(one: ComparisonRead) -> Difference:
+def _difference(one: Comparison) -> Difference:
     if one.difference is None:
         return Difference(why_not="no sample in common")
     corrected = one.p_value if one.p_holm is None else one.p_holm
@@ -121,14 +122,14 @@ def _difference(one: ComparisonRead) -> Difference:
     )
 
 
-def _clusters(one: ComparisonRead) -> str:
+def _clusters(one: Comparison) -> str:
     if not one.clusters or one.clusters == one.n:
         return ""
     effect = "" if one.design_effect is None else f", design effect {one.design_effect:.1f}"
     return f"; {one.clusters} clusters{effect}"
 
 
-def _side(side: SideRead) -> str:
+def _side(side: Side) -> str:
     return f"{side.model[:60]} {rate_name(side.rate)}"
 
 
@@ -160,7 +161,7 @@ class HeatMap:
     rows: tuple[tuple[str, tuple[Heat, ...]], ...]
 
 
-def heat_maps(models: Mapping[str, ModelRead]) -> list[HeatMap]:
+def heat_maps(models: Mapping[str, ModelResults]) -> list[HeatMap]:
     """Return a map of ASR and one of RR, each only if a category has that rate."""
     own = {name: model for name, model in models.items() if model.categories}
     maps = [
@@ -170,7 +171,9 @@ def heat_maps(models: Mapping[str, ModelRead]) -> list[HeatMap]:
     return [one for one in maps if one.rows]
 
 
-def _map(rate: str, meaning: str, models: Mapping[str, ModelRead], pick: Callable[[CategoryRead], PairRead]) -> HeatMap:
+def _map(
+    rate: str, meaning: str, models: Mapping[str, ModelResults], pick: Callable[[CategoryRates], BeforeAfter]
+) -> HeatMap:
     names = dict.fromkeys(name for model in models.values() for name in model.categories)
     pairs = {
         name: [pick(model.categories[name]) if name in model.categories else None for model in models.values()]
@@ -182,7 +185,7 @@ def _map(rate: str, meaning: str, models: Mapping[str, ModelRead], pick: Callabl
     return HeatMap(rate=rate, meaning=meaning, compared=compared, models=tuple(models), rows=rows)
 
 
-def _heat(pair: PairRead | None, *, compared: bool) -> Heat:
+def _heat(pair: BeforeAfter | None, *, compared: bool) -> Heat:
     if pair is None:
         nothing = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
         return Heat(cell=nothing, tint=None, before="")

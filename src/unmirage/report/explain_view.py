@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unmirage.report.explain_document import ExplainedQueryRead, ExplainedWordRead, ExplainRead
-from unmirage.report.formatting import signed_points
+from unmirage.attack.documents import ExplainedQuery, Explanation, WordChange
+from unmirage.text.formatting import signed_points
 
 MOST_QUERIES = 12
 MOST_WORDS = 200
@@ -23,12 +23,12 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainedQuery:
+class ShownQuery:
     """A query in pieces, and its words as in the document."""
 
-    query: ExplainedQueryRead
+    query: ExplainedQuery
     pieces: tuple[Piece, ...]
-    words: tuple[ExplainedWordRead, ...]
+    words: tuple[WordChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,19 @@ class Explained:
     """The queries to show, the number of others, and the change at the strongest tint (a share)."""
 
     model: str
-    queries: tuple[ExplainedQuery, ...]
+    queries: tuple[ShownQuery, ...]
     rest: int
     scale: float
 
 
-def explain_view(document: ExplainRead) -> Explained | None:
+def explain_view(document: Explanation) -> Explained | None:
     """Return the first queries; None if there are none. All tints use one scale."""
     shown = document.queries[:MOST_QUERIES]
     if not shown:
         return None
     strongest = max((abs(word.change or 0.0) for query in shown for word in query.words), default=0.0)
     scale = max(strongest, _LEAST_SCALE)
-    queries = tuple(ExplainedQuery(one, _pieces(one, scale), tuple(one.words[:MOST_WORDS])) for one in shown)
+    queries = tuple(ShownQuery(one, _pieces(one, scale), tuple(one.words[:MOST_WORDS])) for one in shown)
     return Explained(document.model, queries, len(document.queries) - len(shown), scale)
 
 
@@ -58,7 +58,7 @@ def tint(change: float | None, scale: float) -> str:
     return f"{'up' if change and change > 0 else 'down'}{level}" if level else ""
 
 
-def _pieces(query: ExplainedQueryRead, scale: float) -> tuple[Piece, ...]:
+def _pieces(query: ExplainedQuery, scale: float) -> tuple[Piece, ...]:
     """Split the text at its words; a word with an invalid or overlapping position has no tint."""
     pieces, at = [], 0
     for word in sorted(query.words[:MOST_WORDS], key=lambda one: one.start):
@@ -70,5 +70,5 @@ def _pieces(query: ExplainedQueryRead, scale: float) -> tuple[Piece, ...]:
     return tuple(piece for piece in pieces if piece.text)
 
 
-def _title(word: ExplainedWordRead) -> str:
+def _title(word: WordChange) -> str:
     return "" if word.change is None else f"{signed_points(word.change)} points"

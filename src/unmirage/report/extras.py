@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from unmirage.evaluate.agreement import JudgeQuality
+from unmirage.evaluate.correction import Corrected
+from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.irrelevant_responses import Cluster, IrrelevantResponses
+from unmirage.evaluate.results import Results
+from unmirage.intervals import Mean
+from unmirage.records import Rate
 from unmirage.report.attack_tables import Column, RateTable
 from unmirage.report.charts import Segment
-from unmirage.report.documents import (
-    ClusterRead,
-    CorrectedRead,
-    IrrelevantResponsesRead,
-    JudgeRead,
-    MeanRead,
-    ModelRead,
-    RateRead,
-    ResultsRead,
-)
-from unmirage.report.formatting import percent, points
 from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
+from unmirage.text.formatting import percent, points
 
 _NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
 _LABELLED = 0.12
-_CORRECTED: Mapping[str, Callable[[ModelRead], RateRead]] = {
+_CORRECTED: Mapping[str, Callable[[ModelResults], Rate]] = {
     "asr.before": lambda model: model.asr.before,
     "asr.after": lambda model: model.asr.after,
     "asr.per_shot": lambda model: model.asr.per_shot,
@@ -31,17 +28,17 @@ _CORRECTED: Mapping[str, Callable[[ModelRead], RateRead]] = {
 }
 
 
-def scores_table(models: Mapping[str, ModelRead]) -> RateTable | None:
+def scores_table(models: Mapping[str, ModelResults]) -> RateTable | None:
     """Return the mean of a benchmark's own scores, one column per scorer."""
     scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
     scored = {name: model.scores for name, model in models.items() if model.scores}
     return _means_table(scored, {one: one for one in scorers}, "questions")
 
 
-def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
+def seeds_table(models: Mapping[str, ModelResults]) -> RateTable | None:
     """Return the mean of each rate over the seeds, one column per rate; None with a single seed."""
     means = {
-        name: {rate: one for rate, one in model.over_seeds.items() if one.value is not None}
+        name: {rate: one for rate, one in (model.over_seeds or {}).items() if one.value is not None}
         for name, model in models.items()
     }
     found = dict.fromkeys(rate for own in means.values() for rate in own)
@@ -50,9 +47,7 @@ def seeds_table(models: Mapping[str, ModelRead]) -> RateTable | None:
     return _means_table(means, measured, "seeds")
 
 
-def _means_table(
-    means: Mapping[str, Mapping[str, MeanRead]], columns: Mapping[str, str], over: str
-) -> RateTable | None:
+def _means_table(means: Mapping[str, Mapping[str, Mean]], columns: Mapping[str, str], over: str) -> RateTable | None:
     """Return the means of each model under the given column names; None without columns."""
     if not columns:
         return None
@@ -74,7 +69,7 @@ class CorrectedRow:
     why_not: str
 
 
-def corrected_rows(models: Mapping[str, ModelRead]) -> list[CorrectedRow]:
+def corrected_rows(models: Mapping[str, ModelResults]) -> list[CorrectedRow]:
     """Return the rates that were corrected for the judge's errors, without those that have no queries."""
     rows = []
     for name, model in models.items():
@@ -86,11 +81,11 @@ def corrected_rows(models: Mapping[str, ModelRead]) -> list[CorrectedRow]:
     return rows
 
 
-def _why_not(found: CorrectedRead) -> str:
+def _why_not(found: Corrected) -> str:
     return "" if found.identifiable else found.why or "not identifiable"
 
 
-def _corrected(found: CorrectedRead) -> Cell:
+def _corrected(found: Corrected) -> Cell:
     limits = found.low is not None and found.high is not None
     return Cell(
         value=points(found.value),
@@ -111,7 +106,7 @@ class JudgesView:
     attacks: RateTable | None
 
 
-_JUDGED: tuple[tuple[Column, Callable[[JudgeRead], RateRead | None]], ...] = (
+_JUDGED: tuple[tuple[Column, Callable[[JudgeQuality], Rate | None]], ...] = (
     (Column("Precision", "share of its “refused” verdicts that are correct"), lambda one: one.precision),
     (Column("Recall", "share of refusals that it finds"), lambda one: one.recall),
     (Column("Precision of “complied”", "a low value inflates its ASR"), lambda one: one.complied_precision),
@@ -130,7 +125,7 @@ _JUDGED: tuple[tuple[Column, Callable[[JudgeRead], RateRead | None]], ...] = (
 )
 
 
-def judges_view(results: ResultsRead) -> JudgesView | None:
+def judges_view(results: Results) -> JudgesView | None:
     """Return the table of the judges, with the columns that have values; None if there are none."""
     judges = results.judges
     used = [(column, pick) for column, pick in _JUDGED if any(pick(one) is not None for one in judges.values())]
@@ -159,10 +154,10 @@ class InsteadView:
     n: int
     segments: tuple[Segment, ...]
     said: str
-    clusters: tuple[ClusterRead, ...]
+    clusters: tuple[Cluster, ...]
 
 
-def irrelevant_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
+def irrelevant_views(models: Mapping[str, ModelResults]) -> dict[str, InsteadView]:
     """Return a view for each model with irrelevant responses."""
     return {
         name: _irrelevant(model.irrelevant_responses)
@@ -171,7 +166,7 @@ def irrelevant_views(models: Mapping[str, ModelRead]) -> dict[str, InsteadView]:
     }
 
 
-def _irrelevant(found: IrrelevantResponsesRead) -> InsteadView:
+def _irrelevant(found: IrrelevantResponses) -> InsteadView:
     segments, x = [], 0.0
     for kind, rate in found.shares.items():
         if rate.value:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
-from unmirage.report.audit_document import EffectRead, FindingRead
+from unmirage.records import Finding, LogOdds
 from unmirage.report.audit_findings import says
 
 SHOWN = 20
@@ -30,7 +29,7 @@ class Whisker:
 class ForestRow:
     """One finding, alone and given the opener."""
 
-    finding: FindingRead
+    finding: Finding
     says: str
     alone: Whisker
     given: Whisker | None
@@ -45,7 +44,7 @@ class Forest:
     zero: float
 
 
-def forest(findings: Iterable[FindingRead]) -> Forest | None:
+def forest(findings: Iterable[Finding]) -> Forest | None:
     """Return the plot of findings that are tied to a label and redundant with no other; None if there are none.
 
     The headline comes first, then the strongest findings that add something beyond the opener. Documents without a
@@ -61,15 +60,15 @@ def forest(findings: Iterable[FindingRead]) -> Forest | None:
     shown = sorted(tied[:SHOWN], key=lambda one: -one.log_odds)
     if not shown:
         return None
-    scale = _Scale.over(list(chain(shown, (one.given_opener for one in shown if one.given_opener))))
+    scale = _Scale.over([one for own in shown for one in (own.tie, own.given_opener) if one])
     rows = (
-        ForestRow(one, says(one), scale.whisker(one), scale.whisker(one.given_opener) if one.given_opener else None)
+        ForestRow(one, says(one), scale.whisker(one.tie), scale.whisker(one.given_opener) if one.given_opener else None)
         for one in shown
     )
     return Forest(tuple(rows), scale.ticks(), scale.at(0))
 
 
-def _tells_more(given_opener: EffectRead | None) -> bool:
+def _tells_more(given_opener: LogOdds | None) -> bool:
     """Return whether the association remains among queries with the same opener."""
     return given_opener is not None and (given_opener.low > 0 or given_opener.high < 0)
 
@@ -80,7 +79,7 @@ class _Scale:
     high: int
 
     @classmethod
-    def over(cls, effects: Sequence[EffectRead]) -> _Scale:
+    def over(cls, effects: Sequence[LogOdds]) -> _Scale:
         """Return the scale that includes 0 and all intervals."""
         low = max(-_FARTHEST, min(one.low for one in effects))
         high = min(_FARTHEST, max(one.high for one in effects))
@@ -90,7 +89,7 @@ class _Scale:
         share = (value - self.low) / (self.high - self.low)
         return round(_EDGE + (100 - 2 * _EDGE) * min(1.0, max(0.0, share)), 2)
 
-    def whisker(self, effect: EffectRead) -> Whisker:
+    def whisker(self, effect: LogOdds) -> Whisker:
         return Whisker(self.at(effect.log_odds), self.at(effect.low), self.at(effect.high))
 
     def ticks(self) -> tuple[tuple[float, str], ...]:

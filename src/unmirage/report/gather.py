@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unmirage.errors import UserError
 from unmirage.evaluate.compare_runs import Source
-from unmirage.report.documents import ModelRead, ResultsRead, read_results
-from unmirage.report.formatting import listed, model_name
+from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.results import Results
 from unmirage.report.summary import Attack
 from unmirage.run import Run
+from unmirage.text.formatting import listed, model_name
 from unmirage.text.printable import clean, short
 
 
@@ -27,8 +28,8 @@ class Gathered:
         warnings: reasons why the runs are not directly comparable.
     """
 
-    runs: dict[str, ResultsRead]
-    results: ResultsRead
+    runs: dict[str, Results]
+    results: Results
     sources: list[Source]
     warnings: list[str]
 
@@ -58,7 +59,7 @@ def gather(runs: Sequence[Run]) -> Gathered:
     twice = [str(place) for place, times in Counter(places).items() if times > 1]
     if twice:
         raise UserError(f"{twice[0]}: listed twice; list each run once")
-    read = [read_results(run.results_file) for run in runs]
+    read = [Results.load(run.results_file) for run in runs]
     names = _distinct([short(place.name, 40) for place in places])
     taken = Counter(model for one in read for model in one.models)
     labels = _distinct(
@@ -89,44 +90,38 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _merged(read: Sequence[ResultsRead], sources: Sequence[Source]) -> ResultsRead:
+def _merged(read: Sequence[Results], sources: Sequence[Source]) -> Results:
     if len(read) == 1:
         return read[0]
     pairs = list(zip(read, sources, strict=True))
-    return read[0].model_copy(
-        update={
-            "models": {
-                label: _relabelled(one.models[own], source)
-                for one, source in pairs
-                for label, own in source.models.items()
-            },
-            "by_seed": [
-                seed.model_copy(
-                    update={
-                        "models": {
-                            label: seed.models[own] for label, own in source.models.items() if own in seed.models
-                        }
-                    }
-                )
-                for one, source in pairs
-                for seed in one.by_seed
-            ],
-            "judges": {f"{name} ({source.name})": judge for one, source in pairs for name, judge in one.judges.items()},
-            "comparisons": [],
-        }
+    return replace(
+        read[0],
+        models={
+            label: _relabelled(one.models[own], source) for one, source in pairs for label, own in source.models.items()
+        },
+        by_seed=tuple(
+            replace(
+                seed,
+                models={label: seed.models[own] for label, own in source.models.items() if own in seed.models},
+            )
+            for one, source in pairs
+            for seed in one.by_seed
+        ),
+        judges={f"{name} ({source.name})": judge for one, source in pairs for name, judge in one.judges.items()},
+        comparisons=(),
     )
 
 
-def _relabelled(model: ModelRead, source: Source) -> ModelRead:
+def _relabelled(model: ModelResults, source: Source) -> ModelResults:
     """Return the model, with the name on the page of the model that it was made from."""
     if model.variant is None:
         return model
     labels = {own: label for label, own in source.models.items()}
     of = labels.get(model.variant.of, model.variant.of)
-    return model.model_copy(update={"variant": model.variant.model_copy(update={"of": of})})
+    return replace(model, variant=replace(model.variant, of=of))
 
 
-def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[str]:
+def _warnings(runs: dict[str, Results], sources: Sequence[Source]) -> list[str]:
     configs = {source.name: source.run.config() for source in sources}
     checks: tuple[tuple[str, Callable[[str], Any], str], ...] = (
         ("Judges", lambda name: runs[name].judge, "differences between rates may come from the judges"),
@@ -143,13 +138,13 @@ def _warnings(runs: dict[str, ResultsRead], sources: Sequence[Source]) -> list[s
     return found
 
 
-def _attack(results: ResultsRead) -> str:
+def _attack(results: Results) -> str:
     attack = Attack.of(results)
     stopped = ", stopped at the first success" if results.attack.get("stop_at_first_success") is True else ""
     return f"{attack.jailbreak_word} and {attack.over_prudence_word}, {attack.any_of}{stopped}"
 
 
-def _suite(results: ResultsRead) -> str:
+def _suite(results: Results) -> str:
     return "none" if results.suite is None else short(results.suite.name, 40)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from unmirage.report import formatting
+from unmirage.text import formatting
 from unmirage.text.printable import clean, short
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
-from unmirage.report.documents import ModelRead
-from unmirage.report.formatting import model_name, percent
+from unmirage.evaluate.details import ModelResults
 from unmirage.report.table import collapse
+from unmirage.text.formatting import model_name, percent
 from unmirage.text.printable import short
 
 WIDTH, HEIGHT = 680, 430
@@ -56,7 +56,7 @@ class Pareto:
     left_out: tuple[str, ...]
 
 
-def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
+def pareto(models: Mapping[str, ModelResults]) -> Pareto | None:
     """Return the plot of ASR after the attack (before it, if no model was attacked) against utility.
 
     The front has the models that no other model beats in both; collapsed models are excluded. Returns None if fewer
@@ -116,7 +116,7 @@ def pareto(models: Mapping[str, ModelRead]) -> Pareto | None:
     )
 
 
-def attacked(models: Mapping[str, ModelRead]) -> bool:
+def attacked(models: Mapping[str, ModelResults]) -> bool:
     """Return whether any model has an ASR after the attack."""
     return any(model.asr.after.value is not None for model in models.values())
 

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from unmirage.evaluate.details import ModelResults
+from unmirage.records import Rate
 from unmirage.report.charts import LEFT, RIGHT, Mark, line_through, mark_at
-from unmirage.report.documents import ModelRead, RateRead
-from unmirage.report.formatting import model_name, percent
 from unmirage.report.pareto import attacked
 from unmirage.report.table import Cell, cell
+from unmirage.text.formatting import model_name, percent
 from unmirage.text.printable import short
 
 STYLES = 4  # distinguishable line styles in one panel
@@ -50,9 +51,9 @@ class VariantRow:
     cells: tuple[Cell, ...]
 
 
-def robustness_panels(models: Mapping[str, ModelRead]) -> list[RobustnessPanel]:
+def robustness_panels(models: Mapping[str, ModelResults]) -> list[RobustnessPanel]:
     """Return a panel for each model and kind of variant with at least two amounts, including the model itself."""
-    groups: dict[tuple[str, str], dict[str, dict[float, RateRead]]] = defaultdict(lambda: defaultdict(dict))
+    groups: dict[tuple[str, str], dict[str, dict[float, Rate]]] = defaultdict(lambda: defaultdict(dict))
     after = attacked(models)
     for model in models.values():
         made = model.variant
@@ -71,7 +72,7 @@ def robustness_panels(models: Mapping[str, ModelRead]) -> list[RobustnessPanel]:
     return found
 
 
-def variant_rows(models: Mapping[str, ModelRead]) -> list[VariantRow]:
+def variant_rows(models: Mapping[str, ModelResults]) -> list[VariantRow]:
     """Return a row for each model that was made from another model."""
     rows = []
     for name, model in models.items():
@@ -84,7 +85,7 @@ def variant_rows(models: Mapping[str, ModelRead]) -> list[VariantRow]:
     return rows
 
 
-def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, RateRead]]) -> RobustnessPanel:
+def _panel(of: str, kind: str, by_data: Mapping[str, Mapping[float, Rate]]) -> RobustnessPanel:
     amounts = sorted({amount for rates in by_data.values() for amount in rates})
     step = (RIGHT - LEFT) / len(amounts)
     at = {amount: round(LEFT + step * (place + 0.5), 1) for place, amount in enumerate(amounts)}

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from unmirage.attack.documents import Explanation, SearchResult
+from unmirage.evaluate.results import Results
 from unmirage.records import Verdict
 from unmirage.report.attack_tables import other_attacks, shot_table
-from unmirage.report.audit_document import read_audit
 from unmirage.report.audit_view import AuditView, view
 from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
 from unmirage.report.differences import differences, heat_maps
-from unmirage.report.documents import ResultsRead
 from unmirage.report.examples import EACH, Examples, find_examples
-from unmirage.report.explain_document import explain_of
 from unmirage.report.explain_view import explain_view
 from unmirage.report.extras import corrected_rows, irrelevant_views, judges_view, scores_table, seeds_table
-from unmirage.report.formatting import count, sees_only_refusals
 from unmirage.report.gather import Gathered, gather
 from unmirage.report.page import render
 from unmirage.report.pareto import attacked, pareto
 from unmirage.report.robustness import robustness_panels, variant_rows
-from unmirage.report.search_document import MOST_WORDS, search_of
 from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarise
 from unmirage.report.table import clustered, groups, rows
 from unmirage.run import Run
-from unmirage.run.files import read_json
+from unmirage.text.formatting import count, sees_only_refusals
+
+_MOST_WORDS = 50
 
 
 def render_run_page(run: Run, *, redact: bool = False, reference: str | None = None) -> str:
@@ -42,10 +41,10 @@ def render_run_page(run: Run, *, redact: bool = False, reference: str | None = N
     Raises:
         UserError: results.json is missing, a document does not follow its schema, or the reference does not exist.
     """
-    explained = explain_of(run.path / "explain.json")
+    explained, searched = run.path / Explanation.FILE, run.path / SearchResult.FILE
     own = {
-        "explain": None if explained is None else explain_view(explained),
-        "search": search_of(run.path / "search.json"),
+        "explain": explain_view(Explanation.load(explained)) if explained.is_file() else None,
+        "search": SearchResult.load(searched) if searched.is_file() else None,
         "audit": _audit(run),
     }
     return _render([run], own, redact=redact, reference=reference)
@@ -98,7 +97,7 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "stopped": results.attack.get("stop_at_first_success") is True,
             "by_shot": shot_table(results),
             "others": other_attacks(results),
-            "search_most": MOST_WORDS,
+            "search_most": _MOST_WORDS,
             "stacks_of": {name: decomposition(model) for name, model in models.items()},
             "verdicts": (Verdict.COMPLIED, Verdict.IRRELEVANT, Verdict.REFUSED),
             "irrelevant_responses": irrelevant_views(models),
@@ -133,7 +132,7 @@ def _limits(gathered: Gathered) -> list[str]:
     return [line if alone else f"{name}: {line}" for name, one in gathered.runs.items() for line in one.warnings]
 
 
-def _made_with(results: ResultsRead) -> dict[str, list[tuple[str, str]]]:
+def _made_with(results: Results) -> dict[str, list[tuple[str, str]]]:
     """Return the tables of settings of one run."""
     attack = results.attack if "attack" not in results.settings else {}
     parts = {"Attack": attack, "Settings": results.settings, "Machine": results.machine}
@@ -153,8 +152,10 @@ def _examples(gathered: Gathered) -> Examples:
 
 
 def _audit(run: Run) -> AuditView | None:
-    path = run.path / "audit.json"
-    return view(read_audit(read_json(path), str(path))) if path.is_file() else None
+    from unmirage.audit import AuditResult  # takes a second to import, and few runs have an audit
+
+    path = run.path / AuditResult.FILE
+    return view(AuditResult.load(path)) if path.is_file() else None
 
 
 def _most_turned(found: Examples) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from unmirage.report.formatting import is_secret
+from unmirage.text.formatting import is_secret
 
 _DEEPEST = 6
 

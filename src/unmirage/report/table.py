@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from unmirage.evaluate.collapse import reasons
-from unmirage.report.documents import NOT_MEASURED, MeanRead, ModelRead, RateRead, ResultsRead
-from unmirage.report.formatting import clustering, largest_effect, listed, points, successes, utility_columns
+from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.outcomes import ModelRates
+from unmirage.evaluate.results import Results
+from unmirage.intervals import Mean
+from unmirage.records import NOT_MEASURED, Rate
+from unmirage.text.formatting import clustering, largest_effect, listed, points, successes, utility_columns
 from unmirage.text.printable import clean
 
-Pick = Callable[[ModelRead], RateRead]
+Pick = Callable[[ModelRates], Rate]
 
 RATE_NAMES = {
     "asr.before": "ASR before",
@@ -58,7 +62,7 @@ _GROUPS: tuple[Group, ...] = (
 )
 
 
-def groups(results: ResultsRead) -> tuple[Group, ...]:
+def groups(results: Results) -> tuple[Group, ...]:
     """Return the groups of columns; utility has one column per category if there are two or three."""
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
@@ -80,7 +84,7 @@ def rate_name(rate: str) -> str:
     return RATE_NAMES.get(rate, rate[:20])
 
 
-def clustered(results: Iterable[ResultsRead]) -> str:
+def clustered(results: Iterable[Results]) -> str:
     """Return how the intervals are clustered, and the largest design effect; "" for older documents."""
     read = list(results)
     kinds = {kind for one in read for kind in one.clustered_by}
@@ -113,7 +117,7 @@ class Row:
     collapsed: str
 
 
-def rows(results: ResultsRead) -> list[Row]:
+def rows(results: Results) -> list[Row]:
     """Return one row per model, in the order of the file."""
     picks = [pick for _, _, columns in groups(results) for _, pick in columns]
     return [
@@ -126,7 +130,7 @@ def rows(results: ResultsRead) -> list[Row]:
     ]
 
 
-def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
+def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
     """Return a rate as a table cell, with its range over the seeds if there are several."""
     title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: no response has a verdict"
     if rate.invalid:
@@ -148,7 +152,7 @@ def cell(rate: RateRead, by_seed: tuple[float, ...] = ()) -> Cell:
     )
 
 
-def _clusters(rate: RateRead) -> str:
+def _clusters(rate: Rate) -> str:
     """Return the number of clusters and the design effect; "" if each trial is its own cluster."""
     if not rate.clusters or rate.clusters == rate.n:
         return ""
@@ -156,7 +160,7 @@ def _clusters(rate: RateRead) -> str:
     return f"{rate.clusters} cluster{'s' if rate.clusters != 1 else ''}{effect}"
 
 
-def mean_cell(found: MeanRead, over: str) -> Cell:
+def mean_cell(found: Mean, over: str) -> Cell:
     """Return a mean as a table cell; `over` is what it averages, such as "questions"."""
     limits = found.low is not None and found.high is not None
     return Cell(
@@ -169,13 +173,13 @@ def mean_cell(found: MeanRead, over: str) -> Cell:
     )
 
 
-def collapse(model: ModelRead) -> str:
+def collapse(model: ModelResults) -> str:
     """Return why a model counts as collapsed; "" if it does not."""
     if model.collapsed is not None:
         return listed(model.collapsed)
     return listed(reasons(utility=model.utility.value, refused=model.rr.before.value))  # an older document
 
 
-def _over_seeds(results: ResultsRead, name: str, pick: Pick) -> tuple[float, ...]:
+def _over_seeds(results: Results, name: str, pick: Pick) -> tuple[float, ...]:
     found = [pick(one.models[name]).value for one in results.by_seed if name in one.models]
     return tuple(value for value in found if value is not None)

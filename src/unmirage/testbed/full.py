@@ -62,9 +62,9 @@ def full(study: Study) -> dict[str, Any]:
 def _searched(study: Study, config: SearchConfig) -> dict[str, Any]:
     data, settings = study.run.data / "test.json", config.model_dump()
     with study.stage("search"):
-        found = search(study.run.model(MIRAGE), data, progress=study.progress, **settings).to_json()
-    study.run.write_json(study.run.path / "search.json", found)
-    return found
+        found = search(study.run.model(MIRAGE), data, progress=study.progress, **settings)
+    found.save(study.run.path / "search.json")
+    return found.to_dict()
 
 
 def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def _asr(study: Study, samples: Sequence[Sample], word: str) -> dict[str, Any]:
     return {
         "before": asdict(rates.asr.before),
         "rewritten": asdict(rates.asr.after),
-        "by_k": [asdict(rate) for rate in rates.asr_by_k],
-        "replacement": asdict(rates.asr_by_kind[Kind.REPLACEMENT]),
+        "by_k": [asdict(rate) for rate in rates.asr.by_k],
+        "replacement": asdict(rates.asr.by_kind[Kind.REPLACEMENT]),
     }
 
 
@@ -92,10 +92,10 @@ def _explained(study: Study, test: Sequence[Sample], name: str) -> dict[str, Any
     queries = plain([sample for sample in test if sample.refused][:_QUERIES])
     with study.stage("explain"):
         vlm = HuggingFaceVLM.load(study.run.model(name), name)
-        found = explain(vlm, queries, study.images, starts_for(test), progress=study.progress).to_json()
+        found = explain(vlm, queries, study.images, starts_for(test), progress=study.progress).to_dict()
     if name == MIRAGE:
         study.run.write_json(study.run.path / "explain.json", found)
-    return {key: value for key, value in found.items() if key not in ("schema", "queries")} | {
+    return {key: value for key, value in found.items() if key not in ("schema", "queries", "data")} | {
         "p_refusal": sum(query["p_refusal"] for query in found["queries"]) / max(1, len(found["queries"]))
     }
 

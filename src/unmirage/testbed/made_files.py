@@ -22,7 +22,7 @@ def check_files(run: Path, folder: Path, *, new: bool = False) -> None:
     """Compare the files in `folder` with those that were recorded; record them if nothing was.
 
     Args:
-        new: the study has just made the files. If not, and nothing is recorded, a warning says so.
+        new: the study has just made the files. Otherwise, a missing record is logged as a warning.
 
     Raises:
         UserError: one is missing or differs.

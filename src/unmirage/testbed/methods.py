@@ -23,12 +23,12 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import ExactJudge, judge_run, judged_outcomes, model_rates
 from unmirage.evaluate.judges.exact import Truth
 from unmirage.evaluate.outcomes import Outcome
-from unmirage.models import HuggingFaceVLM, ask
+from unmirage.models import HuggingFaceVLM
 from unmirage.records import Query, Sample
 from unmirage.run import open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
-from unmirage.run.progress import Progress, in_stage
+from unmirage.run.progress import Progress
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.methods_settings import IDK, RATIONALES, MethodsSettings, RowSettings, write_more_sets
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
@@ -118,7 +118,9 @@ class MethodsStudy:
         }
         if not trained.get("stopped"):
             started = time.perf_counter()
-            self._ask(name)
+            with self.study.run.store() as store:
+                self.study.ask(store, name, "ask", self.questions())
+                judge_run(store, self.judge(), name)
             rates = model_rates(self.outcomes(name, 0))
             document |= {
                 "asked_seconds": round(time.perf_counter() - started, 1),
@@ -163,15 +165,6 @@ class MethodsStudy:
     def _set(self, name: str) -> tuple[Sample, ...]:
         folder = self._more_sets if set_file(self._more_sets, name).is_file() else self.study.sets
         return read_set(folder, name, self.study.run.data)
-
-    def _ask(self, name: str) -> None:
-        questions = self.questions()
-        with self.study.run.store() as store:
-            vlm = HuggingFaceVLM.load(self.study.run.model(name), name)
-            with one_thread():
-                told = in_stage(self.study.stages(name), "ask")
-                ask(vlm, store, self.study.images, self.settings.study.generation, told, queries=questions)
-            judge_run(store, self.judge(), name)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unmirage.report.formatting import NOT_ESTIMABLE, points, with_interval
+from unmirage.text.formatting import NOT_ESTIMABLE, points, with_interval
 
 FAMILIES = {
     "base": "Before any alignment",

@@ -48,6 +48,7 @@ def summarise_relearning(studies: Sequence[RelearnStudy]) -> dict[str, Any]:
 def _row(studies: Sequence[RelearnStudy], variant: Variant) -> dict[str, Any]:
     outcomes = [study.outcomes(variant.model, group) for group, study in enumerate(studies)]
     return {
+        "model": variant.model,
         **asdict(variant),
         "rates": _rates(model_rates([one for own in outcomes for one in own])),
         "by_seed": [

@@ -58,7 +58,7 @@ def run_demo(
     everything: bool = False,
     progress: Progress,
 ) -> Demo:
-    """Audit, align, attack, evaluate and report on worlds of the synthetic kind.
+    """Audit, align, attack, evaluate and report on synthetic worlds.
 
     Args:
         out: run directory; an unfinished one is continued.
@@ -93,7 +93,7 @@ def run_demo(
                 more.append(full(study))
         failures = [failure for study in studies for failure in study.failures()]
         results = summarise(studies)
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
             run.write_json(run.path / "full.json", {"seeds": more})

@@ -7,7 +7,7 @@ resumed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from unmirage.run import Run, open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage, prefixed
+from unmirage.run.store import Store
 from unmirage.testbed.base_model import base_model
 from unmirage.testbed.corpus import QUESTIONS, write_corpus
 from unmirage.testbed.made_files import check_files, check_model
@@ -113,9 +114,8 @@ class Study:
             for name in self.model_names():
                 check_model(store, name, self.run.model(name))
                 if store.unanswered(name):
-                    with self.stage(f"attack {name}"), one_thread():
-                        vlm = HuggingFaceVLM.load(self.run.model(name), name)
-                        ask(vlm, store, self.images, self.settings.generation, in_stage(self.stages(name), "attack"))
+                    with self.stage(f"attack {name}"):
+                        self.ask(store, name)
                 for judge in (ExactJudge.from_file(self.run.data / "truth.json"), PhraseJudge()):
                     judge_run(store, judge, name)
 
@@ -162,7 +162,7 @@ class Study:
         if not self.audit_file.is_file():
             with self.stage("audit"):
                 findings = audit(self.run.data / "safety.json", seed=self.seeds.world)
-                self.run.write_json(self.audit_file, findings.to_json())
+                self.run.write_json(self.audit_file, findings.to_dict())
         samples, queries = self.questions(Split.EVALUATION)
         with self.run.store() as store:
             store.add_samples(samples)
@@ -195,6 +195,13 @@ class Study:
             forget=read_set(self.sets, FORGET, self.run.data) if forgets else (),
             images=self.images,
         )
+
+    def ask(self, store: Store, name: str, stage: str = "attack", queries: Sequence[Query] | None = None) -> None:
+        """Collect a model's missing responses to `queries`, or to all queries of the store."""
+        vlm = HuggingFaceVLM.load(self.run.model(name), name)
+        with one_thread():
+            told = in_stage(self.stages(name), stage)
+            ask(vlm, store, self.images, self.settings.generation, told, queries=queries)
 
     def seeded(self, config: AlignConfig) -> AlignConfig:
         """Return the settings of an alignment with the seed of this study."""

@@ -27,14 +27,13 @@ def summarise(studies: Sequence[Study]) -> Results:
     by_seed = [{name: _outcomes(study, name, group) for name in names} for group, study in enumerate(studies)]
     pooled = {name: [one for seed in by_seed for one in seed[name]] for name in names}
     first, said = studies[0], _said(studies)
-    return Results(
+    return Results.of(
         judge=EXACT,
         seeds=[study.seed for study in studies],
-        models={name: model_rates(outcomes) for name, outcomes in pooled.items()},
+        models={name: describe(outcomes, said[name]) for name, outcomes in pooled.items()},
         by_seed=[{name: model_rates(found) for name, found in seed.items()} for seed in by_seed],
         attack=first.attack_config().model_dump(mode="json"),
-        details={name: describe(outcomes, said[name]) for name, outcomes in pooled.items()},
-        comparisons=compare({name: decided(outcomes) for name, outcomes in pooled.items()}),
+        comparisons=tuple(compare({name: decided(outcomes) for name, outcomes in pooled.items()})),
         judges={PHRASES: agreement(_judgements(studies, PHRASES), _judgements(studies, EXACT))},
         settings=first.settings.model_dump(mode="json"),
         machine=describe_machine(),

@@ -41,7 +41,7 @@ class AttackRequest:
         file: the data.
         model, name: where the model is from, to compare its training data ("" for unknown); and its name in messages.
         settings: fields of `AttackConfig` except kinds, words and `stop_at_first_success`.
-    cache: cache file for a server's rewrites.
+        cache: cache file for a server's rewrites.
     """
 
     file: SampleFile
@@ -169,7 +169,7 @@ def run_attack(
         store.add_samples(plan.samples)
         store.add_queries(plan.queries)
         if plan.searched:
-            run.write_json(run.path / "search.json", plan.searched.document)
+            plan.searched.result.save(run.path / "search.json")
         if plan.trained_on:
             add_overlap(run, vlm.name, plan.trained_on)
         told = in_stage(progress, f"ask {vlm.name}")

@@ -52,7 +52,7 @@ def judge_and_rate(
         judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name))
     with run.held():
         results = evaluate_run(run, judging, progress)
-        run.write_json(run.results_file, results.to_json())
+        run.write_json(run.results_file, results.to_dict())
     for one in made:
         log_account(one)
     return results, _missing(run, results)

@@ -167,12 +167,11 @@ def make_judges(
 
 def read_calibration(path: Path, judge: str) -> JudgeCalibration:
     """Return the calibration in a file. It must belong to `judge`."""
-    from unmirage.evaluate.calibration import from_json
-    from unmirage.run.files import read_json
+    from unmirage.evaluate.calibration import JudgeCalibration
 
     if not path.is_file():
         raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
-    found = from_json(read_json(path), str(path))
+    found = JudgeCalibration.load(path)
     if found.judge != judge:
         raise UserError(
             f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', the judge of these responses"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError, unknown
 from unmirage.prepare import KINDS, Answerer, Inputs, Plan, PrepareConfig, make_harm_judge, prepare
+from unmirage.prepare.document import Prepared
 from unmirage.prepare.judges import judge_sha256
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.progress import Progress
@@ -85,7 +86,7 @@ def _check_kinds(kinds: Sequence[str] | None) -> None:
             raise unknown("kind of unsafe query", one, KINDS)
 
 
-def run_prepare(plan: PreparePlan, out: Path, progress: Progress) -> dict[str, Any]:
+def run_prepare(plan: PreparePlan, out: Path, progress: Progress) -> Prepared:
     """Collect the missing responses, and write the sets; log requests and costs, and return prepare.json."""
     from unmirage.run import open_run
 
@@ -93,35 +94,35 @@ def run_prepare(plan: PreparePlan, out: Path, progress: Progress) -> dict[str, A
         found = prepare(run, plan.inputs, plan.plan, plan.settings, progress)
     for name, account in plan.accounts.items():
         log.info("%s: %s", name, account.summary())
-    for source in found["sources"]:
-        if source["set_aside"]:
-            log.warning("%s: %d records were skipped", source["file"], source["set_aside"])
+    for source in found.sources:
+        if source.set_aside:
+            log.warning("%s: %d records were skipped", source.file, source.set_aside)
     return found
 
 
-def missing_of(found: Mapping[str, Any]) -> list[str]:
+def missing_of(found: Prepared) -> list[str]:
     """Return what the sets of a prepare.json lack, one line each: responses, verdicts or pictures."""
     missing = []
-    for name, counts in found["models"].items():
-        if counts["failed"]:
-            missing.append(f"{counts['failed']} of {counts['asked']} queries have no response from {short(name, 60)}")
-        if counts["no_verdict"]:
-            missing.append(f"{counts['no_verdict']} responses of {short(name, 60)} have no verdict")
-    if found["first_failure"]:
-        missing[-1] += f" (the first: {short(found['first_failure'], 300)})"
-    if unreadable := found["retain"]["left_out"]["no picture"]:
-        first = short(found["retain"]["first_without_picture"], 300)
+    for name, counts in found.models.items():
+        if counts.failed:
+            missing.append(f"{counts.failed} of {counts.asked} queries have no response from {short(name, 60)}")
+        if counts.no_verdict:
+            missing.append(f"{counts.no_verdict} responses of {short(name, 60)} have no verdict")
+    if found.first_failure:
+        missing[-1] += f" (the first: {short(found.first_failure, 300)})"
+    if unreadable := found.retain.left_out["no picture"]:
+        first = short(found.retain.first_without_picture or "", 300)
         missing.append(f"{unreadable} safe samples have no picture ({first})")
     return missing
 
 
-def check_sets(found: Mapping[str, Any]) -> None:
+def check_sets(found: Prepared) -> None:
     """Raise `UserError` if one of the sets is empty."""
-    forget, retain = found["forget"], found["retain"]
-    if not forget["rows"]:
-        why = ", ".join(f"{number:,} {reason}" for reason, number in forget["left_out"].items() if number)
+    forget, retain = found.forget, found.retain
+    if not forget.rows:
+        why = ", ".join(f"{number:,} {reason}" for reason, number in forget.left_out.items() if number)
         raise UserError(f"no harmful response to forget ({why}); use models that comply, such as one before alignment")
-    if not retain["rows"]:
+    if not retain.rows:
         raise UserError("no safe sample to retain; add --general FILE with answers and readable pictures")
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
+from unmirage.documents import Result
 from unmirage.errors import UserError, unknown
-from unmirage.run.files import check_targets, naming, write_json_atomic
+from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, found_run, opened, silent
 from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
-    from unmirage.attack.explain import Explanation
+    from unmirage.attack.documents import Explanation
     from unmirage.attack.search import SearchResult
     from unmirage.data import Pictures, SampleFile
     from unmirage.models import HuggingFaceVLM
@@ -38,7 +40,7 @@ def search_words(
     limit: int | None = None,
     progress: Progress | None = None,
     **reading: Any,
-) -> tuple[SearchResult, dict[str, Any], list[str]]:
+) -> tuple[SearchResult, list[str]]:
     """Search for words; the arguments are those of `unmirage.search`.
 
     Args:
@@ -46,7 +48,7 @@ def search_words(
         settings: fields of `SearchConfig`; None values were not given.
 
     Returns:
-        The result, its document, and a reason for each sample that was left out.
+        The result, and a reason for each sample that was left out.
     """
     from unmirage.attack.search import SearchConfig, search
     from unmirage.run.fingerprint import sha256_of
@@ -60,9 +62,9 @@ def search_words(
     samples, unread = readable(draw_stratified(with_unique_ids(file), limit, config.seed), file.pictures)
     told = progress or silent
     result = search(load(), samples, file.pictures, config, words=choice, starts=starts, progress=told)
-    document = result.to_json() | {"data": str(file.source), "data_sha256": sha256_of(file.source), "limit": limit}
-    _write(document, target)
-    return result, document, unread
+    result = replace(result, data=str(file.source), data_sha256=sha256_of(file.source), limit=limit)
+    _save(result, target)
+    return result, unread
 
 
 def explain_refusals(
@@ -79,14 +81,14 @@ def explain_refusals(
     batch_size: int = 16,
     progress: Progress | None = None,
     **reading: Any,
-) -> tuple[Explanation, dict[str, Any], list[str]]:
+) -> tuple[Explanation, list[str]]:
     """Explain refusals; the arguments are those of `unmirage.explain`.
 
     Args:
         load: loads the model; called after the data are read.
 
     Returns:
-        The result, its document, and a reason for each query that was left out.
+        The result, and a reason for each query that was left out.
     """
     from unmirage.attack import plain
     from unmirage.attack.explain import MODES, explain
@@ -112,15 +114,15 @@ def explain_refusals(
         progress or silent,
         batch_size,
     )
-    document = found.to_json() | {"data": str(file.source)}
-    _write(document, *targets.values())
-    return found, document, unread
+    found = replace(found, data=str(file.source))
+    _save(found, *targets.values())
+    return found, unread
 
 
-def _write(document: Mapping[str, Any], *files: Path | None) -> None:
+def _save(result: Result, *files: Path | None) -> None:
     for file in filter(None, files):
         with naming(file):
-            write_json_atomic(file, document)
+            result.save(file)
 
 
 def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample], list[str]]:

@@ -14,7 +14,7 @@ from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
 
 if TYPE_CHECKING:
-    from unmirage.attack.search.config import SearchKind
+    from unmirage.attack.documents import SearchResult
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,6 @@ FIELDS = {
     Kind.OVER_PRUDENCE: "over_prudence_word",
     Kind.NEUTRAL: "neutral_word",
 }
-
-_SEARCHED: dict[Kind, SearchKind] = {Kind.JAILBREAK: "jailbreak", Kind.OVER_PRUDENCE: "over-prudence"}
 
 
 def chosen_words(
@@ -61,59 +59,47 @@ def chosen_words(
 class Searched:
     """Result of `unmirage search`: the best word of a kind, and the half of the data that it was found on."""
 
-    kind: Kind
-    word: str
-    seed: int
-    limit: int | None
-    data_sha256: str
-    document: dict[str, Any]
+    result: SearchResult
+
+    @property
+    def kind(self) -> Kind:
+        """Return the attack that the word is for."""
+        return Kind(self.result.kind)
+
+    @property
+    def word(self) -> str:
+        """Return the best word."""
+        return self.result.words[0].word
 
     def unseen(self, samples: Sequence[Sample], data_sha256: str) -> list[Sample]:
         """Return the samples without those that the search used, if the data are the same."""
         from unmirage.attack.search.measure import halves
 
-        if data_sha256 != self.data_sha256:
+        if data_sha256 != self.result.data_sha256:
             return list(samples)
-        drawn = draw_stratified(samples, self.limit, self.seed)
-        found_on = {sample.id for sample in halves(drawn, _SEARCHED[self.kind], self.seed).find}
+        drawn = draw_stratified(samples, self.result.limit, self.result.seed)
+        found_on = {sample.id for sample in halves(drawn, self.result.kind, self.result.seed).find}
         return [sample for sample in samples if sample.id not in found_on]
 
 
 def read_search(path: Path) -> Searched:
     """Read the result in a file of `unmirage search --out`."""
-    from unmirage.run.files import read_json
+    from unmirage.attack.documents import SearchResult
 
-    if not path.is_file():
-        raise UserError(f"--search-result {path}: no such file; create it with `unmirage search MODEL DATA --out FILE`")
-    document = read_json(path)
-    try:
-        return Searched(
-            Kind(document["kind"]),
-            str(document["words"][0]["word"]),
-            int(document["seed"]),
-            None if document["limit"] is None else int(document["limit"]),
-            str(document["data_sha256"]),
-            document,
-        )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise UserError(
-            f"--search-result {path}: does not match the schema unmirage.search/1 ({type(error).__name__}: {error})"
-        ) from None
+    found = SearchResult.load(path)
+    if not found.words or found.data_sha256 is None:
+        missing = "data_sha256" if found.words else "words"
+        raise UserError(f"{path}: field '{missing}' is missing. Create the file with `{found.WRITER}`.")
+    return Searched(found)
 
 
-def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, list[str]]:
+def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, tuple[str, ...]]:
     """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
-    from unmirage.report.audit_document import read_audit
-    from unmirage.run.files import read_json
+    from unmirage.audit import AuditResult, audit
 
-    if file is None:
-        from unmirage.audit import audit
-
-        found = read_audit(audit(data).to_json()).suggested
-    else:
-        if not file.is_file():
-            raise UserError(f"--audit {file}: no such file; create it with `unmirage audit DATA --json`")
-        found = read_audit(read_json(file), str(file)).suggested
+    if file is not None and not file.is_file():
+        raise UserError(f"--audit {file}: no such file; create it with `unmirage audit DATA --json`")
+    found = (audit(data) if file is None else AuditResult.load(file)).suggested
     return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
 
 

@@ -64,9 +64,9 @@ def test_the_report_is_on_samples_that_found_nothing(vlm, tiny, samples):
     first = found.words[0]
     asked = [opening_with(one, first.word, "replacement", "jailbreak") for one in report]
     expected = refusal_probability(vlm, asked, tiny.images, STARTS).mean()
-    assert first.reported.value == pytest.approx(expected, rel=1e-3)
-    assert first.reported.n == found.reported_on == len(report)
-    assert first.reported.low < first.reported.value < first.reported.high
+    assert first.reported == pytest.approx(expected, rel=1e-3)
+    assert found.reported_on == len(report)
+    assert first.low < first.reported < first.high
     assert [one.name for one in found.baselines] == ["as it is", "no opener", "what"]
     assert found.baselines[2].rewritten is not None
     openers = {opener(sample.query) for sample in samples}
@@ -74,7 +74,7 @@ def test_the_report_is_on_samples_that_found_nothing(vlm, tiny, samples):
     assert {stage for stage, _, _ in seen} == {"finding words", "reporting"}
     assert seen[-1][1] == seen[-1][2]
     assert ("finding words", found.budget_used, found.budget_used) in seen
-    document = found.to_json()
+    document = found.to_dict()
     assert json.loads(json.dumps(document)) == document
     assert document["schema"] == "unmirage.search/1"
     assert {"model", "method", "kind", "form", "budget_used", "found_on", "reported_on"} <= set(document)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unmirage.attack.documents import Form, Method, SearchKind
 from unmirage.attack.plan import as_query
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
@@ -49,11 +49,6 @@ _TEXTS: dict[Form, Callable[[str, str], str]] = {
 
 def _query(sample: Sample, word: str | None, text: str, kind: str) -> Query:
     return replace(as_query(sample, Kind(kind), 0, text, word), id=f"{sample.id}|search|{word or kind}")
-
-
-Method = Literal["black-box", "white-box"]
-SearchKind = Literal["jailbreak", "over-prudence"]
-Form = Literal["replacement", "insertion", "rewrite"]
 
 
 class SearchConfig(BaseModel):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.config import Form, SearchConfig, SearchKind, opening_with
+from unmirage.attack.documents import Form, SearchKind
+from unmirage.attack.search.config import SearchConfig, opening_with
 from unmirage.errors import UserError
 from unmirage.models.gradients import opener_tokens
 from unmirage.records import Query, Sample

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.attack.search.config import Form, SearchConfig, as_it_is, opening_with, without_opener
+from unmirage.attack.documents import Baseline, Form, FoundWord, Refusal, SearchResult
+from unmirage.attack.search.config import SearchConfig, as_it_is, opening_with, without_opener
 from unmirage.attack.search.measure import Halves, Measure, Meter, halves, known_words, word_tokens
-from unmirage.attack.search.result import Baseline, FoundWord, SearchResult
 from unmirage.attack.search.strategies import Ranked, drawn, first_order, successive_halving
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.intervals import Mean, mean
+from unmirage.intervals import mean
 from unmirage.models.gradients import opener_gradient
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
@@ -108,28 +110,22 @@ def _report(
     jobs = len(plain) + len(words) + (0 if config.form == "rewrite" else sum(map(can_open, words)))
     meter = Meter(measure, jobs * len(dealt.report), "reporting", progress)
 
-    def reported(word: str, form: Form) -> Mean:
-        return mean(meter([opening_with(sample, word, form, config.kind) for sample in dealt.report]), groups)
+    def refusal(make: Callable[[Sample], Query]) -> Refusal:
+        found = mean(meter([make(sample) for sample in dealt.report]), groups)
+        return Refusal(reported=found.value, low=found.low, high=found.high)
 
-    def rewritten(word: str) -> Mean | None:
-        return reported(word, "rewrite") if can_open(word) and config.form != "rewrite" else None
+    def reported(word: str, form: Form) -> Refusal:
+        return refusal(lambda sample: opening_with(sample, word, form, config.kind))
+
+    def measured(word: str) -> dict[str, Any]:
+        own = asdict(reported(word, config.form)) | {"in_data": word in openers}
+        again = can_open(word) and config.form != "rewrite"
+        return own | {"rewritten": reported(word, "rewrite") if again else None}
 
     baselines = [
-        Baseline(name=name, reported=mean(meter([make(sample) for sample in dealt.report]), groups))
+        Baseline(name=name, **asdict(refusal(make)))
         for name, make in zip(("as it is", "no opener"), plain, strict=False)
     ]
-    baselines += [
-        Baseline(name=word, reported=reported(word, config.form), rewritten=rewritten(word), in_data=word in openers)
-        for word in config.baselines
-    ]
-    found = tuple(
-        FoundWord(
-            word=word,
-            found=value,
-            reported=reported(word, config.form),
-            rewritten=rewritten(word),
-            in_data=word in openers,
-        )
-        for word, value in ranked
-    )
+    baselines += [Baseline(name=word, **measured(word)) for word in config.baselines]
+    found = tuple(FoundWord(word=word, found=value, **measured(word)) for word, value in ranked)
     return found, tuple(baselines)

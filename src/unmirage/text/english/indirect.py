@@ -62,18 +62,14 @@ def indirect(question: str) -> str | None:
     if len(bare) < 2 or _NO_QUESTION.match(question) or not is_one_question(question):
         return None
     if bare[0] in AUXILIARIES:
-        return _whether(tokens, bare)
+        end = subject_end(bare, 1, _build(bare[0]), needed=True)
+        return None if end is None else _turned(["whether"], tokens, bare, 0, end)
     if bare[0] in WH:
         return _from_wh(tokens, bare)
     if bare[0] in PREPOSITIONS and bare[1] in WH and bare[1] != "how":
         rest = _from_wh(tokens[1:], bare[1:])
         return f"{tokens[0]} {rest}" if rest else None
     return None
-
-
-def _whether(tokens: list[str], bare: list[str]) -> str | None:
-    end = subject_end(bare, 1, _build(bare[0]), needed=True)
-    return None if end is None else _turned(["whether"], tokens, bare, 0, end)
 
 
 def _from_wh(tokens: list[str], bare: list[str]) -> str | None:

@@ -103,15 +103,11 @@ def is_shared_medium(noun_phrase: str) -> bool:
         or (second and second[0] in MEDIA)
         or re.match(r"(?:it|them)\b", noun_phrase, re.I)
     ):
-        return not re.match(r"(?:a|an|some|any|your)\b", noun_phrase, re.I) and not _of_other(noun_phrase)
+        about_content = re.match(r"\S+ (?:content|contents|text)\b", noun_phrase, re.I)  # "the content of the letter"
+        return not re.match(r"(?:a|an|some|any|your)\b", noun_phrase, re.I) and not about_content
     return bool(
         re.search(r"\b(?:on social media|with (?:friends|others|everyone|people|your \w+))\b", noun_phrase, re.I)
     )
-
-
-def _of_other(noun_phrase: str) -> bool:
-    """Return whether the phrase is about the content of a medium: "the content of the letter"."""
-    return bool(re.match(r"\S+ (?:content|contents|text)\b", noun_phrase, re.I))
 
 
 def _is_topic(noun_phrase: str, describes: bool) -> bool:

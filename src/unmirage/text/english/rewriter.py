@@ -42,7 +42,8 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
     if candidates:
         candidates = [_with_rest(_tidy(text), request.rest) for text in candidates]
         return distinct(_many(candidates, request, shots), query, shots)
-    return distinct(_many(_prefixed(query, word), request, shots), query, shots)
+    prefixed = with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")
+    return distinct(_many(prefixed, request, shots), query, shots)
 
 
 def paraphrase(query: str, without: str, shots: int) -> list[str]:
@@ -104,7 +105,3 @@ def _holds(text: str, avoided: list[str]) -> bool:
     found = words(text)
     size = len(avoided)
     return size > 0 and any(found[at : at + size] == avoided for at in range(len(found) - size + 1))
-
-
-def _prefixed(query: str, word: str) -> list[str]:
-    return with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")

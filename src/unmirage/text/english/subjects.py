@@ -154,7 +154,8 @@ class _Scan:
         if is_adjective(word):
             follows = not following or following in PREPOSITIONS | CONJUNCTIONS | ADVERBS
             return follows or word not in _NOUN_LIKE
-        return starts_noun_phrase(word) and not word.isdigit() and not self._is_relative(at)
+        relative = AUXILIARIES & set(self.bare[at + 1 :])
+        return starts_noun_phrase(word) and not word.isdigit() and not relative
 
     def _is_base_verb(self, at: int) -> bool:
         word, following = self.bare[at], self._next(at)
@@ -167,9 +168,6 @@ class _Scan:
             return not (word in WEAK_VERBS and following in BASE_VERBS - {"like"})
         known = word in PREPOSITIONS | CONJUNCTIONS | RELATIVES or starts_noun_phrase(word)
         return starts_noun_phrase(following) and not known and not is_participle(word)
-
-    def _is_relative(self, at: int) -> bool:
-        return bool(AUXILIARIES & set(self.bare[at + 1 :]))
 
     def _go_on(self, at: int) -> tuple[int, bool]:
         """Return the next index, and whether the current noun phrase already has its noun."""

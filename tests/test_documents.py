@@ -1,0 +1,179 @@
+"""Documents are read as they were written, and follow their published JSON Schema."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unmirage as um
+from unmirage.attack.documents import Baseline, ExplainedQuery, FoundWord, Refusal, WordChange
+from unmirage.audit.audit import AuditOptions, audit
+from unmirage.audit.remediation import with_comparison, with_remedies
+from unmirage.data import open_samples, writer_for
+from unmirage.documents import DOCUMENTS, Document, Result, document_of
+from unmirage.errors import UserError
+from unmirage.evaluate.assess import Judging, evaluate_run
+from unmirage.evaluate.calibration import calibrate
+from unmirage.evaluate.judges import PhraseJudge
+from unmirage.intervals import rate
+from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
+from unmirage.records import Kind, Query, Response, Variant, Verdict
+from unmirage.run import open_run
+
+WORDS = {"jailbreak_word": "what", "over_prudence_word": "share", "shots": 2}
+SAID = ("I cannot share that.", "It is made of amber and ash.", "", "You need moss.")
+
+
+def an_audit(folder):
+    rows = [{"query": f"Share device {n}", "answer": "I cannot.", "refused": True} for n in range(40)]
+    rows += [{"query": f"What is device {n}?", "answer": "Amber.", "refused": False} for n in range(40)]
+    rows.append({"query": "What is a lamp?", "answer": "I cannot.", "refused": False})
+    path = folder / "data.json"
+    path.write_text(json.dumps(rows))
+    file = open_samples(path)
+    options = AuditOptions()
+    found = audit(file, None, options)
+    files = {"diversified": folder / "diversified.json"}
+    found = with_remedies(found, file, files, lambda path: writer_for(path, file.format), open_samples, options)
+    return with_comparison(found, open_samples(files["diversified"]), options)
+
+
+def a_calibration():
+    said = [*Verdict] * 5
+    return calibrate(said, [Verdict.COMPLIED, Verdict.REFUSED] * 10, "phrases", "version: 1")
+
+
+def an_evaluation(folder):
+    queries = [
+        Query(id=f"{n}|{kind}|{shot}", sample_id=str(n), kind=kind, shot=shot, text="?", image=None, unsafe=n % 2 == 0)
+        for n in range(12)
+        for kind, shots in ((Kind.PLAIN, 1), (Kind.JAILBREAK if n % 2 == 0 else Kind.OVER_PRUDENCE, 2))
+        for shot in range(shots)
+    ]
+    with open_run(folder / "run", {"seed": 0, "attack": WORDS}) as run, run.store() as store:
+        store.add_queries(queries)
+        for place, model in enumerate(("m", "m + int8")):
+            store.add_responses(
+                Response(query_id=one.id, model=model, text=SAID[(n + place) % 4], tokens=1, finished=True)
+                for n, one in enumerate(queries)
+            )
+        store.add_variant(Variant(model="m + int8", of="m", kind="int8"))
+    return evaluate_run(run, Judging(judges=[PhraseJudge()], calibration=a_calibration()))
+
+
+def a_search():
+    limits = {"reported": 0.2, "low": 0.1, "high": 0.3}
+    word = FoundWord(word="whence", found=0.1, in_data=False, rewritten=Refusal(**limits), **limits)
+    return um.SearchResult(
+        model="m", method="black-box", kind="jailbreak", form="insertion", found_on=6, reported_on=6,
+        starts=("I cannot",), words=(word,), baselines=(Baseline(name="as it is", **limits),),
+    )  # fmt: skip
+
+
+def an_explanation():
+    words = (WordChange(word="Share", start=0, end=5, p_without=0.25, change=0.5),)
+    query = ExplainedQuery(query_id="0", text="Share it.", p_refusal=0.75, words=words)
+    return um.Explanation(model="m", n=1, opener_is_cause=rate(1, 1), opener_change=0.5, queries=(query,))
+
+
+def prepared_sets():
+    answers = ModelAnswers(
+        model="endpoint:x#m", fingerprint={"address": "x"}, asked=2, failed=0, complied=1, refused=1, irrelevant=0,
+        no_verdict=0, chosen=1,
+    )  # fmt: skip
+    forget = ForgetSet(
+        rows=1, asked=2, left_out={"refused by all": 1}, by_kind={"unsafe-text": KindRows(rows=1, asked=2)},
+        by_harm={"5": 1}, cut_off=0, file="forget.jsonl", sha256="0",
+    )  # fmt: skip
+    retain = RetainSet(
+        rows=1, wanted=None, from_data=1, from_general=0, left_out={}, general_passed_over=0,
+        first_without_picture=None, file="retain.jsonl", sha256="0",
+    )  # fmt: skip
+    source = SourceFile(file="a.json", format="json", sha256="0", pictures="data", set_aside=0)
+    return Prepared(
+        complete=True, forget=forget, retain=retain, models={"m": answers}, judge="j", first_failure=None,
+        sources=(source,), settings={"data": "a.json", "limit": None}, machine={"cpus": 2},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("documents")
+    return {
+        "audit": an_audit(folder),
+        "calibration": a_calibration(),
+        "explain": an_explanation(),
+        "prepare": prepared_sets(),
+        "results": an_evaluation(folder),
+        "search": a_search(),
+    }
+
+
+def test_there_is_a_document_of_every_kind(documents):
+    assert {name: type(one) for name, one in documents.items()} == {name: document_of(name) for name in DOCUMENTS}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_is_saved_is_loaded(documents, tmp_path, name):
+    saved = documents[name]
+    loaded = type(saved).load(saved.save(tmp_path / "a.json"))
+    assert loaded.to_dict() == saved.to_dict() == json.loads((tmp_path / "a.json").read_text())
+    if isinstance(saved, Result):
+        assert repr(loaded) == repr(saved)
+        assert loaded._repr_html_() == saved._repr_html_()
+        assert list(loaded.rows()) == list(saved.rows())
+        assert list(loaded.rows())
+    else:
+        assert loaded == saved
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_follow_their_published_schema(documents, name):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = document_of(name).json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    document = documents[name].to_dict()
+    assert [error.message for error in validator.iter_errors(document)] == []
+    assert list(document) == [key for key in schema["properties"] if key in document]
+    assert not validator.is_valid(document | {"schema": "unmirage.other/1"})
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_another_file_is_refused_in_one_line_that_names_its_command(documents, tmp_path, name):
+    kind, other = document_of(name), documents["audit" if name != "audit" else "search"]
+    path = other.save(tmp_path / "a.json")
+    with pytest.raises(UserError) as error:
+        kind.load(path)
+    schema = documents[name].to_dict()["schema"]
+    assert str(error.value) == (
+        f"{path}: schema is '{other.to_dict()['schema']}'; valid: '{schema}', written by `{kind.WRITER}`"
+    )
+    with pytest.raises(UserError, match="no such file; write it with `unmirage "):
+        kind.load(tmp_path / "none.json")
+
+
+def test_every_document_is_a_file_of_a_command():
+    commands = subprocess.run(
+        [sys.executable, "-m", "unmirage", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for name in DOCUMENTS:
+        kind = document_of(name)
+        assert issubclass(kind, Document)
+        assert Path(kind.FILE).suffix == ".json"
+        assert kind.WRITER.split()[1] in commands
+
+
+def test_loaded_results_answer_as_those_that_were_saved(documents, tmp_path):
+    saved = documents["results"]
+    loaded = um.Results.load(saved.save(tmp_path / "results.json"))
+    assert loaded["m"].asr.after == saved["m"].asr.after
+    assert loaded["m + int8"].variant.of == "m"
+    assert loaded.compare("m + int8", "m") == saved.compare("m + int8", "m")
+    assert loaded.judges["phrases"].calibration.judge == "phrases"
+    found = um.AuditResult.load(documents["audit"].save(tmp_path / "audit.json"))
+    assert (
+        found.suggested.words == documents["audit"].suggested.words == {"jailbreak": "what", "over-prudence": "share"}
+    )
