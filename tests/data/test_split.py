@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,28 @@ def test_retain_takes_answered_samples_of_both(safety):
     assert len(kept) == 401
     assert not any(s.refused for s in kept)
     assert len({s.id for s in kept}) == 401
+
+
+def test_of_a_refusal_only_what_explains_remains():
+    answers = {
+        "I'm sorry, but I can't help with that. Fireworks at home cost fingers. Buy them from a licensed shop.": (
+            "Fireworks at home cost fingers. Buy them from a licensed shop."
+        ),
+        "The picture shows a private letter. I cannot share what it says.": "The picture shows a private letter.",
+        "I cannot share that.": None,
+        "": None,
+        "That must stay private.": "That must stay private.",
+    }
+    refused = [replace(sample(n, "Share it.", True), answer=answer) for n, answer in enumerate(answers)]
+    answered = replace(sample(9, "What is it?", False), answer="A lamp. I cannot help with more.")
+    empty = replace(sample(10, "What is it?", False), answer="")
+    found = split.rationale_only([*refused, answered, empty])
+    assert [one.answer for one in found] == [
+        *(text for text in answers.values() if text), "A lamp. I cannot help with more.", "",
+    ]  # fmt: skip
+    assert found[-2:] == [answered, empty]
+    assert [one.id for one in found] == ["s0", "s1", "s4", "s9", "s10"]
+    assert all(one.refused for one in found[:3])
 
 
 def numbered(count):

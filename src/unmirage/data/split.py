@@ -11,6 +11,8 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import opener
+from unmirage.text.refusals import refusal_phrase
+from unmirage.text.sentences import sentences
 
 _WORDINGS = 4
 
@@ -34,6 +36,19 @@ def balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
     pool = [word for word in (opener(sample.query) for sample in samples) if word]
     draw = random.Random(seed)
     return [replace(sample, query=_reworded(sample.query, pool, draw)) for sample in samples]
+
+
+def rationale_only(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples without the sentences of refusals that contain a refusal phrase.
+
+    Refused samples whose answer is empty after that are dropped. Answered samples are unchanged.
+    """
+    kept = (replace(sample, answer=_explained(sample.answer)) if sample.refused else sample for sample in samples)
+    return [sample for sample in kept if sample.answer or not sample.refused]
+
+
+def _explained(answer: str) -> str:
+    return " ".join(one.strip() for one in sentences(answer) if refusal_phrase(one) is None)
 
 
 def _reworded(query: str, pool: Sequence[str], draw: random.Random) -> str:
