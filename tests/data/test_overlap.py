@@ -5,9 +5,10 @@ import pytest
 from unmirage.data import ImageFolder
 from unmirage.data.overlap import (
     Count,
+    PairOverlap,
+    Shared,
     Way,
     count_shared,
-    counts_to_json,
     fingerprints_of,
     normalized,
     overlap,
@@ -76,7 +77,7 @@ def test_each_way_is_counted_in_both_directions(first, second):
         Way.GROUP: Count(2, 2),
     }
     assert found.any
-    assert counts_to_json(found.first)["picture_and_query"] == {"shared": 2, "total": 5}
+    assert PairOverlap.of("a", "b", found).picture_and_query == Shared(Count(2, 5), Count(2, 4))
     assert (first.unread, second.unread, len(first), len(second)) == (1, 1, 5, 4)
 
 

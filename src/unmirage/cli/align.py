@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -99,7 +99,7 @@ def align_command(
         check_output(out, resolved, adapter_only=save == "adapter")
         estimate, compared = estimate_training(model, files, resolved)
         if json_output:
-            print_json(estimate.to_json() | {"overlap": compared.to_json()})
+            print_json(replace(estimate, overlap=compared.counts()).to_dict())
             return
         from unmirage.cli.align_dry_run import print_estimate, print_overlaps
 
@@ -121,7 +121,7 @@ def align_command(
     if not result.writes:
         return
     if json_output:
-        print_json(aligned.to_json())
+        print_json(aligned.summary().to_dict())
     say(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}")
     if result.stopped:
         fail(f"{result.stopped}. {out} contains the last valid weights, of step {result.steps}", EXIT_PARTIAL)

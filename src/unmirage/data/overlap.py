@@ -79,6 +79,33 @@ class Overlap:
         return any(count.shared for count in self.first.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Shared samples of two lists by one criterion: those of the first that occur in the second, and vice versa."""
+
+    first: Count
+    second: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOverlap:
+    """The overlap of the lists with the names `first` and `second`, as documents have it."""
+
+    first: str
+    second: str
+    picture: Shared
+    query: Shared
+    picture_and_query: Shared
+    query_and_answer: Shared
+    group: Shared
+
+    @classmethod
+    def of(cls, first: str, second: str, found: Overlap) -> PairOverlap:
+        """Return the overlap of two named lists."""
+        shared = {way.value: Shared(found.first[way], found.second[way]) for way in Way}
+        return cls(first=first, second=second, **shared)
+
+
 def fingerprints_of(samples: Iterable[Sample], pictures: Pictures) -> Fingerprints:
     """Return the hashes of `samples`; each image file is read once.
 
@@ -117,11 +144,6 @@ def count_shared(prints: Fingerprints, others: Mapping[Way, Collection[int]]) ->
         own = prints.present(way)
         found[way] = Count(sum(key in others[way] for key in own), len(own))
     return found
-
-
-def counts_to_json(counts: Mapping[Way, Count]) -> dict[str, dict[str, int]]:
-    """Return counts by criterion as plain JSON values."""
-    return {way.value: {"shared": count.shared, "total": count.total} for way, count in counts.items()}
 
 
 def overlap(first: Fingerprints, second: Fingerprints) -> Overlap:

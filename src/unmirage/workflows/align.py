@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data.overlap import PairOverlap
 from unmirage.data.rows import with_unique_ids
+from unmirage.documents import Document
 from unmirage.errors import UserError
+from unmirage.records import Amount, Count
 from unmirage.run.progress import Progress
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
@@ -106,6 +109,31 @@ def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, st
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignSummary(Document):
+    """The summary of a training, the document `unmirage.align/1`.
+
+    Attributes:
+        model: the new model directory.
+        steps: optimizer steps of the final weights.
+        seconds: duration of the last call.
+        stopped: why the training stopped early; "" if it did not.
+        loss: weighted parts of the loss by step.
+        overlap: overlap of training and test data.
+    """
+
+    FILE: ClassVar[str] = "align.json"
+    WRITER: ClassVar[str] = "unmirage align MODEL --out OUT --json"
+
+    schema: Literal["unmirage.align/1"] = "unmirage.align/1"
+    model: str
+    steps: Count
+    seconds: Amount
+    stopped: str
+    loss: Sequence[Mapping[str, float]]
+    overlap: tuple[PairOverlap, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Aligned:
     """A finished training.
@@ -120,18 +148,17 @@ class Aligned:
     result: AlignResult
     compared: Compared | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values of schema `unmirage.align/1`."""
+    def summary(self) -> AlignSummary:
+        """Return the summary; only the process that writes has it."""
         assert self.compared is not None
-        return {
-            "schema": "unmirage.align/1",
-            "model": str(self.out),
-            "steps": self.result.steps,
-            "seconds": self.result.seconds,
-            "stopped": self.result.stopped,
-            "loss": self.result.parts,
-            "overlap": self.compared.to_json(),
-        }
+        return AlignSummary(
+            model=str(self.out),
+            steps=self.result.steps,
+            seconds=self.result.seconds,
+            stopped=self.result.stopped,
+            loss=self.result.parts,
+            overlap=self.compared.counts(),
+        )
 
 
 def train_and_save(
