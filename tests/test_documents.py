@@ -15,7 +15,7 @@ from unmirage.audit.audit import AuditOptions, audit
 from unmirage.audit.remediation import with_comparison, with_remedies
 from unmirage.data import open_samples, writer_for
 from unmirage.data.overlap import Count, PairOverlap, Shared, Way
-from unmirage.documents import DOCUMENTS, Document, Result, document_of
+from unmirage.documents import DOCUMENTS, Document, Result, document_of, parsed
 from unmirage.errors import UserError
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.calibration import calibrate
@@ -23,12 +23,22 @@ from unmirage.evaluate.judges import PhraseJudge
 from unmirage.evaluate.judges.exact import Truth
 from unmirage.evaluate.lmms_eval import LmmsResults, Metric
 from unmirage.intervals import rate
+from unmirage.models.conversion import Conversion, ConversionSettings
 from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
 from unmirage.records import Kind, Query, Response, Variant, Verdict
 from unmirage.run import open_run
+from unmirage.testbed.documents import (
+    ExplainedModel,
+    FullDemo,
+    MethodsComparison,
+    Relearning,
+    SettingsChoice,
+    WordRates,
+)
 from unmirage.workflows.align import AlignSummary
 from unmirage.workflows.overlaps import RunOverlap, TrainedOn
 
+COMMITTED = Path(__file__).parents[1] / "benchmarks" / "results"
 WORDS = {"jailbreak_word": "what", "over_prudence_word": "share", "shots": 2}
 SAID = ("I cannot share that.", "It is made of amber and ash.", "", "You need moss.")
 
@@ -116,6 +126,34 @@ def an_overlap():
     return RunOverlap(models={"m": TrainedOn(complete=True, unread_pictures=0, parts={"unsafe": counts})})
 
 
+def a_conversion():
+    settings = ConversionSettings(
+        from_pickle=False, vocabulary=64, asks_as_original=True, tensors=73, tower="checkpoint"
+    )  # fmt: skip
+    files = {"source": {"config.json": "0"}}
+    return Conversion(source="a/b", vision_tower=None, base=None, files=files, settings=settings, machine={"cpus": 2})
+
+
+def a_full_demo():
+    asr = WordRates(before=rate(0, 4), rewritten=rate(3, 4), by_k=(rate(2, 4), rate(3, 4)), replacement=rate(1, 4))
+    explained = parsed(ExplainedModel, an_explanation().to_dict() | {"p_refusal": 0.75})
+    return FullDemo(seed=0, model="m", words=a_search(), asr={"whence": asr}, explain={"m": explained})
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("methods", MethodsComparison),
+        ("relearning", Relearning),
+        ("settings", SettingsChoice),
+        ("settings_methods", SettingsChoice),
+    ],
+)
+def test_committed_documents_are_read_and_written_to_the_byte(tmp_path, file, kind):
+    path = COMMITTED / f"{file}.json"
+    assert kind.load(path).save(tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documents")
@@ -124,12 +162,17 @@ def documents(tmp_path_factory):
         "align-plan": replace(PLAN, overlap=a_training().overlap),
         "audit": an_audit(folder),
         "calibration": a_calibration(),
+        "convert": a_conversion(),
+        "demo-full": a_full_demo(),
         "explain": an_explanation(),
         "lmms-eval": LmmsResults(model="m", tasks={"pope": {"f1": Metric(0.5, 0.01), "yes": Metric(1.0, None)}}),
+        "methods": MethodsComparison.load(COMMITTED / "methods.json"),
         "overlap": an_overlap(),
         "prepare": prepared_sets(),
+        "relearning": Relearning.load(COMMITTED / "relearning.json"),
         "results": an_evaluation(folder),
         "search": a_search(),
+        "settings-search": SettingsChoice.load(COMMITTED / "settings.json"),
         "truth": Truth(needed={3: 2}, refusals=("I cannot.",), facts={"0": ("amber", "ash", "moss")}),
     }
 
