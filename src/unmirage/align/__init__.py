@@ -11,20 +11,11 @@ if TYPE_CHECKING:
     from unmirage.align.plan import AlignData
     from unmirage.align.run import AlignResult, align
 
-_MODULES = {
-    "METHODS": "methods",
-    "AlignConfig": "config",
-    "AlignData": "plan",
-    "AlignResult": "run",
-    "NpoConfig": "methods",
-    "RmuConfig": "methods",
-    "SftConfig": "methods",
-    "align": "run",
-}
 __all__ = ["METHODS", "AlignConfig", "AlignData", "AlignResult", "NpoConfig", "RmuConfig", "SftConfig", "align"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    if name in __all__:
+        modules = [import_module(f"{__name__}.{module}") for module in ("config", "methods", "plan", "run")]
+        return next(getattr(module, name) for module in modules if hasattr(module, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unmirage.align.estimate import Estimate
-from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
+from unmirage.align.estimate.result import Estimate, Kind, Memory, RenderedSample, Time
 from unmirage.cli.console import err, new_table, out
 from unmirage.workflows.overlaps import Compared
 

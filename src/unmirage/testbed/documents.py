@@ -72,24 +72,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeedRow:
-    """A row on one seed; None for what it lacks, such as the training of the base model."""
-
-    seed: int
-    steps: Count | None = None
-    seconds: Amount | None = None
-    losses: Mapping[str, tuple[float, ...]] | None = None
-    asked_seconds: Amount | None = None
-    rates: Rates | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MethodRow:
     """A row of the comparison of methods, over all seeds.
 
     Attributes:
         seconds: mean duration of the training.
         rates: pooled over the seeds on which the row was not stopped; None if it was stopped on all.
+        by_seed: steps, seconds, losses and rates of each seed; None for what a seed lacks.
         family, config, data, general, start: fields of `RowSettings`.
         beaten_by: rows of the front that beat it.
     """
@@ -98,7 +87,7 @@ class MethodRow:
     seconds: Amount | None
     stopped: tuple[Stop, ...]
     rates: Rates | None
-    by_seed: tuple[SeedRow, ...]
+    by_seed: tuple[Mapping[str, Any], ...]
     family: str
     config: Mapping[str, Any] | None
     data: str

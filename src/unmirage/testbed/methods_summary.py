@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from unmirage.documents import parsed
 from unmirage.evaluate import ModelRates, model_rates
 from unmirage.run.machine import describe_machine
-from unmirage.testbed.documents import MethodRow, MethodsComparison, Questions, SeedRow, Stop
+from unmirage.testbed.documents import MethodRow, MethodsComparison, Questions, Stop
 from unmirage.testbed.methods import EXACT, MethodsStudy
 from unmirage.testbed.methods_rates import COLUMNS, GOALS, beaten_by, front
 from unmirage.testbed.methods_settings import RowSettings
@@ -57,7 +56,10 @@ def _row(
         seconds=round(fmean(seconds), 1) if seconds else None,
         stopped=tuple(Stop(seed=one["seed"], step=one["steps"], why=one["stopped"]) for one in found if _stopped(one)),
         rates=None if rates is None else {column: value(rates) for column, value in COLUMNS.items()},
-        by_seed=tuple(parsed(SeedRow, one) for one in found),
+        by_seed=tuple(
+            {key: one.get(key) for key in ("seed", "steps", "seconds", "losses", "asked_seconds", "rates")}
+            for one in found
+        ),
         **settings.model_dump(mode="json"),
         beaten_by=tuple(beaten_by),
     )

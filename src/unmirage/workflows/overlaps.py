@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from unmirage.data.images import Pictures
-from unmirage.data.overlap import Count, Fingerprints, Overlap, PairOverlap, Way, fingerprints_of, overlaps
+from unmirage.data.overlap import Count, Fingerprints, PairOverlap, Way, fingerprints_of, overlaps
 from unmirage.data.training_record import TrainingRecord, read_training_record
 from unmirage.documents import Document
 from unmirage.records import Kind, Query, Sample
@@ -25,7 +25,7 @@ class Compared:
     """
 
     lists: Mapping[str, Fingerprints]
-    pairs: Mapping[tuple[str, str], Overlap]
+    pairs: tuple[PairOverlap, ...]
 
     @classmethod
     def of(cls, lists: Mapping[str, tuple[Sequence[Sample], Pictures]]) -> Compared:
@@ -35,29 +35,19 @@ class Compared:
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each pair, and one for each list with unreadable pictures."""
-        for (first, second), found in self.pairs.items():
-            yield _pair(first, second, found, self.lists)
+        for pair in self.pairs:
+            yield _pair(pair, self.lists)
         yield from _unread(self.lists)
 
     def training_record(self, names: Iterable[str], base: str) -> TrainingRecord:
         """Return the training record of a model trained on these lists, with the base model `base`."""
         return TrainingRecord.of([self.lists[name] for name in names if name in self.lists], training_record_of(base))
 
-    def counts(self) -> tuple[PairOverlap, ...]:
-        """Return the counts of each pair, as documents have them."""
-        return tuple(PairOverlap.of(*names, found) for names, found in self.pairs.items())
 
-
-def _pair(first: str, second: str, found: Overlap, lists: Mapping[str, Fingerprints]) -> str:
-    sizes = f"{first} ({len(lists[first]):,} samples) and {second} ({len(lists[second]):,} samples)"
-    if not found.any:
-        return f"{sizes} have no picture, query or group in common"
-    shared = [
-        f"same {way.text}: {_of(count)} and {_of(found.second[way])}"
-        for way, count in found.first.items()
-        if count.shared
-    ]
-    return f"{sizes} overlap: {'; '.join(shared)}"
+def _pair(pair: PairOverlap, lists: Mapping[str, Fingerprints]) -> str:
+    sizes = " and ".join(f"{name} ({len(lists[name]):,} samples)" for name in (pair.first, pair.second))
+    shared = [f"same {way.text}: {_of(both.first)} and {_of(both.second)}" for way, both in pair.shared.items()]
+    return f"{sizes} overlap: {'; '.join(shared)}" if shared else f"{sizes} have no picture, query or group in common"
 
 
 def _of(count: Count) -> str:

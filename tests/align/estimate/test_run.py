@@ -8,7 +8,8 @@ from tests.align.estimate.measuring import data_of, few
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig
 from unmirage.align.config import LoraSettings
-from unmirage.align.estimate import check_lengths, estimate
+from unmirage.align.estimate.lengths import check_lengths
+from unmirage.align.estimate.run import estimate
 from unmirage.align.methods import make_method
 from unmirage.align.plan import make_rows, stream_samples
 from unmirage.errors import UserError

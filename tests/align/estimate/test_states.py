@@ -7,8 +7,8 @@ from tests.models.tiny_families import FAMILIES
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig, align
 from unmirage.align.config import LoraSettings, Optimizations
-from unmirage.align.estimate import estimate
 from unmirage.align.estimate.memory import count_parameters, reference_bytes
+from unmirage.align.estimate.run import estimate
 from unmirage.align.estimate.skeleton import Skeleton
 from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import AdaptiveRmuConfig
