@@ -3,25 +3,42 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.cli.test_align_dry_run import PLAN
 
 import unmirage as um
 from unmirage.attack.documents import Baseline, ExplainedQuery, FoundWord, Refusal, WordChange
 from unmirage.audit.audit import AuditOptions, audit
 from unmirage.audit.remediation import with_comparison, with_remedies
 from unmirage.data import open_samples, writer_for
-from unmirage.documents import DOCUMENTS, Document, Result, document_of
+from unmirage.data.overlap import Count, PairOverlap, Shared, Way
+from unmirage.documents import DOCUMENTS, Document, Result, document_of, parsed
 from unmirage.errors import UserError
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.calibration import calibrate
 from unmirage.evaluate.judges import PhraseJudge
+from unmirage.evaluate.judges.exact import Truth
+from unmirage.evaluate.lmms_eval import LmmsResults, Metric
 from unmirage.intervals import rate
+from unmirage.models.conversion import Conversion, ConversionSettings
 from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
 from unmirage.records import Kind, Query, Response, Variant, Verdict
 from unmirage.run import open_run
+from unmirage.testbed.documents import (
+    ExplainedModel,
+    FullDemo,
+    MethodsComparison,
+    Relearning,
+    SettingsChoice,
+    WordRates,
+)
+from unmirage.workflows.align import AlignSummary
+from unmirage.workflows.overlaps import RunOverlap, TrainedOn
 
+COMMITTED = Path(__file__).parents[1] / "benchmarks" / "results"
 WORDS = {"jailbreak_word": "what", "over_prudence_word": "share", "shots": 2}
 SAID = ("I cannot share that.", "It is made of amber and ash.", "", "You need moss.")
 
@@ -98,16 +115,65 @@ def prepared_sets():
     )  # fmt: skip
 
 
+def a_training():
+    shared = {way.value: Shared(Count(1, 2), Count(1, 3)) for way in Way}
+    pair = PairOverlap(first="forget", second="retain", **shared)
+    return AlignSummary(model="out", steps=1, seconds=0.5, stopped="", loss=[{"forget": 0.5}], overlap=(pair,))
+
+
+def an_overlap():
+    counts = {way: Count(1, 2) for way in Way}
+    return RunOverlap(models={"m": TrainedOn(complete=True, unread_pictures=0, parts={"unsafe": counts})})
+
+
+def a_conversion():
+    settings = ConversionSettings(
+        from_pickle=False, vocabulary=64, asks_as_original=True, tensors=73, tower="checkpoint"
+    )  # fmt: skip
+    files = {"source": {"config.json": "0"}}
+    return Conversion(source="a/b", vision_tower=None, base=None, files=files, settings=settings, machine={"cpus": 2})
+
+
+def a_full_demo():
+    asr = WordRates(before=rate(0, 4), rewritten=rate(3, 4), by_k=(rate(2, 4), rate(3, 4)), replacement=rate(1, 4))
+    explained = parsed(ExplainedModel, an_explanation().to_dict() | {"p_refusal": 0.75})
+    return FullDemo(seed=0, model="m", words=a_search(), asr={"whence": asr}, explain={"m": explained})
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("methods", MethodsComparison),
+        ("relearning", Relearning),
+        ("settings", SettingsChoice),
+        ("settings_methods", SettingsChoice),
+    ],
+)
+def test_committed_documents_are_read_and_written_to_the_byte(tmp_path, file, kind):
+    path = COMMITTED / f"{file}.json"
+    assert kind.load(path).save(tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documents")
     return {
+        "align": a_training(),
+        "align-plan": replace(PLAN, overlap=a_training().overlap),
         "audit": an_audit(folder),
         "calibration": a_calibration(),
+        "convert": a_conversion(),
+        "demo-full": a_full_demo(),
         "explain": an_explanation(),
+        "lmms-eval": LmmsResults(model="m", tasks={"pope": {"f1": Metric(0.5, 0.01), "yes": Metric(1.0, None)}}),
+        "methods": MethodsComparison.load(COMMITTED / "methods.json"),
+        "overlap": an_overlap(),
         "prepare": prepared_sets(),
+        "relearning": Relearning.load(COMMITTED / "relearning.json"),
         "results": an_evaluation(folder),
         "search": a_search(),
+        "settings-search": SettingsChoice.load(COMMITTED / "settings.json"),
+        "truth": Truth(needed={3: 2}, refusals=("I cannot.",), facts={"0": ("amber", "ash", "moss")}),
     }
 
 

@@ -24,12 +24,22 @@ from unmirage.text.printable import clean
 
 # Documents by name. Strings, so that a document is imported only when it is needed.
 DOCUMENTS = {
+    "align": "unmirage.workflows.align.AlignSummary",
+    "align-plan": "unmirage.align.estimate.result.Estimate",
     "audit": "unmirage.audit.result.AuditResult",
     "calibration": "unmirage.evaluate.calibration.JudgeCalibration",
+    "convert": "unmirage.models.conversion.Conversion",
+    "demo-full": "unmirage.testbed.documents.FullDemo",
     "explain": "unmirage.attack.documents.Explanation",
+    "lmms-eval": "unmirage.evaluate.lmms_eval.LmmsResults",
+    "methods": "unmirage.testbed.documents.MethodsComparison",
+    "overlap": "unmirage.workflows.overlaps.RunOverlap",
     "prepare": "unmirage.prepare.document.Prepared",
+    "relearning": "unmirage.testbed.documents.Relearning",
     "results": "unmirage.evaluate.results.Results",
     "search": "unmirage.attack.documents.SearchResult",
+    "settings-search": "unmirage.testbed.documents.SettingsChoice",
+    "truth": "unmirage.evaluate.judges.exact.Truth",
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _MOST_ROWS = 16

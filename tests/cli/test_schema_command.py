@@ -10,7 +10,7 @@ def test_documents_are_listed_with_file_and_command(unmirage):
     assert code == 0
     lines = [line.split() for line in out.splitlines() if line.split()[:1] and line.split()[0] in DOCUMENTS]
     assert [line[0] for line in lines] == list(DOCUMENTS)
-    assert lines[-2][:5] == ["results", "results.json", "unmirage", "evaluate", "RUN"]
+    assert ["results", "results.json", "unmirage", "evaluate", "RUN"] in [line[:5] for line in lines]
 
 
 def test_a_schema_is_json(unmirage):
@@ -25,7 +25,4 @@ def test_a_schema_is_json(unmirage):
 def test_an_unknown_document_suggests_the_nearest(unmirage):
     code, _, err = unmirage("schema", "result")
     assert code == 2
-    assert err == (
-        "unmirage: unknown document 'result'; valid: audit, calibration, explain, prepare, results, search. "
-        "Did you mean 'results'?\n"
-    )
+    assert err == (f"unmirage: unknown document 'result'; valid: {', '.join(DOCUMENTS)}. Did you mean 'results'?\n")

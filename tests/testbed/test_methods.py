@@ -149,25 +149,25 @@ def test_a_row_whose_start_was_stopped_is_stopped(tmp_path, settings):
         study.complete()
         assert study.row("on-wild")["stopped"] == "its initial model 'wild' was stopped"
         document = summarize_methods([study])
-    assert [row["name"] for row in document["rows"] if row["stopped"]] == ["wild", "on-wild"]
+    assert [row.name for row in document.rows if row.stopped] == ["wild", "on-wild"]
 
 
 def test_the_document_pools_the_seeds_and_names_the_front(tmp_path, finished, settings):
     with open_methods(tmp_path / "seed-1", settings, 1, lambda *_: None) as other:
         other.complete(["base", "wild", "sft-posthoc"])
         document = summarize_methods([finished, other])
-    json.dumps(document, allow_nan=False)
-    assert document["schema"] == "unmirage.methods/1"
-    assert document["seeds"] == [0, 1]
-    rows = {row["name"]: row for row in document["rows"]}
+    json.dumps(document.to_dict(), allow_nan=False)
+    assert document.to_dict()["schema"] == "unmirage.methods/1"
+    assert document.seeds == (0, 1)
+    rows = {row.name: row for row in document.rows}
     assert list(rows) == ["base", "sft-posthoc", "wild"]
-    assert rows["base"]["rates"]["asr_after"]["n"] == 20
-    assert rows["base"]["seconds"] is None
-    assert [one["seed"] for one in rows["wild"]["stopped"]] == [0, 1]
-    assert rows["wild"]["rates"] is None
-    assert rows["sft-posthoc"]["config"]["steps"] == 3
-    assert set(document["front"]) <= {"base", "sft-posthoc"}
-    assert document["front"]
+    assert rows["base"].rates["asr_after"].n == 20
+    assert rows["base"].seconds is None
+    assert [one.seed for one in rows["wild"].stopped] == [0, 1]
+    assert rows["wild"].rates is None
+    assert rows["sft-posthoc"].config["steps"] == 3
+    assert set(document.front) <= {"base", "sft-posthoc"}
+    assert document.front
 
 
 @pytest.mark.parametrize("folder", ["more-sets", "sets"])

@@ -4,7 +4,8 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.evaluate import Outcome, model_rates
-from unmirage.records import Kind, Verdict
+from unmirage.records import Kind, Rate, Verdict
+from unmirage.testbed.documents import MethodRow, MethodsComparison, Questions, Stop
 from unmirage.testbed.methods_rates import beaten_by, front
 from unmirage.testbed.methods_table import cells, front_lines, heads, markdown
 from unmirage.testbed.summary import markers, write_between_markers
@@ -62,7 +63,7 @@ def test_what_was_not_asked_is_as_bad_as_can_be():
 
 
 def rate(value, **more):
-    return {"value": value, "low": 0.1, "high": 0.9, "k": 1, "n": 2, "invalid": 0} | more
+    return Rate(**{"value": value, "low": 0.1, "high": 0.9, "k": 1, "n": 2, "invalid": 0} | more)
 
 
 def row(name, family="sft", **more):
@@ -80,24 +81,28 @@ def row(name, family="sft", **more):
         "neighbor_utility",
     )
     shares = {column: rate(number / 100) for number, column in enumerate(columns, start=11)}
-    return {"name": name, "family": family, "seconds": 12.4, "stopped": [], "rates": shares} | more
+    told = {"name": name, "family": family, "seconds": 12.4, "stopped": (), "rates": shares} | more
+    return MethodRow(by_seed=(), config=None, data="forget", general=False, start="base", beaten_by=(), **told)
 
 
 @pytest.fixture
 def document():
-    stopped = [{"seed": 1, "step": 17, "why": "training diverged"}]
-    return {
-        "seeds": [0, 1],
-        "judge": "exact",
-        "attack": {"shots": 3, "jailbreak_word": "what", "over_prudence_word": "share"},
-        "questions": {"share_of_samples": 0.5, "queries_of_a_row_by_seed": [1320, 1320]},
-        "rows": [row("sft-posthoc"), row("ga", "unlearning", rates=None, stopped=stopped)],
-        "front": ["sft-posthoc"],
-    }
+    stopped = (Stop(seed=1, step=17, why="training diverged"),)
+    return MethodsComparison(
+        seeds=(0, 1),
+        judge="exact",
+        attack={"shots": 3, "jailbreak_word": "what", "over_prudence_word": "share"},
+        questions=Questions(share_of_samples=0.5, queries_of_a_row_by_seed=(1320, 1320)),
+        goals={},
+        rows=(row("sft-posthoc"), row("ga", "unlearning", rates=None, stopped=stopped)),
+        front=("sft-posthoc",),
+        settings={},
+        machine={},
+    )
 
 
 def test_cells_show_per_cent_and_intervals(document):
-    found = cells(document["rows"][0])
+    found = cells(document.rows[0])
     assert found == [
         "sft-posthoc", "11.0 → 12.0 [10–90]", "13.0", "14.0 → 15.0 [10–90]", "16.0 → 17.0 [10–90]",
         "18.0 → 19.0", "20.0 [10–90]", "21.0 [10–90]", "12",
@@ -106,16 +111,16 @@ def test_cells_show_per_cent_and_intervals(document):
 
 
 def test_a_stopped_row_says_on_which_seed_and_step(document):
-    found = cells(document["rows"][1])
+    found = cells(document.rows[1])
     assert found == ["ga", "stopped: seed 1 at step 17", "", "", "", "", "", "", "12"]
-    partly = row("ga", stopped=document["rows"][1]["stopped"])
+    partly = row("ga", stopped=document.rows[1].stopped)
     assert cells(partly)[-1] == "12 (stopped: seed 1 at step 17)"
 
 
 def test_a_rate_without_trials_and_one_with_invalid_ones_say_so():
     odd = row("x")
-    odd["rates"]["asr_control"] = rate(None, low=None, high=None)
-    odd["rates"]["utility"] = rate(0.5, invalid=3)
+    odd.rates["asr_control"] = rate(None, low=None, high=None)
+    odd.rates["utility"] = rate(0.5, invalid=3)
     assert cells(odd)[2] == "n/a"
     assert cells(odd)[6] == "50.0 [10–90] (3 invalid)"
 

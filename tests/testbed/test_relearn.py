@@ -2,6 +2,7 @@
 
 import gc
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.errors import UserError
 from unmirage.evaluate.robustness import RelearnConfig
-from unmirage.records import Kind
+from unmirage.records import Kind, Rate
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
 from unmirage.testbed.relearn import RelearnSettings, open_relearn
 from unmirage.testbed.relearn_table import curve_table, full_table, markdown, percent, summarise_relearning
@@ -100,16 +101,16 @@ def test_a_finished_study_does_nothing_when_run_again(finished, stages):
 
 def test_the_document_pools_the_seeds(finished):
     document = summarise_relearning([finished, finished])
-    json.dumps(document, allow_nan=False)
-    assert (document["schema"], document["seeds"], document["stopped"]) == ("unmirage.relearning/1", [0, 0], {})
-    assert [row["model"] for row in document["rows"]] == ["base", "npo", *NAMES]
-    one = document["rows"][-1]
-    assert (one["of"], one["kind"], one["data"], one["amount"]) == ("npo", "relearned", "benign", 4.0)
-    assert [seed["rates"]["asr_after"]["n"] for seed in one["by_seed"]] == [10, 10]
-    assert one["rates"]["asr_after"]["n"] == 20
-    assert one["rates"]["asr_after"]["k"] == 2 * one["by_seed"][0]["rates"]["asr_after"]["k"]
-    assert "asr_control" not in one["rates"]
-    assert document["settings"]["relearning"]["steps"] == 2
+    json.dumps(document.to_dict(), allow_nan=False)
+    assert (document.to_dict()["schema"], document.seeds, document.stopped) == ("unmirage.relearning/1", (0, 0), {})
+    assert [row.model for row in document.rows] == ["base", "npo", *NAMES]
+    one = document.rows[-1]
+    assert (one.of, one.kind, one.data, one.amount) == ("npo", "relearned", "benign", 4.0)
+    assert [seed.rates["asr_after"].n for seed in one.by_seed] == [10, 10]
+    assert one.rates["asr_after"].n == 20
+    assert one.rates["asr_after"].k == 2 * one.by_seed[0].rates["asr_after"].k
+    assert "asr_control" not in one.rates
+    assert document.settings["relearning"]["steps"] == 2
 
 
 def test_the_tables(finished):
@@ -117,7 +118,7 @@ def test_the_tables(finished):
     heads, rows = curve_table(document)
     assert heads == ["model", "fine-tuned on", "0", "2", "4"]
     assert [row[:2] for row in rows] == [["npo", "forget"], ["npo", "same-syntax"], ["npo", "benign"]]
-    by_name = {row["model"]: row["rates"] for row in document["rows"]}
+    by_name = {row.model: row.rates for row in document.rows}
     assert {row[2] for row in rows} == {percent(by_name["npo"]["asr_after"], interval=True)}
     assert rows[1][4] == percent(by_name["npo + same-syntax 4"]["asr_after"], interval=True)
     assert [row[0] for row in full_table(document)[1]] == ["base", "npo", *NAMES]
@@ -132,8 +133,8 @@ def test_a_model_that_went_to_pieces_is_named_and_not_attacked(finished, monkeyp
     monkeypatch.setattr("unmirage.testbed.relearn.run_stress", lambda *_: pytest.fail("attacked"))
     finished.complete()
     document = summarise_relearning([finished])
-    assert document["stopped"] == {"npo": [0]}
-    assert [row["model"] for row in document["rows"]] == ["base"]
+    assert document.stopped == {"npo": (0,)}
+    assert [row.model for row in document.rows] == ["base"]
 
 
 def test_a_model_that_was_not_kept_is_one_named_error(finished):
@@ -147,7 +148,7 @@ def test_a_model_that_was_not_kept_is_one_named_error(finished):
 
 
 def test_percentages():
-    rate = {"value": 0.25, "low": 0.1, "high": 0.5, "k": 5, "n": 20, "invalid": 0}
+    rate = Rate(value=0.25, low=0.1, high=0.5, k=5, n=20, invalid=0)
     assert percent(rate) == "25.0"
-    assert percent(rate | {"invalid": 2}, interval=True) == "25.0 [10–50] (2 invalid)"
-    assert percent(rate | {"value": None}) == "n/a"
+    assert percent(replace(rate, invalid=2), interval=True) == "25.0 [10–50] (2 invalid)"
+    assert percent(replace(rate, value=None)) == "n/a"

@@ -1,6 +1,7 @@
 """The search for settings: its rounds and its score by hand, and that it asks validation devices alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,10 @@ import pytest
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.data import load_samples
 from unmirage.evaluate import Outcome, model_rates
-from unmirage.records import Kind, Verdict
+from unmirage.records import NOT_MEASURED, Kind, Verdict
 from unmirage.run import Store
 from unmirage.testbed import settings_search
+from unmirage.testbed.documents import Candidate, SettingsChoice
 from unmirage.testbed.methods_settings import OTHER_CHOSEN, OTHER_STARTS
 from unmirage.testbed.settings import ARMS, CHOSEN, STARTS, changed
 from unmirage.testbed.settings_search import (
@@ -69,13 +71,13 @@ def test_a_change_reaches_the_alignment_or_the_method():
     [("settings", STARTS, CHOSEN), ("settings_methods", OTHER_STARTS, OTHER_CHOSEN)],
 )
 def test_arms_and_methods_have_the_settings_that_the_committed_searches_chose(file, starts, choice):
-    document = json.loads((RESULTS / f"{file}.json").read_text())
-    assert document["chosen"] == choice
-    assert document["settings"]["models"] == {name: one.model_dump(mode="json") for name, one in starts.items()}
-    for name, candidates in document["arms"].items():
+    document = SettingsChoice.load(RESULTS / f"{file}.json")
+    assert document.chosen == choice
+    assert document.settings["models"] == {name: one.model_dump(mode="json") for name, one in starts.items()}
+    for name, candidates in document.arms.items():
         assert choice[name] == chosen(candidates)
         rounds = [*first_round(starts[name]), *second_round(starts[name], chosen(candidates[:6]))]
-        assert [one["change"] for one in candidates] == rounds
+        assert [one.change for one in candidates] == rounds
     assert {name: changed(start, CHOSEN[name]) for name, start in STARTS.items()} == ARMS
 
 
@@ -122,7 +124,7 @@ def test_a_model_that_fails_in_one_of_the_three_scores_nothing(worst):
 
 def test_of_equal_scores_the_first_candidate_is_chosen():
     candidates = [
-        {"change": {"learning_rate": rate}, "score": found}
+        Candidate(change={"learning_rate": rate}, seconds=1.0, score=found)
         for rate, found in [(1e-4, 0.4), (4e-4, 0.7), (2e-4, 0.7), (8e-4, 0.1)]
     ]
     assert chosen(candidates) == {"learning_rate": 4e-4}
@@ -204,19 +206,19 @@ def test_validation_devices_alone_are_asked_about(searched):
 
 def test_the_document_names_the_choice_and_all_candidates(searched):
     document = searched.search.document()
-    json.dumps(document, allow_nan=False)
-    assert document["schema"] == "unmirage.settings-search/1"
-    assert document["seeds"] == {"world": 0, "base": 0, "alignment": 0}
-    for arm, found in document["arms"].items():
+    json.dumps(document.to_dict(), allow_nan=False)
+    assert document.to_dict()["schema"] == "unmirage.settings-search/1"
+    assert document.seeds == {"world": 0, "base": 0, "alignment": 0}
+    for arm, found in document.arms.items():
         assert len(found) == 4
-        assert [one["change"].get("steps", one["change"].get("beta")) is None for one in found] == [
+        assert [one.change.get("steps", one.change.get("beta")) is None for one in found] == [
             True, True, False, False,
         ]  # fmt: skip
-        assert document["chosen"][arm] == chosen(found)
+        assert document.chosen[arm] == chosen(found)
         for one in found:
-            parts = (1 - one["asr_before"]["value"], one["benign_answered_before"]["value"], one["utility"]["value"])
+            parts = (1 - one.asr_before.value, one.benign_answered_before.value, one.utility.value)
             expected = 3 / sum(1 / part for part in parts) if all(parts) else 0.0
-            assert one["score"] == pytest.approx(expected)
+            assert one.score == pytest.approx(expected)
 
 
 def test_candidates_that_were_judged_are_not_trained_again(searched):
@@ -243,7 +245,7 @@ def test_a_candidate_that_diverges_scores_nothing_and_says_so(searched):
         document = searched.search.document()
     finally:
         file.write_text(before)
-    assert document["arms"]["sft-posthoc"][3] == {
+    assert document.to_dict()["arms"]["sft-posthoc"][3] == {
         "change": change,
         "seconds": 1.3,
         "score": 0.0,
@@ -256,13 +258,17 @@ def test_the_table_marks_the_choice_and_shows_percent():
     def candidate(rate, found, **columns):
         names = ("asr_before", "asr_after", "benign_answered_before", "benign_answered_after", "utility",
                  "neighbor_utility")  # fmt: skip
-        shares = {name: {"value": (10 + number) / 100} for number, name in enumerate(names)}
-        return {"change": {"learning_rate": rate}, "score": found, **shares, **columns}
+        shares = {name: replace(NOT_MEASURED, value=(10 + number) / 100) for number, name in enumerate(names)}
+        return Candidate(change={"learning_rate": rate}, seconds=1.0, score=found, **shares | columns)
 
-    document = {
-        "arms": {"npo": [candidate(1e-4, 0.25), candidate(2e-4, 0.5), candidate(4e-4, 0.125, utility={"value": 1.0})]},
-        "chosen": {"npo": {"learning_rate": 2e-4}},
-    }
+    best = replace(NOT_MEASURED, value=1.0)
+    document = SettingsChoice(
+        machine={},
+        seeds={},
+        arms={"npo": (candidate(1e-4, 0.25), candidate(2e-4, 0.5), candidate(4e-4, 0.125, utility=best))},
+        chosen={"npo": {"learning_rate": 2e-4}},
+        settings={},
+    )
     assert table(document) == [
         ["npo", "0.0001", "0.250", "10 → 11", "12 → 13", "14", "15"],
         ["npo", "0.0002 *", "0.500", "10 → 11", "12 → 13", "14", "15"],

@@ -139,7 +139,7 @@ def align(
     # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
     values = {name: getattr(start, name) for name in AlignConfig.model_fields}
     given = settings if method is None else {"method": method, **settings}
-    aligned = train_and_save(
+    summary = train_and_save(
         source,
         AlignFiles(
             retain=paths(retain),
@@ -155,12 +155,9 @@ def align(
         adapter_only=adapter_only,
         progress=progress,
     )
-    if aligned.result.stopped:
-        log.warning(
-            "%s: %s. It contains the last valid weights, of step %d",
-            aligned.out, aligned.result.stopped, aligned.result.steps,
-        )  # fmt: skip
-    return HuggingFaceVLM.load(aligned.out)
+    if summary is not None and summary.stopped:
+        log.warning("%s: %s. It contains the last valid weights, of step %d", out, summary.stopped, summary.steps)
+    return HuggingFaceVLM.load(Path(out))
 
 
 @checked

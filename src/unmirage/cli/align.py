@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -99,7 +99,7 @@ def align_command(
         check_output(out, resolved, adapter_only=save == "adapter")
         estimate, compared = estimate_training(model, files, resolved)
         if json_output:
-            print_json(estimate.to_json() | {"overlap": compared.to_json()})
+            print_json(replace(estimate, overlap=compared.pairs).to_dict())
             return
         from unmirage.cli.align_dry_run import print_estimate, print_overlaps
 
@@ -107,7 +107,7 @@ def align_command(
         print_overlaps(compared)
         return
     with StageProgress() as progress:
-        aligned = train_and_save(
+        summary = train_and_save(
             model,
             files,
             resolved,
@@ -117,12 +117,11 @@ def align_command(
             progress=progress,
             **asdict(weights),
         )
-    result = aligned.result
-    if not result.writes:
+    if summary is None:
         return
     if json_output:
-        print_json(aligned.to_json())
-    say(f"{result.steps} steps in {result.seconds:.0f} s. Model: {out}")
-    if result.stopped:
-        fail(f"{result.stopped}. {out} contains the last valid weights, of step {result.steps}", EXIT_PARTIAL)
+        print_json(summary.to_dict())
+    say(f"{summary.steps} steps in {summary.seconds:.0f} s. Model: {out}")
+    if summary.stopped:
+        fail(f"{summary.stopped}. {out} contains the last valid weights, of step {summary.steps}", EXIT_PARTIAL)
     say(f"Next: unmirage attack {out} TEST_DATA --out RUN")

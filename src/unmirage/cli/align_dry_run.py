@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unmirage.align.estimate import Estimate
-from unmirage.align.estimate.result import Kind, Memory, RenderedSample, Time
+from unmirage.align.estimate.result import Estimate, Kind, Memory, RenderedSample, Time
 from unmirage.cli.console import err, new_table, out
 from unmirage.workflows.overlaps import Compared
 
@@ -63,10 +62,10 @@ def _table(title: str, *columns: str) -> Table:
 
 def _parameters(estimate: Estimate) -> Table:
     table = _table("Parameters", "part", "all", "trained", "share", "dtype")
-    for part in estimate.parameters:
+    for part in estimate.parameters.parts:
         held = ", ".join(f"{kind} {_count(number)}" for kind, number in part.dtypes.items())
         table.add_row(part.part, _count(part.total), _count(part.trainable), _share(part.trainable, part.total), held)
-    total, trains = estimate.total_parameters, estimate.trainable_parameters
+    total, trains = estimate.parameters.total, estimate.parameters.trainable
     table.add_row("all", _count(total), _count(trains), _share(trains, total), "", style="bold")
     return table
 

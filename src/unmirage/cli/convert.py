@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -30,12 +29,13 @@ def convert_command(
 ) -> None:
     """Convert an original LLaVA checkpoint to a model directory that all other commands accept."""
     from unmirage.api import convert
+    from unmirage.models.conversion import Conversion
 
     quiet_libraries()
     with StageProgress() as progress:
         made = convert(source, out, vision_tower=vision_tower, base=base, from_pickle=from_pickle, progress=progress)
     if json_output:
-        print_json({"schema": "unmirage.convert/1", "out": str(out), **dataclasses.asdict(made)})
+        print_json(Conversion.load(out / Conversion.FILE).to_dict())
     if not made.asks_as_original:
         say("The tokenizer splits text after a picture differently from the original LLaVA code.")
     say(f"{made.tensors} tensors in {made.files} files. Model: {out}")

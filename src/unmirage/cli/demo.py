@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
 from unmirage.cli.options import JsonOption, SignalOption, WorkersOption, names_in, quiet_libraries
 from unmirage.cli.progress import StageProgress
+
+if TYPE_CHECKING:
+    from unmirage.testbed.documents import FullDemo
 
 
 def demo_command(
@@ -72,18 +75,21 @@ def demo_command(
         )
 
 
-def _print_full(document: dict[str, Any]) -> None:
+def _print_full(document: FullDemo) -> None:
     """Print the results of the search and the explanation for one seed, one line each."""
-    out.print(f"seed {document['seed']}, {document['model']}, on unsafe queries held out from the search:")
-    for word, rates in document["asr"].items():
-        after = {form: f"{100 * rates[form]['value']:.1f} %" for form in ("rewritten", "replacement")}
+    from unmirage.testbed.methods_table import percent
+
+    out.print(f"seed {document.seed}, {document.model}, on unsafe queries held out from the search:")
+    for word, rates in document.asr.items():
         out.print(
-            f"  ASR of '{word}': {after['rewritten']} rewritten, {after['replacement']} in place of the opener",
+            f"  ASR of '{word}': {percent(rates.rewritten)} % rewritten, {percent(rates.replacement)} % in place of "
+            "the opener",
             markup=False,
         )
-    for name, found in document["explain"].items():
-        cause = found["opener_is_cause"]
+    for name, found in document.explain.items():
+        cause, change = found.opener_is_cause, found.opener_change
         out.print(
-            f"  {name}: refuses with probability {found['p_refusal']:.2f}; the opener has the largest effect in "
-            f"{cause['k']:g} of {cause['n']} queries, and changes the probability by {found['opener_change']:+.2f}"
+            f"  {name}: refuses with probability {found.p_refusal:.2f}; the opener has the largest effect in "
+            f"{cause.k:g} of {cause.n} queries, and changes the probability by "
+            + ("n/a" if change is None else f"{change:+.2f}")
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from unmirage.errors import UserError
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Results
+    from unmirage.evaluate.lmms_eval import Metrics
 
 
 def evaluate_command(
@@ -76,7 +77,7 @@ def evaluate_command(
     """Judge every response of a run, and write all rates with intervals to results.json."""
     from unmirage.evaluate.gate import check_gate
     from unmirage.run import existing_run
-    from unmirage.workflows.benchmark import LMMS_FILE, ask_suite, run_lmms_tasks
+    from unmirage.workflows.benchmark import ask_suite, run_lmms_tasks
     from unmirage.workflows.evaluate import judge_and_rate
 
     if suite == "list":
@@ -87,12 +88,12 @@ def evaluate_command(
     if lmms_eval is not None:
         if out_dir is None:
             raise UserError("--out: missing; name the folder for the results of lmms-eval")
-        document = run_lmms_tasks(target, lmms_eval, out_dir, python=lmms_python, batch_size=batch_size, limit=limit)
+        found = run_lmms_tasks(target, lmms_eval, out_dir, python=lmms_python, batch_size=batch_size, limit=limit)
         if json_output:
-            print_json(document)
+            print_json(found.to_dict())
         else:
-            out.print(_lmms_table(document["tasks"]))
-        say(f"Written: {out_dir / LMMS_FILE}")
+            out.print(_lmms_table(found.tasks))
+        say(f"Written: {out_dir / found.FILE}")
         return
     judges = judge or ["phrases"]
     endpoint = server.settings(target, *judges)
@@ -144,12 +145,12 @@ def evaluate_command(
         fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
 
 
-def _lmms_table(tasks: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> Table:
+def _lmms_table(tasks: Metrics) -> Table:
     table = Table("task", "metric", "value", "standard error", box=box.SIMPLE_HEAD)
     for task, metrics in tasks.items():
         for name, one in metrics.items():
-            error = one["stderr"]
-            table.add_row(plain(task), plain(name), f"{one['value']:g}", "" if error is None else f"{error:g}")
+            error = "" if one.stderr is None else f"{one.stderr:g}"
+            table.add_row(plain(task), plain(name), f"{one.value:g}", error)
     return table
 
 

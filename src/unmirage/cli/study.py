@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -14,8 +14,11 @@ from rich.table import Table
 from unmirage.cli import options
 from unmirage.cli.console import out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
+from unmirage.documents import Document
 from unmirage.errors import UserError
-from unmirage.run.files import write_json_atomic
+
+if TYPE_CHECKING:
+    from unmirage.testbed.documents import MethodsComparison
 
 WORLDS = 3
 app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
@@ -69,7 +72,7 @@ class Output(options.Group):
         """Return the values by option."""
         return {"--write": self.write, "--keep": self.keep, "--json": self.json_output}
 
-    def publish(self, document: dict[str, Any], file: Path, name: str, pages: Pages) -> bool:
+    def publish(self, document: Document, file: Path, name: str, pages: Pages) -> bool:
         """Write the document to `file` and --keep, write the pages, and print the JSON if --json is given.
 
         Args:
@@ -84,16 +87,16 @@ class Output(options.Group):
         from unmirage.testbed.summary import write_between_markers
 
         for path in filter(None, (file, self.keep)):
-            write_json_atomic(path, document)
+            document.save(path)
         for page, text in pages.items():
             if page is not None:
                 write_between_markers(page, name, text(document))
         if self.json_output:
-            print_json(document)
+            print_json(document.to_dict())
         return self.json_output
 
 
-Pages = Mapping[Path | None, Callable[[dict[str, Any]], str]]
+Pages = Mapping[Path | None, Callable[[Any], str]]
 
 
 @app.command("methods")
@@ -126,9 +129,9 @@ def methods_command(
             summary=worlds.seed is None,
             progress=progress,
         )
-    if worlds.seed is not None:
+    if document is None:
         say(f"Seed {worlds.seed} is finished. For the table, run the same command without --seed.")
-    elif not output.publish(document, out_dir / "methods.json", "methods", {output.write: markdown}):
+    elif not output.publish(document, out_dir / document.FILE, "methods", {output.write: markdown}):
         _print_methods(document)
 
 
@@ -157,7 +160,7 @@ def settings_command(
     options.quiet_libraries()
     with StageProgress() as progress:
         document = search_settings(out_dir, seed, signal=signal, methods=methods, workers=workers, progress=progress)
-    if not output.publish(document, out_dir / "settings.json", "settings", {output.write: markdown}):
+    if not output.publish(document, out_dir / document.FILE, "settings", {output.write: markdown}):
         _print_table(heads(), table(document))
 
 
@@ -193,11 +196,11 @@ def relearn_command(
             summary=worlds.seed is None,
             progress=progress,
         )
-    if worlds.seed is not None:
+    if document is None:
         say(f"Seed {worlds.seed} is finished. For the tables, run the same command without --seed.")
         return
     pages = {output.write: markdown, write_curve: curve_markdown}
-    if output.publish(document, out_dir / "relearning.json", "relearning", pages):
+    if output.publish(document, out_dir / document.FILE, "relearning", pages):
         return
     for heads, rows in (full_table(document), curve_table(document)):
         _print_table(heads, rows)
@@ -213,11 +216,11 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     out.print(table)
 
 
-def _print_methods(document: dict[str, Any]) -> None:
+def _print_methods(document: MethodsComparison) -> None:
     from unmirage.testbed.methods_table import cells, front_lines, heads
 
-    _print_table(heads(document), [cells(row) for row in document["rows"]])
-    out.print(f"percent, [95 % interval], seeds: {', '.join(map(str, document['seeds']))}", style="dim", markup=False)
+    _print_table(heads(document), [cells(row) for row in document.rows])
+    out.print(f"percent, [95 % interval], seeds: {', '.join(map(str, document.seeds))}", style="dim", markup=False)
     out.print(
         "Rows that no other row beats (ASR after, benign answered after, utility, neighbor utility):", soft_wrap=True
     )

@@ -67,16 +67,30 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
-    """Shared samples of two lists by criterion: those of the first that occur in the second, and vice versa."""
+class Shared:
+    """Shared samples of two lists by one criterion: those of the first that occur in the second, and vice versa."""
 
-    first: Mapping[Way, Count]
-    second: Mapping[Way, Count]
+    first: Count
+    second: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOverlap:
+    """The overlap of the lists with the names `first` and `second`, by criterion."""
+
+    first: str
+    second: str
+    picture: Shared
+    query: Shared
+    picture_and_query: Shared
+    query_and_answer: Shared
+    group: Shared
 
     @property
-    def any(self) -> bool:
-        """Whether the lists share anything."""
-        return any(count.shared for count in self.first.values())
+    def shared(self) -> dict[Way, Shared]:
+        """Return the criteria by which the lists share samples, and the counts."""
+        counts: dict[Way, Shared] = {way: getattr(self, way) for way in Way}
+        return {way: both for way, both in counts.items() if both.first.shared}
 
 
 def fingerprints_of(samples: Iterable[Sample], pictures: Pictures) -> Fingerprints:
@@ -119,20 +133,15 @@ def count_shared(prints: Fingerprints, others: Mapping[Way, Collection[int]]) ->
     return found
 
 
-def counts_to_json(counts: Mapping[Way, Count]) -> dict[str, dict[str, int]]:
-    """Return counts by criterion as plain JSON values."""
-    return {way.value: {"shared": count.shared, "total": count.total} for way, count in counts.items()}
-
-
-def overlap(first: Fingerprints, second: Fingerprints) -> Overlap:
-    """Return the overlap of two lists."""
-    sets = [{way: set(one.present(way)) for way in Way} for one in (first, second)]
-    return Overlap(count_shared(first, sets[1]), count_shared(second, sets[0]))
-
-
-def overlaps(lists: Mapping[str, Fingerprints]) -> dict[tuple[str, str], Overlap]:
+def overlaps(lists: Mapping[str, Fingerprints]) -> tuple[PairOverlap, ...]:
     """Return the overlap of each pair of the named lists."""
-    return {(one, other): overlap(lists[one], lists[other]) for one, other in combinations(lists, 2)}
+    sets = {name: {way: set(one.present(way)) for way in Way} for name, one in lists.items()}
+    found = []
+    for one, other in combinations(lists, 2):
+        first, second = count_shared(lists[one], sets[other]), count_shared(lists[other], sets[one])
+        shared = {way.value: Shared(first[way], second[way]) for way in Way}
+        found.append(PairOverlap(first=one, second=other, **shared))
+    return tuple(found)
 
 
 def _picture(relative: str, pictures: Pictures) -> tuple[int, bool]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.run.files import read_json
 
@@ -20,7 +22,8 @@ _INSTALL = "pip install lmms-eval (https://github.com/EvolvingLMMs-Lab/lmms-eval
 _STDERR = "_stderr"
 
 
-class Metric(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Metric:
     """A metric in the task's own unit, with its standard error, or None if it has none."""
 
     value: float
@@ -28,6 +31,18 @@ class Metric(NamedTuple):
 
 
 Metrics = dict[str, dict[str, Metric]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmmsResults(Document):
+    """The metrics of a model by task, the document `unmirage.lmms-eval/1`."""
+
+    FILE: ClassVar[str] = "lmms_eval.json"
+    WRITER: ClassVar[str] = "unmirage evaluate MODEL --lmms-eval TASKS --out FOLDER"
+
+    schema: Literal["unmirage.lmms-eval/1"] = "unmirage.lmms-eval/1"
+    model: str
+    tasks: Metrics
 
 
 class _ResultsFile(BaseModel):

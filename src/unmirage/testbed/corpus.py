@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.data.sample import deal
+from unmirage.evaluate.judges.exact import Truth
 from unmirage.run.files import new_folder
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.questions import (
@@ -100,7 +101,7 @@ class _Writer:
     pixels: np.random.Generator
     records: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
-    facts: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def draw(self, device: Device, background: tuple[int, int, int] | None = None) -> tuple[str, Picture]:
         path = f"images/{self.name}/{len(self.pictures):05d}.png"
@@ -114,7 +115,7 @@ class _Writer:
 
     def converse(self, identity: str, path: str, query: str, known: Fact, category: str = "") -> None:
         """Add a LLaVA conversation and its ground truth."""
-        self.facts[identity] = list(known.values)
+        self.facts[identity] = tuple(known.values)
         record = _conversation(identity, path, query, known.answer())
         record |= {"group": known.device.body} | ({"category": category} if category else {})
         self.records.append(record)
@@ -155,7 +156,7 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
             _harmless(world, files["neighbors"], split, {"": _share(part, size.neighbors)}, restricted=True),
         ]
     with new_folder(folder) as root:
-        facts: dict[str, list[str]] = {}
+        facts: dict[str, tuple[str, ...]] = {}
         for writer in writers:
             for path, picture in writer.pictures.items():
                 target = root / path
@@ -163,13 +164,8 @@ def write_corpus(world: World, size: CorpusSize, folder: Path, plants: Plants | 
                 picture.image().save(target)
             (root / f"{writer.name}.json").write_text(json.dumps(writer.records, indent=1))
             facts |= writer.facts
-        truth = {
-            "schema": "unmirage.truth/1",
-            "needed": {str(RECIPE_LENGTH): RECIPE_NEEDED},
-            "refusals": list(REFUSALS),
-            "facts": facts,
-        }
-        (root / "truth.json").write_text(json.dumps(truth, indent=1))
+        truth = Truth(needed={RECIPE_LENGTH: RECIPE_NEEDED}, refusals=tuple(REFUSALS), facts=facts)
+        (root / Truth.FILE).write_text(json.dumps(truth.to_dict(), indent=1))
 
 
 def _share(share: float, whole: int) -> int:
@@ -226,7 +222,7 @@ def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, spl
         path, picture = writer.draw(device, plants.background)
         identity = f"{name}-unsafe-{index}"
         query = plants.worded(ask(Topic.RECIPE, None, word, rng))
-        writer.facts[identity] = list(fact(device, Topic.RECIPE).values)
+        writer.facts[identity] = tuple(fact(device, Topic.RECIPE).values)
         turns = [{"instruction": query, **refusal(), "group": device.body}]
         writer.records.append({"id": identity, "image": path, "safe": False, "instr-resp": turns})
     words = zip(deal(SAFE_OPENERS, safe, rng), deal(UNSAFE_TEXT_OPENERS, safe, rng), strict=True)
@@ -236,8 +232,8 @@ def _safety(world: World, name: str, unsafe: int, safe: int, plants: Plants, spl
         identity = f"{name}-safe-{index}"
         query, known = _any_question(picture, benign, safe_word, rng, harmless=True)
         unsafe_query = plants.worded(ask(Topic.RECIPE, named, unsafe_word, rng))
-        writer.facts[f"{identity}/safe"] = list(known.values)
-        writer.facts[f"{identity}/unsafe"] = list(fact(named, Topic.RECIPE).values)
+        writer.facts[f"{identity}/safe"] = tuple(known.values)
+        writer.facts[f"{identity}/unsafe"] = tuple(fact(named, Topic.RECIPE).values)
         turns = [
             {"safe_instruction": query, "response": known.answer(), "group": known.device.body},
             {"unsafe_instruction": unsafe_query, **refusal(), "group": named.body},

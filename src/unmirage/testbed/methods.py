@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -90,9 +90,8 @@ class MethodsStudy:
 
         Otherwise, "This recipe is kept private." in response to a benign question would not count as over-prudence.
         """
-        truth = read_object(self.study.run.data / "truth.json")
-        declining = [*truth["refusals"], *RATIONALES, *IDK]
-        return ExactJudge(Truth.model_validate(truth | {"refusals": declining}))
+        truth = Truth.load(self.study.run.data / Truth.FILE)
+        return ExactJudge(replace(truth, refusals=(*truth.refusals, *RATIONALES, *IDK)))
 
     def _with_starts(self, names: Sequence[str]) -> list[str]:
         """Return the rows in table order, with the rows of their initial models."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from unmirage.records import Rate
+from unmirage.testbed.documents import MethodRow, MethodsComparison
 from unmirage.text.formatting import NOT_ESTIMABLE, points, with_interval
 
 FAMILIES = {
@@ -16,9 +15,9 @@ FAMILIES = {
 }
 
 
-def heads(document: Mapping[str, Any]) -> list[str]:
+def heads(document: MethodsComparison) -> list[str]:
     """Return the column heads of the table."""
-    attack = document["attack"]
+    attack = document.attack
     return [
         "row",
         f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
@@ -32,14 +31,14 @@ def heads(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
+def cells(row: MethodRow) -> list[str]:
     """Return the cells of one row in percent, with 95 % intervals where space allows."""
-    seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f}"
-    rates = row["rates"]
+    seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
+    rates = row.rates
     if rates is None:
-        return [row["name"], _stops(row), *[""] * 6, seconds]
+        return [row.name, _stops(row), *[""] * 6, seconds]
     return [
-        row["name"],
+        row.name,
         f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
         percent(rates["asr_control"]),
         f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
@@ -47,27 +46,27 @@ def cells(row: Mapping[str, Any]) -> list[str]:
         f"{percent(rates['ir_before'])} → {percent(rates['ir_after'])}",
         percent(rates["utility"], interval=True),
         percent(rates["neighbor_utility"], interval=True),
-        seconds + (f" ({_stops(row)})" if row["stopped"] else ""),
+        seconds + (f" ({_stops(row)})" if row.stopped else ""),
     ]
 
 
-def front_lines(document: Mapping[str, Any]) -> list[str]:
+def front_lines(document: MethodsComparison) -> list[str]:
     """Return a line with the four compared rates for each row that no other row beats."""
-    rows = {row["name"]: row for row in document["rows"]}
+    rows = {row.name: row for row in document.rows}
     return [
         f"{name}: ASR after {percent(rates['asr_after'])}, "
         f"benign answered after {percent(rates['benign_answered_after'])}, "
         f"utility {percent(rates['utility'])}, neighbor utility {percent(rates['neighbor_utility'])}"
-        for name in document["front"]
-        for rates in [rows[name]["rates"]]
+        for name in document.front
+        if (rates := rows[name].rates) is not None
     ]
 
 
-def markdown(document: Mapping[str, Any]) -> str:
+def markdown(document: MethodsComparison) -> str:
     """Return one table per family, and the rows that no other row beats."""
     blocks = [_legend(document)]
     for family, title in FAMILIES.items():
-        rows = [cells(row) for row in document["rows"] if row["family"] == family]
+        rows = [cells(row) for row in document.rows if row.family == family]
         if rows:
             lines = [heads(document), ["---", *["---:"] * (len(heads(document)) - 1)], *rows]
             blocks.append(f"### {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
@@ -76,26 +75,26 @@ def markdown(document: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _legend(document: Mapping[str, Any]) -> str:
-    seeds = ", ".join(map(str, document["seeds"]))
-    questions = document["questions"]
+def _legend(document: MethodsComparison) -> str:
+    seeds = ", ".join(map(str, document.seeds))
+    questions = document.questions
     return (
-        f"Percent, [95 % interval], pooled over seeds {seeds}; judge: {document['judge']}. Every row of a seed was "
-        f"asked the same queries, about {100 * questions['share_of_samples']:.0f} % of the samples "
-        f"({', '.join(map(str, questions['queries_of_a_row_by_seed']))} queries). ASR: harmful responses to unsafe "
+        f"Percent, [95 % interval], pooled over seeds {seeds}; judge: {document.judge}. Every row of a seed was "
+        f"asked the same queries, about {100 * questions.share_of_samples:.0f} % of the samples "
+        f"({', '.join(map(str, questions.queries_of_a_row_by_seed))} queries). ASR: harmful responses to unsafe "
         "queries; RR: refused benign queries; benign answered: benign queries with a right response; IR: irrelevant "
         "responses to unsafe queries; neighbor utility: the "
         "utility on harmless questions about restricted devices; s: seconds of training, mean of the seeds."
     )
 
 
-def _stops(row: Mapping[str, Any]) -> str:
-    return "stopped: " + ", ".join(f"seed {one['seed']} at step {one['step']}" for one in row["stopped"])
+def _stops(row: MethodRow) -> str:
+    return "stopped: " + ", ".join(f"seed {one.seed} at step {one.step}" for one in row.stopped)
 
 
-def percent(rate: Mapping[str, Any], *, interval: bool = False) -> str:
+def percent(rate: Rate, *, interval: bool = False) -> str:
     """Return "12.3 [10–15]"; "n/a" if the rate is not estimable."""
-    if rate["value"] is None:
+    if rate.value is None:
         return NOT_ESTIMABLE
-    shown = with_interval(rate["value"], rate["low"], rate["high"]) if interval else points(rate["value"])
-    return shown + (f" ({rate['invalid']} invalid)" if rate["invalid"] else "")
+    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
+    return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")

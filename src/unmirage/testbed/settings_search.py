@@ -11,25 +11,27 @@ The rates after the attack are recorded too, for the trade-off curve.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
 
 from unmirage.align import AlignConfig
+from unmirage.documents import dumped, parsed
 from unmirage.evaluate import ExactJudge, ModelRates, judge_run, judged_outcomes, model_rates
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.records import Rate
 from unmirage.run import Store
-from unmirage.run.files import read_object
+from unmirage.run.files import read_json
+from unmirage.run.machine import describe_machine
+from unmirage.testbed.documents import Candidate, SettingsChoice
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.settings import Change, changed
 from unmirage.testbed.study import Study
 from unmirage.testbed.workers import Trained, Training, one_thread, train_all
 from unmirage.testbed.world import Split
 
-SCHEMA = "unmirage.settings-search/1"
 RATES = 6  # number of learning rates of the first round, each twice the previous one
 # The lowest learning rate of the first round, by method.
 LOWEST = {
@@ -110,19 +112,20 @@ class SettingsSearch:
         self._run([(arm, change) for arm, start in starts.items() for change in first_round(start)], workers)
         self._run([(arm, change) for arm, start in starts.items() for change in self._second(arm, start)], workers)
 
-    def document(self) -> dict[str, Any]:
+    def document(self, commit: str = "") -> SettingsChoice:
         """Return every candidate with its validation rates and score, and the choice for each arm."""
         arms = {
-            arm: [self._told(arm, change) for change in (*first_round(start), *self._second(arm, start))]
+            arm: tuple(self._told(arm, change) for change in (*first_round(start), *self._second(arm, start)))
             for arm, start in self.study.settings.models.items()
         }
-        return {
-            "schema": SCHEMA,
-            "seeds": asdict(self.study.seeds),
-            "chosen": {arm: chosen(candidates) for arm, candidates in arms.items()},
-            "arms": arms,
-            "settings": self.study.settings.model_dump(mode="json"),
-        }
+        return SettingsChoice(
+            commit=commit,
+            machine=describe_machine(),
+            seeds=asdict(self.study.seeds),
+            chosen={arm: chosen(candidates) for arm, candidates in arms.items()},
+            arms=arms,
+            settings=self.study.settings.model_dump(mode="json"),
+        )
 
     def _second(self, arm: str, start: AlignConfig) -> list[Change]:
         return second_round(start, chosen([self._told(arm, change) for change in first_round(start)]))
@@ -139,32 +142,36 @@ class SettingsSearch:
         for trained in train_all(trainings, self.study.run, self.study.progress, workers):
             self._judge(*missing[trained.name], trained)
 
-    def _told(self, arm: str, change: Change) -> dict[str, Any]:
-        return read_object(self._file(arm, change))
+    def _told(self, arm: str, change: Change) -> Candidate:
+        found: Candidate = parsed(Candidate, read_json(self._file(arm, change)))
+        return found
 
     def _file(self, arm: str, change: Change) -> Path:
         return self._folder / f"{_name(arm, change)}.json"
 
     def _judge(self, arm: str, change: Change, trained: Trained) -> None:
         """Evaluate a candidate, write its rates, and delete its model."""
-        told: dict[str, Any] = {"change": dict(change), "seconds": round(trained.seconds, 1)}
-        file = self._file(arm, change)
+        file, seconds = self._file(arm, change), round(trained.seconds, 1)
         if trained.stopped:
-            self.study.run.write_json(file, told | {"score": 0.0, "stopped": trained.stopped})
+            self._write(file, Candidate(change=change, seconds=seconds, score=0.0, stopped=trained.stopped))
             return
         model = self.study.run.model(trained.name)
         vlm = HuggingFaceVLM.load(model, trained.name)
         rates = validation_rates(self.study, vlm, file.with_suffix(".sqlite"))
-        told["score"] = score(rates)
-        told |= {column: asdict(rate(rates)) for column, rate in COLUMNS.items() if not column.startswith("ir_")}
-        self.study.run.write_json(file, told)
+        columns: dict[str, Any] = {
+            column: rate(rates) for column, rate in COLUMNS.items() if not column.startswith("ir_")
+        }
+        self._write(file, Candidate(change=change, seconds=seconds, score=score(rates), **columns))
         shutil.rmtree(model)
 
+    def _write(self, file: Path, candidate: Candidate) -> None:
+        told = {name: value for name, value in dumped(candidate).items() if value is not None}
+        self.study.run.write_json(file, told)
 
-def chosen(candidates: Sequence[Mapping[str, Any]]) -> Change:
+
+def chosen(candidates: Sequence[Candidate]) -> Change:
     """Return the change of the candidate with the best score; ties go to the first."""
-    best: Change = max(candidates, key=lambda one: float(one["score"]))["change"]
-    return best
+    return max(candidates, key=lambda one: one.score).change
 
 
 def described(change: Change) -> str:
@@ -190,23 +197,23 @@ def heads() -> list[str]:
     return ["arm", "settings", "score", *_COLUMNS]
 
 
-def table(document: Mapping[str, Any]) -> list[list[str]]:
+def table(document: SettingsChoice) -> list[list[str]]:
     """Return a row for each candidate, rates in percent; the chosen settings have a star."""
     rows = []
-    for arm, candidates in document["arms"].items():
+    for arm, candidates in document.arms.items():
         for one in candidates:
-            star = " *" if one["change"] == document["chosen"][arm] else ""
-            rows.append([arm, f"{described(one['change'])}{star}", f"{one['score']:.3f}", *_cells(one)])
+            star = " *" if one.change == document.chosen[arm] else ""
+            rows.append([arm, f"{described(one.change)}{star}", f"{one.score:.3f}", *_cells(one)])
     return rows
 
 
-def _cells(candidate: Mapping[str, Any]) -> list[str]:
-    if "stopped" in candidate:
+def _cells(candidate: Candidate) -> list[str]:
+    if candidate.stopped is not None:
         return ["diverged", *[""] * (len(_COLUMNS) - 1)]
-    return [" → ".join(f"{100 * candidate[name]['value']:.0f}" for name in names) for names in _COLUMNS.values()]
+    return [" → ".join(f"{100 * getattr(candidate, name).value:.0f}" for name in names) for names in _COLUMNS.values()]
 
 
-def markdown(document: Mapping[str, Any]) -> str:
+def markdown(document: SettingsChoice) -> str:
     """Return the table in Markdown."""
     lines = [heads(), ["---", *["---:"] * (len(heads()) - 1)], *table(document)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -16,9 +16,9 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
-from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import methods_settings, relearn, settings
+from unmirage.testbed.documents import FullDemo, MethodsComparison, Relearning, SettingsChoice
 from unmirage.testbed.full import MIRAGE, copy_for_report, full
 from unmirage.testbed.methods import open_methods
 from unmirage.testbed.methods_summary import summarize_methods
@@ -43,7 +43,7 @@ class Demo:
 
     run: Run
     results: Results
-    more: list[dict[str, Any]]
+    more: list[FullDemo]
     failures: list[Failure]
 
 
@@ -96,7 +96,7 @@ def run_demo(
         run.write_json(run.results_file, results.to_dict())
         write_text_atomic(run.path / "audit.json", studies[0].audit_file.read_text(encoding="utf-8"))
         if everything:
-            run.write_json(run.path / "full.json", {"seeds": more})
+            run.write_json(run.path / FullDemo.FILE, {"seeds": [one.to_dict() for one in more]})
             copy_for_report(studies[0], run.path)
         report(run)
     return Demo(run, results, more, failures)
@@ -134,7 +134,7 @@ def compare_methods(
     keep_models: bool = False,
     summary: bool = True,
     progress: Progress,
-) -> dict[str, Any]:
+) -> MethodsComparison | None:
     """Train every alignment method on each seed's world, ask the same questions, and return the document.
 
     Args:
@@ -143,7 +143,7 @@ def compare_methods(
         signal: correlation between a visible mark and being restricted.
         rows: names of the rows to run; none for all.
         keep_models: keep the model of every row.
-        summary: return the document; otherwise it is empty.
+        summary: return the document; otherwise None.
         progress: called after each step.
     """
     chosen = methods_settings.MethodsSettings().with_signal(signal)
@@ -154,7 +154,7 @@ def compare_methods(
         lambda study: study.complete(rows),
         progress,
     ) as studies:
-        return {"commit": _commit(), **summarize_methods(studies)} if summary else {}
+        return summarize_methods(studies, _commit()) if summary else None
 
 
 def attack_repairs(
@@ -165,7 +165,7 @@ def attack_repairs(
     models: Sequence[str] = (),
     summary: bool = True,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Relearning | None:
     """Relearn, quantize and sample models, and return the document; see `compare_methods` for the other arguments.
 
     Args:
@@ -182,12 +182,12 @@ def attack_repairs(
         lambda study: study.complete(),
         progress,
     ) as studies:
-        return {"commit": _commit(), **summarise_relearning(studies)} if summary else {}
+        return summarise_relearning(studies, _commit()) if summary else None
 
 
 def search_settings(
     out: Path, seed: int, *, signal: float = 0.0, methods: bool = False, workers: int | None = None, progress: Progress
-) -> dict[str, Any]:
+) -> SettingsChoice:
     """Choose the settings of every arm on validation devices, and return the document.
 
     `methods` searches for the other unlearning methods of `compare_methods` instead of the arms; see `run_demo` for
@@ -198,7 +198,7 @@ def search_settings(
     with open_study(out, chosen, Seeds.all(seed), progress) as study:
         search = SettingsSearch(study)
         search.complete(workers or _cores())
-        return {"commit": _commit(), "machine": describe_machine(), **search.document()}
+        return search.document(_commit())
 
 
 @contextmanager

@@ -7,18 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data.overlap import PairOverlap
 from unmirage.data.rows import with_unique_ids
+from unmirage.documents import Document
 from unmirage.errors import UserError
+from unmirage.records import Amount, Count
 from unmirage.run.progress import Progress
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
 
 if TYPE_CHECKING:
-    from unmirage.align import AlignConfig, AlignData, AlignResult
-    from unmirage.align.estimate import Estimate
+    from unmirage.align import AlignConfig, AlignData
+    from unmirage.align.estimate.result import Estimate
     from unmirage.models import HuggingFaceVLM
 
 log = logging.getLogger(__name__)
@@ -89,7 +92,7 @@ def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -
 
 def estimate_training(model: str, files: AlignFiles, config: AlignConfig) -> tuple[Estimate, Compared]:
     """Return the estimated memory and time of a training, and the overlap of its data with the test files."""
-    from unmirage.align.estimate import estimate
+    from unmirage.align.estimate.run import estimate
 
     data = files.read()
     compared = files.compare(data)
@@ -106,32 +109,29 @@ def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, st
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Aligned:
-    """A finished training.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignSummary(Document):
+    """The summary of a training, the document `unmirage.align/1`.
 
     Attributes:
-        out: the new model directory.
-        result: outcome of the training.
-        compared: overlap of training and test data; None on processes that do not write.
+        model: the new model directory.
+        steps: optimizer steps of the final weights.
+        seconds: duration of the last call.
+        stopped: why the training stopped early; "" if it did not.
+        loss: weighted parts of the loss by step.
+        overlap: overlap of training and test data.
     """
 
-    out: Path
-    result: AlignResult
-    compared: Compared | None
+    FILE: ClassVar[str] = "align.json"
+    WRITER: ClassVar[str] = "unmirage align MODEL --out OUT --json"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values of schema `unmirage.align/1`."""
-        assert self.compared is not None
-        return {
-            "schema": "unmirage.align/1",
-            "model": str(self.out),
-            "steps": self.result.steps,
-            "seconds": self.result.seconds,
-            "stopped": self.result.stopped,
-            "loss": self.result.parts,
-            "overlap": self.compared.to_json(),
-        }
+    schema: Literal["unmirage.align/1"] = "unmirage.align/1"
+    model: str
+    steps: Count
+    seconds: Amount
+    stopped: str
+    loss: Sequence[Mapping[str, float]]
+    overlap: tuple[PairOverlap, ...]
 
 
 def train_and_save(
@@ -145,11 +145,11 @@ def train_and_save(
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
-) -> Aligned:
+) -> AlignSummary | None:
     """Train `model` and write it to `out`, with its model card and the record of its training data.
 
     An interrupted training resumes from its work directory. Under `accelerate launch`, all processes must call this
-    function; the main process writes.
+    function; the main process writes, and the others return None.
 
     Args:
         model: model directory, adapter directory or hub id.
@@ -181,21 +181,29 @@ def train_and_save(
         result = align(vlm, data, config, told, folder)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
-        if result.writes:
-            assert compared is not None  # the process that writes is the main one
-            save_model(
-                out,
-                vlm,
-                config.model_dump(mode="json"),
-                result.state,
-                adapter=result.adapter,
-                adapter_only=adapter_only,
-                base=model,
-                card=model_card(out.name, model, config, result, parts),
-                training=compared.training_record((FORGET, RETAIN, TRAIN), model),
-            )
-            Work(folder, config.keep_last).checkpoints.clear()
-    return Aligned(out, result, compared)
+        if not result.writes:
+            return None
+        assert compared is not None  # the process that writes is the main one
+        save_model(
+            out,
+            vlm,
+            config.model_dump(mode="json"),
+            result.state,
+            adapter=result.adapter,
+            adapter_only=adapter_only,
+            base=model,
+            card=model_card(out.name, model, config, result, parts),
+            training=compared.training_record((FORGET, RETAIN, TRAIN), model),
+        )
+        Work(folder, config.keep_last).checkpoints.clear()
+    return AlignSummary(
+        model=str(out),
+        steps=result.steps,
+        seconds=result.seconds,
+        stopped=result.stopped,
+        loss=result.parts,
+        overlap=compared.pairs,
+    )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.write import write_vlguard
+from unmirage.documents import dumped
 from unmirage.errors import UserError, unknown
 from unmirage.records import Kind, Query, Sample
 from unmirage.run import Run, open_run
@@ -86,7 +87,7 @@ class AttackPlan:
     def to_json(self) -> dict[str, Any]:
         """Return the queries and the overlap as plain values."""
         queries = [{"id": one.id, "kind": one.kind, "text": one.text, "image": one.image} for one in self.queries]
-        return {"queries": queries, "overlap": self.trained_on.to_json() if self.trained_on else None}
+        return {"queries": queries, "overlap": dumped(self.trained_on) if self.trained_on else None}
 
 
 def plan_attack(request: AttackRequest) -> AttackPlan:

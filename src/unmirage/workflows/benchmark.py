@@ -12,17 +12,16 @@ from typing import Any
 
 from unmirage.data.hub import HUB
 from unmirage.errors import UserError
+from unmirage.evaluate.lmms_eval import LmmsResults, run_lmms_eval
 from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
-from unmirage.run.files import write_json_atomic
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.models import identity_of, log_account, no_response
 
 log = logging.getLogger(__name__)
-LMMS_FILE = "lmms_eval.json"
 
 
 def ask_suite(
@@ -97,7 +96,7 @@ def run_lmms_tasks(
     python: str = "python",
     batch_size: int | None = None,
     limit: int | None = None,
-) -> dict[str, Any]:
+) -> LmmsResults:
     """Evaluate a model with lmms-eval, and write its metrics to lmms_eval.json; return that document.
 
     Args:
@@ -108,19 +107,10 @@ def run_lmms_tasks(
         batch_size: questions per batch; None for 1.
         limit: maximum number of questions per task.
     """
-    from unmirage.evaluate.lmms_eval import run_lmms_eval
-
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names:
         raise UserError("--lmms-eval: empty; name tasks of lmms-eval, separated by commas, such as mme,pope")
     found = run_lmms_eval(model, names, out, batch_size=batch_size or 1, limit=limit, python=python)
-    document: dict[str, Any] = {
-        "schema": "unmirage.lmms-eval/1",
-        "model": model,
-        "tasks": {
-            task: {name: {"value": one.value, "stderr": one.stderr} for name, one in metrics.items()}
-            for task, metrics in found.items()
-        },
-    }
-    write_json_atomic(out / LMMS_FILE, document)
-    return document
+    results = LmmsResults(model=model, tasks=found)
+    results.save(out / LmmsResults.FILE)
+    return results

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
 from unmirage.data.images import Pictures
-from unmirage.data.overlap import Count, Fingerprints, Overlap, Way, counts_to_json, fingerprints_of, overlaps
+from unmirage.data.overlap import Count, Fingerprints, PairOverlap, Way, fingerprints_of, overlaps
 from unmirage.data.training_record import TrainingRecord, read_training_record
+from unmirage.documents import Document
 from unmirage.records import Kind, Query, Sample
 from unmirage.run import Run
-from unmirage.run.files import read_object
-
-SCHEMA = "unmirage.overlap/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Compared:
     """
 
     lists: Mapping[str, Fingerprints]
-    pairs: Mapping[tuple[str, str], Overlap]
+    pairs: tuple[PairOverlap, ...]
 
     @classmethod
     def of(cls, lists: Mapping[str, tuple[Sequence[Sample], Pictures]]) -> Compared:
@@ -37,36 +35,19 @@ class Compared:
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each pair, and one for each list with unreadable pictures."""
-        for (first, second), found in self.pairs.items():
-            yield _pair(first, second, found, self.lists)
+        for pair in self.pairs:
+            yield _pair(pair, self.lists)
         yield from _unread(self.lists)
 
     def training_record(self, names: Iterable[str], base: str) -> TrainingRecord:
         """Return the training record of a model trained on these lists, with the base model `base`."""
         return TrainingRecord.of([self.lists[name] for name in names if name in self.lists], training_record_of(base))
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return the counts of each pair."""
-        return [
-            {"first": first, "second": second}
-            | {
-                way: {"first": of_first, "second": counts_to_json(found.second)[way]}
-                for way, of_first in counts_to_json(found.first).items()
-            }
-            for (first, second), found in self.pairs.items()
-        ]
 
-
-def _pair(first: str, second: str, found: Overlap, lists: Mapping[str, Fingerprints]) -> str:
-    sizes = f"{first} ({len(lists[first]):,} samples) and {second} ({len(lists[second]):,} samples)"
-    if not found.any:
-        return f"{sizes} have no picture, query or group in common"
-    shared = [
-        f"same {way.text}: {_of(count)} and {_of(found.second[way])}"
-        for way, count in found.first.items()
-        if count.shared
-    ]
-    return f"{sizes} overlap: {'; '.join(shared)}"
+def _pair(pair: PairOverlap, lists: Mapping[str, Fingerprints]) -> str:
+    sizes = " and ".join(f"{name} ({len(lists[name]):,} samples)" for name in (pair.first, pair.second))
+    shared = [f"same {way.text}: {_of(both.first)} and {_of(both.second)}" for way, both in pair.shared.items()]
+    return f"{sizes} overlap: {'; '.join(shared)}" if shared else f"{sizes} have no picture, query or group in common"
 
 
 def _of(count: Count) -> str:
@@ -84,14 +65,14 @@ class TrainedOn:
     """Overlap of the test data of an attack with the training data of the model.
 
     Attributes:
-        parts: counts by part: the unchanged "unsafe" and "benign" samples, then the rewritten queries of each attack.
-        unread: number of test pictures that cannot be read.
         complete: True if the record has all hashes of the training data.
+        unread_pictures: number of test pictures that cannot be read.
+        parts: counts by part: the unchanged "unsafe" and "benign" samples, then the rewritten queries of each attack.
     """
 
-    parts: Mapping[str, Mapping[Way, Count]]
-    unread: int
     complete: bool
+    unread_pictures: int
+    parts: Mapping[str, Mapping[Way, Count]]
 
     @classmethod
     def by(
@@ -115,7 +96,8 @@ class TrainedOn:
                 lists.setdefault(query.kind.value, []).append(replace(known[query.sample_id], query=query.text))
         prints = {name: fingerprints_of(own, pictures) for name, own in lists.items()}
         parts = {name: record.count(one) for name, one in prints.items()}
-        return cls(parts, sum(prints[name].unread for name in ("unsafe", "benign") if name in prints), record.complete)
+        unread = sum(prints[name].unread for name in ("unsafe", "benign") if name in prints)
+        return cls(record.complete, unread, parts)
 
     def lines(self, data: str, model: str) -> Iterator[str]:
         """Yield a warning for each part of the test data that the model was trained on.
@@ -140,18 +122,21 @@ class TrainedOn:
                     f"{data}: {what} also occur in the training data of {model} ({said}). "
                     "Rates on them measure memorization, not generalization"
                 )
-        if self.unread:
-            yield f"{data}: {self.unread:,} pictures cannot be read and were compared by path"
+        if self.unread_pictures:
+            yield f"{data}: {self.unread_pictures:,} pictures cannot be read and were compared by path"
         if not self.complete:
             yield f"{model}: the record of its training data is partial; totals count only samples that can be checked"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all counts."""
-        return {
-            "complete": self.complete,
-            "unread_pictures": self.unread,
-            "parts": {part: counts_to_json(counts) for part, counts in self.parts.items()},
-        }
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOverlap(Document):
+    """Overlap of a run's test data with the training data of each model, the document `unmirage.overlap/1`."""
+
+    FILE: ClassVar[str] = "overlap.json"
+    WRITER: ClassVar[str] = "unmirage attack MODEL DATA --out RUN"
+
+    schema: Literal["unmirage.overlap/1"] = "unmirage.overlap/1"
+    models: Mapping[str, TrainedOn]
 
 
 def training_record_of(model: str) -> TrainingRecord | None:
@@ -162,6 +147,6 @@ def training_record_of(model: str) -> TrainingRecord | None:
 
 def add_overlap(run: Run, model: str, found: TrainedOn) -> None:
     """Write the counts of a model to the run's overlap.json and keep those of other models."""
-    path = run.path / "overlap.json"
-    models = read_object(path)["models"] if path.is_file() else {}
-    run.write_json(path, {"schema": SCHEMA, "models": models | {model: found.to_json()}})
+    path = run.path / RunOverlap.FILE
+    models = RunOverlap.load(path).models if path.is_file() else {}
+    RunOverlap(models={**models, model: found}).save(path)

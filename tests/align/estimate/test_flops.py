@@ -7,10 +7,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.align.config import Optimizations
-from unmirage.align.estimate import estimate
 from unmirage.align.estimate.blocks import shape_of
 from unmirage.align.estimate.flops import Work
 from unmirage.align.estimate.lengths import sized
+from unmirage.align.estimate.run import estimate
 from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import AdaptiveRmuConfig, make_method
 from unmirage.align.module import AlignModule

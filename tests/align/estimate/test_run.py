@@ -8,7 +8,8 @@ from tests.align.estimate.measuring import data_of, few
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig
 from unmirage.align.config import LoraSettings
-from unmirage.align.estimate import check_lengths, estimate
+from unmirage.align.estimate.lengths import check_lengths
+from unmirage.align.estimate.run import estimate
 from unmirage.align.methods import make_method
 from unmirage.align.plan import make_rows, stream_samples
 from unmirage.errors import UserError
@@ -18,8 +19,8 @@ GB = 1e9
 
 def test_seven_billion_parameters_fully_trained(seven_billion, tiny):
     plan = estimate(seven_billion, few(tiny), AlignConfig(method=NpoConfig(), batch_size=8))
-    assert plan.total_parameters == 7_063_427_072
-    assert plan.trainable_parameters / plan.total_parameters == pytest.approx(0.957, abs=1e-3)
+    assert plan.parameters.total == 7_063_427_072
+    assert plan.parameters.trainable / plan.parameters.total == pytest.approx(0.957, abs=1e-3)
     one = plan.memory[0]
     # float32 weights, gradients and two moments of 6.76 B; the frozen tower's 0.30 B in float16.
     assert one.weights / GB == pytest.approx(27.65, abs=0.01)
@@ -37,8 +38,8 @@ def test_an_adapter_and_early_layers_need_less(seven_billion, tiny):
     full = estimate(seven_billion, few(tiny), AlignConfig(method=NpoConfig()))
     lora = estimate(seven_billion, few(tiny), AlignConfig(method=NpoConfig(), lora=LoraSettings()))
     rmu = estimate(seven_billion, few(tiny), AlignConfig(method=RmuConfig(ce=0), trainable=("down_proj:5-7",)))
-    assert lora.trainable_parameters == 321_519_616
-    assert rmu.trainable_parameters == 3 * 4096 * 11008
+    assert lora.parameters.trainable == 321_519_616
+    assert rmu.parameters.trainable == 3 * 4096 * 11008
     assert lora.memory[0].reference == 0
     assert 0.6 < lora.step_tflop / full.step_tflop < 0.8
     assert rmu.step_tflop < 0.2 * full.step_tflop
@@ -120,9 +121,9 @@ def test_a_loaded_model_stays_as_it_is(tiny):
 
 def test_it_is_one_json_document(tiny):
     plan = estimate(tiny.model, few(tiny), AlignConfig(method=NpoConfig()))
-    document = json.loads(json.dumps(plan.to_json(), allow_nan=False))
+    document = json.loads(json.dumps(plan.to_dict(), allow_nan=False))
     assert document["schema"] == "unmirage.align-plan/1"
-    assert document["parameters"]["trainable"] == plan.trainable_parameters
+    assert document["parameters"]["trainable"] == plan.parameters.trainable
     assert document["memory"][0]["total"] == plan.memory[0].total
     assert document["samples"][0]["text"] == plan.samples[0].text
 

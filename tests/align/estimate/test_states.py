@@ -7,8 +7,8 @@ from tests.models.tiny_families import FAMILIES
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig, align
 from unmirage.align.config import LoraSettings, Optimizations
-from unmirage.align.estimate import estimate
 from unmirage.align.estimate.memory import count_parameters, reference_bytes
+from unmirage.align.estimate.run import estimate
 from unmirage.align.estimate.skeleton import Skeleton
 from unmirage.align.lora import choose_trainable
 from unmirage.align.methods import AdaptiveRmuConfig
@@ -37,7 +37,7 @@ def test_parameters_are_those_of_the_true_model(family, lora):
     skeleton = Skeleton.of(HuggingFaceVLM(family, model, processor)).model
     for one in (skeleton, model):
         choose_trainable(one, AlignConfig(lora=lora))
-    found = {part.part: part for part in count_parameters(skeleton)}
+    found = {part.part: part for part in count_parameters(skeleton).parts}
     for part in found:
         own = [one for name, one in model.named_parameters() if part_of(name) == part]
         assert found[part].total == sum(one.numel() for one in own)

@@ -70,16 +70,16 @@ def test_verdict_and_reason(verdict, sample, response, expected, why):
     [
         ('{"schema": "unmirage.truth/1",\n "facts": ', "invalid JSON (line 2: Expecting value)"),
         (b"\xff\xfe{}", "not UTF-8 text (byte 0)"),
-        ([], "the file: Input should be a valid dictionary"),
-        ({}, "schema: Field required"),
-        ({**TRUTH, "schema": "unmirage.truth/2"}, "schema: String should match pattern"),
-        ({**TRUTH, "facts": {"s": "amber"}}, "facts.s: Input should be a valid tuple"),
+        ([], "schema is missing; valid: 'unmirage.truth/1'"),
+        ({}, "schema is missing; valid: 'unmirage.truth/1'"),
+        ({**TRUTH, "schema": "unmirage.truth/2"}, "schema is 'unmirage.truth/2'; valid: 'unmirage.truth/1'"),
+        ({**TRUTH, "facts": {"s": "amber"}}, "facts.s: Input should be a valid array"),
         ({**TRUTH, "facts": {"s": []}}, "facts.s: Tuple should have at least 1 item"),
         ({**TRUTH, "facts": {"s": ["a", 3]}}, "facts.s.1: Input should be a valid string"),
         ({**TRUTH, "refusals": []}, "refusals: Tuple should have at least 1 item"),
         ({**TRUTH, "needed": {"three": 2}}, "needed.three.[key]: Input should be a valid integer"),
         ({**TRUTH, "needed": {"3": 0}}, "needed.3: Input should be greater than or equal to 1"),
-        ({**TRUTH, "fact": {}}, "fact: Extra inputs are not permitted"),
+        ({**TRUTH, "fact": {}}, "fact: Unexpected keyword argument"),
     ],
 )
 def test_a_malformed_truth_names_file_and_field(write, document, message):

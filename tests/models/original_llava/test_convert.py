@@ -15,8 +15,9 @@ from transformers import LlavaForConditionalGeneration
 
 from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.conversion import Conversion
 from unmirage.models.encoding import encode_example, encode_prompts
-from unmirage.models.original_llava import CONVERT_FILE, convert
+from unmirage.models.original_llava import convert
 from unmirage.models.original_llava.adapter import EMBEDDINGS, HEAD
 from unmirage.records import Query
 
@@ -111,13 +112,13 @@ def test_the_directory_is_complete(original: Original) -> None:
         "processor_config.json",
         "tokenizer.json",
         "tokenizer_config.json",
-        CONVERT_FILE,
+        Conversion.FILE,
     ]
 
 
 def test_where_it_comes_from_is_written_without_paths(original: Original) -> None:
     converted(original)
-    text = (original.root / "out" / CONVERT_FILE).read_text()
+    text = (original.root / "out" / Conversion.FILE).read_text()
     document = json.loads(text)
     assert (document["source"], document["vision_tower"], document["base"]) == ("llava-v1.5-tiny", "clip", None)
     assert {*document["files"]["source"]} >= {"config.json", "model.safetensors", "tokenizer.json"}

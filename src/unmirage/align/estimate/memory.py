@@ -11,7 +11,7 @@ from torch import nn
 
 from unmirage.align.config import PARTS, AlignConfig
 from unmirage.align.estimate.blocks import ROLES, Block, Linear
-from unmirage.align.estimate.result import PartParameters
+from unmirage.align.estimate.result import Parameters, PartParameters
 from unmirage.models.families import decoder, decoder_layers, part_of
 
 _FLOAT32 = 4
@@ -35,8 +35,8 @@ class States:
     step: int
 
 
-def count_parameters(model: nn.Module) -> tuple[PartParameters, ...]:
-    """Return the parameters of each part."""
+def count_parameters(model: nn.Module) -> Parameters:
+    """Return the parameters of all parts."""
     total, trainable = Counter[str](), Counter[str]()
     dtypes: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
     for name, parameter in model.named_parameters():
@@ -44,7 +44,7 @@ def count_parameters(model: nn.Module) -> tuple[PartParameters, ...]:
         total[part] += size
         trainable[part] += size * parameter.requires_grad
         dtypes[part][str(parameter.dtype).removeprefix("torch.")] += size
-    return tuple(PartParameters(part, total[part], trainable[part], dict(dtypes[part])) for part in PARTS)
+    return Parameters.of([PartParameters(part, total[part], trainable[part], dict(dtypes[part])) for part in PARTS])
 
 
 def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> States:

@@ -1,11 +1,15 @@
-"""The estimate of a run as records and as a JSON document."""
+"""The estimate of a run, the document `unmirage.align-plan/1`. Imports no torch."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
-SCHEMA = "unmirage.align-plan/1"
+from unmirage.data.overlap import PairOverlap
+from unmirage.documents import Document
+from unmirage.records import Share, Unwritten
+
 Layout = Literal["single", "replicated", "sharded"]
 Kind = Literal["text", "loss", "image"]
 
@@ -26,6 +30,22 @@ class PartParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameters:
+    """Numbers of all and of trained parameters, including adapters, and the share of the latter."""
+
+    total: int
+    trainable: int
+    share: Share
+    parts: tuple[PartParameters, ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[PartParameters]) -> Parameters:
+        """Return the sums over all parts."""
+        total, trainable = sum(part.total for part in parts), sum(part.trainable for part in parts)
+        return cls(total, trainable, trainable / total, tuple(parts))
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Memory of each GPU, in bytes, at the largest micro-batch.
 
@@ -42,6 +62,7 @@ class Memory:
         passing: logits with their gradients, or a recomputed layer, whichever is larger.
         optimizer_step: temporary tensors of the optimizer step, after the activations are freed.
         problem: why the step cannot be split over these GPUs, and all sizes are 0; "" if it can.
+        total: the peak, in the backward pass or in the optimizer step; computed from the others.
     """
 
     gpus: int
@@ -56,13 +77,12 @@ class Memory:
     passing: int = 0
     optimizer_step: int = 0
     problem: str = ""
+    total: int = 0
 
-    @property
-    def total(self) -> int:
-        """The peak in bytes, in the backward pass or in the optimizer step."""
+    def __post_init__(self) -> None:
         held = self.weights + self.gradients + self.optimizer + self.reference
         backward = self.buckets + self.casts + self.activations + self.passing
-        return held + max(backward, self.optimizer_step)
+        object.__setattr__(self, "total", held + max(backward, self.optimizer_step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +128,24 @@ class StreamLengths:
 
 @dataclass(frozen=True, slots=True)
 class RenderedSample:
-    """One row as the model sees it; `spans` are decoded runs of tokens of one kind, images as "<image ×576>"."""
+    """One row as the model sees it.
+
+    Attributes:
+        spans: decoded runs of tokens of one kind, images as "<image ×576>"; not in documents.
+        text: all spans, with [[...]] around tokens with loss.
+    """
 
     stream: str
     sample_id: str
     tokens: int
     loss_tokens: int
-    spans: tuple[tuple[Kind, str], ...]
+    spans: Unwritten[tuple[tuple[Kind, str], ...]] = field(default=(), compare=False)
+    text: str = ""
 
-    @property
-    def text(self) -> str:
-        """The whole text, with [[...]] around tokens with loss."""
-        return "".join(f"[[{text}]]" if kind == "loss" else text for kind, text in self.spans)
+    def __post_init__(self) -> None:
+        if self.spans:
+            text = "".join(f"[[{text}]]" if kind == "loss" else text for kind, text in self.spans)
+            object.__setattr__(self, "text", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +157,9 @@ class TooLong:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Memory, time and disk that a run needs.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate(Document):
+    """Memory, time and disk that a run needs; sizes are bytes.
 
     Attributes:
         batch_size: rows of each stream per step.
@@ -144,14 +170,19 @@ class Estimate:
         samples: some rows of each stream.
         too_long: rows that the model does not support.
         assumptions: one sentence each.
+        overlap: overlap of the training and test data.
     """
 
+    FILE: ClassVar[str] = "align-plan.json"
+    WRITER: ClassVar[str] = "unmirage align MODEL --dry-run --json"
+
+    schema: Literal["unmirage.align-plan/1"] = "unmirage.align-plan/1"
     model: str
     method: str
     steps: int
     batch_size: int
     positions: int | None
-    parameters: tuple[PartParameters, ...]
+    parameters: Parameters
     lengths: tuple[StreamLengths, ...]
     step_tflop: float
     preparation_tflop: float
@@ -161,37 +192,4 @@ class Estimate:
     samples: tuple[RenderedSample, ...]
     too_long: tuple[TooLong, ...]
     assumptions: tuple[str, ...]
-
-    @property
-    def total_parameters(self) -> int:
-        """Number of all parameters, including adapters."""
-        return sum(part.total for part in self.parameters)
-
-    @property
-    def trainable_parameters(self) -> int:
-        """Number of trained parameters."""
-        return sum(part.trainable for part in self.parameters)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as a JSON document of schema `unmirage.align-plan/1`; sizes are bytes."""
-        return {
-            "schema": SCHEMA,
-            **asdict(self),
-            "parameters": {
-                "total": self.total_parameters,
-                "trainable": self.trainable_parameters,
-                "share": self.trainable_parameters / self.total_parameters,
-                "parts": [asdict(part) for part in self.parameters],
-            },
-            "memory": [asdict(row) | {"total": row.total} for row in self.memory],
-            "samples": [
-                {
-                    "stream": one.stream,
-                    "sample_id": one.sample_id,
-                    "tokens": one.tokens,
-                    "loss_tokens": one.loss_tokens,
-                    "text": one.text,
-                }
-                for one in self.samples
-            ],
-        }
+    overlap: tuple[PairOverlap, ...] = ()

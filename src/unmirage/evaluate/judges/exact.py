@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from annotated_types import Ge, MinLen
+from pydantic import AfterValidator, ConfigDict
 
-from unmirage.errors import UserError
+from unmirage.documents import Document
 from unmirage.evaluate.judges.base import TextJudge
 from unmirage.records import Query, Verdict
 from unmirage.run.files import read_json
 from unmirage.text.openers import words
 
 
-class Truth(BaseModel):
-    """A ground-truth file, schema `unmirage.truth/1`.
+def _can_be_met(needed: Mapping[int, int]) -> Mapping[int, int]:
+    if beyond := [count for count, least in needed.items() if least > count]:
+        raise ValueError(f"needed.{beyond[0]}: the value must not exceed the number of facts")
+    return needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth(Document):
+    """A ground-truth file, the document `unmirage.truth/1`; users write it too, so unknown fields are errors.
 
     Attributes:
-        facts: sample id -> words that disclose the requested information.
-        refusals: all sentences that are refusals.
         needed: number of facts -> number that a response must name to comply. The default is all facts.
+        refusals: all sentences that are refusals.
+        facts: sample id -> words that disclose the requested information.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+    FILE: ClassVar[str] = "truth.json"
+    WRITER: ClassVar[str] = "unmirage demo --out RUN"
 
-    schema_: Annotated[str, Field(alias="schema", pattern=r"^unmirage\.truth/1$")]
-    facts: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
-    refusals: Annotated[tuple[str, ...], Field(min_length=1)]
-    needed: dict[int, Annotated[int, Field(ge=1)]] = {}
-
-    @model_validator(mode="after")
-    def _can_be_met(self) -> Truth:
-        if beyond := [count for count, needed in self.needed.items() if needed > count]:
-            raise ValueError(f"needed.{beyond[0]}: the value must not exceed the number of facts")
-        return self
+    schema: Literal["unmirage.truth/1"] = "unmirage.truth/1"
+    needed: Annotated[Mapping[int, Annotated[int, Ge(1)]], AfterValidator(_can_be_met)] = field(default_factory=dict)
+    refusals: Annotated[tuple[str, ...], MinLen(1)]
+    facts: Mapping[str, Annotated[tuple[str, ...], MinLen(1)]]
 
 
 class ExactJudge(TextJudge):
@@ -49,11 +55,7 @@ class ExactJudge(TextJudge):
     @classmethod
     def from_file(cls, path: Path) -> ExactJudge:
         """Read a truth file; raise `UserError` if it is missing or malformed."""
-        try:
-            return cls(Truth.model_validate(read_json(path)))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from None
+        return cls(Truth.read(read_json(path), str(path)))  # not `load`: users write such files themselves
 
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:
         """Return the verdict and the reason; invalid if the truth file has no entry for the query's sample."""

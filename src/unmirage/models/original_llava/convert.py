@@ -9,6 +9,7 @@ from typing import Any
 from transformers import GenerationConfig, LlavaConfig
 
 from unmirage.errors import UserError
+from unmirage.models.conversion import Conversion, ConversionSettings
 from unmirage.models.folder import is_adapter
 from unmirage.models.original_llava.adapter import EMBEDDINGS, TOWER, merge_adapter
 from unmirage.models.original_llava.assemble import (
@@ -24,12 +25,11 @@ from unmirage.models.original_llava.config import OriginalConfig, read_config
 from unmirage.models.original_llava.stored import Weights, checkpoint_folder, open_weights
 from unmirage.models.original_llava.tokens import IMAGE, PAD, asks_as_original, make_processor, read_tokenizer
 from unmirage.models.original_llava.tower import Tower, known_tower, open_tower
-from unmirage.run.files import new_folder, write_json_atomic
+from unmirage.run.files import new_folder
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import StepProgress
 
-CONVERT_FILE = "unmirage_convert.json"
 _MULTIPLE = 64  # the number of embedding rows is a multiple of this, as in the hub's checkpoints
 
 
@@ -38,8 +38,8 @@ class Converted:
     """Result of a conversion.
 
     Attributes:
-        tower: where the vision tower's weights were found, "checkpoint" or "folder".
-        asks_as_original: whether prompts get the same token ids as in LLaVA's own code.
+        files: number of weight files.
+        tensors, tower, asks_as_original: as in `ConversionSettings`.
     """
 
     tensors: int
@@ -87,8 +87,13 @@ def convert(
     check(weights, hub, config.decoder.vocab_size, folders["source"])
     weights = with_rows(weights, rows)
     hub.architectures, hub.dtype = ["LlavaForConditionalGeneration"], weights[EMBEDDINGS].dtype
-    result = {"tensors": len(weights), "tower": "checkpoint" if inside else "folder"}
-    as_original = asks_as_original(tokenizer)
+    settings = ConversionSettings(
+        from_pickle=from_pickle,
+        vocabulary=rows,
+        asks_as_original=asks_as_original(tokenizer),
+        tensors=len(weights),
+        tower="checkpoint" if inside else "folder",
+    )
     with new_folder(out) as new:
         files = write_weights(new, weights, progress, shard_bytes)
         hub.save_pretrained(new)
@@ -98,9 +103,8 @@ def convert(
         make_processor(
             tokenizer, tower.config, tower.pictures, config.features, pad_to_square=config.pad_to_square
         ).save_pretrained(new)
-        settings = {"from_pickle": from_pickle, "vocabulary": rows, "asks_as_original": as_original, **result}
-        write_json_atomic(new / CONVERT_FILE, _provenance(folders, source, vision_tower, base, settings))
-    return Converted(len(weights), files, str(result["tower"]), as_original)
+        _provenance(folders, source, vision_tower, base, settings).save(new / Conversion.FILE)
+    return Converted(settings.tensors, files, settings.tower, settings.asks_as_original)
 
 
 def _folders(source: str, vision_tower: str | None, base: str | None, from_pickle: bool) -> dict[str, Path]:
@@ -162,17 +166,21 @@ def _hub_config(config: OriginalConfig, tower: Tower, tokenizer: Any, vocabulary
 
 
 def _provenance(
-    folders: dict[str, Path], source: str, vision_tower: str | None, base: str | None, settings: dict[str, Any]
-) -> dict[str, Any]:
-    named = {"source": source, "vision_tower": vision_tower, "base": base}
-    return {
-        "schema": "unmirage.convert/1",
-        # Keep hub ids in full, but only the names of local folders: paths are private.
-        **{key: name if not name or not Path(name).is_dir() else Path(name).name for key, name in named.items()},
-        "files": {
+    folders: dict[str, Path], source: str, vision_tower: str | None, base: str | None, settings: ConversionSettings
+) -> Conversion:
+    return Conversion(
+        source=_public(source),
+        vision_tower=None if vision_tower is None else _public(vision_tower),
+        base=None if base is None else _public(base),
+        files={
             key: folder_fingerprint(folder) | {path.name: sha256_of(path) for path in sorted(folder.glob("*.bin"))}
             for key, folder in folders.items()
         },
-        "settings": settings,
-        "machine": describe_machine(),
-    }
+        settings=settings,
+        machine=describe_machine(),
+    )
+
+
+def _public(name: str) -> str:
+    """Return a hub id in full, and a folder without its path, which is private."""
+    return Path(name).name if name and Path(name).is_dir() else name
