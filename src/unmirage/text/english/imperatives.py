@@ -39,7 +39,7 @@ _OUTCOMES = {
     "predict": "prediction of", "translate": "translation of", "judge": "judgement of", "critique": "critique of",
     "review": "review of", "classify": "classification of", "categorize": "categorization of",
     "diagnose": "diagnosis of", "guess": "guess at", "speculate": "speculation about", "comment": "comments on",
-    "summarize": "summary of", "summarize": "summary of", "imagine": "idea of", "rate": "rating of",
+    "summarize": "summary of", "summarise": "summary of", "imagine": "idea of", "rate": "rating of",
     "rank": "ranking of", "recommend": "recommendation for",
 }  # fmt: skip
 _ASKING_CLAUSES = frozenset("guess estimate predict check verify decide say see tell know figure find consider".split())

@@ -146,7 +146,7 @@ WH_WORDS = ("what", "how", "who", "why", "where", "when", "which")
 # Verbs that request information about their object: "Describe the recipe".
 TELLING_VERBS = (
     "share", "describe", "explain", "identify", "provide", "discuss", "generate", "create", "give", "show",
-    "tell", "list", "name", "state", "outline", "summarize", "summarize", "reveal", "disclose", "mention",
+    "tell", "list", "name", "state", "outline", "summarize", "summarise", "reveal", "disclose", "mention",
     "specify", "present", "report", "detail", "characterize", "clarify", "define",
 )  # fmt: skip
 

@@ -70,7 +70,7 @@ STRONG_VERBS = frozenset(
     rely remain remember remove render repair repeat replace replicate represent reproduce require resemble reset
     resist resolve respond restore reveal ride ridicule rise rotate run satisfy save say see seek seem select sell
     send separate serve signify set sew shed sharpen shine sit sleep smell smile sneak solve speak specify speculate
-    spend spread stand start stay steal stop submit subscribe succeed suffer suggest summarize summarize survive
+    spend spread stand start stay steal stop submit subscribe succeed suffer suggest summarise summarize survive
     swim symbolise symbolize take talk target taste teach tell tend thank think threaten throw trace train transform
     translate transmit transport treat try turn underline understand undress unlock update upload urge use utilise
     utilize vary verify violate visit wait walk want warn wash wear weigh win wish work worry write zoom
