@@ -1,16 +1,17 @@
 """Overlap of sample lists that are small enough to count by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from unmirage.data import ImageFolder
 from unmirage.data.overlap import (
     Count,
+    Shared,
     Way,
     count_shared,
-    counts_to_json,
     fingerprints_of,
     normalized,
-    overlap,
     overlaps,
 )
 from unmirage.records import Sample
@@ -59,32 +60,39 @@ def second(pictures):
     return fingerprints_of(rows, pictures)
 
 
+def overlap(first, second):
+    """Return the overlap of two lists, and its counts of each list by criterion."""
+    (pair,) = overlaps({"first": first, "second": second})
+    both = {way: getattr(pair, way) for way in Way}
+    return pair, {way: one.first for way, one in both.items()}, {way: one.second for way, one in both.items()}
+
+
 def test_each_way_is_counted_in_both_directions(first, second):
-    found = overlap(first, second)
-    assert found.first == {
+    pair, of_first, of_second = overlap(first, second)
+    assert of_first == {
         Way.PICTURE: Count(4, 4),  # a, b twice, and gone, by its path
         Way.QUERY: Count(3, 5),
         Way.PICTURE_AND_QUERY: Count(2, 5),  # the axe, and the query without a picture
         Way.QUERY_AND_ANSWER: Count(1, 4),
         Way.GROUP: Count(1, 3),
     }
-    assert found.second == {
+    assert of_second == {
         Way.PICTURE: Count(3, 3),
         Way.QUERY: Count(2, 4),
         Way.PICTURE_AND_QUERY: Count(2, 4),
         Way.QUERY_AND_ANSWER: Count(1, 3),
         Way.GROUP: Count(2, 2),
     }
-    assert found.any
-    assert counts_to_json(found.first)["picture_and_query"] == {"shared": 2, "total": 5}
+    assert (pair.first, pair.second, list(pair.shared)) == ("first", "second", list(Way))
+    assert pair.picture_and_query == Shared(Count(2, 5), Count(2, 4))
     assert (first.unread, second.unread, len(first), len(second)) == (1, 1, 5, 4)
 
 
 def test_lists_with_nothing_in_common(first, pictures):
-    found = overlap(first, fingerprints_of([sample("Else?", answer="An axe.")], pictures))
-    assert not found.any
-    assert found.second[Way.QUERY_AND_ANSWER] == Count(0, 1)
-    assert found.second[Way.PICTURE] == Count(0, 0)
+    pair, _, of_second = overlap(first, fingerprints_of([sample("Else?", answer="An axe.")], pictures))
+    assert not pair.shared
+    assert of_second[Way.QUERY_AND_ANSWER] == Count(0, 1)
+    assert of_second[Way.PICTURE] == Count(0, 0)
 
 
 def test_a_picture_is_read_once_and_counted_once(tmp_path, pictures, monkeypatch):
@@ -101,15 +109,15 @@ def test_a_file_never_equals_a_path(tmp_path, pictures):
     (tmp_path / "other" / "gone.png").write_bytes(b"gone.png")
     there = fingerprints_of([sample("?", "gone.png")], ImageFolder(tmp_path / "other"))
     not_there = fingerprints_of([sample("?", "gone.png")], pictures)
-    assert not overlap(there, not_there).first[Way.PICTURE].shared
-    assert overlap(not_there, not_there).first[Way.PICTURE] == Count(1, 1)
+    assert not overlap(there, not_there)[1][Way.PICTURE].shared
+    assert overlap(not_there, not_there)[1][Way.PICTURE] == Count(1, 1)
 
 
 def test_all_pairs_in_order(first, second):
     found = overlaps({"x": first, "y": second, "z": first})
-    assert list(found) == [("x", "y"), ("x", "z"), ("y", "z")]
-    assert found["x", "z"].first[Way.QUERY] == Count(5, 5)
-    assert found["y", "z"] == overlap(second, first)
+    assert [(one.first, one.second) for one in found] == [("x", "y"), ("x", "z"), ("y", "z")]
+    assert found[1].query.first == Count(5, 5)
+    assert found[2] == replace(overlap(second, first)[0], first="y", second="z")
 
 
 @pytest.mark.parametrize(
