@@ -161,6 +161,34 @@ def test_a_function_and_the_package_of_its_name_are_both_there(name):
     assert done.stdout.startswith("(")
 
 
+def test_looking_at_a_run_writes_nothing(done, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    run = um.Run(folder)
+    assert (run.models, repr(run)) == ([], f"Run('{folder}'), not made yet")
+    for call in (run.failures, run.drop):
+        with pytest.raises(um.UserError, match="no model has answered"):
+            call("npo")
+    assert list(folder.iterdir()) == []
+    with pytest.raises(um.UserError, match=r"unknown model 'npoo'.*'npo'"):
+        done[2].failures("npoo")
+
+
+def test_a_comparison_is_of_the_first_model_with_the_second(done):
+    results = done[4]
+    forward, backward = results.compare("npo", "model"), results.compare("model", "npo")
+    assert {(one.a.model, one.b.model) for one in forward} == {("model", "npo")}
+    assert backward == [one.reversed() for one in forward]
+    for one, other in zip(forward, backward, strict=True):
+        assert one.difference == -other.difference == (one.only_b - one.only_a) / one.n
+        assert (one.low, one.high, one.p_value) == (-other.high, -other.low, other.p_value)
+    with pytest.raises(um.UserError, match="'npo' is named twice"):
+        results.compare("npo", "npo")
+    assert list(results) == ["model", "npo"]
+    assert "npo" in results
+    assert "none" not in results
+
+
 def test_every_public_name_is_there_and_has_a_docstring():
     assert set(um.__all__) <= set(dir(um))
     for name in um.__all__:
@@ -183,6 +211,16 @@ def test_nothing_is_printed_and_messages_are_logged(tiny, tmp_path, capsys, capl
     [
         (lambda tiny, tmp: um.audit(3), TypeError, r"audit\(\): data: expected path \| SampleFile, got int"),
         (lambda tiny, tmp: um.audit("d.json", seed=True), TypeError, "seed: expected int, got bool"),
+        (lambda tiny, tmp: um.audit("d.json", columns="query=prompt"), TypeError, "columns: expected a mapping"),
+        (lambda tiny, tmp: um.audit("d.json", seed=-1), um.UserError, "seed: -1 is too small; valid: 0 or more"),
+        (lambda tiny, tmp: um.attack("m", "d.json", out="r", max_new_tokens=0), um.UserError, "max_new_tokens: 0 is"),
+        (lambda tiny, tmp: um.attack("m", "d.json", out="r", word="what"), um.UserError, "'word'.*'words'"),
+        (lambda tiny, tmp: um.attack("m", "d.json", out="r", kinds=[]), um.UserError, "kinds: empty"),
+        (lambda tiny, tmp: um.evaluate("r", []), um.UserError, "judge: empty"),
+        (lambda tiny, tmp: um.evaluate("r", concurrency=3), um.UserError, "concurrency: needs a model or judge"),
+        (lambda tiny, tmp: um.load_model("m", timeout=3), um.UserError, "timeout: needs a model or judge"),
+        (lambda tiny, tmp: um.evaluate(um.Run(tmp)), um.UserError, "not a run directory"),
+        (lambda tiny, tmp: um.explain(tiny.model, "d.json", batch_size=0), um.UserError, "batch_size: 0 is too small"),
         (lambda tiny, tmp: um.audit("d.json", formatt="csv"), um.UserError, "unknown argument 'formatt'.*'format'"),
         (lambda tiny, tmp: um.attack("m", "d.json"), TypeError, r"attack\(\): missing a required .*argument: 'out'"),
         (lambda tiny, tmp: um.evaluate("r", ["phrases", 3]), TypeError, "judge: expected str .* got list"),

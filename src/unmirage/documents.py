@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
 from unmirage.errors import UserError, unknown
-from unmirage.run.files import read_json, write_json_atomic
+from unmirage.run.files import naming, read_json, write_json_atomic
 from unmirage.text.printable import clean
 
 # Documents by name. Strings, so that a document is imported only when it is needed.
@@ -125,7 +125,8 @@ class Document:
 
     def save(self, path: str | Path) -> Path:
         """Write the document as JSON, atomically, and return its path."""
-        write_json_atomic(Path(path), self.to_dict())
+        with naming(Path(path)):
+            write_json_atomic(Path(path), self.to_dict())
         return Path(path)
 
     @classmethod

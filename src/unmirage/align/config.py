@@ -99,4 +99,4 @@ class AlignConfig(BaseModel):
     save_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="dtype of the saved weights; auto: that of the base model"
     )
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)

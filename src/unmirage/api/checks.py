@@ -9,6 +9,11 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from pydantic import ValidationError
+
+from unmirage.errors import UserError, unknown
+from unmirage.workflows.arguments import READING
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -24,6 +29,18 @@ _PLAIN: dict[str, Callable[[object], bool]] = {
     "Progress": callable,
     "LabelSource": lambda value: isinstance(value, str),
 }
+# The smallest valid values of whole numbers, and the arguments that must not be empty, by name.
+_LEAST = {
+    "batch_size": 1,
+    "limit": 1,
+    "max_new_tokens": 1,
+    "over_prudence_shots": 1,
+    "retain_size": 1,
+    "samples": 0,
+    "seed": 0,
+    "shots": 1,
+}
+_NOT_EMPTY = ("answers_from", "judge", "kinds", "run", "samples")
 # What an object of a protocol has; a subclass is not needed.
 _PROTOCOLS = {
     "Judge": ("name", "judge"),
@@ -40,6 +57,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     Raises:
         TypeError: an argument is missing, unknown, or has another type; the message names it.
+        UserError: a number is too small, a list is empty, or a setting is wrong; the message names it.
     """
     signature = inspect.signature(function)
 
@@ -54,9 +72,39 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             if parameter.kind is not parameter.VAR_KEYWORD and not _fits(value, parameter.annotation):
                 wanted = parameter.annotation.replace("PathLike", "path")
                 raise TypeError(f"{function.__name__}(): {name}: expected {wanted}, got {type(value).__name__}")
-        return function(*args, **keywords)
+            if name == "reading":
+                _check_reading(value, [key for key in signature.parameters if key != name])
+            _check_value(name, value)
+        try:
+            return function(*args, **keywords)
+        except ValidationError as error:
+            raise UserError(f"{function.__name__}(): {_first(error)}") from None
 
     return call
+
+
+def _check_reading(given: Mapping[str, object], own: Sequence[str]) -> None:
+    for name in given:
+        if name not in READING:
+            raise unknown("argument", name, [*own, *READING])
+    columns = given.get("columns")
+    if not _fits(columns, "Mapping[str, str] | None"):
+        raise TypeError(f"columns: expected a mapping such as {{'query': 'prompt'}}, got {type(columns).__name__}")
+
+
+def _check_value(name: str, value: object) -> None:
+    if name in _NOT_EMPTY and isinstance(value, Sequence) and not value:
+        raise UserError(f"{name}: empty; name at least one")
+    least = _LEAST.get(name)
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if least is not None and isinstance(one, Integral) and one < least:
+            raise UserError(f"{name}: {one} is too small; valid: {least} or more")
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def _fits(value: object, annotation: str) -> bool:

@@ -137,8 +137,9 @@ def attack(
     from unmirage.attack import DEFAULT_KINDS
     from unmirage.audit.remedies import Suggested
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
-    from unmirage.workflows.models import load_vlm
+    from unmirage.workflows.models import check_endpoint, load_vlm
 
+    check_endpoint(endpoint, model, rewriter)
     given = isinstance(model, str | Path)
     folder = folder_of(out)
     plan = plan_attack(
@@ -252,11 +253,14 @@ def evaluate(
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
     from unmirage.workflows.evaluate import judge_and_rate
+    from unmirage.workflows.models import check_endpoint
 
+    judges = judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
+    check_endpoint(endpoint, *judges)
     found = found_run(run)
     results, missing = judge_and_rate(
         found,
-        judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge],
+        judges,
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,
@@ -304,8 +308,9 @@ def calibrate(
     from unmirage.data import ImageFolder
     from unmirage.evaluate.calibration import measure, read_labeled
     from unmirage.run.files import check_targets, naming
-    from unmirage.workflows.models import make_judges
+    from unmirage.workflows.models import check_endpoint, make_judges
 
+    check_endpoint(endpoint, judge)
     file, target = Path(labeled), None if out is None else Path(out)
     check_targets({"--out": target}, [str(file)])
     responses = read_labeled(file)

@@ -32,8 +32,9 @@ def load_model(
         trust_remote_code: run code of the model's repository; needs a full commit as `revision`.
         endpoint: settings of a server, such as `concurrency`; fields of `EndpointSettings`.
     """
-    from unmirage.workflows.models import load_vlm
+    from unmirage.workflows.models import check_endpoint, load_vlm
 
+    check_endpoint(endpoint, model)
     return load_vlm(str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
 
 

@@ -66,8 +66,10 @@ def prepare(
         UserError: an input cannot be read, or one of the sets is empty.
     """
     from unmirage.run import existing_run
+    from unmirage.workflows.models import check_endpoint
     from unmirage.workflows.prepare import PrepareRequest, check_sets, missing_of, plan_prepare, run_prepare
 
+    check_endpoint(endpoint, *paths(answers_from), judge)
     folder = folder_of(out)
     request = PrepareRequest(
         data=opened(data, reading),

@@ -44,7 +44,7 @@ def audit_command(
     fail_if: Annotated[
         str | None, typer.Option(help="End with status 3 if this holds, such as 'shortcut_gap>0.2'.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of folds, draws and rewordings.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of folds, draws and rewordings.")] = 0,
 ) -> None:
     """Find surface features of queries and pictures that predict which queries are refused."""
     # Imported here because the statistics take a second to import, which would delay `--help`.

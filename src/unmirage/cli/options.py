@@ -40,7 +40,7 @@ StartOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option(min=2, help="Maximum number of samples, drawn by label with --seed (default: all).")
 ]
-SeedOption = Annotated[int, typer.Option(help="Random seed of the sample draw.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Random seed of the sample draw.")]
 BatchSizeOption = Annotated[
     int | None, typer.Option(min=1, help="Queries per batch (default: the largest batch that fits in memory).")
 ]

@@ -41,7 +41,7 @@ def search_command(
     limit: Annotated[
         int | None, typer.Option(min=4, help="Maximum number of samples, drawn by label with --seed (default: all).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the two halves and of the sample draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the two halves and of the sample draw.")] = 0,
     batch_size: options.FixedBatchSizeOption = 16,
     json_output: options.JsonOption = False,
 ) -> None:

@@ -73,6 +73,12 @@ class Paired:
 class Comparison(Paired, _Sides):
     """Two rates on the same samples. The difference is b minus a."""
 
+    def reversed(self) -> Comparison:
+        """Return the same comparison with the sides exchanged."""
+        difference, low, high = (None if one is None else -one for one in (self.difference, self.high, self.low))
+        exchanged = replace(self, a=self.b, b=self.a, only_a=self.only_b, only_b=self.only_a)
+        return replace(exchanged, difference=difference, low=low, high=high)
+
 
 def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, Hashable] | None = None) -> Paired:
     """Compare two outcomes on their common samples.

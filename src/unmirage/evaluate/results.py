@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -117,7 +117,7 @@ class Results(Result):
         return self.models[model]
 
     def compare(self, model: str, reference: str) -> list[Comparison]:
-        """Return the differences between the rates of two models, in table order.
+        """Return the differences between the rates of two models, `model` minus `reference`, in table order.
 
         Raises:
             UserError: a model is unknown, or the results do not compare the two. `evaluate` compares all models with
@@ -125,12 +125,20 @@ class Results(Result):
         """
         for name in (model, reference):
             self[name]  # raises for an unknown model
+        if model == reference:
+            raise UserError(f"compare: '{model}' is named twice. Name two models.")
         found = [one for one in self.comparisons if {one.a.model, one.b.model} == {model, reference}]
         if not found:
             raise UserError(
                 f"compare: no comparison of '{model}' with '{reference}'. Evaluate with reference '{reference}'."
             )
-        return found
+        return [one if one.b.model == model else one.reversed() for one in found]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.models)
+
+    def __contains__(self, model: object) -> bool:
+        return model in self.models
 
     def heading(self) -> str:
         """Return a title with the number of models and the judge."""

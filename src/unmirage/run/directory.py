@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import yaml
 
 from unmirage.errors import UserError, unknown
 from unmirage.records import Failure
-from unmirage.run.files import write_json_atomic, write_text_atomic
+from unmirage.run.files import read_object, write_json_atomic, write_text_atomic
 from unmirage.run.store import Store
 
+STORE = "store.sqlite"
 _TOLD = 8  # differences between two configurations in one message
 _ABSENT = object()
 
@@ -40,11 +41,18 @@ class Run:
     @property
     def models(self) -> list[str]:
         """Return the names of the models with responses or failures in this run."""
+        if not (self.path / STORE).is_file():
+            return []  # opening the store would create it
         with self.store() as store:
             return store.models()
 
     def failures(self, model: str) -> list[Failure]:
-        """Return the queries that got no response from a model, with the reasons."""
+        """Return the queries that got no response from a model, with the reasons.
+
+        Raises:
+            UserError: the run has no such model.
+        """
+        self._check_model(model)
         with self.store() as store:
             return store.failures(model)
 
@@ -54,21 +62,30 @@ class Run:
         Raises:
             UserError: the run has no such model, or another process has locked the run.
         """
+        self._check_model(model)
         with self.held(), self.store() as store:
-            known = store.models()
-            if model not in known:
-                raise unknown("model", model, known)
             store.drop_model(model)
+
+    def _check_model(self, model: str) -> None:
+        if model not in self.models:
+            if not self.models:
+                raise UserError(f"{self.path}: no model has answered; add one with `unmirage attack`")
+            raise unknown("model", model, self.models)
 
     def __repr__(self) -> str:
         if not self.config_file.is_file():
             return f"Run({str(self.path)!r}), not made yet"
         judged = "judged" if self.results_file.is_file() else "not judged yet"
-        return f"Run({str(self.path)!r}): {', '.join(self.models) or 'no model has answered'}; {judged}"
+        names = self.models or list(self._judged_models())
+        return f"Run({str(self.path)!r}): {', '.join(names) or 'no model has answered'}; {judged}"
+
+    def _judged_models(self) -> Sequence[str]:
+        """Return the models of results.json, for runs whose responses are in other folders, such as a demo's."""
+        return list(read_object(self.results_file).get("models", ())) if self.results_file.is_file() else ()
 
     def store(self) -> Store:
         """Open the store; use it as a context manager."""
-        return Store(self.path / "store.sqlite")
+        return Store(self.path / STORE)
 
     def config(self) -> dict[str, Any]:
         """Return the configuration of the run."""

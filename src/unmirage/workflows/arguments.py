@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError
 from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unmirage.run import Run
 
 PathLike = str | Path
+# Arguments of `open_samples` that functions with `**reading` accept.
 READING = ("format", "columns", "images", "skip_bad")
 
 
@@ -31,11 +32,6 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
 
     if isinstance(data, SampleFile):
         return data
-    if not isinstance(data, str | Path):
-        raise TypeError(f"data: expected a path or a SampleFile, got {type(data).__name__}")
-    for name in reading:
-        if name not in READING:
-            raise unknown("argument", name, READING)
     if progress is None:
         return open_samples(data, **reading)
     return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
@@ -45,11 +41,7 @@ def found_run(run: PathLike | Run) -> Run:
     """Return the run in a directory."""
     from unmirage.run import Run, existing_run
 
-    if isinstance(run, Run):
-        return run
-    if not isinstance(run, str | Path):
-        raise TypeError(f"run: expected a path or a Run, got {type(run).__name__}")
-    return existing_run(Path(run))
+    return existing_run(run.path if isinstance(run, Run) else Path(run))
 
 
 def folder_of(out: PathLike | Run) -> Path:

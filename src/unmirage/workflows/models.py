@@ -71,6 +71,13 @@ def asks_server(spec: str) -> bool:
     return spec.removeprefix("official:").startswith("endpoint:")
 
 
+def check_endpoint(settings: Mapping[str, Any] | None, *targets: object) -> None:
+    """Raise `UserError` if settings of servers are given, but none of the models and judges is on a server."""
+    given = [name for name, value in (settings or {}).items() if value is not None]
+    if given and not any(isinstance(one, str | Path) and asks_server(str(one)) for one in targets):
+        raise UserError(f"{given[0]}: needs a model or judge of the form endpoint:URL#model-name")
+
+
 def log_account(user: object) -> None:
     """Log the requests, tokens and cost of a model or judge on a server."""
     accounting = getattr(user, "accounting", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.evaluate import make_judge, stops_at_success
 from unmirage.evaluate.pictures import pictures_of
 from unmirage.evaluate.robustness import RelearnConfig, RelearnData, Stress, base_alone, plan_variants, run_stress
@@ -113,6 +113,14 @@ def plan_stress(
         UserError: no change is requested, a file has too few samples, or a server would need weights.
     """
     files = dict(relearn or {})
+    for kind in files:
+        if kind not in KINDS:
+            raise unknown("kind of fine-tuning data", kind, KINDS)
+    for temperature in temperatures:
+        if not temperature > 0:
+            raise UserError(
+                f"temperatures: {temperature} is not positive; 0 is the model itself, which is asked anyway"
+            )
     if not (files or int8 or temperatures or no_adapter):
         raise UserError("nothing to do; add --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
     _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})

@@ -44,7 +44,9 @@ def chosen_words(
     words |= {FIELDS[kind]: word.strip() for kind, word in given.items()}
     missing = [kind for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE) if _is_needed(kind, kinds)]
     missing = [kind for kind in missing if FIELDS[kind] not in words]
-    suggested = _suggested(data, audit) if missing else {}
+    if audit is not None and not audit.is_file():
+        raise UserError(f"--audit {audit}: no such file; create it with `unmirage audit DATA --json`")
+    suggested = _suggested(data, audit) if missing or audit is not None else {}
     for kind in missing:
         if suggested[kind]:
             words[FIELDS[kind]] = suggested[kind][0]
@@ -97,8 +99,6 @@ def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, tuple[str, ...
     """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
     from unmirage.audit import AuditResult, audit
 
-    if file is not None and not file.is_file():
-        raise UserError(f"--audit {file}: no such file; create it with `unmirage audit DATA --json`")
     found = (audit(data) if file is None else AuditResult.load(file)).suggested
     return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
 
