@@ -102,3 +102,13 @@ def test_comes_back_from_its_dump() -> None:
 def test_settings_do_not_change_under_a_run() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         AlignConfig().seed = 1
+
+
+def test_a_number_is_the_rank_of_lora_as_on_the_command_line():
+    assert AlignConfig(lora=4).lora == LoraSettings(rank=4, alpha=8)
+    with pytest.raises(ValidationError, match=r"lora\.rank"):
+        AlignConfig(lora=0)
+    with pytest.raises(ValidationError, match="lora"):
+        AlignConfig(lora=True)
+    with pytest.raises(ValidationError, match="seed"):
+        AlignConfig(seed=-1)

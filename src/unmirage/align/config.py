@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from unmirage.align.methods import AnyMethodConfig, SftConfig
 
@@ -47,6 +47,12 @@ class LoraSettings(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="above 0, model and reference differ from the start")
 
 
+def _by_rank(value: Any) -> Any:
+    """Return the settings of a rank, as `--lora RANK` sets them; leave other values as they are."""
+    is_rank = isinstance(value, int) and not isinstance(value, bool)
+    return {"rank": value, "alpha": 2 * value} if is_rank else value
+
+
 class Optimizations(BaseModel):
     """Optimizations that save work and do not change the loss. Each can be switched off."""
 
@@ -80,7 +86,9 @@ class AlignConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     trainable: Annotated[tuple[Part, ...], AfterValidator(_some)] = ("language", "projector")
-    lora: LoraSettings | None = None
+    lora: Annotated[LoraSettings | None, BeforeValidator(_by_rank)] = Field(
+        default=None, description="a number is the rank, with alpha = 2 rank; default: train the weights themselves"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="dtype of the computation; trainable weights stay in float32. auto: by the device"
     )

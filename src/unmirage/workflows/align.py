@@ -85,7 +85,7 @@ class AlignFiles:
 def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -> None:
     """Raise `UserError` if the model directory exists, or there is no adapter to save."""
     if adapter_only and config.lora is None:
-        raise UserError("--save adapter: no adapter is trained; add --lora RANK")
+        raise UserError("no adapter is trained, so none can be saved; add --lora RANK, or lora=RANK")
     if out is not None and out.exists():
         raise UserError(f"{out}: exists; name a new directory with --out")
 
