@@ -10,12 +10,12 @@ selection does not use the attack.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+
+from unmirage.testbed.documents import Candidate, SettingsChoice
 
 _COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#cc8800")  # one for each method
 _METHODS = ("sft-posthoc", "sft-balanced", "sft-diversified", "npo", "rmu")
@@ -26,25 +26,25 @@ def method(arm: str) -> str:
     return "sft-posthoc" if arm == "sft-mixed" else arm.removesuffix("-mixed")
 
 
-def point(candidate: dict[str, Any]) -> tuple[float, float]:
+def point(candidate: Candidate) -> tuple[float, float]:
     """Return the coordinates of a candidate, in percent."""
-    return 100 * candidate["asr_after"]["value"], 100 * candidate["benign_answered_after"]["value"]
+    return 100 * candidate.asr_after.value, 100 * candidate.benign_answered_after.value
 
 
-def plot(document: dict[str, Any], out: Path) -> None:
+def plot(document: SettingsChoice, out: Path) -> None:
     mpl.rcParams.update({"svg.hashsalt": "unmirage", "svg.fonttype": "none", "font.size": 9})
     figure, panels = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True, layout="constrained")
     for panel, mixed, title in zip(panels, (False, True), ("without general data", "with general data"), strict=True):
-        for arm, candidates in document["arms"].items():
+        for arm, candidates in document.arms.items():
             if arm.endswith("-mixed") is not mixed:
                 continue
-            known = [one for one in candidates if "asr_after" in one]
+            known = [one for one in candidates if one.asr_after is not None]
             color = _COLORS[_METHODS.index(method(arm))]
-            first = [point(one) for one in known if set(one["change"]) == {"learning_rate"}]
-            second = [point(one) for one in known if set(one["change"]) != {"learning_rate"}]
+            first = [point(one) for one in known if set(one.change) == {"learning_rate"}]
+            second = [point(one) for one in known if set(one.change) != {"learning_rate"}]
             panel.plot(*zip(*first, strict=True), marker="o", mfc="white", color=color, lw=1, label=arm)
             panel.plot(*zip(*second, strict=True), marker="x", color=color, lw=0)
-            (chosen,) = [point(one) for one in known if one["change"] == document["chosen"][arm]]
+            (chosen,) = [point(one) for one in known if one.change == document.chosen[arm]]
             panel.plot(*chosen, marker="o", ms=9, color=color)
         panel.set(title=title, xlabel="ASR after the attack, any of 3 shots (%)", xlim=(-3, 103), ylim=(-3, 103))
         panel.legend(fontsize=8, loc="lower right", framealpha=0.9)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("settings", type=Path, help="settings.json of `unmirage study settings`")
     parser.add_argument("--out", type=Path, default=Path("docs/tradeoff.svg"))
     options = parser.parse_args()
-    plot(json.loads(options.settings.read_text(encoding="utf-8")), options.out)
+    plot(SettingsChoice.load(options.settings), options.out)
 
 
 if __name__ == "__main__":

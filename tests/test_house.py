@@ -30,7 +30,7 @@ NARROWER = {
     "run": {"errors", "records"},
     "registry": {"errors"},
     "documents": {"errors", "text", "run"},
-    "data": {"errors", "registry", "records", "text", "run"},
+    "data": {"errors", "registry", "records", "text", "run", "documents"},
 }
 PICTURES = {
     "data/images.py",  # opens them

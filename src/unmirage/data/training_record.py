@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from unmirage.data.overlap import Count, Fingerprints, Way
+from unmirage.documents import Document
 from unmirage.errors import UserError, one_line
 
 FILE = "unmirage_training.safetensors"
-SCHEMA = "unmirage.training/1"
 MOST = 2**18  # hashes per criterion: 2 MiB
 _ALL = 2**64 - 1
 
 Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingHeader(Document):
+    """The metadata of the file, the document `unmirage.training/1`; fields as in `TrainingRecord`."""
+
+    FILE: ClassVar[str] = FILE
+    WRITER: ClassVar[str] = "unmirage align MODEL --out OUT"
+
+    schema: Literal["unmirage.training/1"] = "unmirage.training/1"
+    samples: int
+    upto: Mapping[Way, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +94,9 @@ class TrainingRecord:
 
     def save(self, folder: Path) -> None:
         """Write the record into a model directory."""
-        about = {
-            "schema": SCHEMA,
-            "samples": self.samples,
-            "upto": {way.value: limit for way, limit in self.upto.items()},
-        }
-        save_file(
-            {way.value: one for way, one in self.hashes.items()},
-            folder / FILE,
-            metadata={"unmirage": json.dumps(about)},
-        )
+        header = TrainingHeader(samples=self.samples, upto=self.upto)
+        hashes = {way.value: one for way, one in self.hashes.items()}
+        save_file(hashes, folder / FILE, metadata={"unmirage": json.dumps(header.to_dict())})
 
 
 def read_training_record(folder: Path) -> TrainingRecord | None:
@@ -104,11 +110,8 @@ def read_training_record(folder: Path) -> TrainingRecord | None:
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["unmirage"])
-            if about["schema"] != SCHEMA:
-                raise UserError(f"{path}: schema is {about['schema']!r}; valid: {SCHEMA}")
+            header = TrainingHeader.read(json.loads((file.metadata() or {})["unmirage"]), str(path))
             hashes = {way: file.get_tensor(way.value) for way in Way}
-            upto = {way: int(about["upto"][way.value]) for way in Way}
-            return TrainingRecord(hashes, upto, int(about["samples"]))
+            return TrainingRecord(hashes, {way: header.upto[way] for way in Way}, header.samples)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: is damaged ({one_line(error, 200)}). Delete it to continue without it") from error
