@@ -8,7 +8,7 @@ Every world has `--bases` base models that differ only in their seed, and every 
 between worlds, between base trainings in one world, and between alignments of one base model (nested analysis of
 variance, Searle et al., Variance Components, 1992, section 3.6; negative estimates are set to 0). `low` and `high` are
 a 95 % prediction interval for a run in another world (t with Satterthwaite's degrees of freedom, widened to the
-variation that other devices alone cause; see `testbed/variance.py`).
+range expected if only the evaluated devices differ; see `testbed/variance.py`).
 
 `--check` compares a finished run of `unmirage demo` (one world, signal 0) with the published limits, cell by cell. The
 exit code does not depend on the result: with 95 % limits, some cells of a correct run are outside.
@@ -94,7 +94,7 @@ def markdown(document: Mapping[str, Any]) -> str:
             one = {key: f"{100 * value:.1f}" for key, value in found.items()}
             ranges = (f"{one['least']} to {one['greatest']}", f"{one['low']} to {one['high']}")
             spreads = (one["sd_world"], one["sd_base"], one["sd_alignment"])
-            lines.append((name, column, one["mean"], *ranges, *spreads))
+            lines.append((name, column.replace("neighbor_", "neighbor "), one["mean"], *ranges, *spreads))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

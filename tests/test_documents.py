@@ -238,8 +238,27 @@ def test_loaded_results_answer_as_those_that_were_saved(documents, tmp_path):
     assert loaded["m"].asr.after == saved["m"].asr.after
     assert loaded["m + int8"].variant.of == "m"
     assert loaded.compare("m + int8", "m") == saved.compare("m + int8", "m")
+    lines = repr(loaded["m"]).splitlines()
+    assert len(lines) <= 20
+    assert lines[1].split() == ["rate", "value", "low", "high", "n"]
+    after = loaded["m"].asr.after
+    row = ["asr.after", f"{after.value:.3f}", f"{after.low:.3f}", f"{after.high:.3f}", str(after.n)]
+    assert row in [line.split() for line in lines]
+    assert "<td>asr.after</td>" in loaded["m"]._repr_html_()
     assert loaded.judges["phrases"].calibration.judge == "phrases"
     found = um.AuditResult.load(documents["audit"].save(tmp_path / "audit.json"))
     assert (
         found.suggested.words == documents["audit"].suggested.words == {"jailbreak": "what", "over-prudence": "share"}
     )
+
+
+def test_an_explained_query_without_words_is_shown():
+    document = an_explanation().to_dict()
+    document["queries"][0] |= {"words": [], "text": "\x1b]0;x\x07Share it."}
+    found = um.Explanation.read(document)
+    assert found.summary() == [
+        {"query": document["queries"][0]["text"], "p_refusal": 0.75, "word": None, "change": None}
+    ]
+    assert not found.queries[0].opener_is_cause
+    assert "\x1b" not in repr(found)
+    assert "Share it." in repr(found)

@@ -177,8 +177,8 @@ def parsed(kind: type, document: Any) -> Any:
     return _adapter(kind).validate_json(text.encode("utf-8", "replace"))
 
 
-class Result(Document, ABC):
-    """Base of the objects that the public functions return."""
+class Shown(ABC):
+    """Base of objects that show themselves as a short table, in a terminal and in a notebook."""
 
     __slots__ = ()
 
@@ -189,6 +189,31 @@ class Result(Document, ABC):
     @abstractmethod
     def summary(self) -> Sequence[Row]:
         """Return the rows of the short table; all rows have the same columns."""
+
+    def __repr__(self) -> str:
+        shown, more = self._shown()
+        lines = [clean(self.heading()), *_aligned(shown)]
+        return "\n".join([*lines, f"... and {more:,} more"] if more else lines)
+
+    def _repr_html_(self) -> str:
+        shown, more = self._shown()
+        head = "".join(f"<th>{escape(name)}</th>" for name in shown[0]) if shown else ""
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row.values()) + "</tr>" for row in shown
+        )
+        rest = f"<p>and {more:,} more</p>" if more else ""
+        title = escape(clean(self.heading()))
+        return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
+
+    def _shown(self) -> tuple[Sequence[Row], int]:
+        rows = self.summary()
+        return rows[:_MOST_ROWS], max(0, len(rows) - _MOST_ROWS)
+
+
+class Result(Document, Shown):
+    """Base of the objects that the public functions return."""
+
+    __slots__ = ()
 
     @abstractmethod
     def rows(self) -> Sequence[Row]:
@@ -206,31 +231,11 @@ class Result(Document, ABC):
             raise UserError("to_frame: pandas is not installed. Install it: pip install pandas") from None
         return pandas.DataFrame(self.rows())
 
-    def __repr__(self) -> str:
-        shown, more = self._shown()
-        lines = [self.heading(), *_aligned(shown)]
-        return "\n".join([*lines, f"... and {more:,} more"] if more else lines)
-
-    def _repr_html_(self) -> str:
-        shown, more = self._shown()
-        head = "".join(f"<th>{escape(name)}</th>" for name in shown[0]) if shown else ""
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_cell(value))}</td>" for value in row.values()) + "</tr>" for row in shown
-        )
-        rest = f"<p>and {more:,} more</p>" if more else ""
-        return (
-            f"<p>{escape(self.heading())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
-        )
-
-    def _shown(self) -> tuple[Sequence[Row], int]:
-        rows = self.summary()
-        return rows[:_MOST_ROWS], max(0, len(rows) - _MOST_ROWS)
-
 
 def _cell(value: Any) -> str:
     if value is None:
         return "n/a"
-    text = f"{value:.3f}" if isinstance(value, float) else " ".join(str(value).split())
+    text = f"{value:.3f}" if isinstance(value, float) else " ".join(clean(str(value)).split())
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 3]}..."
 
 

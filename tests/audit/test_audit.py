@@ -106,9 +106,9 @@ def test_too_few_queries_are_not_estimable(make_dataset):
 
 
 def test_data_without_queries_are_the_users_mistake(make_dataset, tied):
-    with pytest.raises(UserError, match=r"toy\.json: has no queries, so nothing is estimable"):
+    with pytest.raises(UserError, match=r"toy\.json: the file has no queries\. Add at least one"):
         audit(make_dataset())
-    with pytest.raises(UserError, match=r"toy\.json: has no queries"):
+    with pytest.raises(UserError, match=r"toy\.json: the file has no queries"):
         audit(tied, make_dataset())
 
 

@@ -6,7 +6,9 @@ import sys
 from importlib import metadata
 
 import pytest
+import typer
 
+from unmirage.cli.main import app
 from unmirage.errors import UserError
 
 START = "from unmirage.cli.main import run; run()"
@@ -124,6 +126,20 @@ def test_the_help_names_every_command(unmirage):
     assert code == 0
     for name in ("demo", "audit", "attack", "align", "evaluate", "report", "doctor"):
         assert name in out
+
+
+def commands(group, *path):
+    for name, command in group.commands.items():
+        yield from commands(command, *path, name) if hasattr(command, "commands") else [((*path, name), command)]
+
+
+def test_no_help_names_a_default_twice():
+    found = list(commands(typer.main.get_command(app)))
+    assert len(found) >= 18
+    for path, command in found:
+        for option in command.params:
+            _, text = option.get_help_record(typer.Context(command)) or ("", "")
+            assert text.lower().count("default") <= 1, (path, option.name, text)
 
 
 def test_an_error_of_ours_ends_with_1_and_a_traceback(unmirage, failing):

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from unmirage.align import AlignConfig
 from unmirage.errors import UserError
 from unmirage.workflows.settings import resolve
 
@@ -83,6 +84,13 @@ def test_a_mistake_is_one_line_that_names_the_field(settings, message):
         resolve(Config, None, {}, settings)
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
+
+
+def test_a_message_that_names_the_value_does_not_repeat_it():
+    with pytest.raises(UserError) as error:
+        resolve(AlignConfig, None, {}, ["method.name=nop"])
+    assert str(error.value).startswith("setting 'method': unknown method 'nop'; valid: ")
+    assert str(error.value).endswith("Did you mean 'npo'?")
 
 
 def test_further_mistakes_are_counted():

@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from unmirage.documents import dumped
-from unmirage.evaluate.compare import Side, compare, holm, paired
+from unmirage.evaluate.compare import Comparison, Side, compare, holm, paired
 from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.records import Kind
 
@@ -44,3 +46,11 @@ def test_another_reference_can_be_named(make_outcomes):
     models = {name: outcomes(make_outcomes, "c r", "") for name in "abc"}
     assert [(one.a.model, one.b.model) for one in compare(models, "b")] == [("b", "a"), ("b", "c")]
     assert compare({}) == []
+
+
+def test_a_comparison_is_shown_in_one_line():
+    bounds = {"difference": 0.8, "low": 0.2, "high": 0.95, "p_value": 0.125, "p_holm": 0.25}
+    one = Comparison(a=Side("a", "asr.before"), b=Side("b\x1b[1m", "asr.after"), n=5, only_a=0, only_b=4, **bounds)
+    assert repr(one) == "'b' asr.after - 'a' asr.before: +0.800 [+0.200, +0.950], p_holm=0.25, n=5"
+    nothing = dict.fromkeys(bounds)
+    assert repr(replace(one, n=0, only_b=0, **nothing)) == "'b' asr.after - 'a' asr.before: n/a (n=0)"

@@ -118,3 +118,10 @@ def test_code_of_a_repository_is_not_run(tiny, tmp_path) -> None:
 def test_a_name_that_is_neither_directory_nor_hub_id(name: str) -> None:
     with pytest.raises(UserError, match="no such directory, and not a hub id"):
         HuggingFaceVLM.load(name)
+
+
+def test_repr_is_one_short_line(tiny):
+    vlm = tiny.load()
+    kind = type(vlm.model).__name__
+    assert repr(vlm) == f"HuggingFaceVLM({vlm.name!r}, source={vlm.source!r}, model={kind})"
+    assert "\x1b" not in repr(HuggingFaceVLM("a\x1b[1mb", vlm.model, vlm.processor))

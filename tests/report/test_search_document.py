@@ -24,6 +24,22 @@ def test_a_rewritten_form_is_read():
     assert found.words[0].rewritten.reported == 0.3
 
 
+def test_rows_tell_baselines_from_words_with_the_same_name():
+    bounds = {"reported": 0.9, "low": 0.8, "high": 0.95}
+    baselines = [{"name": "what", **bounds}]
+    found = SearchResult.read(DOCUMENT | {"words": [WORD | {"word": "what"}], "baselines": baselines})
+    rows = [(row["kind"], row["opener"], row["p_refusal"]) for row in found.rows()]
+    assert rows == [("baseline", "what", 0.9), ("word", "what", 0.2)]
+
+
+def test_an_unknown_number_of_samples_is_not_shown():
+    found = SearchResult.read(DOCUMENT | {"model": "n\x1b[2Jpo", "reported_on": None})
+    assert repr(found).startswith(
+        "Openers for npo (jailbreak, replacement): probability of refusal on held-out samples"
+    )
+    assert "\x1b" not in repr(found) + found._repr_html_()
+
+
 def test_a_wrong_document_is_named(tmp_path):
     path = tmp_path / "search.json"
     with pytest.raises(UserError, match=r"search\.json: no such file; write it with `unmirage search MODEL DATA"):

@@ -130,7 +130,7 @@ def test_markdown_has_a_table_a_family_and_the_front(document):
     assert "### Supervised fine-tuning" in text
     assert "### Unlearning\n" in text
     assert "on top" not in text
-    assert "1320, 1320 queries" in text
+    assert "(1320 queries)" in text
     assert front_lines(document) == [
         "sft-posthoc: ASR after 12.0, benign answered after 17.0, utility 20.0, neighbor utility 21.0"
     ]

@@ -107,14 +107,17 @@ class SearchResult(Result):
         """Return a title with the model, the kind of attack and the form."""
         return (
             f"Openers for {self.model} ({self.kind}, {self.form}): "
-            f"probability of refusal on {self.reported_on} held-out samples"
+            f"probability of refusal on {'' if self.reported_on is None else f'{self.reported_on} '}held-out samples"
         )
 
     def summary(self) -> list[dict[str, Any]]:
         """Return the probability of refusal for the baselines and the words."""
-        told: list[tuple[str, Baseline | FoundWord]] = [(one.name, one) for one in self.baselines]
-        told += [(one.word, one) for one in self.words]
-        return [{"opener": name, "p_refusal": one.reported, "low": one.low, "high": one.high} for name, one in told]
+        told: list[tuple[str, str, Baseline | FoundWord]] = [("baseline", one.name, one) for one in self.baselines]
+        told += [("word", one.word, one) for one in self.words]
+        return [
+            {"kind": kind, "opener": name, "p_refusal": one.reported, "low": one.low, "high": one.high}
+            for kind, name, one in told
+        ]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the same rows."""
@@ -147,8 +150,8 @@ class ExplainedQuery:
     @property
     def opener_is_cause(self) -> bool:
         """Return whether leaving out the first word changes refusal more than leaving out any other word."""
-        first, *others = (abs(word.change) for word in self.words)
-        return first > max(others, default=0.0)
+        changes = [abs(word.change) for word in self.words]
+        return bool(changes) and changes[0] > max(changes[1:], default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -192,9 +195,14 @@ class Explanation(Result):
 
     def summary(self) -> list[dict[str, Any]]:
         """Return the word of each query that changes the probability of refusal the most."""
-        found = [(query, max(query.words, key=lambda word: abs(word.change))) for query in self.queries]
+        found = [(query, max(query.words, key=lambda word: abs(word.change), default=None)) for query in self.queries]
         return [
-            {"query": query.text, "p_refusal": query.p_refusal, "word": word.word, "change": word.change}
+            {
+                "query": query.text,
+                "p_refusal": query.p_refusal,
+                "word": word and word.word,
+                "change": word and word.change,
+            }
             for query, word in found
         ]
 

@@ -103,7 +103,7 @@ def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> 
     # A file name may be invalid UTF-8, but a document must not.
     name = data.source.name.encode("utf-8", "replace").decode()
     if not len(corpus):
-        raise UserError(f"{data.source}: has no queries, so nothing is estimable; at least one is needed")
+        raise UserError(f"{data.source}: the file has no queries. Add at least one")
     if isinstance(data, Dataset):
         pictures: Pictures = ImageFolder(data.image_root)
         skipped = Skipped()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def demo_command(
     *,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of worlds; rates are pooled over them (default 1).")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first world; the others follow (default 0).")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of worlds; rates are pooled over them.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first world; the others follow.")] = 0,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-demo"
     ),

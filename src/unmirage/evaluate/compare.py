@@ -17,6 +17,7 @@ from scipy.stats import binom, norm
 from unmirage.evaluate.per_sample_outcomes import RATES, Decided
 from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
 from unmirage.records import Amount, Count, Share
+from unmirage.text.printable import clean
 
 Key = TypeVar("Key", bound=Hashable)
 Difference = Annotated[float, Ge(-1), Le(1)]
@@ -69,7 +70,7 @@ class Paired:
         return Comparison(a=a, b=b, **asdict(replace(self, p_holm=p_holm)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison(Paired, _Sides):
     """Two rates on the same samples. The difference is b minus a."""
 
@@ -78,6 +79,13 @@ class Comparison(Paired, _Sides):
         difference, low, high = (None if one is None else -one for one in (self.difference, self.high, self.low))
         exchanged = replace(self, a=self.b, b=self.a, only_a=self.only_b, only_b=self.only_a)
         return replace(exchanged, difference=difference, low=low, high=high)
+
+    def __repr__(self) -> str:
+        sides = " - ".join(f"{clean(side.model, 60)!r} {clean(side.rate, 40)}" for side in (self.b, self.a))
+        if self.difference is None:
+            return f"{sides}: n/a (n={self.n})"
+        p = "" if self.p_holm is None else f", p_holm={self.p_holm:.2g}"
+        return f"{sides}: {self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}]{p}, n={self.n}"
 
 
 def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, Hashable] | None = None) -> Paired:

@@ -7,11 +7,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from unmirage.documents import Shown
 from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
 from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
+from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
 from unmirage.intervals import Mean
@@ -87,8 +89,8 @@ class Said:
     known: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelResults(ModelRates):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelResults(Shown, ModelRates):
     """All results of one model: its rates, and details beyond them.
 
     Attributes:
@@ -116,6 +118,17 @@ class ModelResults(ModelRates):
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
         """Return the rates with details."""
         return cls(**{one.name: getattr(rates, one.name) for one in fields(rates)} | details)
+
+    def heading(self) -> str:
+        """Return a title."""
+        return "Rates of one model, with 95 % intervals"
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Return one row per rate with its value and interval."""
+        return [
+            {"rate": name, "value": one.value, "low": one.low, "high": one.high, "n": one.n}
+            for name, one in all_rates(self)
+        ]
 
 
 def describe(

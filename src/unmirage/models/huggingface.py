@@ -25,6 +25,7 @@ from unmirage.models.greedy import generate, greedy
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
 from unmirage.records import Failure, Query, Response
+from unmirage.text.printable import clean
 
 __all__ = ["HuggingFaceVLM", "check_folder"]
 
@@ -38,6 +39,10 @@ class HuggingFaceVLM:
         self.source = source
         self.model = model
         self.processor = processor
+
+    def __repr__(self) -> str:
+        name, source = clean(self.name, 80), clean(self.source, 200)
+        return f"{type(self).__name__}({name!r}, source={source!r}, model={type(self.model).__name__})"
 
     @classmethod
     def load(

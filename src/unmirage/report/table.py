@@ -28,7 +28,7 @@ RATE_NAMES = {
     "ir.before": "IR before",
     "ir.after": "IR after",
     "utility": "Utility",
-    "neighbor_utility": "Neighbor",
+    "neighbor_utility": "Neighbor utility",
 }
 
 _BY_CATEGORY = "utility_by_category."
@@ -69,7 +69,7 @@ def groups(results: Results) -> tuple[Group, ...]:
     everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
     return (
         *_GROUPS,
-        ("Utility", "harmless questions", (*everyday, ("neighbor_utility", lambda m: m.neighbor_utility))),
+        ("Utility", "harmless questions", (*everyday, ("neighbor utility", lambda m: m.neighbor_utility))),
     )
 
 

@@ -264,7 +264,10 @@ class Store:
                 raise UserError(
                     f"{self._path}: the file is corrupt ({error}). Restore it, or delete it to start the run again"
                 ) from error
-            raise UserError(f"{self._path}: {error}; earlier rows are kept") from error
+            raise UserError(
+                f"{self._path}: {error}. Check free disk space, permissions and other processes that use the file. "
+                "Then run the command again"
+            ) from error
 
 
 def _columns(record: type) -> list[str]:

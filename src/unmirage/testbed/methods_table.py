@@ -81,10 +81,10 @@ def _legend(document: MethodsComparison) -> str:
     return (
         f"Percent, [95 % interval], pooled over seeds {seeds}; judge: {document.judge}. Every row of a seed was "
         f"asked the same queries, about {100 * questions.share_of_samples:.0f} % of the samples "
-        f"({', '.join(map(str, questions.queries_of_a_row_by_seed))} queries). ASR: harmful responses to unsafe "
-        "queries; RR: refused benign queries; benign answered: benign queries with a right response; IR: irrelevant "
-        "responses to unsafe queries; neighbor utility: the "
-        "utility on harmless questions about restricted devices; s: seconds of training, mean of the seeds."
+        f"({' or '.join(map(str, sorted({*questions.queries_of_a_row_by_seed})))} queries). ASR: harmful responses "
+        "to unsafe queries; RR: refused benign queries; benign answered: benign queries with a right response; "
+        "IR: irrelevant responses to unsafe queries; neighbor utility: the utility on harmless questions about "
+        "restricted devices; s: seconds of training, mean of the seeds."
     )
 
 

@@ -108,7 +108,8 @@ def legend(document: Relearning) -> str:
     return (
         f"Percent, [95 % interval], pooled over seeds {', '.join(map(str, document.seeds))}; judge: "
         f"{document.judge}. Each model of a seed was asked the same "
-        f"{', '.join(map(str, document.queries_of_a_variant_by_seed))} queries. Attack: {attack['shots']}-shot "
+        f"{' or '.join(map(str, sorted({*document.queries_of_a_variant_by_seed})))} queries. "
+        f"Attack: {attack['shots']}-shot "
         f'"{attack["jailbreak_word"]}", and "{attack["over_prudence_word"]}" for RR. Fine-tuning: '
         f"{settings['steps']} steps of {settings['batch_size']} samples at a learning rate of "
         f"{settings['learning_rate']:g}, for any number of samples."

@@ -77,4 +77,9 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
     field = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     where = f"{file}: " if file is not None else ""
-    return f"{where}setting '{field}': {first['msg']}, got {first['input']!r}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    value = first["input"]
+    parts = value.values() if isinstance(value, Mapping) else [value]
+    named = first["type"] == "value_error" and any(isinstance(one, str) and repr(one) in message for one in parts)
+    got = "" if named else f", got {value!r}"
+    return f"{where}setting '{field}': {message}{got}{more}"

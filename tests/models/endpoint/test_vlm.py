@@ -75,6 +75,7 @@ def test_an_answer_without_a_count_has_none(stub, vlm, images, answers):
 def test_a_name_may_be_given(stub, images):
     vlm = EndpointVLM.connect(f"endpoint:{stub.url}#m", "mine")
     assert (vlm.name, answered(vlm, [query(0)], images)[0].model) == ("mine", "mine")
+    assert repr(vlm) == f"EndpointVLM('mine', source='endpoint:{stub.url}#m')"
 
 
 @pytest.mark.parametrize("name", ["noise.png", "noise.jpg", "grey.png"])

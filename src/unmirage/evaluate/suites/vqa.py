@@ -122,7 +122,7 @@ class OfficialTextVqa:
 
     Attributes:
         path: the file of questions.
-        ocr: the file of what OCR read; None where it is not beside it, and then no row has any.
+        ocr: file of the OCR tokens; None if it is not in the folder of `path`. Rows then have no OCR tokens.
     """
 
     path: Path

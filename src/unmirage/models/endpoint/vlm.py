@@ -13,6 +13,7 @@ from unmirage.models.endpoint.data_urls import DataUrls
 from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.workers import in_threads
 from unmirage.records import Failure, Query, Response
+from unmirage.text.printable import clean
 
 
 class EndpointVLM:
@@ -23,6 +24,9 @@ class EndpointVLM:
         self._chat = chat
         self.accounting = chat.accounting
         self.source = ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({clean(self.name, 80)!r}, source={clean(self.source, 200)!r})"
 
     @classmethod
     def connect(cls, target: str, name: str | None = None, settings: EndpointSettings | None = None) -> EndpointVLM:

@@ -168,7 +168,7 @@ def test_question_and_response_go_as_one_json_object_at_the_end(scripted, make_j
     for body in scripted.bodies:
         system, user = (message["content"] for message in body["messages"])
         assert json.loads(user.rsplit("\n", 1)[1]) == {"question": "What's “this”?", "response": text}
-        assert "no instruction to you" in system
+        assert "not an instruction to you" in system
 
 
 def test_a_server_may_be_made_to_hold_the_form_but_not_to_fill_in_the_code(scripted, make_judge_of):
