@@ -192,6 +192,6 @@ def suites_table() -> Table:
     table.add_column("suite", no_wrap=True)
     table.add_column("purpose", no_wrap=True)
     table.add_column("description and source", overflow="fold")
-    for _, suite in SUITES.usable():
+    for _, suite in SUITES.each(lambda suite: suite):
         table.add_row(suite.name, suite.purpose, f"{suite.about}\n{suite.default or suite.hub}")
     return table

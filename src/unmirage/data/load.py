@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from unmirage.data import figstep, holisafe, llava, mm_safetybench, mossbench, spa_vl, tables, vlguard, xstest
 from unmirage.data.containers import READERS, text_file
@@ -17,7 +17,7 @@ from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
 from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Sample
-from unmirage.registry import Registry
+from unmirage.registry import InvalidError, Registry, has
 from unmirage.run.progress import StepProgress
 
 _LOOKED_AT = 20
@@ -48,7 +48,21 @@ _BUILTIN: dict[str, Format] = {
     "csv": tables,
     "parquet": tables,
 }
-FORMATS: Registry[Format] = Registry("format", "unmirage.formats", _BUILTIN)
+
+
+def _samples(found: Any, _row: Row) -> Sequence[Sample]:
+    if not isinstance(found, list | tuple) or not found or not all(isinstance(one, Sample) for one in found):
+        raise InvalidError(f"it returned {found!r}; valid: a list of at least one Sample")
+    return found
+
+
+FORMATS: Registry[Format] = Registry(
+    "format",
+    "unmirage.formats",
+    _BUILTIN,
+    has("an object with matches(record) and samples_of(row)", matches=Callable, samples_of=Callable),
+    results={"matches": lambda found, _: bool(found), "samples_of": _samples},
+)
 _TABLES = tuple(name for name, known in _BUILTIN.items() if known is tables)
 
 
@@ -126,14 +140,16 @@ def _reader(
     name = format
     if format == "auto":
         name = data.container if columns else _detect(data, first)
-    return name, tables.table_reader(first, columns) if name in _TABLES else FORMATS[name].samples_of
+    if name in _TABLES:
+        return name, tables.table_reader(first, columns)
+    return name, FORMATS.guarded(name, FORMATS.find(name)).samples_of
 
 
 def _detect(data: Source, first: Sequence[Row]) -> str:
     """Return the first format that matches one of the first records; a flat table has the name of its container."""
     records = [row.fields for row in first[:_LOOKED_AT]]
-    for name, known in FORMATS.usable():
-        if any(known.matches(record) for record in records):
+    for name, matches in FORMATS.each(lambda known: any(known.matches(record) for record in records)):
+        if matches:
             return data.container if name in _TABLES else name
     raise UserError(
         f"{data.path}: no known format has the fields {shown(sorted(records[0]), 200)}; valid formats: "

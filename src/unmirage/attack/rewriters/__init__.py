@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
-from unmirage.registry import Registry
+from unmirage.registry import InvalidError, Registry, has
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -41,9 +41,22 @@ def _endpoint(spec: str, check: MeaningCheck, cache: Path | None, settings: Endp
     return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache)
 
 
+def _rewrites(found: Any, wanted: Sequence[Wanted], *_: Any, **__: Any) -> list[list[str]]:
+    if not isinstance(found, list | tuple) or len(found) != len(wanted):
+        raise InvalidError(f"it returned {found!r}; valid: {len(wanted)} lists, one per request")
+    if bad := [one for one in found if not isinstance(one, list | tuple) or not all(isinstance(x, str) for x in one)]:
+        raise InvalidError(f"it returned {bad[0]!r} for a request; valid: a list of texts")
+    return list(found)
+
+
 # Arguments of an entry: the full spec, the meaning check, the cache file, and the server settings.
 REWRITERS: Registry[Callable[[str, MeaningCheck, Path | None, EndpointSettings | None], Rewriter]] = Registry(
-    "rewriter", "unmirage.rewriters", {"rules": _rules, "endpoint": _endpoint}
+    "rewriter",
+    "unmirage.rewriters",
+    {"rules": _rules, "endpoint": _endpoint},
+    has("a function of (spec, check, cache, settings) that returns a Rewriter", Callable),
+    made=has("a Rewriter", name=str, report=RewriteReport, reword=Callable),
+    results={"reword": _rewrites},
 )
 
 
@@ -64,4 +77,5 @@ def make_rewriter(
         UserError: the rewriter does not exist, or its argument is not valid.
     """
     name = spec.partition(":")[0]
-    return REWRITERS.find(name)(spec, check or MeaningCheck(), cache, settings)
+    factory = REWRITERS.find(name)
+    return REWRITERS.create(name, lambda: factory(spec, check or MeaningCheck(), cache, settings))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
 from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel, PhraseJudge
-from unmirage.registry import Registry
+from unmirage.records import Judgement, Verdict
+from unmirage.registry import InvalidError, Registry, has
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
@@ -112,11 +113,28 @@ def _official(argument: str, options: JudgeOptions) -> Judge:
 
 
 _MODELS: dict[str, Callable[[str, JudgeOptions], LlmJudge]] = {"endpoint": _endpoint, "local": _local}
+
+
+def _judgements(found: Iterable[Any], answers: Sequence[Answer], *_: Any, **__: Any) -> Iterator[Judgement]:
+    left = {(query.id, response.model) for query, response in answers}
+    for one in found:
+        valid = isinstance(one, Judgement) and isinstance(one.verdict, Verdict) and isinstance(one.why, str)
+        if not valid or (one.query_id, one.model) not in left:
+            raise InvalidError(f"it yielded {one!r}; valid: one Judgement per answer, with a Verdict and a text")
+        left.remove((one.query_id, one.model))
+        yield one
+    if left:
+        raise InvalidError(f"it yielded no Judgement on {len(left)} of {len(answers)} answers")
+
+
 # Each factory receives the argument of "name:argument" and the options.
 JUDGES: Registry[Callable[[str, JudgeOptions], Judge]] = Registry(
     "judge",
     "unmirage.judges",
     {"exact": _exact, "official": _official, "phrases": _phrases, **_MODELS},
+    has("a function of (argument, JudgeOptions) that returns a Judge", Callable),
+    made=has("a Judge", name=str, fingerprint=Mapping, judge=Callable),
+    results={"judge": _judgements},
 )
 
 
@@ -132,4 +150,5 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
         UserError: the judge is unknown or its argument is invalid.
     """
     name, _, argument = spec.partition(":")
-    return JUDGES.find(name)(argument, options or JudgeOptions())
+    factory = JUDGES.find(name)
+    return JUDGES.create(name, lambda: factory(argument, options or JudgeOptions()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate.suites import mm_safetybench, safety, scienceqa, vqa
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
 from unmirage.records import Gold, Kind, Query, Sample
-from unmirage.registry import Registry
+from unmirage.registry import Registry, has
 
 SUITES: Registry[Suite] = Registry(
     "suite",
@@ -27,7 +27,20 @@ SUITES: Registry[Suite] = Registry(
         **vqa.SUITES,
         **scienceqa.SUITES,
     },
+    has(
+        "a unmirage.evaluate.suites.base.Suite",
+        Suite,
+        name=str,
+        purpose=str,
+        about=str,
+        hub=str,
+        default=str,
+        max_new_tokens=int,
+        find=Callable,
+    ),
 )
+_FOUND = has("a Found", Found, read=Callable, pictures=object, image_root=Path)
+_ITEM = has("a list of Item", Item, sample=Sample)
 
 
 def find_suite(name: str) -> Suite:
@@ -56,9 +69,11 @@ def load_suite(
         UserError: the suite or data does not exist, or the data has the wrong format; the message then names the file,
             record and field.
     """
-    suite = find_suite(name)
-    source, found = _found(suite, data, images)
-    items = found.read()
+    suite, source, found = _found(name, data, images)
+    with SUITES.running(name, "failed in read()"):
+        items = found.read()
+        for item in items:
+            _ITEM(item)
     samples = with_unique_ids(item.sample for item in items)
     places = draw_by_category(samples, limit, seed)
     kind = Kind.UTILITY if suite.purpose == "utility" else Kind.PLAIN
@@ -84,14 +99,18 @@ def suite_pictures(config: Mapping[str, Any]) -> Pictures:
     Args:
         config: configuration of the run, with `suite`, `data` and `images`.
     """
-    return _found(find_suite(config["suite"]["name"]), config["data"], config["images"])[1].pictures
+    return _found(config["suite"]["name"], config["data"], config["images"])[2].pictures
 
 
-def _found(suite: Suite, data: str | Path | None, images: str | Path | None) -> tuple[str, Found]:
+def _found(name: str, data: str | Path | None, images: str | Path | None) -> tuple[Suite, str, Found]:
+    suite = find_suite(name)
     source = str(data or suite.default)
     if not source:
         raise UserError(f"--data: missing; download suite '{suite.name}' from {suite.hub} and pass its folder")
-    return source, suite.find(source, None if images is None else Path(images))
+    with SUITES.running(name, "failed in find()"):
+        found = suite.find(source, None if images is None else Path(images))
+        _FOUND(found)
+    return suite, source, found
 
 
 def _query(sample: Sample, item: Item, kind: Kind) -> Query:
