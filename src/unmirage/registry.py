@@ -99,6 +99,8 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
         """Return what `make` creates, checked and guarded. `make` runs the code of the entry `name`."""
         with self.running(name, "cannot be created"):
             made = make()
+            if isinstance(made, type):
+                raise InvalidError(f"got the class {made.__name__}; valid: an instance")
             if self._made is not None:
                 self._made(made)
         return self.guarded(name, made)
