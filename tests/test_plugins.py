@@ -98,6 +98,7 @@ def please(spec, check, cache, settings):
     return Please(spec.partition(":")[2] or "kindly")
 
 
+settings = {"name": "faulty"}
 lines = Lines()
 first = next(iter(SINGLE.values()))
 suite = type(first)(**{field: getattr(first, field) for field in first.__dataclass_fields__} | {"name": "mine"})
@@ -110,9 +111,11 @@ short = other_tools:short
 phrases = other_tools:short
 broken = other_tools_broken:judge
 [unmirage.formats]
+faulty = other_tools:short
 lines = other_tools:lines
 broken = other_tools_broken:lines
 [unmirage.suites]
+faulty = other_tools:settings
 mine = other_tools:suite
 [unmirage.rewriters]
 please = other_tools:please
@@ -160,6 +163,8 @@ def test_a_format_is_found_by_its_records_and_by_name(run, data):
         code, out, err = run("audit", data, "--json", *options)
         assert code == 0, err
         assert (json.loads(out)["format"], json.loads(out)["n"]) == ("lines", 40)
+        # Only detection looks at other formats.
+        assert err.count("format 'faulty' of the package other-tools 1.2 is not valid") == (not options)
     # The broken format is reported once all formats were tried.
     data.write_text('{"nothing": 1}\n')
     code, _, err = run("audit", data, "--json")
@@ -187,6 +192,7 @@ def test_a_suite_is_listed(run):
     code, out, err = run("evaluate", "--suite", "list")
     assert code == 0, err
     assert "mine" in out
+    assert "suite 'faulty' of the package other-tools 1.2 is not valid (got an object of type dict; valid:" in err
 
 
 def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_path, monkeypatch):
