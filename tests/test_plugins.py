@@ -7,11 +7,23 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
 import unmirage as um
-from unmirage.attack.rewriters import REWRITERS
+from unmirage.align.methods import METHOD_CONFIGS, make_method
+from unmirage.align.methods.npo import Npo, NpoConfig
+from unmirage.align.objective import MethodConfig
+from unmirage.attack.rewriters import REWRITERS, RewriteReport, Wanted, make_rewriter
+from unmirage.cli.evaluate import suites_table
+from unmirage.data import FORMATS, load_samples
+from unmirage.evaluate.judges import JUDGES, TextJudge, make_judge
+from unmirage.evaluate.suites import SUITES, load_suite
+from unmirage.evaluate.suites.base import Suite
+from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.workflows.settings import resolve
 
 MODULE = '''
 from typing import Literal
@@ -86,6 +98,7 @@ def please(spec, check, cache, settings):
     return Please(spec.partition(":")[2] or "kindly")
 
 
+settings = {"name": "faulty"}
 lines = Lines()
 first = next(iter(SINGLE.values()))
 suite = type(first)(**{field: getattr(first, field) for field in first.__dataclass_fields__} | {"name": "mine"})
@@ -98,9 +111,11 @@ short = other_tools:short
 phrases = other_tools:short
 broken = other_tools_broken:judge
 [unmirage.formats]
+faulty = other_tools:short
 lines = other_tools:lines
 broken = other_tools_broken:lines
 [unmirage.suites]
+faulty = other_tools:settings
 mine = other_tools:suite
 [unmirage.rewriters]
 please = other_tools:please
@@ -148,6 +163,8 @@ def test_a_format_is_found_by_its_records_and_by_name(run, data):
         code, out, err = run("audit", data, "--json", *options)
         assert code == 0, err
         assert (json.loads(out)["format"], json.loads(out)["n"]) == ("lines", 40)
+        # Only detection looks at other formats.
+        assert err.count("format 'faulty' of the package other-tools 1.2 is not valid") == (not options)
     # The broken format is reported once all formats were tried.
     data.write_text('{"nothing": 1}\n')
     code, _, err = run("audit", data, "--json")
@@ -175,6 +192,7 @@ def test_a_suite_is_listed(run):
     code, out, err = run("evaluate", "--suite", "list")
     assert code == 0, err
     assert "mine" in out
+    assert "suite 'faulty' of the package other-tools 1.2 is not valid (got an object of type dict; valid:" in err
 
 
 def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_path, monkeypatch):
@@ -197,6 +215,7 @@ def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_pat
 
     monkeypatch.syspath_prepend(package)
     module = importlib.import_module("other_tools")
+    monkeypatch.setattr(REWRITERS, "_others", {})
     monkeypatch.setitem(REWRITERS, "please", module.please)
     words = {"jailbreak": "what", "over-prudence": "share"}
     for number, rewriter in enumerate((module.Please("gently"), "please:gently")):
@@ -252,3 +271,251 @@ def test_an_unknown_method_is_named_with_the_nearest(run, tiny, tmp_path):
     assert "unknown method 'twcie'" in err
     assert "twice" in err
     assert Path("r.json").exists() is False
+
+
+@pytest.fixture
+def plug(monkeypatch):
+    """Return a function that makes `thing` the entry "mine" of a package "faulty 0.3", as an entry point does."""
+
+    def plug(registry, thing):
+        dist = SimpleNamespace(name="faulty", version="0.3")
+        point = SimpleNamespace(name="mine", value="faulty:thing", dist=dist, load=lambda: thing)
+        monkeypatch.setattr(registry, "_others", {"mine": point})
+        monkeypatch.setattr(registry, "_known", {k: v for k, v in registry._known.items() if k != "mine"})
+        monkeypatch.setattr(registry, "_warned", set())
+
+    return plug
+
+
+def message(kind, what):
+    return f"{kind} 'mine' of the package faulty 0.3 {what}. Repair or uninstall that package"
+
+
+def failing(*_args, **_options):
+    raise KeyError("key")
+
+
+class Fixed(TextJudge):
+    """A judge whose `verdict` returns what it was created with."""
+
+    name = "fixed"
+
+    def __init__(self, found):
+        self.found = found
+
+    def verdict(self, query, response):
+        return self.found() if callable(self.found) else self.found
+
+
+class Nameless(Fixed):
+    name = None
+
+
+class Silent(Fixed):
+    def judge(self, answers, progress=None):
+        yield from ()
+
+
+A_JUDGE = "a function of (argument, JudgeOptions) that returns a Judge"
+ANSWERS = [
+    (
+        Query(id="1", sample_id="1", kind=Kind.PLAIN, shot=0, text="Why?", image=None, unsafe=True),
+        Response(query_id="1", model="m", text="No.", tokens=1, finished=True),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (failing, "cannot be created (KeyError: 'key')"),
+        (lambda *_: None, "cannot be created (got None; valid: a Judge)"),
+        (3, f"is not valid (got an object of type int; valid: {A_JUDGE})"),
+        (lambda *_: Nameless(1), "cannot be created (an object of type Nameless has no valid name; valid: a Judge)"),
+        (lambda *_: Fixed, "cannot be created (got the class Fixed; valid: an instance)"),
+    ],
+)
+def test_a_faulty_judge_names_its_package(plug, entry, problem):
+    plug(JUDGES, entry)
+    with pytest.raises(um.UserError) as caught:
+        make_judge("mine")
+    assert str(caught.value) == message("judge", problem)
+    assert caught.value.__cause__ is not None
+    assert make_judge("phrases").name
+
+
+@pytest.mark.parametrize(("entry", "given"), [(lambda one: one, "<lambda>() takes 1"), (Fixed, "__init__() takes 2")])
+def test_a_judge_with_the_wrong_arguments_names_its_package(plug, entry, given):
+    plug(JUDGES, entry)
+    with pytest.raises(um.UserError, match=r"judge 'mine' of the package faulty 0\.3 cannot be created") as caught:
+        make_judge("mine")
+    assert f"{given} positional argument" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("judge", "problem"),
+    [
+        (Fixed(failing), "KeyError: 'key'"),
+        (Fixed(None), "TypeError: cannot unpack non-iterable NoneType object"),
+        (Fixed((Verdict.REFUSED,)), "ValueError: not enough values to unpack (expected 2, got 1)"),
+        (Silent(None), "it yielded no Judgement on 1 of 1 answers"),
+    ],
+)
+def test_an_error_in_judge_names_the_package_and_has_its_cause(plug, judge, problem):
+    plug(JUDGES, lambda *_: judge)
+    with pytest.raises(um.UserError) as caught:
+        list(make_judge("mine").judge(ANSWERS))
+    assert str(caught.value) == message("judge", f"failed in judge() ({problem})")
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("found", [("refused", ""), (Verdict.REFUSED, 3)])
+def test_a_wrong_verdict_names_the_package(plug, found):
+    plug(JUDGES, lambda *_: Fixed(found))
+    with pytest.raises(um.UserError, match=r"faulty 0\.3 failed in judge\(\) \(it yielded Judgement\(.*Repair or"):
+        list(make_judge("mine").judge(ANSWERS))
+
+
+def test_a_valid_plugin_and_its_own_user_errors_pass_unchanged(plug):
+    judge = Fixed((Verdict.REFUSED, "so"))
+    plug(JUDGES, lambda *_: judge)
+    made = make_judge("mine")
+    wanted = Judgement(query_id="1", model="m", judge="fixed", verdict=Verdict.REFUSED, why="so")
+    assert list(made.judge(ANSWERS)) == [wanted]
+    assert isinstance(made, Fixed)
+
+    def refuse(*_):
+        raise um.UserError("argument 'x' is not a number")
+
+    judge.found = refuse
+    with pytest.raises(um.UserError, match=r"^argument 'x' is not a number$"):
+        list(made.judge(ANSWERS))
+    plug(JUDGES, refuse)
+    with pytest.raises(um.UserError, match=r"^argument 'x' is not a number$"):
+        make_judge("mine")
+
+
+def test_an_entry_of_this_session_and_a_built_in_one_name_no_package(monkeypatch):
+    monkeypatch.setitem(JUDGES, "own", failing)
+    with pytest.raises(um.UserError, match=r"^judge 'own' cannot be created \(KeyError: 'key'\)\. Repair or omit it$"):
+        make_judge("own")
+    # An error in our own code stays an internal error.
+    with pytest.raises(KeyError), JUDGES.running("phrases", "failed"):
+        failing()
+
+
+class Mine(NpoConfig):
+    name: Literal["mine"] = "mine"
+
+    def make(self):
+        return failing()
+
+
+class Unmade(MethodConfig):
+    name: Literal["mine"] = "mine"
+
+
+class Nothing(Unmade):
+    def make(self):
+        return None
+
+
+class Lossless(Unmade):
+    def make(self):
+        return type("Lossless", (Npo,), {"forget": lambda *_: None})(NpoConfig())
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (Mine, "KeyError: 'key'"),
+        (Unmade, "NotImplementedError: Unmade does not override make()"),
+        (Nothing, "got None; valid: a Method, from make() of the config"),
+    ],
+)
+def test_a_faulty_method_names_its_package(plug, config, problem):
+    plug(METHOD_CONFIGS, config)
+    with pytest.raises(um.UserError) as caught:
+        make_method(METHOD_CONFIGS.find("mine")())
+    assert str(caught.value) == message("method", f"cannot be created ({problem})")
+    plug(METHOD_CONFIGS, Lossless)
+    method = make_method(METHOD_CONFIGS.find("mine")())
+    assert isinstance(method, Npo)
+    assert method.retains
+    with pytest.raises(um.UserError) as caught:
+        method.forget(None)
+    assert str(caught.value) == message("method", "failed in forget() (it returned None; valid: a dict of Part)")
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [(type("Bare", (MethodConfig,), {}), "Bare"), (Npo, "Npo"), (dict, "dict"), (7, "7")],
+)
+def test_a_class_that_is_no_config_with_a_name_names_its_package(plug, entry, shown):
+    plug(METHOD_CONFIGS, entry)
+    problem = f"is not valid (got {shown}; valid: a subclass of MethodConfig with a field 'name')"
+    with pytest.raises(um.UserError) as caught:
+        METHOD_CONFIGS.find("mine")
+    assert str(caught.value) == message("method", problem)
+    with pytest.raises(um.UserError) as caught:
+        resolve(um.AlignConfig, None, {"method.name": "mine"}, None)
+    assert message("method", problem) in str(caught.value)
+    assert resolve(um.AlignConfig, None, {"method.name": "npo"}, None).method.name == "npo"
+
+
+def test_a_faulty_suite_is_left_out_of_the_list_with_one_warning(plug, caplog):
+    plug(SUITES, {"name": "mine"})
+    tables = [suites_table() for _ in range(2)]
+    assert [table.row_count for table in tables] == [len(SUITES) - 1] * 2
+    assert [one.getMessage().partition("; valid")[0] for one in caplog.records] == [
+        "suite 'mine' of the package faulty 0.3 is not valid (got an object of type dict"
+    ]
+    with pytest.raises(um.UserError, match=r"suite 'mine' of the package faulty 0\.3 is not valid"):
+        load_suite("mine")
+    plug(SUITES, Suite(name="mine", purpose="safety", about="", hub="", default="x", find=failing))
+    with pytest.raises(um.UserError) as caught:
+        load_suite("mine")
+    assert str(caught.value) == message("suite", "failed in find() (KeyError: 'key')")
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (SimpleNamespace(samples_of=failing), "is not valid (an object of type SimpleNamespace has no valid matches;"),
+        (SimpleNamespace(matches=failing, samples_of=failing), "failed in matches() (KeyError: 'key')"),
+    ],
+)
+def test_a_faulty_format_breaks_no_detection(plug, entry, problem, tmp_path, caplog, monkeypatch):
+    plug(FORMATS, entry)
+    monkeypatch.setitem(FORMATS, "later", SimpleNamespace(matches=lambda _: False, samples_of=failing))
+    path = tmp_path / "odd.jsonl"
+    path.write_text('{"nothing": 1}\n')
+    for _ in range(2):
+        with pytest.raises(um.UserError, match=r"no known format has the fields \['nothing'\]"):
+            load_samples(path)
+    (warning,) = [one.getMessage() for one in caplog.records]
+    assert warning.startswith(f"format 'mine' of the package faulty 0.3 {problem}")
+    monkeypatch.setitem(FORMATS, "later", SimpleNamespace(matches=lambda _: True, samples_of=lambda _: []))
+    with pytest.raises(um.UserError, match=r"^.*format 'later' failed in samples_of\(\) \(it returned \[\]; valid"):
+        load_samples(path)
+
+
+def please(reword):
+    return lambda *_: SimpleNamespace(name="please", report=RewriteReport(rewriter="please"), reword=reword)
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (failing, "cannot be created (KeyError: 'key')"),
+        (lambda *_: None, "cannot be created (got None; valid: a Rewriter)"),
+        (please(failing), "failed in reword() (KeyError: 'key')"),
+        (please(lambda *_: []), "failed in reword() (it returned []; valid: 1 lists, one per request)"),
+        (please(lambda *_: ["so"]), "failed in reword() (it returned 'so' for a request; valid: a list of texts)"),
+    ],
+)
+def test_a_faulty_rewriter_names_its_package(plug, entry, problem):
+    plug(REWRITERS, entry)
+    with pytest.raises(um.UserError) as caught:
+        make_rewriter("mine").reword([Wanted("Why?", "what", 1, "open")])
+    assert str(caught.value) == message("rewriter", problem)

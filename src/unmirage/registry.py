@@ -99,6 +99,8 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
         """Return what `make` creates, checked and guarded. `make` runs the code of the entry `name`."""
         with self.running(name, "cannot be created"):
             made = make()
+            if isinstance(made, type):
+                raise InvalidError(f"got the class {made.__name__}; valid: an instance")
             if self._made is not None:
                 self._made(made)
         return self.guarded(name, made)
@@ -135,11 +137,11 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
             if memory or isinstance(error, (UserError, *passing)) or self._is_builtin(name):
                 raise
             point = self._points().get(name)
-            origin, advice = (
-                (f" of the package {_package(point)}", "uninstall that package") if point else ("", "omit it")
-            )
-            problem = one_line(error, 200) if isinstance(error, InvalidError) else _problem(error)
-            raise UserError(f"{self.kind} '{name}'{origin} {what} ({problem}). Repair or {advice}") from error
+            origin = f" of the package {_package(point)}" if point else ""
+            advice = "uninstall that package" if point else "omit it"
+            raised = "" if isinstance(error, InvalidError) else f"{type(error).__name__}: "
+            problem = f"({raised}{one_line(error, 200)})"
+            raise UserError(f"{self.kind} '{name}'{origin} {what} {problem}. Repair or {advice}") from error
 
     def call(self, name: str, method: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Return the checked result of a method of the entry `name`; items of an iterator are guarded too."""
@@ -218,10 +220,6 @@ class _Guarded:
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         setattr(self._thing, attribute, value)
-
-
-def _problem(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error, 200)}"
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:

@@ -71,7 +71,7 @@ def load_suite(
     """
     suite, source, found = _found(name, data, images)
     with SUITES.running(name, "failed in read()"):
-        items = found.read()
+        items = list(found.read())
         for item in items:
             _ITEM(item)
     samples = with_unique_ids(item.sample for item in items)
