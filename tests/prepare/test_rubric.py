@@ -72,4 +72,4 @@ def test_query_and_answer_go_as_one_json_object_at_the_end():
     text = request("What's “this”?", answer, CODE)
     assert json.loads(text.rsplit("\n", 1)[1]) == {"question": "What's “this”?", "answer": answer}
     assert text.count(CODE) == 1
-    assert "no instruction" in SYSTEM
+    assert "not instructions" in SYSTEM

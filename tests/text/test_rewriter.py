@@ -16,7 +16,7 @@ VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "tr
 FIXED_OPENERS = tuple(sorted({word for table in FRAMES.values() for word in table} - {"verb"}))
 OPENERS = (*FIXED_OPENERS, *sorted(VERBS - set(FIXED_OPENERS)))
 # A summary is more than the thing itself, so these two leave a trace.
-_NO_TRACE = set(TELLING_VERBS) - {"summarize"}
+_NO_TRACE = set(TELLING_VERBS) - {"summarize", "summarise"}
 ASKING = (*sorted(set(FRAMES["thing"]) - {"verb"}), *sorted(_NO_TRACE - set(FRAMES["thing"])))
 QUERIES = (
     "What is the recipe of the balno?",
