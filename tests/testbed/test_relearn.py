@@ -13,7 +13,7 @@ from unmirage.evaluate.robustness import RelearnConfig
 from unmirage.records import Kind, Rate
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
 from unmirage.testbed.relearn import RelearnSettings, open_relearn
-from unmirage.testbed.relearn_table import curve_table, full_table, markdown, percent, summarise_relearning
+from unmirage.testbed.relearn_table import curve_table, full_table, markdown, percent, summarize_relearning
 from unmirage.text.openers import opener
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 2}
@@ -100,7 +100,7 @@ def test_a_finished_study_does_nothing_when_run_again(finished, stages):
 
 
 def test_the_document_pools_the_seeds(finished):
-    document = summarise_relearning([finished, finished])
+    document = summarize_relearning([finished, finished])
     json.dumps(document.to_dict(), allow_nan=False)
     assert (document.to_dict()["schema"], document.seeds, document.stopped) == ("unmirage.relearning/1", (0, 0), {})
     assert [row.model for row in document.rows] == ["base", "npo", *NAMES]
@@ -114,7 +114,7 @@ def test_the_document_pools_the_seeds(finished):
 
 
 def test_the_tables(finished):
-    document = summarise_relearning([finished])
+    document = summarize_relearning([finished])
     heads, rows = curve_table(document)
     assert heads == ["model", "fine-tuned on", "0", "2", "4"]
     assert [row[:2] for row in rows] == [["npo", "forget"], ["npo", "same-syntax"], ["npo", "benign"]]
@@ -132,7 +132,7 @@ def test_a_model_that_went_to_pieces_is_named_and_not_attacked(finished, monkeyp
     monkeypatch.setattr(finished.methods, "row", lambda name: {"stopped": "training diverged at step 3"})
     monkeypatch.setattr("unmirage.testbed.relearn.run_stress", lambda *_: pytest.fail("attacked"))
     finished.complete()
-    document = summarise_relearning([finished])
+    document = summarize_relearning([finished])
     assert document.stopped == {"npo": (0,)}
     assert [row.model for row in document.rows] == ["base"]
 

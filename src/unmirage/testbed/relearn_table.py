@@ -19,7 +19,7 @@ from unmirage.testbed.settings import BASE
 _LEFT_OUT = ("asr_control",)  # this study has no control queries
 
 
-def summarise_relearning(studies: Sequence[RelearnStudy], commit: str = "") -> Relearning:
+def summarize_relearning(studies: Sequence[RelearnStudy], commit: str = "") -> Relearning:
     """Return the document of the variants that every seed has finished, with rates pooled as in the demo."""
     first = studies[0]
     rows = []

@@ -22,7 +22,7 @@ from unmirage.testbed.documents import FullDemo, MethodsComparison, Relearning, 
 from unmirage.testbed.full import MIRAGE, copy_for_report, full
 from unmirage.testbed.methods import open_methods
 from unmirage.testbed.methods_summary import summarize_methods
-from unmirage.testbed.relearn_table import summarise_relearning
+from unmirage.testbed.relearn_table import summarize_relearning
 from unmirage.testbed.settings_search import SettingsSearch
 from unmirage.testbed.study import Seeds, base_choice, open_study, refuse_old_world
 from unmirage.testbed.summary import summarize
@@ -182,7 +182,7 @@ def attack_repairs(
         lambda study: study.complete(),
         progress,
     ) as studies:
-        return summarise_relearning(studies, _commit()) if summary else None
+        return summarize_relearning(studies, _commit()) if summary else None
 
 
 def search_settings(
