@@ -95,6 +95,12 @@ class Document:
         return cls.read(read_json(Path(path)), str(path))
 
     @classmethod
+    def schema_name(cls) -> str:
+        """Return the value of the field `schema`, such as "unmirage.audit/2"."""
+        (schema,) = (one.default for one in fields(cls) if one.name == "schema")  # type: ignore[arg-type]
+        return str(schema)
+
+    @classmethod
     def read(cls, document: Any, where: str = "") -> Self:
         """Return the object of a document. Null is the same as a missing field.
 
@@ -105,7 +111,7 @@ class Document:
         Raises:
             UserError: the document is of another kind, or a field is wrong.
         """
-        (schema,) = (one.default for one in fields(cls) if one.name == "schema")  # type: ignore[arg-type]
+        schema = cls.schema_name()
         where = where or cls.FILE
         found = document.get("schema") if isinstance(document, Mapping) else None
         if found != schema:

@@ -40,3 +40,16 @@ def test_a_study_of_the_old_world_is_refused_by_name(unmirage, tmp_path, command
     assert f"{out_dir / place}: made with an earlier version of the synthetic world" in line
     assert line.endswith("Name a new directory with --out")
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("place", ["audit.json", "seed-0/audit.json"])
+def test_a_demo_of_another_version_is_refused_before_the_work(unmirage, tmp_path, place):
+    out_dir = tmp_path / "out"
+    (out_dir / place).parent.mkdir(parents=True)
+    (out_dir / "config.yaml").write_text("demo: true\nworld: {}\n")
+    (out_dir / place).write_text('{"schema": "unmirage.audit/1"}')
+    before = tree(tmp_path)
+    code, out, err = unmirage("demo", "--out", out_dir)
+    assert (code, out) == (2, "")
+    assert f"{out_dir / place}: another version of unmirage wrote it (unmirage.audit/1)" in err
+    assert tree(tmp_path) == before

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from unmirage.align import METHODS, AlignConfig, AlignData
 from unmirage.align.methods import make_method
 from unmirage.api import audit
 from unmirage.attack import AttackConfig, plain, plan_queries
+from unmirage.audit import AuditResult
 from unmirage.data import ImageFolder, load_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
@@ -252,13 +253,24 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def refuse_old_world(path: Path) -> None:
-    """Raise `UserError` if `path` is a study of the first synthetic world, whose training data has test devices."""
+    """Raise `UserError` if an earlier version made the study in `path`: its documents or its world differ."""
     run = Run(path)
     if not run.config_file.is_file():
         return
+    for file in (path / "audit.json", path / "seed-0" / "audit.json"):
+        schema = _schema(file)
+        if schema not in (None, AuditResult.schema_name()):
+            raise UserError(f"{file}: another version of unmirage wrote it ({schema}). Name a new directory with --out")
     config = run.config()
     if "corpus" in config and "world" not in config:
         raise UserError(
             f"{path}: made with an earlier version of the synthetic world, whose general data includes evaluation "
             "devices. Its rates cannot be compared with current ones. Name a new directory with --out"
         )
+
+
+def _schema(file: Path) -> Any:
+    """Return the schema of a document; None if it is missing or damaged, which its reader reports."""
+    with suppress(UserError):
+        return read_object(file).get("schema") if file.is_file() else None
+    return None
