@@ -3,7 +3,7 @@ from math import comb, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, t
 
@@ -215,6 +215,7 @@ def test_clusters_of_one_are_plain_trials(successes):
     assert effective_trials(list(map(float, successes)), range(n)) == n
 
 
+@example([0.0, 0.0, 0.0, 2.678053332869524e-176], 1, 3)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 5), st.integers(1, 4))
 def test_a_clustered_rate_lies_in_its_interval(estimates, factor, size):
     clusters = [number // size for number in range(len(estimates))]

@@ -73,12 +73,12 @@ def clustered_rate(
         most = n
     if found.single and most == n:
         return rate(k, n, invalid)
-    worth = found.worth(most)
-    low, high = wilson(k / n * worth, worth)
+    worth, share = found.worth(most), k / n
+    low, high = wilson(share * worth, worth)
     return Rate(
-        value=k / n,
-        low=low,
-        high=high,
+        value=share,
+        low=min(low, share),  # rounding may put a limit of 5e-17 above a share of 1e-176
+        high=max(high, share),
         k=k,
         n=n,
         invalid=invalid,

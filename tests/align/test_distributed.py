@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,13 +74,21 @@ def _spawn(tiny, folder: Path, runs: dict[str, dict], *, fsdp: bool = False) -> 
     job = {"model": str(tiny.model), "data": str(tiny.data), "out": str(folder), "runs": runs, "fsdp": fsdp}
     file = folder / "job.json"
     file.write_text(json.dumps(job), encoding="utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER), str(file)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        timeout=300,
-        capture_output=True,
-        text=True,
-    )
+    command = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER), str(file))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    for _ in range(3):
+        # One CI run lost a worker to SIGABRT, without a Python traceback, while the other waited in Gloo. It could not be
+        # reproduced. Only an abort is repeated, and shown; failures of our code are exceptions.
+        done = subprocess.run(
+            [sys.executable, "-m", *command], env=environment, timeout=300, capture_output=True, text=True
+        )
+        if "(SIGABRT)" not in done.stderr:
+            break
+        print(done.stderr)
+        for made in folder.iterdir():
+            if made != file:
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+    return done
 
 
 @pytest.fixture(scope="module")
