@@ -77,7 +77,7 @@ def _spawn(tiny, folder: Path, runs: dict[str, dict], *, fsdp: bool = False) -> 
     command = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER), str(file))
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     for _ in range(3):
-        # One CI run lost a worker to SIGABRT, without a Python traceback, while the other waited in Gloo. It could not be
+        # One run lost a worker to SIGABRT, without a Python traceback, while the other waited in Gloo. It could not be
         # reproduced. Only an abort is repeated, and shown; failures of our code are exceptions.
         done = subprocess.run(
             [sys.executable, "-m", *command], env=environment, timeout=300, capture_output=True, text=True
