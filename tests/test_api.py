@@ -149,6 +149,7 @@ def test_a_dropped_model_leaves_nothing_behind(done, tiny, tmp_path):
         assert store.model_files("model") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["align", "attack", "audit", "evaluate", "prepare", "report"])
 def test_a_function_and_the_package_of_its_name_are_both_there(name):
     code = (

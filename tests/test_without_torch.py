@@ -68,6 +68,7 @@ def test_runs_are_evaluated_and_reported(answered):
     assert "no connection" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", [("--help",), ("doctor",), ("schema",), ("evaluate", "--suite", "list")])
 def test_commands_without_a_model_work(args):
     code, out, err = command(BLOCKED, *args)
@@ -75,6 +76,7 @@ def test_commands_without_a_model_work(args):
     assert out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", [("align", "m", "--out", "o", "--retain", "d.json"), ("demo", "--out", "o")])
 def test_commands_that_need_a_model_say_what_to_install(tmp_path, monkeypatch, args):
     monkeypatch.chdir(tmp_path)

@@ -124,6 +124,7 @@ def test_a_thousand_calls_of_which_a_fifth_fails_and_a_kill_in_between(judge, ma
     assert asr["k"] == sum(verdict == "complied" for verdict in verdicts.values())
 
 
+@pytest.mark.slow
 def test_rows_without_a_verdict_are_marked_and_asked_again(unmirage, judge, make):
     run = make(6)
     judge.reply = lambda number, body: (

@@ -141,6 +141,7 @@ def _any_of(k, a, b):
     return 1 - np.exp(lgamma(b + k) + lgamma(a + b) - lgamma(b) - lgamma(a + b + k))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("a", "b", "size", "most"), [(0.5, 0.5, 60, 5), (1.0, 3.0, 150, 3), (6.0, 4.0, 150, 4), (0.3, 1.7, 250, 3)]
 )

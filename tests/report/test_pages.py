@@ -195,6 +195,7 @@ def test_a_broken_audit_or_missing_results_are_named(edited, tmp_path):
         render_run_page(Run(tmp_path))
 
 
+@pytest.mark.slow
 def test_thousands_of_queries_leave_the_page_small(make_run, tmp_path):
     run = make_run(tmp_path / "run", size=500)
     start = time.perf_counter()

@@ -285,6 +285,7 @@ def test_long_texts_take_no_time(text):
         assert all(one.casefold().startswith(word) for one in made)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VLGUARD.exists(), reason="VLGuard's text is not here")
 def test_every_query_of_vlguard_is_rewritten_three_times():
     pairs = [pair for record in json.loads(VLGUARD.read_text("utf-8")) for pair in record["instr-resp"]]
