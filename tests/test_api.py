@@ -291,3 +291,17 @@ def test_annotations_are_checked(value, annotation, fits):
     else:
         with pytest.raises(TypeError, match="one: expected"):
             call(value)
+
+
+@pytest.mark.parametrize("name", ["search", "explain", "attack"])
+def test_skipped_records_are_logged(tiny, tmp_path, caplog, name):
+    rows = [{"query": one.query, "refused": one.refused} for one in tiny.samples("safety")]
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(one) + "\n" for one in rows) + '{broken\n{"query": 5}\n')
+    more = {
+        "search": {"budget": 40, "top": 1, "words": ["what", "share"]},
+        "explain": {"limit": 2},
+        "attack": {"out": tmp_path / "run", "words": {"jailbreak": "what", "over-prudence": "share"}, "limit": 4},
+    }
+    getattr(um, name)(tiny.model, data, skip_bad=True, **more[name])
+    assert f"{data}: 2 records were skipped" in caplog.text

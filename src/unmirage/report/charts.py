@@ -23,7 +23,7 @@ _LONGEST_BAR = 29.0
 
 _STACK_START = 17.0
 _STACK_WIDTH = 100 - _STACK_START
-_LABELLED = 0.12  # smaller shares have no number inside the bar
+_SMALLEST_WITH_NUMBER = 0.12  # smaller shares have no number inside the bar
 
 LEFT, RIGHT = 40.0, 268.0  # of all panels
 _TOP, _BOTTOM = 18.0, 128.0
@@ -97,19 +97,24 @@ def decomposition(model: ModelResults) -> tuple[Stack, Stack]:
 
 
 def _stack(label: str, complied: Rate, irrelevant: Rate, refused: Rate) -> Stack:
-    parts: Mapping[Verdict, Rate] = {
+    parts: Mapping[str, Rate] = {
         Verdict.COMPLIED: complied,
         Verdict.IRRELEVANT: irrelevant,
         Verdict.REFUSED: refused,
     }
-    segments, x = [], _STACK_START
-    for verdict, rate in parts.items():
+    return Stack(label, stacked(parts, _STACK_START, _STACK_WIDTH))
+
+
+def stacked(shares: Mapping[str, Rate], start: float, width: float) -> tuple[Segment, ...]:
+    """Return one segment for each share above 0, side by side from `start`; `width` is that of a share of 1."""
+    segments, x = [], start
+    for name, rate in shares.items():
         if rate.value:
-            width = _STACK_WIDTH * rate.value
-            inside = percent(rate.value) if rate.value >= _LABELLED else ""
-            segments.append(Segment(verdict, round(x, 2), round(width, 2), percent(rate.value), inside))
-            x += width
-    return Stack(label, tuple(segments))
+            own = width * rate.value
+            inside = percent(rate.value) if rate.value >= _SMALLEST_WITH_NUMBER else ""
+            segments.append(Segment(name, round(x, 2), round(own, 2), percent(rate.value), inside))
+            x += own
+    return tuple(segments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,11 @@ from unmirage.evaluate.results import Results
 from unmirage.intervals import Mean
 from unmirage.records import Rate
 from unmirage.report.attack_tables import Column, RateTable
-from unmirage.report.charts import Segment
+from unmirage.report.charts import Segment, stacked
 from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
 from unmirage.text.formatting import percent, points
 
 _NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
-_LABELLED = 0.12
 _CORRECTED: Mapping[str, Callable[[ModelResults], Rate]] = {
     "asr.before": lambda model: model.asr.before,
     "asr.after": lambda model: model.asr.after,
@@ -148,7 +147,7 @@ def judges_view(results: Results) -> JudgesView | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InsteadView:
+class IrrelevantView:
     """One model: a stacked bar of its irrelevant responses by kind, and the most frequent ones."""
 
     n: int
@@ -157,7 +156,7 @@ class InsteadView:
     clusters: tuple[Cluster, ...]
 
 
-def irrelevant_views(models: Mapping[str, ModelResults]) -> dict[str, InsteadView]:
+def irrelevant_views(models: Mapping[str, ModelResults]) -> dict[str, IrrelevantView]:
     """Return a view for each model with irrelevant responses."""
     return {
         name: _irrelevant(model.irrelevant_responses)
@@ -166,17 +165,10 @@ def irrelevant_views(models: Mapping[str, ModelResults]) -> dict[str, InsteadVie
     }
 
 
-def _irrelevant(found: IrrelevantResponses) -> InsteadView:
-    segments, x = [], 0.0
-    for kind, rate in found.shares.items():
-        if rate.value:
-            width = 100 * rate.value
-            inside = percent(rate.value) if rate.value >= _LABELLED else ""
-            segments.append(Segment(kind, round(x, 2), round(width, 2), percent(rate.value), inside))
-            x += width
-    return InsteadView(
+def _irrelevant(found: IrrelevantResponses) -> IrrelevantView:
+    return IrrelevantView(
         n=found.n,
-        segments=tuple(segments),
+        segments=stacked(found.shares, 0.0, 100.0),
         said=", ".join(f"{kind} {percent(rate.value)}" for kind, rate in found.shares.items()),
         clusters=tuple(found.clusters),
     )

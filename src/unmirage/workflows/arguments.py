@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.run import Run
 
+log = logging.getLogger(__name__)
 PathLike = str | Path
 # Arguments of `open_samples` that functions with `**reading` accept.
 READING = ("format", "columns", "images", "skip_bad")
@@ -35,6 +37,12 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
     if progress is None:
         return open_samples(data, **reading)
     return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
+
+
+def log_skipped(file: SampleFile) -> None:
+    """Log how many records the last reading of a file skipped, if any."""
+    if file.skipped.count:
+        log.warning("%s: %d records were skipped", file.source, file.skipped.count)
 
 
 def found_run(run: PathLike | Run) -> Run:
