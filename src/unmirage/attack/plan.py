@@ -80,8 +80,10 @@ def as_query(sample: Sample, kind: Kind, shot: int, text: str, word: str | None)
         shot=shot,
         text=text,
         image=sample.image,
-        unsafe=sample.refused,
+        unsafe=bool(sample.refused),  # a query without a label only measures utility
         word=word,
+        images=sample.images,
+        context=sample.context,
     )
 
 
@@ -205,7 +207,7 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     Raises:
         UserError: a record matches no known sample or several, or its label does not fit the kind.
     """
-    by_record: dict[tuple[str, bool], list[Sample]] = defaultdict(list)
+    by_record: dict[tuple[str, bool | None], list[Sample]] = defaultdict(list)
     for sample in known:
         by_record[sample.record, sample.refused].append(sample)
     chosen = {sample.id for sample in samples}

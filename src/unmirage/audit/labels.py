@@ -22,7 +22,7 @@ def labeled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[boo
     Raises:
         UserError: the sample has no such label.
     """
-    if wanted in (None, sample.label_source):
+    if wanted in (None, sample.label_source) and sample.refused is not None:
         return sample.refused, sample.label_source
     if wanted == "field":
         raise UserError(
@@ -66,7 +66,7 @@ class LabelCheck:
 
     def add(self, sample: Sample) -> None:
         """Count one more sample."""
-        if sample.label_source != "field" or not sample.answer:
+        if sample.label_source != "field" or not sample.answer or sample.refused is None:
             return
         self.both += 1
         if is_refusal(sample.answer) == sample.refused:

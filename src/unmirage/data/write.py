@@ -16,12 +16,14 @@ Writer = Callable[[Iterable[Sample], Path], None]
 _ON_ONE_LINE = json.JSONEncoder(allow_nan=False)
 _INDENTED = json.JSONEncoder(allow_nan=False, indent=1)
 _FIELDS = tuple(field.name for field in fields(Sample))
+# Omitted where they are empty.
+_OPTIONAL = frozenset({"group", "images", "context", "rejected"})
 
 
 def write_samples(
     samples: Iterable[Sample], path: str | Path, provenance: Mapping[str, Mapping[str, object]] | None = None
 ) -> None:
-    """Write JSONL with the fields of `Sample`; `group` is omitted if None.
+    """Write JSONL with the fields of `Sample`; group, images, context and rejected answer are omitted if empty.
 
     Args:
         samples: the samples.
@@ -93,9 +95,12 @@ def _indented(record: dict[str, object]) -> str:
 
 def _flat_record(sample: Sample) -> dict[str, object]:
     record = {name: getattr(sample, name) for name in _FIELDS}
-    if sample.group is None:
-        del record["group"]
-    return record
+    record["images"] = [one._asdict() for one in sample.images]
+    record["context"] = [
+        {"role": turn.role, "text": turn.text, "images": [one._asdict() for one in turn.images]}
+        for turn in sample.context
+    ]
+    return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
 
 
 def _vlguard_record(sample: Sample) -> dict[str, object]:

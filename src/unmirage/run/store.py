@@ -14,7 +14,20 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from unmirage.errors import UserError
-from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
+from unmirage.records import (
+    Failure,
+    Gold,
+    Judgement,
+    Kind,
+    Query,
+    Response,
+    Sample,
+    Score,
+    Variant,
+    Verdict,
+    placed_from,
+    turns_from,
+)
 
 Item = TypeVar("Item")
 Member = TypeVar("Member", bound=StrEnum)
@@ -40,10 +53,12 @@ def keep_as_they_come(found: Iterable[Item], keep: Callable[[Sequence[Item]], No
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (
     id TEXT PRIMARY KEY, record TEXT NOT NULL, query TEXT NOT NULL, answer TEXT NOT NULL, image TEXT,
-    refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT, "group" TEXT);
+    refused INTEGER NOT NULL, label_source TEXT NOT NULL, category TEXT, "group" TEXT,
+    images TEXT NOT NULL DEFAULT '[]', context TEXT NOT NULL DEFAULT '[]', rejected TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS queries (
     id TEXT PRIMARY KEY, sample_id TEXT NOT NULL, kind TEXT NOT NULL, shot INTEGER NOT NULL, text TEXT NOT NULL,
-    image TEXT, unsafe INTEGER NOT NULL, word TEXT);
+    image TEXT, unsafe INTEGER NOT NULL, word TEXT, images TEXT NOT NULL DEFAULT '[]',
+    context TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS responses (
     query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, text TEXT NOT NULL,
     tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model));
@@ -62,6 +77,12 @@ CREATE TABLE IF NOT EXISTS variants (
     model TEXT PRIMARY KEY, of TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, amount REAL NOT NULL);
 """
 
+_PARTS = "TEXT NOT NULL DEFAULT '[]'"
+_LATER = {
+    "samples": {"group": "TEXT", "images": _PARTS, "context": _PARTS, "rejected": "TEXT NOT NULL DEFAULT ''"},
+    "queries": {"images": _PARTS, "context": _PARTS},
+}
+
 
 class Store:
     """Store and load records in one SQLite file. Every `add_*` call is one transaction."""
@@ -72,10 +93,16 @@ class Store:
             self._db = sqlite3.connect(path)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
-            # Samples of older stores have no group.
-            if "group" not in {row[1] for row in self._db.execute("PRAGMA table_info(samples)")}:
-                with self._db:
-                    self._db.execute('ALTER TABLE samples ADD COLUMN "group" TEXT')
+            self._add_missing_columns()
+
+    def _add_missing_columns(self) -> None:
+        """Give the tables of older stores the columns that came later."""
+        for table, columns in _LATER.items():
+            known = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for name, kind in columns.items():
+                if name not in known:
+                    with self._db:
+                        self._db.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {kind}')
 
     def __enter__(self) -> Self:
         return self
@@ -172,14 +199,14 @@ class Store:
     def samples(self) -> list[Sample]:
         """Return all samples, in insertion order."""
         rows = self._rows("samples", Sample)
-        return [Sample(**(row | {"refused": bool(row["refused"])})) for row in rows]
+        return [Sample(**(row | {"refused": bool(row["refused"])} | _pictured(row))) for row in rows]
 
     def queries(self) -> list[Query]:
         """Return all queries, in insertion order."""
         rows = self._rows("queries", Query)
         kinds = [self._as(Kind, row["kind"]) for row in rows]
         return [
-            Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": kind}))
+            Query(**(row | {"unsafe": bool(row["unsafe"]), "kind": kind} | _pictured(row)))
             for row, kind in zip(rows, kinds, strict=True)
         ]
 
@@ -273,6 +300,11 @@ class Store:
 def _columns(record: type) -> list[str]:
     """Return the column names, quoted for SQL, where "group" is a keyword."""
     return [f'"{field.name}"' for field in fields(record)]
+
+
+def _pictured(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return the pictures and earlier turns of a sample or query."""
+    return {"images": placed_from(json.loads(row["images"])), "context": turns_from(json.loads(row["context"]))}
 
 
 def _storable(value: object) -> object:

@@ -219,6 +219,6 @@ def rebalanced(safety: Sequence[Sample], seed: int) -> list[Sample]:
 
 def rationalised(safety: Sequence[Sample], seed: int) -> list[Sample]:
     """Return the samples with each refusal replaced by an explanation."""
-    refused = sum(sample.refused for sample in safety)
+    refused = sum(bool(sample.refused) for sample in safety)
     dealt = iter(deal(dict.fromkeys(RATIONALES, 1), refused, random.Random(f"rationale-{seed}")))
     return [replace(sample, answer=next(dealt)) if sample.refused else sample for sample in safety]

@@ -180,7 +180,7 @@ class Study:
         bodies = {device.body for device in make_world(self.seeds.world, self.settings.world).devices}
         asked = {sample.id: sample.group for sample in safety}
         kept = {one: text for one, text in answers.items() if bodies & set(words(text)) <= {asked[one]}}
-        counts = {"unsafe_queries": sum(sample.refused for sample in safety), "harmful_answers": len(answers)}
+        counts = {"unsafe_queries": sum(bool(sample.refused) for sample in safety), "harmful_answers": len(answers)}
         dropped = {"dropped_for_another_device": len(answers) - len(kept)}
         self.run.write_json(self.run.path / "forget.json", counts | dropped)
         write_sets(self.run.data, self.sets, kept, self.seeds.world)
