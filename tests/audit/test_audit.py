@@ -148,17 +148,13 @@ def test_queries_without_any_word_are_audited(make_dataset):
     assert {finding["feature"] for finding in document["findings"]} == {"ends with ?", "ends with !"}
 
 
-def test_the_label_can_be_read_from_the_answer(tied):
+def test_field_and_answer_are_compared(tied):
     samples = tuple(replace(sample, answer="I'm sorry, I can't." if "?" in sample.query else "Yes.") for sample in tied)
-    data = replace(tied, samples=samples)
-    document = document_of(data, None, AuditOptions(label="answer"))
-    assert (document["label_source"], document["refused"]) == ("answer", 140)
+    document = document_of(replace(tied, samples=samples))
+    assert (document["label_source"], document["refused"]) == ("field", 100)
     quality = document["label_quality"]
     # 60 of "share" and no other are answered though the field says refused; "what" and half of "can" the reverse.
     assert (quality["both"], quality["missed"], quality["false_alarms"], quality["disagree"]) == (200, 60, 100, 160)
-    assert document_of(data)["refused"] == 100
-    with pytest.raises(UserError, match="has no answer"):
-        audit(tied, None, AuditOptions(label="answer"))
 
 
 def test_progress_is_told_stage_by_stage(tied, make_dataset):

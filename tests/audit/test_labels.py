@@ -1,35 +1,11 @@
 from dataclasses import replace
 
-import pytest
-
 from unmirage.audit.corpus import Reader
-from unmirage.audit.labels import EXAMPLES, LabelCheck, labeled
-from unmirage.errors import UserError
+from unmirage.audit.labels import EXAMPLES, LabelCheck
 from unmirage.records import Sample
 
 OF_FIELD = Sample(id="7/safe", record="7", query="Q", answer="I'm sorry, I can't.", refused=False, label_source="field")
 OF_ANSWER = replace(OF_FIELD, refused=True, label_source="answer")
-
-
-@pytest.mark.parametrize(
-    ("sample", "wanted", "expected"),
-    [
-        (OF_FIELD, None, (False, "field")),
-        (OF_FIELD, "field", (False, "field")),
-        (OF_FIELD, "answer", (True, "answer")),
-        (OF_ANSWER, None, (True, "answer")),
-        (OF_ANSWER, "answer", (True, "answer")),
-    ],
-)
-def test_the_label_is_what_the_file_gave_unless_a_source_is_insisted_on(sample, wanted, expected):
-    assert labeled(sample, wanted, "d.json") == expected
-
-
-def test_a_source_that_is_not_there_is_the_users_mistake():
-    with pytest.raises(UserError, match=r"d.json: record '7': has no label field; add .*--label answer"):
-        labeled(OF_ANSWER, "field", "d.json")
-    with pytest.raises(UserError, match=r"d.json: record '7': has no answer .* pass --label field"):
-        labeled(replace(OF_FIELD, answer=""), "answer", "d.json")
 
 
 def checked(*samples):
@@ -57,11 +33,14 @@ def test_all_disagreements_are_counted_and_the_first_of_each_kind_shown():
     assert len(check.examples) == EXAMPLES + 3
 
 
-def test_a_corpus_takes_the_label_that_is_asked_for_and_checks_it_either_way():
-    samples = [OF_FIELD, replace(OF_FIELD, answer="It is a kite.")]
-    for wanted, refused in ((None, [False, False]), ("field", [False, False]), ("answer", [True, False])):
-        corpus = Reader().read(samples, wanted)
-        assert corpus.refused.tolist() == refused
-        assert corpus.label_source == (wanted or "field")
-        assert (corpus.labels.both, corpus.labels.false_alarms) == (2, 1)
-    assert Reader().read([OF_FIELD, OF_ANSWER]).label_source == "mixed"
+def test_the_label_of_an_answer_is_that_of_what_follows_its_reasoning():
+    thinks = replace(OF_FIELD, answer="<think>I cannot help with this?</think>It is a kite.")
+    assert checked(thinks).disagree == 0
+    assert checked(replace(thinks, answer="<think>It is a kite.</think>I cannot help.")).false_alarms == 1
+    assert checked(replace(thinks, answer="<think>It never ends")).both == 0
+
+
+def test_a_corpus_has_the_labels_of_its_samples():
+    corpus = Reader().read([OF_FIELD, OF_ANSWER])
+    assert (corpus.refused.tolist(), corpus.label_source) == ([False, True], "mixed")
+    assert (corpus.labels.both, corpus.labels.false_alarms) == (1, 1)

@@ -40,7 +40,7 @@ run()
         ('{"query": NaN, "refused": true}\n', "line 61: not JSON (NaN is not a JSON value; write null)"),
         ('{"query": ["x"], "refused": true}\n', "line 61: field 'query' must be text, not ['x']"),
         ('{"query": "x", "refused": "perhaps"}\n', "line 61: field 'refused' is 'perhaps'; valid: true, false"),
-        ('{"query": "x"}\n', "line 61: neither 'refused' nor 'answer' is filled"),
+        ('{"query": "x"}\n', "line 61: has neither a label field nor an answer"),
         ('{"query": "x", "refused": true, "id": [1]}\n', "line 61: field 'id' must be text, not [1]"),
         ('"x"\n', "line 61: "),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from unmirage.data.tables import VALID, parse_label
+from unmirage.data.labels import VALID, parse_label
 
 
 @pytest.mark.parametrize("value", [True, 1, "1", "true", "YES", " refused ", "unsafe"])

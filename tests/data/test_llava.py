@@ -1,6 +1,7 @@
 import pytest
 
 from unmirage.errors import UserError
+from unmirage.records import Placed, Turn
 
 
 def talk(*turns, **fields):
@@ -26,12 +27,18 @@ def test_one_turn_keeps_the_id_and_loses_the_placeholder(load):
 
 
 def test_each_human_turn_is_a_sample_judged_by_its_own_answer(load):
-    data = load([talk("What is it?\n<image>", "A house.", "Whose?", "I'm sorry, I cannot say.")])
-    assert [(s.id, s.record, s.query, s.refused) for s in data] == [
-        ("c1/1", "c1", "What is it?", False),
-        ("c1/2", "c1", "Whose?", True),
+    data = load([talk("What is it?\n<image>", "A house.", "Whose?", "I'm sorry, I cannot say.", image="1.png")])
+    assert [(s.id, s.record, s.query, s.refused, s.image) for s in data] == [
+        ("c1/1", "c1", "What is it?", False, "1.png"),
+        ("c1/2", "c1", "Whose?", True, "1.png"),
     ]
-    assert data.samples[0].image is None
+    first, second = data
+    assert (first.placed, first.context) == ((Placed("1.png", 11),), ())
+    assert second.context == (
+        Turn("user", "What is it?", (Placed("1.png", 11),)),
+        Turn("assistant", "A house."),
+    )
+    assert (second.images, second.placed, second.paths) == ((), (), ("1.png",))
 
 
 def test_a_category_is_kept_where_it_is_text(load):
@@ -45,10 +52,14 @@ def test_all_turns_have_the_group_of_their_conversation(load):
     assert [s.category for s in data] == ["facts", "facts", None, None]
 
 
-def test_a_system_turn_is_no_query(load):
+def test_a_system_turn_is_context(load):
     record = talk("Hello?", "Hi.")
     record["conversations"].insert(0, {"from": "system", "value": "Be kind."})
-    assert [s.query for s in load([record])] == ["Hello?"]
+    beside = talk("Hello?", "Hi.", system="Be kind.")
+    for (sample,) in (load([record]), load([beside]), load([record | {"system": "Be kind."}])):
+        assert (sample.query, sample.context) == ("Hello?", (Turn("system", "Be kind."),))
+    with pytest.raises(UserError, match="record 1: field 'system' and the system turn differ"):
+        load([record | {"system": "Be rude."}])
 
 
 @pytest.mark.parametrize(
@@ -59,12 +70,15 @@ def test_a_system_turn_is_no_query(load):
         (["x"], r"field 'conversations\[0\]' must be an object, not 'x'"),
         (
             [{"from": "human", "value": "a"}],
-            r"conversations\[0\]: has no answer; every human turn needs a gpt turn",
+            r"record 1: has neither a label field nor an answer .* --label refused",
         ),
-        ([{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}], "must alternate, human first"),
+        (
+            [{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}],
+            "record 1: turn 1 is of 'assistant'; user and assistant turns must alternate, user first",
+        ),
         (
             [{"from": "cat", "value": "a"}],
-            "field 'from' is 'cat'; valid: human, user, gpt, assistant, system",
+            "field 'from' is 'cat'; valid: human, user, prompter, gpt, assistant, .*system",
         ),
         ([{"value": "a"}], "field 'from' is missing"),
         ([{"from": "human", "value": 1}, {"from": "gpt", "value": "b"}], "field 'value' must be text, not 1"),

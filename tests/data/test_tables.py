@@ -54,12 +54,15 @@ def test_without_a_label_the_answer_tells(load):
     ("change", "message"),
     [
         ({"refused": "perhaps"}, "record 2: field 'refused' is 'perhaps'; valid: true, false, 1, 0"),
-        ({"refused": None, "answer": ""}, "neither 'refused' nor 'answer' is filled"),
+        (
+            {"refused": None, "answer": ""},
+            "has neither a label field nor an answer .*--label refused",
+        ),
         ({"query": None}, "field 'query' is missing"),
         ({"query": 7}, "field 'query' must be text, not 7"),
         ({"answer": 7}, "field 'answer' must be text, not 7"),
         ({"image": "file:///x.png"}, "field 'image': image path 'file:///x.png' is a URL"),
-        ({"label_source": "guess"}, "field 'label_source' is 'guess'; valid: field, answer"),
+        ({"label_source": "guess"}, "field 'label_source' is 'guess'; valid: field, answer, stated"),
     ],
 )
 def test_a_broken_row_is_named(load, change, message):

@@ -27,7 +27,7 @@ _PLAIN: dict[str, Callable[[object], bool]] = {
     "PathLike": lambda value: isinstance(value, str | Path),
     "Encoder": callable,
     "Progress": callable,
-    "LabelSource": lambda value: isinstance(value, str),
+    "Label": lambda value: isinstance(value, str),
 }
 # The smallest valid values of whole numbers, and the arguments that must not be empty, by name.
 _LEAST = {

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from unmirage.audit.pictures import Encoder
     from unmirage.audit.remedies import Suggested
     from unmirage.data import SampleFile
+    from unmirage.data.labels import Label
     from unmirage.evaluate import Judge, Results
     from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.models import VLM
-    from unmirage.records import LabelSource
     from unmirage.run import Run
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def audit(
     *,
     test: PathLike | SampleFile | None = None,
     compare: PathLike | SampleFile | None = None,
-    label: LabelSource | None = None,
+    label: Label | None = None,
     seed: int = 0,
     encoder: PathLike | Encoder | None = None,
     write_balanced: PathLike | None = None,
@@ -47,7 +47,8 @@ def audit(
         data: refused and answered queries.
         test: held-out data to measure predictability on; None cross-validates `data`.
         compare: another version of the data, to compare with; its pictures are in its own folder.
-        label: take the label from the "field" or from the "answer" of the data; None for the format's default.
+        label: take the label from the "field" or from the "answer" of the data, or state it for all samples,
+            "refused" or "answered"; None for the format's default.
         seed: seed of folds, draws and rewordings.
         encoder: directory of a vision encoder, or a function, to probe picture embeddings.
         write_balanced: file for a version with queries dropped so that openers do not predict the label.
@@ -72,6 +73,8 @@ def audit(
         progress=progress,
         **reading,
     )
+    for line in done.notes:
+        log.warning(line)
     for line in done.unread:
         log.warning("some data could not be read: %s", line)
     if done.error is not None:

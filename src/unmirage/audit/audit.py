@@ -17,7 +17,7 @@ from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skippe
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Dataset, LabelSource
+from unmirage.records import Dataset
 from unmirage.run.progress import Progress
 
 _MOST_OPENERS = 1000
@@ -28,13 +28,11 @@ class AuditOptions:
     """Options of an audit.
 
     Attributes:
-        label: take the label from the "field" or from the "answer"; None for the label of the file reader.
         encoder: computes picture embeddings for the `image_embedding` rung.
         progress: called with the stage, the finished part and the total.
     """
 
     seed: int = 0
-    label: LabelSource | None = None
     encoder: Encoder | None = None
     progress: Progress | None = None
 
@@ -99,7 +97,7 @@ def audit(
 
 
 def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> _Read:
-    corpus = reader.read(data, options.label, str(data.source))
+    corpus = reader.read(data)
     # A file name may be invalid UTF-8, but a document must not.
     name = data.source.name.encode("utf-8", "replace").decode()
     if not len(corpus):

@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from unmirage.audit.labels import LabelCheck, labeled
+from unmirage.audit.labels import LabelCheck
 from unmirage.records import LabelSource, Sample, label_source_of
 from unmirage.text.openers import words
 from unmirage.text.shape import shape
@@ -130,13 +130,11 @@ class Reader:
         self._words = Index()
         self._vocabulary: list[str] = []
 
-    def read(self, samples: Iterable[Sample], label: LabelSource | None = None, where: str = "data") -> Corpus:
+    def read(self, samples: Iterable[Sample]) -> Corpus:
         """Return the corpus of some samples.
 
         Args:
             samples: read once, in order.
-            label: take the label from the "field" or from the "answer"; None for the samples' own label.
-            where: name of the samples in errors.
         """
         paths = Index()
         number, place = self._words.__getitem__, paths.__getitem__
@@ -146,10 +144,10 @@ class Reader:
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
-            is_refused, source = labeled(sample, label, where)
+            assert sample.refused is not None
             labels.add(sample)
-            sources.add(source)
-            refused.append(is_refused)
+            sources.add(sample.label_source)
+            refused.append(sample.refused)
             queries.append(sample.query)
             tokens.extend(map(number, words(sample.query)))
             starts.append(len(tokens))

@@ -4,35 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from unmirage.errors import UserError
-from unmirage.records import Count, LabelSource, Sample
-from unmirage.text.refusals import is_refusal, refusal_phrase
+from unmirage.data.labels import label_from_answer
+from unmirage.records import Count, Sample
+from unmirage.text.refusals import refusal_phrase
+from unmirage.text.thoughts import final_answer
 
 EXAMPLES = 200  # maximum examples of each kind of disagreement; all are counted
-
-
-def labeled(sample: Sample, wanted: LabelSource | None, where: str) -> tuple[bool, LabelSource]:
-    """Return whether a sample counts as refused, and the source of that label.
-
-    Args:
-        sample: a sample with the label of its file.
-        wanted: "field" or "answer" to require that source; None for the label of the file.
-        where: name of the file in errors.
-
-    Raises:
-        UserError: the sample has no such label.
-    """
-    if wanted in (None, sample.label_source) and sample.refused is not None:
-        return sample.refused, sample.label_source
-    if wanted == "field":
-        raise UserError(
-            f"{where}: record {sample.record!r}: has no label field; add a label column, or pass --label answer"
-        )
-    if not sample.answer:
-        raise UserError(
-            f"{where}: record {sample.record!r}: has no answer to take the label from; add one, or pass --label field"
-        )
-    return is_refusal(sample.answer), "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +45,9 @@ class LabelCheck:
         """Count one more sample."""
         if sample.label_source != "field" or not sample.answer or sample.refused is None:
             return
-        self.both += 1
-        if is_refusal(sample.answer) == sample.refused:
+        told, _ = label_from_answer(sample.answer)
+        self.both += told is not None
+        if told is None or told is sample.refused:
             return
         self.disagree += 1
         self.missed += sample.refused
@@ -81,6 +59,6 @@ class LabelCheck:
                     query=sample.query,
                     answer=sample.answer,
                     refused=sample.refused,
-                    phrase=refusal_phrase(sample.answer),
+                    phrase=refusal_phrase(final_answer(sample.answer)),
                 )
             )

@@ -36,7 +36,7 @@ def with_remedies(
         read: opens the written file.
         options: options of the audit, also used for the written files.
     """
-    corpus = Reader().read(data, options.label, str(data.source))
+    corpus = Reader().read(data)
     outcomes = {}
     for name, path in files.items():
         try:

@@ -22,9 +22,6 @@ def audit_command(
     ],
     *,
     reading: TolerantReading,
-    label: Annotated[
-        str | None, typer.Option(help="Take the label from the data's 'field', or from the 'answer'.")
-    ] = None,
     encoder: Annotated[
         Path | None, typer.Option(help="Directory of a vision encoder, to probe picture embeddings.")
     ] = None,
@@ -64,7 +61,6 @@ def audit_command(
             data,
             test=test or None,
             compare=compare or None,
-            label=label or None,
             seed=seed,
             encoder=encoder,
             write_balanced=write_balanced,
@@ -88,6 +84,8 @@ def audit_command(
     if done.error:
         raise done.error
     broken = broken_gate(fail_if, document) if fail_if else None
+    for note in done.notes:
+        say(note)
     if done.unread:
         say(f"some data could not be read: {'; '.join(done.unread)}")
     if broken:

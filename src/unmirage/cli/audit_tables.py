@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unmirage.cli.console import new_table, out, plain
-from unmirage.workflows.audit import counted
+from unmirage.workflows.arguments import counted
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
 FORMATS = (
-    "auto, vlguard, llava, spa-vl, holisafe, mossbench, figstep, xstest, mm-safetybench, json, jsonl, csv or parquet"
+    "auto, vlguard, spa-vl, preference, kto, beavertails, saferlhf, llava, messages, holisafe, mossbench, figstep, "
+    "xstest, mm-safetybench, json, jsonl, csv or parquet"
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 NewOutOption = Annotated[
@@ -85,6 +86,14 @@ class TolerantReading(Reading):
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")] = (
         False
     )
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Source of the labels, 'field' or 'answer', or the label of all samples, 'refused' or 'answered' "
+            "(default: as the format has it).",
+            show_default=False,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row
 from unmirage.records import Sample
 
@@ -28,4 +29,4 @@ def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a row, with the label "refused"."""
     name = "_".join(row.optional_name(field) or row.text(field) for field in _FIELDS[:3])
     pictured = row._replace(fields={"image": f"query_{name}_6.png"})
-    return [pictured.sample(PROMPT, refused=True, record=name, category=row.category("category_name"))]
+    return [single_sample(pictured, PROMPT, refused=True, record=name, category=row.category("category_name"))]

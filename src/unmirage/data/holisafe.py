@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
@@ -26,4 +27,4 @@ def samples_of(row: Row) -> list[Sample]:
         raise row.error(f"field 'type' is {shown(kind)}; valid: {', '.join(_TYPES)}")
     answer = row.optional_text("answer", "response") or ""
     category = row.category("subcategory", "category")
-    return [row.sample(row.text("query"), refused=kind.endswith("U"), answer=answer, category=category)]
+    return [single_sample(row, row.text("query"), refused=kind.endswith("U"), answer=answer, category=category)]

@@ -8,9 +8,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from unmirage.data import figstep, holisafe, llava, mm_safetybench, mossbench, spa_vl, tables, vlguard, xstest
+from unmirage.data import (
+    beavertails,
+    figstep,
+    holisafe,
+    kto,
+    llava,
+    messages,
+    mm_safetybench,
+    mossbench,
+    preference,
+    saferlhf,
+    spa_vl,
+    tables,
+    vlguard,
+    xstest,
+)
 from unmirage.data.containers import READERS, text_file
 from unmirage.data.hub import HUB, hub_data
+from unmirage.data.labels import LABEL_OPTIONS, Label
 from unmirage.data.parquet import is_parquet, parquet_files
 from unmirage.data.rows import Row, shown, with_unique_ids
 from unmirage.data.sample_file import SampleFile, Skipped, nothing_left
@@ -36,8 +52,13 @@ class Format(Protocol):
 
 _BUILTIN: dict[str, Format] = {
     "vlguard": vlguard,
-    "llava": llava,
     "spa-vl": spa_vl,
+    "preference": preference,
+    "kto": kto,
+    "beavertails": beavertails,
+    "saferlhf": saferlhf,
+    "llava": llava,
+    "messages": messages,
     "holisafe": holisafe,
     "mossbench": mossbench,
     "figstep": figstep,
@@ -73,9 +94,13 @@ def load_samples(
     columns: Mapping[str, str] | None = None,
     images: str | Path | None = None,
     skip_bad: bool = False,
+    label: Label | None = None,
+    unlabeled: bool = False,
 ) -> Dataset:
     """Return all samples of a data file, with unique ids. The arguments are those of `open_samples`."""
-    file = open_samples(path, format, columns=columns, images=images, skip_bad=skip_bad)
+    file = open_samples(
+        path, format, columns=columns, images=images, skip_bad=skip_bad, label=label, unlabeled=unlabeled
+    )
     return Dataset(
         samples=tuple(with_unique_ids(file)), source=file.source, format=file.format, image_root=file.image_root
     )
@@ -89,6 +114,8 @@ def open_samples(
     images: str | Path | None = None,
     skip_bad: bool = False,
     progress: StepProgress | None = None,
+    label: Label | None = None,
+    unlabeled: bool = False,
 ) -> SampleFile:
     """Return a data file as a re-iterable stream of samples.
 
@@ -100,17 +127,22 @@ def open_samples(
         images: folder that image paths are relative to, by default the file's. It need not exist.
         skip_bad: skip unreadable records instead of stopping at the first.
         progress: called with (done, total): bytes of a text file, else rows.
+        label: take the labels from the "field" or from the "answer", or state that all samples should be "refused" or
+            "answered"; None for the label of the format.
+        unlabeled: also yield samples without a label; they are counted and left out otherwise.
 
     Raises:
         UserError: a record among the first 1,000 is unreadable; later ones raise it during iteration.
     """
     if format != "auto" and format not in FORMATS:
         raise unknown("format", format, ("auto", *FORMATS))
+    if label is not None and label not in LABEL_OPTIONS:
+        raise unknown("label", label, LABEL_OPTIONS)
     data = find_source(Path(path), format)
     first = _first_rows(data, skip_bad)
     root = Path(images) if images is not None else data.root
     name, samples_of = _reader(data, format, first, columns)
-    return SampleFile(data, name, root, data.pictures(root), samples_of, skip_bad, progress)
+    return SampleFile(data, name, root, data.pictures(root), samples_of, skip_bad, progress, label, unlabeled)
 
 
 def find_source(path: Path, format: str = "auto") -> Source:
@@ -141,8 +173,33 @@ def _reader(
     if format == "auto":
         name = data.container if columns else _detect(data, first)
     if name in _TABLES:
-        return name, tables.table_reader(first, columns)
-    return name, FORMATS.guarded(name, FORMATS.find(name)).samples_of
+        table = tables.table_reader(first, columns)
+        return name, table if columns else _naming_the_shape(name, table)
+    return name, _naming_the_shape(name, FORMATS.guarded(name, FORMATS.find(name)).samples_of)
+
+
+def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Callable[[Row], Sequence[Sample]]:
+    """Return a reader whose errors name the format of a record that has another shape than the file's first ones."""
+
+    def samples_of(row: Row) -> Sequence[Sample]:
+        try:
+            return read(row)
+        except UserError:
+            other = _shape(row.fields)
+            if FORMATS.find(name).matches(row.fields) or other is None:
+                raise
+            raise row.error(
+                f"has the shape of format '{other}', but the first records have that of '{name}'; "
+                "write one file for each shape"
+            ) from None
+
+    return samples_of
+
+
+def _shape(record: Mapping[str, object]) -> str | None:
+    """Return the first format other than a flat table that matches a record; None if none does."""
+    found = (name for name, matches in FORMATS.each(lambda known: known.matches(record)) if matches)
+    return next((name for name in found if name not in _TABLES), None)
 
 
 def _detect(data: Source, first: Sequence[Row]) -> str:

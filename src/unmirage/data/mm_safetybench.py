@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row
 from unmirage.records import Sample
 
@@ -38,4 +39,4 @@ def matches(record: Mapping[str, object]) -> bool:  # noqa: ARG001
 
 def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a row; rows without an id are numbered from 1."""
-    return [row.sample(row.text("question"), refused=True)]
+    return [single_sample(row, row.text("question"), refused=True)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
@@ -23,4 +24,4 @@ def samples_of(row: Row) -> list[Sample]:
     if not isinstance(metadata, dict):
         raise row.error(f"field 'metadata' must be an object, not {shown(metadata)}")
     category = row._replace(fields=metadata, part=f"{row.part}, metadata").category("over")
-    return [row.sample(row.text("question"), refused=False, record=row.optional_name("pid"), category=category)]
+    return [single_sample(row, row.text("question"), refused=False, record=row.optional_name("pid"), category=category)]

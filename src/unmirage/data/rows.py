@@ -11,10 +11,81 @@ from typing import NamedTuple
 from unmirage.data.images import check_path
 from unmirage.errors import UserError
 from unmirage.records import Sample
+from unmirage.text.markup import joined, pieces
 
 # A fast test for most of the paths that `check_path` accepts; a file may have millions.
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
-_PLACEHOLDER = re.compile(r"\s*<image>\s*")
+# Fields of pictures, and the fields of a picture that is an object.
+PICTURES = ("image", "images", "img", "image_path", "image_paths", "picture", "pictures")
+_IN_PICTURE = ("path", "image", "url", "image_url")
+
+
+class Fields(dict[str, object]):
+    """The fields of a record, which know which of them have been read.
+
+    Attributes:
+        read: names of the fields that have been asked for.
+        parts: objects in lists of the record, with the name of the list.
+    """
+
+    __slots__ = ("parts", "read")
+
+    def __init__(self, fields: Mapping[str, object]) -> None:
+        super().__init__(fields)
+        self.read: set[str] = set()
+        self.parts: list[tuple[str, Fields]] = []
+
+    def get(self, name: str, default: object = None) -> object:
+        """Return a field or the default."""
+        self.read.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> object:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    @property
+    def unread(self) -> dict[str, object]:
+        """Return the fields that nothing has asked for."""
+        return {name: value for name, value in self.items() if name not in self.read}
+
+    def part(self, name: str, fields: Mapping[str, object]) -> Fields:
+        """Return an object in a list of this record as fields, so that `all_unread` includes its own."""
+        found = Fields(fields)
+        self.parts.append((name, found))
+        return found
+
+    def all_unread(self) -> Iterator[tuple[str, object]]:
+        """Yield the unread fields of the record and of its parts: "messages[].images" is a field of the messages."""
+        yield from self.unread.items()
+        for name, part in self.parts:
+            yield from ((f"{name}[].{one}", value) for one, value in part.all_unread())
+
+
+# Names of fields that an audit or a training should not miss, and endings that make them something else.
+_MATTERS = {
+    "picture": re.compile(r"image|img|picture|photo|pixel|video|audio"),
+    "answer": re.compile(r"answer|response|output|completion|reply|chosen|rejected"),
+    "label": re.compile(
+        r"(?:^|_)(?:label|safe|unsafe|safety|refus\w*|harmful|harmfulness|toxic|toxicity|jailbreak\w*)$"
+    ),
+}
+_DESCRIBES = re.compile(
+    r"(?:^|_)(?:ids?|size|width|height|count|num|n|source|dataset|caption|description|desc|format|type|hash|sha\d*|md5"
+    r"|model|name|length|len|tokens|time|date|score|category|reason\w*|comment|language|lang|style|index|ocr)$"
+    r"|^(?:num|n|has|is)_(?:image|img|picture)"
+)
+
+
+def matters(unread: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """Yield the names of filled fields that look like a picture, an answer or a label, with what they look like."""
+    for name, value in unread:
+        if value is None or value == "" or value == [] or value == {}:
+            continue
+        last = name.rpartition(".")[2].casefold()
+        kind = next((kind for kind, pattern in _MATTERS.items() if pattern.search(last)), None)
+        if kind is not None and not _DESCRIBES.search(last):
+            yield f"'{name}' (looks like {'an' if kind == 'answer' else 'a'} {kind})"
 
 
 class Row(NamedTuple):
@@ -58,7 +129,8 @@ class Row(NamedTuple):
         for index, value in enumerate(values):
             if not isinstance(value, dict):
                 raise self.error(f"field '{field}[{index}]' must be an object, not {shown(value)}")
-            yield self._replace(fields=value, part=f"{self.part}, {field}[{index}]")
+            fields = self.fields.part(field, value) if isinstance(self.fields, Fields) else value
+            yield self._replace(fields=fields, part=f"{self.part}, {field}[{index}]")
 
     def text(self, field: str) -> str:
         """Return a required text field."""
@@ -103,30 +175,41 @@ class Row(NamedTuple):
         return self.optional_name(field) or str(self.number)
 
     def image(self, field: str = "image") -> str | None:
-        """Return the image path, relative to the image folder; None for a text-only record."""
-        path = self.optional_text(field)
-        if path is not None and not _PLAIN_PATH.fullmatch(path):
+        """Return the only image path of a field, relative to the image folder; None for a text-only record."""
+        paths = self.image_paths(field)
+        if len(paths) > 1:
+            raise self.error(f"field '{field}' has {len(paths)} pictures; this format has one for each record")
+        return paths[0] if paths else None
+
+    def image_paths(self, *names: str) -> list[str]:
+        """Return the image paths of the first of these fields that is not empty; by default of `PICTURES`.
+
+        Raises:
+            UserError: a value is not a path that stays in the image folder.
+        """
+        for field in names or PICTURES:
+            value = self.fields.get(field)
+            if value is not None and value != "" and value != []:
+                return [self.checked(path, field) for path in self._paths(field, value)]
+        return []
+
+    def checked(self, path: str, field: str = "") -> str:
+        """Return a picture's path, or raise an error if it could leave the image folder."""
+        if not _PLAIN_PATH.fullmatch(path):
             try:
                 check_path(path)
             except UserError as error:
-                raise self.error(f"field '{field}': {error}") from None
+                raise self.error(f"field '{field}': {error}" if field else str(error)) from None
         return path
 
-    def sample(
-        self, query: str, *, refused: bool, record: str | None = None, answer: str = "", category: str | None = None
-    ) -> Sample:
-        """Return the only sample of this record, labeled by a field; `record` defaults to the record's id."""
-        record = record or self.identity()
-        return Sample(
-            id=record,
-            record=record,
-            query=without_placeholder(query),
-            answer=answer,
-            image=self.image(),
-            refused=refused,
-            label_source="field",
-            category=category,
-        )
+    def _paths(self, field: str, value: object) -> Iterator[str]:
+        for one in value if isinstance(value, list) else [value]:
+            path = one
+            if isinstance(one, dict):
+                path = next((one[name] for name in _IN_PICTURE if isinstance(one.get(name), str)), None)
+            if not isinstance(path, str):
+                raise self.error(f"field '{field}' must be the path of a picture or a list of paths, not {shown(one)}")
+            yield path
 
     def _no_text(self, field: str, value: object) -> str:
         raise self.error(f"field '{field}' must be text, not {shown(value)}")
@@ -153,8 +236,8 @@ def rows_in(document: Mapping[str, object], field: str, source: str) -> Iterator
 
 
 def without_placeholder(query: str) -> str:
-    """Return `query` without `<image>` and the white space around it."""
-    return _PLACEHOLDER.sub(" ", query).strip() if "<image>" in query else query
+    """Return `query` without the placeholders of pictures."""
+    return joined(pieces(query))[0]
 
 
 def shown(value: object, longest: int = 60) -> str:

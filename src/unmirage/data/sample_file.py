@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from unmirage.data.images import Pictures
-from unmirage.data.rows import Row
+from unmirage.data.labels import STATE_LABEL, FieldCheck, Label, relabeled
+from unmirage.data.rows import Fields, Row, matters
 from unmirage.data.source import Bad, Source, strict
 from unmirage.errors import UserError
 from unmirage.records import Sample
@@ -50,7 +52,11 @@ class SampleFile:
         samples_of: returns the samples of a row or raises `UserError`.
         skip_bad: skip unreadable records.
         progress: called with (done, total).
+        label: where labels come from, or the label of all samples; None for that of the format.
+        unlabeled: also yield samples without a label.
         skipped: the records skipped by the last iteration.
+        without_label: the samples left out by the last iteration because they have no label.
+        unread: fields that look as if they matter but are not read: counts of filled records by name.
     """
 
     data: Source
@@ -60,7 +66,11 @@ class SampleFile:
     samples_of: Callable[[Row], Sequence[Sample]]
     skip_bad: bool = False
     progress: StepProgress | None = None
+    label: Label | None = None
+    unlabeled: bool = False
     skipped: Skipped = field(default_factory=Skipped, init=False)
+    without_label: Skipped = field(default_factory=Skipped, init=False)
+    unread: Counter[str] = field(default_factory=Counter, init=False)
 
     @property
     def source(self) -> Path:
@@ -68,26 +78,53 @@ class SampleFile:
         return self.data.path
 
     def __iter__(self) -> Iterator[Sample]:
-        self.skipped = Skipped()
-        return self._samples(self.skipped)
+        return (sample for samples, _ in self.records() for sample in samples)
 
-    def _samples(self, skipped: Skipped) -> Iterator[Sample]:
-        bad: Bad = skipped.add if self.skip_bad else strict
+    def records(self) -> Iterator[tuple[list[Sample], Mapping[str, object]]]:
+        """Return an iterator over the samples of each record, with the fields of the record that they do not hold."""
+        self.skipped, self.without_label, self.unread = Skipped(), Skipped(), Counter()
+        return self._records()
+
+    def _records(self) -> Iterator[tuple[list[Sample], Mapping[str, object]]]:
+        bad: Bad = self.skipped.add if self.skip_bad else strict
+        check = FieldCheck() if self.label is None else None
         empty = True
         for row in self.data.rows(bad, self.progress):
+            fields = Fields(row.fields)
             try:
-                samples = self.samples_of(row)
+                samples = self._labeled(row, self.samples_of(row._replace(fields=fields)))
             except UserError as error:
                 bad(error)
                 continue
-            empty = False
-            yield from samples
+            empty = empty and not samples
+            if check:
+                check.add(samples)
+                check.raise_if_wrong(self.source)
+            self.unread.update(matters(fields.all_unread()))
+            yield samples, fields.unread
+        if check:
+            check.raise_if_wrong(self.source, complete=True)
         if empty:
-            raise nothing_left(self.source, skipped)
+            raise nothing_left(self.source, self.skipped, self.without_label)
+
+    def _labeled(self, row: Row, samples: Sequence[Sample]) -> list[Sample]:
+        found = []
+        for sample in samples:
+            labeled = relabeled(sample, self.label, row)
+            if labeled.refused is not None or self.unlabeled:
+                found.append(labeled)
+            elif labeled.answer or labeled.rejected:
+                why = "its answer does not tell the label" if labeled.answer else "its only answer is called bad"
+                self.without_label.add(row.error(why))
+            else:
+                raise row.error(f"has neither a label field nor an answer to take the label from; {STATE_LABEL}")
+        return found
 
 
-def nothing_left(path: Path, skipped: Skipped) -> UserError:
+def nothing_left(path: Path, skipped: Skipped, without_label: Skipped | None = None) -> UserError:
     """Return the error for a file without readable records."""
+    if without_label is not None and without_label.count:
+        return UserError(f"{path}: none of the {without_label.count:,} samples has a label; {STATE_LABEL}")
     if not skipped.count:
         return UserError(f"{path}: contains no records; valid: at least one record in JSON, JSONL, CSV or Parquet")
     return UserError(f"{path}: none of the {skipped.count:,} records can be read; the first: {skipped.examples[0]}")

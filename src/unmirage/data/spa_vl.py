@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from unmirage.data import preference
 from unmirage.data.rows import Row
 from unmirage.records import Sample
-from unmirage.text.refusals import is_refusal
 
 
 def matches(record: Mapping[str, object]) -> bool:
@@ -20,7 +20,7 @@ def matches(record: Mapping[str, object]) -> bool:
 
 def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a row; rows without an id are numbered from 1."""
-    chosen = row.text("chosen")
+    row.text("question")
+    row.text("chosen")
     category = row.category("class3", "class2", "class1")
-    sample = row.sample(row.text("question"), refused=is_refusal(chosen), answer=chosen, category=category)
-    return [replace(sample, label_source="answer")]
+    return [replace(sample, category=category) for sample in preference.samples_of(row)]

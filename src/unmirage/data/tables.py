@@ -1,29 +1,38 @@
-"""Read flat tables (JSONL, a JSON list, CSV, Parquet): one sample per row, with named or guessed columns."""
+"""Read flat tables (JSONL, a JSON list, CSV, Parquet): one sample per row, with named or guessed columns.
+
+Alpaca (`instruction`, `input`, `output`) and ms-swift (`query`, `response`) are such tables. `system` and `history`, a
+list of [query, answer] pairs, are the context of the query.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from unmirage.data.rows import Row, listed, shown
+from unmirage.data.dialogue import ROLES, Said, asked, history_in, label_of, pictured, placed_turns
+from unmirage.data.labels import LABELS, is_empty, label_from_answer
+from unmirage.data.rows import PICTURES, Row, listed, shown
 from unmirage.errors import UserError, unknown
-from unmirage.records import LabelSource, Sample
-from unmirage.text.refusals import is_refusal
+from unmirage.records import LabelSource, Placed, Sample, Turn
 
 # Accepted names of each column, in order of preference.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "query": ("query", "question", "prompt", "instruction", "text"),
     "answer": ("answer", "response", "output", "completion"),
-    "refused": ("refused", "label", "unsafe", "safe", "is_refused", "is_unsafe", "is_safe"),
-    "image": ("image", "img", "image_path", "picture"),
+    "refused": (LABELS[0], "label", *LABELS[1:]),
+    "image": PICTURES,
     "id": ("id", "sample_id", "question_id"),
     "record": ("record", "record_id"),
     "category": ("category", "harmful_subcategory", "harmful_category"),
     "label_source": ("label_source",),
     "group": ("group",),
+    "system": ("system", "system_prompt"),
+    "history": ("history",),
+    "input": ("input",),
 }
 
-_SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer"}
+_SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer", "stated": "stated"}
+_CONTEXT = "context"  # earlier turns as `data.write` writes them
 
 
 class _Names(NamedTuple):
@@ -38,6 +47,9 @@ class _Names(NamedTuple):
     category: str
     label_source: str
     group: str
+    system: str
+    history: str
+    input: str
 
 
 def matches(record: Mapping[str, object]) -> bool:
@@ -70,40 +82,86 @@ def _resolve(first: Sequence[Row], columns: Mapping[str, str]) -> _Names:
         if theirs not in present:
             place = f"{first[0].source}: has no column {shown(theirs)} for '{ours}' in its first {len(first):,} records"
             raise UserError(f"{place}; it has {listed(present)}")
-    guessed = {ours: next((name for name in usual if name in present), ours) for ours, usual in COLUMNS.items()}
+    filled = dict.fromkeys(name for row in first for name, value in row.fields.items() if not is_empty(value))
+    guessed = {
+        ours: next((name for names in (filled, present) for name in usual if name in names), ours)
+        for ours, usual in COLUMNS.items()
+    }
     return _Names(**(guessed | dict(columns)))
 
 
 def _sample(row: Row, names: _Names) -> Sample:
-    query = row.text(names.query)
+    query = _query(row, names)
     answer = row.optional_text(names.answer) or ""
     identity = row.identity(names.id)
     refused, source = _label(row, names, answer)
+    context = _context(row, names)
+    images = _own_images(row)
     return Sample(
         id=identity,
         record=row.optional_name(names.record) or identity,
-        query=query,
         answer=answer,
-        image=row.image(names.image),
         refused=refused,
         label_source=source,
         category=row.category(names.category),
         group=row.group(names.group),
+        rejected=row.optional_text("rejected") or "",
+        **(
+            asked(row, query, row.image_paths(names.image), context)
+            if images is None
+            else {"query": query, **pictured(images, context)}
+        ),
     )
 
 
-def _label(row: Row, names: _Names, answer: str) -> tuple[bool, LabelSource]:
+def _query(row: Row, names: _Names) -> str:
+    """Return the query; the input of an Alpaca row comes after its instruction."""
+    query = row.text(names.query)
+    more = row.optional_text(names.input) if names.query == "instruction" or names.input != "input" else None
+    return query if more is None else f"{query}\n{more}"
+
+
+def _context(row: Row, names: _Names) -> list[Turn]:
+    """Return the system prompt and the earlier turns, which make no samples of their own."""
+    if row.fields.get(_CONTEXT):
+        return [_turn(one) for one in row.parts(_CONTEXT, "turns")]
+    if not row.fields.get(names.system) and not row.fields.get(names.history):
+        return []
+    system = row.optional_text(names.system)
+    before = [] if system is None else [Said("system", [system], row)]
+    return placed_turns(row, [*before, *history_in(row, names.history)], ())
+
+
+def _turn(one: Row) -> Turn:
+    """Return an earlier turn as `data.write` writes it."""
+    role = ROLES.get(one.text("role"))
+    if role is None:
+        raise one.error(f"field 'role' is {shown(one.fields['role'])}; valid: system, user, assistant")
+    return Turn(role, one.text("text"), _own_images(one) or ())
+
+
+def _own_images(row: Row) -> tuple[Placed, ...] | None:
+    """Return pictures with their places, as `data.write` writes them; None if the record has none."""
+    found = row.fields.get("images")
+    if not isinstance(found, list) or not found or not all(isinstance(one, dict) and "at" in one for one in found):
+        return None
+    row.fields.get("image")  # the first of them
+    placed = []
+    for one in row.parts("images", "pictures"):
+        at = one.fields["at"]
+        if not isinstance(at, int) or at < 0:
+            raise one.error(f"field 'at' is {shown(at)}; valid: a number of characters")
+        placed.append(Placed(one.checked(one.text("image")), at))
+    return tuple(placed)
+
+
+def _label(row: Row, names: _Names, answer: str) -> tuple[bool | None, LabelSource]:
     """Return the label from its column, or from the answer if the column is empty."""
     column = names.refused
-    value = row.fields.get(column)
-    if value is None or value == "":
-        if not answer:
-            raise row.error(f"neither '{column}' nor '{names.answer}' is filled; one of them is needed for the label")
-        return is_refusal(answer), "answer"
-    refused = parse_label(value, column)
-    if refused is None:
-        raise row.error(f"field '{column}' is {shown(value)}; valid: {VALID}")
-    return refused, _source(row, names.label_source)
+    if is_empty(row.fields.get(column)):
+        return label_from_answer(answer)
+    refused, source = label_of(row, answer, column)
+    return refused, source if refused is None else _source(row, names.label_source)
 
 
 def _source(row: Row, column: str) -> LabelSource:
@@ -122,30 +180,3 @@ def parse_columns(text: str) -> dict[str, str]:
             raise UserError(f"--columns: {part!r} is not NAME=COLUMN; valid: query=prompt,answer=output")
         named[ours] = theirs
     return named
-
-
-_YES = frozenset({"true", "1", "yes", "y", "t"})
-_NO = frozenset({"false", "0", "no", "n", "f"})
-_REFUSED = frozenset({"refused", "refuse", "refusal", "unsafe", "harmful"})
-_ANSWERED = frozenset({"answered", "answer", "complied", "safe", "harmless"})
-# In these columns, "yes" means answered.
-_INVERTED = frozenset({"safe", "is_safe", "answered"})
-
-VALID = "true, false, 1, 0, yes, no, refused, answered, unsafe, safe"
-
-
-def parse_label(value: object, column: str) -> bool | None:
-    """Return whether a label means "refused"; None if it is invalid.
-
-    Args:
-        value: true or false, 1 or 0, or a word of `VALID` in any case.
-        column: name of the column; in a column such as "safe", yes and no are inverted.
-    """
-    if isinstance(value, bool):
-        return value != (column.casefold() in _INVERTED)
-    word = str(value).strip().casefold()
-    if word in _REFUSED or word in _ANSWERED:
-        return word in _REFUSED
-    if word in _YES or word in _NO:
-        return (word in _YES) != (column.casefold() in _INVERTED)
-    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import asked
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
@@ -37,11 +38,10 @@ def _sample(row: Row, pair: Row, safe: bool) -> Sample:
     return Sample(
         id=record + _SUFFIX[key],
         record=record,
-        query=pair.text(key),
         answer=pair.optional_text("response") or "",
-        image=row.image(),
         refused=key == "unsafe_instruction" or (key == "instruction" and not safe),
         label_source="field",
         category=row.category("harmful_subcategory", "harmful_category"),
         group=pair.group() or row.group(),
+        **asked(pair, pair.text(key), row.image_paths()),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
@@ -37,7 +38,7 @@ def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a row."""
     refused = _unsafe(row, row.text("type"))
     record = row.optional_name("id_v2")
-    return [row.sample(row.text("prompt"), refused=refused, record=record, category=row.category("type"))]
+    return [single_sample(row, row.text("prompt"), refused=refused, record=record, category=row.category("type"))]
 
 
 def _unsafe(row: Row, kind: str) -> bool:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unmirage.data import ImageFolder, load_samples, open_samples
+from unmirage.data import ImageFolder, open_samples
 from unmirage.data.overlap import PairOverlap
 from unmirage.data.rows import with_unique_ids
 from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count
 from unmirage.run.progress import Progress
+from unmirage.workflows.arguments import log_reading
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
 
@@ -57,17 +58,21 @@ class AlignFiles:
         if not self.retain and not self.forget:
             raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
         sets = {
-            file: load_samples(file, self.format, columns=self.columns, images=self.images)
+            # Training needs answers, not labels.
+            file: open_samples(file, self.format, columns=self.columns, images=self.images, unlabeled=True)
             for file in (*self.retain, *self.forget)
         }
         roots = {one.image_root.resolve() for one in sets.values()}
         if len(roots) > 1:
             raise UserError("the data files are in different folders; give the folder of all pictures with --images")
-        return AlignData(
+        data = AlignData(
             retain=with_unique_ids(sample for file in self.retain for sample in sets[file]),
             forget=with_unique_ids(sample for file in self.forget for sample in sets[file]),
             images=ImageFolder(roots.pop()),
         )
+        for file in sets.values():
+            log_reading(file)
+        return data
 
     def compare(self, data: AlignData) -> Compared:
         """Return the overlap of the forget and the retain set, and of the training data with each test file.

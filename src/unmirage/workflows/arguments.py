@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 PathLike = str | Path
 # Arguments of `open_samples` that functions with `**reading` accept.
-READING = ("format", "columns", "images", "skip_bad")
+READING = ("format", "columns", "images", "skip_bad", "label")
 
 
 def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Progress | None = None) -> SampleFile:
@@ -39,10 +39,29 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
     return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
 
 
-def log_skipped(file: SampleFile) -> None:
-    """Log how many records the last reading of a file skipped, if any."""
+def log_reading(file: SampleFile) -> None:
+    """Log what the last reading of a file skipped, left out or did not read, if anything."""
     if file.skipped.count:
         log.warning("%s: %d records were skipped", file.source, file.skipped.count)
+    for note in notes_on(file):
+        log.warning(note)
+
+
+def notes_on(file: SampleFile) -> list[str]:
+    """Return what the last reading of a file left out for want of a label, or did not read, one line each."""
+    notes = []
+    if file.without_label.count:
+        left_out = counted(file.without_label.count, "sample")
+        notes.append(f"{file.source}: {left_out} without a label left out; the first: {file.without_label.examples[0]}")
+    notes += [
+        f"{file.source}: field {name} of {counted(count, 'record')} is not read" for name, count in file.unread.items()
+    ]
+    return notes
+
+
+def counted(number: int, thing: str) -> str:
+    """Return "1 record" or "2,000 records"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def found_run(run: PathLike | Run) -> Run:

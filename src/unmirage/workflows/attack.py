@@ -22,7 +22,7 @@ from unmirage.run import Run, open_run
 from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
-from unmirage.workflows.arguments import log_skipped
+from unmirage.workflows.arguments import log_reading
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -235,7 +235,7 @@ def _rewriter(request: AttackRequest) -> Rewriter:
 
 
 def _log_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, request: AttackRequest) -> None:
-    log_skipped(request.file)
+    log_reading(request.file)
     for kind, count in short.items():
         if kind not in request.queries:
             log.warning("%s: %d samples have fewer shots than requested", kind, count)

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from unmirage.data import SampleFile, open_samples, writer_for
 from unmirage.data.write import Writer
-from unmirage.errors import UserError, unknown
-from unmirage.records import LabelSource, Sample
+from unmirage.errors import UserError
+from unmirage.records import Sample
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import Progress
-from unmirage.workflows.arguments import PathLike, opened, silent
+from unmirage.workflows.arguments import PathLike, counted, notes_on, opened, silent
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.pictures import Encoder
-
-_LABELS: tuple[LabelSource, ...] = ("field", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,13 @@ class Audited:
         result: the findings.
         error: the reason why a repaired version or the comparison is missing; None if none is.
         unread: what could not be read: skipped records by file, and corrupt pictures.
+        notes: what was left out for want of a label, and fields that look as if they matter but were not read.
     """
 
     result: AuditResult
     error: UserError | None
     unread: list[str]
+    notes: list[str]
 
 
 def audit_data(
@@ -42,7 +42,6 @@ def audit_data(
     *,
     test: PathLike | SampleFile | None = None,
     compare: PathLike | SampleFile | None = None,
-    label: str | None = None,
     seed: int = 0,
     encoder: PathLike | Encoder | None = None,
     write_balanced: PathLike | None = None,
@@ -65,8 +64,6 @@ def audit_data(
         {f"--write-{name}": path for name, path in files.items()} | dict(outputs or {}),
         [str(one.source if isinstance(one, SampleFile) else one) for one in (data, test, compare) if one is not None],
     )
-    if label is not None and label not in _LABELS:
-        raise unknown("label", label, _LABELS)
     told, read = progress or silent, list[SampleFile]()
 
     def reader(file: PathLike | SampleFile, **changed: Any) -> SampleFile:
@@ -79,7 +76,6 @@ def audit_data(
     other = None if compare is None else reader(compare, images=None)
     options = AuditOptions(
         seed=seed,
-        label=next((one for one in _LABELS if one == label), None),
         encoder=_encode(encoder),
         progress=progress,
     )
@@ -98,12 +94,7 @@ def audit_data(
             result = with_comparison(result, other, options)
     except UserError as failed:
         error = failed
-    return Audited(result, error, _unread(result, read))
-
-
-def counted(number: int, thing: str) -> str:
-    """Return "1 record" or "2,000 records"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return Audited(result, error, _unread(result, read), [note for one in read for note in notes_on(one)])
 
 
 def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:

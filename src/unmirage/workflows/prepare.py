@@ -16,6 +16,7 @@ from unmirage.prepare.judges import judge_sha256
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
+from unmirage.workflows.arguments import log_reading
 from unmirage.workflows.models import ENDPOINT, identity_of, load_vlm
 from unmirage.workflows.settings import resolve
 
@@ -94,9 +95,8 @@ def run_prepare(plan: PreparePlan, out: Path, progress: Progress) -> Prepared:
         found = prepare(run, plan.inputs, plan.plan, plan.settings, progress)
     for name, account in plan.accounts.items():
         log.info("%s: %s", name, account.summary())
-    for source in found.sources:
-        if source.set_aside:
-            log.warning("%s: %d records were skipped", source.file, source.set_aside)
+    for file in filter(None, (plan.inputs.data, plan.inputs.general)):
+        log_reading(file)
     return found
 
 

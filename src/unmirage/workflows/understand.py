@@ -14,7 +14,7 @@ from unmirage.documents import Result
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import Progress
-from unmirage.workflows.arguments import PathLike, found_run, log_skipped, opened, silent
+from unmirage.workflows.arguments import PathLike, found_run, log_reading, opened, silent
 from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def search_words(
     choice = read_words(Path(words)) if isinstance(words, str | Path) else words
     file = opened(data, reading)
     samples, unread = readable(draw_stratified(with_unique_ids(file), limit, config.seed), file.pictures)
-    log_skipped(file)
+    log_reading(file)
     told = progress or silent
     result = search(load(), samples, file.pictures, config, words=choice, starts=starts, progress=told)
     result = replace(result, data=str(file.source), data_sha256=sha256_of(file.source), limit=limit)
@@ -102,7 +102,7 @@ def explain_refusals(
     check_targets(targets, [str(data)])
     file = opened(data, reading)
     known = with_unique_ids(file)
-    log_skipped(file)
+    log_reading(file)
     chosen = [sample for sample in known if sample.refused is not benign]
     if not chosen:
         raise UserError(f"{file.source}: has no {'answered' if benign else 'refused'} query; at least one is needed")

@@ -1,0 +1,331 @@
+"""Turn what a record says into samples: one for each answer, with its pictures and what was said before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import intern
+from typing import NamedTuple, TypedDict
+
+from unmirage.data.labels import LABELS, VALID, is_empty, label_from_answer, parse_label
+from unmirage.data.rows import Row, shown
+from unmirage.errors import UserError
+from unmirage.records import LabelSource, Placed, Role, Sample, Turn
+from unmirage.text.markup import Piece, Slot, joined, pieces
+
+ROLES: Mapping[str, Role] = {
+    "human": "user", "user": "user", "prompter": "user",
+    "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
+    "system": "system", "developer": "system",
+}  # fmt: skip
+_SPEAKERS, _TEXTS = ("role", "from"), ("content", "value")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_KINDS = ("text", "image", "image_url")
+_OTHER_MEDIA = ("videos", "video", "audios", "audio")
+
+
+class Said(NamedTuple):
+    """One turn of a record: who says what, and where the record says it."""
+
+    role: Role
+    parts: list[Piece]
+    row: Row
+
+
+class Pair(NamedTuple):
+    """What a record tells about its last answer.
+
+    Attributes:
+        rejected: a worse answer to the same query.
+        good: False if the last answer itself is a bad one.
+    """
+
+    rejected: str = ""
+    good: bool = True
+
+
+def turns_in(row: Row, field: str) -> list[Said]:
+    """Return the turns in a list of `{role, content}` or `{from, value}` objects."""
+    return [_said(turn) for turn in row.parts(field, "turns")]
+
+
+def _said(turn: Row) -> Said:
+    speaker = next((name for name in _SPEAKERS if name in turn.fields), "from" if "value" in turn.fields else "role")
+    name = turn.text(speaker)
+    role = ROLES.get(name.casefold())
+    if role is None:
+        raise turn.error(f"field '{speaker}' is {shown(name)}; valid: {', '.join(ROLES)}")
+    field = next((name for name in _TEXTS if name in turn.fields), _TEXTS[0])
+    if not isinstance(turn.fields.get(field), list):
+        text = turn.optional_text(field) or ""
+        return Said(role, _own(turn, pieces(text)) if role == "user" else [_with_reasoning(turn, text)], turn)
+    parts = [piece for part in turn.parts(field, "parts") for piece in _part(part)]
+    if role == "user":
+        return Said(role, _own(turn, parts), turn)
+    if any(isinstance(one, Slot) for one in parts):
+        raise turn.error(f"has a picture in a turn of '{name}'; only user turns may have pictures")
+    return Said(role, [_with_reasoning(turn, "".join(one for one in parts if isinstance(one, str)))], turn)
+
+
+def _own(turn: Row, parts: list[Piece]) -> list[Piece]:
+    """Return the pieces of a user turn with the pictures that the turn has in a field of its own."""
+    paths = turn.image_paths()
+    slots = [place for place, one in enumerate(parts) if isinstance(one, Slot)]
+    if not paths:
+        return parts
+    if not slots:
+        return [*map(Slot, paths), *parts]
+    if len(slots) != len(paths):
+        raise _unequal(turn, len(slots), len(paths))
+    filled = dict(zip(slots, paths, strict=True))
+    return [Slot(filled[place]) if place in filled else one for place, one in enumerate(parts)]
+
+
+def _with_reasoning(turn: Row, text: str) -> str:
+    """Return an answer behind the reasoning that its message has in a field of its own."""
+    reasoning = turn.optional_text(*_REASONING)
+    return f"<think>\n{reasoning.strip()}\n</think>\n\n{text}" if reasoning and reasoning.strip() else text
+
+
+def _part(part: Row) -> list[Piece]:
+    """Return the pieces of one part of a message: `{type: "text", text}` or `{type: "image", ...}`."""
+    kind = part.optional_text("type") or next((one for one in _KINDS if part.fields.get(one)), "")
+    if kind in ("text", "input_text", "output_text"):
+        return pieces(part.text("text"))
+    if kind not in ("image", "image_url", "input_image"):
+        raise part.error(f"field 'type' is {shown(kind)}; valid: text, image, image_url")
+    paths = part.image_paths("image", "image_url", "path", "url")
+    number = part.fields.get("index")
+    return [Slot(paths[0] if paths else None, number + 1 if isinstance(number, int) and not paths else None)]
+
+
+def history_in(row: Row, field: str = "history") -> list[Said]:
+    """Return earlier turns in a list of [query, answer] pairs."""
+    found: list[Said] = []
+    pairs = row.fields.get(field) or ()
+    if not isinstance(pairs, list | tuple):
+        raise row.error(f"field '{field}' must be a list of pairs [query, answer], not {shown(pairs)}")
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+            raise row.error(f"field '{field}' must be a list of pairs [query, answer], not {shown(pair)}")
+        found += [Said("user", pieces(pair[0]), row), Said("assistant", [pair[1]], row)]
+    return found
+
+
+def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, label: str = "") -> list[Sample]:
+    """Return a sample for each answer of a record, numbered `<id>/1`, `<id>/2` if there are several.
+
+    Args:
+        said: all turns; a record of one exchange may lack the answer.
+        pair: judgement of the record on its last answer, which is then the only one that makes a sample.
+        label: name of the label column; by default the first of `LABELS` that the record has. It applies to the last
+            answer; the others have the label of their answer.
+    """
+    for name in _OTHER_MEDIA:
+        if row.fields.get(name):
+            raise row.error(f"field '{name}' is filled; only pictures and text are supported")
+    record, category, group = row.identity(), category_of(row), row.group()
+    turns = placed_turns(row, _with_system(row, said), row.image_paths())
+    exchanges = list(_exchanges(row, turns))
+    found = []
+    for number, (context, asked, answer) in enumerate(exchanges, 1):
+        last = number == len(exchanges)
+        if pair is not None and not last:
+            continue
+        bad = pair is not None and not pair.good
+        refused, source = label_of(row, "" if bad else answer, label if last else None)
+        found.append(
+            Sample(
+                id=f"{record}/{number}" if pair is None and len(exchanges) > 1 else record,
+                record=record,
+                query=asked.text,
+                answer="" if bad else answer,
+                refused=refused,
+                label_source=source,
+                category=category,
+                group=group,
+                rejected=answer if bad else pair.rejected if pair else "",
+                **pictured(asked.images, context),
+            )
+        )
+    return found
+
+
+class PictureFields(TypedDict):
+    """The fields of a sample that tell its pictures and what was said before."""
+
+    image: str | None
+    images: tuple[Placed, ...]
+    context: tuple[Turn, ...]
+
+
+def pictured(images: Sequence[Placed], context: Sequence[Turn] = ()) -> PictureFields:
+    """Return the fields for the pictures of a query and for the turns before it."""
+    earlier = [one.image for turn in context for one in turn.images]
+    first = next(iter((*earlier, *(one.image for one in images))), None)
+    usual = not images if earlier else len(images) <= 1 and not any(one.at for one in images)
+    return {"image": first, "images": () if usual else tuple(images), "context": tuple(context)}
+
+
+class QueryFields(PictureFields):
+    """The same with the query."""
+
+    query: str
+
+
+def asked(row: Row, query: str, images: Sequence[str] | None = None, context: Sequence[Turn] = ()) -> QueryFields:
+    """Return the query of a record without its placeholders, and its pictures.
+
+    Args:
+        query: the text as the record has it.
+        images: paths of its pictures; by default those of the record.
+        context: what was said before.
+    """
+    paths = row.image_paths() if images is None else images
+    if len(paths) < 2 and not context and "<" not in query and "[" not in query:
+        return {"query": query, "image": paths[0] if paths else None, "images": (), "context": ()}
+    (turn,) = placed_turns(row, [Said("user", pieces(query), row)], paths)
+    return {"query": turn.text, **pictured(turn.images, context)}
+
+
+def single_sample(
+    row: Row, query: str, *, refused: bool, record: str | None = None, answer: str = "", category: str | None = None
+) -> Sample:
+    """Return the only sample of a record, labeled by a field; `record` defaults to the record's id."""
+    record = record or row.identity()
+    return Sample(
+        id=record,
+        record=record,
+        answer=answer,
+        refused=refused,
+        label_source="field",
+        category=category,
+        **asked(row, query),
+    )
+
+
+def category_of(row: Row) -> str | None:
+    """Return the category of a record: a name, or the names that are true, joined by commas; else None."""
+    found = row.fields.get("category")
+    if isinstance(found, Mapping):
+        return intern(", ".join(name for name, yes in found.items() if yes)) or None
+    return intern(found) if isinstance(found, str) and found else None
+
+
+def label_of(row: Row, answer: str, column: str | None = "") -> tuple[bool | None, LabelSource]:
+    """Return the label of a query and its source: a label column, else the answer.
+
+    Args:
+        answer: the answer, possibly empty.
+        column: name of the label column; "" for the first of `LABELS` that the record has, None for none.
+    """
+    if column == "":
+        column = next((name for name in LABELS if not is_empty(row.fields.get(name))), None)
+    if column is None:
+        return label_from_answer(answer)
+    value = row.fields.get(column)
+    refused = parse_label(value, column)
+    if refused is None:
+        raise row.error(f"field '{column}' is {shown(value)}; valid: {VALID}")
+    return refused, "field"
+
+
+def _with_system(row: Row, said: Sequence[Said]) -> list[Said]:
+    """Return the turns after the system prompt that a record has in a field of its own."""
+    system = row.optional_text("system", "system_prompt")
+    if system is None:
+        return list(said)
+    if said and said[0].role == "system":
+        if said[0].parts != [system]:
+            raise row.error("field 'system' and the system turn differ; remove one of them")
+        return list(said)
+    return [Said("system", [system], row), *said]
+
+
+def placed_turns(row: Row, said: Sequence[Said], pool: Sequence[str]) -> list[Turn]:
+    """Return the turns with the paths of their pictures.
+
+    Args:
+        pool: paths of the pictures that the record has beside its turns. Without placeholders they come before the
+            first user turn, as TRL and ms-swift put them.
+
+    Raises:
+        UserError: the numbers of placeholders and pictures differ.
+    """
+    slots = [one for turn in said for one in turn.parts if isinstance(one, Slot)]
+    if slots:
+        return _filled(row, said, slots, pool)
+    found = []
+    for turn in said:
+        text = "".join(one for one in turn.parts if isinstance(one, str))
+        images = [Placed(path, 0) for path in pool] if turn.role == "user" else []
+        pool = () if images else pool
+        found.append(Turn(turn.role, text, tuple(images)))
+    return found
+
+
+def _filled(row: Row, said: Sequence[Said], slots: Sequence[Slot], pool: Sequence[str]) -> list[Turn]:
+    own = {slot.path for slot in slots if slot.path is not None}
+    if own and not set(pool) <= own:
+        raise row.error("has pictures in placeholders and in a field; keep one of them")
+    numbers = {slot.number for slot in slots if slot.number is not None}
+    waiting = sum(slot.path is None and slot.number is None for slot in slots)
+    wanted = max(waiting + len(numbers), *numbers) if numbers else waiting
+    if not own and wanted != len(pool):
+        raise _unequal(row, wanted, len(pool))
+    if own and (waiting or numbers):
+        raise row.error("has placeholders with and without a path; use one kind")
+    paths = iter(pool)
+
+    def path_of(slot: Slot, turn: Said) -> str:
+        if slot.path is not None:
+            return turn.row.checked(slot.path)
+        return pool[slot.number - 1] if slot.number else next(paths)
+
+    found = []
+    for turn in said:
+        text, places = joined(turn.parts)
+        found.append(Turn(turn.role, text, tuple(Placed(path_of(slot, turn), at) for slot, at in places)))
+    return found
+
+
+def _unequal(row: Row, placeholders: int, pictures: int) -> UserError:
+    return row.error(f"has {_count(placeholders, 'placeholder')} for {_count(pictures, 'picture')}; they must match")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _exchanges(row: Row, turns: Sequence[Turn]) -> Iterator[tuple[list[Turn], Turn, str]]:
+    """Yield (earlier turns, user turn, answer) for each user turn; the last answer may be missing.
+
+    Raises:
+        UserError: a record has no user turn, or its turns do not alternate.
+    """
+    start = 1 if turns and turns[0].role == "system" else 0
+    spoken = turns[start:]
+    for place, turn in enumerate(spoken):
+        if turn.role != ("assistant" if place % 2 else "user"):
+            raise row.error(
+                f"turn {start + place + 1} is of '{turn.role}'; user and assistant turns must alternate, user first"
+            )
+    if not spoken:
+        raise row.error("has no user turn")
+    for place in range(0, len(spoken), 2):
+        answer = spoken[place + 1].text if place + 1 < len(spoken) else ""
+        yield list(turns[: start + place]), spoken[place], answer
+
+
+def shared_start(first: Sequence[Said], second: Sequence[Said]) -> int:
+    """Return how many turns two conversations have in common at their start."""
+    same = 0
+    for one, other in zip(first, second, strict=False):
+        if (one.role, one.parts) != (other.role, other.parts):
+            break
+        same += 1
+    return same
+
+
+def text_of(said: Iterable[Said]) -> str:
+    """Return the text of some turns."""
+    return "".join(one for turn in said for one in turn.parts if isinstance(one, str))
