@@ -52,7 +52,8 @@ WRITERS = {
     },
     "hub parts": lambda i, q, a: {
         "messages": messages(
-            [{"index": 0, "text": None, "type": "image"}] * bool(i) + [{"index": None, "text": q, "type": "text"}], a
+            [{"index": 0, "text": None, "type": "image"}] * bool(i) + [{"index": None, "text": q, "type": "text"}],
+            parts(a, None),
         )
     }
     | pictured(i),
