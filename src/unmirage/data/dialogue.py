@@ -17,10 +17,12 @@ ROLES: Mapping[str, Role] = {
     "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
     "system": "system", "developer": "system",
 }  # fmt: skip
+_LABELS = frozenset(LABELS)
 _SPEAKERS, _TEXTS = ("role", "from"), ("content", "value")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
+_REASONED = frozenset(_REASONING)
 _KINDS = ("text", "image", "image_url")
-_OTHER_MEDIA = ("videos", "video", "audios", "audio")
+_OTHER_MEDIA = frozenset({"videos", "video", "audios", "audio"})
 
 
 class Said(NamedTuple):
@@ -51,7 +53,7 @@ def turns_in(row: Row, field: str) -> list[Said]:
 def _said(turn: Row) -> Said:
     speaker = next((name for name in _SPEAKERS if name in turn.fields), "from" if "value" in turn.fields else "role")
     name = turn.text(speaker)
-    role = ROLES.get(name.casefold())
+    role = ROLES.get(name) or ROLES.get(name.casefold())
     if role is None:
         raise turn.error(f"field '{speaker}' is {shown(name)}; valid: {', '.join(ROLES)}")
     field = next((name for name in _TEXTS if name in turn.fields), _TEXTS[0])
@@ -82,7 +84,7 @@ def _own(turn: Row, parts: list[Piece]) -> list[Piece]:
 
 def _with_reasoning(turn: Row, text: str) -> str:
     """Return an answer behind the reasoning that its message has in a field of its own."""
-    reasoning = turn.optional_text(*_REASONING)
+    reasoning = None if _REASONED.isdisjoint(turn.fields) else turn.optional_text(*_REASONING)
     return f"<think>\n{reasoning.strip()}\n</think>\n\n{text}" if reasoning and reasoning.strip() else text
 
 
@@ -120,9 +122,10 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
         label: name of the label column; by default the first of `LABELS` that the record has. It applies to the last
             answer; the others have the label of their answer.
     """
-    for name in _OTHER_MEDIA:
-        if row.fields.get(name):
-            raise row.error(f"field '{name}' is filled; only pictures and text are supported")
+    if not _OTHER_MEDIA.isdisjoint(row.fields):
+        for name in sorted(_OTHER_MEDIA):
+            if row.fields.get(name):
+                raise row.error(f"field '{name}' is filled; only pictures and text are supported")
     record, category, group = row.identity(), category_of(row), row.group()
     turns = placed_turns(row, _with_system(row, said), row.image_paths())
     exchanges = list(_exchanges(row, turns))
@@ -219,7 +222,9 @@ def label_of(row: Row, answer: str, column: str | None = "") -> tuple[bool | Non
         column: name of the label column; "" for the first of `LABELS` that the record has, None for none.
     """
     if column == "":
-        column = next((name for name in LABELS if not is_empty(row.fields.get(name))), None)
+        column = None
+        if not _LABELS.isdisjoint(row.fields):
+            column = next((name for name in LABELS if not is_empty(row.fields.get(name))), None)
     if column is None:
         return label_from_answer(answer)
     value = row.fields.get(column)

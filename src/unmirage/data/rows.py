@@ -8,6 +8,7 @@ from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
+from unmirage.data.fields import Fields
 from unmirage.data.images import check_path
 from unmirage.errors import UserError
 from unmirage.records import Sample
@@ -17,75 +18,8 @@ from unmirage.text.markup import joined, pieces
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
 # Fields of pictures, and the fields of a picture that is an object.
 PICTURES = ("image", "images", "img", "image_path", "image_paths", "picture", "pictures")
+_PICTURES = frozenset(PICTURES)
 _IN_PICTURE = ("path", "image", "url", "image_url")
-
-
-class Fields(dict[str, object]):
-    """The fields of a record, which know which of them have been read.
-
-    Attributes:
-        read: names of the fields that have been asked for.
-        parts: objects in lists of the record, with the name of the list.
-    """
-
-    __slots__ = ("parts", "read")
-
-    def __init__(self, fields: Mapping[str, object]) -> None:
-        super().__init__(fields)
-        self.read: set[str] = set()
-        self.parts: list[tuple[str, Fields]] = []
-
-    def get(self, name: str, default: object = None) -> object:
-        """Return a field or the default."""
-        self.read.add(name)
-        return super().get(name, default)
-
-    def __getitem__(self, name: str) -> object:
-        self.read.add(name)
-        return super().__getitem__(name)
-
-    @property
-    def unread(self) -> dict[str, object]:
-        """Return the fields that nothing has asked for."""
-        return {name: value for name, value in self.items() if name not in self.read}
-
-    def part(self, name: str, fields: Mapping[str, object]) -> Fields:
-        """Return an object in a list of this record as fields, so that `all_unread` includes its own."""
-        found = Fields(fields)
-        self.parts.append((name, found))
-        return found
-
-    def all_unread(self) -> Iterator[tuple[str, object]]:
-        """Yield the unread fields of the record and of its parts: "messages[].images" is a field of the messages."""
-        yield from self.unread.items()
-        for name, part in self.parts:
-            yield from ((f"{name}[].{one}", value) for one, value in part.all_unread())
-
-
-# Names of fields that an audit or a training should not miss, and endings that make them something else.
-_MATTERS = {
-    "picture": re.compile(r"image|img|picture|photo|pixel|video|audio"),
-    "answer": re.compile(r"answer|response|output|completion|reply|chosen|rejected"),
-    "label": re.compile(
-        r"(?:^|_)(?:label|safe|unsafe|safety|refus\w*|harmful|harmfulness|toxic|toxicity|jailbreak\w*)$"
-    ),
-}
-_DESCRIBES = re.compile(
-    r"(?:^|_)(?:ids?|size|width|height|count|num|n|source|dataset|caption|description|desc|format|type|hash|sha\d*|md5"
-    r"|model|name|length|len|tokens|time|date|score|category|reason\w*|comment|language|lang|style|index|ocr)$"
-    r"|^(?:num|n|has|is)_(?:image|img|picture)"
-)
-
-
-def matters(unread: Iterable[tuple[str, object]]) -> Iterator[str]:
-    """Yield the names of filled fields that look like a picture, an answer or a label, with what they look like."""
-    for name, value in unread:
-        if value is None or value == "" or value == [] or value == {}:
-            continue
-        last = name.rpartition(".")[2].casefold()
-        kind = next((kind for kind, pattern in _MATTERS.items() if pattern.search(last)), None)
-        if kind is not None and not _DESCRIBES.search(last):
-            yield f"'{name}' (looks like {'an' if kind == 'answer' else 'a'} {kind})"
 
 
 class Row(NamedTuple):
@@ -130,7 +64,8 @@ class Row(NamedTuple):
             if not isinstance(value, dict):
                 raise self.error(f"field '{field}[{index}]' must be an object, not {shown(value)}")
             fields = self.fields.part(field, value) if isinstance(self.fields, Fields) else value
-            yield self._replace(fields=fields, part=f"{self.part}, {field}[{index}]")
+            place = f"{self.part}, {field}[{index}]"
+            yield Row(fields, self.number, self.source, self.unit, self.position, place)
 
     def text(self, field: str) -> str:
         """Return a required text field."""
@@ -187,10 +122,13 @@ class Row(NamedTuple):
         Raises:
             UserError: a value is not a path that stays in the image folder.
         """
+        if not names and _PICTURES.isdisjoint(self.fields):
+            return []
         for field in names or PICTURES:
             value = self.fields.get(field)
             if value is not None and value != "" and value != []:
-                return [self.checked(path, field) for path in self._paths(field, value)]
+                paths = [value] if isinstance(value, str) else self._paths(field, value)
+                return [self.checked(path, field) for path in paths]
         return []
 
     def checked(self, path: str, field: str = "") -> str:

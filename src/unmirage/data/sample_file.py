@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unmirage.data.fields import UnreadFields
 from unmirage.data.images import Pictures
 from unmirage.data.labels import STATE_LABEL, FieldCheck, Label, relabeled
-from unmirage.data.rows import Fields, Row, matters
+from unmirage.data.rows import Row
 from unmirage.data.source import Bad, Source, strict
 from unmirage.errors import UserError
 from unmirage.records import Sample
@@ -78,21 +79,25 @@ class SampleFile:
         return self.data.path
 
     def __iter__(self) -> Iterator[Sample]:
-        return (sample for samples, _ in self.records() for sample in samples)
+        return (sample for _, samples, _ in self._records() for sample in samples)
 
-    def records(self) -> Iterator[tuple[list[Sample], Mapping[str, object]]]:
+    def records(self) -> Iterator[tuple[Sequence[Sample], Mapping[str, object]]]:
         """Return an iterator over the samples of each record, with the fields of the record that they do not hold."""
-        self.skipped, self.without_label, self.unread = Skipped(), Skipped(), Counter()
-        return self._records()
+        return ((samples, {name: row.fields[name] for name in unread}) for row, samples, unread in self._records())
 
-    def _records(self) -> Iterator[tuple[list[Sample], Mapping[str, object]]]:
+    def _records(self) -> Iterator[tuple[Row, Sequence[Sample], Collection[str]]]:
+        self.skipped, self.without_label, self.unread = Skipped(), Skipped(), Counter()
+        return self._read(UnreadFields(self.unread))
+
+    def _read(self, fields: UnreadFields) -> Iterator[tuple[Row, Sequence[Sample], Collection[str]]]:
+        """Yield each record with its samples and the names of the fields that they do not hold."""
         bad: Bad = self.skipped.add if self.skip_bad else strict
         check = FieldCheck() if self.label is None else None
         empty = True
         for row in self.data.rows(bad, self.progress):
-            fields = Fields(row.fields)
+            watched = fields.watched(row)
             try:
-                samples = self._labeled(row, self.samples_of(row._replace(fields=fields)))
+                samples = self._labeled(row, self.samples_of(watched))
             except UserError as error:
                 bad(error)
                 continue
@@ -100,14 +105,15 @@ class SampleFile:
             if check:
                 check.add(samples)
                 check.raise_if_wrong(self.source)
-            self.unread.update(matters(fields.all_unread()))
-            yield samples, fields.unread
+            yield row, samples, fields.of(watched)
         if check:
             check.raise_if_wrong(self.source, complete=True)
         if empty:
             raise nothing_left(self.source, self.skipped, self.without_label)
 
-    def _labeled(self, row: Row, samples: Sequence[Sample]) -> list[Sample]:
+    def _labeled(self, row: Row, samples: Sequence[Sample]) -> Sequence[Sample]:
+        if self.label is None and all(sample.refused is not None for sample in samples):
+            return samples
         found = []
         for sample in samples:
             labeled = relabeled(sample, self.label, row)

@@ -45,6 +45,8 @@ def pieces(text: str) -> list[Piece]:
     """Return `text` as texts (not empty) and the placeholders between them, in order."""
     if "<" not in text and "[" not in text:
         return [text] if text else []
+    if text.startswith("<image>") and text.find("<", 1) < 0 and "[" not in text:  # nearly all of LLaVA's
+        return [Slot(), text[7:]] if len(text) > 7 else [Slot()]
     found: list[Piece] = []
     end = 0
     for match in _SLOT.finditer(text):
@@ -62,6 +64,8 @@ def joined(parts: list[Piece]) -> tuple[str, list[tuple[Slot, int]]]:
     White space between a placeholder and the start or the end of the text is dropped. So is the label of an only
     picture at the start ("Picture 1: "); labels of several pictures are part of the text.
     """
+    if len(parts) == 2 and isinstance(parts[0], Slot) and isinstance(parts[1], str):
+        return parts[1].lstrip(), [(parts[0], 0)]
     slots = [place for place, one in enumerate(parts) if isinstance(one, Slot)]
     if not slots:
         return "".join(one for one in parts if isinstance(one, str)), []
