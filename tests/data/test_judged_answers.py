@@ -162,15 +162,21 @@ def test_the_fields_that_samples_do_not_hold_are_passed_on(tmp_path):
     assert [extra for _, extra in records] == [{"split": "train", "note": n} for n in range(1_200)]
 
 
-def test_a_field_that_contradicts_most_answers_stops_the_reading(load):
+def test_a_field_that_contradicts_most_answers_stops_the_reading(tmp_path):
     rows = [{"query": f"q{n}", "answer": REFUSAL if n % 4 else "Yes.", "safe": bool(n % 4)} for n in range(12)]
+    path = tmp_path / "d.json"
+
+    def labels(rows, **options):
+        path.write_text(json.dumps(rows))
+        return [s.refused for s in open_samples(path, check_labels=True, **options)]
+
     with pytest.raises(UserError, match=r"d\.json: the label field contradicts 12 of 12 answers\. .* --label answer"):
-        load(rows)
-    assert [s.refused for s in load(rows, label="field")] == [n % 4 == 0 for n in range(12)]
-    assert [s.refused for s in load(rows, label="answer")] == [n % 4 != 0 for n in range(12)]
-    assert len(load(rows[:9])) == 9  # too few to tell
-    half = [row | {"safe": n < 6} for n, row in enumerate(rows)]
-    assert len(load(half)) == 12
+        labels(rows)
+    assert labels(rows, label="field") == [n % 4 == 0 for n in range(12)]
+    assert labels(rows, label="answer") == [n % 4 != 0 for n in range(12)]
+    assert len(labels(rows[:9])) == 9  # too few to tell
+    assert len(labels([row | {"safe": n < 6} for n, row in enumerate(rows)])) == 12
+    assert len(list(open_samples(path))) == 12
 
 
 def test_a_stated_label_is_that_of_all_samples(load):

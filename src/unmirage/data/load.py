@@ -116,6 +116,7 @@ def open_samples(
     progress: StepProgress | None = None,
     label: Label | None = None,
     unlabeled: bool = False,
+    check_labels: bool = False,
 ) -> SampleFile:
     """Return a data file as a re-iterable stream of samples.
 
@@ -130,6 +131,8 @@ def open_samples(
         label: take the labels from the "field" or from the "answer", or state that all samples should be "refused" or
             "answered"; None for the label of the format.
         unlabeled: also yield samples without a label; they are counted and left out otherwise.
+        check_labels: stop if the label field contradicts most answers, unless `label` is given. Right for safety data;
+            data to forget have such answers.
 
     Raises:
         UserError: a record among the first 1,000 is unreadable; later ones raise it during iteration.
@@ -142,7 +145,9 @@ def open_samples(
     first = _first_rows(data, skip_bad)
     root = Path(images) if images is not None else data.root
     name, samples_of = _reader(data, format, first, columns)
-    return SampleFile(data, name, root, data.pictures(root), samples_of, skip_bad, progress, label, unlabeled)
+    return SampleFile(
+        data, name, root, data.pictures(root), samples_of, skip_bad, progress, label, unlabeled, check_labels
+    )
 
 
 def find_source(path: Path, format: str = "auto") -> Source:

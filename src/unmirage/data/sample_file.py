@@ -55,6 +55,7 @@ class SampleFile:
         progress: called with (done, total).
         label: where labels come from, or the label of all samples; None for that of the format.
         unlabeled: also yield samples without a label.
+        check_labels: stop if the label field contradicts most answers, unless `label` is given.
         skipped: the records skipped by the last iteration.
         without_label: the samples left out by the last iteration because they have no label.
         unread: fields that look as if they matter but are not read: counts of filled records by name.
@@ -69,6 +70,7 @@ class SampleFile:
     progress: StepProgress | None = None
     label: Label | None = None
     unlabeled: bool = False
+    check_labels: bool = False
     skipped: Skipped = field(default_factory=Skipped, init=False)
     without_label: Skipped = field(default_factory=Skipped, init=False)
     unread: Counter[str] = field(default_factory=Counter, init=False)
@@ -92,7 +94,7 @@ class SampleFile:
     def _read(self, fields: UnreadFields) -> Iterator[tuple[Row, Sequence[Sample], Collection[str]]]:
         """Yield each record with its samples and the names of the fields that they do not hold."""
         bad: Bad = self.skipped.add if self.skip_bad else strict
-        check = FieldCheck() if self.label is None else None
+        check = FieldCheck() if self.check_labels and self.label is None else None
         empty = True
         for row in self.data.rows(bad, self.progress):
             watched = fields.watched(row)

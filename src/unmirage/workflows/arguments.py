@@ -35,8 +35,8 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
     if isinstance(data, SampleFile):
         return data
     if progress is None:
-        return open_samples(data, **reading)
-    return open_samples(data, **reading, progress=partial(progress, f"read {Path(data).name}"))
+        return open_samples(data, **reading, check_labels=True)
+    return open_samples(data, **reading, check_labels=True, progress=partial(progress, f"read {Path(data).name}"))
 
 
 def log_reading(file: SampleFile) -> None:
