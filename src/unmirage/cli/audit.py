@@ -84,8 +84,6 @@ def audit_command(
     if done.error:
         raise done.error
     broken = broken_gate(fail_if, document) if fail_if else None
-    for note in done.notes:
-        say(note)
     if done.unread:
         say(f"some data could not be read: {'; '.join(done.unread)}")
     if broken:

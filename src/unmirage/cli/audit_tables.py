@@ -107,6 +107,7 @@ _LABEL_SOURCES = {
     "field": "the data's own field",
     "answer": "the answers, by a list of refusal phrases",
     "mixed": "the data's own field, or the answer where it is empty",
+    "stated": "stated by --label for all samples",
 }
 # Features unrelated to harm, which should not predict the label. One that beats the opener clearly gets a line.
 _SURFACE = ("first_words", "shape", "template", "image")

@@ -119,6 +119,7 @@ _LABEL_SOURCES = {
     "field": "label field of the data",
     "answer": "answers, matched against refusal phrases",
     "mixed": "label field of the data, or the answer if the field is empty",
+    "stated": "stated for all samples",
 }
 
 
