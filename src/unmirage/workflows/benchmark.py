@@ -48,12 +48,12 @@ def ask_suite(
     folder = None if images is None else Path(images)
     chosen = find_suite(suite)
     loaded = load_suite(suite, None if data is None else str(data), images=folder, limit=limit, seed=seed)
-    for note in loaded.notes:
-        log.warning("%s", note)
     check_pictures(loaded.queries, loaded.pictures, loaded.image_root, f"Download them from {chosen.hub}, or pass")
     tokens = chosen.max_new_tokens if max_new_tokens is None else max_new_tokens
     vlm = load()
     with open_run(out, _config(chosen, loaded, folder, limit, seed, tokens)) as run, run.store() as store:
+        for note in loaded.notes:
+            log.warning("%s", note)
         store.add_model(vlm.name, identity_of(vlm))
         store.add_samples(loaded.samples)
         store.add_queries(loaded.queries)
