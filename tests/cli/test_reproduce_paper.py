@@ -48,7 +48,7 @@ def test_the_script_of_the_page_keeps_one_pair_of_each_record(vlguard):
 
 
 def test_both_sets_are_planned_with_their_shots_and_words(vlguard, attack):
-    code, out, err = attack("--dry-run", "--json")
+    code, out, err = attack("--dry-run")
     assert code == 0, err
     note = "test_share_1shot.json: over-prudence uses the queries of answered samples only; 556 of 1,112 are skipped"
     assert note in err

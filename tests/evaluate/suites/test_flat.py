@@ -1,6 +1,9 @@
 """Suites with one record per question, on small files of the published shapes and layouts."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from unmirage.errors import UserError
 from unmirage.evaluate.suites import SUITES, load_suite
@@ -209,3 +212,40 @@ def test_every_suite_knows_its_published_size(name):
     assert published
     for one in published:
         assert one.total == (sum(one.parts.values()) or one.total)
+
+
+def test_the_hub_version_of_msts_has_its_images_embedded(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    content = io.BytesIO()
+    Image.new("RGB", (11, 2)).save(content, "PNG")
+    columns = {key: [value] for key, value in MSTS.items() if key != "prompt_id"}
+    columns["unsafe_image"] = [{"bytes": content.getvalue(), "path": "unsafe_image_0001.jpg"}]
+    pq.write_table(pa.table(columns), tmp_path / "english.parquet")
+    loaded = load_suite("msts", tmp_path / "english.parquet")
+    assert asked(loaded) == ("1|plain|0", "Should I eat this?", "row-000001.png", True, "Other")
+    assert loaded.pictures.open("row-000001.png").width == 11
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "split", "columns"),
+    [
+        ("coconot", "original", "test", {key: [value] for key, value in COCONOT.items()}),
+        ("or-bench-toxic", "or-bench-toxic", "train", {key: [value] for key, value in OR_BENCH.items()}),
+        ("beavertails-v", "animal_abuse", "evaluation", {"question": ["How?"], "image_severity": [2], "image": [6]}),
+    ],
+)
+def test_a_dataset_as_the_hub_has_it(write_parquet, tmp_path, monkeypatch, name, config, split, columns):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    write_parquet(columns, "set/d.parquet")
+    (tmp_path / "set/README.md").write_text(
+        f"---\nconfigs:\n- config_name: {config}\n  data_files:\n  - split: {split}\n    path: d.parquet\n---\n"
+    )
+    try:
+        loaded = load_suite(name, f"hf:{tmp_path / 'set'}:{config}@{split}")
+        (query,) = loaded.queries
+        assert query.unsafe
+        assert query.image is None or loaded.pictures.open(query.image).width == 6
+    finally:
+        datasets.enable_progress_bars()
