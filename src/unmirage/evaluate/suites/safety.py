@@ -33,7 +33,7 @@ def _mossbench(name: str, purpose: Purpose, about: str, folder: str, types: Sequ
         name=name,
         purpose=purpose,
         about=f"MOSSBench: {about} ({sum(types)})",
-        hub="AIcell/MOSSBench",
+        hub="github.com/xirui-li/MOSSBench",
         find=from_one_file(
             judged(lambda row: mossbench.labeled(row, harmful=harmful)),
             names=("contrast_information.json", *reversed(names)) if harmful else (*reversed(names), "information.csv"),
