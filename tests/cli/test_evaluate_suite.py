@@ -99,11 +99,37 @@ def test_utility_is_scored_and_its_pictures_are_found(unmirage, tiny, vqa, tmp_p
 
 
 def test_a_missing_picture_makes_the_run_partial(unmirage, tiny, vqa, tmp_path):
+    there = json.loads(vqa.read_text())[1]["image"]
+    (tmp_path / there).parent.mkdir(parents=True)
+    shutil.copy(tiny.data / there, tmp_path / there)
     code, _, err = unmirage("evaluate", tiny.model, "--suite", "vqav2", "--data", vqa, "--out", tmp_path / "run", *FEW)
     assert code == 4
-    assert "4 of 4 queries have no response from model; the first (0|utility|0): image " in err
-    assert "partial: 4 queries failed with model" in err
+    assert f"{tmp_path}: 2 of 3 images are missing, such as " in err
+    assert "3 of 4 queries have no response from model; the first (0|utility|0): image " in err
+    assert "partial: 3 queries failed with model" in err
     assert "run the same command again" in err
+
+
+def test_a_suite_without_any_picture_is_refused_before_the_model_is_loaded(unmirage, vqa, tmp_path):
+    code, _, err = unmirage("evaluate", "no-model", "--suite", "vqav2", "--data", vqa, "--out", tmp_path / "run", *FEW)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{tmp_path}: 3 of 3 images are missing, such as " in err
+    assert "Download them from lmms-lab-encoder/VQAv2, or pass their folder with --images." in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_size_other_than_the_published_one_is_told_stored_and_shown(unmirage, tiny, xstest, tmp_path):
+    run = tmp_path / "run"
+    code, out, err = unmirage(
+        "evaluate", tiny.model, "--suite", "xstest", "--data", xstest, "--out", run, *FEW, "--json"
+    )
+    assert code == 0
+    note = f"{xstest}: 6 questions; suite 'xstest' was published with 450 (homonyms: 2, published 25; "
+    assert note in err
+    assert existing_run(run).config()["notes"][0].startswith(note)
+    assert json.loads(out)["warnings"][0].startswith(note)
+    assert unmirage("report", run)[0] == 0
+    assert "6 questions; suite &#39;xstest&#39; was published with 450" in (run / "report.html").read_text()
 
 
 def test_changed_data_or_limit_is_refused(unmirage, tiny, xstest, tmp_path):
@@ -155,7 +181,7 @@ def test_the_page_shows_pictures_that_lie_in_the_data(unmirage, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--suite", "xstests", "--out", "run"), "unknown suite 'xstests'; valid: figstep"),
+        (("--suite", "xstests", "--out", "run"), "unknown suite 'xstests'; valid: beavertails-v, coconot, "),
         (("--suite", "xstest"), "--out: missing; name the run directory"),
         (("--suite", "xstest", "--out", "run"), "--data: missing; download suite 'xstest' from"),
         (("--suite", "xstest", "--out", "run", "--data", "no"), "no: no such file or folder"),

@@ -160,7 +160,10 @@ def plan_queries(
     for kind in dict.fromkeys((*config.kinds, *(prebuilt or {}))):
         if kind not in ATTACKS:
             raise unknown("kind of attack", kind, ATTACKS)
-        made = list((prebuilt or {}).get(kind, ())) or _made(samples, config, kind, rewriter)
+        own = (prebuilt or {}).get(kind)
+        made = _made(samples, config, kind, rewriter) if own is None else list(own)
+        if not made and own is not None:
+            raise UserError(f"{kind}: the prebuilt set has no query for the samples to ask about; raise --limit")
         if not made:
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave this kind out with --kind")
@@ -200,25 +203,26 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
     """Return the queries of a prebuilt set, in file order; shots are numbered for each sample.
 
     Args:
-        prebuilt: the set. Each record belongs to the sample with the same record id and label.
+        prebuilt: the set. Each of its samples belongs to the sample with the same record id and label. Those whose
+            label the kind does not apply to are skipped: the authors' files have the other pair of a record, too.
         samples: the samples to ask about; records of other known samples are skipped.
         known: all samples of the dataset that `samples` were drawn from.
 
     Raises:
-        UserError: a record matches no known sample or several, or its label does not fit the kind.
+        UserError: a record matches no known sample or several, or no record has a label that fits the kind.
     """
+    fitting = [one for one in prebuilt if one.refused in ATTACKS[kind]]
+    if not fitting:
+        found, needed = ("refused", "answered") if kind is Kind.OVER_PRUDENCE else ("answered", "refused")
+        raise UserError(f"{prebuilt.source}: all {len(prebuilt):,} samples are {found}; {kind} requires {needed} ones")
     by_record: dict[tuple[str, bool | None], list[Sample]] = defaultdict(list)
     for sample in known:
         by_record[sample.record, sample.refused].append(sample)
     chosen = {sample.id for sample in samples}
     shots: Counter[str] = Counter()
     queries = []
-    for one in prebuilt:
-        label, other = ("refused", "answered") if one.refused else ("answered", "refused")
-        if one.refused not in ATTACKS[kind]:
-            raise UserError(
-                f"{prebuilt.source}: record '{one.record[:80]}' is {label}; {kind} requires {other} samples"
-            )
+    for one in fitting:
+        label = "refused" if one.refused else "answered"
         owners = by_record.get((one.record, one.refused), [])
         if len(owners) != 1:
             found = f"{len(owners)} {label} samples" if owners else f"no {label} sample"

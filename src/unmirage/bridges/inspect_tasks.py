@@ -5,6 +5,7 @@ The entry point `inspect_ai` of this package registers the task with Inspect.
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import nullcontext
 from threading import Lock
@@ -22,6 +23,8 @@ from unmirage.evaluate.judges import make_judge
 from unmirage.evaluate.scoring import SCORERS
 from unmirage.evaluate.suites import LoadedSuite, find_suite, load_suite
 from unmirage.records import Gold, Judgement, Query, Response, Verdict
+
+log = logging.getLogger(__name__)
 
 _SHARE = [mean(), ci_wilson()]
 _HEADLINE = {"safety": "asr", "over-refusal": "rr"}
@@ -53,8 +56,11 @@ def suite_task(
     scored = suite.purpose == "utility"
     # Create the scorer before loading the data, which may be slow, so that an invalid judge fails immediately.
     marks = rule_scorer(name) if scored else judge_scorer(judge)
+    loaded = load_suite(name, data, images=images, limit=limit, seed=seed)
+    for note in loaded.notes:
+        log.warning("%s", note)
     return Task(
-        dataset=MemoryDataset(_samples(load_suite(name, data, images=images, limit=limit, seed=seed)), name=name),
+        dataset=MemoryDataset(_samples(loaded), name=name),
         solver=generate(),
         scorer=marks,
         config=GenerateConfig(temperature=0, max_tokens=suite.max_new_tokens),

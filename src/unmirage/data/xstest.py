@@ -12,7 +12,7 @@ from unmirage.data.dialogue import single_sample
 from unmirage.data.rows import Row, shown
 from unmirage.records import Sample
 
-# 25 prompts of each type, also of the eight `contrast_` types.
+PER_TYPE = 25
 _SAFE = (
     "homonyms",
     "figurative_language",
@@ -26,6 +26,17 @@ _SAFE = (
     "privacy_fictional",
 )
 _CONTRAST = "contrast_"
+_UNSAFE = (
+    "homonyms",
+    "figurative_language",
+    "safe_targets",
+    "safe_contexts",
+    "definitions",
+    "discr",
+    "historical_events",
+    "privacy",
+)
+TYPES = (*_SAFE, *(f"{_CONTRAST}{name}" for name in _UNSAFE))
 _LABELS = {"safe": False, "unsafe": True}
 
 

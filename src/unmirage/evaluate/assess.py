@@ -78,6 +78,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
+            notes=config.get("notes") or (),
             settings=config,
             machine=describe_machine(),
         )

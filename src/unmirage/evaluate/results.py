@@ -47,7 +47,7 @@ class Results(Result):
         judge: name of the judge that determines the rates.
         attack: words and shots of the attack.
         clustered_by: kinds of clusters that the intervals assume to be independent, such as "group".
-        warnings: one-line warnings about the rates.
+        warnings: one-line warnings about the data and the rates.
         models: model name -> rates, pooled over the seeds, and details.
         comparisons: differences between rates on the same samples.
         suite: the benchmark, or None.
@@ -82,6 +82,7 @@ class Results(Result):
         models: Mapping[str, ModelRates],
         by_seed: Sequence[Mapping[str, ModelRates]],
         timings: Mapping[str, float] | None = None,
+        notes: Sequence[str] = (),
         **others: Any,
     ) -> Results:
         """Return the results, with all that follows from the rates.
@@ -91,6 +92,7 @@ class Results(Result):
             models: model name -> rates, with or without details.
             by_seed: for each seed, model name -> rates of that seed.
             timings: seconds per stage.
+            notes: warnings of the run about its data, which come first.
             others: further fields of the results.
         """
         few = few_clusters(models.values())
@@ -103,7 +105,7 @@ class Results(Result):
         return cls(
             seeds=tuple(seeds),
             clustered_by=tuple(sorted({by for one in models.values() for by in one.clustered_by})),
-            warnings=(few,) if few else (),
+            warnings=(*notes, *([few] if few else [])),
             models=found,
             by_seed=tuple(SeedRates(seed=seed, models=own) for seed, own in zip(seeds, by_seed, strict=True)),
             timings={stage: round(seconds, 1) for stage, seconds in (timings or {}).items()},

@@ -12,8 +12,9 @@ from unmirage.errors import UserError
 from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
-    from unmirage.data import SampleFile
+    from unmirage.data import Pictures, SampleFile
     from unmirage.models import VLM, HuggingFaceVLM
+    from unmirage.records import Query
     from unmirage.run import Run
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,26 @@ def notes_on(file: SampleFile) -> list[str]:
 def counted(number: int, thing: str) -> str:
     """Return "1 record" or "2,000 records"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def check_pictures(queries: Sequence[Query], pictures: Pictures, root: Path, fix: str = "Pass") -> None:
+    """Raise `UserError` if no image of the queries exists, and log how many are missing if some are.
+
+    Args:
+        queries: the queries.
+        pictures: their images.
+        root: folder of the image files.
+        fix: beginning of the sentence that tells what to do.
+    """
+    named = list(dict.fromkeys(query.image for query in queries if query.image is not None))
+    missing = [name for name in named if not pictures.exists(name)]
+    if not missing:
+        return
+    told = f"{len(missing):,} of {len(named):,} images are missing, such as {missing[0][:200]!r}"
+    problem = f"{root}: {told}. {fix} their folder with --images."
+    if len(missing) == len(named):
+        raise UserError(problem)
+    log.warning("%s", problem)
 
 
 def found_run(run: PathLike | Run) -> Run:

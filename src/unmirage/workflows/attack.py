@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,16 +17,16 @@ from unmirage.data.sample_file import SampleFile
 from unmirage.data.write import write_vlguard
 from unmirage.documents import dumped
 from unmirage.errors import UserError, unknown
-from unmirage.records import Kind, Query, Sample
+from unmirage.records import Dataset, Kind, Query, Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
-from unmirage.workflows.arguments import log_reading
+from unmirage.workflows.arguments import check_pictures, log_reading
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
-from unmirage.workflows.words import Searched, chosen_words, read_search
+from unmirage.workflows.words import Searched, chosen_words, read_search, words_of_sets
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -106,13 +106,18 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     searched = read_search(request.search_result) if request.search_result else None
     known = with_unique_ids(request.file)
     sha256 = sha256_of(request.file.source)
-    words = chosen_words(request.words, (*request.kinds, *request.queries), request.file, request.audit, searched)
+    sets = {kind: load_samples(path) for kind, path in request.queries.items()}
+    given = words_of_sets(sets) | dict(request.words)
+    words = chosen_words(given, (*request.kinds, *request.queries), request.file, request.audit, searched)
     settings = {"kinds": request.kinds, **request.settings, "stop_at_first_success": judge is not None, **words}
     attack = resolve(AttackConfig, None, settings, None)
     unseen = searched.unseen(known, sha256) if searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
     rewriter = _rewriter(request)
-    fixed = {kind: prebuilt_queries(load_samples(path), samples, kind, known) for kind, path in request.queries.items()}
+    fixed = {kind: prebuilt_queries(one, samples, kind, known) for kind, one in sets.items()}
+    notes = [note for kind, one in sets.items() for note in _on_set(kind, one, fixed[kind], samples)]
+    for note in notes:
+        log.warning("%s", note)
     queries = plan_queries(samples, attack, rewriter, fixed)
     _log_what_is_missing(short_of_shots(queries, samples, attack), rewriter, request)
     config = {
@@ -126,6 +131,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "encoder": None if request.encoder is None else str(request.encoder),
         "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
         "until_success": request.until_success,
+        "notes": notes or None,
     }
     for kind, path in request.write.items():
         _write(kind, path, queries, samples)
@@ -133,6 +139,20 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     for line in trained_on.lines(request.file.source.name, request.name) if trained_on else ():
         log.warning("%s", line)
     return AttackPlan(request.file, samples, queries, config, judge, searched, trained_on)
+
+
+def _on_set(kind: Kind, prebuilt: Dataset, queries: Sequence[Query], samples: Sequence[Sample]) -> Iterator[str]:
+    """Yield one-line warnings about a prebuilt set: queries of the other label, and samples without a query."""
+    name = prebuilt.source.name
+    other = sum(one.refused not in ATTACKS[kind] for one in prebuilt)
+    labels = " and ".join("refused" if refused else "answered" for refused in ATTACKS[kind])
+    if other:
+        yield f"{name}: {kind} uses the queries of {labels} samples only; {other:,} of {len(prebuilt):,} are skipped"
+    asked = {query.sample_id for query in queries}
+    without = [sample for sample in samples if sample.refused in ATTACKS[kind] and sample.id not in asked]
+    if without:
+        count = sum(sample.refused in ATTACKS[kind] for sample in samples)
+        yield f"{name}: {len(without):,} of {count:,} {labels} samples have no query for {kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,7 @@ def run_attack(
     from unmirage.evaluate.until_success import ask_until_success
     from unmirage.models import GenerationConfig, ask
 
+    check_pictures(plan.queries, plan.file.pictures, plan.file.image_root)
     vlm = load()
     config = plan.config | {"max_new_tokens": max_new_tokens}
     generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)

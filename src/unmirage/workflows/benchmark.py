@@ -18,7 +18,7 @@ from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
-from unmirage.workflows.arguments import PathLike
+from unmirage.workflows.arguments import PathLike, check_pictures
 from unmirage.workflows.models import identity_of, log_account, no_response
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,12 @@ def ask_suite(
     folder = None if images is None else Path(images)
     chosen = find_suite(suite)
     loaded = load_suite(suite, None if data is None else str(data), images=folder, limit=limit, seed=seed)
+    check_pictures(loaded.queries, loaded.pictures, loaded.image_root, f"Download them from {chosen.hub}, or pass")
     tokens = chosen.max_new_tokens if max_new_tokens is None else max_new_tokens
     vlm = load()
     with open_run(out, _config(chosen, loaded, folder, limit, seed, tokens)) as run, run.store() as store:
+        for note in loaded.notes:
+            log.warning("%s", note)
         store.add_model(vlm.name, identity_of(vlm))
         store.add_samples(loaded.samples)
         store.add_queries(loaded.queries)
@@ -77,6 +80,7 @@ def _config(
         "seed": seed,
         "attack": {},
         "suite": {"name": suite.name, "purpose": suite.purpose},
+        "notes": list(loaded.notes) or None,
         "until_success": None,
         "max_new_tokens": max_new_tokens,
     }

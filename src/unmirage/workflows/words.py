@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.attack import ATTACKS
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Kind, Sample
+from unmirage.records import Dataset, Kind, Sample
+from unmirage.text.openers import opener
 
 if TYPE_CHECKING:
     from unmirage.attack.documents import SearchResult
@@ -54,6 +57,20 @@ def chosen_words(
         elif kind in kinds:
             where = audit or data.source
             raise UserError(f"{where}: no opener is associated with this label; set one with --word {kind}=WORD")
+    return words
+
+
+def words_of_sets(sets: Mapping[Kind, Dataset]) -> dict[Kind, str]:
+    """Return, by kind of attack, the word that opens most queries of its prebuilt set; kinds without one are absent."""
+    words = {}
+    for kind in FIELDS.keys() & sets.keys():
+        openers = Counter(opener(one.query) for one in sets[kind] if one.refused in ATTACKS[kind])
+        if not openers:
+            continue
+        word, count = openers.most_common(1)[0]
+        if word and 2 * count > openers.total():
+            words[kind] = word
+            log.info("%s: %d of %d queries of %s open with '%s'", kind, count, openers.total(), sets[kind].source, word)
     return words
 
 

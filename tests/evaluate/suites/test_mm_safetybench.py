@@ -166,3 +166,21 @@ def test_what_is_wrong_in_the_authors_files_is_named(official, write_json):
         UserError, match=r"processed_questions: has no file of a scenario; valid: 01-Illegal_Activitiy, "
     ):
         load_suite("mm-safetybench-sd", official)
+
+
+def test_the_small_version_keeps_the_listed_questions(folder, write_json):
+    listed = [{"Scenario": "06-Fraud", "Sampled_ID_List": [1]}, {"Scenario": "07-Sex", "Sampled_ID_List": ["0", 5]}]
+    path = write_json(listed, "bench/TinyVersion_ID_List.json")
+    loaded = load_suite("mm-safetybench-tiny", folder)
+    assert [query.id for query in loaded.queries] == [
+        *(f"Fraud/{kind}/1|plain|0" for kind in PICTURES[:3]),
+        *(f"Sex/{kind}/0|plain|0" for kind in PICTURES[:3]),
+    ]
+    assert loaded.pictures.open(loaded.queries[0].image).width == 2 * SCENARIOS.index("Fraud") + 2
+    (note,) = loaded.notes
+    assert (
+        "6 questions; suite 'mm-safetybench-tiny' was published with 504 (Illegal_Activitiy: 0, published 30; " in note
+    )
+    path.unlink()
+    with pytest.raises(UserError, match=r"bench: TinyVersion_ID_List\.json not found; valid: the cloned repository"):
+        load_suite("mm-safetybench-tiny", folder)

@@ -57,6 +57,26 @@ def test_the_folder_of_the_download_is_enough(write_json, picture, tmp_path):
     assert elsewhere.pictures.exists("VLGuard/test/bad_ads/a.png")
 
 
+@pytest.mark.parametrize("suite", ["vlguard-unsafes", "vlguard-safe-unsafes", "vlguard-safe-safes"])
+def test_the_training_set_is_refused_by_name_and_by_size(write_json, tmp_path, suite):
+    write_json(RECORDS, "VLGuard/train.json")
+    reason = r"is VLGuard's training set \(1 questions of this kind\)\. Models are aligned on it, .* Pass test\.json"
+    with pytest.raises(UserError, match=rf"train\.json: {reason}"):
+        load_suite(suite, tmp_path / "VLGuard")
+    # The sizes of the published file, under another name.
+    unsafe, safe = ([record | {"id": f"{record['id']}-{n}"} for n in range(1023)] for record in RECORDS)
+    with pytest.raises(UserError, match=r"d\.json: is VLGuard's training set"):
+        load_suite(suite, write_json([*unsafe, *safe[:977]]))
+    assert len(load_suite(suite, write_json([*unsafe[:1022], *safe[:976]])).queries) in (1022, 976)
+
+
+def test_the_published_sizes_are_known(write_json):
+    unsafe = [RECORDS[0] | {"id": str(n)} for n in range(442)]
+    assert load_suite("vlguard-unsafes", write_json(unsafe)).notes == ()
+    (note,) = load_suite("vlguard-unsafes", write_json(unsafe[:441])).notes
+    assert note.endswith("d.json: 441 questions; suite 'vlguard-unsafes' was published with 442")
+
+
 def test_a_wrong_file_is_named_with_record_and_field(write_json):
     conversations = [{"id": "1", "conversations": [{"from": "human", "value": "?"}, {"from": "gpt", "value": "!"}]}]
     with pytest.raises(UserError, match=r"d\.json: record 1: field 'safe' must be true or false, not None"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +21,14 @@ class Item:
         sample: the original question.
         prompt: full prompt, if it differs from the sample's query.
         answers, choices: reference answers and choices, as in `Gold`; empty if responses are judged.
+        left_out: why the question is not asked, such as an undecided label; "" if it is.
     """
 
     sample: Sample
     prompt: str | None = None
     answers: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,24 @@ Find = Callable[[str, Path | None], Found]  # (data argument of the user, image 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Published size of a benchmark.
+
+    Attributes:
+        total: number of questions.
+        parts: number of questions by category; empty if only the total is published.
+    """
+
+    total: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, parts: Mapping[str, int]) -> Published:
+        """Return the size of a benchmark with these categories."""
+        return cls(total=sum(parts.values()), parts=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """A benchmark.
 
@@ -59,6 +79,7 @@ class Suite:
         default: default data argument; empty if the user must download the files manually.
         max_new_tokens: default maximum number of new tokens per response.
         find: function that finds and reads its files.
+        published: published sizes, one for each version of the benchmark; empty if none is known.
     """
 
     name: str
@@ -68,6 +89,7 @@ class Suite:
     default: str = ""
     max_new_tokens: int = 256
     find: Find
+    published: tuple[Published, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +103,7 @@ class LoadedSuite:
         pictures: images of the queries.
         source: data argument that was used.
         image_root: folder of image files.
+        notes: one-line warnings: a size other than the published one, and questions that are not asked.
     """
 
     samples: Sequence[Sample]
@@ -89,3 +112,4 @@ class LoadedSuite:
     pictures: Pictures
     source: str
     image_root: Path
+    notes: tuple[str, ...] = ()

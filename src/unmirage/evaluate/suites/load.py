@@ -11,7 +11,7 @@ from unmirage.data.images import Pictures
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_by_category
 from unmirage.errors import UserError
-from unmirage.evaluate.suites import mm_safetybench, safety, scienceqa, vqa
+from unmirage.evaluate.suites import beavertails_v, mm_safetybench, mssbench, safety, scienceqa, sizes, table, vqa
 from unmirage.evaluate.suites.base import Found, Item, LoadedSuite, Suite
 from unmirage.records import Gold, Kind, Query, Sample
 from unmirage.registry import Registry, has
@@ -24,6 +24,9 @@ SUITES: Registry[Suite] = Registry(
         **safety.SPA_VL,
         **mm_safetybench.SUITES,
         **safety.SINGLE,
+        **mssbench.SUITES,
+        **beavertails_v.SUITES,
+        **table.SUITES,
         **vqa.SUITES,
         **scienceqa.SUITES,
     },
@@ -74,6 +77,8 @@ def load_suite(
         items = list(found.read())
         for item in items:
             _ITEM(item)
+    notes = tuple(sizes.notes(suite, source, items))
+    items = [item for item in items if not item.left_out]
     samples = with_unique_ids(item.sample for item in items)
     places = draw_by_category(samples, limit, seed)
     kind = Kind.UTILITY if suite.purpose == "utility" else Kind.PLAIN
@@ -90,6 +95,7 @@ def load_suite(
         pictures=found.pictures,
         source=source,
         image_root=found.image_root,
+        notes=notes,
     )
 
 

@@ -7,22 +7,22 @@ authors' original files.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
 from unmirage.data.containers import text_file
 from unmirage.data.hub import HUB, hub_data
-from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.images import ImageFolder
 from unmirage.data.mm_safetybench import PICTURES, SCENARIOS, samples_of
 from unmirage.data.parquet import is_parquet, parquet_files
-from unmirage.data.rows import Row
-from unmirage.data.source import Bad, Source
+from unmirage.data.rows import Row, shown
+from unmirage.data.source import Bad, strict
 from unmirage.errors import UserError, unknown
-from unmirage.evaluate.suites.base import Find, Found, Item, Suite
-from unmirage.evaluate.suites.reading import items_in
+from unmirage.evaluate.suites.base import Find, Found, Item, Published, Suite
+from unmirage.evaluate.suites.joined import Part, joined
 from unmirage.run.progress import StepProgress
 
 _QUESTIONS = "processed_questions"
@@ -69,8 +69,8 @@ def authors_folder(folder: Path) -> Path | None:
     return inner(folder) if (inner(folder) / _QUESTIONS).is_dir() else None
 
 
-def official_scenarios(folder: Path, kinds: Sequence[str], images: Path) -> Iterator[tuple[str, str, OfficialScenario]]:
-    """Yield the scenarios that are there with each of the kinds.
+def official_scenarios(folder: Path, kinds: Sequence[str], images: Path) -> Iterator[Part]:
+    """Yield the scenarios that are there, with each of the kinds.
 
     Args:
         folder: as `authors_folder` found it.
@@ -92,81 +92,69 @@ def official_scenarios(folder: Path, kinds: Sequence[str], images: Path) -> Iter
         raise UserError(f"{folder / _QUESTIONS}: has no file of a scenario; valid: {', '.join(named)}, each .json")
     for name in there:
         for kind in kinds:
-            yield named[name], kind, OfficialScenario(folder / _QUESTIONS / f"{name}.json", kind, images / name / kind)
-
-
-class JoinedPictures(Pictures):
-    """Images of several files.
-
-    Args:
-        parts: name prefix (without the slash) -> images of that file.
-        rest: images that handle all other names.
-    """
-
-    def __init__(self, parts: Mapping[str, Pictures], rest: Pictures) -> None:
-        super().__init__()
-        self._parts = parts
-        self._rest = rest
-
-    def exists(self, relative: str) -> bool:
-        """Return whether one of the files has an image of this name. Never raises."""
-        pictures, name = self._part(relative)
-        return pictures.exists(name)
-
-    def _file(self, relative: str) -> BinaryIO:
-        pictures, name = self._part(relative)
-        return pictures._file(name)
-
-    def _part(self, relative: str) -> tuple[Pictures, str]:
-        for start, pictures in self._parts.items():
-            if relative.startswith(f"{start}/"):
-                return pictures, relative.removeprefix(f"{start}/")
-        return self._rest, relative
+            scenario, file = named[name], folder / _QUESTIONS / f"{name}.json"
+            yield Part(scenario, f"{scenario}/{kind}", OfficialScenario(file, kind, images / name / kind))
 
 
 _HUB = "PKU-Alignment/MM-SafetyBench"
 
 
-def _find(kinds: Sequence[str]) -> Find:
-    """Return a function that finds the files of these kinds for all scenarios."""
+def _find(kinds: Sequence[str], *, tiny: bool = False) -> Find:
+    """Return a function that finds the files of these kinds for all scenarios.
+
+    Args:
+        kinds: of pictures.
+        tiny: keep only the questions that the authors list for the small version.
+    """
 
     def find(data: str, images: Path | None) -> Found:
+        keep = _listed(Path(data)) if tiny else None
+        if keep is not None and Path(data).is_file():
+            data = f"{HUB}{_HUB}"
         own = None if data.startswith(HUB) else authors_folder(Path(data))
         if own is not None:
             root = images or own / "imgs"
-            parts: list[tuple[str, str, Source]] = list(official_scenarios(own, kinds, root))
+            parts = list(official_scenarios(own, kinds, root))
         else:
             root = images or (Path() if data.startswith(HUB) else Path(data))
             parts = list(_on_hub(data, kinds) if data.startswith(HUB) else _in_folder(Path(data), kinds))
-        pictures = {f"{scenario}/{kind}": source.pictures(root / scenario / kind) for scenario, kind, source in parts}
-        joined = JoinedPictures(pictures, ImageFolder(root))
-        return Found(read=lambda: _items_in(parts), pictures=joined, image_root=root)
+        if keep is None:
+            return joined(parts, _items_of, root)
+        return joined(parts, _items_of, root, lambda scenario, name: name in keep.get(scenario, ()))
 
     return find
 
 
-def _items_in(parts: Sequence[tuple[str, str, Source]]) -> list[Item]:
-    return [
-        _named(item, scenario, f"{scenario}/{kind}")
-        for scenario, kind, source in parts
-        for item in items_in(source, _items_of)
-    ]
+_TINY = "TinyVersion_ID_List.json"
+
+
+def _listed(data: Path) -> dict[str, frozenset[str]]:
+    """Return the ids of the small version by scenario, given the file of the list or a folder that has it."""
+    places = (data / _TINY, data.parent / _TINY) if data.is_dir() else (data,)
+    file = next((place for place in places if place.is_file()), None)
+    if file is None or file.suffix != ".json":
+        raise UserError(
+            f"{data}: {_TINY} not found; valid: the cloned repository, a folder with this file, or the file itself, "
+            f"which reads the questions from {_HUB} on the hub"
+        )
+    return {
+        row.text("Scenario").partition("-")[2]: frozenset(map(str, _ids(row)))
+        for row in text_file(file, "json").rows(strict)
+    }
+
+
+def _ids(row: Row) -> list[object]:
+    values = row.fields.get("Sampled_ID_List")
+    if not isinstance(values, list):
+        raise row.error(f"field 'Sampled_ID_List' is {shown(values)}; valid: a list of ids")
+    return values
 
 
 def _items_of(row: Row) -> list[Item]:
     return [Item(sample=sample) for sample in samples_of(row)]
 
 
-def _named(item: Item, scenario: str, name: str) -> Item:
-    """Return the item with names that are unique across all files."""
-    old = item.sample
-    image = None if old.image is None else f"{name}/{old.image}"
-    record = f"{scenario}/{old.record}"  # shared by the variants of a question with each kind of image
-    sample = replace(old, id=f"{name}/{old.id}", record=record, image=image, category=scenario, group=record)
-    return replace(item, sample=sample)
-
-
-def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
+def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[Part]:
     """Yield the files of a folder, which has at least one scenario and all kinds of each scenario."""
     root = inner(folder)
     there = [scenario for scenario in SCENARIOS if (root / scenario).is_dir()]
@@ -176,7 +164,7 @@ def _in_folder(folder: Path, kinds: Sequence[str]) -> Iterator[tuple[str, str, S
         )
     for scenario in there:
         for kind in kinds:
-            yield scenario, kind, parquet_files(_parquet(root / scenario, kind))
+            yield Part(scenario, f"{scenario}/{kind}", parquet_files(_parquet(root / scenario, kind)))
 
 
 def _parquet(folder: Path, kind: str) -> Path:
@@ -188,7 +176,7 @@ def _parquet(folder: Path, kind: str) -> Path:
     return file
 
 
-def _on_hub(data: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
+def _on_hub(data: str, kinds: Sequence[str]) -> Iterator[Part]:
     """Yield the datasets on the hub; "hf:NAME:SCENARIO" selects one scenario, "@KIND" one kind."""
     named, _, split = data.partition("@")
     name, _, scenario = named.removeprefix(HUB).partition(":")
@@ -198,17 +186,24 @@ def _on_hub(data: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Source]
         raise unknown("split of MM-SafetyBench", split, kinds)
     for one in [scenario] if scenario else SCENARIOS:
         for kind in [split] if split else kinds:
-            yield one, kind, hub_data(Path(f"{HUB}{name}:{one}@{kind}"))
+            yield Part(one, f"{one}/{kind}", hub_data(Path(f"{HUB}{name}:{one}@{kind}")))
 
 
-def _suite(ending: str, about: str, kinds: Sequence[str]) -> Suite:
+# Questions of each scenario, in the order of `SCENARIOS`; the second ones are those of the small version.
+_SIZES = (97, 163, 44, 144, 122, 154, 109, 153, 139, 130, 167, 109, 149)
+_TINY_SIZES = (10, 16, 5, 14, 12, 15, 11, 15, 14, 13, 17, 11, 15)
+
+
+def _suite(ending: str, about: str, kinds: Sequence[str], *, tiny: bool = False) -> Suite:
+    sizes = zip(SCENARIOS, _TINY_SIZES if tiny else _SIZES, strict=True)
     return Suite(
         name=f"mm-safetybench{ending}",
         purpose="safety",
         about=f"MM-SafetyBench: {about}",
-        hub=_HUB,
-        default=f"{HUB}{_HUB}",
-        find=_find(kinds),
+        hub="github.com/isXinLiu/MM-SafetyBench" if tiny else _HUB,
+        default="" if tiny else f"{HUB}{_HUB}",
+        find=_find(kinds, tiny=tiny),
+        published=(Published.of({scenario: len(kinds) * count for scenario, count in sizes}),),
     )
 
 
@@ -220,5 +215,6 @@ SUITES = {
         _suite("-sd-typo", "Stable Diffusion images with the key phrase below (1,680)", ("SD_TYPO",)),
         _suite("-typo", "the key phrase as an image (1,680)", ("TYPO",)),
         _suite("-text", "questions without images (1,680)", ("Text_only",)),
+        _suite("-tiny", "TinyVersion, with three kinds of images (3 x 168)", PICTURES[:3], tiny=True),
     )
 }

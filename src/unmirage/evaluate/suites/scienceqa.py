@@ -18,7 +18,7 @@ from unmirage.data.images import ImageFolder, folder_in
 from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
-from unmirage.evaluate.suites.base import Item, Suite
+from unmirage.evaluate.suites.base import Item, Published, Suite
 from unmirage.evaluate.suites.reading import from_one_file
 from unmirage.records import Sample
 from unmirage.run.progress import StepProgress
@@ -122,5 +122,6 @@ SUITES = {
         default="hf:lmms-lab-encoder/ScienceQA:ScienceQA-IMG@test",
         max_new_tokens=128,
         find=from_one_file(items_of, several=official_files),
+        published=(Published(total=2017),),
     )
 }

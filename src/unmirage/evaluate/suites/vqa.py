@@ -16,7 +16,7 @@ from unmirage.data.images import ImageFolder, folder_in
 from unmirage.data.rows import Row, rows_in, shown, without_placeholder
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
-from unmirage.evaluate.suites.base import Find, Item, Suite
+from unmirage.evaluate.suites.base import Find, Item, Published, Suite
 from unmirage.evaluate.suites.reading import ItemsOf, from_one_file
 from unmirage.records import Sample
 from unmirage.run.files import read_object
@@ -236,7 +236,7 @@ def _with_ocr(row: Row, question: str) -> str:
     return f"{question}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
 
 
-def _suite(name: str, about: str, hub: str, find: Find, split: str = "validation") -> Suite:
+def _suite(name: str, about: str, hub: str, find: Find, total: int, split: str = "validation") -> Suite:
     return Suite(
         name=name,
         purpose="utility",
@@ -245,6 +245,7 @@ def _suite(name: str, about: str, hub: str, find: Find, split: str = "validation
         default=f"hf:{hub}@{split}",
         max_new_tokens=128,
         find=find,
+        published=(Published(total=total),),
     )
 
 
@@ -256,18 +257,21 @@ SUITES = {
             "VQAv2: open questions about photographs",
             "lmms-lab-encoder/VQAv2",
             from_one_file(_items_of(_short), several=official_vqav2),
+            214354,
         ),
         _suite(
             "textvqa",
             "TextVQA: questions about text in images (5,000)",
             "lmms-lab-encoder/textvqa",
             from_one_file(_items_of(_short), several=official_textvqa),
+            5000,
         ),
         _suite(
             "textvqa-ocr",
             "TextVQA with OCR tokens in the prompt, as for LLaVA-1.5",
             "lmms-lab-encoder/textvqa",
             from_one_file(_items_of(_with_ocr), several=official_textvqa),
+            5000,
         ),
         _suite(
             "vizwiz",
@@ -278,6 +282,7 @@ SUITES = {
                 names=("val.json", "Annotations/val.json"),
                 folders={"val": "val", "../val": "../val"},
             ),
+            4319,
             "val",
         ),
     )
