@@ -3,7 +3,8 @@
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.text.vocabulary import read_words, real_words, word_spans
+from unmirage.text.openers import word_spans
+from unmirage.text.vocabulary import read_words, real_words
 
 
 def test_only_whole_lower_case_words_count():
