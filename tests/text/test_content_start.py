@@ -13,7 +13,19 @@ PASSED_OVER = (
     *("### Instruction:\n", "### Human: ", "## Question\n", "[INST] ", "<s>[INST] ", "<|im_start|>user\n"),
     *("<|user|>\n", "<start_of_turn>user\n", "<|start_header_id|>user<|end_header_id|>\n\n", "<｜User｜>"),
     *("[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\n", "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n"),
-    *("17. ", "17.", "17) ", "(3) ", "[3] ", "1: ", "１７. ", "Question 17: ", "Question 17. ", "question #17) ", "Q3. "),
+    *(
+        "17. ",
+        "17.",
+        "17) ",
+        "(3) ",
+        "[3] ",
+        "1: ",
+        "１７. ",
+        "Question 17: ",
+        "Question 17. ",
+        "question #17) ",
+        "Q3. ",
+    ),
     *("Q3: ", "Q.3: ", "Q: 17. ", "USER: (4) ", "  17.\t", "Frage 3: ", "问题：", "用户：", "1、", "Вопрос: "),
 )
 
@@ -121,7 +133,9 @@ def test_a_query_that_is_only_the_prefix_stays():
 
 
 def test_marks_before_some_queries_are_counted_by_label():
-    texts = [f"{n}. {query}" if refused else query for n, (query, refused) in enumerate(zip(QUERIES, REFUSED, strict=True))]
+    texts = [
+        f"{n}. {query}" if refused else query for n, (query, refused) in enumerate(zip(QUERIES, REFUSED, strict=True))
+    ]
     own, leads = openers(texts)
     assert own == list(map(opener, QUERIES))
     assert leads == (Lead(text="0.", shared=False, queries=67, refused=67),)

@@ -35,7 +35,9 @@ _TEMPLATE = (  # of chat templates
 _HEADING = rf"#{{1,6}}[^\S\n]*(?:{_ROLES})[^\S\n]*(?:#?{_NUMBER})?[^\S\n]*(?:{_COLON}|\n)"
 _ROLE = rf"{_BOLD}(?:{_ROLES}){_BOLD}\s?{_COLON}{_BOLD}|q\.(?=\s)"
 _NUMBERED_ROLE = rf"{_BOLD}(?:{_NUMBERED})\.?\s?(?:#|no\.?\s?)?{_NUMBER}\s?(?:{_COLON}|[.)、]){_BOLD}"
-_LIST_MARK = rf"(?P<number>{_NUMBER})(?:[.):](?=\s)|[.)](?=[\"'“‘«¿¡(]*[^\W\d_]{{2}})|[、．：）])|[(（\[]{_NUMBER}[)）\]]"
+_LIST_MARK = (
+    rf"(?P<number>{_NUMBER})(?:[.):](?=\s)|[.)](?=[\"'“‘«¿¡(]*[^\W\d_]{{2}})|[、．：）])|[(（\[]{_NUMBER}[)）\]]"
+)
 # A word of letters must follow a bare number: "2. e4 e5" is a game of chess, and "3: 4" a ratio.
 _WORD_FOLLOWS = r"(?=\s*[\"'“‘«¿¡(*]*[^\W\d_]+(?!\w))"
 _MARK = re.compile(

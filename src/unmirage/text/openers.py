@@ -16,12 +16,12 @@ import regex
 from unmirage.text.leads import content_start
 
 # Combining marks (\p{M}) are part of Hindi words; the standard `re` does not support them.
-_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _ALNUM = r"[\p{L}\p{N}]"
-_LETTER = rf"(?:(?!{_UNSPACED}){_ALNUM})"
+_LETTER = rf"(?:(?![{_UNSPACED}]){_ALNUM})"
 _PART = rf"{_LETTER}(?:{_LETTER}|\p{{M}})*"
 # The prolonged sound marks of katakana belong to no script. A run in group 1 may be of several words.
-_RUN = rf"(?:(?={_UNSPACED}){_ALNUM})(?:(?=[{_UNSPACED}\u30fc\uff70]){_ALNUM}|\p{{M}})*"
+_RUN = rf"(?=[{_UNSPACED}]){_ALNUM}(?:(?=[{_UNSPACED}\u30fc\uff70]){_ALNUM}|\p{{M}})*"
 _WORD = regex.compile(rf"({_RUN})|{_PART}(?:['\u2019-]{_PART})*")
 # The same words for ASCII text, several times faster.
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
@@ -91,23 +91,40 @@ _MARKS = re.compile(r"[\s.?!]*$")
 
 
 def put_in(query: str, word: str, position: Position) -> str:
-    """Insert `word` at the start ("What, share it."), in the middle or at the end ("Share it what.") of a query."""
-    query = query.strip()
+    """Insert `word` at the start ("What, share it."), in the middle or at the end ("Share it what.") of a query.
+
+    Role markers and numbering stay in front.
+    """
+    lead, query = _parted(query)
     if position == "first":
-        return f"{capitalise(word)}, {decapitalise(query)}"
+        return f"{lead}{capitalise(word)}, {decapitalise(query)}"
     if position == "last":
         stem = _MARKS.sub("", query)
-        return f"{stem} {word}{query[len(stem) :]}"
+        return f"{lead}{stem} {word}{query[len(stem) :]}"
     words = query.split()
     half = (len(words) + 1) // 2
-    return " ".join([*words[:half], word, *words[half:]])
+    return lead + " ".join([*words[:half], word, *words[half:]])
 
 
 def replace_opener(query: str, word: str) -> str:
-    """Replace the text before the first space of the query by `word`; a single word is kept after it."""
+    """Replace the text before the first space of the query by `word`; a single word is kept after it.
+
+    Role markers and numbering stay in front. In languages without spaces, the first word is replaced.
+    """
+    lead, query = _parted(query)
     words = query.split(maxsplit=1)
     if not words:
-        return capitalise(word)
+        return lead + capitalise(word)
+    spans = word_spans(words[0])
+    if len(spans) > 1 and spans[0][1] == spans[1][0]:
+        return lead + word + query[spans[0][1] :]
     # Keep the punctuation of the first word: "Please, share it." gives "What, share it."
     end = words[0][len(words[0].rstrip(",;:")) :]
-    return " ".join([capitalise(word) + end, words[1]]) if len(words) > 1 else f"{capitalise(word)}, {words[0]}"
+    return lead + (f"{capitalise(word)}{end} {words[1]}" if len(words) > 1 else f"{capitalise(word)}, {words[0]}")
+
+
+def _parted(query: str) -> tuple[str, str]:
+    """Return what precedes the content of a query, and the content without spaces at its ends."""
+    query = query.strip()
+    start = content_start(query)
+    return query[:start], query[start:]
