@@ -122,6 +122,11 @@ class Languages:
         other = sum(count for _, count in rest[_MOST_NAMED:])
         return ", ".join([number, *others, *([f"{other:,} are in other languages"] if other else [])])
 
+    def audit_note(self) -> str:
+        """Return a warning of an audit: what knows English only, if not all queries are English; else ""."""
+        beyond = self.beyond()
+        return beyond and f"{beyond}. Templates, imperatives, rewrites and labels from answers know English only."
+
 
 def languages_of(texts: Sequence[str], most: int = 10_000) -> Languages:
     """Return the languages of the texts of a dataset.

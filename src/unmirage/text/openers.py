@@ -22,9 +22,13 @@ _LETTER = rf"(?:(?![{_UNSPACED}]){_ALNUM})"
 _PART = rf"{_LETTER}(?:{_LETTER}|\p{{M}})*"
 # The prolonged sound marks of katakana belong to no script. A run in group 1 may be of several words.
 _RUN = rf"(?=[{_UNSPACED}]){_ALNUM}(?:(?=[{_UNSPACED}\u30fc\uff70]){_ALNUM}|\p{{M}})*"
-_WORD = regex.compile(rf"({_RUN})|{_PART}(?:['\u2019-]{_PART})*")
+_SPACED = rf"{_PART}(?:['\u2019-]{_PART})*"
+_WORD = regex.compile(rf"({_RUN})|{_SPACED}")
+_UNSPACED_LETTER = regex.compile(rf"[{_UNSPACED}]")
+_SPACED_WORD = regex.compile(_SPACED)
 # The same words for ASCII text, several times faster.
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_ASCII_OPENER = re.compile(r"[A-Za-z0-9]+(?:['-][A-Za-z0-9]+)*")
 _CLITIC = re.compile(r"'(?:s|re|ll|d|ve|m)$")
 
 
@@ -33,7 +37,9 @@ def words(text: str) -> list[str]:
     if text.isascii():
         found = _ASCII_WORD.findall(text.lower())
         return [_CLITIC.sub("", word) for word in found] if "'" in text else found
-    return [_bare(text[start:end]) for start, end in _spans(text)]
+    if _UNSPACED_LETTER.search(text):
+        return [_bare(text[start:end]) for start, end in _spans(text)]
+    return [_bare(word) for word in _SPACED_WORD.findall(text)]
 
 
 def opener(text: str) -> str:
@@ -41,6 +47,9 @@ def opener(text: str) -> str:
 
     Role markers and numbering ("USER:", "17.") are passed over; see `leads.content_start`.
     """
+    if text.isascii():
+        match = _ASCII_OPENER.search(text, content_start(text))
+        return _CLITIC.sub("", match.group().lower()) if match else ""
     span = next(_spans(text, content_start(text)), None)
     return _bare(text[slice(*span)]) if span else ""
 
