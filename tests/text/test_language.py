@@ -66,6 +66,8 @@ def test_related_languages_are_foreign_together():
 def test_quotations_do_not_change_the_language():
     assert language_of("The sign says 出口") == "en"
     assert language_of("Auf dem Schild steht 出口.") == "de"
+    quoting = "Auf dem Schild steht: 'Do not enter if the light is on.' Das heißt, dass man nicht eintreten darf."
+    assert language_of(quoting) == "de"
     assert language_of("图片中的 iPhone 15 Pro Max") == "zh"
     assert language_of("Exit 出口") == "zh"  # no English sentence
 
@@ -76,9 +78,11 @@ def test_english_words_are_counted_with_a_share():
     assert not has_english_words("Die Band The Who")  # inside a text, a capital is part of a name
     assert not has_english_words("")
     assert has_english_words("the " + "x " * 4)
-    assert not has_english_words("the " + "x " * 5)  # from six words on, two different ones
-    assert has_english_words("the this " + "x " * 22)
-    assert not has_english_words("the this " + "x " * 23)  # 2 of 25 are less than one of twelve
+    assert not has_english_words("the " + "x " * 5)  # from six words on, three different ones
+    assert has_english_words("the of is " + "x " * 33)
+    assert not has_english_words("the of is " + "x " * 34)  # 3 of 37 are less than one of twelve
+    assert not has_english_words("of is to x")  # Dutch has them, too
+    assert not has_english_words("Hier steht das und the door is closed, and it is not")  # das, und
 
 
 def test_only_the_beginning_of_a_text_is_read():

@@ -36,7 +36,7 @@ LANGUAGES = {
 }  # fmt: skip
 _NO_LANGUAGE = "zxx"  # the model's class for text such as code
 
-_HEAD = 400  # characters that are read
+_HEAD = 240  # characters that are read
 # Frequent English words that are rare in other languages: "is" is also Dutch, and "are" Romanian.
 _MARKERS = frozenset(
     (
@@ -46,7 +46,18 @@ _MARKERS = frozenset(
         "where which while who whose why with within without won't would you you're your"
     ).split()
 )
-_LEAST_SHARE = 12  # at least one of so many words is a marker
+# More of them, which other languages have too; they count beside a marker.
+_ENGLISH_TOO = _MARKERS | frozenset("are as be by for has have if is of or to was".split())
+# Frequent words of other languages: a text with two of them may quote English.
+_OTHERS = frozenset(
+    (
+        "der das und ist nicht ein eine dem auf mit für le les des est une et que pas dans el los las una por para con "
+        "il che non è di per não uma os em um het een en ik och att det som på og ikke nie się jest bir ve bu yang dan "
+        "ini tidak của là không"
+    ).split()
+)
+_LEAST_SHARE = 12  # at least one of so many words is English
+_LEAST_FOUND = 3  # different words
 _SHORT = 5  # words; one marker is enough
 
 _LETTER = regex.compile(r"\p{L}")
@@ -83,7 +94,7 @@ def language_of(text: str) -> str | None:
     """Return the language of a text as an ISO 639-1 code of `LANGUAGES`, or None if the text does not show it.
 
     Names, numbers, code, single words and most texts of two words in Latin script have no language. Two letters are
-    enough in other scripts. Only the first 400 characters are read.
+    enough in other scripts. Only the first 240 characters are read.
     """
     head = text[:_HEAD]
     return ENGLISH if has_english_words(head) else _detected(head)
@@ -148,8 +159,10 @@ def has_english_words(text: str) -> bool:
     if not tokens:
         return False
     tokens[0] = tokens[0].lower()  # elsewhere a capital is part of a name: "Die Band The Who"
-    found = len(_MARKERS.intersection(tokens))
-    return found * _LEAST_SHARE >= len(tokens) and (found > 1 or len(tokens) <= _SHORT)
+    if _MARKERS.isdisjoint(tokens) or len(_OTHERS.intersection(tokens)) > 1:
+        return False
+    found = len(_ENGLISH_TOO.intersection(tokens))
+    return found * _LEAST_SHARE >= len(tokens) and (found >= _LEAST_FOUND or len(tokens) <= _SHORT)
 
 
 @lru_cache(maxsize=16_384)  # short texts recur
