@@ -10,8 +10,7 @@ from unmirage.attack.explain import explain, variants, without
 from unmirage.errors import UserError
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Kind, Query
-from unmirage.text.openers import words
-from unmirage.text.vocabulary import word_spans
+from unmirage.text.openers import word_spans, words
 
 STARTS = ("I'm sorry", "I cannot", "Sorry")
 

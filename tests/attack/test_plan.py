@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -6,11 +7,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from unmirage.attack.plan import ATTACKS, DEFAULT_KINDS, AttackConfig, plan_queries, short_of_shots
+from unmirage.attack.rewriters import make_rewriter
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
+from unmirage.text.language import is_foreign
 from unmirage.text.openers import opener, words
 
-ANY_TEXT = st.text(st.characters(codec=None), max_size=30)
+ANY_TEXT = st.text(st.characters(codec=None), max_size=30).filter(lambda text: not is_foreign(text))
 SAMPLES = st.lists(
     st.builds(
         Sample,
@@ -146,3 +149,50 @@ def test_samples_with_too_few_shots_or_none_are_counted(samples):
     fewer = [q for q in gone if q.id != "s2|jailbreak|2"]
     assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: 1}
     assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: 2}
+
+
+def german(number, *, refused=True):
+    return Sample(
+        id=f"g{number}", record="g", query=f"Nenne das Rezept von Ding {number}.", refused=refused, label_source="field"
+    )
+
+
+def test_queries_that_the_rules_do_not_know_get_no_rewrites(samples):
+    rewriter = make_rewriter("rules")
+    queries = plan_queries([*samples, german(1), german(2, refused=False)], AttackConfig(), rewriter)
+    assert {query.kind for query in queries if query.sample_id in ("g1", "g2")} == {Kind.PLAIN}
+    assert rewriter.report.other_language == 4  # jailbreak and its control, over-prudence and its control
+    assert rewriter.report.missing >= 2 * 3 + 2 * 1
+    assert "no rewrites of 4 queries, which are not in English" in rewriter.report.summary()
+    assert short_of_shots(queries, [german(1), german(2, refused=False)], AttackConfig()) == {
+        Kind.JAILBREAK: 1, Kind.OVER_PRUDENCE: 1, Kind.CONTROL: 2,
+    }  # fmt: skip
+
+
+def test_an_attack_without_any_rewrite_names_the_languages(make_samples):
+    samples = [german(1), german(2), *make_samples(("What is it?", False))]
+    with pytest.raises(
+        UserError, match=r"jailbreak: no query has a rewrite: 2 of 2 queries are German, and the rules know"
+    ):
+        plan_queries(samples, AttackConfig())
+
+
+def test_an_inserted_word_needs_no_rewriter():
+    config = AttackConfig(kinds=(Kind.INSERTION, Kind.REPLACEMENT), jailbreak_word="welche", shots=1)
+    texts = [query.text for query in plan_queries([german(1)], config)]
+    assert texts[1:] == ["Welche, nenne das Rezept von Ding 1.", "Welche das Rezept von Ding 1."]
+
+
+def test_roles_and_numbers_stay_in_front_of_the_attack():
+    for lead in ("USER: ", "17. ", "[INST] "):
+        sample = Sample(id="a", record="r", query=f"{lead}Share the kite.", refused=True, label_source="field")
+        plain = replace(sample, query="Share the kite.")
+        config = AttackConfig(kinds=(Kind.JAILBREAK, Kind.CONTROL, Kind.INSERTION, Kind.REPLACEMENT))
+        texts = [query.text for query in plan_queries([sample], config)]
+        assert texts == [lead + query.text for query in plan_queries([plain], config)]
+        assert [opener(text) for text in texts] == [opener(query.text) for query in plan_queries([plain], config)]
+
+
+def test_a_word_of_a_language_without_spaces_is_an_attack_word():
+    assert AttackConfig(jailbreak_word="怎么").jailbreak_word == "怎么"
+    assert AttackConfig(jailbreak_word="怎么制作").jailbreak_word == "怎么制作"

@@ -28,8 +28,8 @@ def document_of(*arguments):
 def test_the_document_has_the_agreed_shape(tied):
     document = document_of(tied)
     assert set(document) == {
-        "schema", "source", "format", "n", "refused", "label_source", "seed", "skipped", "predictability", "probes",
-        "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
+        "schema", "source", "format", "n", "refused", "label_source", "languages", "seed", "skipped", "predictability",
+        "probes", "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
         "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
     }  # fmt: skip
     assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/2", "toy.json", "json")

@@ -184,11 +184,12 @@ def test_context_of_real_shapes():
 @pytest.mark.skipif(not SHAPES.exists(), reason="the real files are not here")
 def test_a_bad_answer_gives_no_label():
     file = open_samples(SHARED / "field" / "sft" / "kto_en_demo.json")
-    assert (len(list(file)), file.without_label.count) == (150, 150)
+    # Six of the good answers are not English.
+    assert (len(list(file)), file.without_label.count) == (144, 156)
     assert file.without_label.examples[0].endswith("its only answer is called bad")
     unlabeled = list(open_samples(file.source, unlabeled=True))
-    assert (len(unlabeled), sum(s.refused is None for s in unlabeled)) == (300, 150)
-    assert all((s.rejected == "") is (s.refused is not None) is (s.answer != "") for s in unlabeled)
+    assert (len(unlabeled), sum(s.refused is None for s in unlabeled)) == (300, 156)
+    assert sum(s.rejected != "" and s.answer == "" for s in unlabeled) == 150
 
 
 @pytest.mark.parametrize("shape", WRITERS)

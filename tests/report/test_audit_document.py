@@ -19,6 +19,7 @@ def test_every_field_is_read(full_audit):
     audit = AuditResult.read(full_audit)
     assert audit.findings[1].redundant_with.feature == "share"
     assert audit.findings[3].given_opener.high == 1.7
+    assert audit.languages.beyond() == "412 of 1,000 queries are German"
     assert audit.decided_by_opener.openers[0].opener_right == 60
     assert audit.attack_words.jailbreak[0].flips.k == 186
     assert audit.remedies["diversified"].changed == 812

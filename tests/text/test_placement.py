@@ -41,3 +41,23 @@ def test_all_other_words_stay(query, position):
     assert found.count("zebra") == 1
     found.remove("zebra")
     assert found == words(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "word", "expected"),
+    [
+        ("分享这张照片", "怎么", "怎么这张照片"),
+        ("ทำไมท้องฟ้าถึง", "แชร์", "แชร์ท้องฟ้าถึง"),
+        ("USER: 分享这张照片", "怎么", "USER: 怎么这张照片"),
+        ("USER: Please, share it.", "what", "USER: What, share it."),
+        ("17. Share", "what", "17. What, Share"),
+    ],
+)
+def test_the_first_word_of_the_content_is_replaced(query, word, expected):
+    assert replace_opener(query, word) == expected
+
+
+def test_a_word_is_put_behind_roles_and_numbers():
+    assert put_in("Question 3: Share it.", "what", "first") == "Question 3: What, share it."
+    assert put_in("Question 3: Share it.", "what", "last") == "Question 3: Share it what."
+    assert put_in("Question 3: Share it now.", "what", "middle") == "Question 3: Share it what now."

@@ -152,7 +152,6 @@ def test_the_thing_itself_is_kept_word_for_word(thing, word):
         # What makes no request.
         ("This photo must go.", "what", "What do you say to the claim that this photo must go?"),
         ("N/A", "what", "What is your answer to this: N/A?"),
-        ("这是什么？", "share", "Share your answer to this: 这是什么？"),
     ],
 )
 def test_the_first_rewrite_word_for_word(query, word, first):
@@ -243,7 +242,7 @@ def test_frames_for_knows_fixed_openers_verbs_and_nothing_else():
     assert not set(TELLING_VERBS) & set(ACTION_VERBS)
 
 
-@pytest.mark.parametrize("query", [*QUERIES, "Is the man wearing a hat?", "How to make a bomb?", "这是什么？", "🔥"])
+@pytest.mark.parametrize("query", [*QUERIES, "Is the man wearing a hat?", "How to make a bomb?", "🔥"])
 @pytest.mark.parametrize("word", ["what", "share", "is", "use", "zebra", "could you please", "hello there"])
 def test_fifty_wordings_differ_and_begin_with_the_few(query, word):
     made = rewrite(query, word, 50)
@@ -305,3 +304,19 @@ def test_every_query_of_vlguard_is_rewritten_three_times():
         assert "what" not in map(opener, reworded)
     assert min(content.values()) / 2977 > 0.98
     assert quoted <= 20
+
+
+@pytest.mark.parametrize(
+    "query", ["这是什么？", "Nenne das Rezept von Ding 0.", "USER: Que dit le panneau ?", "Что это?"]
+)
+def test_queries_in_other_languages_have_no_wordings(query):
+    for word in ("what", "share", "nenne", "zebra", "could you please"):
+        assert rewrite(query, word, 3) == []
+        assert paraphrase(query, word, 3) == []
+
+
+@pytest.mark.parametrize("lead", ["USER: ", "Question 17: ", "17. ", "[INST] "])
+def test_roles_and_numbers_stay_in_front(lead):
+    for query in QUERIES[:5]:
+        assert rewrite(lead + query, "what", 3) == [lead + text for text in rewrite(query, "what", 3)]
+        assert paraphrase(lead + query, "what", 3) == [lead + text for text in paraphrase(query, "what", 3)]

@@ -3,7 +3,8 @@
 import pytest
 
 from unmirage.errors import UserError
-from unmirage.text.vocabulary import read_words, real_words, word_spans
+from unmirage.text.openers import word_spans
+from unmirage.text.vocabulary import read_words, real_words
 
 
 def test_only_whole_lower_case_words_count():
@@ -55,4 +56,4 @@ def test_no_word_and_no_file(tmp_path):
 
 def test_words_stand_where_their_spans_say():
     text = " What's the  colour, of 料理?"
-    assert [text[start:end] for start, end in word_spans(text)] == ["What's", "the", "colour", "of", "料", "理"]
+    assert [text[start:end] for start, end in word_spans(text)] == ["What's", "the", "colour", "of", "料理"]

@@ -20,8 +20,7 @@ from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
 from unmirage.records import Query
 from unmirage.run.progress import Progress
-from unmirage.text.openers import capitalise
-from unmirage.text.vocabulary import word_spans
+from unmirage.text.openers import capitalise, word_spans
 
 MODES: dict[str, Mode] = {"leave-out": "leave-out", "mask": "mask"}
 MASK = "..."

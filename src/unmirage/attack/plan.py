@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Query, Sample
+from unmirage.text.language import languages_of
 from unmirage.text.openers import Position, opener, put_in, replace_opener, words
 
 Place = Callable[[str, str], str]  # (query, word) -> the query with the word inserted
@@ -121,7 +122,8 @@ class AttackConfig(BaseModel):
     @classmethod
     def _words(cls, word: str) -> str:
         found = words(word)
-        if not found or " ".join(found) != word.casefold():
+        # Languages without spaces have no space between words.
+        if not found or "".join(found) != "".join(word.casefold().split()):
             raise ValueError(f"'{word}' is not valid; use one or more words without punctuation")
         return word.casefold()
 
@@ -165,10 +167,20 @@ def plan_queries(
         if not made and own is not None:
             raise UserError(f"{kind}: the prebuilt set has no query for the samples to ask about; raise --limit")
         if not made:
+            if beyond := _beyond(samples, kind):
+                raise UserError(
+                    f"{kind}: no query has a rewrite: {beyond}, and the rules know English. "
+                    "Use --rewriter endpoint:URL#MODEL, or leave this kind out with --kind"
+                )
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave this kind out with --kind")
         queries += made
     return queries
+
+
+def _beyond(samples: Sequence[Sample], kind: Kind) -> str:
+    """Return the languages other than English of the samples that a kind applies to, for a message."""
+    return languages_of([sample.query for sample in samples if sample.refused in ATTACKS[kind]]).beyond()
 
 
 def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter: Rewriter) -> list[Query]:

@@ -19,6 +19,7 @@ from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Dataset
 from unmirage.run.progress import Progress
+from unmirage.text.language import languages_of
 
 _MOST_OPENERS = 1000
 
@@ -75,6 +76,7 @@ def audit(
         n=len(corpus),
         refused=int(corpus.refused.sum()),
         label_source=corpus.label_source,
+        languages=languages_of(corpus.queries),
         seed=options.seed,
         skipped=train.skipped,
         predictability=predictability,

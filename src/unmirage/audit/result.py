@@ -15,6 +15,7 @@ from unmirage.audit.probes import Accuracy
 from unmirage.audit.remedies import AttackWords, Suggested
 from unmirage.documents import Result
 from unmirage.records import Count, Finding
+from unmirage.text.language import Languages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class AuditResult(Result):
         n: number of queries.
         refused: number of queries that a model should refuse.
         label_source: "field", "answer" or "mixed".
+        languages: languages of the queries.
         seed: seed of folds and draws.
         skipped: skipped records.
         predictability: accuracy by rung of the ladder; see `probes.PROBES`.
@@ -95,6 +97,7 @@ class AuditResult(Result):
     n: Count
     refused: Count
     label_source: str
+    languages: Languages = field(default_factory=Languages)
     seed: int = 0
     skipped: Skipped = Skipped()
     predictability: Mapping[str, Accuracy]

@@ -182,6 +182,8 @@ def _notes(result: AuditResult) -> list[Text]:
     if result.skipped.count:
         count, first = counted(result.skipped.count, "record"), plain(result.skipped.examples[0], 160)
         notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
+    if told := result.languages.audit_note():
+        notes.append(Text(told))
     check = result.label_quality
     if check:
         notes.append(Text(f"Label quality: field and answer disagree in {check.disagree:,} of {check.both:,}"))

@@ -10,7 +10,7 @@ from typing import Literal
 from unmirage.data.rows import Row
 from unmirage.errors import UserError
 from unmirage.records import LabelSource, Sample
-from unmirage.text.refusals import is_refusal
+from unmirage.text.refusals import answer_label
 from unmirage.text.thoughts import final_answer
 
 # Names of label columns, in order of preference, beside "label", which other data use for other things.
@@ -49,9 +49,13 @@ def is_empty(value: object) -> bool:
 
 
 def label_from_answer(answer: str) -> tuple[bool | None, LabelSource]:
-    """Return whether an answer refuses, judged by what follows its reasoning; None without a final answer."""
+    """Return whether an answer refuses, judged by what follows its reasoning.
+
+    None if there is no final answer, or if it is in a language that the refusal phrases do not know.
+    """
     final = final_answer(answer)
-    return (is_refusal(final), "answer") if final.strip() else (None, "none")
+    refused = answer_label(final) if final.strip() else None
+    return (None, "none") if refused is None else (refused, "answer")
 
 
 Label = Literal["field", "answer", "refused", "answered"]

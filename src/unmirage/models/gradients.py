@@ -21,7 +21,7 @@ from unmirage.models.encoding import render_prompt
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import alike, prompt_batch, sequence_log_probs, start_sequences
 from unmirage.records import Query
-from unmirage.text.vocabulary import word_spans
+from unmirage.text.openers import word_spans
 
 Objective = Literal["log-odds", "log-probability"]
 _LEAST = 1e-6

@@ -10,6 +10,8 @@ An answer is a refusal if its beginning, in the first person, does one of these:
 
 An answer that begins by reporting a missing image asks for input and is not a refusal. No single word is sufficient:
 "sorry", "cannot" or legal terms also occur in answers that comply.
+
+The phrases are English. `answer_label` tells answers in other languages apart, whose label is unknown.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from unmirage.records import Sample
-from unmirage.text.vocabulary import word_spans
+from unmirage.text.language import is_foreign
+from unmirage.text.openers import word_spans
 
 # Only the beginning counts: an answer that ends with "I cannot offer legal advice" complies. In characters.
 _HEAD = 360
@@ -98,6 +101,23 @@ _NO_PICTURE = re.compile(
 def is_refusal(answer: str) -> bool:
     """Return whether `answer` is a refusal."""
     return refusal_phrase(answer) is not None
+
+
+def answer_label(answer: str) -> bool | None:
+    """Return whether `answer` refuses, as far as the phrases can tell.
+
+    The phrases know English. An answer in another language without an English refusal may refuse or not, so it must not
+    count as answered. Names, numbers, code and single words have no language, and count as answered.
+
+    Args:
+        answer: the answer without reasoning or other markup.
+
+    Returns:
+        True for a refusal, False for an answer, None if unknown: the answer is empty, or in another language.
+    """
+    if is_refusal(answer):
+        return True
+    return None if not answer.strip() or is_foreign(answer) else False
 
 
 def refusal_phrase(answer: str) -> str | None:

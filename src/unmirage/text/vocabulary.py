@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unmirage.errors import UserError
-from unmirage.text.openers import _WORD, opener
+from unmirage.text.openers import opener
 
 FUNCTION_WORDS = frozenset(
     (
@@ -72,8 +72,3 @@ def read_words(path: Path) -> list[str]:
     if not found:
         raise UserError(f"word list '{path}': contains no words; valid: one word per line")
     return list(found)
-
-
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """Return start and end of each word of `text`, in characters."""
-    return [match.span() for match in _WORD.finditer(text)]

@@ -22,6 +22,8 @@ from unmirage.run import Run, open_run
 from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
+from unmirage.text.english.rewriter import can_open
+from unmirage.text.language import languages_of
 from unmirage.workflows.arguments import check_pictures, log_reading
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
@@ -120,6 +122,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         log.warning("%s", note)
     queries = plan_queries(samples, attack, rewriter, fixed)
     _log_what_is_missing(short_of_shots(queries, samples, attack), rewriter, request)
+    _log_languages(samples, attack, rewriter)
     config = {
         "data": str(request.file.source),
         "data_sha256": sha256,
@@ -264,3 +267,17 @@ def _log_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, request:
     dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
     if report.missing or any(dropped):
         log.warning(report.summary())
+
+
+def _log_languages(samples: Sequence[Sample], attack: AttackConfig, rewriter: Rewriter) -> None:
+    """Warn once if queries are in a language that the rules or the attack words do not know."""
+    beyond = languages_of([sample.query for sample in samples]).beyond()
+    if not beyond:
+        return
+    told = [beyond]
+    if rewriter.report.other_language:
+        told.append("The rules know English and make no rewrites of them; use --rewriter endpoint:URL#MODEL")
+    words = {attack.word(kind, unsafe=unsafe) for kind in attack.kinds for unsafe in ATTACKS[kind]}
+    if english := sorted(word for word in words if can_open(word)):
+        told.append(f"Attack words in English: {', '.join(english)}; set others with --word")
+    log.warning("%s", ". ".join(told))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 from unmirage.run.progress import StepProgress
+from unmirage.text.leads import content_start
 from unmirage.text.openers import words
 
 Goal = Literal["open", "avoid"]
@@ -50,6 +51,7 @@ class RewriteReport:
         dropped_opener: dropped because they did not open with the word, or used the word to avoid.
         dropped_meaning: dropped because they lost the meaning of the query.
         dropped_repeats: dropped because they repeated the query or another rewrite.
+        other_language: queries without rewrites, because the rules do not know their language.
         from_rules: kept rewrites made by rules, because the model gave too few.
         from_cache: kept rewrites from the cache.
         failed: queries whose requests to the model failed.
@@ -62,6 +64,7 @@ class RewriteReport:
     dropped_opener: int = 0
     dropped_meaning: int = 0
     dropped_repeats: int = 0
+    other_language: int = 0
     from_rules: int = 0
     from_cache: int = 0
     failed: int = 0
@@ -90,6 +93,8 @@ class RewriteReport:
         if any(dropped.values()):
             why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
             notes.append(f"dropped {sum(dropped.values()):,} ({why})")
+        if self.other_language:
+            notes.append(f"no rewrites of {self.other_language:,} queries, which are not in English")
         if self.from_rules:
             notes.append(f"{self.from_rules:,} made by rules instead")
         if self.from_cache:
@@ -102,9 +107,10 @@ class RewriteReport:
 def fits(text: str, wanted: Wanted) -> bool:
     """Return whether `text` opens with the word, or avoids it if that is the goal.
 
-    If the original query contains the word to avoid, a rewrite may contain it too, but not at the front.
+    Role markers and numbering may precede the word. If the original query contains the word to avoid, a rewrite may
+    contain it too, but not at the front.
     """
-    found, sought = words(text), words(wanted.word)
+    found, sought = words(text[content_start(text) :]), words(wanted.word)
     if wanted.goal == "open":
         return bool(sought) and found[: len(sought)] == sought
     if not found or found[: len(sought)] == sought:

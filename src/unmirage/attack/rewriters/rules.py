@@ -14,6 +14,7 @@ from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 from unmirage.text.english.meaning import kept
 from unmirage.text.english.rewriter import paraphrase, rewrite
+from unmirage.text.language import is_foreign
 
 
 class Encoder(Protocol):
@@ -65,7 +66,10 @@ _REWORD = {"open": rewrite, "avoid": paraphrase}
 
 
 class RuleRewriter:
-    """Wraps the rule-based rewriter of `unmirage.text`, without checks; `Checked` adds them."""
+    """Wraps the rule-based rewriter of `unmirage.text`, without checks; `Checked` adds them.
+
+    The rules know English. Queries in another language get no rewrites, and are counted in the report.
+    """
 
     name = "rules"
 
@@ -77,7 +81,8 @@ class RuleRewriter:
         found = []
         for done, one in enumerate(wanted, start=1):
             found.append(_REWORD[one.goal](one.query, one.word, one.shots))
-            self.report = self.report.plus(queries=1, asked=one.shots, kept=len(found[-1]))
+            foreign = is_foreign(one.query)
+            self.report = self.report.plus(queries=1, asked=one.shots, kept=len(found[-1]), other_language=foreign)
             if progress is not None:
                 progress(done, len(wanted))
         return found
@@ -116,5 +121,7 @@ class Checked:
                 chosen.append(text)
             else:
                 dropped += 1
-        self.report = self.report.plus(queries=1, asked=wanted.shots, kept=len(chosen), dropped_meaning=dropped)
+        foreign = not texts and is_foreign(wanted.query)
+        counts = {"kept": len(chosen), "dropped_meaning": dropped, "other_language": foreign}
+        self.report = self.report.plus(queries=1, asked=wanted.shots, **counts)
         return chosen

@@ -11,8 +11,7 @@ from unmirage.attack.documents import Form, Method, SearchKind
 from unmirage.attack.plan import as_query
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
-from unmirage.text.openers import capitalise, opener, put_in, replace_opener
-from unmirage.text.vocabulary import word_spans
+from unmirage.text.openers import capitalise, opener, put_in, replace_opener, word_spans
 
 
 def opening_with(sample: Sample, word: str, form: Form, kind: SearchKind) -> Query:

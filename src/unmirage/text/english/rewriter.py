@@ -1,12 +1,12 @@
 """Rewrite a query with another opener and the same meaning, by deterministic rules.
 
 `parse` finds the request in a query, and `realise` words it with another opener. The new wording depends on the request
-alone, so it does not reveal the original opener.
+alone, so it does not reveal the original opener. The rules know English only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from unmirage.text.english.frames import frames_for
 from unmirage.text.english.leads import LEADS, led, needs_lead
@@ -15,6 +15,8 @@ from unmirage.text.english.parse import parse
 from unmirage.text.english.prefixes import opened
 from unmirage.text.english.realise import FOREIGN_ENDS, realise, with_tails
 from unmirage.text.english.variety import distinct, varied, with_tail
+from unmirage.text.language import is_foreign
+from unmirage.text.leads import content_start
 from unmirage.text.openers import capitalise, decapitalise, opener, words
 
 __all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
@@ -27,13 +29,18 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
     """Return up to `shots` distinct rewrites of `query` that open with `word`, best first.
 
     The query itself is never among them. Later rewrites add how to answer ("in one sentence"). A word that cannot open
-    an English request is put before the query with a comma.
+    an English request is put before the query with a comma. Role markers and numbering stay in front. A query in
+    another language than English has no rewrites.
 
     Args:
         query: any text; quoted verbatim if its structure is not recognized.
         word: the opener, in any case: one word, or several ("could you please").
         shots: maximum number of rewrites.
     """
+    return _behind_lead(query, lambda content: _rewritten(content, word, shots))
+
+
+def _rewritten(query: str, word: str, shots: int) -> list[str]:
     word = " ".join(word.casefold().split())
     request = parse(query)
     candidates = _wordings(request, word)
@@ -51,7 +58,12 @@ def paraphrase(query: str, without: str, shots: int) -> list[str]:
 
     A query that opens with that word gets the opener "tell" (or "describe"). Paraphrases without the word are
     preferred. If the request itself contains it ("who is she and what does she do"), it is at least not the opener.
+    Role markers and numbering stay in front. A query in another language than English has no paraphrases.
     """
+    return _behind_lead(query, lambda content: _paraphrased(content, without, shots))
+
+
+def _paraphrased(query: str, without: str, shots: int) -> list[str]:
     own = opener(query)
     avoided = words(without)
     kept = next(word for word in (own, "tell", "describe") if word not in ("", *avoided[:1]))
@@ -71,6 +83,14 @@ def can_open(word: str) -> bool:
     if " " in word:
         return bool(opened(Request("thing", "the name"), word) or opened(Request("action", "sing"), word))
     return bool(frames_for("question", word)) or word in LEADS
+
+
+def _behind_lead(query: str, reword: Callable[[str], list[str]]) -> list[str]:
+    """Return the wordings of the content of an English query, each behind the query's own role markers."""
+    if is_foreign(query):
+        return []
+    start = content_start(query)
+    return [query[:start] + text for text in reword(query[start:])]
 
 
 def _wordings(request: Request, word: str) -> list[str]:
