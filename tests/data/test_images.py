@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unmirage.data.images import ImageFolder, PictureFile, check_path
+from unmirage.data.pixels import as_seen
 from unmirage.errors import UserError
 
 
@@ -231,7 +232,7 @@ def test_inspect_decodes_a_large_jpeg_at_a_fraction_of_its_size(folder, monkeypa
     Image.new("RGB", (4096, 2048)).save(folder.root / "a.jpg")
     decoded = []
     monkeypatch.setattr(
-        "unmirage.data.images._to_rgb", lambda image: decoded.append(image.size) or image.convert("RGB")
+        "unmirage.data.images.as_seen", lambda image: (image.load() and decoded.append(image.size)) or as_seen(image)
     )
     assert folder.inspect("a.jpg")[1].size == (256, 128)
     assert decoded == [(512, 256)]
