@@ -56,7 +56,11 @@ class Links:
         if not parent.parts:
             return self.root, *_blobs(self.root)
         folders = self._folders(parent.parent)
-        real = (self.root / parent).resolve()
+        named, above = self.root / parent, (self.root / parent.parent).resolve()
+        # A link counts only where it may be reached: behind a refused one, all is out of reach.
+        if not named.is_symlink() or not any(above.is_relative_to(one) for one in folders):
+            return folders
+        real = named.resolve()
         if any(real.is_relative_to(one) or one.is_relative_to(real) for one in folders):
             return folders
         if real.is_dir():
