@@ -5,7 +5,7 @@ from hashlib import blake2b
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from unmirage.data.images import ImageFolder, PictureFile, check_path
 from unmirage.data.pixels import as_seen
@@ -115,7 +115,7 @@ def test_a_missing_picture_names_path_and_folder(folder, path):
         folder.check(path)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "EPS", "PPM"])
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "EPS", "PPM", *(["AVIF"] if features.check("avif") else [])])
 def test_other_formats_are_refused_by_content_whatever_their_name(folder, kind):
     Image.new("RGB", (2, 2)).save(folder.root / "x.png", format=kind)
     with pytest.raises(UserError, match=r"'x\.png' is not a readable picture; valid: JPEG, PNG, WEBP"):

@@ -231,3 +231,36 @@ def test_pictures_of_public_bug_reports():
     assert (gray.mean(), len(np.unique(gray)), gray.min(), gray.max()) == (127.5, 96, 0, 255)
     for name in ("exif6.jpg", "alpha_text.png", "gray16.png"):
         assert pixels(folder.inspect(name)[1]) == pixels(folder.open(name))
+
+
+def test_every_color_and_alpha_is_rounded_to_the_nearest_value():
+    color, alpha = np.meshgrid(np.arange(256), np.arange(256))
+    image = Image.fromarray(np.stack([color, color, color, alpha], axis=-1).astype(np.uint8))
+    expected = np.round(color * alpha / 255 + 255 - alpha)
+    assert (np.asarray(as_seen(image)) == expected[..., None]).all()
+
+
+def test_the_result_is_a_picture_of_its_own(tmp_path):
+    image = Image.new("RGB", (2, 2), R)
+    seen = as_seen(image)
+    seen.putpixel((0, 0), G)
+    assert image.getpixel((0, 0)) == R
+
+
+def test_an_orientation_in_xmp_counts():
+    xmp = b'<x:xmpmeta xmlns:tiff="t" tiff:Orientation="6"/>'
+    file = io.BytesIO()
+    Image.fromarray(np.array(STORED, dtype=np.uint8)).save(file, "WEBP", lossless=True, xmp=xmp)
+    assert pixels(as_seen(opened(file.getvalue()))) == lists(SEEN[6])
+
+
+def test_cmyk_gray_and_misnamed_pictures(tmp_path):
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "cmyk.jpg", quality=100)
+    Image.new("L", (8, 8), 77).save(tmp_path / "png.jpg", format="PNG")
+    Image.new("1", (3000, 2), 1).save(tmp_path / "bits.png")
+    Image.new("RGBA", (1, 1), (10, 20, 30, 0)).save(tmp_path / "clear.webp", lossless=True, exact=True)
+    folder = ImageFolder(tmp_path)
+    assert folder.open("cmyk.jpg").getpixel((4, 4)) == pytest.approx((0, 255, 255), abs=3)
+    assert folder.open("png.jpg").getpixel((0, 0)) == (77, 77, 77)
+    assert (folder.open("bits.png").size, folder.open("bits.png").getpixel((2999, 1))) == ((3000, 2), W)
+    assert folder.open("clear.webp").getpixel((0, 0)) == W

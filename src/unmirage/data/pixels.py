@@ -26,6 +26,7 @@ _TURNS = {
     7: _Turn.TRANSVERSE,
     8: _Turn.ROTATE_90,
 }
+_METADATA = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}  # where Pillow finds an orientation
 _SIDEWAYS = (5, 6, 7, 8)
 # Bits of a gray value in a PNG with fewer than eight of them, and the factor by which Pillow scales the pixels.
 _SCALED = {"L;2": (3, 85), "L;4": (15, 17)}
@@ -52,22 +53,24 @@ def as_seen(image: Image.Image) -> Image.Image:
     tiles = getattr(image, "tile", None)  # of an image file; it says how a PNG stores its pixels
     stored_as = str(tiles[0][3]) if tiles else image.mode
     image.load()
-    seen = _on_white(image, stored_as)
     turn = _TURNS.get(orientation(image))
-    if turn is not None:
-        seen = seen.transpose(turn)
+    seen = _on_white(image if turn is None else image.transpose(turn), stored_as)
+    if seen is image:
+        seen = image.copy()
     # What is read next must not turn the picture once more.
     seen.info = {name: value for name, value in image.info.items() if name == "icc_profile"}
     return seen
 
 
 def is_sideways(image: Image.Image) -> bool:
-    """Return whether the picture is stored turned by 90°, so that width and height are exchanged. Loads it."""
+    """Return whether a loaded picture is stored turned by 90°, so that width and height are exchanged."""
     return orientation(image) in _SIDEWAYS
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or the EXIF data are damaged."""
+    """Return the EXIF orientation of a loaded picture, 1 to 8; 1 (upright) if there is none or its data are damaged."""
+    if _METADATA.isdisjoint(image.info):
+        return 1
     try:
         with with_warnings("ignore", UserWarning):
             found = image.getexif().get(ExifTags.Base.Orientation)
@@ -77,7 +80,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def _on_white(image: Image.Image, stored_as: str) -> Image.Image:
-    """Return a loaded picture as RGB."""
+    """Return a loaded picture as RGB; itself if it is RGB already."""
     key = image.info.get("transparency")
     if image.mode.startswith("I"):
         values = np.asarray(image).clip(0, 2**16 - 1)
@@ -88,11 +91,11 @@ def _on_white(image: Image.Image, stored_as: str) -> Image.Image:
     if key is not None and image.mode in ("L", "RGB"):
         image.info["transparency"] = _in_pixels(key, stored_as)
     if key is None and "A" not in image.getbands():
-        return image.convert("RGB")
-    shown = image.convert("RGBA")
-    if shown.getchannel("A").getextrema() == (255, 255):
-        return shown.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
+    shown = image if image.mode == "RGBA" else image.convert("RGBA")
+    seen = Image.new("RGB", shown.size, "white")
+    seen.paste(shown, mask=shown)
+    return seen
 
 
 def _in_pixels(key: int | tuple[int, ...], stored_as: str) -> int | tuple[int, ...]:
