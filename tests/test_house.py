@@ -34,6 +34,7 @@ NARROWER = {
 }
 PICTURES = {
     "data/images.py",  # opens them
+    "data/pixels.py",  # converts them
     "testbed/pictures.py",  # makes them
     "testbed/corpus.py",
     "models/encoding.py",  # names the type

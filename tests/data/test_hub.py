@@ -1,10 +1,12 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from unmirage.data import load_samples, open_samples
 from unmirage.data.hub import hub_data
+from unmirage.data.source import strict
 from unmirage.errors import UserError
 
 datasets = pytest.importorskip("datasets")
@@ -92,3 +94,18 @@ def test_no_code_of_a_data_set_runs(tmp_path):
     with pytest.raises(UserError, match="cannot be loaded"):
         hub_data(tmp_path.__class__(f"hf:{tmp_path / 'set'}"))
     assert not (tmp_path / "ran").exists()
+
+
+def test_lists_of_pictures_of_a_dataset_have_names(tmp_path):
+    features = datasets.Features(
+        {"query": datasets.Value("string"), "score": datasets.Value("float64"), "images": [datasets.Image()]}
+    )
+    images = [[{"bytes": picture(1), "path": None}, {"bytes": picture(2), "path": None}], [], None]
+    columns = {"query": ["a", "b", "c"], "score": [0.5, float("nan"), None], "images": images}
+    (tmp_path / "set").mkdir()
+    datasets.Dataset.from_dict(columns, features).to_parquet(tmp_path / "set" / "train.parquet")
+    data = hub_data(Path(f"hf:{tmp_path / 'set'}"))
+    rows = [row.fields for row in data.rows(strict)]
+    assert [row["images"] or [] for row in rows] == [["row-000001-1-1.png", "row-000001-1-2.png"], [], []]
+    assert [row["score"] for row in rows] == [0.5, None, None]
+    assert [data.pictures(tmp_path).open(name).width for name in rows[0]["images"]] == [1, 2]

@@ -2,16 +2,20 @@ import io
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from unmirage.data import load_samples, open_samples
+from unmirage.data.parquet import parquet_files
+from unmirage.data.source import strict
 from unmirage.errors import UserError
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
+FAULTS = Path(__file__).parents[2] / ".." / "shared" / "data" / "faults"
 PATHS = ["../../etc/passwd", "same.png", "same.png", None]
 
 
@@ -161,3 +165,137 @@ def test_pictures_of_many_row_groups_are_opened_by_several_threads(write):
     with ThreadPoolExecutor(4) as pool:
         widths = list(pool.map(lambda name: file.pictures.inspect(name)[0].width, names * 5))
     assert widths == [*range(1, 121)] * 5
+
+
+def rows_of(path):
+    return [dict(row.fields) for row in parquet_files(path).rows(strict)]
+
+
+def test_lists_of_pictures_are_lists_of_names(write):
+    images = [cells(2), [], None, [cells(1)[0], None, cells(1, start=8)[0]]] * 10
+    path = write({"query": ["a"] * 40, "images": images}, row_group_size=7)
+    names = [row["images"] for row in rows_of(path)]
+    assert names[:4] == [
+        ["row-000001-1-1.png", "row-000001-1-2.png"],
+        [],
+        None,
+        ["row-000004-1-1.png", None, "row-000004-1-2.png"],
+    ]
+    assert names[36:40] == [
+        ["row-000037-1-1.png", "row-000037-1-2.png"],
+        [],
+        None,
+        ["row-000040-1-1.png", None, "row-000040-1-2.png"],
+    ]
+    pictures = parquet_files(path).pictures(path.parent)
+    found = [pictures.open(f"row-0000{name}.png").width for name in ("01-1-1", "01-1-2", "40-1-1", "40-1-2")]
+    assert found == [1, 2, 1, 9]
+    for missing in ("02-1-1", "01-1-3", "01-1-0", "01", "01-1", "01-2-1"):
+        assert not pictures.exists(f"row-0000{missing}.png")
+
+
+@pytest.mark.parametrize("kind", ["list<bytes>", "large_list", "fixed_size_list"])
+def test_lists_of_every_arrow_kind(write, kind):
+    types = {
+        "list<bytes>": pa.list_(pa.binary()),
+        "large_list": pa.large_list(pa.struct({"bytes": pa.large_binary(), "path": pa.string()})),
+        "fixed_size_list": pa.list_(pa.struct({"bytes": pa.binary(), "path": pa.string()}), 2),
+    }
+    images = [[picture(1), picture(4)], [picture(2), picture(3)]]
+    if kind != "list<bytes>":
+        images = [[{"bytes": one, "path": None} for one in row] for row in images]
+    path = write({"query": ["a", "b"], "images": pa.array(images, types[kind])})
+    assert [row["images"] for row in rows_of(path)] == [[f"row-00000{n}-1-{k}.png" for k in (1, 2)] for n in (1, 2)]
+    pictures = parquet_files(path).pictures(path.parent)
+    assert [pictures.open(name).width for row in rows_of(path) for name in row["images"]] == [2, 5, 3, 4]
+
+
+def test_pictures_inside_messages_have_names_in_their_places(write):
+    def turn(role, *parts):
+        return {"role": role, "content": [{"type": k, "text": t, "image": i} for k, t, i in parts]}
+
+    shown = [{"bytes": picture(n), "path": "x.png"} for n in range(4)]
+    first = [
+        turn("user", ("image", None, shown[1]), ("text", "What?", None), ("image", None, shown[2])),
+        turn("assistant", ("text", "A cat.", None)),
+        turn("user", ("image", None, shown[3])),
+    ]
+    table = {"image": [picture(6), None], "messages": [first, [turn("user", ("text", "Hi", None))]], "n": [1, 2]}
+    path = write(table)
+    one, two = rows_of(path)
+    assert (one["image"], one["n"], two["image"]) == ("row-000001.png", 1, None)
+    named = [f"row-000001-2-{number}.png" for number in (1, 2, 3)]
+    expected = [
+        turn("user", ("image", None, named[0]), ("text", "What?", None), ("image", None, named[1])),
+        turn("assistant", ("text", "A cat.", None)),
+        turn("user", ("image", None, named[2])),
+    ]
+    assert one["messages"] == expected
+    assert two["messages"] == [turn("user", ("text", "Hi", None))]
+    pictures = parquet_files(path).pictures(path.parent)
+    assert [pictures.open(name).width for name in ("row-000001.png", *named)] == [7, 2, 3, 4]
+    assert not pictures.exists("row-000002-2-1.png")
+
+
+def test_bytes_of_lists_are_not_read_for_the_rows(write, monkeypatch):
+    path = write({"query": ["a"], "images": [cells(2)], "more": [{"bytes": picture(1), "path": "x"}]})
+    data, asked = parquet_files(path), []
+    original = pq.ParquetFile.iter_batches
+
+    def recorded(file, size, columns):
+        asked.extend(columns)
+        return original(file, size, columns=columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", recorded)
+    assert [row.fields["more"] for row in data.rows(strict)] == ["row-000001-2.png"]
+    assert asked == ["query", "images.list.element.path", "more.path"]
+
+
+def test_a_cell_with_a_path_only_and_a_path_column_are_files_below_the_image_folder(write, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").write_bytes(picture(6, "PNG"))
+    table = {
+        "query": ["a", "b", "c"],
+        "image": [{"bytes": None, "path": "sub/a.png"}, {"bytes": picture(2), "path": "sub/a.png"}, None],
+        "file": ["sub/a.png", "../a.png", None],
+    }
+    path = write(table)
+    pictures = parquet_files(path).pictures(tmp_path)
+    assert [pictures.open(name).width for name in ("row-000001.png", "row-000002.png", "sub/a.png")] == [7, 3, 7]
+    assert not pictures.exists("../a.png")
+    with pytest.raises(UserError, match=r"contains '\.\.'"):
+        pictures.open("../a.png")
+
+
+def test_nan_is_an_empty_cell_in_every_column(write):
+    nan = float("nan")
+    table = {
+        "query": ["a", "b", "c"],
+        "refused": [1.0, nan, 0.0],
+        "image": pa.array([nan] * 3, pa.float32()),
+        "scores": [[0.5, nan], None, []],
+        "more": [{"x": nan, "y": 1}, None, {"x": 2.0, "y": 2}],
+    }
+    found = rows_of(write(table))
+    assert [row["refused"] for row in found] == [1.0, None, 0.0]
+    assert [row["image"] for row in found] == [None] * 3
+    assert [row["scores"] for row in found] == [[0.5, None], None, []]
+    assert [row["more"] for row in found] == [{"x": None, "y": 1}, None, {"x": 2.0, "y": 2}]
+
+
+def test_missing_text_of_pandas_is_an_empty_cell(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"query": ["a", "b"], "answer": ["c", float("nan")], "image": [float("nan")] * 2})
+    frame.to_parquet(tmp_path / "d.parquet")
+    assert rows_of(tmp_path / "d.parquet") == [
+        {"query": "a", "answer": "c", "image": None},
+        {"query": "b", "answer": None, "image": None},
+    ]
+
+
+@pytest.mark.skipif(not FAULTS.is_dir(), reason="needs the shared data")
+def test_a_list_of_pictures_of_a_public_bug_report():
+    data = parquet_files(FAULTS / "f_images_list.parquet")
+    names = [row.fields["images"] for row in data.rows(strict)]
+    assert names == [[f"row-{n:06d}-1-1.png"] for n in range(1, 13)]
+    assert data.pictures(FAULTS).open(names[11][0]).size == (64, 48)

@@ -1,4 +1,4 @@
-"""Read the records of JSON, JSONL and CSV files one at a time, independent of their format."""
+"""Read the records of JSON, JSONL and CSV files, also compressed ones, one at a time, independent of their format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unmirage.data.images import ImageFolder
-from unmirage.data.json_text import BOM, DECODER, BadValueError, JsonText, Lines, NotJsonError
+from unmirage.data.json_text import BOM, DECODER, LONGEST, BadValueError, JsonText, Lines, NotJsonError
 from unmirage.data.metered import opened
+from unmirage.data.packed import PackedError, without_packing
 from unmirage.data.rows import Row, shown
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_LONGEST_CELL = 2**30
 _GLANCE = 1_000
 
 
@@ -43,7 +43,10 @@ class TextFile:
     def rows(self, bad: Bad, progress: StepProgress | None = None) -> Generator[Row, None, None]:
         """Yield all records in order; call `bad` with the error of each unreadable one."""
         with opened(self.path, progress) as file:
-            yield from READERS[self.container](file, str(self.path), bad)
+            try:
+                yield from READERS[self.container](file, str(self.path), bad)
+            except PackedError as error:
+                bad(error)
 
     def pictures(self, root: Path) -> ImageFolder:
         """Return the pictures below `root`."""
@@ -60,7 +63,11 @@ def text_file(path: Path, container: str | None = None) -> TextFile:
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl, .csv or .parquet)")
     with opened(path) as file:
-        return TextFile(path, container or _BY_SUFFIX.get(path.suffix.lower()) or _json_kind(file))
+        return TextFile(path, container or _BY_SUFFIX.get(_suffix(path)) or _json_kind(file))
+
+
+def _suffix(path: Path) -> str:
+    return without_packing(path).suffix.lower()
 
 
 def _json_kind(file: BinaryIO) -> str:
@@ -73,10 +80,10 @@ def _json_kind(file: BinaryIO) -> str:
             return "json"
     if not start.lstrip().startswith(b"{"):
         return "json"
-    first = start if start.endswith(b"\n") else start + file.readline()
+    first = start if start.endswith(b"\n") else start + file.readline(LONGEST)
     if not first.rstrip().endswith(b"}"):
         return "json"
-    alone = not any(line.strip() for line in file)
+    alone = not any(piece.strip() for piece in iter(lambda: file.readline(_GLANCE), b""))
     return "json" if alone and _holds_records(first) else "jsonl"
 
 
@@ -120,9 +127,9 @@ def _reason(error: ValueError | RecursionError, line: str) -> str:
 
 def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
     # Answers may be longer than Python's default limit of 128 KiB per cell.
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST)
     lines = Lines(file, source)
-    reader = csv.reader(_csv_lines(lines), delimiter="\t" if source.lower().endswith(".tsv") else ",", strict=True)
+    reader = csv.reader(_csv_lines(lines), delimiter="\t" if _suffix(Path(source)) == ".tsv" else ",", strict=True)
     header = _header(reader, lines, source)
     for number, cells in enumerate(_csv_rows(reader), 1):
         if lines.problem:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unmirage.data.parquet import BATCH, ArrowData, first_line, needs_extra
+from unmirage.data.parquet import ArrowData, first_line, needs_extra
 from unmirage.errors import UserError
 
 HUB = "hf:"
@@ -48,7 +48,7 @@ class HubData(ArrowData):
 
     def batches(self) -> Iterator[Any]:
         """Yield the rows in batches from memory-mapped files."""
-        yield from self._data.iter(BATCH)
+        yield from self._data.iter(self.batch_size)
 
     def cell(self, index: int, column: str) -> Any:
         """Return the value of one cell."""

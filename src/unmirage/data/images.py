@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 import re
 import struct
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
 
+from unmirage.data.links import Links
+from unmirage.data.pixels import as_seen, is_sideways, with_warnings
 from unmirage.errors import UserError
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
@@ -62,7 +62,7 @@ class PictureFile:
     """Metadata of an image file.
 
     Attributes:
-        width, height: in pixels, as stored.
+        width, height: in pixels, as people see the picture: after the EXIF orientation.
         format: "JPEG", "PNG" or "WEBP", detected from the content.
         has_exif: whether it has EXIF data, as camera images do.
         digest: hash of the file's bytes.
@@ -94,7 +94,7 @@ class Pictures(ABC):
         """Return the image's bytes as an open file; raise `UserError` if it is missing."""
 
     def open(self, relative: str) -> Image.Image:
-        """Return the decoded image as RGB (the first frame of an animation)."""
+        """Return the decoded image as RGB, as people see it: upright and on white (the first frame of an animation)."""
         with self._file(relative) as file, self._opened(file, relative) as image:
             return _loaded(image, relative)
 
@@ -109,7 +109,7 @@ class Pictures(ABC):
             pass
 
     def inspect(self, relative: str) -> tuple[PictureFile, Image.Image]:
-        """Return the metadata, and the image as RGB with its longer side reduced to at most 256 pixels."""
+        """Return the metadata, and the image of `open` with its longer side reduced to at most 256 pixels."""
         with self._file(relative) as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
@@ -120,6 +120,8 @@ class Pictures(ABC):
             # Decodes a JPEG at a fraction of its size; no effect on other formats.
             image.draft(None, (max(1, round(width * share)), max(1, round(height * share))))
             reduced = _loaded(image, relative)
+            if is_sideways(image):
+                width, height = height, width
             # Pillow calls a JPEG that contains a second image, as phones write them, MPO.
             found = PictureFile(
                 width=width,
@@ -134,8 +136,7 @@ class Pictures(ABC):
     @contextmanager
     def _opened(self, file: BinaryIO, relative: str) -> Iterator[Image.Image]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with with_warnings("error", Image.DecompressionBombWarning):
                 image = Image.open(file, formats=_FORMATS)
         except _BOMB:
             raise self._too_large(relative) from None
@@ -156,13 +157,14 @@ class ImageFolder(Pictures):
     """The images below one folder.
 
     Args:
-        root: the folder; no path or link can open a file outside it.
+        root: the folder; no path leaves it, and no link except those that `links` allows.
         max_pixels: maximum width times height, checked before decoding.
     """
 
     def __init__(self, root: Path, max_pixels: int = MAX_PIXELS) -> None:
         super().__init__(max_pixels)
         self.root = root
+        self._links = Links(root)
 
     def exists(self, relative: str) -> bool:
         """Return whether the path is safe and names a file; never raise.
@@ -182,19 +184,22 @@ class ImageFolder(Pictures):
         except OSError as error:
             raise UserError(f"image {relative!r} cannot be read ({error.strerror})") from None
 
-    @cached_property
-    def _real_root(self) -> Path:
-        return self.root.resolve()
-
     def _inside(self, relative: str) -> Path:
         check_path(relative)
         try:
-            path = (self._real_root / relative).resolve()
+            named = self._links.root / relative
+            path = named.resolve()
             there = path.is_file()
+            allowed = self._links.allow(relative, path)
         except (OSError, RuntimeError) as error:  # the name is too long, or links form a loop
             raise UserError(f"image {relative[:200]!r} cannot be looked up ({error}); {_VALID}") from None
-        if not path.is_relative_to(self._real_root):
-            raise UserError(f"image path {relative!r} is a link that leaves the image folder; {_VALID}")
+        if not allowed:
+            raise UserError(
+                f"image path {relative!r} is a link that leaves the image folder; {_VALID}. "
+                "Link the folder of the files instead, or name it with --images"
+            )
+        if not there and named.is_symlink():
+            raise UserError(f"image {relative!r} is a link to {path}, which is not a file; restore it or fix the link")
         if not there:
             raise UserError(f"image {relative!r} is not a file in {self.root}; name the image folder with --images")
         return path
@@ -202,12 +207,6 @@ class ImageFolder(Pictures):
 
 def _loaded(image: Image.Image, relative: str) -> Image.Image:
     try:
-        image.load()
-        return _to_rgb(image)
+        return as_seen(image)
     except _BROKEN as error:
         raise UserError(f"image {relative!r} is damaged or truncated ({error}); replace the file") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # Pillow warns if a palette with transparency is converted in one step.
-    return (image.convert("RGBA") if "transparency" in image.info else image).convert("RGB")

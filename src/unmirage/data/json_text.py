@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, NoReturn
 from unmirage.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
+# Characters of a record or a cell. Records with several embedded pictures are smaller.
+LONGEST = 2**26
 
 
 def not_utf8(position: int) -> str:
@@ -165,6 +167,9 @@ class JsonText:
         """Extend the buffer and drop consumed text; return False at the end of the file."""
         if self._torn:
             raise self._torn
+        # A compressed file may unpack to a value that no memory holds.
+        if len(self._text) - self._at > LONGEST:
+            raise self._error(f"a value of more than {LONGEST:,} characters", self._at)
         # Doubling the buffer: a value of n characters is parsed log(n) times, not n times.
         data = self._file.read(max(_CHUNK, len(self._text) - self._at))
         text = self._decode(data)

@@ -1,4 +1,4 @@
-"""Open a file for reading and report progress in bytes."""
+"""Open a data file for reading, unpack it if it is compressed, and report progress in bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from unmirage.data.packed import unpacked
 from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 
@@ -17,11 +18,12 @@ _BUFFER = 2**20
 
 @contextmanager
 def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes, as a context manager.
+    """Open a file for reading its unpacked bytes, as a context manager.
 
     Args:
-        path: a regular file.
-        progress: called with (bytes read, bytes in the file) after each MiB and at the end of the file.
+        path: a regular file, possibly compressed with gzip or Zstandard.
+        progress: called with (bytes read, bytes in the file), both as on disk, after each MiB and at the end of the
+            file.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file")
@@ -31,22 +33,24 @@ def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryI
         raw = _Metered(path, progress)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    with io.BufferedReader(raw, _BUFFER) as file:
-        yield file
+    with io.BufferedReader(raw, _BUFFER) as file, unpacked(file, path, lambda: raw.done) as text:
+        yield text
 
 
 class _Metered(io.FileIO):
+    """A file that reports progress. `done` is the number of bytes read."""
+
     def __init__(self, path: Path, progress: StepProgress | None) -> None:
         super().__init__(path)
         self._progress = progress
         self._total = os.fstat(self.fileno()).st_size
-        self._done = 0
+        self.done = 0
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer and report progress."""
         count = super().readinto(buffer)
         # The file may grow while it is read; at its end, report the initial size.
-        self._done = min(self._done + count, self._total) if count else self._total
+        self.done = min(self.done + count, self._total) if count else self._total
         if self._progress:
-            self._progress(self._done, self._total)
+            self._progress(self.done, self._total)
         return count

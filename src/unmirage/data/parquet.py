@@ -6,21 +6,24 @@ import io
 import re
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
 from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.nested import has_floats, pictures_in, replaced, without_nan
 from unmirage.data.rows import Row
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 
-BATCH = 256
-_NAME = re.compile(r"row-(\d+)(?:-(\d+))?\.png")
+_BATCH = 256
+# Rows with lists of pictures are converted with the bytes of all pictures.
+_SMALL_BATCH = 16
+_NAME = re.compile(r"row-(\d+)(?:-(\d+)(?:-(\d+))?)?\.png")
 
 
 def needs_extra(path: Path, error: ImportError) -> UserError:
@@ -31,8 +34,13 @@ def needs_extra(path: Path, error: ImportError) -> UserError:
 class ArrowData(ABC):
     """Records in Arrow tables, which may have columns of embedded images.
 
-    An image is named after its row, "row-000012.png" (whatever its format), and in a second image column
-    "row-000012-2.png". The path that a file stores next to the bytes is ignored: it may be unsafe or repeated.
+    A column of images holds bytes, or structs `{bytes, path}`. An image is named after its row, "row-000012.png"
+    (whatever its format), and in a second column with images "row-000012-2.png". A column may also hold images inside
+    lists and structs, such as `images` or `messages`: there, the third image of a row is "row-000012-1-3.png", where 1
+    is the place of the column among those with images. A row has these names in the places of the images.
+
+    The path that a file stores next to the bytes is ignored: it may be unsafe or repeated. A cell with a path only is
+    an image file below the image folder. NaN in a numeric column is an empty cell: pandas has no other in them.
 
     Args:
         path: location of the data, as given by the user.
@@ -47,7 +55,11 @@ class ArrowData(ABC):
         self.path = path
         self.root = root
         self.size = size
-        self.picture_columns = [column.name for column in schema if _holds_pictures(column.type)]
+        self.kinds = {column.name: column.type for column in schema}
+        self.picture_columns = [name for name, kind in self.kinds.items() if pictures_in(kind)]
+        self._nested = [name for name in self.picture_columns if pictures_in(self.kinds[name]) == "nested"]
+        self._floats = [name for name, kind in self.kinds.items() if has_floats(kind)]
+        self.batch_size = _SMALL_BATCH if self._nested else _BATCH
 
     @abstractmethod
     def batches(self) -> Iterator[Any]:
@@ -61,11 +73,16 @@ class ArrowData(ABC):
         """Yield the records; as columns are typed, none is unreadable and `bad` is unused."""
         number = 0
         source = str(self.path)
+        flat = [name for name in self.picture_columns if name not in self._nested]
         for batch in self.batches():
-            names = {column: self._names(batch, column, number) for column in self.picture_columns}
-            for index, fields in enumerate(batch.drop_columns(self.picture_columns).to_pylist()):
-                fields |= {column: values[index] for column, values in names.items()}
+            names = {column: self._names(batch, column, number) for column in flat}
+            for index, fields in enumerate(batch.drop_columns(flat).to_pylist()):
                 number += 1
+                for column in self._floats:
+                    fields[column] = without_nan(fields[column])
+                for column in self._nested:
+                    fields[column] = replaced(fields[column], self.kinds[column], self._namer(number, column))
+                fields |= {column: values[index] for column, values in names.items()}
                 yield Row(fields, number, source, "row", number)
             if progress:
                 progress(number, self.size)
@@ -73,8 +90,8 @@ class ArrowData(ABC):
             progress(self.size, self.size)
 
     def pictures(self, root: Path) -> Pictures:
-        """Return the images in the table, or those below `root` if no column has images."""
-        return EmbeddedPictures(self) if self.picture_columns else ImageFolder(root)
+        """Return the images in the table and below `root`."""
+        return EmbeddedPictures(self, ImageFolder(root)) if self.picture_columns else ImageFolder(root)
 
     def _names(self, batch: Any, column: str, done: int) -> list[str | None]:
         place = self.picture_columns.index(column)
@@ -82,44 +99,62 @@ class ArrowData(ABC):
         there = batch.column(column).is_valid().to_pylist()
         return [f"row-{done + index:06d}{ending}" if full else None for index, full in enumerate(there, 1)]
 
+    def _namer(self, number: int, column: str) -> Callable[[Any], str]:
+        """Return a function that gives the next picture of a nested cell its name."""
+        place = self.picture_columns.index(column) + 1
+        following = count(1)
+        return lambda _: f"row-{number:06d}-{place}-{next(following)}.png"
+
 
 class EmbeddedPictures(Pictures):
-    """The images embedded in a table, by the names of `ArrowData`."""
+    """The images embedded in a table, by the names of `ArrowData`.
 
-    def __init__(self, data: ArrowData) -> None:
+    Args:
+        data: the table.
+        rest: images that handle all other names, and cells with a path only.
+    """
+
+    def __init__(self, data: ArrowData, rest: Pictures) -> None:
         super().__init__()
         self._data = data
+        self._rest = rest
         # Several threads decode images, but the files of a table must be read by one thread at a time.
         self._reading = Lock()
 
     def exists(self, relative: str) -> bool:
         """Return whether the table has an image of this name; never raise."""
-        return self._bytes(relative) is not None
+        found = self._found(relative)
+        return self._rest.exists(found) if isinstance(found, str) else found is not None
 
     def _file(self, relative: str) -> BinaryIO:
-        content = self._bytes(relative)
-        if content is None:
+        found = self._found(relative)
+        if isinstance(found, str):
+            return self._rest._file(found)
+        if found is None:
             raise UserError(f"image {relative[:200]!r} is not in {self._data.path}; valid: row-000001.png and so on")
-        return io.BytesIO(content)
+        return io.BytesIO(found)
 
-    def _bytes(self, relative: str) -> bytes | None:
+    def _found(self, relative: str) -> bytes | str | None:
+        """Return the bytes of an image, or the path of its file; None if the table has no such image."""
         name = _NAME.fullmatch(relative)
         columns = self._data.picture_columns
-        if name is None or not (1 <= int(name[1]) <= self._data.size and 1 <= int(name[2] or 1) <= len(columns)):
+        if name is None:
+            return relative
+        row, place, within = int(name[1]), int(name[2] or 1), int(name[3] or 0)
+        if not (1 <= row <= self._data.size and 1 <= place <= len(columns)):
+            return None
+        column = columns[place - 1]
+        kind = self._data.kinds[column]
+        if (pictures_in(kind) == "nested") != bool(within):
             return None
         with self._reading:
-            cell = self._data.cell(int(name[1]) - 1, columns[int(name[2] or 1) - 1])
+            value = self._data.cell(row - 1, column)
+        cells: list[Any] = []
+        replaced(value, kind, cells.append)
+        cell = cells[max(within, 1) - 1] if len(cells) >= max(within, 1) else None
         content = cell.get("bytes") if isinstance(cell, Mapping) else cell
-        return content if isinstance(content, bytes) else None
-
-
-def _holds_pictures(kind: Any) -> bool:
-    """Return whether a column has images: bytes, or a struct `{bytes, path}`."""
-    import pyarrow.types as types
-
-    if types.is_struct(kind):
-        return any(kind.field(index).name == "bytes" for index in range(kind.num_fields))
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+        path = cell.get("path") if isinstance(cell, Mapping) else None
+        return content if isinstance(content, bytes) else path if isinstance(path, str) else None
 
 
 _SUFFIX = ".parquet"
@@ -169,10 +204,9 @@ class ParquetFiles(ArrowData):
 
     def batches(self) -> Iterator[Any]:
         """Yield the rows in batches; images with a path are read without their bytes."""
-        columns = [_without_bytes(column) for column in self._files[0].schema_arrow]
         for file in self._files:
             with self._readable():
-                yield from file.iter_batches(BATCH, columns=columns)
+                yield from file.iter_batches(self.batch_size, columns=_leaves(file.schema, self.picture_columns))
 
     def cell(self, index: int, column: str) -> Any:
         """Return the value of one cell. Its row group is cached for the next call."""
@@ -199,7 +233,16 @@ class ParquetFiles(ArrowData):
             raise UserError(f"{self.path}: is damaged or truncated ({first_line(error)})") from None
 
 
-def _without_bytes(column: Any) -> str:
-    kind = column.type
-    names = [kind.field(index).name for index in range(kind.num_fields)]
-    return f"{column.name}.path" if {"bytes", "path"} == set(names) else str(column.name)
+def _leaves(schema: Any, pictures: Collection[str]) -> list[str]:
+    """Return the leaves of all columns, such as "images.list.element.path", but no bytes next to a path."""
+    leaves = [schema.column(index).path for index in range(len(schema))]
+    known = set(leaves)
+    return [
+        leaf
+        for leaf in leaves
+        if not (
+            leaf.partition(".")[0] in pictures
+            and leaf.endswith(".bytes")
+            and f"{leaf.removesuffix('bytes')}path" in known
+        )
+    ]

@@ -142,6 +142,8 @@ class Row(NamedTuple):
 
     def _paths(self, field: str, value: object) -> Iterator[str]:
         for one in value if isinstance(value, list) else [value]:
+            if one is None:
+                continue
             path = one
             if isinstance(one, dict):
                 path = next((one[name] for name in _IN_PICTURE if isinstance(one.get(name), str)), None)
