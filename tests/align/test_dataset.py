@@ -152,7 +152,7 @@ def test_encoded_samples_are_encoded_once_and_opened_once(tiny, monkeypatch: pyt
     calls: list[str] = []
     real = dataset.encode_example
     monkeypatch.setattr(
-        dataset, "encode_example", lambda *args, **options: calls.append(args[1]) or real(*args, **options)
+        dataset, "encode_example", lambda *args, **options: calls.append(args[1].text) or real(*args, **options)
     )
     samples = tiny.samples("general")
     encoded = EncodedSamples(samples, tiny.load().processor, tiny.images)

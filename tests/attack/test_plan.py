@@ -144,5 +144,5 @@ def test_samples_with_too_few_shots_or_none_are_counted(samples):
     assert short_of_shots(queries, samples, config) == {}
     gone = [q for q in queries if not (q.sample_id == "s0" and q.kind is Kind.JAILBREAK)]
     fewer = [q for q in gone if q.id != "s2|jailbreak|2"]
-    assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: 1}
-    assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: 2}
+    assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: (1, 0)}
+    assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: (2, 0)}

@@ -185,7 +185,7 @@ class Memory:
         return part
 
     def _features(self, batch: PassBatch, _name: StreamName) -> Iterator[Tensor]:
-        """Yield the features of the single picture."""
+        """Yield the features of the pictures of the single row."""
         yield look(self._model, batch)
 
 
@@ -201,10 +201,16 @@ def key_of(
             digest.update(name.replace(".base_layer", "").encode())
             digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
     for stream, samples in streams.items():
-        digest.update(json.dumps([stream, [asdict(sample) for sample in samples]], sort_keys=True).encode())
-    for image in sorted({s.image for samples in streams.values() for s in samples if s.image is not None}):
+        digest.update(json.dumps([stream, [_fields(sample) for sample in samples]], sort_keys=True).encode())
+    for image in sorted({path for samples in streams.values() for sample in samples for path in sample.paths}):
         digest.update(hashlib.sha256(images.content(image)).digest())
     method = config.method
     asked = [method.layer, method.loss_tokens, method.compat, counted_places(config), str(arithmetic(config))]
     digest.update(json.dumps(asked).encode())
     return digest.hexdigest()
+
+
+def _fields(sample: Sample) -> dict[str, Any]:
+    """Return the fields of a sample; without those that older versions lack, where empty, so that old caches fit."""
+    later = ("images", "context", "rejected")
+    return {name: value for name, value in asdict(sample).items() if value or name not in later}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from unmirage.attack import ATTACKS, AttackConfig, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
+from unmirage.attack import ATTACKS, AttackConfig, Short, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
 from unmirage.data.load import load_samples
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
-from unmirage.data.write import write_vlguard
+from unmirage.data.write import conversation_record, write_json, write_samples, write_vlguard
 from unmirage.documents import dumped
 from unmirage.errors import UserError, unknown
 from unmirage.records import Kind, Query, Sample
@@ -87,7 +89,11 @@ class AttackPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the queries and the overlap as plain values."""
-        queries = [{"id": one.id, "kind": one.kind, "text": one.text, "image": one.image} for one in self.queries]
+        queries = [
+            {"id": one.id, "kind": one.kind, "text": one.text, "image": one.image}
+            | (conversation_record(one) if one.images or one.context else {})
+            for one in self.queries
+        ]
         return {"queries": queries, "overlap": dumped(self.trained_on) if self.trained_on else None}
 
 
@@ -105,11 +111,11 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     judge = make_judge(request.until_success) if request.until_success else None
     searched = read_search(request.search_result) if request.search_result else None
     known = with_unique_ids(request.file)
-    sha256 = sha256_of(request.file.source)
+    digest = sha256_of(request.file.source)
     words = chosen_words(request.words, (*request.kinds, *request.queries), request.file, request.audit, searched)
     settings = {"kinds": request.kinds, **request.settings, "stop_at_first_success": judge is not None, **words}
     attack = resolve(AttackConfig, None, settings, None)
-    unseen = searched.unseen(known, sha256) if searched else known
+    unseen = searched.unseen(known, digest) if searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
     rewriter = _rewriter(request)
     fixed = {kind: prebuilt_queries(load_samples(path), samples, kind, known) for kind, path in request.queries.items()}
@@ -117,7 +123,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     _log_what_is_missing(short_of_shots(queries, samples, attack), rewriter, request)
     config = {
         "data": str(request.file.source),
-        "data_sha256": sha256,
+        "data_sha256": digest,
         "images": str(request.file.image_root.resolve()),
         "limit": request.limit,
         "seed": request.seed,
@@ -126,6 +132,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "encoder": None if request.encoder is None else str(request.encoder),
         "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
         "until_success": request.until_success,
+        **conversations(samples),
     }
     for kind, path in request.write.items():
         _write(kind, path, queries, samples)
@@ -184,12 +191,25 @@ def run_attack(
     return Attacked(run, vlm.name, missing)
 
 
+def conversations(samples: Iterable[Sample]) -> dict[str, str]:
+    """Return the setting of a run that identifies earlier turns and placed pictures; empty if no sample has any.
+
+    Older versions dropped them, so a run of theirs cannot be resumed with them.
+    """
+    told = [[sample.id, conversation_record(sample)] for sample in samples if sample.images or sample.context]
+    return {"conversations": sha256(json.dumps(told).encode()).hexdigest()} if told else {}
+
+
 def _write(kind: Kind, path: Path, queries: Sequence[Query], samples: Sequence[Sample]) -> None:
     chosen = [query for query in queries if query.kind is kind]
     if not chosen:
         raise UserError(f"--write {kind}={path}: there are no queries of this kind; add it to --kind")
     with naming(path):
-        write_vlguard(frozen_samples(chosen, samples), path)
+        found = frozen_samples(chosen, samples)
+        # VLGuard's format has neither earlier turns nor places of pictures.
+        held = any(sample.images or sample.context for sample in found)
+        write = write_vlguard if not held else write_samples if path.suffix == ".jsonl" else write_json
+        write(found, path)
 
 
 def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
@@ -234,11 +254,12 @@ def _rewriter(request: AttackRequest) -> Rewriter:
     return make_rewriter(request.rewriter, request.cache, check=check, settings=settings)
 
 
-def _log_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, request: AttackRequest) -> None:
+def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, request: AttackRequest) -> None:
     log_skipped(request.file)
     for kind, count in short.items():
         if kind not in request.queries:
-            log.warning("%s: %d samples have fewer shots than requested", kind, count)
+            why = f"; {count.pictured} of them have pictures inside the text" if count.pictured else ""
+            log.warning("%s: %d samples have fewer shots than requested%s", kind, count.samples, why)
     report = rewriter.report
     dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
     if report.missing or any(dropped):

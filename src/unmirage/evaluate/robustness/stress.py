@@ -167,5 +167,6 @@ def _made_with(stress: Stress, variant: Variant | None) -> dict[str, str]:
 def _digest(samples: Sequence[Sample]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(json.dumps([sample.query, sample.answer, sample.image]).encode())
+        more = [part for part in (sample.images, sample.context) if part]
+        digest.update(json.dumps([sample.query, sample.answer, sample.image, *more]).encode())
     return digest.hexdigest()[:16]
