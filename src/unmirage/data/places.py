@@ -36,14 +36,14 @@ def frame(text: str, images: Sequence[Placed]) -> Frame:
     "Image-1: … Image-2: … What differs?" with pictures at the dots has the body "What differs?". The body is the whole
     text if no picture is inside it, or if its words around the pictures are more than one sentence with labels.
     """
-    inner = sorted({one.at for one in images if 0 < one.at < len(text)})
-    if not inner:
+    later = sorted({one.at for one in images if one.at > 0})
+    if not later:
         return Frame("", text, "")
-    bounds = [0, *inner, len(text)]
+    bounds = [0, *later, len(text)]
     cores = []
     for number, (start, end) in enumerate(pairwise(bounds)):
         piece = text[start:end]
-        before_picture = number < len(inner)
+        before_picture = number < len(later)
         if before_picture and (label := _ENDS_IN_LABEL.search(piece)):
             piece = piece[: label.start()]
         # A picture at the start of the text may be named after it too.
