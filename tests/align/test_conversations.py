@@ -20,7 +20,7 @@ from unmirage.cli.align_dry_run import rendered
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
-from unmirage.records import Placed, Sample, Turn
+from unmirage.records import Placed, Sample, Turn, hashed_fields
 
 RULES = Turn("system", "Be kind.")
 SEEN = (Turn("user", "What is it?", (Placed("0.png", 0),)), Turn("assistant", "A dog."))
@@ -125,9 +125,7 @@ def test_the_key_of_the_caches_holds_turns_and_pictures(family_images: ImageFold
 
 
 def test_the_key_of_ordinary_samples_is_that_of_older_versions() -> None:
-    from unmirage.align.reference_cache import _fields
-
-    assert _fields(sample("a", "Name it.", "Red.")) == {
+    assert hashed_fields(sample("a", "Name it.", "Red.")) == {
         "id": "a", "record": "a", "query": "Name it.", "answer": "Red.", "image": None, "refused": False,
         "label_source": "field", "category": None, "group": None,
     }  # fmt: skip

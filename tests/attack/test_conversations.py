@@ -13,7 +13,8 @@ from unmirage.attack.search.config import opening_with
 from unmirage.data import open_samples
 from unmirage.errors import UserError
 from unmirage.records import Dataset, Kind, Placed, Sample, Turn
-from unmirage.workflows.attack import AttackRequest, conversations, plan_attack
+from unmirage.workflows.arguments import conversations
+from unmirage.workflows.attack import AttackRequest, plan_attack
 
 SEEN = (Turn("user", "What is it?", (Placed("0.png", 0),)), Turn("assistant", "A dog."))
 LABELS = "Image-1: \nImage-2: \nHow do the devices differ?"

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from unmirage.align.objective import Method, Need, StreamName
 from unmirage.align.plan import counted_places, keeps_reference
 from unmirage.align.reference import KEPT
 from unmirage.data.images import Pictures
-from unmirage.records import Sample
+from unmirage.records import Sample, hashed_fields
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
 from unmirage.run.progress import StepProgress
 
@@ -201,16 +200,10 @@ def key_of(
             digest.update(name.replace(".base_layer", "").encode())
             digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
     for stream, samples in streams.items():
-        digest.update(json.dumps([stream, [_fields(sample) for sample in samples]], sort_keys=True).encode())
+        digest.update(json.dumps([stream, [hashed_fields(sample) for sample in samples]], sort_keys=True).encode())
     for image in sorted({path for samples in streams.values() for sample in samples for path in sample.paths}):
         digest.update(hashlib.sha256(images.content(image)).digest())
     method = config.method
     asked = [method.layer, method.loss_tokens, method.compat, counted_places(config), str(arithmetic(config))]
     digest.update(json.dumps(asked).encode())
     return digest.hexdigest()
-
-
-def _fields(sample: Sample) -> dict[str, Any]:
-    """Return the fields of a sample; without those that older versions lack, where empty, so that old caches fit."""
-    later = ("images", "context", "rejected")
-    return {name: value for name, value in asdict(sample).items() if value or name not in later}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +22,7 @@ from unmirage.run import Run, open_run
 from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
-from unmirage.workflows.arguments import log_skipped
+from unmirage.workflows.arguments import conversations, log_skipped
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -189,15 +187,6 @@ def run_attack(
         missing = no_response(store.failures(vlm.name), len(plan.queries))
     log_account(vlm)
     return Attacked(run, vlm.name, missing)
-
-
-def conversations(samples: Iterable[Sample]) -> dict[str, str]:
-    """Return the setting of a run that identifies earlier turns and placed pictures; empty if no sample has any.
-
-    Older versions dropped them, so a run of theirs cannot be resumed with them.
-    """
-    told = [[sample.id, conversation_record(sample)] for sample in samples if sample.images or sample.context]
-    return {"conversations": sha256(json.dumps(told).encode()).hexdigest()} if told else {}
 
 
 def _write(kind: Kind, path: Path, queries: Sequence[Query], samples: Sequence[Sample]) -> None:

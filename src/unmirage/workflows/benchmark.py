@@ -15,6 +15,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate.lmms_eval import LmmsResults, run_lmms_eval
 from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
+from unmirage.records import hashed_fields
 from unmirage.run import Run, open_run
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
@@ -84,7 +85,7 @@ def _config(
 
 def _digest(loaded: LoadedSuite) -> str:
     """Return the SHA-256 of all queries and reference answers, for data that is not one file."""
-    asked = [*map(astuple, loaded.queries), *map(astuple, loaded.gold)]
+    asked = [*(tuple(hashed_fields(query).values()) for query in loaded.queries), *map(astuple, loaded.gold)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
