@@ -36,7 +36,7 @@ PICTURES = {
     "data/images.py",  # opens them
     "testbed/pictures.py",  # makes them
     "testbed/corpus.py",
-    "models/encoding.py",  # names the type
+    "models/conversation.py",  # names the type
     "report/examples.py",  # writes PNG
 }
 LONGEST = 350

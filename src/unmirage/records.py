@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from annotated_types import Ge, Le
 from pydantic import Field
@@ -221,15 +221,6 @@ class Query(Pictured):
     word: str | None = None
     images: tuple[Placed, ...] = ()
     context: tuple[Turn, ...] = ()
-
-
-def hashed_fields(record: Sample | Query) -> dict[str, Any]:
-    """Return the fields of a record for a hash.
-
-    Empty fields that older versions lack are left out, so that hashes of ordinary records stay the same.
-    """
-    later = ("images", "context", "rejected")
-    return {name: value for name, value in asdict(record).items() if value or name not in later}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

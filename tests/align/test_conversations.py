@@ -20,7 +20,8 @@ from unmirage.cli.align_dry_run import rendered
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
-from unmirage.records import Placed, Sample, Turn, hashed_fields
+from unmirage.records import Placed, Sample, Turn
+from unmirage.run.fingerprint import hashed_fields
 
 RULES = Turn("system", "Be kind.")
 SEEN = (Turn("user", "What is it?", (Placed("0.png", 0),)), Turn("assistant", "A dog."))

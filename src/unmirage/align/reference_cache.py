@@ -22,8 +22,9 @@ from unmirage.align.objective import Method, Need, StreamName
 from unmirage.align.plan import counted_places, keeps_reference
 from unmirage.align.reference import KEPT
 from unmirage.data.images import Pictures
-from unmirage.records import Sample, hashed_fields
+from unmirage.records import Sample
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
+from unmirage.run.fingerprint import hashed_fields
 from unmirage.run.progress import StepProgress
 
 _Ask = Callable[[PassBatch, StreamName], Iterator[Tensor]]

@@ -16,7 +16,8 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Query, Sample, hashed_fields
+from unmirage.records import Query, Sample
+from unmirage.run.fingerprint import hashed_fields
 
 UnsafeKind = Literal["unsafe-picture", "unsafe-text"]
 KINDS: tuple[UnsafeKind, ...] = get_args(UnsafeKind)

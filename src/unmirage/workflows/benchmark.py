@@ -15,9 +15,8 @@ from unmirage.errors import UserError
 from unmirage.evaluate.lmms_eval import LmmsResults, run_lmms_eval
 from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
-from unmirage.records import hashed_fields
 from unmirage.run import Run, open_run
-from unmirage.run.fingerprint import sha256_of
+from unmirage.run.fingerprint import hashed_fields, sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.models import identity_of, log_account, no_response
