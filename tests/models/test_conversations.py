@@ -1,5 +1,7 @@
 """Earlier turns, system prompts and several pictures: prompts and losses are those of the processor's own template."""
 
+import copy
+
 import pytest
 import torch
 from tests.models.tiny_families import FAMILIES, pictures
@@ -8,6 +10,7 @@ from unmirage.errors import UserError
 from unmirage.models.conversation import Conversation, asked_text, messages
 from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts, render_prompt
 from unmirage.models.families import end_ids
+from unmirage.models.templates import check_processor
 from unmirage.records import Kind, Placed, Query, Turn
 
 _PARTS = (
@@ -221,3 +224,43 @@ def test_a_query_as_judges_read_it():
         "system: Be kind. Be brief.\n\nuser: [picture 1]What is it?\n\nassistant: A red device.\n\n"
         "user: And this[picture 2]?"
     )
+
+
+PRINTING = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}{% endfor %}"
+
+
+@pytest.mark.parametrize("dump", ["", " | tojson"])
+def test_a_template_that_prints_the_list_of_parts_is_refused_at_loading(dump):
+    _, processor = FAMILIES["llava-1.5"]()
+    processor.chat_template = PRINTING.replace("['content'] }}", f"['content']{dump} }}}}")
+    with pytest.raises(UserError, match="model 'm': its chat template prints the list of content parts"):
+        check_processor("m", processor, 1000)
+
+
+def test_a_model_without_a_template_or_with_too_few_embeddings_is_refused_at_loading():
+    model, processor = FAMILIES["llava-1.5"]()
+    size = model.get_input_embeddings().weight.shape[0]
+    check_processor("m", processor, size)
+    processor.tokenizer.add_tokens(["<extra>"])
+    check_processor("m", processor, size + 1)
+    with pytest.raises(
+        UserError, match=f"model 'm': its tokenizer has token '<extra>' with id {size}, but .* {size} emb"
+    ):
+        check_processor("m", processor, size)
+    processor.chat_template = None
+    with pytest.raises(UserError, match=r"model 'm': has no chat template; add its chat_template\.jinja"):
+        check_processor("m", processor, size + 1)
+
+
+def test_no_family_needs_a_padding_token_of_its_own(family):
+    _, model, processor = family
+    processor = copy.deepcopy(processor)
+    rows = [Conversation("Name it."), Conversation("What is it that you can see?")]
+    expected = encode_prompts(processor, rows)
+    processor.tokenizer.pad_token = None
+    check_processor("m", processor, model.get_input_embeddings().weight.shape[0])
+    assert processor.tokenizer.pad_token == processor.tokenizer.eos_token
+    found = encode_prompts(processor, rows)
+    assert torch.equal(found["attention_mask"], expected["attention_mask"])
+    real = expected["attention_mask"].bool()
+    assert torch.equal(found["input_ids"][real], expected["input_ids"][real])

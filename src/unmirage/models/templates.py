@@ -1,7 +1,8 @@
-"""Render chat templates, and check that they show every turn of a conversation."""
+"""Render chat templates, and check that tokenizer and template fit the model and show every turn."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -61,3 +62,46 @@ def _as_assistant(processor: Any, told: Conversation) -> str:
         return rendered(processor, turns, add_generation_prompt=True)
     except UserError:
         return ""
+
+
+def check_processor(source: str, processor: Any, embeddings: int) -> None:
+    """Check that the tokenizer fits the model, and that the chat template shows a text; set a missing padding token.
+
+    Args:
+        source: the model, for messages.
+        embeddings: number of tokens that the model has embeddings for.
+
+    Raises:
+        UserError: no query could be asked, or the model would read something else.
+    """
+    tokenizer = processor.tokenizer
+    # Some families replace the image token before they look up embeddings.
+    beyond = {
+        token: number
+        for token, number in tokenizer.get_vocab().items()
+        if number >= embeddings and number != getattr(processor, "image_token_id", None)
+    }
+    if beyond:
+        token, number = max(beyond.items(), key=lambda item: item[1])
+        raise UserError(
+            f"model '{source}': its tokenizer has token {token!r} with id {number}, but the model has only "
+            f"{embeddings} embeddings; call model.resize_token_embeddings(len(tokenizer)) and save it, or use its own "
+            "tokenizer"
+        )
+    if getattr(processor, "chat_template", None) is None:
+        raise UserError(f"model '{source}': has no chat template; add its chat_template.jinja to the model directory")
+    if any(_prints_parts(processor, picture) for picture in ((), (0,))):
+        raise UserError(
+            f"model '{source}': its chat template prints the list of content parts instead of their text; "
+            "use the template for lists of parts, which vision-language models have"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # padding is masked, so any token will do
+
+
+def _prints_parts(processor: Any, places: tuple[int, ...]) -> bool:
+    try:
+        text = rendered(processor, messages(Conversation(_MARK, places=places)), add_generation_prompt=True)
+    except UserError:
+        return False  # a template may demand a picture, or refuse it
+    return re.search(rf"[\"']text[\"']\s*:\s*[\"']{_MARK}", text) is not None
