@@ -154,3 +154,9 @@ def test_a_sample_that_the_processor_rejects_is_named(
         with pytest.raises(UserError, match=message) as error:
             run(HuggingFaceVLM("tiny", model, processor), data, AlignConfig(steps=1, batch_size=1))
         assert "\n" not in str(error.value)
+
+
+def test_the_length_of_a_conversation_counts_its_earlier_turns(family_images: ImageFolder) -> None:  # noqa: F811
+    plain = sample("a", "Where is it?", "Red.")
+    rows = EncodedSamples([plain, replace(plain, context=(RULES, *SEEN))], None, family_images)
+    assert [rows.length(0), rows.length(1)] == [16, 16 + len("Be kind.") + len("What is it?") + len("A dog.")]

@@ -11,8 +11,9 @@ from unmirage.models.batches import Work
 from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 from unmirage.models.families import end_ids, why_not_shared
+from unmirage.models.gradients import opener_columns
 from unmirage.models.prompts import Sharing, prepare
-from unmirage.models.scoring import alike
+from unmirage.models.scoring import alike, refusal_probability
 from unmirage.records import Failure, Kind, Placed, Query, Turn
 
 SEEN = (Turn("user", "What is it?", (Placed("0.png", 0),)), Turn("assistant", "A dog."))
@@ -99,3 +100,26 @@ def test_a_context_of_another_order_is_another_group():
     other = replace(query, id="b", context=SAID[::-1])
     assert [len(group) for group in Work([query, other]).take(9)] == [1, 1]
     assert [len(group) for group in Work([query, replace(query, id="b")]).take(9)] == [2]
+
+
+@pytest.mark.parametrize("family", ["llava-1.5", "qwen2.5-vl", "idefics3"], indirect=True)
+def test_probabilities_of_conversations_in_a_batch_are_those_of_each_alone(family, family_images):
+    asked = [query for query in queries() if query.id.endswith("|1")]
+    together = refusal_probability(family.vlm, asked, family_images, ["I", "No"], 16)
+    alone = [refusal_probability(family.vlm, [query], family_images, ["I", "No"])[0] for query in asked]
+    assert together == pytest.approx(alone, rel=1e-3, abs=1e-9)
+    # The template puts pictures before the text, so "inside" is the same prompt as "two".
+    assert len({f"{value:.6g}" for value in alone}) == len(asked) - 1
+
+
+@pytest.mark.parametrize("family", ["llava-1.5", "qwen2.5-vl"], indirect=True)
+def test_the_opener_is_found_after_earlier_turns_and_pictures(family, family_images):
+    by_id = {query.id: query for query in queries()}
+    for name in ("seen two|1", "said about|1", "two|1"):
+        batch = encode_prompts(family.processor, [Conversation.of(by_id[name], family_images.open)])
+        (column,) = opener_columns(family.processor, [by_id[name]], batch["input_ids"]).tolist()
+        assert family.processor.tokenizer.decode(batch["input_ids"][0, column:]).lstrip().startswith("What differs?")
+    inside = by_id["inside|1"]
+    batch = encode_prompts(family.processor, [Conversation.of(inside, family_images.open)])
+    if family.name == "llava-1.5":  # whose template puts all pictures first
+        assert len(opener_columns(family.processor, [inside], batch["input_ids"])) == 1

@@ -19,6 +19,7 @@ from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.conversation import unopened
 from unmirage.models.encoding import render_prompt, text_places
+from unmirage.models.families import fed_text
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import alike, prompt_batch, sequence_log_probs, start_sequences
 from unmirage.records import Query
@@ -112,7 +113,7 @@ def _opener_span(processor: Any, query: Query) -> tuple[list[int], list[tuple[in
     """Return the prompt's token ids, the span of each in its text, and start and end of the opener in that text."""
     spans = word_spans(query.text)
     asked = unopened(query)
-    prompt = render_prompt(processor, asked)
+    prompt = fed_text(processor, render_prompt(processor, asked))
     places = text_places(processor, asked, prompt)
     if not spans or not places or spans[0][1] > len(asked.texts[0]):
         raise UserError(f"query '{query.id}': no opener found in its prompt; leave the query out")
