@@ -56,7 +56,7 @@ def test_drawn_are_those_that_the_run_will_see(length: int, expected: int) -> No
 
 def _row(ids: list[int], prompt: int, query: tuple[int, int] = (0, 0), **cached: torch.Tensor) -> Row:
     pixels = {"pixel_values": torch.ones(1, 2)} if IMAGE in ids else {}
-    return Row(Example(torch.tensor(ids), prompt, pixels, query), cached)
+    return Row(Example(torch.tensor(ids), prompt, pixels, (query,)), cached)
 
 
 FORGET = [_row([1, IMAGE, IMAGE, 4, 5, 6], 4, (3, 4)), _row([1, 4, 5], 2, (1, 2))]

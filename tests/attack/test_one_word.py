@@ -27,6 +27,8 @@ def test_plain_queries_are_the_samples_own(samples):
         "image": "1.png",
         "unsafe": False,
         "word": None,
+        "images": (),
+        "context": (),
     }
     assert {query.kind for query in plain(samples, Kind.UTILITY)} == {Kind.UTILITY}
 
