@@ -72,6 +72,7 @@ from unmirage.align.config import LoraSettings, Optimizations
 from unmirage.align.sampler import Order
 from unmirage.data import ImageFolder
 from unmirage.models import HuggingFaceVLM
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import collate, encode_example
 from unmirage.records import Sample
 from unmirage.run.files import write_text_atomic
@@ -249,7 +250,7 @@ def official_batches(vlm: HuggingFaceVLM, data: AlignData, steps: int) -> Iterat
 
 def official_batch(vlm: HuggingFaceVLM, sample: Sample, data: AlignData) -> dict[str, Tensor]:
     """Return the model inputs of a sample, with the ids of its answer as `labels`."""
-    example = encode_example(vlm.processor, sample.query, sample.answer, data.images.open(sample.image))
+    example = encode_example(vlm.processor, Conversation.of(sample, data.images.open), sample.answer)
     batch = collate([example], vlm.processor.tokenizer.pad_token_id)
     del batch["query_mask"]
     return {key: tensor.to(vlm.model.device) for key, tensor in batch.items()}

@@ -29,6 +29,7 @@ from random_llava import SHAPE_7B, make_vlm
 
 from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.records import Kind, Query
 from unmirage.run.files import write_text_atomic
@@ -83,7 +84,7 @@ def generated(vlm: HuggingFaceVLM, queries: list[Query], images: ImageFolder, ba
     answers = {}
     for start in range(0, len(ordered), batch_size):
         batch = ordered[start : start + batch_size]
-        inputs = encode_prompts(vlm.processor, [q.text for q in batch], [images.open(q.image) for q in batch])
+        inputs = encode_prompts(vlm.processor, [Conversation.of(query, images.open) for query in batch])
         inputs = to_model(inputs, vlm.model)
         ids = vlm.model.generate(**inputs, do_sample=False, max_new_tokens=NEW_TOKENS)
         texts = vlm.processor.tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

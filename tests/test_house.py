@@ -37,7 +37,7 @@ PICTURES = {
     "data/pixels.py",  # converts them
     "testbed/pictures.py",  # makes them
     "testbed/corpus.py",
-    "models/encoding.py",  # names the type
+    "models/conversation.py",  # names the type
     "report/examples.py",  # writes PNG
 }
 LONGEST = 350

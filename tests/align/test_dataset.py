@@ -56,7 +56,7 @@ def test_drawn_are_those_that_the_run_will_see(length: int, expected: int) -> No
 
 def _row(ids: list[int], prompt: int, query: tuple[int, int] = (0, 0), **cached: torch.Tensor) -> Row:
     pixels = {"pixel_values": torch.ones(1, 2)} if IMAGE in ids else {}
-    return Row(Example(torch.tensor(ids), prompt, pixels, query), cached)
+    return Row(Example(torch.tensor(ids), prompt, pixels, (query,)), cached)
 
 
 FORGET = [_row([1, IMAGE, IMAGE, 4, 5, 6], 4, (3, 4)), _row([1, 4, 5], 2, (1, 2))]
@@ -152,7 +152,7 @@ def test_encoded_samples_are_encoded_once_and_opened_once(tiny, monkeypatch: pyt
     calls: list[str] = []
     real = dataset.encode_example
     monkeypatch.setattr(
-        dataset, "encode_example", lambda *args, **options: calls.append(args[1]) or real(*args, **options)
+        dataset, "encode_example", lambda *args, **options: calls.append(args[1].text) or real(*args, **options)
     )
     samples = tiny.samples("general")
     encoded = EncodedSamples(samples, tiny.load().processor, tiny.images)

@@ -21,6 +21,7 @@ from unmirage.align.methods import make_method
 from unmirage.align.plan import make_collator, make_rows, marks_query, stream_samples
 from unmirage.data import ImageFolder, Pictures
 from unmirage.errors import UserError
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 from unmirage.models.families import end_ids
 from unmirage.records import Sample
@@ -75,9 +76,9 @@ def test_places_of_every_family_are_query_and_answer(family: Family, family_imag
     for start, _ in batch.rows.values():
         for row, (query, answer) in enumerate(zip(QUERIES, answers, strict=False), start):
             ids, places = batch.inputs["input_ids"][row], batch.places[row]
-            prompt = encode_prompts(family.processor, [query], [family_images.open(rows[row - start].image or "")])[
-                "input_ids"
-            ].shape[1]
+            prompt = encode_prompts(
+                family.processor, [Conversation.about(query, family_images.open(rows[row - start].image or ""))]
+            )["input_ids"].shape[1]
             assert tokenizer.decode(ids[:prompt][places[:prompt]]).strip() == query
             *said, end = ids[prompt:][places[prompt:]].tolist()
             assert tokenizer.decode(said).strip() == answer

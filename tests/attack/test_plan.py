@@ -147,8 +147,8 @@ def test_samples_with_too_few_shots_or_none_are_counted(samples):
     assert short_of_shots(queries, samples, config) == {}
     gone = [q for q in queries if not (q.sample_id == "s0" and q.kind is Kind.JAILBREAK)]
     fewer = [q for q in gone if q.id != "s2|jailbreak|2"]
-    assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: 1}
-    assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: 2}
+    assert short_of_shots(gone, samples, config) == {Kind.JAILBREAK: (1, 0)}
+    assert short_of_shots(fewer, samples, config) == {Kind.JAILBREAK: (2, 0)}
 
 
 def german(number, *, refused=True):
@@ -165,7 +165,7 @@ def test_queries_that_the_rules_do_not_know_get_no_rewrites(samples):
     assert rewriter.report.missing >= 2 * 3 + 2 * 1
     assert "no rewrites of 4 queries, which are not in English" in rewriter.report.summary()
     assert short_of_shots(queries, [german(1), german(2, refused=False)], AttackConfig()) == {
-        Kind.JAILBREAK: 1, Kind.OVER_PRUDENCE: 1, Kind.CONTROL: 2,
+        Kind.JAILBREAK: (1, 0), Kind.OVER_PRUDENCE: (1, 0), Kind.CONTROL: (2, 0),
     }  # fmt: skip
 
 

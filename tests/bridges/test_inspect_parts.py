@@ -1,12 +1,13 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("inspect_ai")
 
-from unmirage.bridges.inspect_parts import message, metadata_of, query_of, target_of
+from unmirage.bridges.inspect_parts import chat, metadata_of, query_of, target_of
 from unmirage.errors import UserError
-from unmirage.records import Gold, Kind, Query, Sample
+from unmirage.records import Gold, Kind, Placed, Query, Sample, Turn
 
 QUERY = Query(
     id="s|jailbreak|1",
@@ -41,9 +42,25 @@ def test_a_sample_of_another_task_is_named(change):
 
 
 def test_the_picture_comes_before_the_text():
-    assert [part.type for part in message(QUERY, "a.png").content] == ["image", "text"]
-    assert message(QUERY, "a.png").text == message(QUERY, None).text == "What?"
-    assert message(QUERY, None).content == "What?"
+    (shown,), (hidden,) = chat(QUERY, str), chat(QUERY, lambda _: None)
+    assert [part.type for part in shown.content] == ["image", "text"]
+    assert shown.text == hidden.text == "What?"
+    assert hidden.content == "What?"
+    assert shown.role == "user"
+
+
+def test_earlier_turns_and_pictures_are_in_their_places():
+    turns = (Turn("system", "Be kind."), Turn("user", "This?", (Placed("a.png", 4),)), Turn("assistant", "A dog."))
+    query = replace(QUERY, text="A: B:", images=(Placed("b.png", 2), Placed("c.png", 5)), context=turns)
+    found = chat(query, lambda path: f"uri:{path}")
+    assert [(one.role, one.content if isinstance(one.content, str) else None) for one in found] == [
+        ("system", "Be kind."), ("user", None), ("assistant", "A dog."), ("user", None),
+    ]  # fmt: skip
+    parts = [[part.text if part.type == "text" else part.image for part in found[n].content] for n in (1, 3)]
+    assert parts == [["This", "uri:a.png", "?"], ["A:", "uri:b.png", " B:", "uri:c.png"]]
+    # The text of a message loses the places of its pictures, so the metadata has the query as a whole.
+    assert query_of(query.id, "A: B:", json.loads(json.dumps(metadata_of(query, SAMPLE)))) == query
+    assert not {"text", "images", "context"} & set(metadata_of(QUERY, SAMPLE))
 
 
 def test_the_target_is_what_people_answered_or_the_verdict_that_is_hoped_for():

@@ -1,6 +1,8 @@
 """Overlap of sample lists that are small enough to count by hand."""
 
+import json
 from dataclasses import replace
+from hashlib import blake2b
 
 import pytest
 
@@ -14,7 +16,7 @@ from unmirage.data.overlap import (
     normalized,
     overlaps,
 )
-from unmirage.records import Sample
+from unmirage.records import Placed, Sample, Turn
 
 
 def sample(query, image=None, answer="", group=None):
@@ -144,3 +146,40 @@ def test_parts_do_not_run_together_and_odd_text_is_taken(pictures):
     one = fingerprints_of([sample("ab", answer="c"), sample("\ud800", answer="\0")], pictures)
     other = fingerprints_of([sample("a", answer="bc"), sample("\ud800", answer="\0")], pictures)
     assert count_shared(one, {way: other.keys[way] for way in Way})[Way.QUERY_AND_ANSWER] == Count(1, 2)
+
+
+def test_earlier_turns_and_all_pictures_tell_samples_apart(pictures):
+    seen = (Turn("user", "Who made it?", (Placed("a.png", 0),)), Turn("assistant", "Bo."))
+    plain = sample("And now?", "a.png", "Yes.")
+    two = replace(plain, images=(Placed("a.png", 0), Placed("b.png", 0)))
+    rows = [
+        plain,
+        replace(plain, context=(Turn("system", "Be kind."),)),
+        replace(plain, context=seen),
+        replace(plain, context=(replace(seen[0], text="WHO made it"), seen[1])),
+        two,
+        replace(two, images=two.images[::-1]),
+        replace(two, images=(Placed("copy-of-a.png", 5), Placed("b.png", 0))),
+    ]
+    keys = fingerprints_of(rows, pictures).keys
+
+    def groups(way):
+        return [keys[way].index(key) for key in keys[way]]
+
+    assert groups(Way.QUERY) == [0, 1, 2, 2, 0, 0, 0]  # texts are normalized in earlier turns too
+    assert groups(Way.PICTURE) == [0, 0, 0, 0, 4, 5, 4]
+    assert groups(Way.PICTURE_AND_QUERY) == [0, 1, 2, 2, 4, 5, 4]
+    assert groups(Way.QUERY_AND_ANSWER) == groups(Way.QUERY)
+
+
+def test_hashes_of_ordinary_samples_are_those_of_stored_training_records(pictures):
+    keys = fingerprints_of([sample("What is it?", "a.png", "An axe.")], pictures).keys
+    picture = int.from_bytes(blake2b(b"A", digest_size=8).digest())
+
+    def hashed(*parts):
+        return int.from_bytes(blake2b(json.dumps(parts).encode(), digest_size=8).digest())
+
+    assert keys[Way.PICTURE] == (picture,)
+    assert keys[Way.QUERY] == (hashed("what is it"),)
+    assert keys[Way.PICTURE_AND_QUERY] == (hashed(picture, "what is it"),)
+    assert keys[Way.QUERY_AND_ANSWER] == (hashed("what is it", "an axe"),)

@@ -104,10 +104,13 @@ def test_another_attack_leaves_the_plain_queries_paired(make):
     assert one.why == "different queries (no sample has identical queries)"
 
 
-def test_a_sample_asked_otherwise_is_left_out_alone(make):
+@pytest.mark.parametrize(
+    "change", ["text = 'other'", """context = '[["system", "Be kind.", []]]'""", """images = '[["0.png", 1]]'"""]
+)
+def test_a_sample_asked_otherwise_is_left_out_alone(make, change):
     a, b = make("a", {"m": ("rrr", "ccc")}), make("b", {"m": ("ccc", "ccc")})
     with b.run.store() as store:
-        store._db.execute("UPDATE queries SET text = 'other' WHERE id = '1|plain|0'")
+        store._db.execute(f"UPDATE queries SET {change} WHERE id = '1|plain|0'")
         store._db.commit()
     found = sides(across([a, b]))["m (a)", "m (b)", ASR]
     assert found == paired({0: False, 2: False}, {0: True, 2: True}).between(found.a, found.b, found.p_holm)

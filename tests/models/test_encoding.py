@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from unmirage.errors import UserError
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import (
     IGNORED,
     Example,
@@ -17,11 +18,13 @@ from unmirage.models.encoding import (
 )
 from unmirage.testbed.vlm import CHAT_TEMPLATE
 
+SHOWN = Conversation("What is this?", places=(0,))
+
 
 def test_prompt_and_answer_join_to_the_whole_chat(tiny) -> None:
     processor = tiny.load().processor
-    prompt = render_prompt(processor, "What is this?", has_image=True)
-    answer = render_answer(processor, "What is this?", "It is red.", has_image=True)
+    prompt = render_prompt(processor, SHOWN)
+    answer = render_answer(processor, SHOWN, "It is red.")
     assert prompt == "USER: <image>\nWhat is this? ASSISTANT:"
     assert answer == " It is red.</s>"
 
@@ -29,7 +32,7 @@ def test_prompt_and_answer_join_to_the_whole_chat(tiny) -> None:
 def test_example_decodes_to_the_chat_and_masks_the_prompt(tiny) -> None:
     processor = tiny.load().processor
     sample = tiny.samples("general")[0]
-    example = encode_example(processor, sample.query, sample.answer, tiny.images.open(sample.image))
+    example = encode_example(processor, Conversation.of(sample, tiny.images.open), sample.answer)
     prompt, answer = example.input_ids[: example.prompt_length], example.input_ids[example.prompt_length :]
     decode = processor.tokenizer.decode
     assert decode(prompt).replace("<image>", "") == f"<s>USER: \n{sample.query} ASSISTANT:"
@@ -40,7 +43,7 @@ def test_example_decodes_to_the_chat_and_masks_the_prompt(tiny) -> None:
 
 def test_text_only_example_has_no_picture(tiny) -> None:
     processor = tiny.load().processor
-    example = encode_example(processor, "Say no.", "I cannot share that.", None)
+    example = encode_example(processor, Conversation("Say no."), "I cannot share that.")
     assert example.extras == {}
     assert processor.image_token_id not in example.input_ids
 
@@ -48,8 +51,10 @@ def test_text_only_example_has_no_picture(tiny) -> None:
 def test_collate_pads_on_the_right_and_labels_only_answers(tiny) -> None:
     processor = tiny.load().processor
     picture = tiny.images.open(tiny.samples("general")[0].image)
-    short = encode_example(processor, "What is this?", "It is red.", picture)
-    long = encode_example(processor, "What can you tell me about the place of this device?", "It is red.", picture)
+    short = encode_example(processor, Conversation.about("What is this?", picture), "It is red.")
+    long = encode_example(
+        processor, Conversation.about("What can you tell me about the place of this device?", picture), "It is red."
+    )
     batch = collate([short, long], processor.tokenizer.pad_token_id)
     gap = len(long.input_ids) - len(short.input_ids)
     assert gap > 0
@@ -64,7 +69,9 @@ def test_collate_pads_on_the_right_and_labels_only_answers(tiny) -> None:
 def test_prompts_are_padded_on_the_left(tiny) -> None:
     processor = tiny.load().processor
     picture = tiny.images.open(tiny.samples("general")[0].image)
-    batch = encode_prompts(processor, ["What?", "What is the place of this device?"], [picture, picture])
+    batch = encode_prompts(
+        processor, [Conversation.about(text, picture) for text in ("What?", "What is the place of this device?")]
+    )
     assert batch["attention_mask"][0, 0] == 0
     assert torch.all(batch["attention_mask"][:, -1] == 1)
     assert torch.equal(batch["input_ids"][0, -1], batch["input_ids"][1, -1])
@@ -98,20 +105,20 @@ def told_by(tiny, template: str):
     ids=["none", "blank-after", "blank-before", "two", "line-break", "another-turn"],
 )
 def test_an_answer_ends_once_whatever_the_template_puts_after_it(tiny, template, said) -> None:
-    answer = render_answer(told_by(tiny, template), "What is this?", "It is red.", has_image=True)
+    answer = render_answer(told_by(tiny, template), SHOWN, "It is red.")
     assert answer == (said or "It is red.</s>")
 
 
 def test_a_letter_of_the_end_token_as_an_answer(tiny) -> None:
-    assert render_answer(tiny.load().processor, "What is this?", "s", has_image=True) == " s</s>"
-    assert render_answer(tiny.load().processor, "What is this?", "", has_image=True) == " </s>"
+    assert render_answer(tiny.load().processor, SHOWN, "s") == " s</s>"
+    assert render_answer(tiny.load().processor, SHOWN, "") == " </s>"
 
 
 def test_a_model_without_any_end_token_is_refused(tiny) -> None:
     processor = told_by(tiny, HUB)
     processor.tokenizer.eos_token = None
     with pytest.raises(UserError, match="tokenizer: has no end token"):
-        render_answer(processor, "What is this?", "It is red.", has_image=True)
+        render_answer(processor, SHOWN, "It is red.")
 
 
 def sentencepiece(processor):
@@ -135,7 +142,7 @@ def sentencepiece(processor):
 def test_an_answer_gets_no_space_of_its_own(tiny) -> None:
     processor = sentencepiece(tiny.load().processor)
     query, picture = "What is this?", tiny.images.open(tiny.samples("general")[0].image)
-    example = encode_example(processor, query, "It is red.", picture)
+    example = encode_example(processor, Conversation.about(query, picture), "It is red.")
     tokenizer = processor.tokenizer
     tokens = tokenizer.convert_ids_to_tokens(example.input_ids.tolist())
     said = tokens[example.prompt_length :]
@@ -148,10 +155,10 @@ def test_an_answer_gets_no_space_of_its_own(tiny) -> None:
 
 def test_a_prompt_that_would_melt_into_the_answer_stays_as_it_is(tiny) -> None:
     processor = told_by(tiny, CHAT_TEMPLATE.replace("'ASSISTANT: '", "'ASSI'").replace("'ASSISTANT:'", "'ASSI'"))
-    prompt = encode_prompts(processor, ["Say."], [None])["input_ids"][0]
-    melted = encode_prompts(processor, ["Say. ASSISTANT:"], [None])["input_ids"][0]
+    prompt = encode_prompts(processor, [Conversation("Say.")])["input_ids"][0]
+    melted = encode_prompts(processor, [Conversation("Say. ASSISTANT:")])["input_ids"][0]
     assert not torch.equal(melted[: len(prompt)], prompt)
-    example = encode_example(processor, "Say.", "STANT:", None)
+    example = encode_example(processor, Conversation("Say."), "STANT:")
     assert torch.equal(example.input_ids[: example.prompt_length], prompt)
     assert processor.tokenizer.decode(example.input_ids[example.prompt_length :]) == "STANT:</s>"
 
@@ -159,7 +166,7 @@ def test_a_prompt_that_would_melt_into_the_answer_stays_as_it_is(tiny) -> None:
 def test_where_the_end_of_the_prompt_is_not_known_the_answer_is_tokenised_by_itself(tiny, monkeypatch) -> None:
     processor = sentencepiece(tiny.load().processor)
     monkeypatch.setattr("unmirage.models.encoding.fed_text", lambda _processor, prompt: f"{prompt} It")
-    example = encode_example(processor, "What?", "It is red.", None, mark_query=False)
+    example = encode_example(processor, Conversation("What?"), "It is red.", mark_query=False)
     apart = processor.tokenizer(" It is red.</s>", add_special_tokens=False)["input_ids"]
     assert example.input_ids[example.prompt_length :].tolist() == apart
 
@@ -167,20 +174,20 @@ def test_where_the_end_of_the_prompt_is_not_known_the_answer_is_tokenised_by_its
 def test_a_query_that_cannot_be_found_is_named(tiny) -> None:
     processor = told_by(tiny, CHAT_TEMPLATE.replace("{{ part['text'] }}", "{{ part['text'] | upper }}"))
     with pytest.raises(UserError, match=r"query 'Say no\.': cannot be located among the prompt's tokens; use a loss"):
-        encode_example(processor, "Say no.", "No.", None)
-    assert not encode_example(processor, "Say no.", "No.", None, mark_query=False).query_mask.any()
+        encode_example(processor, Conversation("Say no."), "No.")
+    assert not encode_example(processor, Conversation("Say no."), "No.", mark_query=False).query_mask.any()
 
 
 def test_nothing_is_cut_off(tiny) -> None:
     processor = tiny.load().processor
-    example = encode_example(processor, "Say it. " * 300, "It is red. " * 300, None)
+    example = encode_example(processor, Conversation("Say it. " * 300), "It is red. " * 300)
     assert example.tokens == len(example.input_ids) > processor.tokenizer.model_max_length
     assert int(example.query_mask.sum()) > 600
 
 
 def test_tokens_of_the_pictures_kind_are_padded_with_zeros() -> None:
     ids = torch.tensor([5, 6, 7])
-    short = Example(ids[:2], 1, {"mm_token_type_ids": torch.tensor([[1, 0]])}, (0, 1))
+    short = Example(ids[:2], 1, {"mm_token_type_ids": torch.tensor([[1, 0]])}, ((0, 1),))
     bare = Example(ids, 2, {})
     batch = collate([short, bare], 9)
     assert batch["mm_token_type_ids"].tolist() == [[1, 0, 0], [0, 0, 0]]

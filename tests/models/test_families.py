@@ -9,6 +9,7 @@ from tests.models.tiny_families import QUERIES, pictures
 from torch import nn
 
 from unmirage.errors import UserError
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts, render_prompt
 from unmirage.models.families import (
     decoder,
@@ -60,7 +61,7 @@ def test_every_parameter_of_the_tiny_model_has_a_part(tiny) -> None:
 
 
 def prompts(family):
-    return encode_prompts(family.processor, QUERIES, pictures(len(QUERIES)))
+    return encode_prompts(family.processor, list(map(Conversation.about, QUERIES, pictures(len(QUERIES)))))
 
 
 def wrapped(family, parts=("language", "projector", "vision")):
@@ -167,8 +168,8 @@ def test_only_pictures_are_filled_up() -> None:
 def test_the_fed_text_is_tokenised_to_the_prompt(family) -> None:
     image_token = family.model.config.image_token_id
     for query in QUERIES:
-        text = fed_text(family.processor, render_prompt(family.processor, query, has_image=True))
+        text = fed_text(family.processor, render_prompt(family.processor, Conversation(query, places=(0,))))
         fed = family.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         behind = fed[len(fed) - fed[::-1].index(image_token) :]
-        prompt = encode_prompts(family.processor, [query], pictures(1))["input_ids"][0].tolist()
+        prompt = encode_prompts(family.processor, [Conversation.about(query, *pictures(1))])["input_ids"][0].tolist()
         assert prompt[-len(behind) :] == behind

@@ -113,14 +113,9 @@ def test_the_log_odds_stay_finite():
     assert float(found[2]) == pytest.approx(np.log(1 / 3))
 
 
-def test_every_family_has_its_opener_found_or_says_so(family, family_images, queries):
+def test_every_family_has_its_opener_found(family, family_images, queries):
     asked = [replace(query, image=f"{n}.png") for n, query in enumerate(queries[:2])]
-    try:
-        scores = opener_gradient(family.vlm, asked, family_images, ("Sorry", "I cannot"), batch_size=1)
-    except UserError as error:
-        assert "black-box" in str(error)  # noqa: PT017  # families that build no prompt from the chat template
-        assert family.name in ("paligemma",)
-        return
+    scores = opener_gradient(family.vlm, asked, family_images, ("Sorry", "I cannot"), batch_size=1)
     assert np.isfinite(scores).all()
     assert scores.std() > 0
     assert refusal_probability(family.vlm, asked, family_images, ("Sorry",), batch_size=1).shape == (2,)

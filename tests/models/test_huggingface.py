@@ -68,10 +68,12 @@ def test_directory_is_an_ordinary_hugging_face_model(tiny) -> None:
 def test_the_picture_matters(taught: HuggingFaceVLM, tiny) -> None:
     processor = taught.processor
     samples = tiny.samples("general")
+    from unmirage.models.conversation import Conversation
     from unmirage.models.encoding import encode_prompts
 
-    pictures = [tiny.images.open(sample.image) for sample in samples[:2]]
-    batch = encode_prompts(processor, ["What is the colour of this device?"] * 2, pictures)
+    text = "What is the colour of this device?"
+    asked = [Conversation.about(text, tiny.images.open(sample.image)) for sample in samples[:2]]
+    batch = encode_prompts(processor, asked)
     logits = taught.model(**batch).logits[:, -1]
     assert not torch.allclose(logits[0], logits[1])
 

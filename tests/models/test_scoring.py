@@ -8,6 +8,7 @@ import torch
 
 from unmirage.errors import UserError
 from unmirage.models import scoring
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 from unmirage.models.scoring import prompt_batch, refusal_probability, spellings
 from unmirage.records import Kind, Query
@@ -35,7 +36,7 @@ def queries(tiny) -> list[Query]:
 def brute_force(vlm, query, images, ids) -> float:
     """Feed prompt and answer token by token, each time as a whole, alone and without padding."""
     picture = None if query.image is None else images.open(query.image)
-    batch = encode_prompts(vlm.processor, [query.text], [picture])
+    batch = encode_prompts(vlm.processor, [Conversation.about(query.text, picture)])
     total = 0.0
     for token in ids:
         with torch.no_grad():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 from unmirage.models.families import attention_reach, end_ids, why_not_shared
 from unmirage.models.greedy import greedy
@@ -27,10 +28,18 @@ def one_by_one(family, images, tokens: int = TOKENS) -> list[list[int]]:
     found = []
     for name, texts in ASKED:
         for text in texts:
-            batch = encode_prompts(family.processor, [text], [images.open(name)])
+            batch = encode_prompts(family.processor, [Conversation.about(text, images.open(name))])
             ids = family.model.generate(**batch, do_sample=False, max_new_tokens=tokens)
             found.append(ids[0, batch["input_ids"].shape[1] :].tolist())
     return found
+
+
+def grouped(asked, pictures):
+    """Return the groups of conversations about one picture each."""
+    return [
+        [Conversation.about(text, picture) for text in texts]
+        for (_, texts), picture in zip(asked, pictures, strict=True)
+    ]
 
 
 def wide(family):
@@ -50,11 +59,11 @@ def test_tokens_are_those_of_plain_greedy_generation(family, family_images):
         pytest.skip(why_not_shared(family.model))
     family = wide(family)
     pictures = [family_images.open(name) for name, _ in ASKED]
-    prompts = encode_groups(family.processor, [texts for _, texts in ASKED], pictures)
+    prompts = encode_groups(family.processor, grouped(ASKED, pictures))
     rows = iter(range(len(prompts.group)))
     for picture, (_, texts) in zip(pictures, ASKED, strict=True):
         for text in texts:
-            alone = encode_prompts(family.processor, [text], [picture])["input_ids"][0]
+            alone = encode_prompts(family.processor, [Conversation.about(text, picture)])["input_ids"][0]
             assert torch.equal(prompts.ids(next(rows)), alone)
     assert prompts.prefix["input_ids"].shape[0] == len(ASKED)
     image_ids = {family.processor.tokenizer.convert_tokens_to_ids(str(family.processor.image_token))}
@@ -96,7 +105,7 @@ def test_a_repetition_penalty_of_the_model_s_own_settings_counts(family, family_
     penal = family.fresh()
     penal.model.generation_config.repetition_penalty = 1.3
     pictures = [family_images.open(name) for name, _ in ASKED]
-    prompts = encode_groups(penal.processor, [texts for _, texts in ASKED], pictures)
+    prompts = encode_groups(penal.processor, grouped(ASKED, pictures))
     expected = one_by_one(penal, family_images)
     assert expected != one_by_one(family, family_images)
     assert [row.tolist() for row in greedy(penal.model, prompts, TOKENS)] == expected

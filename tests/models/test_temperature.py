@@ -8,6 +8,7 @@ from scipy.stats import chisquare, kstest
 
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 from unmirage.models.endpoint import Accounting, EndpointSettings, EndpointVLM
 from unmirage.models.endpoint.completion import Completion
@@ -64,7 +65,13 @@ def test_tokens_are_drawn_from_the_softmax_at_the_temperature(temperature):
 
 def test_a_very_low_temperature_is_greedy(tiny):
     prompts = encode_groups(
-        tiny.load().processor, [["What is it?", "Share it."]], [tiny.images.open(tiny.samples("test")[0].image)]
+        tiny.load().processor,
+        [
+            [
+                Conversation.about(text, tiny.images.open(tiny.samples("test")[0].image))
+                for text in ("What is it?", "Share it.")
+            ]
+        ],
     )
     model = tiny.load().model
     cold = greedy(model, prompts, 8, Sampling(1e-6, 0, ["a", "b"]))
@@ -122,13 +129,14 @@ def test_tokens_are_those_that_the_definition_gives_one_by_one(family, family_im
         pytest.skip("windows that a prompt exceeds: rows are read apart")
     pictures = [family_images.open(name) for name in ASKED]
     shared = not why_not_shared(family.model)
-    prompts = encode_groups(family.processor, list(ASKED.values()), pictures, share=shared)
+    groups = [[Conversation.about(t, p) for t in own] for p, own in zip(pictures, ASKED.values(), strict=True)]
+    prompts = encode_groups(family.processor, groups, share=shared)
     names = ["a", "b", "c"]
     sampling = Sampling(1.0, 7, names)
     found = (greedy if shared else generate)(family.model, prompts, 4, sampling)
     texts = [(text, picture) for picture, own in zip(pictures, ASKED.values(), strict=True) for text in own]
     for row, (text, picture) in enumerate(texts):
-        batch = encode_prompts(family.processor, [text], [picture])
+        batch = encode_prompts(family.processor, [Conversation.about(text, picture)])
         start = batch["input_ids"].shape[1]
         alone = Sampling(1.0, 7, [names[row]])
         drawn = generate_alone(family, batch, alone, start)

@@ -4,6 +4,7 @@ import torch
 from tests.models.tiny_families import QUERIES, pictures
 from transformers import AutoModelForImageTextToText
 
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
 
 NEW = 10
@@ -12,7 +13,7 @@ NEW = 10
 @torch.inference_mode()
 def _answers(family, queries, images):
     """Return each row's new tokens, up to the first end."""
-    batch = encode_prompts(family.processor, queries, images)
+    batch = encode_prompts(family.processor, list(map(Conversation.about, queries, images)))
     ids = family.model.generate(**batch, do_sample=False, max_new_tokens=NEW)[:, batch["input_ids"].shape[1] :]
     ends = family.model.generation_config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
@@ -21,7 +22,7 @@ def _answers(family, queries, images):
 
 @torch.inference_mode()
 def _last_logits(family, queries, images):
-    batch = encode_prompts(family.processor, queries, images)
+    batch = encode_prompts(family.processor, list(map(Conversation.about, queries, images)))
     return family.model(**batch).logits[:, -1]
 
 
@@ -29,7 +30,9 @@ def test_a_padded_batch_answers_as_each_alone(family):
     images = pictures(len(QUERIES))
     together = _answers(family, QUERIES, images)
     assert together == [_answers(family, [query], [image])[0] for query, image in zip(QUERIES, images, strict=True)]
-    lengths = encode_prompts(family.processor, QUERIES, images)["attention_mask"].sum(dim=1)
+    lengths = encode_prompts(family.processor, list(map(Conversation.about, QUERIES, images)))["attention_mask"].sum(
+        dim=1
+    )
     assert len(set(lengths.tolist())) > 2
 
 
@@ -66,8 +69,9 @@ def test_saved_equals_reloaded(family, tmp_path):
     family.vlm.save(tmp_path)
     model = AutoModelForImageTextToText.from_pretrained(tmp_path, dtype=torch.float32).eval()
     processor = family.load_processor(tmp_path)
-    batch = encode_prompts(family.processor, QUERIES, pictures(len(QUERIES)))
-    again = encode_prompts(processor, QUERIES, pictures(len(QUERIES)))
+    asked = list(map(Conversation.about, QUERIES, pictures(len(QUERIES))))
+    batch = encode_prompts(family.processor, asked)
+    again = encode_prompts(processor, asked)
     assert batch.keys() == again.keys()
     assert all(torch.equal(tensor, again[name]) for name, tensor in batch.items())
     with torch.inference_mode():
@@ -77,13 +81,13 @@ def test_saved_equals_reloaded(family, tmp_path):
 
 
 def test_pictures_of_different_sizes_are_different_numbers_of_tokens(family):
-    batches = [encode_prompts(family.processor, ["Name it."], [image]) for image in pictures(4)]
+    batches = [encode_prompts(family.processor, [Conversation.about("Name it.", image)]) for image in pictures(4)]
     counts = {int((batch["input_ids"] == family.model.config.image_token_id).sum()) for batch in batches}
     assert (len(counts) > 1) == (family.name not in {"llava-1.5", "gemma3", "paligemma"})
 
 
 def test_a_prompt_starts_once(family):
-    ids = encode_prompts(family.processor, ["Name it."], pictures(1))["input_ids"]
+    ids = encode_prompts(family.processor, [Conversation.about("Name it.", *pictures(1))])["input_ids"]
     start = family.processor.tokenizer.bos_token_id
     assert ids[0].tolist().count(start) == (start is not None)
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from tests.models.tiny_families import QUERIES, pictures
 
 from unmirage.errors import UserError
+from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts, render_answer
 from unmirage.models.families import end_ids, set_trainable
 
@@ -26,7 +27,7 @@ TIGHT = {"rtol": 0, "atol": 1e-4}
 def examples(family, images=None):
     images = pictures(len(QUERIES)) if images is None else images
     return [
-        encode_example(family.processor, query, answer, image)
+        encode_example(family.processor, Conversation.about(query, image), answer)
         for query, answer, image in zip(QUERIES, ANSWERS, images, strict=True)
     ]
 
@@ -89,19 +90,19 @@ def test_labels_are_the_answer_and_one_token_that_ends_it(family):
 def test_an_answer_that_brings_its_end_along_ends_once(family):
     (plain, *_), tokenizer = examples(family), family.processor.tokenizer
     ended = ANSWERS[0] + tokenizer.decode(plain.input_ids[-1:])
-    again = encode_example(family.processor, QUERIES[0], ended, pictures(1)[0])
+    again = encode_example(family.processor, Conversation.about(QUERIES[0], pictures(1)[0]), ended)
     assert torch.equal(plain.input_ids, again.input_ids)
 
 
 def test_the_prompt_is_the_one_of_generation(family):
     for example, query, image in zip(examples(family), QUERIES, pictures(len(QUERIES)), strict=True):
-        prompt = encode_prompts(family.processor, [query], [image])["input_ids"][0]
+        prompt = encode_prompts(family.processor, [Conversation.about(query, image)])["input_ids"][0]
         assert torch.equal(example.input_ids[: example.prompt_length], prompt)
 
 
 def test_the_answer_goes_on_as_what_follows_the_prompt(family):
     example, tokenizer = examples(family)[0], family.processor.tokenizer
-    target = render_answer(family.processor, QUERIES[0], ANSWERS[0], has_image=True)
+    target = render_answer(family.processor, Conversation(QUERIES[0], places=(0,)), ANSWERS[0])
     whole = tokenizer(tokenizer.decode(example.input_ids), add_special_tokens=False)["input_ids"]
     assert whole == example.input_ids.tolist()
     assert tokenizer.decode(example.input_ids[example.prompt_length :]) == target
@@ -118,13 +119,13 @@ def test_the_query_mask_is_the_query(family):
 
 def test_the_query_mask_holds_whatever_a_query_looks_like(family):
     for query in ("Name it. Name it.", "two\nlines", " spaced ", "\n\nlow", "user", "é?", "A" * 90):
-        example = encode_example(family.processor, query, "Red.", pictures(1)[0])
+        example = encode_example(family.processor, Conversation.about(query, pictures(1)[0]), "Red.")
         marked = family.processor.tokenizer.decode(example.input_ids[example.query_mask.bool()])
         assert marked.strip() == query.strip()
 
 
 def test_a_query_need_not_be_marked(family):
-    example = encode_example(family.processor, QUERIES[0], "Red.", pictures(1)[0], mark_query=False)
+    example = encode_example(family.processor, Conversation.about(QUERIES[0], *pictures(1)), "Red.", mark_query=False)
     assert not example.query_mask.any()
 
 
@@ -159,4 +160,4 @@ def test_three_plain_steps_lower_the_loss(family):
 def test_an_answer_with_a_picture_in_it_is_refused(family):
     token = family.processor.tokenizer.convert_ids_to_tokens(family.processor.image_token_id)
     with pytest.raises(UserError, match="contains the model's image token"):
-        encode_example(family.processor, QUERIES[0], f"Look: {token}", pictures(1)[0])
+        encode_example(family.processor, Conversation.about(QUERIES[0], *pictures(1)), f"Look: {token}")

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -10,8 +11,8 @@ from unmirage.data import ImageFolder, load_samples, open_samples, write_samples
 from unmirage.errors import UserError
 from unmirage.prepare import Assessment, Candidate, PrepareConfig
 from unmirage.prepare.plan import plan
-from unmirage.prepare.sets import Source, copy_pictures, retained, write_forget, write_retain
-from unmirage.records import Verdict
+from unmirage.prepare.sets import Readable, Source, copy_pictures, retained, write_forget, write_retain
+from unmirage.records import Placed, Turn, Verdict
 
 
 @pytest.fixture
@@ -152,3 +153,29 @@ def test_pictures_within_a_table_become_files(tmp_path):
     source = Source.of(open_samples(tmp_path / "t.parquet"), "data")
     copy_pictures(tmp_path / "sets", [(source, list(source.file))])
     assert (tmp_path / "sets" / "images" / "data" / "row-000001.png").read_bytes() == content
+
+
+def test_all_pictures_of_a_conversation_are_copied_and_their_paths_follow(source, sample, tmp_path):
+    own = source("data", [sample(f"d{n}", image=f"{n}.png") for n in range(4)])
+    turn = Turn("user", "What is it?", (Placed("0.png", 0),))
+    kept = sample(
+        "talk", image="0.png", images=(Placed("1.png", 3), Placed("2.png", 5)),
+        context=(Turn("system", "Be kind."), turn, Turn("assistant", "A dog.")),
+    )  # fmt: skip
+    out = tmp_path / "out"
+    out.mkdir()
+    copy_pictures(out, [(own, [kept])])
+    write_retain(out, [(own, [kept])])
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == [
+        f"images/data/{n}.png" for n in range(3)
+    ]
+    (row,) = [json.loads(line) for line in (out / "retain.jsonl").read_text().splitlines()]
+    assert row["image"] == "images/data/0.png"
+    assert row["images"] == [{"image": "images/data/1.png", "at": 3}, {"image": "images/data/2.png", "at": 5}]
+    assert [one["images"] for one in row["context"]] == [[], [{"image": "images/data/0.png", "at": 0}], []]
+    assert [one["text"] for one in row["context"]] == ["Be kind.", "What is it?", "A dog."]
+    broken = replace(kept, context=(replace(turn, images=(Placed("gone.png", 0),)),))
+    readable = Readable(own.file.pictures)
+    assert readable(kept)
+    assert not readable(broken)
+    assert readable.count == 1

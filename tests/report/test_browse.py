@@ -142,3 +142,41 @@ def test_nothing_to_browse(small):
     found = browser(gathered.sources, gathered.runs)
     assert (found.shown, len(found.notes)) == (0, 1)
     assert "could not be read" in found.notes[0]
+
+
+def told(run):
+    """Give every query of a run an earlier turn and two more pictures, one of them missing."""
+    context = [["system", "Be <b>kind</b>.", []], ["user", "This?", [["0.png", 4]]], ["assistant", "A dog.", []]]
+    images = [["1.png", 0], ["gone.png", 0]]
+    values = (json.dumps(context), json.dumps(images))
+    change(run, ("UPDATE queries SET context = ?, images = ?", values))
+
+
+def test_earlier_turns_and_all_pictures_of_a_query_are_shown(small):
+    _, before = block(small)
+    assert {len(query) for query in before["queries"]} == {8}  # ordinary queries have no turns
+    told(small)
+    _, data = block(small)
+    for query, old in zip(data["queries"], before["queries"], strict=True):
+        *_, pictures, turns = query
+        assert len(pictures) == 3
+        assert pictures[0] >= 0
+        assert pictures[1] >= 0
+        assert pictures[2] == -2
+        assert [(data["texts"][role], data["texts"][text]) for role, text in turns] == [
+            ("system", "Be <b>kind</b>."), ("user", "This[picture 1]?"), ("assistant", "A dog."),
+        ]  # fmt: skip
+        assert data["texts"][query[0]] == f"[picture 2][picture 3]{before['texts'][old[0]]}"
+    _, data = block(small, redact=True)
+    assert {tuple(query[7]) for query in data["queries"]} == {(-1, -1, -1)}
+
+
+def test_the_examples_of_a_page_have_turns_and_pictures_folded_and_escaped(small):
+    told(small)
+    page = render_run_page(small)
+    assert "<summary>Earlier turns (3)</summary>" in page
+    assert "Be &lt;b&gt;kind&lt;/b&gt;." in page
+    assert "Be <b>kind" not in page
+    assert "Show the images and the responses" in page
+    assert 'alt="Image 2 of the query"' in page
+    assert "The image gone.png is missing or cannot be opened." in page

@@ -22,15 +22,17 @@ def test_what_the_attack_turned_comes_first(run):
 def test_a_missing_picture_is_tolerated(run):
     found = find_examples(run, ["base", "sft-posthoc", "npo"], "exact").models
     shown = [example for one in found for examples in one.kinds.values() for example in examples]
-    assert {example.picture is None for example in shown} == {True, False}
-    assert all((example.picture is None) == (example.image == "3.png") for example in shown)
+    pictures = [one for example in shown for one in example.pictures]
+    assert len(pictures) == len(shown)
+    assert {picture is None for _, picture in pictures} == {True, False}
+    assert all((picture is None) == (name == "3.png") for name, picture in pictures)
 
 
 def test_several_seeds_show_the_first(make_run, tmp_path):
     run = make_run(tmp_path / "run", seeds=(10, 2), size=20)
     found = find_examples(run, ["sft-posthoc"], "exact")
     assert found.source == "seed-2"
-    assert found.models[0].kinds[Kind.JAILBREAK][0].picture
+    assert found.models[0].kinds[Kind.JAILBREAK][0].pictures[0][1]
 
 
 def test_why_there_is_nothing_to_show(run, tmp_path):

@@ -14,7 +14,10 @@ from unmirage.align.forward import PassBatch
 from unmirage.align.objective import StreamName, Tokens
 from unmirage.align.sampler import Order
 from unmirage.data.images import Pictures
-from unmirage.models.encoding import IGNORED, Example, collate, encode_example
+from unmirage.errors import UserError, one_line
+from unmirage.models.batches import is_out_of_memory
+from unmirage.models.conversation import Conversation, once_opened
+from unmirage.models.encoding import IGNORED, REFUSED, Example, collate, encode_example
 from unmirage.records import Sample
 
 _CACHE_BYTES = 2**30
@@ -42,22 +45,29 @@ class EncodedSamples:
         if index in self._cache:
             return self._cache[index]
         sample = self._samples[index]
-        image = None if sample.image is None else self._images.open(sample.image)
-        example = encode_example(self._processor, sample.query, sample.answer, image, mark_query=self._mark_query)
+        try:
+            asked = Conversation.of(sample, once_opened(self._images))
+            example = encode_example(self._processor, asked, sample.answer, mark_query=self._mark_query)
+        except REFUSED as error:
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                raise
+            why = error if isinstance(error, UserError) else f"the processor rejects it: {one_line(error, 200)}"
+            raise UserError(f"sample '{sample.id[:80]}': {why}") from error
         if self._cached_bytes + example.bytes <= _CACHE_BYTES:
             self._cache[index] = example
             self._cached_bytes += example.bytes
         return example
 
     def first_shown(self, indices: Iterable[int]) -> dict[int, int]:
-        """Return, by sample, the first sample with the same picture; samples without a picture are left out."""
-        first: dict[str, int] = {}
-        named = ((index, self._samples[index].image) for index in indices)
-        return {index: first.setdefault(name, index) for index, name in named if name is not None}
+        """Return, by sample, the first sample with the same pictures; samples without a picture are left out."""
+        first: dict[tuple[str, ...], int] = {}
+        named = ((index, self._samples[index].paths) for index in indices)
+        return {index: first.setdefault(paths, index) for index, paths in named if paths}
 
     def length(self, index: int) -> int:
         """Return the approximate length of a sample in characters, without encoding it."""
-        return len(self._samples[index].query) + len(self._samples[index].answer)
+        sample = self._samples[index]
+        return len(sample.query) + len(sample.answer) + sum(len(turn.text) for turn in sample.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ class Row:
 
     Attributes:
         cached: cached reference outputs by kind; see `PassBatch.cached`.
-        features: cached features of its picture by the frozen vision tower.
+        features: cached features of its pictures by the frozen vision tower.
     """
 
     example: Example

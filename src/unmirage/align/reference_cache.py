@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from unmirage.align.reference import KEPT
 from unmirage.data.images import Pictures
 from unmirage.records import Sample
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
+from unmirage.run.fingerprint import hashed_fields
 from unmirage.run.progress import StepProgress
 
 _Ask = Callable[[PassBatch, StreamName], Iterator[Tensor]]
@@ -185,7 +185,7 @@ class Memory:
         return part
 
     def _features(self, batch: PassBatch, _name: StreamName) -> Iterator[Tensor]:
-        """Yield the features of the single picture."""
+        """Yield the features of the pictures of the single row."""
         yield look(self._model, batch)
 
 
@@ -201,8 +201,8 @@ def key_of(
             digest.update(name.replace(".base_layer", "").encode())
             digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes())
     for stream, samples in streams.items():
-        digest.update(json.dumps([stream, [asdict(sample) for sample in samples]], sort_keys=True).encode())
-    for image in sorted({s.image for samples in streams.values() for s in samples if s.image is not None}):
+        digest.update(json.dumps([stream, [hashed_fields(sample) for sample in samples]], sort_keys=True).encode())
+    for image in sorted({path for samples in streams.values() for sample in samples for path in sample.paths}):
         digest.update(hashlib.sha256(images.content(image)).digest())
     method = config.method
     asked = [method.layer, method.loss_tokens, method.compat, counted_places(config), str(arithmetic(config))]

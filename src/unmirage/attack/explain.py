@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from unmirage.attack.documents import ExplainedQuery, Explanation, Mode, WordChange
 from unmirage.data.images import Pictures
+from unmirage.data.places import placed_in
 from unmirage.errors import unknown
 from unmirage.intervals import mean, rate
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import refusal_probability
-from unmirage.records import Query
+from unmirage.records import Placed, Query
 from unmirage.run.progress import Progress
 from unmirage.text.openers import capitalise, word_spans
 
@@ -57,7 +58,15 @@ def explain(
 
 def variants(query: Query, mode: Mode) -> list[Query]:
     """Return the query itself, and then a copy without each of its words."""
-    return [query, *(replace(query, text=without(query.text, span, mode)) for span in word_spans(query.text))]
+    return [query, *(_saying(query, without(query.text, span, mode)) for span in word_spans(query.text))]
+
+
+def _saying(query: Query, text: str) -> Query:
+    """Return the query with another text, and with its pictures in their places, or else at the nearest ones."""
+    images = placed_in(text, query.text, query.images)
+    if images is None:
+        images = tuple(Placed(one.image, min(one.at, len(text))) for one in query.images)
+    return replace(query, text=text, images=images)
 
 
 def without(text: str, span: tuple[int, int], mode: Mode) -> str:

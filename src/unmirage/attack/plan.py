@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
+from unmirage.data.places import frame, placed_in
 from unmirage.errors import UserError, unknown
-from unmirage.records import Dataset, Kind, Query, Sample
+from unmirage.records import Dataset, Kind, Placed, Query, Sample
 from unmirage.text.language import languages_of
 from unmirage.text.openers import Position, opener, put_in, replace_opener, words
 
@@ -56,24 +58,34 @@ def attacked(
 ) -> list[Query]:
     """Return up to `shots` different queries for each sample.
 
-    An attack that inserts its word uses the original query first, then its paraphrases.
+    An attack that inserts its word uses the original query first, then its paraphrases. A rewrite that loses the place
+    of a picture inside the text is dropped.
 
     Args:
         word: one word or several; a control avoids it.
         shots: maximum queries per sample (K).
     """
-    wanted = [Wanted(sample.query, word, shots - (attack.place is not None), attack.goal) for sample in samples]
+    frames = [frame(sample.query, sample.images) for sample in samples]
+    wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal) for one in frames]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
     queries = []
-    for sample, wordings in zip(samples, found, strict=True):
+    for sample, one, wordings in zip(samples, frames, found, strict=True):
         if attack.place is not None:
-            wordings = [attack.place(text, word) for text in (sample.query, *wordings)]
-        queries += [as_query(sample, kind, shot, text, word) for shot, text in enumerate(wordings)]
+            wordings = [attack.place(text, word) for text in (one.body, *wordings)]
+        texts = [text for text in map(one.around, wordings) if places_of(sample, text) is not None]
+        queries += [as_query(sample, kind, shot, text, word) for shot, text in enumerate(texts)]
     return queries
 
 
+def places_of(sample: Sample, text: str) -> tuple[Placed, ...] | None:
+    """Return the sample's pictures in a rewrite of its query; None if the rewrite loses the place of one."""
+    return placed_in(text, sample.query, sample.images)
+
+
 def as_query(sample: Sample, kind: Kind, shot: int, text: str, word: str | None) -> Query:
-    """Return a query about a sample."""
+    """Return a query about a sample. `text` must keep the places of its pictures; see `places_of`."""
+    images = places_of(sample, text)
+    assert images is not None
     return Query(
         id=f"{sample.id}|{kind}|{shot}",
         sample_id=sample.id,
@@ -83,7 +95,7 @@ def as_query(sample: Sample, kind: Kind, shot: int, text: str, word: str | None)
         image=sample.image,
         unsafe=bool(sample.refused),  # a query without a label only measures utility
         word=word,
-        images=sample.images,
+        images=images,
         context=sample.context,
     )
 
@@ -173,6 +185,11 @@ def plan_queries(
                     "Use --rewriter endpoint:URL#MODEL, or leave this kind out with --kind"
                 )
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
+            if any(sample.refused in ATTACKS[kind] for sample in samples):
+                raise UserError(
+                    f"{kind}: no rewrite of the {needed} samples keeps the places of the pictures inside their texts; "
+                    "leave this kind out with --kind, or use --kind insertion"
+                )
             raise UserError(f"{kind}: the data has no {needed} samples to rewrite; leave this kind out with --kind")
         queries += made
     return queries
@@ -190,7 +207,7 @@ def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter:
         word, shots = config.word(kind, unsafe=unsafe), config.shots_of(unsafe=unsafe)
         made = attacked(chosen, kind, config.attack(kind), word, shots, rewriter)
         most = 1 + max((query.shot for query in made), default=shots - 1)
-        if most < shots:
+        if most < shots and not any(sample.images for sample in chosen):
             raise UserError(
                 f"shots: {shots} is too many for {kind} with '{word}': the rewriter makes at most {most}; "
                 f"use {most} or fewer"
@@ -199,16 +216,27 @@ def _made(samples: Sequence[Sample], config: AttackConfig, kind: Kind, rewriter:
     return found
 
 
-def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: AttackConfig) -> dict[Kind, int]:
+class Short(NamedTuple):
+    """How many samples have fewer shots than required, and how many of them have pictures inside their texts."""
+
+    samples: int
+    pictured: int
+
+
+def short_of_shots(queries: Sequence[Query], samples: Sequence[Sample], config: AttackConfig) -> dict[Kind, Short]:
     """Return, by kind, how many samples have fewer shots than `config` requires; kinds without any are absent."""
     shots = Counter((query.kind, query.sample_id) for query in queries)
-    short = Counter(
-        kind
-        for kind in dict.fromkeys(config.kinds)
-        for sample in samples
-        if sample.refused in ATTACKS[kind] and shots[kind, sample.id] < config.shots_of(unsafe=sample.refused)
-    )
-    return dict(short)
+    found = {}
+    for kind in dict.fromkeys(config.kinds):
+        short = [
+            sample
+            for sample in samples
+            if sample.refused in ATTACKS[kind] and shots[kind, sample.id] < config.shots_of(unsafe=sample.refused)
+        ]
+        if short:
+            pictured = sum(any(0 < one.at < len(sample.query) for one in sample.images) for sample in short)
+            found[kind] = Short(len(short), pictured)
+    return found
 
 
 def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, known: Sequence[Sample]) -> list[Query]:
@@ -243,6 +271,11 @@ def prebuilt_queries(prebuilt: Dataset, samples: Sequence[Sample], kind: Kind, k
                 "it must have exactly one"
             )
         (owner,) = owners
+        if places_of(owner, one.query) is None:
+            raise UserError(
+                f"{prebuilt.source}: record '{one.record[:80]}': the data has pictures inside the text of this sample, "
+                "and the text here does not keep their places; keep the words before or after each picture"
+            )
         if owner.id in chosen:
             queries.append(as_query(owner, kind, shots[owner.id], one.query, opener(one.query) or None))
             shots[owner.id] += 1
@@ -256,7 +289,7 @@ def frozen_samples(queries: Iterable[Query], samples: Iterable[Sample]) -> list[
     for query in queries:
         shots[query.sample_id].append(query)
     return [
-        replace(by_id[own], query=query.text)
+        replace(by_id[own], query=query.text, images=query.images)
         for own, asked in shots.items()
         for query in sorted(asked, key=lambda query: query.shot)
     ]

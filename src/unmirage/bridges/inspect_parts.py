@@ -3,35 +3,71 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from inspect_ai.log import EvalError, EvalMetric, EvalSample, EvalScore
-from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, ModelOutput, ModelUsage
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    Content,
+    ContentImage,
+    ContentText,
+    ModelOutput,
+    ModelUsage,
+)
 from inspect_ai.scorer import Score
 from inspect_ai.viewer import ViewerConfig
 
 from unmirage.data.images import Pictures, check_path
+from unmirage.data.write import conversation_record
 from unmirage.errors import UserError
-from unmirage.records import Gold, Kind, Query, Response, Sample, Verdict
+from unmirage.models.conversation import messages, unopened
+from unmirage.records import Gold, Kind, Placed, Query, Response, Sample, Turn, Verdict
 from unmirage.run.store import Store
 
 # Responses may contain markup and links, so Inspect's viewer must show them as plain text.
 PLAIN_VIEW = ViewerConfig(trust_content=False)
 
 
-def message(query: Query, picture: str | None) -> ChatMessageUser:
-    """Return the user message of a query; `picture` is a file name, a data URI or None."""
-    if picture is None:
-        return ChatMessageUser(content=query.text)
-    return ChatMessageUser(content=[ContentImage(image=picture), ContentText(text=query.text)])
+def chat(query: Query, picture: Callable[[str], str | None]) -> list[ChatMessage]:
+    """Return all turns of a query as messages.
+
+    Args:
+        picture: returns the file name or data URI of an image; None leaves it out.
+    """
+    told, urls = unopened(query), iter([picture(path) for path in query.paths])
+    found: list[ChatMessage] = []
+    for turn in messages(told):
+        parts: list[Content] = []
+        for part in turn["content"]:
+            if part["type"] == "text":
+                parts.append(ContentText(text=part["text"]))
+            elif (url := next(urls)) is not None:
+                parts.append(ContentImage(image=url))
+        only = parts[0] if len(parts) == 1 else None
+        found.append(_MESSAGES[turn["role"]](content=only.text if isinstance(only, ContentText) else parts))
+    return found
+
+
+_MESSAGES: Mapping[str, Callable[..., ChatMessage]] = {
+    "system": ChatMessageSystem,
+    "user": ChatMessageUser,
+    "assistant": ChatMessageAssistant,
+}
 
 
 def metadata_of(query: Query, sample: Sample | None) -> dict[str, Any]:
-    """Return the fields of a query that are not in its message; `record` identifies queries about the same image."""
-    return {
+    """Return the fields of a query that are not in its messages; `record` identifies queries about the same image.
+
+    A query with earlier turns or placed images is there as a whole, because messages lose the names of images.
+    """
+    whole = {"text": query.text, **conversation_record(query)} if query.images or query.context else {}
+    return whole | {
         "sample_id": query.sample_id,
         "record": sample.record if sample else query.sample_id,
         "kind": str(query.kind),
@@ -51,16 +87,24 @@ def query_of(query_id: object, text: str, metadata: Mapping[str, Any]) -> Query:
             sample_id=str(metadata["sample_id"]),
             kind=Kind(metadata["kind"]),
             shot=int(metadata["shot"]),
-            text=text,
+            text=metadata.get("text", text),
             image=metadata["image"],
             unsafe=metadata["unsafe"] is True,
             word=metadata["word"],
+            images=_placed(metadata.get("images", ())),
+            context=tuple(
+                Turn(turn["role"], turn["text"], _placed(turn["images"])) for turn in metadata.get("context", ())
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"sample {query_id}: metadata does not describe a query ({type(error).__name__}: {error}); "
             "valid: samples of suite_task, or of `unmirage export`"
         ) from None
+
+
+def _placed(images: Iterable[Mapping[str, Any]]) -> tuple[Placed, ...]:
+    return tuple(Placed(one["image"], one["at"]) for one in images)
 
 
 def target_of(query: Query, gold: Gold | None) -> str | list[str]:
@@ -142,10 +186,8 @@ class Pictured:
     def __post_init__(self) -> None:
         self._uri = lru_cache(_KEPT_PICTURES)(self._embedded)
 
-    def __call__(self, name: str | None) -> str | None:
-        """Return a data URI or the name; None without an image, or if the path is unsafe or the image unreadable."""
-        if name is None:
-            return None
+    def __call__(self, name: str) -> str | None:
+        """Return a data URI or the name; None if the path is unsafe or the image unreadable."""
         try:
             check_path(name)
             return self._uri(name) if self.embed else name
@@ -170,19 +212,19 @@ def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> It
     for query in store.queries():
         if query.id not in responses and query.id not in failures:
             continue
-        asked = message(query, pictured(query.image))
+        asked = chat(query, pictured)
         sample = EvalSample(
             id=query.id,
             epoch=1,
-            input=[asked],
-            messages=[asked],
+            input=asked,
+            messages=asked,
             target=target_of(query, gold.get(query.id)),
             metadata=metadata_of(query, about.get(query.sample_id)),
             scores=scores.get(query.id),
         )
         if query.id in responses:
             sample.output = _output(responses[query.id], shown)
-            sample.messages = [asked, sample.output.message]
+            sample.messages = [*asked, sample.output.message]
             sample.model_usage = {model: sample.output.usage}
         else:
             sample.error = EvalError(message=failures[query.id].reason, traceback="", traceback_ansi="")

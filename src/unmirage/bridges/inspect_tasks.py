@@ -18,7 +18,7 @@ from inspect_ai.model import GenerateConfig
 from inspect_ai.scorer import Score, Scorer, Target, ci_wilson, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from unmirage.bridges.inspect_parts import PLAIN_VIEW, message, metadata_of, no_verdict, query_of, target_of
+from unmirage.bridges.inspect_parts import PLAIN_VIEW, chat, metadata_of, no_verdict, query_of, target_of
 from unmirage.evaluate.judges import make_judge
 from unmirage.evaluate.scoring import SCORERS
 from unmirage.evaluate.suites import LoadedSuite, find_suite, load_suite
@@ -141,7 +141,7 @@ def _samples(loaded: LoadedSuite) -> list[Sample]:
     return [
         Sample(
             id=query.id,
-            input=[message(query, urls.get(query.image or ""))],
+            input=chat(query, urls.get),
             target=target_of(query, gold.get(query.id)),
             metadata=metadata_of(query, sample)
             | ({"choices": list(gold[query.id].choices)} if query.id in gold else {}),
@@ -152,7 +152,7 @@ def _samples(loaded: LoadedSuite) -> list[Sample]:
 
 def _pictures(loaded: LoadedSuite) -> dict[str, str]:
     """Return the images as data URIs without metadata, as `unmirage attack` sends them to a server."""
-    names = {query.image for query in loaded.queries if query.image}
+    names = {path for query in loaded.queries for path in query.paths}
     if not names:
         return {}
     # Imported lazily: the import takes seconds.

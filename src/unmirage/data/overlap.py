@@ -97,17 +97,20 @@ def fingerprints_of(samples: Iterable[Sample], pictures: Pictures) -> Fingerprin
     """Return the hashes of `samples`; each image file is read once.
 
     Queries and answers are equal if they differ only in case, white space, kind of apostrophe, Unicode form or
-    final punctuation. Images are equal if their files are identical.
+    final punctuation. Queries with earlier turns are equal if those are too. Images are equal if their files are
+    identical; of a sample with several images, all must be.
     """
     keys: dict[Way, list[int | None]] = {way: [] for way in Way}
     seen: dict[str, tuple[int, bool]] = {}
     for sample in samples:
-        picture = None
-        if sample.image is not None:
-            if sample.image not in seen:
-                seen[sample.image] = _picture(sample.image, pictures)
-            picture, _ = seen[sample.image]
+        for path in sample.paths:
+            if path not in seen:
+                seen[path] = _picture(path, pictures)
+        hashes = [seen[path][0] for path in sample.paths]
+        picture = None if not hashes else hashes[0] if len(hashes) == 1 else _hash(*hashes)
         query, answer = normalized(sample.query), normalized(sample.answer)
+        if sample.context:  # an equal text after other turns is another query
+            query = json.dumps([query, *((turn.role, normalized(turn.text)) for turn in sample.context)])
         keys[Way.PICTURE].append(picture)
         keys[Way.QUERY].append(_hash(query))
         keys[Way.PICTURE_AND_QUERY].append(_hash(picture, query))

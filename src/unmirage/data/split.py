@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from unmirage.data.places import reworded
 from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
 from unmirage.text.english.rewriter import rewrite
@@ -35,7 +36,7 @@ def balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
     """
     pool = [word for word in (opener(sample.query) for sample in samples) if word]
     draw = random.Random(seed)
-    return [replace(sample, query=_reworded(sample.query, pool, draw)) for sample in samples]
+    return [reworded(sample, lambda query: _reworded(query, pool, draw)) for sample in samples]
 
 
 def rationale_only(samples: Iterable[Sample]) -> list[Sample]:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from unmirage.errors import UserError
-from unmirage.records import Sample
+from unmirage.records import Pictured, Sample
 from unmirage.run.files import open_text_atomic
 
 Writer = Callable[[Iterable[Sample], Path], None]
@@ -94,13 +94,17 @@ def _indented(record: dict[str, object]) -> str:
 
 
 def _flat_record(sample: Sample) -> dict[str, object]:
-    record = {name: getattr(sample, name) for name in _FIELDS}
-    record["images"] = [one._asdict() for one in sample.images]
-    record["context"] = [
-        {"role": turn.role, "text": turn.text, "images": [one._asdict() for one in turn.images]}
-        for turn in sample.context
-    ]
+    record = {name: getattr(sample, name) for name in _FIELDS} | conversation_record(sample)
     return {name: value for name, value in record.items() if value or name not in _OPTIONAL}
+
+
+def conversation_record(one: Pictured) -> dict[str, object]:
+    """Return placed pictures and earlier turns as plain values."""
+    turns = [
+        {"role": turn.role, "text": turn.text, "images": [placed._asdict() for placed in turn.images]}
+        for turn in one.context
+    ]
+    return {"images": [placed._asdict() for placed in one.images], "context": turns}
 
 
 def _vlguard_record(sample: Sample) -> dict[str, object]:

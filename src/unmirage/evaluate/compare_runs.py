@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from unmirage.evaluate.compare import Comparison, Paired, Side, holm, pair, sides
 from unmirage.evaluate.per_sample_outcomes import KIND_OF, RATES, Decided, Key, decided
 from unmirage.evaluate.run import judged_outcomes, stops_at_success
-from unmirage.records import Kind
+from unmirage.records import Kind, Placed, Turn
 from unmirage.run.directory import Run
 
 # Exceptions that `Store` and the records raise for a damaged or foreign database.
 UNREADABLE = (sqlite3.Error, ValueError, TypeError)
 # All queries of one kind for one sample: (shot, text, image, unsafe).
-Asked = frozenset[tuple[int, str, str | None, bool]]
+_Wording = tuple[int, str, tuple[Placed, ...], tuple[Turn, ...], bool]
+Asked = frozenset[_Wording]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,10 @@ def _read(source: Source, group: int, directory: Run, models: dict[str, _Model])
     """Add the decisions and queries in one store to `models`."""
     with directory.store() as store:
         stopped = stops_at_success(directory.config()) if directory.config_file.is_file() else False
-        asked: dict[Kind, dict[Key, set[tuple[int, str, str | None, bool]]]] = defaultdict(lambda: defaultdict(set))
+        asked: dict[Kind, dict[Key, set[_Wording]]] = defaultdict(lambda: defaultdict(set))
         for query in store.queries():
-            asked[query.kind][group, query.sample_id].add((query.shot, query.text, query.image, query.unsafe))
+            wording = (query.shot, query.text, query.placed, query.context, query.unsafe)
+            asked[query.kind][group, query.sample_id].add(wording)
         judge = source.judge, frozenset(store.model_files(f"judge {source.judge}").items())
         for name, own in source.models.items():
             model = models.setdefault(name, _Model(judge))

@@ -1,4 +1,4 @@
-"""Group queries into batches: queries about one image together, and prompts of similar length together."""
+"""Group queries into batches: queries about the same images together, and prompts of similar length together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from unmirage.records import Query
 
-Group = list[Query]  # queries about one image, or one query without an image
+Group = list[Query]  # queries whose prompts have one beginning up to their last image, or one query without an image
 
 _FIRST = 32
 _MOST = 512
@@ -21,17 +21,17 @@ class Work:
     """Queue of queries that have no response yet."""
 
     def __init__(self, queries: Iterable[Query]) -> None:
-        ordered = sorted(queries, key=lambda query: (query.image is not None, query.image or query.id, query.text))
-        groups = [list(same) for _, same in groupby(ordered, key=lambda query: query.image or query.id)]
-        groups.sort(key=lambda group: (group[0].image is None, max(len(query.text) for query in group), group[0].id))
+        ordered = sorted(queries, key=lambda query: (query.image is not None, _beginning(query), query.text))
+        groups = [list(same) for _, same in groupby(ordered, key=_beginning)]
+        groups.sort(key=lambda group: (*batch_rank(group[0]), max(len(query.text) for query in group), group[0].id))
         self._groups = deque(groups)
 
     def take(self, rows: int) -> list[Group]:
-        """Return the next groups, up to `rows` queries, all with an image or all without; [] at the end."""
+        """Return the next groups, up to `rows` queries, all with equally many images; [] at the end."""
         batch: list[Group] = []
         while self._groups and rows > 0:
             group = self._groups[0]
-            if batch and (group[0].image is None) is not (batch[0][0].image is None):
+            if batch and len(group[0].paths) != len(batch[0][0].paths):
                 break
             if len(group) > rows and batch:
                 break
@@ -45,6 +45,21 @@ class Work:
     def put_back(self, batch: Sequence[Group]) -> None:
         """Return a batch to the front of the queue."""
         self._groups.extendleft(reversed(batch))
+
+
+def _beginning(query: Query) -> tuple[str, ...]:
+    """Return a key that is equal for queries with the same images, earlier turns and text up to the last image."""
+    if query.image is None:
+        return (query.id,)
+    if not query.context and not query.images:
+        return (query.image,)
+    placed = query.placed
+    return (query.image, repr(query.context), repr(placed), query.text[: placed[-1].at] if placed else "")
+
+
+def batch_rank(query: Query) -> tuple[bool, int]:
+    """Return the rank of a query's batch: images before text alone, and few images before many."""
+    return query.image is None, len(query.paths)
 
 
 class BatchSize:

@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unmirage.errors import UserError
-from unmirage.models.families import answer_kind, fed_text, joined_pictures, marks_tokens, needs_picture
+from unmirage.models.conversation import Conversation, answered, messages
+from unmirage.models.families import (
+    answer_kind,
+    fed_text,
+    joined_pictures,
+    marks_tokens,
+    placeholder,
+    why_unsupported,
+)
+from unmirage.models.templates import check_turns, rendered
 
-Picture = Image.Image
-
+# What processors raise for an image or text that they cannot process, such as an image of one pixel.
+REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
 IGNORED = -100  # label of a token without loss
 _MARKER = "unmirage-marks-this-place"  # rendered in place of a text, to find what the chat template puts around it
 
@@ -29,13 +37,14 @@ class Example:
         prompt_length: number of prompt tokens, including image tokens.
         extras: the processor's other outputs: per image, such as `pixel_values` (1, channels, h, w), and per token,
             such as `token_type_ids` (1, tokens), which cover the response too.
-        query: first column of the user's text, and the column after its last; (0, 0) if not computed.
+        query: pieces of the last user text, which pictures separate: the first column of each, and the column after
+            its last; empty if not computed.
     """
 
     input_ids: Tensor
     prompt_length: int
     extras: dict[str, Tensor]
-    query: tuple[int, int] = (0, 0)
+    query: tuple[tuple[int, int], ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -51,9 +60,10 @@ class Example:
 
     @property
     def query_mask(self) -> Tensor:
-        """(tokens,) 1 on the user's text, 0 on the template, the image and the response."""
+        """(tokens,) 1 on the last user text, 0 on the template, images, earlier turns and the response."""
         mask = torch.zeros_like(self.input_ids)
-        mask[slice(*self.query)] = 1
+        for piece in self.query:
+            mask[slice(*piece)] = 1
         return mask
 
     @property
@@ -62,17 +72,22 @@ class Example:
         return sum(t.element_size() * t.numel() for t in (self.input_ids, *self.extras.values()))
 
 
-def render_prompt(processor: Any, query: str, *, has_image: bool) -> str:
-    """Return the chat prompt up to the start of the response."""
-    prompt: str = processor.apply_chat_template([_user(query, has_image)], add_generation_prompt=True)
-    return prompt
+def render_prompt(processor: Any, asked: Conversation) -> str:
+    """Return the chat prompt up to the start of the response.
+
+    Raises:
+        UserError: the chat template rejects the turns, leaves one out, or has no system role.
+    """
+    if asked.context:
+        check_turns(processor, asked)
+    return rendered(processor, messages(asked), add_generation_prompt=True)
 
 
-def render_answer(processor: Any, query: str, answer: str, *, has_image: bool) -> str:
+def render_answer(processor: Any, asked: Conversation, answer: str) -> str:
     """Return what follows the prompt if the model responds `answer`: separator, response, one end token."""
-    prompt = render_prompt(processor, query, has_image=has_image)
-    whole = _answered(processor, query, answer, has_image)
-    before, _, after = _answered(processor, query, _MARKER, has_image).rpartition(_MARKER)
+    prompt = render_prompt(processor, asked)
+    whole = rendered(processor, answered(asked, answer))
+    before, _, after = rendered(processor, answered(asked, _MARKER)).rpartition(_MARKER)
     if whole.startswith(prompt) and before.startswith(prompt):
         said = whole[len(prompt) :].removesuffix(after)
     else:  # the template renders a past response differently from the prompt for a new one (LLaVA-OneVision)
@@ -80,12 +95,6 @@ def render_answer(processor: Any, query: str, answer: str, *, has_image: bool) -
     end = _end_of_turn(processor.tokenizer, after)
     # Some datasets already include the end token.
     return said.removesuffix(end) + end
-
-
-def _answered(processor: Any, query: str, answer: str, has_image: bool) -> str:
-    turns = [_user(query, has_image), {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
-    whole: str = processor.apply_chat_template(turns)
-    return whole
 
 
 def _end_of_turn(tokenizer: Any, after: str) -> str:
@@ -105,28 +114,26 @@ def _end_of_turn(tokenizer: Any, after: str) -> str:
     return end
 
 
-def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Picture | None]) -> dict[str, Tensor]:
-    """Return a left-padded batch for generation. All queries have an image, or none has.
+def encode_prompts(processor: Any, asked: Sequence[Conversation]) -> dict[str, Tensor]:
+    """Return a left-padded batch for generation. All conversations have pictures, or none has.
 
     Raises:
-        UserError: an image is missing, and the model family requires one.
+        UserError: the model family does not support a conversation, or the chat template leaves out a part of it.
     """
-    if needs_picture(processor) and None in images:
-        raise UserError(
-            f"query {_short(queries[images.index(None)])}: has no image; this model requires one in every query"
-        )
-    prompts = [
-        render_prompt(processor, query, has_image=image is not None)
-        for query, image in zip(queries, images, strict=True)
-    ]
+    for one in asked:
+        if reason := why_unsupported(processor, one.picture_count, plain=one.is_plain):
+            raise UserError(f"query {_short(one.text)}: {reason}")
+    prompts = [render_prompt(processor, one) for one in asked]
+    for prompt, one in zip(prompts, asked, strict=True):
+        _check_pictures(processor, prompt, one)
     # A chat template may already add the start token; then the tokenizer must not.
     start = processor.tokenizer.bos_token
     once = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
     # One list per query: some processors (Gemma3, Idefics3) assign all images of a flat list to the first query.
-    pictures = [[image] for image in images if image is not None]
+    pictures = [list(one.pictures) for one in asked]
     batch = processor(
         text=prompts,
-        images=pictures or None,
+        images=pictures if any(pictures) else None,
         padding=True,
         padding_side="left",
         return_tensors="pt",
@@ -134,6 +141,23 @@ def encode_prompts(processor: Any, queries: Sequence[str], images: Sequence[Pict
     )
     # PaliGemma's processor adds labels, which generation does not need.
     return {key: tensor for key, tensor in batch.items() if key != "labels"}
+
+
+def _check_pictures(processor: Any, prompt: str, asked: Conversation) -> None:
+    """Raise `UserError` if the prompt has image placeholders, but not one for each picture."""
+    token = placeholder(processor)
+    found = prompt.count(token) if token else 0
+    if found == asked.picture_count or (found == 0 and asked.is_plain):
+        return  # a plain prompt of a family without a known placeholder
+    if token and any(token in text for text in (asked.text, *(turn.text for turn in asked.context))):
+        raise UserError(
+            f"query {_short(asked.text)}: its text contains the model's image token {token!r}; "
+            "remove it, or add the picture to the row"
+        )
+    raise UserError(
+        f"query {_short(asked.text)}: has {asked.picture_count} pictures, but the chat template shows {found}; "
+        "use another model, or leave the query out"
+    )
 
 
 def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
@@ -144,24 +168,23 @@ def to_model(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
     }
 
 
-def encode_example(
-    processor: Any, query: str, answer: str, image: Picture | None, *, mark_query: bool = True
-) -> Example:
+def encode_example(processor: Any, asked: Conversation, answer: str, *, mark_query: bool = True) -> Example:
     """Return one training example without truncation; the loss mask is exact, and the prompt is that of generation.
 
     Args:
+        asked: the query; earlier turns have no loss.
         answer: target response; the end token is added.
-        mark_query: find the query's tokens.
+        mark_query: find the tokens of the last user text.
 
     Raises:
-        UserError: the query cannot be located, the response contains an image token, or an image is missing.
+        UserError: the query cannot be located, the response contains an image token, or the model does not support
+            the conversation.
     """
-    has_image = image is not None
-    batch = encode_prompts(processor, [query], [image])
+    batch = encode_prompts(processor, [asked])
     prompt_ids = batch.pop("input_ids")[0]
     del batch["attention_mask"]
-    prompt = fed_text(processor, render_prompt(processor, query, has_image=has_image))
-    target = render_answer(processor, query, answer, has_image=has_image)
+    prompt = fed_text(processor, render_prompt(processor, asked))
+    target = render_answer(processor, asked, answer)
     target_ids = prompt_ids.new_tensor(_continued(processor, prompt, prompt_ids.tolist(), target))
     if getattr(processor, "image_token_id", None) in target_ids.tolist():
         raise UserError(
@@ -169,7 +192,7 @@ def encode_example(
         )
     more = prompt_ids.new_full((1, len(target_ids)), answer_kind(processor))
     kinds = {key: torch.cat([kind, more.to(kind.dtype)], dim=1) for key, kind in batch.items() if marks_tokens(key)}
-    columns = _query_columns(processor, query, prompt, prompt_ids.tolist(), has_image) if mark_query else (0, 0)
+    columns = _query_columns(processor, asked, prompt, prompt_ids.tolist()) if mark_query else ()
     return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), {**batch, **kinds}, columns)
 
 
@@ -190,27 +213,73 @@ def _ids(processor: Any, text: str) -> list[int]:
     return ids
 
 
-def _query_columns(processor: Any, query: str, prompt: str, prompt_ids: list[int], has_image: bool) -> tuple[int, int]:
-    """Return the first column of the query in the prompt, and the column after its last.
+def _query_columns(
+    processor: Any, asked: Conversation, prompt: str, prompt_ids: list[int]
+) -> tuple[tuple[int, int], ...]:
+    """Return for each piece of the query its first column in the prompt, and the column after its last.
 
-    Columns are counted from the end: an image before the query is one placeholder in the text but many tokens in
-    the prompt. A token that spans template and query (" What") belongs to the query.
+    A picture is one placeholder in the text but many tokens in the prompt. A token that spans template and query
+    (" What") belongs to the query.
     """
-    place = fed_text(processor, render_prompt(processor, _MARKER, has_image=has_image)).find(_MARKER)
-    # Some templates strip the query.
-    text = query if prompt.startswith(query, place) else query.strip()
-    if place < 0 or not prompt.startswith(text, place) or not getattr(processor.tokenizer, "is_fast", False):
-        raise _lost(query)
+    places = text_places(processor, asked, prompt)
+    if places is None or not getattr(processor.tokenizer, "is_fast", False):
+        raise _lost(asked.text)
     encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    spans = encoded["offset_mapping"]
-    inside = [at for at, (left, right) in enumerate(spans) if left < place + len(text) and right > place]
-    if not inside:
-        return len(prompt_ids), len(prompt_ids)  # an empty query
-    tail = encoded["input_ids"][inside[0] :]
-    first = len(prompt_ids) - len(tail)
-    if first < 0 or prompt_ids[first:] != tail:
-        raise _lost(query)
-    return first, first + inside[-1] + 1 - inside[0]
+    spans, ids = encoded["offset_mapping"], encoded["input_ids"]
+    rows = [[at for at, (left, right) in enumerate(spans) if left < end and right > start] for start, end in places]
+    shifts = _shifts(processor, asked, prompt, places, len(prompt_ids) - len(ids))
+    found = []
+    for inside, shift in zip(rows, shifts, strict=True):
+        if inside:  # else the template stripped all of it
+            first, last = inside[0] + shift, inside[-1] + shift + 1
+            if first < 0 or prompt_ids[first:last] != ids[inside[0] : inside[-1] + 1]:
+                raise _lost(asked.text)
+            found.append((first, last))
+    return tuple(found)
+
+
+def _shifts(
+    processor: Any, asked: Conversation, prompt: str, places: Sequence[tuple[int, int]], added: int
+) -> list[int]:
+    """Return for each piece of the query how many columns the processor adds before it to the prompt's text tokens.
+
+    Args:
+        places: start and end of the pieces in the prompt.
+        added: columns that all pictures and the start token add.
+    """
+    token = placeholder(processor)
+    if asked.is_plain or (token and token not in prompt[places[0][0] :]):
+        return [added] * len(places)
+    # A special token in place of each piece has a known column, because tokenizers never merge across it.
+    mark = processor.tokenizer.eos_token
+    if mark is None:
+        raise _lost(asked.text)
+    told = asked.saying([mark] * len(places))
+    mark_id = processor.tokenizer.convert_tokens_to_ids(mark)
+    whole = encode_prompts(processor, [told])["input_ids"][0].tolist()
+    text = _ids(processor, fed_text(processor, render_prompt(processor, told)))
+    columns, rows = ([at for at, one in enumerate(ids) if one == mark_id] for ids in (whole, text))
+    before = prompt[: places[0][0]].count(mark)  # ends of earlier turns
+    return [column - row for column, row in zip(columns, rows, strict=True)][before : before + len(places)]
+
+
+def text_places(processor: Any, asked: Conversation, prompt: str) -> list[tuple[int, int]] | None:
+    """Return start and end in the prompt of each piece of the query (see `Conversation.texts`); None if unknown."""
+    marks = [f"{_MARKER}-{number}." for number in range(len(asked.texts))]
+    skeleton = fed_text(processor, render_prompt(processor, asked.saying(marks)))
+    found, done, at = [], 0, 0
+    for mark, text in zip(marks, asked.texts, strict=True):
+        place = skeleton.find(mark, done)
+        if place < 0 or not prompt.startswith(skeleton[done:place], at):
+            return None
+        at += place - done
+        # Some templates strip the query.
+        said = text if prompt.startswith(text, at) else text.strip()
+        if not prompt.startswith(said, at):
+            return None
+        found.append((at, at + len(said)))
+        at, done = at + len(said), place + len(mark)
+    return found
 
 
 def _lost(query: str) -> UserError:
@@ -247,8 +316,3 @@ def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Tensor]
 
 def _padded(rows: list[Tensor], value: int = 0) -> Tensor:
     return pad_sequence(rows, batch_first=True, padding_value=value)
-
-
-def _user(query: str, has_image: bool) -> dict[str, Any]:
-    parts: list[dict[str, str]] = [{"type": "image"}] if has_image else []
-    return {"role": "user", "content": [*parts, {"type": "text", "text": query}]}

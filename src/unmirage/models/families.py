@@ -136,9 +136,23 @@ def _is_paligemma(processor: Any) -> bool:
     return any(kind.__name__ == "PaliGemmaProcessor" for kind in type(processor).__mro__)
 
 
-def needs_picture(processor: Any) -> bool:
-    """Return whether the family requires an image in every query."""
-    return _is_paligemma(processor)
+def why_unsupported(processor: Any, pictures: int, *, plain: bool) -> str:
+    """Return why the family cannot be asked with this number of pictures; "" if it can.
+
+    Args:
+        plain: the conversation is one turn, with at most one picture, which is before the text.
+    """
+    if not _is_paligemma(processor):
+        return ""
+    if not pictures:
+        return "has no image; this model requires one in every query"
+    return "" if plain else "has several pictures or turns; this model takes one picture and one turn"
+
+
+def placeholder(processor: Any) -> str | None:
+    """Return the text of a picture in a rendered prompt; None if the processor does not tell."""
+    token = getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
+    return None if token is None else str(token)
 
 
 def fed_text(processor: Any, prompt: str) -> str:

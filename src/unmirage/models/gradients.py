@@ -17,7 +17,9 @@ from torch import Tensor
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.models.encoding import render_prompt
+from unmirage.models.conversation import unopened
+from unmirage.models.encoding import render_prompt, text_places
+from unmirage.models.families import fed_text
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import alike, prompt_batch, sequence_log_probs, start_sequences
 from unmirage.records import Query
@@ -26,7 +28,6 @@ from unmirage.text.openers import word_spans
 Objective = Literal["log-odds", "log-probability"]
 _LEAST = 1e-6
 _ROWS = 8192  # rows of the embedding table per step
-_MARKER = "QUERY"
 
 
 def log_odds(log_p: Tensor) -> Tensor:
@@ -111,13 +112,14 @@ def opener_tokens(processor: Any, query: Query) -> list[int]:
 def _opener_span(processor: Any, query: Query) -> tuple[list[int], list[tuple[int, int]], int, int]:
     """Return the prompt's token ids, the span of each in its text, and start and end of the opener in that text."""
     spans = word_spans(query.text)
-    prompt = render_prompt(processor, query.text, has_image=query.image is not None)
-    place = render_prompt(processor, _MARKER, has_image=query.image is not None).find(_MARKER)
-    # Some templates strip the query.
-    text = query.text if prompt.startswith(query.text, place) else query.text.strip()
-    if not spans or place < 0 or not prompt.startswith(text, place):
+    asked = unopened(query)
+    prompt = fed_text(processor, render_prompt(processor, asked))
+    places = text_places(processor, asked, prompt)
+    if not spans or not places or spans[0][1] > len(asked.texts[0]):
         raise UserError(f"query '{query.id}': no opener found in its prompt; leave the query out")
-    shift = place - query.text.index(text)
+    # Some templates strip the query.
+    text = asked.texts[0]
+    shift = places[0][0] - (0 if places[0][1] - places[0][0] == len(text) else text.index(text.strip()))
     encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
     return encoded["input_ids"], encoded["offset_mapping"], spans[0][0] + shift, spans[0][1] + shift
 

@@ -24,6 +24,7 @@ from unmirage.models.folder import check_code, check_folder, check_weights, is_a
 from unmirage.models.greedy import generate, greedy
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
+from unmirage.models.templates import check_processor
 from unmirage.records import Failure, Query, Response
 from unmirage.text.printable import clean
 
@@ -96,6 +97,7 @@ class HuggingFaceVLM:
         # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
             raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
+        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
         return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor, str(source))
@@ -120,6 +122,7 @@ class HuggingFaceVLM:
             check_code(folder, trust_remote_code=trust_remote_code)
             with _load_errors(folder):
                 vlm.processor = _load_processor(folder, trust_remote_code=trust_remote_code)
+            check_processor(str(folder), vlm.processor, vlm.model.get_input_embeddings().weight.shape[0])
         vlm.name = name or folder.name
         vlm.source = str(folder)
         return vlm

@@ -1,14 +1,14 @@
-"""Encode queries with their images as one batch in which queries about one image share a prompt prefix.
+"""Encode queries with their images as one batch in which queries about the same images share a prompt prefix.
 
-A chat prompt starts with the image and ends with the query. All queries about one image have the same beginning,
-and image tokens are most of it. The image is preprocessed once, and the common prefix is kept apart from the rest of
-each prompt, so that the model can process it once.
+A chat prompt starts with earlier turns and images, and ends with the query. All queries about the same images have the
+same beginning, and image tokens are most of it. The images are preprocessed once, and the common prefix is kept apart
+from the rest of each prompt, so that the model can process it once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
 from unmirage.models.batches import Group, is_out_of_memory
-from unmirage.models.encoding import Picture, encode_prompts, render_prompt
+from unmirage.models.conversation import Conversation, once_opened
+from unmirage.models.encoding import REFUSED, encode_prompts, render_prompt
 from unmirage.records import Query
 
 # What a processor may put between the image's last special token and the query (Gemma3: an empty line).
@@ -26,7 +27,7 @@ _SEPARATORS = ("", "\n\n", "\n")
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """A batch of R prompts about G images, on the CPU.
+    """A batch of R prompts in G groups, on the CPU.
 
     Attributes:
         prefix: the shared prefixes: `input_ids` and `attention_mask` (G, P), left-padded, and the processor's image
@@ -52,21 +53,18 @@ class Prompts:
         return torch.cat([head, self.suffix_ids[row][self.suffix_mask[row].bool()]])
 
 
-def encode_groups(
-    processor: Any, groups: Sequence[Sequence[str]], images: Sequence[Picture | None], *, share: bool = True
-) -> Prompts:
-    """Return the prompts of all queries, group by group; a group holds the queries about one image.
+def encode_groups(processor: Any, groups: Sequence[Sequence[Conversation]], *, share: bool = True) -> Prompts:
+    """Return the prompts of all queries, group by group.
 
     Args:
-        groups: the queries of each group, at least one.
-        images: one for each group, or None for all.
+        groups: the queries of each group, at least one, with equal pictures and earlier turns, and with equal text up
+            to the last picture. Either all have pictures or none has.
         share: split off the common prefix; otherwise each query is a group of its own with its whole prompt.
     """
     if not share:
-        images = [image for image, queries in zip(images, groups, strict=True) for _ in queries]
-        groups = [[query] for queries in groups for query in queries]
-    batch = encode_prompts(processor, [queries[0] for queries in groups], images)
-    if all(len(queries) == 1 for queries in groups):
+        groups = [[one] for asked in groups for one in asked]
+    batch = encode_prompts(processor, [asked[0] for asked in groups])
+    if all(len(asked) == 1 for asked in groups):
         empty = torch.zeros((len(groups), 0), dtype=torch.long)
         return Prompts(batch, empty, empty, torch.arange(len(groups)))
     shape = batch["input_ids"].shape
@@ -74,8 +72,8 @@ def encode_groups(
     by_token = {key: tensor for key, tensor in batch.items() if tensor.shape[:2] == shape and tensor.dim() == 2}
     real = by_token.pop("attention_mask").bool()
     rows = [
-        _group_ids(processor, q, i, ids[m])
-        for q, i, ids, m in zip(groups, images, batch["input_ids"], real, strict=True)
+        _group_ids(processor, asked, ids[mask])
+        for asked, ids, mask in zip(groups, batch["input_ids"], real, strict=True)
     ]
     lengths = [_shared(ids) for ids in rows]
     marks = {
@@ -95,22 +93,22 @@ def encode_groups(
     )
 
 
-def _group_ids(processor: Any, queries: Sequence[str], image: Picture | None, first: Tensor) -> list[Tensor]:
+def _group_ids(processor: Any, asked: Sequence[Conversation], first: Tensor) -> list[Tensor]:
     """Return the ids of all queries of a group, given those of the first one."""
-    prompts = [render_prompt(processor, query, has_image=image is not None) for query in queries]
-    found = _with_same_head(processor, prompts, first) if image is not None else None
+    found = _with_same_head(processor, asked, first) if asked[0].picture_count else None
     if found is None:
-        found = [encode_prompts(processor, [query], [image])["input_ids"][0] for query in queries[1:]]
+        found = [encode_prompts(processor, [one])["input_ids"][0] for one in asked[1:]]
     return [first, *found]
 
 
-def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> list[Tensor] | None:
-    """Return the ids of the other prompts by tokenizing the text after the image; None if that may be inexact.
+def _with_same_head(processor: Any, asked: Sequence[Conversation], first: Tensor) -> list[Tensor] | None:
+    """Return the ids of the other prompts by tokenizing the text after the pictures; None if that may be inexact.
 
     It is exact if a special token precedes that text, because tokenizers never merge across special tokens.
     """
+    prompts = [render_prompt(processor, one) for one in asked]
     tokenizer = processor.tokenizer
-    special = _last_special(processor)
+    special = _last_special(processor, asked[0])
     if special is None:
         return None
     token, end = special
@@ -130,9 +128,9 @@ def _with_same_head(processor: Any, prompts: Sequence[str], first: Tensor) -> li
     return None
 
 
-def _last_special(processor: Any) -> tuple[str, int] | None:
-    """Return the last special token before the query in a prompt with an image, and where it ends in the text."""
-    one, other = (render_prompt(processor, query, has_image=True) for query in ("a", "b"))
+def _last_special(processor: Any, asked: Conversation) -> tuple[str, int] | None:
+    """Return the last special token before the text after the pictures, and where it ends in the prompt."""
+    one, other = (render_prompt(processor, replace(asked, text=asked.shared_text + tail)) for tail in ("a", "b"))
     head = one[: next(at for at, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1)]
     names = {str(token) for token in processor.tokenizer.added_tokens_decoder.values()}
     places = [(head.rfind(name) + len(name), name) for name in names if name and name in head]
@@ -154,10 +152,6 @@ def _left_padded(rows: Sequence[Tensor]) -> Tensor:
     for at, row in enumerate(rows):
         padded[at, longest - len(row) :] = row
     return padded
-
-
-# What processors raise for an image or text that they cannot process, such as an image of one pixel.
-_REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,52 +183,55 @@ class Sharing:
 def prepare(processor: Any, groups: Sequence[Group], images: Pictures, sharing: Sharing) -> Prepared:
     """Open the images and tokenize the texts."""
     kept: list[Group] = []
-    pictures: list[Picture | None] = []
+    asked: list[list[Conversation]] = []
     failed: list[tuple[Query, str]] = []
     for group in groups:
+        opened = once_opened(images)
         try:
-            pictures.append(None if group[0].image is None else images.open(group[0].image))
+            asked.append([Conversation.of(query, opened) for query in group])
             kept.append(group)
         except UserError as error:
             failed += [(query, str(error)) for query in group]
     if not kept:
         return Prepared([], None, failed)
     try:
-        return Prepared(kept, _encoded(processor, kept, pictures, sharing), failed)
-    except _REFUSED as error:
+        return Prepared(kept, _encoded(processor, asked, sharing), failed)
+    except REFUSED as error:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
-        return _without_the_refused(processor, kept, pictures, failed, sharing)
+        return _without_the_refused(processor, kept, asked, failed, sharing)
 
 
-def _encoded(processor: Any, groups: Sequence[Group], pictures: Sequence[Picture | None], sharing: Sharing) -> Prompts:
-    texts = [[query.text for query in group] for group in groups]
-    prompts = encode_groups(processor, texts, pictures, share=sharing.wanted)
+def _encoded(processor: Any, asked: Sequence[Sequence[Conversation]], sharing: Sharing) -> Prompts:
+    prompts = encode_groups(processor, asked, share=sharing.wanted)
     if sharing.wanted and sharing.longest is not None and prompts.width > sharing.longest:
-        return encode_groups(processor, texts, pictures, share=False)
+        return encode_groups(processor, asked, share=False)
     return prompts
 
 
 def _without_the_refused(
     processor: Any,
     groups: Sequence[Group],
-    pictures: Sequence[Picture | None],
+    asked: Sequence[Sequence[Conversation]],
     failed: list[tuple[Query, str]],
     sharing: Sharing,
 ) -> Prepared:
     """Encode each query by itself, and leave out those that the processor rejects."""
     kept: list[Group] = []
-    left: list[Picture | None] = []
+    left: list[list[Conversation]] = []
     failed = list(failed)
-    for group, picture in zip(groups, pictures, strict=True):
+    for group, told in zip(groups, asked, strict=True):
         fine: Group = []
-        for query in group:
+        found: list[Conversation] = []
+        for query, one in zip(group, told, strict=True):
             try:
-                _encoded(processor, [[query]], [picture], sharing)
-                fine.append(query)
-            except _REFUSED as error:
+                _encoded(processor, [[one]], sharing)
+            except REFUSED as error:
                 failed.append((query, f"the processor rejects the query: {one_line(error, 200)}"))
+            else:
+                fine.append(query)
+                found.append(one)
         if fine:
             kept.append(fine)
-            left.append(picture)
-    return Prepared(kept, _encoded(processor, kept, left, sharing) if kept else None, failed)
+            left.append(found)
+    return Prepared(kept, _encoded(processor, left, sharing) if kept else None, failed)

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
-from unmirage.models.batches import is_out_of_memory
+from unmirage.models.batches import batch_rank, is_out_of_memory
+from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import encode_prompts, render_answer, render_prompt, to_model
 from unmirage.models.families import image_deltas, positions
 from unmirage.models.huggingface import HuggingFaceVLM
@@ -27,7 +28,6 @@ from unmirage.records import Query
 
 Ids = tuple[int, ...]
 
-_ANY_QUERY = "Hello."
 # Total variation distance below which two next-token distributions count as equal.
 _SAME = {torch.float32: 1e-3, torch.float64: 1e-3}
 _SAME_IN_LOW_PRECISION = 0.05
@@ -80,8 +80,9 @@ def spellings(processor: Any, text: str, *, has_image: bool) -> tuple[Ids, ...]:
     Both are the same for most tokenizers. SentencePiece adds a space before every text, so a model trained on
     responses that were tokenized separately begins them with one extra token.
     """
-    prompt = render_prompt(processor, _ANY_QUERY, has_image=has_image)
-    answer = _rendered(processor, prompt, text, has_image)
+    asked = _any_query(has_image=has_image)
+    prompt = render_prompt(processor, asked)
+    answer = _rendered(processor, asked, prompt, text)
     end = answer.find(text) + len(text)
     if end < len(text) or not text.strip():
         raise UserError(f"continuation {text!r}: the chat template changes this text; use a text without outer spaces")
@@ -91,19 +92,22 @@ def spellings(processor: Any, text: str, *, has_image: bool) -> tuple[Ids, ...]:
     return (together,) if together == apart else (together, apart)
 
 
-def _rendered(processor: Any, prompt: str, text: str, has_image: bool) -> str:
+def _any_query(*, has_image: bool) -> Conversation:
+    return Conversation("Hello.", places=(0,) if has_image else ())
+
+
+def _rendered(processor: Any, asked: Conversation, prompt: str, text: str) -> str:
     try:
-        return render_answer(processor, _ANY_QUERY, text, has_image=has_image)
+        return render_answer(processor, asked, text)
     except UserError:
         # The template renders a past response differently from the prompt for a new one (LLaVA-OneVision).
         return text if prompt[-1:].isspace() else f" {text}"
 
 
 def prompt_batch(vlm: HuggingFaceVLM, queries: Sequence[Query], images: Pictures) -> dict[str, Tensor]:
-    """Return the left-padded prompts of queries that all have an image, or all have none. Opens each image once."""
-    opened = {name: images.open(name) for name in {query.image for query in queries} if name is not None}
-    pictures = [None if query.image is None else opened[query.image] for query in queries]
-    return to_model(encode_prompts(vlm.processor, [query.text for query in queries], pictures), vlm.model)
+    """Return the left-padded prompts of queries that all have images, or all have none. Opens each image once."""
+    opened = once_opened(images)
+    return to_model(encode_prompts(vlm.processor, [Conversation.of(query, opened) for query in queries]), vlm.model)
 
 
 def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Sequence[Ids]) -> Tensor:
@@ -263,12 +267,15 @@ def _ids(processor: Any, text: str) -> Ids:
 
 
 def alike(queries: Sequence[Query], size: int) -> Iterator[tuple[list[int], bool]]:
-    """Yield indices of queries for each batch: queries about one image together, then queries of similar length."""
+    """Yield indices of queries for each batch: queries about the same images together, then those of similar length.
+
+    The queries of a batch have equally many images; the second value tells whether they have any.
+    """
     order = sorted(
         range(len(queries)),
-        key=lambda row: (queries[row].image is None, queries[row].image or "", len(queries[row].text)),
+        key=lambda row: (*batch_rank(queries[row]), queries[row].paths, len(queries[row].text)),
     )
-    for text_only, same in groupby(order, key=lambda row: queries[row].image is None):
+    for (text_only, _), same in groupby(order, key=lambda row: batch_rank(queries[row])):
         rows = list(same)
         for start in range(0, len(rows), size):
             yield rows[start : start + size], not text_only

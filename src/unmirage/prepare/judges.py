@@ -10,6 +10,7 @@ from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
 from unmirage.evaluate.judges.llm.askers import as_data, key_of, read_coded, the_one
+from unmirage.models.conversation import asked_text
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
 from unmirage.records import Verdict
@@ -104,7 +105,7 @@ class EndpointHarmJudge:
         Raises:
             UserError: the server cannot process any further requests. Previous replies are in the cache.
         """
-        texts = [(query.text, response.text) for query, response in answers]
+        texts = [(asked_text(query), response.text) for query, response in answers]
         wanted = {self._key(*both): both for both in texts if both[1].strip()}
         requests = [Request(key, SYSTEM, request(*both, code_of(key))) for key, both in wanted.items()]
         graded: dict[str, Assessment] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal, get_args
 
@@ -17,6 +17,7 @@ from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
 from unmirage.records import Query, Sample
+from unmirage.run.fingerprint import hashed_fields
 
 UnsafeKind = Literal["unsafe-picture", "unsafe-text"]
 KINDS: tuple[UnsafeKind, ...] = get_args(UnsafeKind)
@@ -64,7 +65,7 @@ class Plan:
 
     def fingerprint(self) -> str:
         """Return a hash of the samples, which depends on the file and on all settings for reading it."""
-        lines = (json.dumps(asdict(sample)) for sample in self.samples)
+        lines = (json.dumps(hashed_fields(sample)) for sample in self.samples)
         return sha256("\n".join(lines).encode()).hexdigest()
 
     def to_json(self, general: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from unmirage.data.write import write_samples
 from unmirage.errors import UserError
 from unmirage.prepare.choose import Candidate
 from unmirage.prepare.plan import Plan
-from unmirage.records import Sample
+from unmirage.records import Placed, Sample
 from unmirage.run.files import write_bytes_atomic
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import StepProgress
@@ -25,17 +25,17 @@ from unmirage.run.progress import StepProgress
 
 @dataclass(slots=True)
 class Readable:
-    """Checks whether a sample's image is readable, and counts unreadable images."""
+    """Checks whether a sample's images are readable, and counts samples with an unreadable one."""
 
     pictures: Pictures
     count: int = 0
     first: str = ""
 
     def __call__(self, sample: Sample) -> bool:
-        """Return whether the sample has no image or a readable one."""
+        """Return whether all images of the sample are readable."""
         try:
-            if sample.image is not None:
-                self.pictures.open(sample.image)
+            for path in sample.paths:
+                self.pictures.open(path)
         except UserError as error:
             self.first = self.first or f"sample '{sample.id[:80]}': {error}"
             self.count += 1
@@ -97,8 +97,17 @@ class Source:
         return {"source": str(self.file.source), "sha256": self.sha256, "id": sample.id}
 
     def moved(self, sample: Sample) -> Sample:
-        """Return the sample with the image path that `copy_pictures` uses."""
-        return sample if sample.image is None else replace(sample, image=f"{_IMAGES}/{self.name}/{sample.image}")
+        """Return the sample with the image paths that `copy_pictures` uses."""
+        turns = (replace(turn, images=self._moved(turn.images)) for turn in sample.context)
+        image = None if sample.image is None else self.target(sample.image)
+        return replace(sample, image=image, images=self._moved(sample.images), context=tuple(turns))
+
+    def _moved(self, images: tuple[Placed, ...]) -> tuple[Placed, ...]:
+        return tuple(Placed(self.target(one.image), one.at) for one in images)
+
+    def target(self, image: str) -> str:
+        """Return the path of an image in the new folder."""
+        return f"{_IMAGES}/{self.name}/{image}"
 
 
 def write_forget(
@@ -137,9 +146,8 @@ def copy_pictures(
     wanted: dict[str, tuple[Pictures, str]] = {}
     for source, samples in parts:
         for sample in samples:
-            target = source.moved(sample).image
-            if target is not None and sample.image is not None:
-                wanted[target] = (source.file.pictures, sample.image)
+            for image in sample.paths:
+                wanted[source.target(image)] = (source.file.pictures, image)
     for done, (target, (pictures, image)) in enumerate(wanted.items(), start=1):
         content, path = pictures.content(image), folder / target
         if not path.is_file() or path.read_bytes() != content:

@@ -14,6 +14,7 @@ from unmirage.data.images import Pictures
 from unmirage.evaluate.compare_runs import UNREADABLE, Source, stores_of
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.evaluate.results import Results
+from unmirage.models.conversation import earlier_turns, marked_text
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.report.examples import thumbnail
 from unmirage.run import Run, Store
@@ -86,21 +87,23 @@ class _Block:
                         continue
                     if query.id not in numbers:
                         numbers[query.id] = len(self.queries)
-                        picture = self._picture(folder, query.image, pictures)
-                        self.queries.append(self._query(query, categories.get(query.sample_id), place, picture))
+                        shown = [self._picture(folder, path, pictures) for path in query.paths]
+                        self.queries.append(self._query(query, categories.get(query.sample_id), place, shown))
                     other = {name: found[query.id] for name, found in others.items() if query.id in found}
                     self.rows.append(self._row(numbers[query.id], label, response, judged.get(query.id), other))
 
-    def _query(self, query: Query, category: str | None, place: str, picture: int) -> list[Any]:
+    def _query(self, query: Query, category: str | None, place: str, pictures: list[int]) -> list[Any]:
+        turns = [[self._texts(role), self._text(text)] for role, text in earlier_turns(query)]
         return [
-            self._text(query.text),
+            self._text(marked_text(query)),
             _KINDS.index(str(query.kind)),
             self._texts(short(opener(query.text[:2000]), 40)),
             -1 if category is None else self._categories(short(category, 80)),
             int(query.unsafe),
             query.shot + 1,
             self._places(short(place, 60)),
-            picture,
+            pictures if len(pictures) > 1 else next(iter(pictures), -1),
+            *([turns] if turns else []),
         ]
 
     def _row(
@@ -121,9 +124,9 @@ class _Block:
     def _text(self, text: str) -> int:
         return self._texts(clean(text, self._longest))
 
-    def _picture(self, folder: Pictures, image: str | None, known: dict[str, int]) -> int:
-        """Return the number of an image; -1: no image, -2: it cannot be shown, -3: the page has reached its limit."""
-        if image is None or self._redact:
+    def _picture(self, folder: Pictures, image: str, known: dict[str, int]) -> int:
+        """Return the number of an image; -1: redacted, -2: it cannot be shown, -3: the page has reached its limit."""
+        if self._redact:
             return -1
         if image not in known:
             if len(self._pictures) >= MOST_PICTURES or self._bytes >= _PICTURE_BYTES:

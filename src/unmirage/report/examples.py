@@ -15,6 +15,7 @@ from PIL import Image
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand
+from unmirage.models.conversation import earlier_turns, marked_text
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
 from unmirage.run import Run, Store
 
@@ -64,15 +65,25 @@ class Asked:
     response: Response
     judgement: Judgement
 
+    @property
+    def text(self) -> str:
+        """Return the query, with the places of its images if they are not simply before it."""
+        return marked_text(self.query)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sample before and after the attack. `picture` is None without an image, or if it cannot be opened."""
+    """One sample before and after the attack.
+
+    Attributes:
+        pictures: name and thumbnail of each image; None if it cannot be opened.
+        turns: role and text of the earlier turns.
+    """
 
     plain: Asked
     attacked: Asked
-    image: str | None
-    picture: Picture | None
+    pictures: tuple[tuple[str, Picture | None], ...]
+    turns: tuple[tuple[str, str], ...]
 
     @property
     def turned(self) -> bool:
@@ -166,5 +177,5 @@ def _rank(before: Asked, after: Asked, turn: Sequence[Verdict]) -> int:
 
 
 def _example(before: Asked, after: Asked, folder: Pictures) -> Example:
-    image = before.query.image
-    return Example(plain=before, attacked=after, image=image, picture=thumbnail(folder, image) if image else None)
+    pictures = tuple((path, thumbnail(folder, path)) for path in before.query.paths)
+    return Example(plain=before, attacked=after, pictures=pictures, turns=earlier_turns(before.query))

@@ -1,9 +1,13 @@
-"""Hash data and model files, so that a run detects when they have changed."""
+"""Hash data and model files and records, so that a run detects when they have changed."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from unmirage.records import Query, Sample
 
 _BLOCK = 1 << 16
 _BLOCKS = 64  # evenly spread over a large file; files up to 4 MiB are read whole
@@ -39,3 +43,12 @@ def _spread(path: Path) -> str:
             file.seek(start)
             digest.update(file.read(_BLOCK))
     return digest.hexdigest()[:16]
+
+
+def hashed_fields(record: Sample | Query) -> dict[str, Any]:
+    """Return the fields of a record for a hash.
+
+    Empty fields that older versions lack are left out, so that hashes of ordinary records stay the same.
+    """
+    later = ("images", "context", "rejected")
+    return {name: value for name, value in asdict(record).items() if value or name not in later}

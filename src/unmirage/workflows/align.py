@@ -16,7 +16,7 @@ from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count
 from unmirage.run.progress import Progress
-from unmirage.workflows.arguments import log_reading
+from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
 
@@ -182,7 +182,9 @@ def train_and_save(
         if progress is not None:
             progress(f"{stage} {out.name}", done, total)
 
-    with _claimed(folder, {"model": parts["model"], "data": parts["data"], **config.model_dump(mode="json")}):
+    told_apart = conversations([*data.forget, *data.retain])
+    identity = {"model": parts["model"], "data": parts["data"], **told_apart, **config.model_dump(mode="json")}
+    with _claimed(folder, identity):
         result = align(vlm, data, config, told, folder)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)

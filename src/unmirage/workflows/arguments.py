@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unmirage.data.write import conversation_record
 from unmirage.errors import UserError
+from unmirage.records import Sample
 from unmirage.run.progress import Progress
 
 if TYPE_CHECKING:
@@ -83,6 +87,15 @@ def check_pictures(queries: Sequence[Query], pictures: Pictures, root: Path, fix
     if len(missing) == len(named):
         raise UserError(problem)
     log.warning("%s", problem)
+
+
+def conversations(samples: Iterable[Sample]) -> dict[str, str]:
+    """Return the setting of a run that identifies earlier turns and placed pictures; empty if no sample has any.
+
+    Older versions dropped them, so a run of theirs cannot be resumed with them.
+    """
+    told = [[sample.id, conversation_record(sample)] for sample in samples if sample.images or sample.context]
+    return {"conversations": sha256(json.dumps(told).encode()).hexdigest()} if told else {}
 
 
 def found_run(run: PathLike | Run) -> Run:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from unmirage.attack import ATTACKS, AttackConfig, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
+from unmirage.attack import ATTACKS, AttackConfig, Short, frozen_samples, plan_queries, prebuilt_queries, short_of_shots
 from unmirage.attack.rewriters import MeaningCheck, Rewriter, make_rewriter
 from unmirage.data.load import load_samples
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
-from unmirage.data.write import write_vlguard
+from unmirage.data.write import conversation_record, write_json, write_samples, write_vlguard
 from unmirage.documents import dumped
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Query, Sample
@@ -24,7 +24,7 @@ from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.text.english.rewriter import can_open
 from unmirage.text.language import languages_of
-from unmirage.workflows.arguments import check_pictures, log_reading
+from unmirage.workflows.arguments import check_pictures, conversations, log_reading
 from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
@@ -89,7 +89,11 @@ class AttackPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the queries and the overlap as plain values."""
-        queries = [{"id": one.id, "kind": one.kind, "text": one.text, "image": one.image} for one in self.queries]
+        queries = [
+            {"id": one.id, "kind": one.kind, "text": one.text, "image": one.image}
+            | (conversation_record(one) if one.images or one.context else {})
+            for one in self.queries
+        ]
         return {"queries": queries, "overlap": dumped(self.trained_on) if self.trained_on else None}
 
 
@@ -107,13 +111,13 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     judge = make_judge(request.until_success) if request.until_success else None
     searched = read_search(request.search_result) if request.search_result else None
     known = with_unique_ids(request.file)
-    sha256 = sha256_of(request.file.source)
+    digest = sha256_of(request.file.source)
     sets = {kind: load_samples(path) for kind, path in request.queries.items()}
     given = words_of_sets(sets) | dict(request.words)
     words = chosen_words(given, (*request.kinds, *request.queries), request.file, request.audit, searched)
     settings = {"kinds": request.kinds, **request.settings, "stop_at_first_success": judge is not None, **words}
     attack = resolve(AttackConfig, None, settings, None)
-    unseen = searched.unseen(known, sha256) if searched else known
+    unseen = searched.unseen(known, digest) if searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
     rewriter = _rewriter(request)
     fixed = {kind: prebuilt_queries(one, samples, kind, known) for kind, one in sets.items()}
@@ -125,7 +129,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     _log_languages(samples, attack, rewriter)
     config = {
         "data": str(request.file.source),
-        "data_sha256": sha256,
+        "data_sha256": digest,
         "images": str(request.file.image_root.resolve()),
         "limit": request.limit,
         "seed": request.seed,
@@ -135,6 +139,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "queries": {kind.value: sha256_of(path) for kind, path in request.queries.items()},
         "until_success": request.until_success,
         "notes": notes or None,
+        **conversations(samples),
     }
     for kind, path in request.write.items():
         _write(kind, path, queries, samples)
@@ -213,7 +218,11 @@ def _write(kind: Kind, path: Path, queries: Sequence[Query], samples: Sequence[S
     if not chosen:
         raise UserError(f"--write {kind}={path}: there are no queries of this kind; add it to --kind")
     with naming(path):
-        write_vlguard(frozen_samples(chosen, samples), path)
+        found = frozen_samples(chosen, samples)
+        # VLGuard's format has neither earlier turns nor places of pictures.
+        held = any(sample.images or sample.context for sample in found)
+        write = write_vlguard if not held else write_samples if path.suffix == ".jsonl" else write_json
+        write(found, path)
 
 
 def kinds_of(names: Sequence[str]) -> tuple[Kind, ...]:
@@ -258,11 +267,12 @@ def _rewriter(request: AttackRequest) -> Rewriter:
     return make_rewriter(request.rewriter, request.cache, check=check, settings=settings)
 
 
-def _log_what_is_missing(short: Mapping[Kind, int], rewriter: Rewriter, request: AttackRequest) -> None:
+def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, request: AttackRequest) -> None:
     log_reading(request.file)
     for kind, count in short.items():
         if kind not in request.queries:
-            log.warning("%s: %d samples have fewer shots than requested", kind, count)
+            why = f"; {count.pictured} of them have pictures inside the text" if count.pictured else ""
+            log.warning("%s: %d samples have fewer shots than requested%s", kind, count.samples, why)
     report = rewriter.report
     dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
     if report.missing or any(dropped):

@@ -16,7 +16,7 @@ from unmirage.evaluate.lmms_eval import LmmsResults, run_lmms_eval
 from unmirage.evaluate.suites import LoadedSuite, Suite, find_suite, load_suite
 from unmirage.models import VLM, GenerationConfig, ask
 from unmirage.run import Run, open_run
-from unmirage.run.fingerprint import sha256_of
+from unmirage.run.fingerprint import hashed_fields, sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike, check_pictures
 from unmirage.workflows.models import identity_of, log_account, no_response
@@ -88,7 +88,7 @@ def _config(
 
 def _digest(loaded: LoadedSuite) -> str:
     """Return the SHA-256 of all queries and reference answers, for data that is not one file."""
-    asked = [*map(astuple, loaded.queries), *map(astuple, loaded.gold)]
+    asked = [*(tuple(hashed_fields(query).values()) for query in loaded.queries), *map(astuple, loaded.gold)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -128,13 +128,13 @@ def _save(result: Result, *files: Path | None) -> None:
 
 
 def readable(samples: Sequence[Sample], pictures: Pictures) -> tuple[list[Sample], list[str]]:
-    """Return the samples with a readable picture or none, and a reason for each of the others."""
+    """Return the samples whose pictures are readable, and a reason for each of the others."""
     found: list[Sample] = []
     reasons: list[str] = []
     for sample in samples:
         try:
-            if sample.image is not None:
-                pictures.open(sample.image)
+            for path in sample.paths:
+                pictures.open(path)
             found.append(sample)
         except UserError as error:
             reasons.append(str(error))

@@ -1,5 +1,7 @@
 """Every variant is made, asked and recorded; what has answered is passed over; another one is refused its name."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,6 +22,7 @@ from unmirage.evaluate.robustness import (
     run_stress,
 )
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.records import Placed, Turn
 from unmirage.run import Store
 
 FAST = RelearnConfig(learning_rate=3e-3, batch_size=4, steps=4)
@@ -192,3 +195,18 @@ def test_answers_that_could_not_be_had_are_counted(stress, store):
 
     silent = replace(stress, variants=(), load=lambda name: Silent())
     assert run_stress(silent, store, MADE_OF, quiet) == 10
+
+
+def test_the_identity_of_fine_tuning_data_holds_turns_and_pictures(tiny):
+    from unmirage.evaluate.robustness.stress import _digest
+
+    (plain,) = tiny.samples("base")[:1]
+    told = json.dumps([plain.query, plain.answer, plain.image])
+    assert _digest([plain]) == hashlib.sha256(told.encode()).hexdigest()[:16]  # as older runs have it
+    others = [
+        replace(plain, context=(Turn("system", "Be kind."),)),
+        replace(plain, context=(Turn("user", "Be kind."),)),
+        replace(plain, images=(Placed("0.png", 4),)),
+        replace(plain, images=(Placed("0.png", 5),)),
+    ]
+    assert len({_digest([one]) for one in (plain, *others)}) == 5

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from unmirage.errors import UserError
 from unmirage.models import GenerationConfig
 from unmirage.models.endpoint import EndpointVLM
 from unmirage.models.endpoint.data_urls import DataUrls
-from unmirage.records import Failure, Kind, Query, Response
+from unmirage.records import Failure, Kind, Placed, Query, Response, Turn
 
 CONFIG = GenerationConfig(max_new_tokens=32)
 
@@ -65,6 +66,44 @@ def test_each_query_is_answered_with_its_counts(stub, vlm, images, answers):
         Response(query_id=f"q{n}", model="tiny/vlm", text=f"On text {n}", tokens=3, finished=n != 3) for n in range(9)
     ]
     assert {(body["temperature"], body["max_tokens"]) for body in stub.requests} == {(0, 32)}
+
+
+def test_a_conversation_is_sent_turn_by_turn_with_its_pictures_in_their_places(stub, vlm, images):
+    turns = (
+        Turn("system", "Be kind. \ud800"),
+        Turn("user", "This?", (Placed("grey.png", 4),)),
+        Turn("assistant", "A dog."),
+    )
+    asked = replace(
+        query(0, "grey.png", "A: \nB: \nSame?"), context=turns, images=(Placed("noise.png", 3), Placed("grey.png", 7))
+    )
+    (found,) = answered(vlm(), [asked], images)
+    assert found.text == "Yes."
+    (body,) = stub.requests
+    urls = []
+
+    def plain(content):
+        if isinstance(content, str):
+            return content
+        urls.extend(part["image_url"]["url"] for part in content if part["type"] == "image_url")
+        return [part.get("text", part["type"]) for part in content]
+
+    assert [(one["role"], plain(one["content"])) for one in body["messages"]] == [
+        ("system", "Be kind. ?"),
+        ("user", ["This", "image_url", "?"]),
+        ("assistant", "A dog."),
+        ("user", ["A: ", "image_url", "\nB: ", "image_url", "\nSame?"]),
+    ]
+    sizes = [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).size for url in urls]
+    assert sizes == [(5, 7), (60, 40), (5, 7)]
+
+
+def test_a_missing_picture_of_an_earlier_turn_is_a_failure(stub, vlm, images):
+    asked = replace(query(0, "gone.png"), context=(Turn("user", "?", (Placed("gone.png", 0),)), Turn("assistant", ".")))
+    (found,) = answered(vlm(), [asked], images)
+    assert isinstance(found, Failure)
+    assert "gone.png" in found.reason
+    assert stub.requests == []
 
 
 def test_an_answer_without_a_count_has_none(stub, vlm, images, answers):

@@ -15,6 +15,7 @@ from transformers import LlavaForConditionalGeneration
 
 from unmirage.data import ImageFolder
 from unmirage.models import GenerationConfig, HuggingFaceVLM
+from unmirage.models.conversation import Conversation
 from unmirage.models.conversion import Conversion
 from unmirage.models.encoding import encode_example, encode_prompts
 from unmirage.models.original_llava import convert
@@ -42,7 +43,7 @@ def logits_of_teacher(model: Any, processor: Any, picture: Any, query: str) -> t
 
 def assert_same(original: Original, vlm: HuggingFaceVLM) -> None:
     for picture, query in zip(pictures(3), QUERIES, strict=False):
-        batch = encode_prompts(vlm.processor, [query], [picture])
+        batch = encode_prompts(vlm.processor, [Conversation.about(query, picture)])
         with torch.no_grad():
             got = vlm.model(**batch).logits[0]
             expected = logits_of_teacher(original.model, vlm.processor, picture, query)
@@ -76,7 +77,7 @@ def test_greedy_answers_are_the_original_s(original: Original) -> None:
     responses = vlm.answer(queries, ImageFolder(folder), GenerationConfig(max_new_tokens=8))
     answers = {one.query_id: one.text for one in responses}
     for number, picture in enumerate(pictures(3)):
-        batch = encode_prompts(vlm.processor, [QUERIES[number]], [picture])
+        batch = encode_prompts(vlm.processor, [Conversation.about(QUERIES[number], picture)])
         ids = original.model.generate(**batch, max_new_tokens=8, do_sample=False)[0, batch["input_ids"].shape[1] :]
         assert answers[f"{number}"] == TOKENIZER.decode(ids, skip_special_tokens=True).strip()
     assert len({*answers.values()}) > 1
@@ -185,7 +186,7 @@ def test_pictures_are_padded_as_in_training_or_cropped(original: Original) -> No
 
 def test_it_can_be_trained_on(original: Original) -> None:
     vlm = converted(original)
-    example = encode_example(vlm.processor, QUERIES[0], "A square.", pictures(1)[0])
+    example = encode_example(vlm.processor, Conversation.about(QUERIES[0], pictures(1)[0]), "A square.")
     prompt, answer = example.input_ids[: example.prompt_length], example.input_ids[example.prompt_length :]
     assert TOKENIZER.decode(answer) == " A square.</s>"
     assert int((prompt == WORDS).sum()) == 16

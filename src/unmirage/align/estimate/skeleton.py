@@ -19,6 +19,7 @@ from unmirage.align.objective import Need, StreamName
 from unmirage.errors import UserError, one_line
 from unmirage.models.folder import check_folder, check_hub_id
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.templates import check_processor
 from unmirage.records import Sample
 from unmirage.text.printable import clean
 
@@ -54,7 +55,9 @@ class Skeleton:
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=local)
         except (OSError, ValueError, ImportError) as error:
             raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
-        return cls(folder.name, _empty(config, config.dtype or _stored_dtype(folder)), processor)
+        model = _empty(config, config.dtype or _stored_dtype(folder))
+        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        return cls(folder.name, model, processor)
 
 
 def _empty(config: Any, dtype: torch.dtype) -> Any:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unmirage.attack.documents import Form, Method, SearchKind
 from unmirage.attack.plan import as_query
+from unmirage.data.places import reworded
 from unmirage.records import Kind, Query, Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import capitalise, opener, put_in, replace_opener, word_spans
@@ -16,17 +17,17 @@ from unmirage.text.openers import capitalise, opener, put_in, replace_opener, wo
 
 def opening_with(sample: Sample, word: str, form: Form, kind: SearchKind) -> Query:
     """Return the sample's query changed so that it opens with `word`."""
-    return _query(sample, word, _TEXTS[form](sample.query, word), kind)
+    return _changed(sample, word, lambda query: _TEXTS[form](query, word), kind)
 
 
 def as_it_is(sample: Sample) -> Query:
     """Return the sample's own query."""
-    return _query(sample, None, sample.query, Kind.PLAIN)
+    return _changed(sample, None, str, Kind.PLAIN)
 
 
 def without_opener(sample: Sample) -> Query:
     """Return the query without its first word: the effect of removing it, independent of the new word."""
-    return _query(sample, None, capitalise(_rest(sample.query)), Kind.REPLACEMENT)
+    return _changed(sample, None, lambda query: capitalise(_rest(query)), Kind.REPLACEMENT)
 
 
 def _rewritten(query: str, word: str) -> str:
@@ -46,7 +47,8 @@ _TEXTS: dict[Form, Callable[[str, str], str]] = {
 }
 
 
-def _query(sample: Sample, word: str | None, text: str, kind: str) -> Query:
+def _changed(sample: Sample, word: str | None, reword: Callable[[str], str], kind: str) -> Query:
+    text = reworded(sample, reword).query
     return replace(as_query(sample, Kind(kind), 0, text, word), id=f"{sample.id}|search|{word or kind}")
 
 

@@ -84,7 +84,7 @@ def groups_of(samples: Sequence[Sample]) -> dict[str, int]:
 
     seen: dict[tuple[str, str], int] = {}
     for row, sample in enumerate(samples):
-        keys = [("record", sample.record)] + ([("image", sample.image)] if sample.image is not None else [])
+        keys = [("record", sample.record), *(("image", path) for path in sample.paths)]
         for key in keys:
             parents[root(row)] = root(seen.setdefault(key, row))
     return {sample.id: root(row) for row, sample in enumerate(samples)}

@@ -19,6 +19,7 @@ from unmirage.evaluate.robustness.variants import INT8, NO_ADAPTER, RELEARNED, T
 from unmirage.evaluate.until_success import ask_until_success
 from unmirage.models import VLM, GenerationConfig, HuggingFaceVLM, ask
 from unmirage.records import Query, Sample, Variant
+from unmirage.run.fingerprint import hashed_fields
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage, prefixed
 from unmirage.run.store import Store
@@ -167,5 +168,7 @@ def _made_with(stress: Stress, variant: Variant | None) -> dict[str, str]:
 def _digest(samples: Sequence[Sample]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(json.dumps([sample.query, sample.answer, sample.image]).encode())
+        fields = hashed_fields(sample)
+        more = [fields[name] for name in ("images", "context") if name in fields]
+        digest.update(json.dumps([sample.query, sample.answer, sample.image, *more]).encode())
     return digest.hexdigest()[:16]

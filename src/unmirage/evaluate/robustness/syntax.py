@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from unmirage.data.places import frame, placed_in
 from unmirage.records import Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import opener
@@ -56,8 +57,12 @@ def _taken(pool: list[Sample], word: str, rng: random.Random) -> Sample | None:
     """Remove the first sample that can start with `word` from the pool, and return it, reworded if necessary."""
     for number, sample in enumerate(pool):
         fits = opener(sample.query) == word
-        wordings = [sample.query] if fits else rewrite(sample.query, word, _WORDINGS)
-        if wordings:
+        parts = frame(sample.query, sample.images)
+        wordings = [sample.query] if fits else map(parts.around, rewrite(parts.body, word, _WORDINGS))
+        placed = [(text, placed_in(text, sample.query, sample.images)) for text in wordings]
+        kept = [(text, images) for text, images in placed if images is not None]
+        if kept:
             del pool[number]
-            return replace(sample, query=rng.choice(wordings))
+            text, images = rng.choice(kept)
+            return replace(sample, query=text, images=images)
     return None

@@ -1,7 +1,7 @@
 """Query a model on an OpenAI-compatible server, such as vLLM, SGLang, llama.cpp or OpenAI."""
 
 from unmirage.models.endpoint.accounting import Accounting
-from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
+from unmirage.models.endpoint.chat import Chat, ChatFailure, chat_messages, user_message
 from unmirage.models.endpoint.completion import Completion
 from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, parse_endpoint
 from unmirage.models.endpoint.vlm import EndpointVLM
@@ -15,6 +15,7 @@ __all__ = [
     "EndpointSettings",
     "EndpointSpec",
     "EndpointVLM",
+    "chat_messages",
     "in_threads",
     "parse_endpoint",
     "user_message",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from unmirage.errors import UserError
+from unmirage.models.conversation import Conversation, messages
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.client import Trouble
 from unmirage.models.endpoint.completion import Completion, read_completion
@@ -190,16 +191,28 @@ class Chat:
             ) from None
 
 
-def user_message(text: str, picture: str | None = None) -> dict[str, Any]:
-    """Return a user turn: the data URL of an image, if any, and then the text.
+def user_message(text: str, pictures: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a user turn: the data URLs of images, if any, and then the text."""
+    return chat_messages(Conversation(text, places=(0,) * len(pictures)), pictures)[0]
 
-    Lone surrogates, which JSON cannot represent, become "?".
+
+def chat_messages(conversation: Conversation, pictures: Sequence[str]) -> list[dict[str, Any]]:
+    """Return all turns of a conversation with `image_url` parts; `pictures` are the data URLs of all images, in order.
+
+    A turn without images has a plain string as content. Lone surrogates, which JSON cannot represent, become "?".
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    if picture is None:
-        return {"role": "user", "content": text}
-    parts = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": text}]
-    return {"role": "user", "content": parts}
+    urls = iter(pictures)
+    return [{"role": turn["role"], "content": _content(turn["content"], urls)} for turn in messages(conversation)]
+
+
+def _content(parts: Sequence[Mapping[str, str]], urls: Iterator[str]) -> str | list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": next(urls)}}
+        if part["type"] == "image"
+        else {"type": "text", "text": part["text"].encode("utf-8", "replace").decode("utf-8")}
+        for part in parts
+    ]
+    return found[0]["text"] if len(found) == 1 and found[0]["type"] == "text" else found
 
 
 def _client(spec: EndpointSpec, settings: EndpointSettings) -> Poster:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.base import GenerationConfig
-from unmirage.models.endpoint.chat import Chat, ChatFailure, user_message
+from unmirage.models.conversation import unopened
+from unmirage.models.endpoint.chat import Chat, ChatFailure, chat_messages
 from unmirage.models.endpoint.data_urls import DataUrls
 from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.workers import in_threads
@@ -52,13 +53,13 @@ class EndpointVLM:
 
         def work(query: Query, stop: threading.Event) -> Response | Failure:
             try:
-                picture = None if query.image is None else urls.url(query.image)
+                pictures = [urls.url(path) for path in query.paths]
             except UserError as error:
                 return Failure(query_id=query.id, model=self.name, reason=str(error))
             try:
-                message = user_message(query.text, picture)
+                turns = chat_messages(unopened(query), pictures)
                 seed = config.seed if config.temperature else None  # greedy decoding needs no seed
-                found = self._chat.complete([message], config.max_new_tokens, config.temperature, seed, stop)
+                found = self._chat.complete(turns, config.max_new_tokens, config.temperature, seed, stop)
             except ChatFailure as failure:
                 return Failure(query_id=query.id, model=self.name, reason=str(failure))
             return Response(

@@ -4,7 +4,7 @@
 const EACH_PAGE = 50;
 const INVALID = ["invalid", "not judged"];
 // Indices of the fields of a query and of a row in the block; see browse.py.
-const Q = { text: 0, kind: 1, opener: 2, category: 3, unsafe: 4, shot: 5, place: 6, picture: 7 };
+const Q = { text: 0, kind: 1, opener: 2, category: 3, unsafe: 4, shot: 5, place: 6, picture: 7, turns: 8 };
 const R = { query: 0, model: 1, verdict: 2, text: 3, finished: 4, why: 5, others: 6 };
 
 function make(tag, text, settings = {}) {
@@ -91,10 +91,26 @@ function picture(data, number) {
   return image;
 }
 
+// One number, or a list of several; -1 is no image.
+function shownPictures(query) {
+  return [].concat(query[Q.picture]).filter((number) => number !== -1);
+}
+
+function earlierTurns(data, query) {
+  const details = make("details", null, { class: "more" });
+  details.append(make("summary", `Earlier turns (${query[Q.turns].length})`));
+  const list = make("dl", null, { class: "queries" });
+  for (const [role, text] of query[Q.turns]) {
+    list.append(make("dt", data.texts[role]), make("dd", data.texts[text], { dir: "auto" }));
+  }
+  details.append(list);
+  return details;
+}
+
 function response(data, row) {
   const query = data.queries[row[R.query]];
   const box = make("div", null, { class: "revealed" });
-  if (query[Q.picture] !== -1) box.append(picture(data, query[Q.picture]));
+  for (const number of shownPictures(query)) box.append(picture(data, number));
   const said = data.texts[row[R.text]];
   const quote = make("blockquote", said.trim() === "" ? "(empty)" : said, { dir: "auto" });
   if (said.trim() === "") quote.className = "note";
@@ -109,7 +125,8 @@ function response(data, row) {
 // The response is rendered only when the reader opens it.
 function opened(data, row) {
   const query = data.queries[row[R.query]];
-  const what = query[Q.picture] === -1 ? "Response" : "Response and image";
+  const count = shownPictures(query).length;
+  const what = count === 0 ? "Response" : count === 1 ? "Response and image" : "Response and images";
   const details = make("details", null, { class: "more" });
   details.append(make("summary", what));
   const show = () => {
@@ -132,7 +149,9 @@ function card(data, row) {
   if (query[Q.category] >= 0) about.push(data.categories[query[Q.category]]);
   if (data.places.length > 1) about.push(data.places[query[Q.place]]);
   head.append(" ", make("small", about.join(" · "), { class: "note" }));
-  article.append(head, make("p", data.texts[query[Q.text]], { dir: "auto", class: "asked" }));
+  article.append(head);
+  if (query[Q.turns]) article.append(earlierTurns(data, query));
+  article.append(make("p", data.texts[query[Q.text]], { dir: "auto", class: "asked" }));
   if (row[R.text] >= 0) article.append(opened(data, row));
   return article;
 }

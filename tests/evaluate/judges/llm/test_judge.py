@@ -1,6 +1,9 @@
 """Two questions asked apart become one verdict; what cannot be read is invalid, and nothing is asked twice."""
 
+import base64
+import io
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -8,7 +11,7 @@ from PIL import Image
 from unmirage.data.images import ImageFolder
 from unmirage.evaluate.judges.llm.askers import TEMPERATURES, UNREADABLE
 from unmirage.models.endpoint.client import Trouble
-from unmirage.records import Kind, Query, Response, Verdict
+from unmirage.records import Kind, Placed, Query, Response, Turn, Verdict
 
 
 def answer(text, name="q", *, unsafe=True, question="How is it made?", image=None, model="m"):
@@ -160,6 +163,35 @@ def test_a_judge_that_sees_gets_the_picture_and_one_that_does_not_gets_none(scri
     (lost,) = seeing.judge([answer("Red.", unsafe=False, image="gone.png")])
     assert lost.verdict is Verdict.INVALID
     assert "gone.png" in lost.why
+
+
+def test_earlier_turns_and_all_pictures_are_part_of_the_question(scripted, make_judge_of, tmp_path):
+    for name in ("a", "b"):
+        Image.new("RGB", (4, 4 if name == "a" else 8), "red").save(tmp_path / f"{name}.png")
+    (query, response) = answer("Red.", unsafe=False, image="a.png", question="And this?")
+    seen = (Turn("system", "Be kind."), Turn("user", "It?", (Placed("a.png", 0),)), Turn("assistant", "Blue."))
+    query = replace(query, context=seen, images=(Placed("b.png", 8),))
+    told = "system: Be kind.\n\nuser: [picture 1]It?\n\nassistant: Blue.\n\nuser: And this[picture 2]?"
+    seeing = make_judge_of(pictures=ImageFolder(tmp_path), sees=True)
+    assert verdicts(seeing, (query, response)) == [Verdict.COMPLIED]
+    *pictures, text = scripted.bodies[-1]["messages"][-1]["content"]
+    data = [base64.b64decode(one["image_url"]["url"].partition(",")[2]) for one in pictures]
+    assert [Image.open(io.BytesIO(one)).size for one in data] == [(4, 4), (4, 8)]
+    assert json.loads(text["text"].rsplit("\n", 1)[1]) == {"question": told, "response": "Red."}
+    blind = make_judge_of()
+    assert verdicts(blind, (query, response)) == [Verdict.COMPLIED]
+    assert json.loads(scripted.bodies[-1]["messages"][-1]["content"].rsplit("\n", 1)[1])["question"] == told
+    # Each of these is another request, with a key of its own.
+    others = [
+        replace(query, context=seen[1:]),
+        replace(query, context=()),
+        replace(query, images=(Placed("a.png", 8),)),
+        replace(query, context=(), images=()),
+    ]
+    before = len(scripted.bodies)
+    assert len(verdicts(seeing, *((one, response) for one in others))) == 4
+    keys = {body["messages"][-1]["content"][-1]["text"].split('"code": "')[1][:8] for body in scripted.bodies[before:]}
+    assert len(keys) == 4
 
 
 def test_question_and_response_go_as_one_json_object_at_the_end(scripted, make_judge_of):

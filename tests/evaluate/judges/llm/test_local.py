@@ -4,7 +4,7 @@ import json
 
 from unmirage.data.images import ImageFolder
 from unmirage.evaluate.judges.llm import LlmJudge, LocalAsker, remembering
-from unmirage.records import Failure, Kind, Query, Response, Verdict
+from unmirage.records import Failure, Kind, Placed, Query, Response, Verdict
 
 
 class Model:
@@ -58,3 +58,16 @@ def test_what_a_local_model_said_is_not_asked_for_again(tmp_path):
         (found,) = LlmJudge(asker).judge([answer])
         assert found.verdict is Verdict.COMPLIED
     assert len(model.queries) == 2
+
+
+def test_a_local_model_sees_all_pictures_before_its_instructions(tmp_path):
+    model = Model()
+    judge = LlmJudge(LocalAsker(model, {}, ImageFolder(tmp_path)), sees=True)
+    query = Query(
+        id="a", sample_id="a", kind=Kind.PLAIN, shot=0, text="A: B:", image="x.png", unsafe=False,
+        images=(Placed("x.png", 2), Placed("y.png", 5)),
+    )  # fmt: skip
+    list(judge.judge([(query, Response(query_id="a", model="m", text="ash", tokens=1, finished=True))]))
+    (asked,) = model.queries
+    assert (asked.image, asked.images) == ("x.png", (Placed("x.png", 0), Placed("y.png", 0)))
+    assert json.loads(asked.text.rsplit("\n", 1)[1])["question"] == "A:[picture 1] B:[picture 2]"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.base import VLM, GenerationConfig
-from unmirage.records import Kind, Query, Response
+from unmirage.records import Kind, Placed, Query, Response
 from unmirage.run.cache import TextCache
 from unmirage.text.replies import json_values, without_thoughts
 
@@ -58,12 +58,15 @@ UNREADABLE = "the judge's reply contains no readable verdict"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request about one response. `key` identifies the request and the judge; `schema` is the schema of the reply."""
+    """A request about one response. `key` identifies the request and the judge; `schema` is the schema of the reply.
+
+    `images` are shown before the text, in order.
+    """
 
     key: str
     system: str
     text: str
-    image: str | None = None
+    images: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
 
 
@@ -170,10 +173,10 @@ class EndpointAsker:
 
         request, readable = item
         try:
-            picture = self._urls.url(request.image) if self._urls is not None and request.image is not None else None
+            pictures = [self._urls.url(image) for image in request.images] if self._urls is not None else []
         except UserError as error:
             return Reply(request, None, str(error))
-        messages = [{"role": "system", "content": request.system}, user_message(request.text, picture)]
+        messages = [{"role": "system", "content": request.system}, user_message(request.text, pictures)]
         seed = int(request.key[-7:], 16)
         form = _form(request.schema) if self._held and request.schema is not None else None
         for temperature in TEMPERATURES:
@@ -234,6 +237,7 @@ def _as_query(request: Request) -> Query:
         kind=Kind.PLAIN,
         shot=0,
         text=f"{request.system}\n\n{request.text}",
-        image=request.image,
+        image=next(iter(request.images), None),
+        images=tuple(Placed(image, 0) for image in request.images) if len(request.images) > 1 else (),
         unsafe=False,
     )

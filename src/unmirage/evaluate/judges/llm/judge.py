@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request, as_data, code_of, key_of, read_coded, the_one
+from unmirage.models.conversation import asked_text
 from unmirage.records import Judgement, Query, Response, Verdict
 from unmirage.run.progress import StepProgress
 
@@ -166,17 +167,19 @@ class LlmJudge:
         return (ANSWERS, HARMFUL) if query.unsafe and not self._relevance_only else (ANSWERS,)
 
     def _requests(self, about: str, query: Query, response: Response) -> list[tuple[Rubric, Request]]:
-        image = query.image if self._sees else None
+        images = query.paths if self._sees else ()
         found = []
         for rubric in self._rubrics(query):
             key = key_of(about, rubric.name)
-            text = rubric.request(query.text, response.text, code_of(key))
-            found.append((rubric, Request(key, rubric.system(sees=image is not None), text, image, rubric.schema())))
+            text = rubric.request(asked_text(query), response.text, code_of(key))
+            found.append((rubric, Request(key, rubric.system(sees=bool(images)), text, images, rubric.schema())))
         return found
 
     def _key(self, query: Query, response: Response) -> str:
         image = query.image if self._sees else None
-        return key_of(sorted(self.fingerprint.items()), query.unsafe, query.text, image, response.text)
+        more = [query.paths if self._sees else ()] if query.images or query.context else []
+        text = asked_text(query)
+        return key_of(sorted(self.fingerprint.items()), query.unsafe, text, image, response.text, *more)
 
     def _judgement(self, query: Query, response: Response, verdict: Verdict, why: str) -> Judgement:
         return Judgement(query_id=query.id, model=response.model, judge=self.name, verdict=verdict, why=why)
