@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 # Numbers of documents.
 Share = Annotated[float, Ge(0), Le(1)]
+Difference = Annotated[float, Ge(-1), Le(1)]  # of two shares
 Count = Annotated[int, Ge(0)]
 Amount = Annotated[float, Ge(0)]
 T = TypeVar("T")
@@ -312,8 +313,9 @@ class Finding:
         position: position in the query; see `Position`.
         kind: kind of the feature, a `FeatureKind`.
         text: completes a sentence that starts with "Queries that".
-        refused: number of refused queries with the feature.
-        answered: number of answered queries with the feature.
+        refused: number of refused queries with the feature, copies included.
+        answered: number of answered queries with the feature, copies included.
+        refused_once, answered_once: the same numbers with each text counted once; the tests use them. None if unknown.
         log_odds, low, high: log odds ratio over all queries (Haldane-Anscombe correction, Woolf's interval).
         p_value: two-sided Fisher exact test.
         q_value: Benjamini-Hochberg over everything tested in the audit.
@@ -332,6 +334,8 @@ class Finding:
     text: str = ""
     refused: Count
     answered: Count
+    refused_once: Count | None = None
+    answered_once: Count | None = None
     log_odds: float
     low: float
     high: float

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from unmirage.audit.corpus import Corpus, Reader
+from unmirage.audit.corpus import Corpus, Reader, count_copies
 from unmirage.audit.counterfactual import Decided, decided_by_opener
-from unmirage.audit.features import fewest_queries, openers, text_features
+from unmirage.audit.features import Family, fewest_queries, openers, text_features
 from unmirage.audit.findings import Found, find
+from unmirage.audit.informedness import Queries, measure_openers
 from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
@@ -64,12 +66,14 @@ def audit(
     reader = Reader()
     train = _read(reader, data, options)
     held_out = None if test is None else _read(reader, test, options)
-    corpus, at_least = train.corpus, fewest_queries(len(train.corpus))
-    found = _find(train, at_least) if _has_both_labels(corpus) else Found((), 0, 0)
+    corpus, both = train.corpus, _has_both_labels(train.corpus)
+    at_least = fewest_queries(int(corpus.once().sum()))
+    found = _find(train, at_least) if both else Found((), 0, 0)
     later = None if held_out is None else held_out.corpus
     measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
     evidence = gather(corpus, later, measured, options.seed)
-    unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
+    unseen = climb(evidence, options.progress) if both else {}
+    told = measure_openers(_counted(train), None if held_out is None else _counted(held_out), options.seed)
     predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
     return AuditResult(
         source=train.name,
@@ -79,6 +83,9 @@ def audit(
         label_source=corpus.label_source,
         seed=options.seed,
         skipped=train.skipped,
+        copies=count_copies(corpus),
+        informedness=told.informedness,
+        auc=told.auc,
         predictability=predictability,
         probes=_setting(train, held_out, evidence),
         shortcut_gap=predictability["opener"].gap,
@@ -86,7 +93,7 @@ def audit(
         tested=found.tested,
         min_queries=at_least,
         findings_left_out=found.left_out,
-        openers=_opener_counts(corpus),
+        openers=_opener_counts(corpus, told.contributions),
         pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
         decided_by_opener=_decided(evidence, unseen, found),
         label_quality=corpus.labels if corpus.labels.both else None,
@@ -121,10 +128,14 @@ def _has_both_labels(corpus: Corpus) -> bool:
 
 
 def _find(train: _Read, at_least: int) -> Found:
-    families = [openers(train.corpus, at_least), *text_features(train.corpus, at_least)]
-    families.append(templates(train.corpus, at_least))
-    families += picture_features(train.corpus, train.measured, at_least)
-    return find(train.corpus, families, grouped(train.corpus, train.measured)[0])
+    return find(train.corpus, _families(train, at_least), grouped(train.corpus, train.measured)[0], at_least)
+
+
+def _families(train: _Read, at_least: int) -> Iterator[Family]:
+    yield openers(train.corpus, at_least)
+    yield from text_features(train.corpus, at_least)
+    yield templates(train.corpus, at_least)
+    yield from picture_features(train.corpus, train.measured, at_least)
 
 
 def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeSetting:
@@ -139,12 +150,30 @@ def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeS
     )
 
 
-def _opener_counts(corpus: Corpus) -> tuple[OpenerCount, ...]:
-    """Return the counts of the most frequent openers, ties by name."""
+def _counted(read: _Read) -> Queries:
+    return Queries.of(read.corpus, grouped(read.corpus, read.measured)[0])
+
+
+def _opener_counts(corpus: Corpus, contributions: Mapping[int, float]) -> tuple[OpenerCount, ...]:
+    """Return the counts of the most frequent openers, ties by name.
+
+    Args:
+        contributions: part of each opener in the informedness, by its number; empty if not estimable.
+    """
     family = openers(corpus)
     refused = family.members.refused(corpus.refused)
-    columns = zip(family.names, refused.tolist(), (family.members.totals - refused).tolist(), strict=True)
-    counts = [OpenerCount(opener=name, refused=yes, answered=no) for name, yes, no in columns]
+    answered = family.members.totals - refused
+    counts = [
+        OpenerCount(
+            opener=name,
+            refused=yes,
+            answered=no,
+            contribution=contributions.get(number, 0.0) if contributions else None,
+        )
+        for name, number, yes, no in zip(
+            family.names, family.members.features.tolist(), refused.tolist(), answered.tolist(), strict=True
+        )
+    ]
     return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener))[:_MOST_OPENERS])
 
 

@@ -9,13 +9,16 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.labels import LabelCheck, labeled
-from unmirage.records import LabelSource, Sample, label_source_of
+from unmirage.data.overlap import normalized
+from unmirage.data.sample import STEP, finalized
+from unmirage.records import Count, LabelSource, Sample, label_source_of
 from unmirage.text.openers import words
 from unmirage.text.shape import shape
 
@@ -46,6 +49,8 @@ class Corpus:
         starts: (n + 1,) start of each query in `tokens`.
         shapes: (n,) result of `text.shape.shape` for each query.
         picture: (n,) number of the query's picture, or `NONE`.
+        texts: (n,) hash of the query's normalized text, which copies share.
+        records: (n,) number of the query's group, or else of its record; queries of one record follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
     """
@@ -58,12 +63,14 @@ class Corpus:
     shapes: Ints32
     pictures: Sequence[str]
     picture: Ints32
+    texts: Ints
+    records: Ints32
     label_sources: frozenset[LabelSource]
     labels: LabelCheck
 
     def __post_init__(self) -> None:
         # Sparse matrices share these arrays, and some of their methods modify them in place.
-        for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture):
+        for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture, self.texts, self.records):
             values.flags.writeable = False
 
     def __len__(self) -> int:
@@ -92,6 +99,21 @@ class Corpus:
         found[has] = self.tokens[at[has]]
         return found
 
+    def once(self, *, of_picture: bool = False) -> Bools:
+        """Return which queries remain if copies count once: the first query (n,) of each text and label.
+
+        A text with both labels is kept once with each.
+
+        Args:
+            of_picture: keep the first query of each text, label and picture instead.
+        """
+        keys = (self.texts & ~1) | self.refused
+        if of_picture:
+            keys = finalized(keys + finalized(self.picture.astype(np.int64) + STEP))
+        first = np.zeros(len(self), dtype=np.bool_)
+        first[np.unique(keys, return_index=True)[1]] = True
+        return first
+
     def take(self, rows: Ints) -> Corpus:
         """Return the corpus of some of the queries; words and pictures keep their numbers."""
         lengths = self.lengths[rows]
@@ -105,6 +127,8 @@ class Corpus:
             starts=starts,
             shapes=self.shapes[rows],
             picture=self.picture[rows],
+            texts=self.texts[rows],
+            records=self.records[rows],
         )
 
     def joined(self, other: Corpus) -> Corpus:
@@ -120,7 +144,61 @@ class Corpus:
             shapes=np.concatenate([self.shapes, other.shapes]),
             pictures=[*self.pictures, *other.pictures],
             picture=np.concatenate([self.picture, later]),
+            texts=np.concatenate([self.texts, other.texts]),
+            records=np.concatenate([self.records, self.records.max(initial=-1) + 1 + other.records]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """Counts of copies: queries whose normalized text another query of the data has too.
+
+    Attributes:
+        queries: queries that have a copy.
+        texts: distinct texts of all queries.
+        both_labels: texts that occur both refused and answered.
+    """
+
+    queries: Count = 0
+    texts: Count = 0
+    both_labels: Count = 0
+
+
+def count_copies(corpus: Corpus) -> Copies:
+    """Return the counts of copies."""
+    _, sizes = np.unique(corpus.texts, return_counts=True)
+    kept = corpus.texts[corpus.once()]
+    return Copies(
+        queries=int(sizes[sizes > 1].sum()), texts=len(sizes), both_labels=len(kept) - len(np.unique(kept & ~1))
+    )
+
+
+class _Numbers:
+    """Numbers the records of samples: one number for a group, else for consecutive samples of one record."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, int] = {}
+        self._last, self._number, self._count = "", NONE, 0
+
+    def of(self, sample: Sample) -> int:
+        """Return the number of a sample's group or record."""
+        if sample.group is not None:
+            if sample.group not in self._groups:
+                self._groups[sample.group] = self._next()
+            return self._groups[sample.group]
+        if self._number == NONE or sample.record != self._last:
+            self._last, self._number = sample.record, self._next()
+        return self._number
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count - 1
+
+
+def _hash(text: str) -> int:
+    """Return a 64-bit hash of the normalized text."""
+    content = normalized(text).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True)
 
 
 class Reader:
@@ -143,6 +221,7 @@ class Reader:
         queries: list[str] = []
         tokens, shapes, picture = array("i"), array("i"), array("i")
         starts, refused = array("q", [0]), bytearray()
+        texts, records, record = array("q"), array("i"), _Numbers()
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
@@ -155,6 +234,8 @@ class Reader:
             starts.append(len(tokens))
             shapes.append(shape(sample.query))
             picture.append(NONE if sample.image is None else place(sample.image))
+            texts.append(_hash(sample.query))
+            records.append(record.of(sample))
         self._vocabulary.extend(islice(self._words, len(self._vocabulary), None))
         return Corpus(
             queries=queries,
@@ -165,6 +246,8 @@ class Reader:
             shapes=np.array(shapes, dtype=np.int32),
             pictures=list(paths),
             picture=np.array(picture, dtype=np.int32),
+            texts=np.array(texts, dtype=np.int64),
+            records=np.array(records, dtype=np.int32),
             label_sources=frozenset(sources),
             labels=labels,
         )

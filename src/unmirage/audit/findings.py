@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
-from unmirage.audit.corpus import Corpus, Floats, Ints, Ints32
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
+from unmirage.audit.matrices import linked
 from unmirage.records import ExampleQueries, Finding, LogOdds, OtherFeature
 
 MOST = 10
@@ -82,15 +83,21 @@ class Found:
     left_out: int
 
 
-def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = None) -> Found:
+def find(corpus: Corpus, families: Iterable[Family], clusters: Ints | None = None, at_least: int = 1) -> Found:
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
+
+    Copies count once in the tests: each text once per label, for features of pictures once per label and picture. The
+    numbers of queries in a finding include copies.
 
     Args:
         families: the features to test, at least one family; all are adjusted together.
+        at_least: minimum number of queries of a tested feature, without copies.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
     """
-    together = np.arange(len(corpus)) if clusters is None else clusters
-    tested = [_associate(corpus, family, together) for family in families]
+    pictures = np.arange(len(corpus)) if clusters is None else clusters
+    counted = {of_picture: _counted(corpus, pictures, of_picture) for of_picture in (False, True)}
+    families = [family.among(counted[family.position == "image"][0], corpus.refused, at_least) for family in families]
+    tested = [_associate(corpus, family, counted[family.position == "image"][1]) for family in families]
     p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
     ends = np.cumsum([len(one.p_value) for one in tested])[:-1]
     q_values = _adjusted(p_values, _signatures(corpus, families))
@@ -100,6 +107,15 @@ def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = Non
     kept.sort(key=lambda one: (-one[0].tie.strength, _definite(one[0]), one[0].feature))
     shown = _strongest(kept)
     return Found(_described(corpus, shown), len(p_values), len(kept) - len(shown))
+
+
+def _counted(corpus: Corpus, pictures: Ints, of_picture: bool) -> tuple[Bools, Ints]:
+    """Return which queries are counted in tests (n,), and their clusters (n,), which the other queries do not link."""
+    once, clusters = corpus.once(of_picture=of_picture), pictures.copy()
+    if not of_picture:
+        clusters[:] = 0
+        clusters[once] = linked(pictures[once], corpus.texts[once], corpus.records[once])
+    return once, clusters
 
 
 def _signatures(corpus: Corpus, families: Sequence[Family]) -> npt.NDArray[np.uint64]:
@@ -136,6 +152,8 @@ def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
 
 def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats) -> list[tuple[Finding, Family, int]]:
     refused = family.members.refused(corpus.refused)
+    answered = family.members.totals - refused
+    all_refused, all_answered = family.counts or (refused, answered)
     tied = (q_values < MAX_Q_VALUE) & ((result.low > 0) | (result.high < 0))
     if family.position == "opener":
         tied[np.argsort(-family.members.totals, kind="stable")[:MAX_OPENERS]] = True
@@ -146,8 +164,10 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
                 position=family.position,
                 kind=family.kind,
                 text=family.texts[place],
-                refused=int(refused[place]),
-                answered=int(family.members.totals[place] - refused[place]),
+                refused=int(all_refused[place]),
+                answered=int(all_answered[place]),
+                refused_once=int(refused[place]),
+                answered_once=int(answered[place]),
                 **asdict(tie := _tie(result, place)),
                 p_value=float(result.p_value[place]),
                 q_value=float(q_values[place]),

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
+from scipy.sparse.csgraph import connected_components
 
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family, shapes
 from unmirage.audit.membership import from_groups
 from unmirage.audit.picture_features import trait_matrix
@@ -31,6 +32,25 @@ def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
     if _is_enough(corpus, by_content):
         return by_content, "content"
     return _numbers(corpus, np.arange(len(corpus.pictures))), "path"
+
+
+def linked(*keys: Ints | Ints32) -> Ints:
+    """Return a group number (n,) that queries share if they share a key, such as a picture or a text, even indirectly.
+
+    Args:
+        keys: (n,) each; equal numbers for queries that share something.
+    """
+    n, ends, size = len(keys[0]), [], len(keys[0])
+    for key in keys:
+        different, numbers = np.unique(key, return_inverse=True)
+        if len(different) < n:
+            ends.append(size + numbers)
+            size += len(different)
+    if not ends:
+        return np.arange(n)
+    rows, columns = np.tile(np.arange(n), len(ends)), np.concatenate(ends)
+    graph = csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
+    return np.asarray(connected_components(graph, directed=False)[1][:n], dtype=np.int64)
 
 
 def _numbers(corpus: Corpus, picture_number: Ints) -> Ints:

@@ -1,0 +1,252 @@
+"""Measure how well the opener alone separates refused from answered queries, in any mixture of the two.
+
+The opener rule predicts "refused" for an opener whose share of refused queries is above that of all queries, so it
+follows the likelihood ratio of the opener, not the majority label. Informedness is its sensitivity plus its specificity
+minus 1 (Youden 1950): 0 for a rule that knows nothing, 1 for one that is always right. Neither informedness nor AUC
+changes when queries of one label are added that open like the others of that label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from math import sqrt
+
+import numpy as np
+
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
+from unmirage.audit.matrices import FOLDS, linked
+from unmirage.audit.ranking import Auc, auc
+from unmirage.data.sample import STEP, finalized
+from unmirage.intervals import clustered_rate
+from unmirage.records import Count, Difference, Rate, Share
+
+# An opener decides if its share of refused queries differs from that of all queries by this many standard errors.
+# Others count half for each label, and are tied in the ranking. With a rule that always decides, noise would count as a
+# shortcut, and balanced openers would do worse than chance: a label that is frequent in the training folds is rare in
+# the test fold.
+_CERTAIN = 1.96
+_PRIOR = 2.0  # queries with the overall share of refused ones that smooth the score of an opener
+_UNDECIDED = 0.5
+
+
+class Shortcut(IntEnum):
+    """How strong a shortcut is, from none to clear."""
+
+    UNKNOWN = 0
+    NONE = 1
+    SOME = 2
+    CLEAR = 3
+
+    @property
+    def said(self) -> str:
+        """Return the verdict in words."""
+        return ("not estimable", "no shortcut found", "some shortcut", "clear shortcut")[self]
+
+
+SMALL = 0.05
+LARGE = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Informedness:
+    """Sensitivity + specificity - 1 of the opener rule on unseen queries; None if not estimable.
+
+    Attributes:
+        low, high: 95 % confidence interval; queries that share a picture, a text or a record count as dependent.
+        sensitivity: share of refused queries that the rule predicts as refused; undecided queries count half.
+        specificity: share of answered queries that the rule predicts as answered; undecided queries count half.
+        refused, answered: queries that are counted, each text once per label.
+        undecided: those whose opener is unseen, or predicts neither label with certainty.
+    """
+
+    value: Difference | None = None
+    low: Difference | None = None
+    high: Difference | None = None
+    sensitivity: Share | None = None
+    specificity: Share | None = None
+    refused: Count = 0
+    answered: Count = 0
+    undecided: Count = 0
+
+    @property
+    def verdict(self) -> Shortcut:
+        """Return how strong the shortcut is.
+
+        None: the interval reaches 0, or the value is at most `SMALL`. Clear: the value is above `LARGE`, and the
+        interval above `SMALL`.
+        """
+        if self.value is None or self.low is None:
+            return Shortcut.UNKNOWN
+        if self.low <= 0 or self.value <= SMALL:
+            return Shortcut.NONE
+        return Shortcut.CLEAR if self.value > LARGE and self.low > SMALL else Shortcut.SOME
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Openers:
+    """What the openers tell of unseen queries.
+
+    Attributes:
+        contributions: the part of each opener in the informedness, by its number in the vocabulary; they add up to it.
+    """
+
+    informedness: Informedness
+    auc: Auc
+    contributions: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """Queries to train the opener rule on or to measure it on; every array is (n,).
+
+    Attributes:
+        opener: number of the opener, negative for none.
+        groups: number of the group whose queries depend on each other.
+        keys: hash of the text, which determines the fold.
+    """
+
+    opener: Ints
+    refused: Bools
+    groups: Ints
+    keys: Ints
+
+    @classmethod
+    def of(cls, corpus: Corpus, pictures: Ints) -> Queries:
+        """Return the queries of a corpus, each text once per label.
+
+        Args:
+            pictures: (n,) the picture group of each query.
+        """
+        once = corpus.once()
+        texts = corpus.texts[once]
+        groups = linked(pictures[once], texts, corpus.records[once])
+        return cls(corpus.word_at(0)[once], corpus.refused[once], groups, texts)
+
+    def joined(self, other: Queries) -> Queries:
+        """Return these queries followed by others, in groups of their own."""
+        return Queries(
+            np.concatenate([self.opener, other.opener]),
+            np.concatenate([self.refused, other.refused]),
+            np.concatenate([self.groups, self.groups.max(initial=-1) + 1 + other.groups]),
+            np.concatenate([self.keys, other.keys]),
+        )
+
+
+def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
+    """Return informedness and AUC of the opener on unseen queries.
+
+    All queries are used, however many there are. The folds depend on the texts and the seed, not on the order.
+
+    Args:
+        test: held-out queries; without them, `train` is cross-validated.
+        seed: seed of the folds.
+    """
+    if test is None:
+        queries, fold = train, dealt(train, seed)
+        measured = fold >= 0
+    else:
+        queries = train.joined(test)
+        measured = np.arange(len(queries.refused)) >= len(train.refused)
+        fold = np.where(measured, 0, 1)
+    labels = queries.refused[measured]
+    if not labels.any() or labels.all() or (test is not None and (train.refused.all() or not train.refused.any())):
+        return Openers(Informedness(), Auc(), {})
+    decision, score = _predicted(queries, fold)
+    groups, opener = queries.groups[measured], queries.opener[measured]
+    decision, score = decision[measured], score[measured]
+    return Openers(
+        informedness(decision, labels, groups),
+        auc(score, labels, groups, fold[measured]),
+        _contributions(opener, decision, labels),
+    )
+
+
+def dealt(queries: Queries, seed: int) -> Ints:
+    """Return the fold of each query (n,): a group is in one fold, and folds are alike in labels; -1 without folds."""
+    _, groups = np.unique(queries.groups, return_inverse=True)
+    refused = np.bincount(groups, weights=queries.refused)
+    answered = np.bincount(groups) - refused
+    folds = min(FOLDS, int((refused > 0).sum()), int((answered > 0).sum()))
+    if folds < 2:
+        return np.full(len(groups), -1)
+    first = np.full(len(refused), np.iinfo(np.int64).max)
+    np.minimum.at(first, groups, finalized(queries.keys + STEP * (1 + seed)))
+    of_group = np.empty(len(refused), dtype=np.int64)
+    of_group[np.lexsort((first, answered, refused))] = np.arange(len(refused)) % folds
+    return of_group[groups]
+
+
+def _predicted(queries: Queries, fold: Ints) -> tuple[Floats, Floats]:
+    """Return decision (1: refused, 0: answered, or undecided) and score of each query, from the other folds."""
+    _, opener = np.unique(queries.opener, return_inverse=True)
+    shape = int(opener.max()) + 1, int(fold.max()) + 1
+    place = opener * shape[1] + fold
+    n = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    refused = np.bincount(place, weights=queries.refused, minlength=n.size).reshape(shape)
+    n, refused = n.sum(axis=1, keepdims=True) - n, refused.sum(axis=1, keepdims=True) - refused
+    total = n.sum(axis=0)
+    share = np.divide(refused.sum(axis=0), total, out=np.zeros(shape[1]), where=total > 0)
+    spread = np.sqrt(n * share * (1 - share))
+    z = np.divide(refused - n * share, spread, out=np.zeros(shape), where=spread > 0)
+    decision = np.where(z > _CERTAIN, 1.0, np.where(z < -_CERTAIN, 0.0, _UNDECIDED))
+    score = np.where(decision == _UNDECIDED, share, (refused + _PRIOR * share) / (n + _PRIOR))
+    return decision[opener, fold], score[opener, fold]
+
+
+def informedness(decision: Floats, refused: Bools, groups: Ints) -> Informedness:
+    """Return the informedness of predictions.
+
+    Its interval combines Wilson's of sensitivity and specificity, which do not degenerate at 0 or 1, and their
+    correlation over the groups (MOVER; Zou and Donner 2008, Newcombe 1998, method 10).
+
+    Args:
+        decision: (n,) 1 for "refused", 0 for "answered", a fraction for neither.
+        refused: (n,) the labels, at least one of each.
+        groups: (n,) the group of each query.
+    """
+    true = clustered_rate(decision[refused].tolist(), groups[refused])
+    false = clustered_rate((1 - decision[~refused]).tolist(), groups[~refused])
+    value, together = _known(true.value) + _known(false.value) - 1, _correlation(decision, refused, groups)
+    down, up = zip(*(_margins(one) for one in (true, false)), strict=True)
+    return Informedness(
+        value=value,
+        low=max(-1.0, value - _combined(down, together)),
+        high=min(1.0, value + _combined(up, together)),
+        sensitivity=true.value,
+        specificity=false.value,
+        refused=int(refused.sum()),
+        answered=int((~refused).sum()),
+        undecided=int((decision == _UNDECIDED).sum()),
+    )
+
+
+def _known(value: float | None) -> float:
+    assert value is not None
+    return value
+
+
+def _margins(rate: Rate) -> tuple[float, float]:
+    return _known(rate.value) - _known(rate.low), _known(rate.high) - _known(rate.value)
+
+
+def _combined(margins: tuple[float, float], correlation: float) -> float:
+    first, second = margins
+    return sqrt(max(0.0, first**2 + second**2 + 2 * correlation * first * second))
+
+
+def _correlation(decision: Floats, refused: Bools, groups: Ints) -> float:
+    """Return the correlation of sensitivity and specificity that groups with both labels cause."""
+    _, number = np.unique(groups, return_inverse=True)
+    true = np.bincount(number, weights=np.where(refused, decision - decision[refused].mean(), 0.0))
+    false = np.bincount(number, weights=np.where(refused, 0.0, decision[~refused].mean() - decision))
+    size = sqrt(float((true**2).sum()) * float((false**2).sum()))
+    return float(np.clip((true * false).sum() / size, -1, 1)) if size > 0 else 0.0
+
+
+def _contributions(opener: Ints, decision: Floats, refused: Bools) -> dict[int, float]:
+    """Return the part of each opener: for a decided one, half of the difference of its shares among both labels."""
+    names, number = np.unique(opener, return_inverse=True)
+    weight = np.where(refused, 1 / refused.sum(), -1 / (~refused).sum())
+    parts = np.bincount(number, weights=(decision - _UNDECIDED) * weight)
+    return dict(zip(names.tolist(), parts.tolist(), strict=True))
