@@ -50,7 +50,7 @@ class Corpus:
         shapes: (n,) result of `text.shape.shape` for each query.
         picture: (n,) number of the query's picture, or `NONE`.
         texts: (n,) hash of the query's normalized text, which copies share.
-        records: (n,) number of the query's group, or else of its record; queries of one record follow each other.
+        records: (n,) number of the query's record, whose queries follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
     """
@@ -173,28 +173,6 @@ def count_copies(corpus: Corpus) -> Copies:
     )
 
 
-class _Numbers:
-    """Numbers the records of samples: one number for a group, else for consecutive samples of one record."""
-
-    def __init__(self) -> None:
-        self._groups: dict[str, int] = {}
-        self._last, self._number, self._count = "", NONE, 0
-
-    def of(self, sample: Sample) -> int:
-        """Return the number of a sample's group or record."""
-        if sample.group is not None:
-            if sample.group not in self._groups:
-                self._groups[sample.group] = self._next()
-            return self._groups[sample.group]
-        if self._number == NONE or sample.record != self._last:
-            self._last, self._number = sample.record, self._next()
-        return self._number
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count - 1
-
-
 def _hash(text: str) -> int:
     """Return a 64-bit hash of the normalized text."""
     content = normalized(text).encode("utf-8", "surrogatepass")
@@ -221,7 +199,8 @@ class Reader:
         queries: list[str] = []
         tokens, shapes, picture = array("i"), array("i"), array("i")
         starts, refused = array("q", [0]), bytearray()
-        texts, records, record = array("q"), array("i"), _Numbers()
+        texts, records = array("q"), array("i")
+        record, record_number = None, NONE
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
@@ -235,7 +214,9 @@ class Reader:
             shapes.append(shape(sample.query))
             picture.append(NONE if sample.image is None else place(sample.image))
             texts.append(_hash(sample.query))
-            records.append(record.of(sample))
+            if sample.record != record:
+                record, record_number = sample.record, record_number + 1
+            records.append(record_number)
         self._vocabulary.extend(islice(self._words, len(self._vocabulary), None))
         return Corpus(
             queries=queries,

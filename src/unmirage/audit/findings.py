@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.association import Association, Openers, adjust, associate, clustered
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
+from unmirage.audit.corpus import Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family
-from unmirage.audit.matrices import linked
 from unmirage.records import ExampleQueries, Finding, LogOdds, OtherFeature
 
 MOST = 10
@@ -86,18 +85,18 @@ class Found:
 def find(corpus: Corpus, families: Iterable[Family], clusters: Ints | None = None, at_least: int = 1) -> Found:
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
 
-    Copies count once in the tests: each text once per label, for features of pictures once per label and picture. The
-    numbers of queries in a finding include copies.
+    Copies count once in the tests: each text once per label, for features of pictures once per label and picture. So a
+    cluster has no copies. The numbers of queries in a finding include copies.
 
     Args:
         families: the features to test, at least one family; all are adjusted together.
         at_least: minimum number of queries of a tested feature, without copies.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
     """
-    pictures = np.arange(len(corpus)) if clusters is None else clusters
-    counted = {of_picture: _counted(corpus, pictures, of_picture) for of_picture in (False, True)}
-    families = [family.among(counted[family.position == "image"][0], corpus.refused, at_least) for family in families]
-    tested = [_associate(corpus, family, counted[family.position == "image"][1]) for family in families]
+    together = np.arange(len(corpus)) if clusters is None else clusters
+    once = {of_picture: corpus.once(of_picture=of_picture) for of_picture in (False, True)}
+    families = [family.among(once[family.position == "image"], corpus.refused, at_least) for family in families]
+    tested = [_associate(corpus, family, together) for family in families]
     p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
     ends = np.cumsum([len(one.p_value) for one in tested])[:-1]
     q_values = _adjusted(p_values, _signatures(corpus, families))
@@ -107,15 +106,6 @@ def find(corpus: Corpus, families: Iterable[Family], clusters: Ints | None = Non
     kept.sort(key=lambda one: (-one[0].tie.strength, _definite(one[0]), one[0].feature))
     shown = _strongest(kept)
     return Found(_described(corpus, shown), len(p_values), len(kept) - len(shown))
-
-
-def _counted(corpus: Corpus, pictures: Ints, of_picture: bool) -> tuple[Bools, Ints]:
-    """Return which queries are counted in tests (n,), and their clusters (n,), which the other queries do not link."""
-    once, clusters = corpus.once(of_picture=of_picture), pictures.copy()
-    if not of_picture:
-        clusters[:] = 0
-        clusters[once] = linked(pictures[once], corpus.texts[once], corpus.records[once])
-    return once, clusters
 
 
 def _signatures(corpus: Corpus, families: Sequence[Family]) -> npt.NDArray[np.uint64]:

@@ -8,6 +8,7 @@ changes when queries of one label are added that open like the others of that la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from math import sqrt
@@ -15,10 +16,10 @@ from math import sqrt
 import numpy as np
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.matrices import FOLDS, linked
+from unmirage.audit.matrices import FOLDS, joint, linked
 from unmirage.audit.ranking import Auc, auc
 from unmirage.data.sample import STEP, finalized
-from unmirage.intervals import clustered_rate
+from unmirage.intervals import clustered_rate, widest
 from unmirage.records import Count, Difference, Rate, Share
 
 # An opener decides if its share of refused queries differs from that of all queries by this many standard errors.
@@ -98,17 +99,17 @@ class Openers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queries:
-    """Queries to train the opener rule on or to measure it on; every array is (n,).
+    """Queries to train the opener rule on or to measure it on; arrays are (n,).
 
     Attributes:
         opener: number of the opener, negative for none.
-        groups: number of the group whose queries depend on each other.
+        groups: ways to group queries that depend on each other; see `joint`.
         keys: hash of the text, which determines the fold.
     """
 
     opener: Ints
     refused: Bools
-    groups: Ints
+    groups: Sequence[Ints]
     keys: Ints
 
     @classmethod
@@ -119,18 +120,8 @@ class Queries:
             pictures: (n,) the picture group of each query.
         """
         once = corpus.once()
-        texts = corpus.texts[once]
-        groups = linked(pictures[once], texts, corpus.records[once])
-        return cls(corpus.word_at(0)[once], corpus.refused[once], groups, texts)
-
-    def joined(self, other: Queries) -> Queries:
-        """Return these queries followed by others, in groups of their own."""
-        return Queries(
-            np.concatenate([self.opener, other.opener]),
-            np.concatenate([self.refused, other.refused]),
-            np.concatenate([self.groups, self.groups.max(initial=-1) + 1 + other.groups]),
-            np.concatenate([self.keys, other.keys]),
-        )
+        texts = corpus.texts[once] & ~1
+        return cls(corpus.word_at(0)[once], corpus.refused[once], joint(pictures[once], texts), texts)
 
 
 def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
@@ -142,29 +133,29 @@ def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
         test: held-out queries; without them, `train` is cross-validated.
         seed: seed of the folds.
     """
-    if test is None:
-        queries, fold = train, dealt(train, seed)
-        measured = fold >= 0
-    else:
-        queries = train.joined(test)
-        measured = np.arange(len(queries.refused)) >= len(train.refused)
-        fold = np.where(measured, 0, 1)
-    labels = queries.refused[measured]
-    if not labels.any() or labels.all() or (test is not None and (train.refused.all() or not train.refused.any())):
+    measured = train if test is None else test
+    fold = dealt(train, seed) if test is None else np.zeros(len(test.refused), dtype=np.int64)
+    if (fold < 0).any() or any(one.refused.all() or not one.refused.any() for one in (train, measured)):
         return Openers(Informedness(), Auc(), {})
-    decision, score = _predicted(queries, fold)
-    groups, opener = queries.groups[measured], queries.opener[measured]
-    decision, score = decision[measured], score[measured]
+    if test is None:
+        decision, score = _predicted(train.opener, train.refused, fold)
+    else:
+        # Training queries are another fold, which is not measured.
+        opener, refused = (
+            np.concatenate(both) for both in ((test.opener, train.opener), (test.refused, train.refused))
+        )
+        decision, score = _predicted(opener, refused, np.append(fold, np.ones(len(train.refused), dtype=np.int64)))
+        decision, score = decision[: len(fold)], score[: len(fold)]
     return Openers(
-        informedness(decision, labels, groups),
-        auc(score, labels, groups, fold[measured]),
-        _contributions(opener, decision, labels),
+        widest(informedness(decision, measured.refused, groups) for groups in measured.groups),
+        widest(auc(score, measured.refused, groups, fold) for groups in measured.groups),
+        _contributions(measured.opener, decision, measured.refused),
     )
 
 
 def dealt(queries: Queries, seed: int) -> Ints:
     """Return the fold of each query (n,): a group is in one fold, and folds are alike in labels; -1 without folds."""
-    _, groups = np.unique(queries.groups, return_inverse=True)
+    groups = linked(queries.groups[0])
     refused = np.bincount(groups, weights=queries.refused)
     answered = np.bincount(groups) - refused
     folds = min(FOLDS, int((refused > 0).sum()), int((answered > 0).sum()))
@@ -177,13 +168,13 @@ def dealt(queries: Queries, seed: int) -> Ints:
     return of_group[groups]
 
 
-def _predicted(queries: Queries, fold: Ints) -> tuple[Floats, Floats]:
+def _predicted(openers: Ints, labels: Bools, fold: Ints) -> tuple[Floats, Floats]:
     """Return decision (1: refused, 0: answered, or undecided) and score of each query, from the other folds."""
-    _, opener = np.unique(queries.opener, return_inverse=True)
+    _, opener = np.unique(openers, return_inverse=True)
     shape = int(opener.max()) + 1, int(fold.max()) + 1
     place = opener * shape[1] + fold
     n = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-    refused = np.bincount(place, weights=queries.refused, minlength=n.size).reshape(shape)
+    refused = np.bincount(place, weights=labels, minlength=n.size).reshape(shape)
     n, refused = n.sum(axis=1, keepdims=True) - n, refused.sum(axis=1, keepdims=True) - refused
     total = n.sum(axis=0)
     share = np.divide(refused.sum(axis=0), total, out=np.zeros(shape[1]), where=total > 0)

@@ -23,15 +23,31 @@ GroupedBy = Literal["content", "path"]
 
 
 def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
-    """Return a group number (n,) that queries about one picture share, and the criterion for equal pictures.
+    """Return a group number (n,) that queries about one picture or of one record share, and how pictures are compared.
 
     Pictures are equal if they have the same content under any name. If a label then has too few pictures of its own
     (for example drawn plates of a few colors), pictures are equal only if they have the same path.
     """
-    by_content = _numbers(corpus, measured.same)
+    by_content = linked(_numbers(corpus, measured.same), corpus.records)
     if _is_enough(corpus, by_content):
         return by_content, "content"
-    return _numbers(corpus, np.arange(len(corpus.pictures))), "path"
+    return linked(_numbers(corpus, np.arange(len(corpus.pictures))), corpus.records), "path"
+
+
+def joint(pictures: Ints, texts: Ints) -> tuple[Ints, ...]:
+    """Return the ways to group queries that depend on each other: numbers (n,), the first for folds.
+
+    Queries that share a picture or a text, even indirectly, are one group. If such chains of different pictures and
+    texts would join more than a fold's part of all queries, texts and pictures are two ways instead.
+
+    Args:
+        pictures: (n,) the picture groups of `grouped`.
+        texts: (n,) equal numbers for copies.
+    """
+    groups, texts = linked(pictures, texts), linked(texts)
+    largest, by_text, by_picture = (int(np.bincount(one).max(initial=0)) for one in (groups, texts, linked(pictures)))
+    chained = largest * FOLDS > len(groups) and largest > max(by_text, by_picture)
+    return (texts, pictures) if chained else (groups,)
 
 
 def linked(*keys: Ints | Ints32) -> Ints:

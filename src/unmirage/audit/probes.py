@@ -1,8 +1,9 @@
 """Measure how well shallow features predict refusal on unseen queries: the predictability ladder.
 
 Unseen queries come from a test file if there is one. Otherwise the data are cross-validated, with all queries that
-share a picture, a text or a record in the same fold, because they are not independent. For probes that see only the
-picture, only the queries about one picture are in the same fold.
+share a picture, a text or a record in the same fold, because they are not independent. If that would join most of the
+data, copies are in the same fold, and a rule is not trained on queries about the pictures of its unseen queries. For
+probes that see only the picture, only the queries about one picture are in the same fold.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.matrices import FOLDS, GroupedBy, grouped, linked
+from unmirage.audit.matrices import FOLDS, GroupedBy, grouped, joint
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
-from unmirage.intervals import clustered_rate
-from unmirage.records import Count, Share
+from unmirage.intervals import clustered_rate, widest
+from unmirage.records import Count, Rate, Share
 from unmirage.run.progress import Progress
 
 
@@ -60,7 +61,7 @@ class Evidence:
     Attributes:
         corpus: the training queries, followed by those of the test file, if there is one.
         measured: measurements of their pictures.
-        groups: (n,) group number of each query; a group stays in one fold.
+        groups: ways to group dependent queries, (n,) numbers each; see `joint`.
         pictures: (n,) group number of each query for probes that see only the picture.
         grouped_by: the criterion for equal pictures.
         splits: (train, test) places; empty if nothing can be held out.
@@ -69,11 +70,15 @@ class Evidence:
 
     corpus: Corpus
     measured: Measured
-    groups: Ints
+    groups: Sequence[Ints]
     pictures: Ints
     grouped_by: GroupedBy
     splits: Sequence[Split]
     picture_splits: Sequence[Split]
+
+    def rate(self, successes: Bools, rows: Ints) -> Rate:
+        """Return the share of successes among the queries at `rows`, with the widest interval of all groupings."""
+        return widest(clustered_rate(successes, groups[rows]) for groups in self.groups)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,9 +132,14 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
     train = _drawn(train, seed)
     corpus = train if test is None else train.joined(_drawn(test, seed))
     pictures, by = grouped(corpus, measured)
-    groups = linked(pictures, corpus.texts, corpus.records)
+    groups = joint(pictures, corpus.texts)
     if test is None:
-        splits, of_pictures = (list(_folds(corpus.refused, one, seed)) for one in (groups, pictures))
+        of_pictures = list(_folds(corpus.refused, pictures, seed))
+        apart = (
+            (train[~np.isin(pictures[train], pictures[test])], test)
+            for train, test in _folds(corpus.refused, groups[0], seed)
+        )
+        splits = [(train, test) for train, test in apart if len(train)]
     else:
         splits = of_pictures = [(np.arange(len(train)), np.arange(len(train), len(corpus)))]
     return Evidence(corpus, measured, groups, pictures, by, splits, of_pictures)
@@ -140,8 +150,7 @@ def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accura
     found = {}
     for name in PROBES:
         if name in unseen:
-            groups = evidence.pictures if name in _OF_PICTURES else evidence.groups
-            found[name] = _accuracy(unseen[name], evidence.corpus.refused, groups)
+            found[name] = _accuracy(evidence, unseen[name], of_picture=name in _OF_PICTURES)
         elif name != "image_embedding" or evidence.measured.vectors is not None:
             found[name] = Accuracy(train=None, test=None, baseline=None, low=None, high=None, n=0)
     return found
@@ -200,9 +209,9 @@ def _vectors(evidence: Evidence) -> Floats:
     return evidence.measured.vectors
 
 
-def _accuracy(unseen: Unseen, refused: Bools, groups: Ints) -> Accuracy:
-    right = (unseen.score > 0.5) == refused[unseen.rows]
-    share = clustered_rate(right, groups[unseen.rows])
+def _accuracy(evidence: Evidence, unseen: Unseen, *, of_picture: bool) -> Accuracy:
+    right = (unseen.score > 0.5) == evidence.corpus.refused[unseen.rows]
+    share = clustered_rate(right, evidence.pictures[unseen.rows]) if of_picture else evidence.rate(right, unseen.rows)
     return Accuracy(
         train=unseen.seen, test=share.value, baseline=unseen.baseline, low=share.low, high=share.high, n=share.n
     )
