@@ -19,7 +19,7 @@ from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skippe
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Dataset, LabelSource
+from unmirage.records import Dataset, Finding, LabelSource
 from unmirage.run.progress import Progress
 
 _MOST_OPENERS = 1000
@@ -68,13 +68,13 @@ def audit(
     held_out = None if test is None else _read(reader, test, options)
     corpus, both = train.corpus, _has_both_labels(train.corpus)
     at_least = fewest_queries(int(corpus.once().sum()))
-    found = _find(train, at_least) if both else Found((), 0, 0)
+    found, learned = (_find(train, at_least), _learned(train, at_least)) if both else (Found((), 0, 0), [])
     later = None if held_out is None else held_out.corpus
     measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
     evidence = gather(corpus, later, measured, options.seed)
     unseen = climb(evidence, options.progress) if both else {}
     told = measure_openers(_counted(train), None if held_out is None else _counted(held_out), options.seed)
-    predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
+    predictability, words = ladder(evidence, unseen), suggest(learned, evidence)
     return AuditResult(
         source=train.name,
         format=data.format,
@@ -95,7 +95,7 @@ def audit(
         findings_left_out=found.left_out,
         openers=_opener_counts(corpus, told.contributions),
         pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
-        decided_by_opener=_decided(evidence, unseen, found),
+        decided_by_opener=_decided(evidence, unseen, learned),
         label_quality=corpus.labels if corpus.labels.both else None,
         suggested=Suggested(
             jailbreak=tuple(one.word for one in words.jailbreak),
@@ -177,8 +177,15 @@ def _opener_counts(corpus: Corpus, contributions: Mapping[int, float]) -> tuple[
     return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener))[:_MOST_OPENERS])
 
 
-def _decided(evidence: Evidence, unseen: dict[str, Unseen], found: Found) -> Decided | None:
+def _learned(train: _Read, at_least: int) -> list[Finding]:
+    """Return the openers that a model trained on the data can learn; which is trained on each picture of a text."""
+    groups = grouped(train.corpus, train.measured)[0]
+    found = find(train.corpus, [openers(train.corpus, at_least)], groups, at_least, of_picture=True)
+    return strong_openers(found.findings)
+
+
+def _decided(evidence: Evidence, unseen: dict[str, Unseen], learned: list[Finding]) -> Decided | None:
     if "words_without_opener" not in unseen:
         return None
-    strong = {finding.feature: finding.direction for finding in strong_openers(found.findings)}
+    strong = {finding.feature: finding.direction for finding in learned}
     return decided_by_opener(evidence, unseen["words_without_opener"], strong)

@@ -82,7 +82,14 @@ class Found:
     left_out: int
 
 
-def find(corpus: Corpus, families: Iterable[Family], clusters: Ints | None = None, at_least: int = 1) -> Found:
+def find(
+    corpus: Corpus,
+    families: Iterable[Family],
+    clusters: Ints | None = None,
+    at_least: int = 1,
+    *,
+    of_picture: bool = False,
+) -> Found:
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
 
     Copies count once in the tests: each text once per label, for features of pictures once per label and picture. So a
@@ -90,12 +97,15 @@ def find(corpus: Corpus, families: Iterable[Family], clusters: Ints | None = Non
 
     Args:
         families: the features to test, at least one family; all are adjusted together.
-        at_least: minimum number of queries of a tested feature, without copies.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
+        at_least: minimum number of queries of a tested feature, without copies.
+        of_picture: for all features, count each text once per label and picture.
     """
     together = np.arange(len(corpus)) if clusters is None else clusters
-    once = {of_picture: corpus.once(of_picture=of_picture) for of_picture in (False, True)}
-    families = [family.among(once[family.position == "image"], corpus.refused, at_least) for family in families]
+    once = {one: corpus.once(of_picture=one) for one in (False, True)}
+    families = [
+        family.among(once[of_picture or family.position == "image"], corpus.refused, at_least) for family in families
+    ]
     tested = [_associate(corpus, family, together) for family in families]
     p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
     ends = np.cumsum([len(one.p_value) for one in tested])[:-1]

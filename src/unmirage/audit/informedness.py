@@ -162,7 +162,7 @@ def dealt(queries: Queries, seed: int) -> Ints:
     if folds < 2:
         return np.full(len(groups), -1)
     first = np.full(len(refused), np.iinfo(np.int64).max)
-    np.minimum.at(first, groups, finalized(queries.keys + STEP * (1 + seed)))
+    np.minimum.at(first, groups, finalized(queries.keys + finalized(np.array([seed + STEP]))))
     of_group = np.empty(len(refused), dtype=np.int64)
     of_group[np.lexsort((first, answered, refused))] = np.arange(len(refused)) % folds
     return of_group[groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -10,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from unmirage.cli.console import new_table, out, plain
+from unmirage.report.audit_view import behind, copied, measured, view
 from unmirage.workflows.audit import counted
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
+    from unmirage.audit.compare import Comparison, RemedyOutcome
     from unmirage.audit.pictures import PictureCount
     from unmirage.audit.probes import Accuracy
     from unmirage.audit.remedies import AttackWord
@@ -60,7 +62,7 @@ def remedies_table(result: AuditResult) -> Table:
     table.add_row("reworded", "", *(f"{one.changed:,}" for one in repaired))
     if any(one.unchanged_wording for one in repaired):
         table.add_row("no other wording known", "", *(f"{one.unchanged_wording:,}" for one in repaired))
-    table.add_row("shortcut gap, points", points(result.shortcut_gap), *(points(one.shortcut_gap) for one in repaired))
+    _add_opener(table, [result, *repaired])
     _add_rungs(table, result.predictability, [one.predictability for one in repaired])
     table.add_row("written to", "", *(plain(one.file, 30) for one in repaired))
     return table
@@ -75,7 +77,7 @@ def compare_table(result: AuditResult) -> Table:
         table.add_column(plain(source, 30), justify="right")
     table.add_row("queries", f"{result.n:,}", f"{other.n:,}")
     table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
-    table.add_row("shortcut gap, points", points(result.shortcut_gap), points(other.shortcut_gap))
+    _add_opener(table, [result, other])
     _add_rungs(table, result.predictability, [other.predictability])
     table.add_row("features predictive only there", f"{other.gone_n:,}", f"{other.new_n:,}")
     return table
@@ -91,6 +93,12 @@ def only_in(result: AuditResult) -> list[list[str | Text]]:
         if said:
             lines.append(["Predictive only in ", plain(source, 30), ": queries that ", Text("; ").join(said)])
     return lines
+
+
+def _add_opener(table: Table, versions: Sequence[AuditResult | RemedyOutcome | Comparison]) -> None:
+    table.add_row("informedness of the first word", *(measured(one.informedness) for one in versions))
+    table.add_row("AUC of the first word", *(measured(one.auc) for one in versions))
+    table.add_row("shortcut gap, points", *(points(one.shortcut_gap) for one in versions))
 
 
 def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[str, Accuracy]]) -> None:
@@ -116,7 +124,7 @@ _CLEARLY_MORE = 0.05
 def print_audit(result: AuditResult) -> None:
     """Print the headline, then the evidence, then the recommended actions."""
     _line(Text(_headline(result), style="bold"))
-    for said in _gap(result):
+    for said in _meaning(result):
         _line(said)
     _line("Data: ", plain(result.source), f" ({result.format}), {result.n:,} queries")
     answered = result.n - result.refused
@@ -145,23 +153,28 @@ def _line(*parts: str | Text) -> None:
 
 
 def _headline(result: AuditResult) -> str:
-    rule = result.predictability["opener"]
     if result.refused in (0, result.n):
         kind = "refused" if result.refused else "answered"
         all_of_them = "the only query is" if result.n == 1 else f"all {result.n:,} queries are"
         return f"Not estimable: {all_of_them} {kind}, so no rule can separate the labels."
-    if rule.test is None or rule.baseline is None:
+    if result.informedness.value is None:
         return "How well the first word predicts refusal is not estimable: too few queries or pictures."
-    baseline = f"(majority guess: {rule.baseline:.1%})"
-    return f"The first word alone predicts the label for {rule.test:.1%} of queries {baseline}."
+    return f"Informedness of the first word: {measured(result.informedness)}, AUC {measured(result.auc)}."
 
 
-def _gap(result: AuditResult) -> list[str]:
-    """Report the value that `--fail-if shortcut_gap` checks, and features that predict better than the first word."""
-    rule, gap = result.predictability["opener"], result.shortcut_gap
-    if gap is None or rule.test is None:
+def _meaning(result: AuditResult) -> list[str]:
+    """Report the verdict, the rule behind the headline, and features that predict better than the first word."""
+    rule, found, gap = result.predictability["opener"], result.informedness, result.shortcut_gap
+    if found.value is None or rule.test is None:
         return []
-    said = [f"Shortcut gap: {100 * gap:.1f} points by which the first word beats that guess. The target is 0."]
+    openers = behind(result)
+    words = f" Mostly from {', '.join(openers)}." if openers else ""
+    said = [
+        f"Result: {view(result).verdict.said}. The first word recognizes {share(found.sensitivity)} of refused and "
+        f"{share(found.specificity)} of answered queries.{words}",
+        f"Shortcut gap: {points(gap)} points: the first word predicts {share(rule.test)} of labels, guessing the "
+        f"majority {share(rule.baseline)}. The gap shrinks when one label is rare; informedness does not.",
+    ]
     tells = {
         name: accuracy
         for name in _SURFACE
@@ -181,6 +194,7 @@ def _notes(result: AuditResult) -> list[Text]:
     if result.skipped.count:
         count, first = counted(result.skipped.count, "record"), plain(result.skipped.examples[0], 160)
         notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
+    notes += [Text(sentence) for sentence in copied(result)]
     check = result.label_quality
     if check:
         notes.append(Text(f"Label quality: field and answer disagree in {check.disagree:,} of {check.both:,}"))
@@ -194,7 +208,11 @@ def _notes(result: AuditResult) -> list[Text]:
         if found.examples:
             notes.append(Text.assemble("  unreadable, the first: ", plain(found.examples[0], 160)))
     if result.probes.sampled:
-        notes.append(Text(f"Rules trained on a random sample of {result.probes.rows:,} queries; counts use all."))
+        notes.append(
+            Text(
+                f"Other rules trained on a random sample of {result.probes.rows:,} queries; counts and informedness use all."
+            )
+        )
     return notes
 
 
