@@ -208,11 +208,8 @@ def _notes(result: AuditResult) -> list[Text]:
         if found.examples:
             notes.append(Text.assemble("  unreadable, the first: ", plain(found.examples[0], 160)))
     if result.probes.sampled:
-        notes.append(
-            Text(
-                f"Other rules trained on a random sample of {result.probes.rows:,} queries; counts and informedness use all."
-            )
-        )
+        rows = result.probes.rows or 0
+        notes.append(Text(f"Informedness and counts use all queries; other rules a random sample of {rows:,}."))
     return notes
 
 
