@@ -141,9 +141,8 @@ def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
         decision, score = _predicted(train.opener, train.refused, fold)
     else:
         # Training queries are another fold, which is not measured.
-        opener, refused = (
-            np.concatenate(both) for both in ((test.opener, train.opener), (test.refused, train.refused))
-        )
+        opener = np.concatenate([test.opener, train.opener])
+        refused = np.concatenate([test.refused, train.refused])
         decision, score = _predicted(opener, refused, np.append(fold, np.ones(len(train.refused), dtype=np.int64)))
         decision, score = decision[: len(fold)], score[: len(fold)]
     return Openers(

@@ -185,7 +185,8 @@ def _rung(version: Version, name: str) -> Cell:
 
 _COLUMNS = (
     "kind", "position", "feature", "text", "refused", "answered", "refused_once", "answered_once",
-    "log_odds", "low", "high", "p_value", "q_value", "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "redundant_with", "headline",
+    "log_odds", "low", "high", "p_value", "q_value", "direction",
+    "given_opener_log_odds", "given_opener_low", "given_opener_high", "redundant_with", "headline",
 )  # fmt: skip
 # Spreadsheets interpret cells with these prefixes as formulas (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
