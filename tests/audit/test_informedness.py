@@ -62,7 +62,7 @@ def test_openers_that_tell_everything_have_an_interval_of_some_width(n):
     assert found.informedness.low == pytest.approx(1 - np.sqrt(2) * (1 - wilson(n, n)[0]))
     assert (found.informedness.high, found.auc.high) == (1, 1)
     assert found.auc.low == pytest.approx(wilson(n, n)[0])
-    assert found.contributions == {0: 0.5, 1: 0.5}
+    assert found.contributions == pytest.approx({0: 0.5, 1: 0.5})
 
 
 def test_a_rare_label_changes_nothing():
@@ -116,7 +116,7 @@ def test_the_interval_covers_what_the_rule_reaches_on_average(setting):
     expected = np.mean([one.value for one in found])
     covered = np.mean([one.low <= expected <= one.high for one in found])
     print(f"\n{setting}: informedness {expected:.3f}, coverage {covered:.3f}")
-    assert covered >= 0.93
+    assert covered >= 0.95
 
 
 def test_a_group_stays_in_one_fold_and_labels_are_spread_evenly():

@@ -14,12 +14,13 @@ from enum import IntEnum
 from math import sqrt
 
 import numpy as np
+from scipy.special import stdtrit
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
 from unmirage.audit.matrices import FOLDS, joint, linked
 from unmirage.audit.ranking import Auc, auc
 from unmirage.data.sample import STEP, finalized
-from unmirage.intervals import clustered_rate, widest
+from unmirage.intervals import LEVEL, clustered_rate, widest
 from unmirage.records import Count, Difference, Rate, Share
 
 # An opener decides if its share of refused queries differs from that of all queries by this many standard errors.
@@ -29,6 +30,7 @@ from unmirage.records import Count, Difference, Rate, Share
 _CERTAIN = 1.96
 _PRIOR = 2.0  # queries with the overall share of refused ones that smooth the score of an opener
 _UNDECIDED = 0.5
+_BLOCKS = 30  # of groups, which the jackknife leaves out one at a time
 
 
 class Shortcut(IntEnum):
@@ -138,18 +140,89 @@ def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
     if (fold < 0).any() or any(one.refused.all() or not one.refused.any() for one in (train, measured)):
         return Openers(Informedness(), Auc(), {})
     if test is None:
-        decision, score = _predicted(train.opener, train.refused, fold)
+        tally = _Tally.of(train.opener, fold, train.refused)
     else:
         # Training queries are another fold, which is not measured.
         opener = np.concatenate([test.opener, train.opener])
         refused = np.concatenate([test.refused, train.refused])
-        decision, score = _predicted(opener, refused, np.append(fold, np.ones(len(train.refused), dtype=np.int64)))
-        decision, score = decision[: len(fold)], score[: len(fold)]
+        tally = _Tally.of(opener, np.append(fold, np.ones(len(train.refused), dtype=np.int64)), refused)
+    place = tally.place[: len(fold)]
+    decision, score = (table.ravel()[place] for table in tally.rule())
+    spread = _spread(train, tally, seed) if test is None else 0.0
     return Openers(
-        widest(informedness(decision, measured.refused, groups) for groups in measured.groups),
+        widest(informedness(decision, measured.refused, groups, spread) for groups in measured.groups),
         widest(auc(score, measured.refused, groups, fold) for groups in measured.groups),
         _contributions(measured.opener, decision, measured.refused),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tally:
+    """Numbers of queries by opener and fold.
+
+    Attributes:
+        place: (n,) the cell of each query.
+        count, refused: (openers, folds) queries, and refused queries.
+    """
+
+    place: Ints
+    count: Floats
+    refused: Floats
+
+    @classmethod
+    def of(cls, openers: Ints, fold: Ints, labels: Bools) -> _Tally:
+        different, opener = np.unique(openers, return_inverse=True)
+        shape = len(different), int(fold.max()) + 1
+        return cls._in(opener * shape[1] + fold, labels, shape)
+
+    @classmethod
+    def _in(cls, place: Ints, labels: Bools, shape: tuple[int, int]) -> _Tally:
+        count, refused = (np.bincount(one, minlength=shape[0] * shape[1]) for one in (place, place[labels]))
+        return cls(place, count.reshape(shape).astype(np.float64), refused.reshape(shape).astype(np.float64))
+
+    def without(self, queries: Bools, labels: Bools) -> _Tally:
+        """Return the numbers without some of the queries (n,)."""
+        part = self._in(self.place[queries], labels[queries], (self.count.shape[0], self.count.shape[1]))
+        return _Tally(self.place, self.count - part.count, self.refused - part.refused)
+
+    def rule(self) -> tuple[Floats, Floats]:
+        """Return decision (1: refused, 0: answered, or undecided) and score of each cell, from the other folds."""
+        n, refused = (one.sum(axis=1, keepdims=True) - one for one in (self.count, self.refused))
+        total = n.sum(axis=0)
+        share = np.divide(refused.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
+        spread = np.sqrt(n * share * (1 - share))
+        z = np.divide(refused - n * share, spread, out=np.zeros(n.shape), where=spread > 0)
+        decision = np.where(z > _CERTAIN, 1.0, np.where(z < -_CERTAIN, 0.0, _UNDECIDED))
+        return decision, np.where(decision == _UNDECIDED, share, (refused + _PRIOR * share) / (n + _PRIOR))
+
+    def informedness(self) -> float | None:
+        """Return the informedness of the rule; None without queries of both labels."""
+        decision, (refused, answered) = self.rule()[0], (self.refused, self.count - self.refused)
+        if not refused.any() or not answered.any():
+            return None
+        return float((decision * refused).sum() / refused.sum() - (decision * answered).sum() / answered.sum())
+
+
+def _spread(queries: Queries, tally: _Tally, seed: int) -> float:
+    """Return the standard error of the cross-validated informedness, with that of the rule; 0.0 if unknown.
+
+    It is the jackknife over blocks of groups (Shao and Wu 1989): an opener near the limit of certainty decides or not.
+    """
+    groups = linked(queries.groups[0])
+    first = _first(groups, finalized(queries.keys + finalized(np.array([seed + 1]))))
+    block = np.empty(len(first), dtype=np.int64)
+    block[np.argsort(first)] = np.arange(len(first)) % _BLOCKS
+    of_query = block[groups]
+    left = [tally.without(of_query == one, queries.refused).informedness() for one in range(min(_BLOCKS, len(first)))]
+    found = [one for one in left if one is not None]
+    return sqrt((len(found) - 1) * float(np.var(found))) if found else 0.0
+
+
+def _first(groups: Ints, keys: Ints) -> Ints:
+    """Return the least key of each group."""
+    first = np.full(int(groups.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, groups, keys)
+    return first
 
 
 def dealt(queries: Queries, seed: int) -> Ints:
@@ -160,49 +233,35 @@ def dealt(queries: Queries, seed: int) -> Ints:
     folds = min(FOLDS, int((refused > 0).sum()), int((answered > 0).sum()))
     if folds < 2:
         return np.full(len(groups), -1)
-    first = np.full(len(refused), np.iinfo(np.int64).max)
-    np.minimum.at(first, groups, finalized(queries.keys + finalized(np.array([seed + STEP]))))
+    first = _first(groups, finalized(queries.keys + finalized(np.array([seed + STEP]))))
     of_group = np.empty(len(refused), dtype=np.int64)
     of_group[np.lexsort((first, answered, refused))] = np.arange(len(refused)) % folds
     return of_group[groups]
 
 
-def _predicted(openers: Ints, labels: Bools, fold: Ints) -> tuple[Floats, Floats]:
-    """Return decision (1: refused, 0: answered, or undecided) and score of each query, from the other folds."""
-    _, opener = np.unique(openers, return_inverse=True)
-    shape = int(opener.max()) + 1, int(fold.max()) + 1
-    place = opener * shape[1] + fold
-    n = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-    refused = np.bincount(place, weights=labels, minlength=n.size).reshape(shape)
-    n, refused = n.sum(axis=1, keepdims=True) - n, refused.sum(axis=1, keepdims=True) - refused
-    total = n.sum(axis=0)
-    share = np.divide(refused.sum(axis=0), total, out=np.zeros(shape[1]), where=total > 0)
-    spread = np.sqrt(n * share * (1 - share))
-    z = np.divide(refused - n * share, spread, out=np.zeros(shape), where=spread > 0)
-    decision = np.where(z > _CERTAIN, 1.0, np.where(z < -_CERTAIN, 0.0, _UNDECIDED))
-    score = np.where(decision == _UNDECIDED, share, (refused + _PRIOR * share) / (n + _PRIOR))
-    return decision[opener, fold], score[opener, fold]
-
-
-def informedness(decision: Floats, refused: Bools, groups: Ints) -> Informedness:
+def informedness(decision: Floats, refused: Bools, groups: Ints, spread: float = 0.0) -> Informedness:
     """Return the informedness of predictions.
 
     Its interval combines Wilson's of sensitivity and specificity, which do not degenerate at 0 or 1, and their
-    correlation over the groups (MOVER; Zou and Donner 2008, Newcombe 1998, method 10).
+    correlation over the groups (MOVER; Zou and Donner 2008, Newcombe 1998, method 10). Those hold for a fixed rule; the
+    interval is widened if the standard error with the rule's own is larger.
 
     Args:
         decision: (n,) 1 for "refused", 0 for "answered", a fraction for neither.
         refused: (n,) the labels, at least one of each.
         groups: (n,) the group of each query.
+        spread: standard error of the informedness that includes that of the rule.
     """
     true = clustered_rate(decision[refused].tolist(), groups[refused])
     false = clustered_rate((1 - decision[~refused]).tolist(), groups[~refused])
     value, together = _known(true.value) + _known(false.value) - 1, _correlation(decision, refused, groups)
     down, up = zip(*(_margins(one) for one in (true, false)), strict=True)
+    below, above = _combined(down, together), _combined(up, together)
+    wider = max(1.0, float(stdtrit(_BLOCKS - 1, 0.5 + LEVEL / 2)) * spread / (0.5 * (below + above) or 1.0))
     return Informedness(
         value=value,
-        low=max(-1.0, value - _combined(down, together)),
-        high=min(1.0, value + _combined(up, together)),
+        low=max(-1.0, value - wider * below),
+        high=min(1.0, value + wider * above),
         sensitivity=true.value,
         specificity=false.value,
         refused=int(refused.sum()),
