@@ -13,7 +13,8 @@ from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.world import make_world
 
 FINDING_KEYS = {
-    "feature", "position", "kind", "text", "refused", "answered", "refused_once", "answered_once", "log_odds", "low", "high", "p_value", "q_value",
+    "feature", "position", "kind", "text", "refused", "answered", "refused_once", "answered_once",
+    "log_odds", "low", "high", "p_value", "q_value",
     "direction", "given_opener", "redundant_with", "headline", "examples",
 }  # fmt: skip
 
@@ -28,8 +29,9 @@ def document_of(*arguments):
 def test_the_document_has_the_agreed_shape(tied):
     document = document_of(tied)
     assert set(document) == {
-        "schema", "source", "format", "n", "refused", "label_source", "seed", "skipped", "copies", "informedness", "auc",
-        "predictability", "probes", "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
+        "schema", "source", "format", "n", "refused", "label_source", "seed", "skipped", "copies", "informedness",
+        "auc", "predictability", "probes", "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings",
+        "openers", "pictures",
         "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
     }  # fmt: skip
     assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/3", "toy.json", "json")

@@ -133,7 +133,7 @@ def test_what_one_model_lacks_is_not_estimable_unless_the_rest_decides():
 @pytest.mark.parametrize("name", ["asr", "npo", "npo.asr", "models", "asr.by_k", "nope.asr.after", "judge", "by_seed"])
 def test_a_name_that_no_model_has_lists_those_there_are(name):
     valid = "asr.before, asr.after, utility, scores.vqa, invalid, corrected"
-    with pytest.raises(UserError, match=f"unknown metric '{name}'; valid: {valid}$"):
+    with pytest.raises(UserError, match=rf"unknown metric '{name}'; valid: {valid}(\. Did you mean '[\w.]+'\?)?$"):
         broken_gate(f"{name}>1 or npo.utility<0.75", RESULTS)
 
 

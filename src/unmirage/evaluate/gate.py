@@ -156,7 +156,7 @@ def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
     if value is _NOTHING:
         valid = _valid(document, models)
         raise UserError(
-            f"--fail-if: unknown metric {one.name!r}; valid: {', '.join(valid)}.{suggestion(one.name, valid)}"
+            f"--fail-if: unknown metric {one.name!r}; valid: {', '.join(valid)}{suggestion(one.name, valid)}"
         )
     return _Values({None: value})
 

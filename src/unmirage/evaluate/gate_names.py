@@ -17,9 +17,9 @@ Node = Mapping[str, Any]
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
-    """Return " Did you mean 'X'?" for the nearest valid name, "" if none is near."""
+    """Return ". Did you mean 'X'?" for the nearest valid name, "" if none is near."""
     close = difflib.get_close_matches(name, list(valid), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
+    return f". Did you mean '{close[0]}'?" if close else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Names:
         if not numbers:
             valid = list(dict.fromkeys(found for root in reversed(roots) for found in self._valid(root)))
             listed = ", ".join(valid[:_MOST_LISTED]) + (", …" if len(valid) > _MOST_LISTED else "")
-            return f"unknown metric {name!r}; valid: {listed}.{suggestion(name, valid)}"
+            return f"unknown metric {name!r}; valid: {listed}{suggestion(name, valid)}"
         if limit > 1 and all(number.get("maximum") == 1 for number in numbers):
             return f"{name} is at most 1, and {limit:g} means {100 * limit:,.0f} %; did you mean {limit / 100:g}?"
         return None
