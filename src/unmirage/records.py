@@ -320,8 +320,7 @@ class Finding:
         q_value: Benjamini-Hochberg over everything tested in the audit.
         direction: the label that the feature is associated with.
         given_opener: log odds ratio given the opener (Mantel-Haenszel); None if no opener allows a comparison.
-        redundant_with: the feature that explains this one: one with the same queries, or the opener of nearly all of
-            its queries, which are refused no more often than other queries with that opener.
+        redundant_with: the feature that explains this one: it has the same queries, or is the opener of nearly all.
         headline: True for the few findings to read first.
         examples: queries with the feature.
     """

@@ -45,7 +45,7 @@ def test_what_an_older_document_lacks_may_be_missing_or_null(full_audit):
 def test_a_wrong_field_is_named(full_audit):
     broken = copy.deepcopy(full_audit)
     broken["findings"][0]["refused"] = -1
-    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/2\)"):
+    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/3\)"):
         AuditResult.read(broken, "a.json")
     with pytest.raises(UserError, match=r"predictability: Input should be an object"):
         AuditResult.read(full_audit | {"predictability": None})
@@ -57,7 +57,7 @@ def test_a_wrong_field_is_named(full_audit):
 
 @pytest.mark.parametrize("document", [None, [], "text", {}])
 def test_what_is_no_audit_is_said_to_be_none(document):
-    with pytest.raises(UserError, match=r"schema is missing; valid: 'unmirage\.audit/2'"):
+    with pytest.raises(UserError, match=r"schema is missing; valid: 'unmirage\.audit/3'"):
         AuditResult.read(document)
 
 

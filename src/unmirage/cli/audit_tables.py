@@ -16,8 +16,10 @@ from unmirage.workflows.audit import counted
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.compare import Comparison, RemedyOutcome
+    from unmirage.audit.informedness import Informedness
     from unmirage.audit.pictures import PictureCount
     from unmirage.audit.probes import Accuracy
+    from unmirage.audit.ranking import Auc
     from unmirage.audit.remedies import AttackWord
 
 PROBE_NAMES = {
@@ -96,9 +98,18 @@ def only_in(result: AuditResult) -> list[list[str | Text]]:
 
 
 def _add_opener(table: Table, versions: Sequence[AuditResult | RemedyOutcome | Comparison]) -> None:
-    table.add_row("informedness of the first word", *(measured(one.informedness) for one in versions))
-    table.add_row("AUC of the first word", *(measured(one.auc) for one in versions))
+    kinds: list[tuple[str, list[Informedness | Auc]]] = [
+        ("informedness", [one.informedness for one in versions]),
+        ("AUC", [one.auc for one in versions]),
+    ]
+    for name, found in kinds:
+        table.add_row(name, *("not estimable" if one.value is None else f"{one.value:.2f}" for one in found))
+        table.add_row("  95 % interval", *(_limits(one) for one in found))
     table.add_row("shortcut gap, points", *(points(one.shortcut_gap) for one in versions))
+
+
+def _limits(found: Informedness | Auc) -> str:
+    return "" if found.low is None or found.high is None else f"{found.low:.2f}–{found.high:.2f}"
 
 
 def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[str, Accuracy]]) -> None:
