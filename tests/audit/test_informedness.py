@@ -12,7 +12,13 @@ def queries(*openers, clusters=None):
     opener = np.concatenate([np.full(yes + no, number) for number, yes, no in openers])
     refused = np.concatenate([np.repeat(BOTH, [yes, no]) for _, yes, no in openers])
     keys = 2 * np.random.default_rng(0).permutation(len(opener))
-    return Queries(opener, refused, (np.arange(len(opener)) if clusters is None else clusters,), keys)
+    return Queries(
+        opener,
+        refused,
+        np.ones(len(opener), dtype=bool),
+        (np.arange(len(opener)) if clusters is None else clusters,),
+        keys,
+    )
 
 
 def drawn(rng, n=300, refused=0.5, separation=1.0, openers=12, group=1):
@@ -27,7 +33,7 @@ def drawn(rng, n=300, refused=0.5, separation=1.0, openers=12, group=1):
     opener = np.where(label, words[1], words[0])
     keys = rng.integers(0, 2**62, size=n) * 2
     groups = np.repeat(np.arange(n // group), group)
-    return Queries(np.repeat(opener, group), np.repeat(label, group), (groups,), keys)
+    return Queries(np.repeat(opener, group), np.repeat(label, group), np.ones(n, dtype=bool), (groups,), keys)
 
 
 def value_of(one):
@@ -93,7 +99,9 @@ def test_labels_drawn_by_lot_have_an_informedness_of_0_on_average():
     for _ in range(300):
         label = rng.permutation(np.arange(900) < 600)
         opener = np.minimum(rng.geometric(0.2, size=900), 30)
-        found.append(value_of(Queries(opener, label, (np.arange(900),), 2 * rng.permutation(900))))
+        found.append(
+            value_of(Queries(opener, label, np.ones(900, dtype=bool), (np.arange(900),), 2 * rng.permutation(900)))
+        )
     assert np.mean([one.value for one in found]) == pytest.approx(0, abs=0.003)
     assert np.mean([one.low <= 0 <= one.high for one in found]) >= 0.99
 
@@ -122,7 +130,9 @@ def test_the_interval_covers_what_the_rule_reaches_on_average(setting):
 def test_a_group_stays_in_one_fold_and_labels_are_spread_evenly():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(500), 2)
-    one = Queries(rng.integers(9, size=1000), rng.random(1000) < 0.1, (groups,), 2 * np.arange(1000))
+    one = Queries(
+        rng.integers(9, size=1000), rng.random(1000) < 0.1, np.ones(1000, dtype=bool), (groups,), 2 * np.arange(1000)
+    )
     fold = dealt(one, 0)
     assert (fold[::2] == fold[1::2]).all()
     assert np.ptp(np.bincount(fold)) <= 2
@@ -133,7 +143,7 @@ def test_a_group_stays_in_one_fold_and_labels_are_spread_evenly():
 def test_folds_follow_the_texts_and_not_the_order():
     one = drawn(np.random.default_rng(0))
     order = np.random.default_rng(1).permutation(300)
-    other = Queries(one.opener[order], one.refused[order], (one.groups[0][order],), one.keys[order])
+    other = Queries(one.opener[order], one.refused[order], one.once[order], (one.groups[0][order],), one.keys[order])
     assert (dealt(other, 0) == dealt(one, 0)[order]).all()
     assert value_of(other) == value_of(one)
 

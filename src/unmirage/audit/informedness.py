@@ -30,6 +30,7 @@ from unmirage.records import Count, Difference, Rate, Share
 _CERTAIN = 1.96
 _PRIOR = 2.0  # queries with the overall share of refused ones that smooth the score of an opener
 _UNDECIDED = 0.5
+_KINDS = 4
 _BLOCKS = 30  # of groups, which the jackknife leaves out one at a time
 
 
@@ -59,7 +60,7 @@ class Informedness:
         low, high: 95 % confidence interval; queries that share a picture, a text or a record count as dependent.
         sensitivity: share of refused queries that the rule predicts as refused; undecided queries count half.
         specificity: share of answered queries that the rule predicts as answered; undecided queries count half.
-        refused, answered: queries that are counted, each text once per label.
+        refused, answered: queries that are counted, copies included.
         undecided: those whose opener is unseen, or predicts neither label with certainty.
     """
 
@@ -105,25 +106,26 @@ class Queries:
 
     Attributes:
         opener: number of the opener, negative for none.
+        once: True for the queries to train on: each text once per label.
         groups: ways to group queries that depend on each other; see `joint`.
         keys: hash of the text, which determines the fold.
     """
 
     opener: Ints
     refused: Bools
+    once: Bools
     groups: Sequence[Ints]
     keys: Ints
 
     @classmethod
     def of(cls, corpus: Corpus, pictures: Ints) -> Queries:
-        """Return the queries of a corpus, each text once per label.
+        """Return the queries of a corpus.
 
         Args:
             pictures: (n,) the picture group of each query.
         """
-        once = corpus.once()
-        texts = corpus.texts[once] & ~1
-        return cls(corpus.word_at(0)[once], corpus.refused[once], joint(pictures[once], texts), texts)
+        texts = corpus.texts & ~1
+        return cls(corpus.word_at(0), corpus.refused, corpus.once(), joint(pictures, texts), texts)
 
 
 def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
@@ -140,12 +142,13 @@ def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
     if (fold < 0).any() or any(one.refused.all() or not one.refused.any() for one in (train, measured)):
         return Openers(Informedness(), Auc(), {})
     if test is None:
-        tally = _Tally.of(train.opener, fold, train.refused)
+        tally = _Tally.of(train.opener, fold, train.refused, train.once)
     else:
         # Training queries are another fold, which is not measured.
         opener = np.concatenate([test.opener, train.opener])
         refused = np.concatenate([test.refused, train.refused])
-        tally = _Tally.of(opener, np.append(fold, np.ones(len(train.refused), dtype=np.int64)), refused)
+        folds = np.append(fold, np.ones(len(train.refused), dtype=np.int64))
+        tally = _Tally.of(opener, folds, refused, np.append(test.once, train.once))
     place = tally.place[: len(fold)]
     decision, score = (table.ravel()[place] for table in tally.rule())
     spread = _spread(train, tally, seed) if test is None else 0.0
@@ -162,32 +165,30 @@ class _Tally:
 
     Attributes:
         place: (n,) the cell of each query.
-        count, refused: (openers, folds) queries, and refused queries.
+        kinds: (n,) 0 for an answered and 1 for a refused query to train on, 2 and 3 for their copies.
+        counts: (kinds, openers, folds) queries.
     """
 
     place: Ints
-    count: Floats
-    refused: Floats
+    kinds: Ints
+    counts: Floats
 
     @classmethod
-    def of(cls, openers: Ints, fold: Ints, labels: Bools) -> _Tally:
+    def of(cls, openers: Ints, fold: Ints, refused: Bools, once: Bools) -> _Tally:
         different, opener = np.unique(openers, return_inverse=True)
-        shape = len(different), int(fold.max()) + 1
-        return cls._in(opener * shape[1] + fold, labels, shape)
+        shape = _KINDS, len(different), int(fold.max()) + 1
+        place, kinds = opener * shape[2] + fold, refused + 2 * ~once
+        return cls(place, kinds, _counts(place, kinds, shape))
 
-    @classmethod
-    def _in(cls, place: Ints, labels: Bools, shape: tuple[int, int]) -> _Tally:
-        count, refused = (np.bincount(one, minlength=shape[0] * shape[1]) for one in (place, place[labels]))
-        return cls(place, count.reshape(shape).astype(np.float64), refused.reshape(shape).astype(np.float64))
-
-    def without(self, queries: Bools, labels: Bools) -> _Tally:
+    def without(self, queries: Bools) -> _Tally:
         """Return the numbers without some of the queries (n,)."""
-        part = self._in(self.place[queries], labels[queries], (self.count.shape[0], self.count.shape[1]))
-        return _Tally(self.place, self.count - part.count, self.refused - part.refused)
+        part = _counts(self.place[queries], self.kinds[queries], self.counts.shape)
+        return _Tally(self.place, self.kinds, self.counts - part)
 
     def rule(self) -> tuple[Floats, Floats]:
         """Return decision (1: refused, 0: answered, or undecided) and score of each cell, from the other folds."""
-        n, refused = (one.sum(axis=1, keepdims=True) - one for one in (self.count, self.refused))
+        answered, refused = self.counts[0], self.counts[1]
+        n, refused = (one.sum(axis=1, keepdims=True) - one for one in (answered + refused, refused))
         total = n.sum(axis=0)
         share = np.divide(refused.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
         spread = np.sqrt(n * share * (1 - share))
@@ -197,10 +198,15 @@ class _Tally:
 
     def informedness(self) -> float | None:
         """Return the informedness of the rule; None without queries of both labels."""
-        decision, (refused, answered) = self.rule()[0], (self.refused, self.count - self.refused)
+        decision, answered, refused = self.rule()[0], *self.counts.reshape(2, 2, *self.counts.shape[1:]).sum(axis=0)
         if not refused.any() or not answered.any():
             return None
         return float((decision * refused).sum() / refused.sum() - (decision * answered).sum() / answered.sum())
+
+
+def _counts(place: Ints, kinds: Ints, shape: tuple[int, ...]) -> Floats:
+    cells = shape[1] * shape[2]
+    return np.bincount(kinds * cells + place, minlength=_KINDS * cells).reshape(shape).astype(np.float64)
 
 
 def _spread(queries: Queries, tally: _Tally, seed: int) -> float:
@@ -213,7 +219,7 @@ def _spread(queries: Queries, tally: _Tally, seed: int) -> float:
     block = np.empty(len(first), dtype=np.int64)
     block[np.argsort(first)] = np.arange(len(first)) % _BLOCKS
     of_query = block[groups]
-    left = [tally.without(of_query == one, queries.refused).informedness() for one in range(min(_BLOCKS, len(first)))]
+    left = [tally.without(of_query == one).informedness() for one in range(min(_BLOCKS, len(first)))]
     found = [one for one in left if one is not None]
     return sqrt((len(found) - 1) * float(np.var(found))) if found else 0.0
 
