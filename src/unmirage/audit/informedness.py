@@ -1,7 +1,7 @@
 """Measure how well the opener alone separates refused from answered queries, in any mixture of the two.
 
-The opener rule predicts "refused" for an opener whose share of refused queries is above that of all queries, so it
-follows the likelihood ratio of the opener, not the majority label. Informedness is its sensitivity plus its specificity
+The opener rule predicts "refused" for an opener whose share of refused queries is above that of all queries, else
+"answered". So it follows the likelihood ratio of the opener, not the majority label. Informedness is its sensitivity plus its specificity
 minus 1 (Youden 1950): 0 for a rule that knows nothing, 1 for one that is always right. Neither informedness nor AUC
 changes when queries of one label are added that open like the others of that label.
 """
@@ -9,7 +9,7 @@ changes when queries of one label are added that open like the others of that la
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import sqrt
 
@@ -23,13 +23,11 @@ from unmirage.data.sample import STEP, finalized
 from unmirage.intervals import LEVEL, clustered_rate, widest
 from unmirage.records import Count, Difference, Rate, Share
 
-# An opener decides if its share of refused queries differs from that of all queries by this many standard errors.
-# Others count half for each label, and are tied in the ranking. With a rule that always decides, noise would count as a
-# shortcut, and balanced openers would do worse than chance: a label that is frequent in the training folds is rare in
-# the test fold.
-_CERTAIN = 1.96
+# An opener tells a label if its share of refused queries differs from that of all queries by this many standard errors.
+# Others count as answered, and are tied in the ranking. Otherwise noise would count as a shortcut, and balanced openers
+# would do worse than chance: a label that is frequent in the training folds is rare in the test fold.
+_CERTAIN = 1.0
 _PRIOR = 2.0  # queries with the overall share of refused ones that smooth the score of an opener
-_UNDECIDED = 0.5
 _KINDS = 4
 _BLOCKS = 30  # of groups, which the jackknife leaves out one at a time
 
@@ -58,10 +56,10 @@ class Informedness:
 
     Attributes:
         low, high: 95 % confidence interval; queries that share a picture, a text or a record count as dependent.
-        sensitivity: share of refused queries that the rule predicts as refused; undecided queries count half.
-        specificity: share of answered queries that the rule predicts as answered; undecided queries count half.
+        sensitivity: share of refused queries that the rule predicts as refused.
+        specificity: share of answered queries that the rule predicts as answered.
         refused, answered: queries that are counted, copies included.
-        undecided: those whose opener is unseen, or predicts neither label with certainty.
+        undecided: those whose opener is unseen, or as likely with either label; the rule predicts "answered".
     """
 
     value: Difference | None = None
@@ -150,10 +148,12 @@ def measure_openers(train: Queries, test: Queries | None, seed: int) -> Openers:
         folds = np.append(fold, np.ones(len(train.refused), dtype=np.int64))
         tally = _Tally.of(opener, folds, refused, np.append(test.once, train.once))
     place = tally.place[: len(fold)]
-    decision, score = (table.ravel()[place] for table in tally.rule())
+    z, score = (table.ravel()[place] for table in tally.rule())
+    decision, undecided = (z > _CERTAIN).astype(np.float64), int((np.abs(z) <= _CERTAIN).sum())
     spread = _spread(train, tally, seed) if test is None else 0.0
+    found = widest(informedness(decision, measured.refused, groups, spread) for groups in measured.groups)
     return Openers(
-        widest(informedness(decision, measured.refused, groups, spread) for groups in measured.groups),
+        replace(found, undecided=undecided),
         widest(auc(score, measured.refused, groups, fold) for groups in measured.groups),
         _contributions(measured.opener, decision, measured.refused),
     )
@@ -186,19 +186,20 @@ class _Tally:
         return _Tally(self.place, self.kinds, self.counts - part)
 
     def rule(self) -> tuple[Floats, Floats]:
-        """Return decision (1: refused, 0: answered, or undecided) and score of each cell, from the other folds."""
+        """Return z value and score of each cell, from the other folds: how its opener differs from all in refusal."""
         answered, refused = self.counts[0], self.counts[1]
-        n, refused = (one.sum(axis=1, keepdims=True) - one for one in (answered + refused, refused))
+        n = (answered + refused).sum(axis=1, keepdims=True) - answered - refused
+        refused = refused.sum(axis=1, keepdims=True) - refused
         total = n.sum(axis=0)
         share = np.divide(refused.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
         spread = np.sqrt(n * share * (1 - share))
         z = np.divide(refused - n * share, spread, out=np.zeros(n.shape), where=spread > 0)
-        decision = np.where(z > _CERTAIN, 1.0, np.where(z < -_CERTAIN, 0.0, _UNDECIDED))
-        return decision, np.where(decision == _UNDECIDED, share, (refused + _PRIOR * share) / (n + _PRIOR))
+        return z, np.where(np.abs(z) <= _CERTAIN, share, (refused + _PRIOR * share) / (n + _PRIOR))
 
     def informedness(self) -> float | None:
         """Return the informedness of the rule; None without queries of both labels."""
-        decision, answered, refused = self.rule()[0], *self.counts.reshape(2, 2, *self.counts.shape[1:]).sum(axis=0)
+        decision = self.rule()[0] > _CERTAIN
+        answered, refused = self.counts[0] + self.counts[2], self.counts[1] + self.counts[3]
         if not refused.any() or not answered.any():
             return None
         return float((decision * refused).sum() / refused.sum() - (decision * answered).sum() / answered.sum())
@@ -253,7 +254,7 @@ def informedness(decision: Floats, refused: Bools, groups: Ints, spread: float =
     interval is widened if the standard error with the rule's own is larger.
 
     Args:
-        decision: (n,) 1 for "refused", 0 for "answered", a fraction for neither.
+        decision: (n,) 1 for "refused", 0 for "answered".
         refused: (n,) the labels, at least one of each.
         groups: (n,) the group of each query.
         spread: standard error of the informedness that includes that of the rule.
@@ -272,7 +273,6 @@ def informedness(decision: Floats, refused: Bools, groups: Ints, spread: float =
         specificity=false.value,
         refused=int(refused.sum()),
         answered=int((~refused).sum()),
-        undecided=int((decision == _UNDECIDED).sum()),
     )
 
 
@@ -300,8 +300,8 @@ def _correlation(decision: Floats, refused: Bools, groups: Ints) -> float:
 
 
 def _contributions(opener: Ints, decision: Floats, refused: Bools) -> dict[int, float]:
-    """Return the part of each opener: for a decided one, half of the difference of its shares among both labels."""
+    """Return the part of each opener: half of the difference of its shares among both labels, negative if wrong."""
     names, number = np.unique(opener, return_inverse=True)
     weight = np.where(refused, 1 / refused.sum(), -1 / (~refused).sum())
-    parts = np.bincount(number, weights=(decision - _UNDECIDED) * weight)
+    parts = np.bincount(number, weights=(decision - 0.5) * weight)
     return dict(zip(names.tolist(), parts.tolist(), strict=True))
