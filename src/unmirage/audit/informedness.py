@@ -1,9 +1,9 @@
 """Measure how well the opener alone separates refused from answered queries, in any mixture of the two.
 
 The opener rule predicts "refused" for an opener whose share of refused queries is above that of all queries, else
-"answered". So it follows the likelihood ratio of the opener, not the majority label. Informedness is its sensitivity plus its specificity
-minus 1 (Youden 1950): 0 for a rule that knows nothing, 1 for one that is always right. Neither informedness nor AUC
-changes when queries of one label are added that open like the others of that label.
+"answered". So it follows the likelihood ratio of the opener, not the majority label. Informedness is its sensitivity
+plus its specificity minus 1 (Youden 1950): 0 for a rule that knows nothing, 1 for one that is always right. Neither
+informedness nor AUC changes when queries of one label are added that open like the others of that label.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from unmirage.intervals import LEVEL, clustered_rate, widest
 from unmirage.records import Count, Difference, Rate, Share
 
 # An opener tells a label if its share of refused queries differs from that of all queries by this many standard errors.
-# Others count as answered, and are tied in the ranking. Otherwise noise would count as a shortcut, and balanced openers
-# would do worse than chance: a label that is frequent in the training folds is rare in the test fold.
-_CERTAIN = 1.0
+# Others count as answered. Otherwise noise would count as a shortcut, and balanced openers would do worse than chance:
+# a label that is frequent in the training folds is rare in the test fold. A ranking has more to lose, and ties more.
+_CERTAIN, _UNTIED = 1.0, 1.96
 _PRIOR = 2.0  # queries with the overall share of refused ones that smooth the score of an opener
 _KINDS = 4
 _BLOCKS = 30  # of groups, which the jackknife leaves out one at a time
@@ -194,7 +194,7 @@ class _Tally:
         share = np.divide(refused.sum(axis=0), total, out=np.zeros(len(total)), where=total > 0)
         spread = np.sqrt(n * share * (1 - share))
         z = np.divide(refused - n * share, spread, out=np.zeros(n.shape), where=spread > 0)
-        return z, np.where(np.abs(z) <= _CERTAIN, share, (refused + _PRIOR * share) / (n + _PRIOR))
+        return z, np.where(np.abs(z) <= _UNTIED, share, (refused + _PRIOR * share) / (n + _PRIOR))
 
     def informedness(self) -> float | None:
         """Return the informedness of the rule; None without queries of both labels."""
