@@ -77,7 +77,7 @@ class AuditResult(Result):
         label_source: "field", "answer" or "mixed".
         seed: seed of folds and draws.
         skipped: skipped records.
-        copies: queries with equal texts, which count once in informedness, AUC and the tests of findings.
+        copies: queries with equal texts; they share a fold, and count once in the tests of findings.
         informedness: sensitivity + specificity - 1 of the opener rule on unseen queries.
         auc: area under the ROC curve of the openers' share of refused queries, on unseen queries.
         predictability: accuracy by rung of the ladder; see `probes.PROBES`.

@@ -249,6 +249,6 @@ def copied(audit: AuditResult) -> list[str]:
     both = f" {found.both_labels:,} texts occur both refused and answered." if found.both_labels else ""
     return [
         f"{found.queries:,} of {audit.n:,} queries have a copy: another query with the same text "
-        f"({found.texts:,} different texts).{both} Copies stay in one fold. Numbers of queries include them; "
-        "informedness, AUC and the tests of findings count each text once per label."
+        f"({found.texts:,} different texts).{both} Copies stay in one fold, and count once per label in the "
+        "training of the first-word rule and in the tests of findings. Numbers of queries include them."
     ]
