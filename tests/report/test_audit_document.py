@@ -64,3 +64,10 @@ def test_what_is_no_audit_is_said_to_be_none(document):
 def test_lone_surrogates_are_read_as_they_are_written(full_audit):
     full_audit["openers"][0]["opener"] = json.loads('"\\ud800"')
     assert AuditResult.read(full_audit).openers[0].opener == "?"
+
+
+def test_a_document_of_an_older_version_is_refused(full_audit):
+    with pytest.raises(
+        UserError, match=r"old\.json: schema is 'unmirage\.audit/2'; valid: 'unmirage\.audit/3', written by"
+    ):
+        AuditResult.read(full_audit | {"schema": "unmirage.audit/2"}, "old.json")
