@@ -96,7 +96,7 @@ class Document:
 
     @classmethod
     def schema_name(cls) -> str:
-        """Return the value of the field `schema`, such as "unmirage.audit/2"."""
+        """Return the value of the field `schema`, such as "unmirage.audit/3"."""
         (schema,) = (one.default for one in fields(cls) if one.name == "schema")  # type: ignore[arg-type]
         return str(schema)
 

@@ -6,9 +6,10 @@ number of independent trials that would give an equally precise share.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import fsum, inf, sqrt
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +111,24 @@ def effective_trials(
     if most is None:
         most = found.total
     return found.total if found.single and most == found.total else found.worth(most)
+
+
+class _Interval(Protocol):
+    """An estimate with confidence limits; None if not estimable."""
+
+    @property
+    def low(self) -> float | None: ...
+
+    @property
+    def high(self) -> float | None: ...
+
+
+Estimate = TypeVar("Estimate", bound=_Interval)
+
+
+def widest(estimates: Iterable[Estimate]) -> Estimate:
+    """Return the estimate with the widest interval, such as of several ways to cluster; the first if none has one."""
+    return max(estimates, key=lambda one: 0.0 if one.low is None or one.high is None else one.high - one.low)
 
 
 @dataclass(frozen=True, slots=True)

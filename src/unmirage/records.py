@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 # Numbers of documents.
 Share = Annotated[float, Ge(0), Le(1)]
+Difference = Annotated[float, Ge(-1), Le(1)]  # of two shares
 Count = Annotated[int, Ge(0)]
 Amount = Annotated[float, Ge(0)]
 T = TypeVar("T")
@@ -381,16 +382,14 @@ class Finding:
         position: position in the query; see `Position`.
         kind: kind of the feature, a `FeatureKind`.
         text: completes a sentence that starts with "Queries that".
-        refused: number of refused queries with the feature.
-        answered: number of answered queries with the feature.
+        refused, answered: numbers of refused and answered queries with the feature, copies included.
+        refused_once, answered_once: the same numbers with each text counted once, as in the tests; None if unknown.
         log_odds, low, high: log odds ratio over all queries (Haldane-Anscombe correction, Woolf's interval).
         p_value: two-sided Fisher exact test.
         q_value: Benjamini-Hochberg over everything tested in the audit.
         direction: the label that the feature is associated with.
-        given_opener: log odds ratio given the opener (Mantel-Haenszel over openers); None if no opener has queries of
-            both labels, with and without the feature.
-        redundant_with: the feature that explains this one. Either both have the same queries, or nearly all queries
-            with this feature open with one word, and are refused no more often than other queries with that opener.
+        given_opener: log odds ratio given the opener (Mantel-Haenszel); None if no opener allows a comparison.
+        redundant_with: the feature that explains this one: it has the same queries, or is the opener of nearly all.
         headline: True for the few findings to read first.
         examples: queries with the feature.
     """
@@ -401,6 +400,8 @@ class Finding:
     text: str = ""
     refused: Count
     answered: Count
+    refused_once: Count | None = None
+    answered_once: Count | None = None
     log_odds: float
     low: float
     high: float

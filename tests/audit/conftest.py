@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -43,17 +45,25 @@ def make_dataset():
 
 @pytest.fixture(scope="session")
 def make_corpus(make_dataset):
-    """Return a function that makes a corpus of (query, refused[, image]) tuples."""
-    return lambda *rows: Reader().read(make_dataset(*rows))
+    """Return a function that makes a corpus of (query, refused[, image]) tuples.
+
+    Equal texts are different queries, so that few words make many of them; they are copies with `copies`.
+    """
+
+    def make(*rows, copies=False):
+        corpus = Reader().read(make_dataset(*rows))
+        return corpus if copies else replace(corpus, texts=2 * np.arange(len(rows)))
+
+    return make
 
 
 @pytest.fixture(scope="session")
 def tied(make_dataset):
     """Return 200 queries: "share" is always refused, "what" answered, "can" half and half."""
     things = ("boat", "garden", "kite", "bridge", "lamp")
-    rows = [(f"Share the {things[n % 5]}.", True) for n in range(60)]
-    rows += [(f"What is the {things[n % 5]}?", False) for n in range(60)]
-    rows += [(f"Can you see the {things[n // 2 % 5]}?", n % 2 == 0) for n in range(80)]
+    rows = [(f"Share the {things[n % 5]} {n}.", True) for n in range(60)]
+    rows += [(f"What is the {things[n % 5]} {n}?", False) for n in range(60)]
+    rows += [(f"Can you see the {things[n // 2 % 5]} {n}?", n % 2 == 0) for n in range(80)]
     return make_dataset(*rows)
 
 

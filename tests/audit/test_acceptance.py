@@ -1,19 +1,24 @@
 """What the audit is for: it finds what was planted, finds nothing in noise, and knows VLGuard."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from unmirage.audit import AuditOptions, audit
-from unmirage.audit.audit import _find, _read
+from unmirage.audit.audit import _counted, _find, _read
 from unmirage.audit.corpus import Reader
 from unmirage.audit.features import fewest_queries
+from unmirage.audit.informedness import measure_openers
 from unmirage.audit.remediation import with_remedies
-from unmirage.data import open_samples, writer_for
+from unmirage.data import load_samples, open_samples, writer_for
+from unmirage.records import Sample
 from unmirage.testbed.corpus import Plants
 
 SEEDS = 100
+VLGUARD = Path(__file__).parents[2] / ".." / "shared" / "data" / "vlguard" / "train.json"
 
 
 def found(read, labels=None):
@@ -101,10 +106,71 @@ def test_vlguard_shows_the_papers_numbers(of_vlguard):
     ladder = of_vlguard.predictability
     assert ladder["majority"].test == pytest.approx(2000 / 2977)
     assert ladder["opener"].test >= 0.94
-    assert ladder["words"].test >= 0.97
-    assert ladder["words_without_opener"].test >= 0.96
+    assert ladder["words"].test == pytest.approx(0.964, abs=0.005)  # 0.977 with copies on both sides of a fold
+    assert ladder["words_without_opener"].test == pytest.approx(0.956, abs=0.005)
     assert of_vlguard.probes.evaluation == "cross-validated"
     assert of_vlguard.shortcut_gap == pytest.approx(ladder["opener"].test - 2000 / 2977)
+
+
+def test_vlguards_opener_separates_the_labels(of_vlguard):
+    found = of_vlguard.informedness
+    assert found.value == pytest.approx(0.821, abs=0.01)
+    assert 0.75 <= found.low < found.value < found.high <= 0.88
+    assert of_vlguard.auc.value == pytest.approx(0.956, abs=0.01)
+    assert found.verdict.said == "clear shortcut"
+    parts = {one.opener: one.contribution for one in of_vlguard.openers}
+    assert sum(parts.values()) == pytest.approx(found.value)
+    assert list(parts)[:2] == ["can", "what"]
+    assert sorted(parts, key=parts.get)[-3:] == ["share", "can", "what"]
+
+
+def informedness_of(dataset, seed=0):
+    read = _read(Reader(), dataset, AuditOptions())
+    return measure_openers(_counted(read), None, seed).informedness
+
+
+@pytest.mark.parametrize("count", [5_000, 20_000, 55_000])
+def test_general_questions_do_not_hide_vlguards_shortcut(of_vlguard, vlguard, count):
+    file = VLGUARD.parents[1] / "field" / "vqa" / "vizwiz_val_questions_vqa_format.json"
+    if not file.exists():
+        pytest.skip("VizWiz's questions are not here")
+    questions = [one["question"] for one in json.loads(file.read_text())["questions"]]
+    general = tuple(
+        Sample(
+            id=f"general-{n}",
+            record=f"general-{n}",
+            query=f"{questions[n % len(questions)].rstrip(' .?')}{f' in picture {n}' if n >= len(questions) else ''}?",
+            refused=False,
+            label_source="field",
+        )
+        for n in range(count)
+    )
+    found = informedness_of(replace(vlguard, samples=vlguard.samples + general))
+    print(f"\n{count:,} general questions: {found.value:.3f} ({found.low:.3f} to {found.high:.3f})")
+    assert -0.02 <= found.value - of_vlguard.informedness.value <= 0.06
+    assert found.verdict.said == "clear shortcut"
+
+
+def test_the_interval_of_shuffled_labels_covers_0(vlguard):
+    read, covered = _read(Reader(), vlguard, AuditOptions()), 0
+    for seed in range(SEEDS):
+        labels = np.random.default_rng(seed).permutation(read.corpus.refused)
+        queries = _counted(replace(read, corpus=replace(read.corpus, refused=labels)))
+        found = measure_openers(queries, None, seed).informedness
+        covered += found.low <= 0 <= found.high
+    print(f"\nVLGuard, shuffled: the interval of {covered} of {SEEDS} seeds covers 0")
+    assert covered >= 98
+
+
+def test_harmful_twins_that_open_alike_show_no_shortcut():
+    file = VLGUARD.parents[1] / "field" / "mossbench" / "pairs_544.json"
+    if not file.exists():
+        pytest.skip("MOSSBench's pairs are not here")
+    data = load_samples(file)
+    for seed in range(10):
+        found = informedness_of(data, seed)
+        assert found.low <= 0 <= found.high
+        assert found.verdict.said == "no shortcut found"
 
 
 def test_vlguards_words_to_attack_with_are_the_papers(of_vlguard):
@@ -128,6 +194,8 @@ def test_after_each_remedy_the_opener_tells_no_more_of_vlguard_than_the_majority
     for name, outcome in mended.remedies.items():
         print(f"\n{name}: n {outcome.n}, gap {outcome.shortcut_gap:+.4f}, unchanged {outcome.unchanged_wording}")
         assert abs(outcome.shortcut_gap) <= 0.02
+        print(f"informedness {outcome.informedness}")
+        assert outcome.informedness.verdict.said == "no shortcut found"
         ladder = outcome.predictability
         assert abs(ladder["opener"].test - ladder["majority"].test) <= 0.02
         assert outcome.n == 2977 - outcome.dropped

@@ -13,7 +13,8 @@ from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.world import make_world
 
 FINDING_KEYS = {
-    "feature", "position", "kind", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
+    "feature", "position", "kind", "text", "refused", "answered", "refused_once", "answered_once",
+    "log_odds", "low", "high", "p_value", "q_value",
     "direction", "given_opener", "redundant_with", "headline", "examples",
 }  # fmt: skip
 
@@ -28,15 +29,16 @@ def document_of(*arguments):
 def test_the_document_has_the_agreed_shape(tied):
     document = document_of(tied)
     assert set(document) == {
-        "schema", "source", "format", "n", "refused", "label_source", "languages", "seed", "skipped", "predictability",
-        "probes", "shortcut_gap", "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
+        "schema", "source", "format", "n", "refused", "label_source", "languages", "leads", "seed", "skipped",
+        "without_label", "unread_fields", "copies", "informedness", "auc", "predictability", "probes", "shortcut_gap",
+        "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
         "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
     }  # fmt: skip
-    assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/2", "toy.json", "json")
+    assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/3", "toy.json", "json")
     assert (document["n"], document["refused"], document["label_source"]) == (200, 100, "field")
     assert set(document["predictability"]["opener"]) == {"train", "test", "baseline", "low", "high", "n"}
     assert all(set(finding) == FINDING_KEYS for finding in document["findings"])
-    assert document["openers"][0] == {"opener": "can", "refused": 40, "answered": 40}
+    assert document["openers"][0] == {"opener": "can", "refused": 40, "answered": 40, "contribution": 0.0}
     assert document["suggested"] == {"jailbreak": ["what"], "over_prudence": ["share"]}
     assert document["attack_words"]["jailbreak"][0]["word"] == "what"
     rate = {"value", "low", "high", "k", "n", "clusters", "design_effect"}
@@ -80,7 +82,8 @@ def test_large_data_are_counted_in_full_and_probed_in_part(tied, monkeypatch):
     monkeypatch.setattr("unmirage.audit.probes.MAX_QUERIES", 100)
     document = document_of(tied)
     assert (document["probes"]["rows"], document["probes"]["sampled"]) == (100, True)
-    assert document["openers"][0] == {"opener": "can", "refused": 40, "answered": 40}
+    assert document["openers"][0] == {"opener": "can", "refused": 40, "answered": 40, "contribution": 0.0}
+    assert (document["informedness"]["refused"], document["informedness"]["answered"]) == (100, 100)  # all of them
     assert document["predictability"]["opener"]["n"] == 100
 
 
@@ -88,7 +91,15 @@ def test_large_data_are_counted_in_full_and_probed_in_part(tied, monkeypatch):
 def test_data_of_one_label_are_counted_and_nothing_else_is_estimable(make_dataset, refused):
     document = document_of(make_dataset(*[("What is it?", refused, "1.png")] * 5, ("Share it", refused)))
     assert (document["n"], document["refused"]) == (6, 6 * refused)
-    assert document["openers"][0] == {"opener": "what", "refused": 5 * refused, "answered": 5 * (not refused)}
+    assert document["openers"][0] == {
+        "opener": "what",
+        "refused": 5 * refused,
+        "answered": 5 * (not refused),
+        "contribution": None,
+    }
+    for name in ("informedness", "auc"):
+        assert [document[name][part] for part in ("value", "low", "high")] == [None] * 3
+    assert document["copies"] == {"queries": 5, "texts": 2, "both_labels": 0}
     assert (document["shortcut_gap"], document["decided_by_opener"]) == (None, None)
     assert (document["findings"], document["tested"]) == ([], 0)
     assert document["suggested"] == {"jailbreak": [], "over_prudence": []}
@@ -135,14 +146,14 @@ def test_odd_texts_are_survived(make_dataset):
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_odd_texts_can_be_what_tells_the_label(make_dataset, text):
-    rows = [(text, True)] * 12 + [("What is it", False)] * 12
+    rows = [(f"{text} {'!' * n},", True) for n in range(12)] + [(f"What is it {n}", False) for n in range(12)]
     document = document_of(make_dataset(*rows))
     assert document["predictability"]["opener"]["test"] == 1
     assert document["findings"]
 
 
 def test_queries_without_any_word_are_audited(make_dataset):
-    document = document_of(make_dataset(*(("?" if n % 2 else "!", n % 2 == 0) for n in range(40))))
+    document = document_of(make_dataset(*(("," * n + ("?" if n % 2 else "!"), n % 2 == 0) for n in range(40))))
     assert document["openers"] == []
     assert document["predictability"]["shape"]["test"] == 1
     assert {finding["feature"] for finding in document["findings"]} == {"ends with ?", "ends with !"}

@@ -37,7 +37,7 @@ def test_the_opener_tells_all_but_the_half_and_half_word(tied):
 
 
 def test_words_that_are_no_opener_can_tell_as_well(make_dataset):
-    rows = [(f"Please {'send' if n % 2 else 'see'} the boat", n % 2 == 1) for n in range(60)]
+    rows = [(f"Maybe {'send' if n % 2 else 'see'} the boat {n}", n % 2 == 1) for n in range(60)]
     result = scored(evidence_of(make_dataset(*rows)))
     assert result["opener"].test == result["majority"].test == 0.5
     assert result["words_without_opener"].test == result["first_words"].test == 1
@@ -65,7 +65,7 @@ def test_a_held_out_file_is_the_test_if_there_is_one(tied, make_dataset):
 
 
 def test_one_picture_never_stands_on_both_sides(make_dataset):
-    data = make_dataset(*((f"Word{n % 7} it", n % 3 == 0, f"{n // 2}.png") for n in range(100)))
+    data = make_dataset(*((f"Word{n % 7} it {n}", n % 3 == 0, f"{n // 2}.png") for n in range(100)))
     evidence = evidence_of(data)
     pictures = np.arange(100) // 2
     assert len(evidence.splits) == 5
@@ -74,7 +74,7 @@ def test_one_picture_never_stands_on_both_sides(make_dataset):
 
 
 def test_pictures_of_the_same_content_are_one_picture(make_dataset):
-    data = make_dataset(*((f"Word{n % 7} it", n % 3 == 0, f"{n}.png") for n in range(60)))
+    data = make_dataset(*((f"Word{n % 7} it {n}", n % 3 == 0, f"{n}.png") for n in range(60)))
 
     def pair(measured):
         measured.same[:] = np.arange(60) // 3 * 3
@@ -87,7 +87,7 @@ def test_pictures_of_the_same_content_are_one_picture(make_dataset):
 
 def test_a_picture_that_gives_the_answer_away_is_no_help_when_grouped(make_dataset):
     # One word a picture, so that the word is known only if the picture is.
-    rows = [(f"w{n // 4} it", n // 4 % 2 == 0, f"{n // 4}.png") for n in range(160)]
+    rows = [(f"w{n // 4} it {n}", n // 4 % 2 == 0, f"{n // 4}.png") for n in range(160)]
     result = scored(evidence_of(make_dataset(*rows)))
     assert result["opener"].train == 1
     assert result["opener"].test <= 0.55
@@ -112,7 +112,7 @@ def test_every_interval_holds_its_estimate(tied):
 def test_an_accuracy_counts_scores_above_one_half_as_refused(tied):
     evidence = evidence_of(tied)
     unseen = Unseen(rows=np.array([0, 60, 61]), score=np.array([0.9, 0.4, 0.6]), seen=1.0, baseline=0.5)
-    accuracy = _accuracy(evidence, unseen)
+    accuracy = _accuracy(evidence, unseen, of_picture=False)
     assert (accuracy.test, accuracy.n, accuracy.train, accuracy.baseline) == (pytest.approx(2 / 3), 3, 1.0, 0.5)
 
 
@@ -132,7 +132,7 @@ def test_too_few_queries_are_not_estimable(make_dataset, rows):
 
 
 def test_queries_without_words_leave_the_probes_the_majority(make_dataset):
-    rows = [("?", n < 10) for n in range(30)]
+    rows = [("?" * n + ",", n <= 10) for n in range(1, 31)]
     result = scored(evidence_of(make_dataset(*rows)))
     for name in ("opener", "first_words", "template", "words", "words_without_opener"):
         assert result[name].test == result["majority"].test == pytest.approx(2 / 3)
@@ -169,7 +169,8 @@ def with_pictures(make_dataset):
         measured.values[:, 2] = np.where(np.arange(40) % 2 == 0, 200.0, 50.0)
         return measured
 
-    rows = [("see it", n % 2 == 0, f"{n}.png") for n in range(40)] + [("see it", n % 2 == 0) for n in range(20)]
+    rows = [(f"see it {n}", n % 2 == 0, f"{n}.png") for n in range(40)]
+    rows += [(f"see it {n}", n % 2 == 0) for n in range(40, 60)]
     return lambda vectors=None: evidence_of(
         make_dataset(*rows), change=lambda measured: replace(change(measured), vectors=vectors)
     )

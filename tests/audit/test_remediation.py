@@ -42,7 +42,7 @@ def test_a_remedy_that_cannot_be_made_names_the_file(make_dataset, tmp_path):
 
 def test_another_version_is_set_beside_the_audit(tied, make_dataset):
     rows = [(sample.query, sample.refused) for sample in tied if not sample.query.startswith("Share")]
-    other = make_dataset(*rows, *[("Tell it now", True)] * 60)
+    other = make_dataset(*rows, *[(f"Tell it now {n}", True) for n in range(60)])
     compared = with_comparison(audit(tied), other, AuditOptions()).compare
     assert (compared.source, compared.n, compared.refused) == ("toy.json", 200, 100)
     gone = {(finding.feature, finding.position) for finding in compared.gone}
@@ -59,7 +59,7 @@ def test_the_same_data_differ_in_nothing_and_long_lists_are_cut(tied, make_datas
     assert (same.gone, same.new) == ((), ())
     assert same.predictability == result.predictability
     monkeypatch.setattr("unmirage.audit.remediation.MOST_LISTED", 1)
-    other = make_dataset(*(("It is", n % 2 == 0) for n in range(20)))
+    other = make_dataset(*((f"It is {n}", n % 2 == 0) for n in range(20)))
     cut = with_comparison(result, other, AuditOptions()).compare
     assert len(cut.gone) == 1
     assert cut.gone_n > 1

@@ -81,8 +81,8 @@ def audited(unmirage):
 @pytest.fixture
 def rows():
     """Return 60 records whose first word tells the label."""
-    share = [{"query": "Share it.", "refused": True} for _ in range(30)]
-    return share + [{"query": "What is it?", "refused": False} for _ in range(30)]
+    share = [{"query": f"Share it {n}.", "refused": True} for n in range(30)]
+    return share + [{"query": f"What is it {n}?", "refused": False} for n in range(30)]
 
 
 @pytest.fixture

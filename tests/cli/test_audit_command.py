@@ -15,8 +15,12 @@ def test_the_table_opens_with_the_headline_and_ends_with_the_words(unmirage, wri
     code, out, err = unmirage("audit", write(rows))
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert lines[0] == "The first word alone predicts the label for 100.0% of queries (majority guess: 50.0%)."
-    assert lines[1].startswith("Shortcut gap: 50.0 points by which")
+    assert lines[0] == "Informedness of the first word: 1.00 (0.84 to 1.00), AUC 1.00 (0.89 to 1.00)."
+    assert lines[1] == (
+        "Result: clear shortcut. The first word recognizes 100.0% of refused and 100.0% of answered queries. "
+        "Mostly from “share” (0.50), “what” (0.50)."
+    )
+    assert lines[2].startswith("Shortcut gap: 50.0 points: the first word predicts 100.0% of labels, guessing the majo")
     assert "Data: toy.jsonl (jsonl), 60 queries" in lines
     assert "Label: the data's own field; 30 refused, 30 answered" in lines
     assert "open with “share”" in out
@@ -31,7 +35,7 @@ def test_json_is_one_document_and_all_there_is_on_stdout(unmirage, write, rows):
     code, out, err = unmirage("audit", write(rows), "--json")
     document = json.loads(out)
     assert (code, err) == (0, "")
-    assert (document["schema"], document["n"], document["shortcut_gap"]) == ("unmirage.audit/2", 60, 0.5)
+    assert (document["schema"], document["n"], document["shortcut_gap"]) == ("unmirage.audit/3", 60, 0.5)
     assert unmirage("audit", write(rows), "--json", "--seed", "0")[1] == out
 
 
@@ -46,7 +50,7 @@ def test_a_test_file_replaces_the_cross_validation(unmirage, audited, write, row
     unseen = write([{"query": "Share it.", "refused": False}, {"query": "What?", "refused": False}], "unseen.jsonl")
     _, out, _ = unmirage("audit", write(rows), "--test", unseen)
     assert "unseen: the 2 of unseen.jsonl" in " ".join(out.split())
-    assert "predicts the label for 50.0% of queries" in out
+    assert "not estimable" in out.splitlines()[0]  # both queries are answered
     _, document, _ = audited(write(rows), "--test", unseen)
     assert document["probes"]["test_source"] == "unseen.jsonl"
     assert (document["probes"]["test_n"], document["probes"]["folds"]) == (2, 0)
@@ -98,8 +102,8 @@ def test_a_page_is_written_whole_and_named_on_stderr(unmirage, write, rows, tmp_
 
 def test_csv_cells_cannot_act_as_formulas_while_the_json_stays_verbatim(unmirage, write, rows, tmp_path):
     formula = "=cmd|'/C_calc'!a0"
-    for row in rows[:30]:
-        row["query"] = f"{formula} please"
+    for n, row in enumerate(rows[:30]):
+        row["query"] = f"{formula} please {n}"
     path = tmp_path / "findings.csv"
     code, out, _ = unmirage("audit", write(rows), "--csv", path, "--json")
     document = json.loads(out)
@@ -109,7 +113,7 @@ def test_csv_cells_cannot_act_as_formulas_while_the_json_stays_verbatim(unmirage
     assert len(cells) == len(document["findings"]) > 2
     assert not [cell for row in cells for cell in (row["feature"], row["text"]) if cell.startswith(("=", "+", "@"))]
     examples = [query for finding in document["findings"] for query in finding["examples"]["refused"]]
-    assert f"{formula} please" in examples
+    assert f"{formula} please 0" in examples
 
 
 def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
@@ -117,6 +121,9 @@ def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
     assert (code, json.loads(out)["n"]) == (3, 60)
     assert "gate 'shortcut_gap>0.2' failed: shortcut_gap is 0.5" in err
     assert unmirage("audit", write(rows), "--fail-if", "shortcut_gap>0.6")[0] == 0
+    code, _, err = unmirage("audit", write(rows), "--fail-if", "informedness>0.2")
+    assert (code, err) == (3, "unmirage: gate 'informedness>0.2' failed: informedness is 1\n")
+    assert unmirage("audit", write(rows), "--fail-if", "informedness.low>0.9")[0] == 0
     assert unmirage("audit", write(rows), "--fail-if", "predictability.words.test>=0.9")[0] == 3
 
 
@@ -143,9 +150,42 @@ def test_mistakes_are_one_line_and_end_with_2(unmirage, write, rows, options, me
 
 def test_an_unknown_name_in_a_gate_lists_the_numbers_there_are(unmirage, write, rows):
     code, out, err = unmirage("audit", write(rows), "--fail-if", "gap>1")
-    assert code == 2
+    assert (code, out) == (2, "")
     assert "unknown metric 'gap'; valid: n, refused" in err
-    assert "The first word alone" in out  # what was found is not lost
+    assert unmirage("audit", "no-such-file.jsonl", "--fail-if", "informednes>0.2")[2].endswith(
+        ", …. Did you mean 'informedness'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("informedness>20", "informedness is at most 1, and 20 means 2,000 %; did you mean 0.2?"),
+        ("n>9 and auc>=95", "auc is at most 1, and 95 means 9,500 %; did you mean 0.95?"),
+        ("shortcut_gap>20", "shortcut_gap is at most 1, and 20 means 2,000 %; did you mean 0.2?"),
+        ("predictability.shape.test>1.5", "predictability.shape.test is at most 1, and 1.5 means 150 %; did you me"),
+        ("predictability.image_embedding.test>0.5", "unknown metric 'predictability.image_embedding.test'"),
+        ("remedies.balanced.informedness>0.2", "unknown metric 'remedies.balanced.informedness'"),
+    ],
+)
+def test_a_gate_that_cannot_be_meant_is_refused_before_anything_is_read(unmirage, condition, message):
+    code, out, err = unmirage("audit", "no-such-file.jsonl", "--fail-if", condition)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"unmirage: --fail-if: {message}")
+
+
+def test_copies_are_told_and_count_once(unmirage, audited, write, rows, tmp_path):
+    page = tmp_path / "page.html"
+    _, document, _ = audited(write(rows * 3))
+    _, once, _ = audited(write(rows))
+    assert document["copies"] == {"queries": 180, "texts": 60, "both_labels": 0}
+    assert document["auc"] == once["auc"]
+    assert document["informedness"] == once["informedness"] | {"refused": 90, "answered": 90}
+    _, out, _ = unmirage("audit", write(rows * 3), "--html", page)
+    said = "180 of 180 queries have a copy: another query with the same text (60 different texts)."
+    assert said in out
+    assert said in page.read_text()
+    assert "have a copy" not in unmirage("audit", write(rows))[1]
 
 
 def test_a_malformed_gate_is_refused_before_anything_is_read(unmirage):
@@ -165,7 +205,7 @@ def test_a_typo_in_an_option_names_the_nearest(unmirage, monkeypatch):
 
 
 def test_nothing_in_the_data_reaches_the_terminal_as_an_escape_or_markup(unmirage, write):
-    rows = [{"query": f"{word} it", "refused": n % 2} for n, word in enumerate(["\x1b[31mRed", "[bold]Bold"] * 10)]
+    rows = [{"query": f"{word} it {n}", "refused": n % 2} for n, word in enumerate(["\x1b[31mRed", "[bold]Bold"] * 10)]
     code, out, _ = unmirage("audit", write(rows, "[red]x.jsonl"))
     assert code == 0
     assert "\x1b" not in out
@@ -199,5 +239,5 @@ def test_queries_in_other_languages_are_counted_and_told(unmirage, audited, writ
     assert out.splitlines().count(told) == 1
     assert f'<p class="warn">{told}</p>' in (tmp_path / "audit.html").read_text("utf-8")
     _, document, _ = audited(path)
-    assert document["languages"] == {"read": 80, "of": 80, "counts": {"en": 30, "de": 20}, "unknown": 30}
+    assert document["languages"] == {"read": 80, "of": 80, "counts": {"en": 40, "de": 20}, "unknown": 20}
     assert "know English" not in unmirage("audit", write(rows))[1]

@@ -164,7 +164,7 @@ def test_odd_text_reaches_every_output_whole_and_nowhere_acts(unmirage, write, t
     assert html.endswith("</html>")
     assert "<script>alert(1)" not in html
     with table.open(newline="", encoding="utf-8") as file:
-        assert all(len(row) == 17 for row in csv.reader(file))
+        assert all(len(row) == 19 for row in csv.reader(file))
     code, out, _ = unmirage("audit", data, "--json")
     document = json.loads(out)
     assert (code, document["n"], document["refused"]) == (0, 108, 54)

@@ -44,6 +44,8 @@ def test_the_table_puts_the_remedies_beside_the_data(unmirage, write, mixed):
     assert "Audit of the repaired versions" in out
     assert lines["written to"][-2:] == ["b.jsonl", "d.jsonl"]
     assert lines["shortcut gap, points"][3] == "33.3"
+    assert lines["informedness"] == ["informedness", "0.67", "0.00", "0.00"]
+    assert lines["AUC"][1] == "0.83"
 
 
 @pytest.mark.parametrize("option", WRITES)
@@ -127,7 +129,7 @@ def test_data_that_cannot_be_balanced_are_told_after_what_was_found(unmirage, wr
     code, out, err = unmirage("audit", write(rows), "--write-balanced", tmp_path / "b.jsonl")
     assert code == 2
     assert "toy.jsonl: no opener has both refused and answered queries, so balancing would drop everything" in err
-    assert out.startswith("The first word alone predicts the label for 100.0% of queries")
+    assert out.startswith("Informedness of the first word: 1.00 (0.84 to 1.00)")
     assert not (tmp_path / "b.jsonl").exists()
 
 

@@ -93,7 +93,7 @@ def test_the_words_come_from_a_saved_audit(unmirage, tiny, tmp_path):
     code, _, err = unmirage(*attack, tmp_path / "none.json")
     assert (code, "none.json: no such file" in err) == (2, True)
     code, _, err = unmirage(*attack, tiny.data / "truth.json")
-    assert (code, "truth.json: schema is 'unmirage.truth/1'; valid: 'unmirage.audit/2'" in err) == (2, True)
+    assert (code, "truth.json: schema is 'unmirage.truth/1'; valid: 'unmirage.audit/3'" in err) == (2, True)
 
 
 def test_limit_keeps_both_labels_and_stands_in_the_config(unmirage, tiny, tmp_path):

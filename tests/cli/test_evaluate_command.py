@@ -84,3 +84,9 @@ def test_without_stopping_all_are_missed(unmirage, make):
     code, _, err = unmirage("evaluate", make(PLAIN | {"a|jailbreak|0": YES}))
     assert code == 4
     assert "m has not answered 5 queries" in err
+
+
+def test_a_gate_that_cannot_be_meant_is_refused_before_the_run_is_read(unmirage, tmp_path):
+    code, out, err = unmirage("evaluate", tmp_path / "no-run", "--fail-if", "asr.after>15")
+    assert (code, out) == (2, "")
+    assert err == "unmirage: --fail-if: asr.after is at most 1, and 15 means 1,500 %; did you mean 0.15?\n"

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from unmirage.errors import UserError
 from unmirage.evaluate.gate import broken_gate, check_gate
+from unmirage.evaluate.gate_names import Names
+from unmirage.evaluate.results import Results
 
 DOCUMENT = {"n": 10, "gap": 0.27, "none": None, "flag": True, "name": "x", "deep": {"test": 0.9}}
 
@@ -133,7 +135,7 @@ def test_what_one_model_lacks_is_not_estimable_unless_the_rest_decides():
 @pytest.mark.parametrize("name", ["asr", "npo", "npo.asr", "models", "asr.by_k", "nope.asr.after", "judge", "by_seed"])
 def test_a_name_that_no_model_has_lists_those_there_are(name):
     valid = "asr.before, asr.after, utility, scores.vqa, invalid, corrected"
-    with pytest.raises(UserError, match=f"unknown metric '{name}'; valid: {valid}$"):
+    with pytest.raises(UserError, match=rf"unknown metric '{name}'; valid: {valid}(\. Did you mean '[\w.]+'\?)?$"):
         broken_gate(f"{name}>1 or npo.utility<0.75", RESULTS)
 
 
@@ -179,3 +181,35 @@ def test_benign_answered_and_parts_of_utility_have_names():
 def test_control_characters_in_a_models_name_are_not_printed():
     document = {"models": {"a\x1b[31m\nb": {"utility": rate(0.1)}}}
     assert broken_gate("utility<0.5", document) == FAILED.format("utility<0.5", "a b: utility is 0.1")
+
+
+NAMES = Names.of(Results)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "asr.after>0.15", "npo.asr.after>1", "models.npo.utility<0.5", '"npo + int8".utility<0.3', "scores.vqa>70",
+        "llava-1.5.corrected.llm.asr.after>0.1", "npo.invalid>3", "utility_by_category.fact<1", "timings.audit>5",
+    ],
+)  # fmt: skip
+def test_a_name_that_results_can_have_is_accepted_before_they_exist(condition):
+    check_gate(condition, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (
+            "asr_after>0.1",
+            r"unknown metric 'asr_after'; valid: asr\.before, asr\.after, .*, …\. Did you mean 'asr.after'",
+        ),
+        ("asr.after>0.1 or npo.utilty<1", r"unknown metric 'npo\.utilty'; .* Did you mean 'utility'\?"),
+        ("judge>1", "unknown metric 'judge'"),
+        ("asr.after>15", r"asr\.after is at most 1, and 15 means 1,500 %; did you mean 0\.15\?$"),
+        ("utility<1 and npo.rr.after>=2", r"npo\.rr\.after is at most 1, and 2 means 200 %; did you mean 0\.02\?$"),
+    ],
+)
+def test_what_no_results_can_have_is_refused_before_they_exist(condition, message):
+    with pytest.raises(UserError, match=f"^--fail-if: {message}"):
+        check_gate(condition, NAMES)

@@ -18,7 +18,7 @@ MODEL = {
 }
 RESULTS = {"schema": "unmirage.results/2", "seeds": [0], "judge": "exact", "models": {"npo": MODEL}}
 AUDIT = {
-    "schema": "unmirage.audit/2",
+    "schema": "unmirage.audit/3",
     "n": 4,
     "refused": 2,
     "label_source": "field",

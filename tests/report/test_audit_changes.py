@@ -18,6 +18,8 @@ def test_remedies_stand_beside_the_data_as_they_are(full_audit):
         "Queries dropped": [("–", ""), ("600", ""), ("0", "")],
         "Queries rewritten": [("–", ""), ("0", ""), ("812", "")],
         "Unchanged, because no rewrite was found": [("–", ""), ("0", ""), ("7", "")],
+        "Informedness of the first word": [("0.78", "0.74–0.81"), ("–", ""), ("0.10", "0.02–0.18")],
+        "AUC of the first word": [("0.93", "0.91–0.95"), ("–", ""), ("–", "")],
         "Shortcut gap, points": [("30.0", ""), ("0.0", ""), ("2.0", "")],
     }
 
@@ -34,7 +36,9 @@ def test_two_versions_are_compared_without_edits(full_audit):
     audit = AuditResult.read(full_audit)
     found = comparison(audit, audit.source, audit.compare, audit.compare.source)
     assert [title.value for title in found.titles] == ["toy.json", "other.json"]
-    assert list(figures(found.counts)) == ["Queries", "Refused", "Shortcut gap, points"]
+    assert list(figures(found.counts)) == [
+        "Queries", "Refused", "Informedness of the first word", "AUC of the first word", "Shortcut gap, points",
+    ]  # fmt: skip
     assert figures(found.rungs)["the first word"][1] == ("58.0", "+8.0")
 
 

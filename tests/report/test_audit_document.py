@@ -46,7 +46,7 @@ def test_what_an_older_document_lacks_may_be_missing_or_null(full_audit):
 def test_a_wrong_field_is_named(full_audit):
     broken = copy.deepcopy(full_audit)
     broken["findings"][0]["refused"] = -1
-    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/2\)"):
+    with pytest.raises(UserError, match=r"a\.json: findings\.0\.refused: .* \(schema unmirage\.audit/3\)"):
         AuditResult.read(broken, "a.json")
     with pytest.raises(UserError, match=r"predictability: Input should be an object"):
         AuditResult.read(full_audit | {"predictability": None})
@@ -58,10 +58,17 @@ def test_a_wrong_field_is_named(full_audit):
 
 @pytest.mark.parametrize("document", [None, [], "text", {}])
 def test_what_is_no_audit_is_said_to_be_none(document):
-    with pytest.raises(UserError, match=r"schema is missing; valid: 'unmirage\.audit/2'"):
+    with pytest.raises(UserError, match=r"schema is missing; valid: 'unmirage\.audit/3'"):
         AuditResult.read(document)
 
 
 def test_lone_surrogates_are_read_as_they_are_written(full_audit):
     full_audit["openers"][0]["opener"] = json.loads('"\\ud800"')
     assert AuditResult.read(full_audit).openers[0].opener == "?"
+
+
+def test_a_document_of_an_older_version_is_refused(full_audit):
+    with pytest.raises(
+        UserError, match=r"old\.json: schema is 'unmirage\.audit/2'; valid: 'unmirage\.audit/3', written by"
+    ):
+        AuditResult.read(full_audit | {"schema": "unmirage.audit/2"}, "old.json")

@@ -12,7 +12,7 @@ from unmirage.run import Run
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
 CLOSED = "base-uri 'none'; form-action 'none'"
 OLD = {
-    "schema": "unmirage.audit/2", "n": 4, "refused": 2, "label_source": "field", "shortcut_gap": None,
+    "schema": "unmirage.audit/3", "n": 4, "refused": 2, "label_source": "field", "shortcut_gap": None,
     "predictability": {"majority": {"train": None, "test": None, "baseline": None}},
     "findings": [], "suggested": {"jailbreak": [], "over_prudence": []},
 }  # fmt: skip

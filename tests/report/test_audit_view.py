@@ -14,10 +14,13 @@ def accuracy(test, baseline=0.6, low=None):
 
 @pytest.fixture
 def seen(full_audit):
-    """Return a function that shows an audit with the given predictability."""
+    """Return a function that shows an audit with the given informedness (value, low) and predictability."""
 
-    def seen(shortcut_gap=None, **rungs):
-        return view(AuditResult.read(full_audit | {"predictability": rungs, "shortcut_gap": shortcut_gap}))
+    def seen(found=None, shortcut_gap=None, **rungs):
+        value, low = found or (None, None)
+        measured = {"value": value, "low": low, "high": value and 1.0, "sensitivity": 0.9, "specificity": 0.88}
+        changed = {"informedness": measured, "predictability": rungs, "shortcut_gap": shortcut_gap}
+        return view(AuditResult.read(full_audit | changed))
 
     return seen
 
@@ -39,35 +42,48 @@ def test_a_verdict_needs_a_gap_that_chance_does_not_explain(test, low, verdict):
 
 
 def test_the_headline_tells_a_clear_shortcut(seen):
-    found = seen(shortcut_gap=0.34, opener=accuracy(0.94))
+    found = seen((0.78, 0.74), shortcut_gap=0.34, opener=accuracy(0.94))
     assert found.headline.replace("\u00a0", " ") == (
-        "Whether a query is refused can be predicted from its first word alone: a simple rule is correct "
-        "for 94 % of unseen queries, always predicting the majority label for 60 %."
+        "Whether a query is refused can be predicted from its first word alone: informedness 0.78 "
+        "(0.74 to 1.00), AUC 0.93 (0.91 to 0.95)."
     )
     assert found.verdict.said == "clear shortcut"
-    assert found.meaning[0].startswith("The shortcut gap is 34.0 points. A model fine-tuned on this data")
+    assert (
+        found.meaning[0]
+        .replace("\u00a0", " ")
+        .startswith(
+            "A rule that reads only the first word recognizes 90 % of the refused and 88 % of the answered queries."
+        )
+    )
+    assert found.meaning[1].startswith("A model fine-tuned on this data can score well from the first word alone")
+    assert found.meaning[2:4] == (
+        "Most of it comes from “what” (0.41) and “share” (0.16).",
+        "The shortcut gap is 34.0 points. It also depends on how many queries are refused.",
+    )
+    assert found.meaning[4].startswith("120 of 1,000 queries have a copy: another query with the same text (920 diff")
+    assert " 3 texts occur both refused and answered." in found.meaning[4]
 
 
 def test_the_headline_speaks_of_what_tells_most(seen):
-    found = seen(shortcut_gap=0.0, opener=accuracy(0.6), template=accuracy(0.85), shape=accuracy(0.7))
+    found = seen((0.01, -0.1), shortcut_gap=0.0, opener=accuracy(0.6), template=accuracy(0.85), shape=accuracy(0.7))
     assert "from its sentence pattern with content words masked alone" in found.headline
     assert found.verdict is Shortcut.CLEAR
-    assert "predicts little beyond" in found.meaning[0]
-    assert found.meaning[1].replace("\u00a0", " ") == (
+    assert not any("fine-tuned" in said or "Most of it" in said for said in found.meaning)
+    assert found.meaning[3].replace("\u00a0", " ") == (
         "The label can also be predicted from its length, punctuation and capitals (correct for 70 %) and its sentence "
         "pattern with content words masked (correct for 85 %). None of these is what a query asks for."
     )
 
 
 def test_words_that_tell_the_subject_are_no_shortcut_but_are_mentioned(seen):
-    found = seen(shortcut_gap=0.02, opener=accuracy(0.62), words_without_opener=accuracy(0.95))
+    found = seen((0.02, 0.01), shortcut_gap=0.02, opener=accuracy(0.62), words_without_opener=accuracy(0.95))
     assert "cannot be predicted from its first word" in found.headline
     assert found.verdict.said == "no shortcut found"
     assert any("The other words also predict the label" in said for said in found.meaning)
 
 
 def test_some_and_not_estimable(seen):
-    assert "can be predicted in part from its first word" in seen(shortcut_gap=0.1, opener=accuracy(0.7)).headline
+    assert "can be predicted in part from its first word" in seen((0.1, 0.01), opener=accuracy(0.6)).headline
     nothing = seen(opener=accuracy(None, None))
     assert nothing.headline == "This data does not allow an estimate of how well the first word predicts refusal."
     assert nothing.meaning == ("There are too few queries, or only one label, to detect a shortcut.",)

@@ -9,7 +9,8 @@ from unmirage.report.audit_page import findings_csv
 def finding(feature="share", position="opener", **changes):
     return {
         "feature": feature, "position": position, "kind": "word", "text": f"open with “{feature}”", "refused": 9,
-        "answered": 1, "log_odds": -2.5, "low": -3.0, "high": -2.0, "p_value": 1e-9, "q_value": 1e-8,
+        "answered": 1, "refused_once": 7, "answered_once": None,
+        "log_odds": -2.5, "low": -3.0, "high": -2.0, "p_value": 1e-9, "q_value": 1e-8,
         "direction": "answer", "given_opener": None, "redundant_with": None, "headline": True,
         "examples": {"refused": ["Share it."], "answered": []},
     } | changes  # fmt: skip
@@ -23,7 +24,8 @@ def test_a_finding_is_one_line_with_a_column_for_every_figure():
     (row,) = rows(finding())
     assert row == {
         "kind": "word", "position": "opener", "feature": "share", "text": "open with “share”", "refused": "9",
-        "answered": "1", "log_odds": "-2.5", "low": "-3.0", "high": "-2.0", "p_value": "1e-09", "q_value": "1e-08",
+        "answered": "1", "refused_once": "7", "answered_once": "",
+        "log_odds": "-2.5", "low": "-3.0", "high": "-2.0", "p_value": "1e-09", "q_value": "1e-08",
         "direction": "answer", "given_opener_log_odds": "", "given_opener_low": "", "given_opener_high": "",
         "redundant_with": "", "headline": "True",
     }  # fmt: skip
@@ -52,7 +54,7 @@ def test_a_formula_behind_something_invisible_is_prefixed_too():
 
 def test_numbers_stay_numbers_and_the_document_stays_verbatim():
     document = {"findings": [finding("=1")]}
-    assert findings_csv(document).splitlines()[1].startswith("word,opener,'=1,open with “=1”,9,1,-2.5,-3.0,")
+    assert findings_csv(document).splitlines()[1].startswith("word,opener,'=1,open with “=1”,9,1,7,,-2.5,-3.0,")
     assert document["findings"][0]["feature"] == "=1"
 
 

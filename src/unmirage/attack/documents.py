@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar, Literal
-
-from annotated_types import Ge, Le
+from typing import Any, ClassVar, Literal
 
 from unmirage.documents import Result
-from unmirage.records import NOT_MEASURED, Count, Rate, Share
+from unmirage.records import NOT_MEASURED, Count, Difference, Rate, Share
 
 Method = Literal["black-box", "white-box"]
 SearchKind = Literal["jailbreak", "over-prudence"]
 Form = Literal["replacement", "insertion", "rewrite"]
 Mode = Literal["leave-out", "mask"]
-Change = Annotated[float, Ge(-1), Le(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +132,7 @@ class WordChange:
     start: Count
     end: Count
     p_without: Share
-    change: Change
+    change: Difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,12 +175,12 @@ class Explanation(Result):
     mode: Mode = "leave-out"
     n: Count = 0
     opener_is_cause: Rate = NOT_MEASURED
-    opener_change: Change | None = None
-    opener_change_low: Change | None = None
-    opener_change_high: Change | None = None
-    others_change: Change | None = None
-    others_change_low: Change | None = None
-    others_change_high: Change | None = None
+    opener_change: Difference | None = None
+    opener_change_low: Difference | None = None
+    opener_change_high: Difference | None = None
+    others_change: Difference | None = None
+    others_change_low: Difference | None = None
+    others_change_high: Difference | None = None
     queries: tuple[ExplainedQuery, ...]
     data: str | None = None
 

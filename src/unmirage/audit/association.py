@@ -209,7 +209,7 @@ class Openers:
         _, self._of = np.unique(corpus.word_at(0), return_inverse=True)
         self._corpus = corpus
         self._size = int(self._of.max()) + 1 if len(corpus) else 0
-        self._all = self._counts(self._of, corpus.refused)
+        self._all: dict[int, tuple[Ints, Ints]] = {}  # by identity of `told`, which few features differ in
 
     def given(self, members: Ints32, told: Bools | None = None) -> LogOdds | None:
         """Return the association of a feature with refusal among queries with the same opener.
@@ -218,7 +218,10 @@ class Openers:
             members: the queries with the feature.
             told: (n,) True for queries where the presence of the feature is known; None for all.
         """
-        everything = self._all if told is None else self._counts(self._of[told], self._corpus.refused[told])
+        if id(told) not in self._all:
+            counted = np.ones(len(self._of), dtype=np.bool_) if told is None else told
+            self._all[id(told)] = self._counts(self._of[counted], self._corpus.refused[counted])
+        everything = self._all[id(told)]
         having = self._counts(self._of[members], self._corpus.refused[members])
         return mantel_haenszel(having[0], having[1], everything[0], everything[1])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from unmirage.audit.corpus import Corpus, Reader
+from unmirage.audit.corpus import Corpus, Reader, count_copies
 from unmirage.audit.counterfactual import Decided, decided_by_opener
-from unmirage.audit.features import fewest_queries, openers, text_features
+from unmirage.audit.features import Family, fewest_queries, openers, text_features
 from unmirage.audit.findings import Found, find
+from unmirage.audit.informedness import Queries, measure_openers
 from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
@@ -17,7 +19,7 @@ from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skippe
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
-from unmirage.records import Dataset
+from unmirage.records import Dataset, Finding
 from unmirage.run.progress import Progress
 from unmirage.text.language import languages_of
 
@@ -46,6 +48,8 @@ class _Read:
     corpus: Corpus
     measured: Measured
     skipped: Skipped
+    without_label: Skipped
+    unread_fields: Mapping[str, int]
 
 
 def audit(
@@ -63,13 +67,15 @@ def audit(
     reader = Reader()
     train = _read(reader, data, options)
     held_out = None if test is None else _read(reader, test, options)
-    corpus, at_least = train.corpus, fewest_queries(len(train.corpus))
-    found = _find(train, at_least) if _has_both_labels(corpus) else Found((), 0, 0)
+    corpus, both = train.corpus, _has_both_labels(train.corpus)
+    at_least = fewest_queries(int(corpus.once().sum()))
+    found, learned = (_find(train, at_least), _learned(train, at_least)) if both else (Found((), 0, 0), [])
     later = None if held_out is None else held_out.corpus
     measured = train.measured if held_out is None else train.measured.joined(held_out.measured)
     evidence = gather(corpus, later, measured, options.seed)
-    unseen = climb(evidence, options.progress) if _has_both_labels(corpus) else {}
-    predictability, words = ladder(evidence, unseen), suggest(found.findings, evidence)
+    unseen = climb(evidence, options.progress) if both else {}
+    told = measure_openers(_counted(train), None if held_out is None else _counted(held_out), options.seed)
+    predictability, words = ladder(evidence, unseen), suggest(learned, evidence)
     return AuditResult(
         source=train.name,
         format=data.format,
@@ -77,8 +83,14 @@ def audit(
         refused=int(corpus.refused.sum()),
         label_source=corpus.label_source,
         languages=languages_of(corpus.queries),
+        leads=corpus.leads,
         seed=options.seed,
         skipped=train.skipped,
+        without_label=train.without_label,
+        unread_fields=train.unread_fields,
+        copies=count_copies(corpus),
+        informedness=told.informedness,
+        auc=told.auc,
         predictability=predictability,
         probes=_setting(train, held_out, evidence),
         shortcut_gap=predictability["opener"].gap,
@@ -86,9 +98,9 @@ def audit(
         tested=found.tested,
         min_queries=at_least,
         findings_left_out=found.left_out,
-        openers=_opener_counts(corpus),
+        openers=_opener_counts(corpus, told.contributions),
         pictures=count_pictures(corpus, train.measured) if len(corpus.pictures) else None,
-        decided_by_opener=_decided(evidence, unseen, found),
+        decided_by_opener=_decided(evidence, unseen, learned),
         label_quality=corpus.labels if corpus.labels.both else None,
         suggested=Suggested(
             jailbreak=tuple(one.word for one in words.jailbreak),
@@ -106,14 +118,14 @@ def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> 
         raise UserError(f"{data.source}: the file has no queries. Add at least one")
     if isinstance(data, Dataset):
         pictures: Pictures = ImageFolder(data.image_root)
-        skipped = Skipped()
+        skipped, without_label, unread = Skipped(), Skipped(), dict[str, int]()
     else:
         pictures = data.pictures
-        skipped = Skipped(count=data.skipped.count, examples=tuple(data.skipped.examples))
+        skipped, without_label, unread = Skipped.of(data.skipped), Skipped.of(data.without_label), dict(data.unread)
     measured = measure(corpus.pictures, pictures, options.seed, options.progress)
     if options.encoder is not None:
         measured = encode(measured, corpus.pictures, pictures, options.encoder)
-    return _Read(name, corpus, measured, skipped)
+    return _Read(name, corpus, measured, skipped, without_label, unread)
 
 
 def _has_both_labels(corpus: Corpus) -> bool:
@@ -121,10 +133,14 @@ def _has_both_labels(corpus: Corpus) -> bool:
 
 
 def _find(train: _Read, at_least: int) -> Found:
-    families = [openers(train.corpus, at_least), *text_features(train.corpus, at_least)]
-    families.append(templates(train.corpus, at_least))
-    families += picture_features(train.corpus, train.measured, at_least)
-    return find(train.corpus, families, grouped(train.corpus, train.measured)[0])
+    return find(train.corpus, _families(train, at_least), grouped(train.corpus, train.measured)[0], at_least)
+
+
+def _families(train: _Read, at_least: int) -> Iterator[Family]:
+    yield openers(train.corpus, at_least)
+    yield from text_features(train.corpus, at_least)
+    yield templates(train.corpus, at_least)
+    yield from picture_features(train.corpus, train.measured, at_least)
 
 
 def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeSetting:
@@ -139,17 +155,42 @@ def _setting(train: _Read, held_out: _Read | None, evidence: Evidence) -> ProbeS
     )
 
 
-def _opener_counts(corpus: Corpus) -> tuple[OpenerCount, ...]:
-    """Return the counts of the most frequent openers, ties by name."""
+def _counted(read: _Read) -> Queries:
+    return Queries.of(read.corpus, grouped(read.corpus, read.measured)[0])
+
+
+def _opener_counts(corpus: Corpus, contributions: Mapping[int, float]) -> tuple[OpenerCount, ...]:
+    """Return the counts of the most frequent openers, ties by name.
+
+    Args:
+        contributions: part of each opener in the informedness, by its number; empty if not estimable.
+    """
     family = openers(corpus)
     refused = family.members.refused(corpus.refused)
-    columns = zip(family.names, refused.tolist(), (family.members.totals - refused).tolist(), strict=True)
-    counts = [OpenerCount(opener=name, refused=yes, answered=no) for name, yes, no in columns]
+    answered = family.members.totals - refused
+    counts = [
+        OpenerCount(
+            opener=name,
+            refused=yes,
+            answered=no,
+            contribution=contributions.get(number, 0.0) if contributions else None,
+        )
+        for name, number, yes, no in zip(
+            family.names, family.members.features.tolist(), refused.tolist(), answered.tolist(), strict=True
+        )
+    ]
     return tuple(sorted(counts, key=lambda one: (-one.refused - one.answered, one.opener))[:_MOST_OPENERS])
 
 
-def _decided(evidence: Evidence, unseen: dict[str, Unseen], found: Found) -> Decided | None:
+def _learned(train: _Read, at_least: int) -> list[Finding]:
+    """Return the openers that a model trained on the data can learn; which is trained on each picture of a text."""
+    groups = grouped(train.corpus, train.measured)[0]
+    found = find(train.corpus, [openers(train.corpus, at_least)], groups, at_least, of_picture=True)
+    return strong_openers(found.findings)
+
+
+def _decided(evidence: Evidence, unseen: dict[str, Unseen], learned: list[Finding]) -> Decided | None:
     if "words_without_opener" not in unseen:
         return None
-    strong = {finding.feature: finding.direction for finding in strong_openers(found.findings)}
+    strong = {finding.feature: finding.direction for finding in learned}
     return decided_by_opener(evidence, unseen["words_without_opener"], strong)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unmirage.audit.findings import MAX_Q_VALUE
+from unmirage.audit.informedness import Informedness
 from unmirage.audit.probes import Accuracy
-from unmirage.records import Count, Finding
+from unmirage.audit.ranking import Auc
+from unmirage.records import Count, Difference, Finding
 
 MOST_LISTED = 100
 
@@ -19,7 +21,7 @@ class RemedyOutcome:
     Attributes:
         n, refused: number of queries and of refused queries.
         unchanged_wording: queries selected for rewording, but without another known wording.
-        predictability, shortcut_gap: as in the audit of this dataset.
+        predictability, informedness, auc, shortcut_gap: as in the audit of this dataset.
     """
 
     file: str = ""
@@ -29,7 +31,9 @@ class RemedyOutcome:
     changed: Count = 0
     unchanged_wording: Count = 0
     predictability: Mapping[str, Accuracy] = field(default_factory=dict)
-    shortcut_gap: float | None = None
+    informedness: Informedness = field(default_factory=Informedness)
+    auc: Auc = field(default_factory=Auc)
+    shortcut_gap: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Comparison:
 
     Attributes:
         n, refused: number of queries and of refused queries.
-        predictability, shortcut_gap: as in the audit of this version.
+        predictability, informedness, auc, shortcut_gap: as in the audit of this version.
         gone: the strongest findings that this version lacks or reverses.
         gone_n: number of such findings.
         new: the strongest findings that only this version has, or that it reverses.
@@ -49,7 +53,9 @@ class Comparison:
     n: Count
     refused: Count
     predictability: Mapping[str, Accuracy] = field(default_factory=dict)
-    shortcut_gap: float | None = None
+    informedness: Informedness = field(default_factory=Informedness)
+    auc: Auc = field(default_factory=Auc)
+    shortcut_gap: Difference | None = None
     gone: tuple[Finding, ...] = ()
     gone_n: Count | None = None
     new: tuple[Finding, ...] = ()

@@ -9,13 +9,17 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from unmirage.audit.labels import LabelCheck
-from unmirage.records import LabelSource, Sample, label_source_of
+from unmirage.data.overlap import normalized
+from unmirage.data.sample import STEP, finalized
+from unmirage.records import Count, LabelSource, Sample, label_source_of
+from unmirage.text.leads import Lead, content_starts
 from unmirage.text.openers import words
 from unmirage.text.shape import shape
 
@@ -46,8 +50,12 @@ class Corpus:
         starts: (n + 1,) start of each query in `tokens`.
         shapes: (n,) result of `text.shape.shape` for each query.
         picture: (n,) number of the query's picture, or `NONE`.
+        texts: (n,) hash of the query's normalized text, which copies share.
+        records: (n,) number of the query's record, whose queries follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
+        leads: what stands before the content of queries: role markers, numbering, a prefix that nearly all share.
+            Words, shapes and texts are those of the content.
     """
 
     queries: Sequence[str]
@@ -58,12 +66,15 @@ class Corpus:
     shapes: Ints32
     pictures: Sequence[str]
     picture: Ints32
+    texts: Ints
+    records: Ints32
     label_sources: frozenset[LabelSource]
     labels: LabelCheck
+    leads: tuple[Lead, ...]
 
     def __post_init__(self) -> None:
         # Sparse matrices share these arrays, and some of their methods modify them in place.
-        for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture):
+        for values in (self.refused, self.tokens, self.starts, self.shapes, self.picture, self.texts, self.records):
             values.flags.writeable = False
 
     def __len__(self) -> int:
@@ -92,6 +103,21 @@ class Corpus:
         found[has] = self.tokens[at[has]]
         return found
 
+    def once(self, *, of_picture: bool = False) -> Bools:
+        """Return which queries remain if copies count once: the first query (n,) of each text and label.
+
+        A text with both labels is kept once with each.
+
+        Args:
+            of_picture: keep the first query of each text, label and picture instead.
+        """
+        keys = (self.texts & ~1) | self.refused
+        if of_picture:
+            keys = finalized(keys + finalized(self.picture.astype(np.int64) + STEP))
+        first = np.zeros(len(self), dtype=np.bool_)
+        first[np.unique(keys, return_index=True)[1]] = True
+        return first
+
     def take(self, rows: Ints) -> Corpus:
         """Return the corpus of some of the queries; words and pictures keep their numbers."""
         lengths = self.lengths[rows]
@@ -105,6 +131,8 @@ class Corpus:
             starts=starts,
             shapes=self.shapes[rows],
             picture=self.picture[rows],
+            texts=self.texts[rows],
+            records=self.records[rows],
         )
 
     def joined(self, other: Corpus) -> Corpus:
@@ -120,7 +148,39 @@ class Corpus:
             shapes=np.concatenate([self.shapes, other.shapes]),
             pictures=[*self.pictures, *other.pictures],
             picture=np.concatenate([self.picture, later]),
+            texts=np.concatenate([self.texts, other.texts]),
+            records=np.concatenate([self.records, self.records.max(initial=-1) + 1 + other.records]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """Counts of copies: queries whose normalized text another query of the data has too.
+
+    Attributes:
+        queries: queries that have a copy.
+        texts: distinct texts of all queries.
+        both_labels: texts that occur both refused and answered.
+    """
+
+    queries: Count = 0
+    texts: Count = 0
+    both_labels: Count = 0
+
+
+def count_copies(corpus: Corpus) -> Copies:
+    """Return the counts of copies."""
+    _, sizes = np.unique(corpus.texts, return_counts=True)
+    kept = corpus.texts[corpus.once()]
+    return Copies(
+        queries=int(sizes[sizes > 1].sum()), texts=len(sizes), both_labels=len(kept) - len(np.unique(kept & ~1))
+    )
+
+
+def _hash(text: str) -> int:
+    """Return a 64-bit hash of the normalized text."""
+    content = normalized(text).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True)
 
 
 class Reader:
@@ -139,8 +199,8 @@ class Reader:
         paths = Index()
         number, place = self._words.__getitem__, paths.__getitem__
         queries: list[str] = []
-        tokens, shapes, picture = array("i"), array("i"), array("i")
-        starts, refused = array("q", [0]), bytearray()
+        picture, records, refused = array("i"), array("i"), bytearray()
+        record, record_number = None, NONE
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
@@ -149,10 +209,18 @@ class Reader:
             sources.add(sample.label_source)
             refused.append(sample.refused)
             queries.append(sample.query)
-            tokens.extend(map(number, words(sample.query)))
-            starts.append(len(tokens))
-            shapes.append(shape(sample.query))
             picture.append(NONE if sample.image is None else place(sample.image))
+            if sample.record != record:
+                record, record_number = sample.record, record_number + 1
+            records.append(record_number)
+        begin, leads = content_starts(queries, refused)
+        tokens, shapes, texts, starts = array("i"), array("i"), array("q"), array("q", [0])
+        for query, start in zip(queries, begin, strict=True):
+            content = query[start:] if start else query
+            tokens.extend(map(number, words(content)))
+            starts.append(len(tokens))
+            shapes.append(shape(content))
+            texts.append(_hash(content))
         self._vocabulary.extend(islice(self._words, len(self._vocabulary), None))
         return Corpus(
             queries=queries,
@@ -163,6 +231,9 @@ class Reader:
             shapes=np.array(shapes, dtype=np.int32),
             pictures=list(paths),
             picture=np.array(picture, dtype=np.int32),
+            texts=np.array(texts, dtype=np.int64),
+            records=np.array(records, dtype=np.int32),
             label_sources=frozenset(sources),
             labels=labels,
+            leads=leads,
         )

@@ -16,7 +16,7 @@ from unmirage.audit import matrices
 from unmirage.audit.corpus import NONE, Floats, Ints
 from unmirage.audit.probes import Evidence, Unseen
 from unmirage.audit.rules import Linear
-from unmirage.intervals import clustered_rate
+from unmirage.intervals import rate
 from unmirage.records import Count, Direction, Rate, Share, Unwritten
 
 EXAMPLES = 20
@@ -98,7 +98,7 @@ def decided_by_opener(evidence: Evidence, rest: Unseen, strong: dict[str, Direct
                 rest_score=float(rest.score[has].mean()),
             )
         )
-    share = clustered_rate(decided, evidence.groups[rest.rows])
+    share = evidence.rate(decided, rest.rows)
     examples = _examples(evidence, rest, np.flatnonzero(decided))
     return Decided(**asdict(share), openers=tuple(verdicts), examples=examples)
 
@@ -130,7 +130,7 @@ class Swaps:
     def __init__(self, evidence: Evidence) -> None:
         corpus = evidence.corpus
         matrix = hstack([matrices.opener(corpus), matrices.words_without_opener(corpus)], format="csr")
-        self._refused, self._first, self._groups = corpus.refused, corpus.word_at(0), evidence.groups
+        self._refused, self._first, self._evidence = corpus.refused, corpus.word_at(0), evidence
         self._number = {name: number for number, name in enumerate(corpus.vocabulary)}
         self._folds: list[tuple[Ints, Floats, Floats]] = []  # unseen queries, their log odds, weights by opener
         for train, test in evidence.splits:
@@ -147,13 +147,13 @@ class Swaps:
                 word are left out.
         """
         number = self._number[word]
-        turned, groups = [], []
+        turned, places = [], []
         for rows, logit, weights in self._folds:
             first = self._first[rows]
             concerned = (self._refused[rows] == refused) & (first != number)
             own = np.where(first == NONE, 0.0, weights[first])
             swapped = logit - own + weights[number]
             turned.append((((logit > 0) == refused) & ((swapped > 0) != refused))[concerned])
-            groups.append(self._groups[rows][concerned])
-        found = clustered_rate(np.concatenate(turned), np.concatenate(groups)) if turned else clustered_rate((), ())
+            places.append(rows[concerned])
+        found = self._evidence.rate(np.concatenate(turned), np.concatenate(places)) if turned else rate(0, 0)
         return ValidRate(**asdict(found))

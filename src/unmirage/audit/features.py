@@ -1,9 +1,9 @@
-"""Extract text features of a corpus: words by position, word sequences, shape. Templates: `template.py`."""
+"""Extract text features of a corpus: words by position, word sequences, shape. Templates: `matrices.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +35,9 @@ class Family:
         names: name of each feature, in the order of `members`.
         texts: completion of a sentence that starts with "Queries that", for each feature.
         members: the queries with each feature.
-        told: (n,) True for queries where the presence of the features is known; None for all.
+        told: (n,) True for queries where the presence of the features is known, and that count; None for all.
+        counts: numbers of refused and of answered queries with each feature, copies included; None if `members` has
+            all of them.
     """
 
     kind: FeatureKind
@@ -44,6 +46,27 @@ class Family:
     texts: Sequence[str]
     members: Membership
     told: Bools | None = None
+    counts: tuple[Ints, Ints] | None = None
+
+    def among(self, counted: Bools, refused: Bools, at_least: int) -> Family:
+        """Return the features of at least `at_least` counted queries, with only those as members.
+
+        Args:
+            counted: (n,) True for the queries to count, such as one of several copies.
+            refused: (n,) the labels.
+        """
+        if counted.all():
+            return self
+        members, all_refused = self.members.among(counted), self.members.refused(refused)
+        places = np.flatnonzero(members.totals >= max(1, at_least))
+        return replace(
+            self,
+            names=[self.names[place] for place in places.tolist()],
+            texts=[self.texts[place] for place in places.tolist()],
+            members=members.pick(places),
+            told=counted if self.told is None else counted & self.told,
+            counts=(all_refused[places], (self.members.totals - all_refused)[places]),
+        )
 
 
 def fewest_queries(n: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 
@@ -82,14 +82,30 @@ class Found:
     left_out: int
 
 
-def find(corpus: Corpus, families: Sequence[Family], clusters: Ints | None = None) -> Found:
+def find(
+    corpus: Corpus,
+    families: Iterable[Family],
+    clusters: Ints | None = None,
+    at_least: int = 1,
+    *,
+    of_picture: bool = False,
+) -> Found:
     """Return all frequent openers, and the other features that are significant after adjustment; the strongest first.
+
+    Copies count once in the tests: each text once per label, for features of pictures once per label and picture. So a
+    cluster has no copies. The numbers of queries in a finding include copies.
 
     Args:
         families: the features to test, at least one family; all are adjusted together.
         clusters: (n,) cluster number of each query, such as the number of its picture; None for no clusters.
+        at_least: minimum number of queries of a tested feature, without copies.
+        of_picture: for all features, count each text once per label and picture.
     """
     together = np.arange(len(corpus)) if clusters is None else clusters
+    once = {one: corpus.once(of_picture=one) for one in (False, True)}
+    families = [
+        family.among(once[of_picture or family.position == "image"], corpus.refused, at_least) for family in families
+    ]
     tested = [_associate(corpus, family, together) for family in families]
     p_values = np.concatenate([np.zeros(0), *(one.p_value for one in tested)])
     ends = np.cumsum([len(one.p_value) for one in tested])[:-1]
@@ -136,6 +152,8 @@ def _associate(corpus: Corpus, family: Family, clusters: Ints) -> Association:
 
 def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats) -> list[tuple[Finding, Family, int]]:
     refused = family.members.refused(corpus.refused)
+    answered = family.members.totals - refused
+    all_refused, all_answered = family.counts or (refused, answered)
     tied = (q_values < MAX_Q_VALUE) & ((result.low > 0) | (result.high < 0))
     if family.position == "opener":
         tied[np.argsort(-family.members.totals, kind="stable")[:MAX_OPENERS]] = True
@@ -146,8 +164,10 @@ def _kept(corpus: Corpus, family: Family, result: Association, q_values: Floats)
                 position=family.position,
                 kind=family.kind,
                 text=family.texts[place],
-                refused=int(refused[place]),
-                answered=int(family.members.totals[place] - refused[place]),
+                refused=int(all_refused[place]),
+                answered=int(all_answered[place]),
+                refused_once=int(refused[place]),
+                answered_once=int(answered[place]),
                 **asdict(tie := _tie(result, place)),
                 p_value=float(result.p_value[place]),
                 q_value=float(q_values[place]),

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
+from scipy.sparse.csgraph import connected_components
 
-from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
+from unmirage.audit.corpus import Bools, Corpus, Floats, Ints, Ints32
 from unmirage.audit.features import Family, shapes
 from unmirage.audit.membership import from_groups
 from unmirage.audit.picture_features import trait_matrix
@@ -22,15 +23,50 @@ GroupedBy = Literal["content", "path"]
 
 
 def grouped(corpus: Corpus, measured: Measured) -> tuple[Ints, GroupedBy]:
-    """Return a group number (n,) that queries about one picture share, and the criterion for equal pictures.
+    """Return a group number (n,) that queries about one picture or of one record share, and how pictures are compared.
 
     Pictures are equal if they have the same content under any name. If a label then has too few pictures of its own
     (for example drawn plates of a few colors), pictures are equal only if they have the same path.
     """
-    by_content = _numbers(corpus, measured.same)
+    by_content = linked(_numbers(corpus, measured.same), corpus.records)
     if _is_enough(corpus, by_content):
         return by_content, "content"
-    return _numbers(corpus, np.arange(len(corpus.pictures))), "path"
+    return linked(_numbers(corpus, np.arange(len(corpus.pictures))), corpus.records), "path"
+
+
+def joint(pictures: Ints, texts: Ints) -> tuple[Ints, ...]:
+    """Return the ways to group queries that depend on each other: numbers (n,), the first for folds.
+
+    Queries that share a picture or a text, even indirectly, are one group. If such chains of different pictures and
+    texts would join more than a fold's part of all queries, texts and pictures are two ways instead.
+
+    Args:
+        pictures: (n,) the picture groups of `grouped`.
+        texts: (n,) equal numbers for copies.
+    """
+    groups, texts = linked(pictures, texts), linked(texts)
+    largest, by_text, by_picture = (int(np.bincount(one).max(initial=0)) for one in (groups, texts, linked(pictures)))
+    chained = largest * FOLDS > len(groups) and largest > max(by_text, by_picture)
+    return (texts, pictures) if chained else (groups,)
+
+
+def linked(*keys: Ints | Ints32) -> Ints:
+    """Return a group number (n,) that queries share if they share a key, such as a picture or a text, even indirectly.
+
+    Args:
+        keys: (n,) each; equal numbers for queries that share something.
+    """
+    n, ends, size = len(keys[0]), [], len(keys[0])
+    for key in keys:
+        different, numbers = np.unique(key, return_inverse=True)
+        if len(different) < n:
+            ends.append(size + numbers)
+            size += len(different)
+    if not ends:
+        return np.arange(n)
+    rows, columns = np.tile(np.arange(n), len(ends)), np.concatenate(ends)
+    graph = csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
+    return np.asarray(connected_components(graph, directed=False)[1][:n], dtype=np.int64)
 
 
 def _numbers(corpus: Corpus, picture_number: Ints) -> Ints:

@@ -47,6 +47,12 @@ class Membership:
         """Return the number of refused queries of each feature."""
         return np.asarray(self.sums(labels.astype(np.int64)), dtype=np.int64)
 
+    def among(self, queries: npt.NDArray[np.bool_]) -> Membership:
+        """Return the same features with only the queries that are True in `queries` (n,); some may have none."""
+        kept = queries[self.members]
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Membership(self.features, before[self.starts], self.members[kept])
+
     def pick(self, places: Ints) -> Membership:
         """Return only the features at these places, in this order."""
         totals = self.totals[places]

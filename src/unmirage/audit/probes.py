@@ -1,7 +1,9 @@
 """Measure how well shallow features predict refusal on unseen queries: the predictability ladder.
 
-Unseen queries come from a test file if there is one. Otherwise the data are cross-validated, with all queries about one
-picture in the same fold, because a safe and an unsafe query about the same picture are not independent.
+Unseen queries come from a test file if there is one. Otherwise the data are cross-validated, with all queries that
+share a picture, a text or a record in the same fold, because they are not independent. If that would join most of the
+data, copies are in the same fold, and a rule is not trained on queries about the pictures of its unseen queries. For
+probes that see only the picture, only the queries about one picture are in the same fold.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from unmirage.audit import matrices
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.matrices import FOLDS, GroupedBy, grouped
+from unmirage.audit.matrices import FOLDS, GroupedBy, grouped, joint
 from unmirage.audit.pictures import Measured
 from unmirage.audit.rules import ByFeature, Linear, Majority, Rule
-from unmirage.intervals import clustered_rate
-from unmirage.records import Count, Share
+from unmirage.intervals import clustered_rate, widest
+from unmirage.records import Count, Rate, Share
 from unmirage.run.progress import Progress
 
 
@@ -30,7 +32,7 @@ class Accuracy:
 
     Attributes:
         baseline: accuracy of the majority guess on the same unseen queries.
-        low, high: 95 % confidence interval of `test`; dependent queries about one picture count as one.
+        low, high: 95 % confidence interval of `test`; queries of one group count as dependent.
     """
 
     train: Share | None
@@ -59,16 +61,24 @@ class Evidence:
     Attributes:
         corpus: the training queries, followed by those of the test file, if there is one.
         measured: measurements of their pictures.
+        groups: ways to group dependent queries, (n,) numbers each; see `joint`.
+        pictures: (n,) group number of each query for probes that see only the picture.
+        grouped_by: the criterion for equal pictures.
         splits: (train, test) places; empty if nothing can be held out.
-        groups: (n,) group number of each query; a group stays in one fold.
-        grouped_by: the criterion of the groups.
+        picture_splits: the same for probes that see only the picture.
     """
 
     corpus: Corpus
     measured: Measured
-    splits: Sequence[Split]
-    groups: Ints
+    groups: Sequence[Ints]
+    pictures: Ints
     grouped_by: GroupedBy
+    splits: Sequence[Split]
+    picture_splits: Sequence[Split]
+
+    def rate(self, successes: Bools, rows: Ints) -> Rate:
+        """Return the share of successes among the queries at `rows`, with the widest interval of all groupings."""
+        return widest(clustered_rate(successes, groups[rows]) for groups in self.groups)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +118,9 @@ PROBES: Mapping[str, tuple[View, type[Rule]]] = {
 }
 
 
+_OF_PICTURES = ("image", "image_embedding")  # probes that see only the picture
+
+
 def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) -> Evidence:
     """Return the data of the probes: a random sample of large data, split into training and unseen queries.
 
@@ -117,12 +130,19 @@ def gather(train: Corpus, test: Corpus | None, measured: Measured, seed: int) ->
         seed: seed of the sample and of the folds.
     """
     train = _drawn(train, seed)
+    corpus = train if test is None else train.joined(_drawn(test, seed))
+    pictures, by = grouped(corpus, measured)
+    groups = joint(pictures, corpus.texts)
     if test is None:
-        groups, by = grouped(train, measured)
-        return Evidence(train, measured, list(_folds(train.refused, groups, seed)), groups, by)
-    corpus = train.joined(_drawn(test, seed))
-    split = (np.arange(len(train)), np.arange(len(train), len(corpus)))
-    return Evidence(corpus, measured, [split], *grouped(corpus, measured))
+        of_pictures = list(_folds(corpus.refused, pictures, seed))
+        apart = (
+            (train[~np.isin(pictures[train], pictures[test])], test)
+            for train, test in _folds(corpus.refused, groups[0], seed)
+        )
+        splits = [(train, test) for train, test in apart if len(train)]
+    else:
+        splits = of_pictures = [(np.arange(len(train)), np.arange(len(train), len(corpus)))]
+    return Evidence(corpus, measured, groups, pictures, by, splits, of_pictures)
 
 
 def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accuracy]:
@@ -130,7 +150,7 @@ def ladder(evidence: Evidence, unseen: Mapping[str, Unseen]) -> dict[str, Accura
     found = {}
     for name in PROBES:
         if name in unseen:
-            found[name] = _accuracy(evidence, unseen[name])
+            found[name] = _accuracy(evidence, unseen[name], of_picture=name in _OF_PICTURES)
         elif name != "image_embedding" or evidence.measured.vectors is not None:
             found[name] = Accuracy(train=None, test=None, baseline=None, low=None, high=None, n=0)
     return found
@@ -141,8 +161,9 @@ def climb(evidence: Evidence, progress: Progress | None = None) -> dict[str, Uns
     found = {}
     for place, (name, (view, rule)) in enumerate(PROBES.items(), 1):
         told = _told(evidence, name)
-        if told.any() and evidence.splits:
-            outcome = out_of_fold(rule, view(evidence), evidence, told)
+        splits = evidence.picture_splits if name in _OF_PICTURES else evidence.splits
+        if told.any() and splits:
+            outcome = out_of_fold(rule, view(evidence), evidence.corpus.refused, splits, told)
             if outcome is not None:
                 found[name] = outcome
         if progress:
@@ -150,19 +171,19 @@ def climb(evidence: Evidence, progress: Progress | None = None) -> dict[str, Uns
     return found
 
 
-def out_of_fold(rule: type[Rule], matrix: Any, evidence: Evidence, told: Bools) -> Unseen | None:
+def out_of_fold(rule: type[Rule], matrix: Any, refused: Bools, splits: Sequence[Split], told: Bools) -> Unseen | None:
     """Return the scores of a rule that is trained for every split; None if no split can be evaluated."""
     rows, scores, seen, guessed = [], [], [], []
-    for train, test in evidence.splits:
+    for train, test in splits:
         train, test = train[told[train]], test[told[test]]
         if not len(train) or not len(test):
             continue
-        fitted, labels = rule(), evidence.corpus.refused[train]
+        fitted, labels = rule(), refused[train]
         fitted.fit(matrix[train], labels)
         rows.append(test)
         scores.append(fitted.score(matrix[test]))
         seen.append((fitted.score(matrix[train]) > 0.5) == labels)
-        guessed.append((2 * labels.sum() >= len(labels)) == evidence.corpus.refused[test])
+        guessed.append((2 * labels.sum() >= len(labels)) == refused[test])
     if not rows:
         return None
     return Unseen(
@@ -176,7 +197,7 @@ def out_of_fold(rule: type[Rule], matrix: Any, evidence: Evidence, told: Bools) 
 def _told(evidence: Evidence, name: str) -> Bools:
     """Return which queries have the features of a probe."""
     picture = evidence.corpus.picture
-    if name not in ("image", "words_and_image", "image_embedding"):
+    if name not in (*_OF_PICTURES, "words_and_image"):
         return np.ones(len(picture), dtype=np.bool_)
     if name == "image_embedding" and evidence.measured.vectors is None:
         return np.zeros(len(picture), dtype=np.bool_)
@@ -188,9 +209,9 @@ def _vectors(evidence: Evidence) -> Floats:
     return evidence.measured.vectors
 
 
-def _accuracy(evidence: Evidence, unseen: Unseen) -> Accuracy:
+def _accuracy(evidence: Evidence, unseen: Unseen, *, of_picture: bool) -> Accuracy:
     right = (unseen.score > 0.5) == evidence.corpus.refused[unseen.rows]
-    share = clustered_rate(right, evidence.groups[unseen.rows])
+    share = clustered_rate(right, evidence.pictures[unseen.rows]) if of_picture else evidence.rate(right, unseen.rows)
     return Accuracy(
         train=unseen.seen, test=share.value, baseline=unseen.baseline, low=share.low, high=share.high, n=share.n
     )
@@ -203,7 +224,7 @@ def _drawn(corpus: Corpus, seed: int) -> Corpus:
 
 
 def _folds(labels: Bools, groups: Ints, seed: int) -> Iterator[Split]:
-    """Yield the folds; none if one label has a single query, or a single picture for all of its queries."""
+    """Yield the folds; none if one label has a single query, or a single group for all of its queries."""
     folds = min(FOLDS, *(len(np.unique(groups[of_label])) for of_label in (labels, ~labels)))
     if folds >= 2:
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

@@ -53,6 +53,8 @@ def with_remedies(
             changed=remedy.changed,
             unchanged_wording=remedy.unchanged_wording,
             predictability=found.predictability,
+            informedness=found.informedness,
+            auc=found.auc,
             shortcut_gap=found.shortcut_gap,
         )
     return replace(result, remedies=outcomes)
@@ -69,6 +71,8 @@ def with_comparison(result: AuditResult, other: SampleFile | Dataset, options: A
             n=found.n,
             refused=found.refused,
             predictability=found.predictability,
+            informedness=found.informedness,
+            auc=found.auc,
             shortcut_gap=found.shortcut_gap,
             gone=gone[:MOST_LISTED],
             gone_n=len(gone),

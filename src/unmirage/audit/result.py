@@ -1,4 +1,4 @@
-"""The result of an audit, the document `unmirage.audit/2`."""
+"""The result of an audit, the document `unmirage.audit/3`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,34 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from unmirage.audit.compare import Comparison, RemedyOutcome
+from unmirage.audit.corpus import Copies
 from unmirage.audit.counterfactual import Decided
+from unmirage.audit.informedness import Informedness
 from unmirage.audit.labels import LabelCheck
 from unmirage.audit.matrices import GroupedBy
 from unmirage.audit.pictures import PictureCount
 from unmirage.audit.probes import Accuracy
+from unmirage.audit.ranking import Auc
 from unmirage.audit.remedies import AttackWords, Suggested
+from unmirage.data import sample_file
 from unmirage.documents import Result
-from unmirage.records import Count, Finding
+from unmirage.records import Count, Difference, Finding
 from unmirage.text.language import Languages
+from unmirage.text.leads import Lead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenerCount:
-    """Numbers of refused and answered queries that open with a word."""
+    """Numbers of refused and answered queries that open with a word, copies included.
+
+    Attributes:
+        contribution: its part of the informedness, which the parts of all openers add up to; None if not estimable.
+    """
 
     opener: str
     refused: Count
     answered: Count
+    contribution: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +62,15 @@ class ProbeSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Unreadable records that were skipped, with the first reasons."""
+    """Unreadable records that were skipped, or samples that were left out, with the first reasons."""
 
     count: Count = 0
     examples: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, found: sample_file.Skipped) -> Skipped:
+        """Return the counts of a reading."""
+        return cls(count=found.count, examples=tuple(found.examples))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -69,13 +84,20 @@ class AuditResult(Result):
         refused: number of queries that a model should refuse.
         label_source: "field", "answer" or "mixed".
         languages: languages of the queries.
+        leads: what stands before the content of queries, and is passed over.
         seed: seed of folds and draws.
         skipped: skipped records.
+        without_label: samples left out because they have no label.
+        unread_fields: numbers of records with a field that looks as if it matters but is not read, by field.
+        copies: queries with equal texts; they share a fold, and count once in the tests of findings.
+        informedness: sensitivity + specificity - 1 of the opener rule on unseen queries.
+        auc: area under the ROC curve of the openers' share of refused queries, on unseen queries.
         predictability: accuracy by rung of the ladder; see `probes.PROBES`.
         probes: settings of that measurement.
         findings: openers, and other features associated with a label; the strongest first.
         tested: number of tested features, all adjusted together.
-        shortcut_gap: the opener rule's accuracy on unseen queries minus the majority's; None if not estimable.
+        shortcut_gap: the accuracy of the majority label of each opener on unseen queries, minus that of the overall
+            majority label; None if not estimable. It shrinks when one label becomes rare.
         min_queries: minimum number of queries of a tested feature.
         findings_left_out: number of associated features that are not in `findings`.
         openers: counts by opener, the most frequent first.
@@ -91,18 +113,24 @@ class AuditResult(Result):
     FILE: ClassVar[str] = "audit.json"
     WRITER: ClassVar[str] = "unmirage audit DATA --json"
 
-    schema: Literal["unmirage.audit/2"] = "unmirage.audit/2"
+    schema: Literal["unmirage.audit/3"] = "unmirage.audit/3"
     source: str = "safety data"
     format: str = ""
     n: Count
     refused: Count
     label_source: str
     languages: Languages = field(default_factory=Languages)
+    leads: tuple[Lead, ...] = ()
     seed: int = 0
     skipped: Skipped = Skipped()
+    without_label: Skipped = Skipped()
+    unread_fields: Mapping[str, Count] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
+    informedness: Informedness = field(default_factory=Informedness)
+    auc: Auc = field(default_factory=Auc)
     predictability: Mapping[str, Accuracy]
     probes: ProbeSetting = ProbeSetting()
-    shortcut_gap: float | None = None
+    shortcut_gap: Difference | None = None
     tested: Count | None = None
     min_queries: Count | None = None
     findings_left_out: Count = 0
@@ -122,11 +150,14 @@ class AuditResult(Result):
         return max(0, self.n - self.refused)
 
     def heading(self) -> str:
-        """Return a line with the accuracy of the opener rule."""
-        rule = self.predictability["opener"]
-        told = "not estimable" if rule.test is None else f"{100 * rule.test:.1f} %"
-        gap = "" if self.shortcut_gap is None else f", shortcut gap {100 * self.shortcut_gap:.1f} points"
-        return f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; opener accuracy {told}{gap}"
+        """Return a line with the informedness of the opener and its verdict."""
+        found = self.informedness
+        told = "not estimable" if found.value is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+        verdict = "" if found.value is None else f": {found.verdict.said}"
+        return (
+            f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; "
+            f"informedness of the opener {told}{verdict}"
+        )
 
     def summary(self) -> list[dict[str, Any]]:
         """Return the findings to read first, or all if none is marked."""
@@ -145,6 +176,8 @@ class AuditResult(Result):
                 "kind": one.kind,
                 "refused": one.refused,
                 "answered": one.answered,
+                "refused_once": one.refused_once,
+                "answered_once": one.answered_once,
                 **asdict(one.tie),
                 "p_value": one.p_value,
                 "q_value": one.q_value,

@@ -39,21 +39,27 @@ def audit_command(
     html: Annotated[Path | None, typer.Option(help="Also write an HTML page to this file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all findings to this CSV file.")] = None,
     fail_if: Annotated[
-        str | None, typer.Option(help="End with status 3 if this holds, such as 'shortcut_gap>0.2'.")
+        str | None, typer.Option(help="End with status 3 if this holds, such as 'informedness>0.2'.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of folds, draws and rewordings.")] = 0,
 ) -> None:
     """Find surface features of queries and pictures that predict which queries are refused."""
     # Imported here because the statistics take a second to import, which would delay `--help`.
     from unmirage.api import report
+    from unmirage.audit.probes import PROBES
+    from unmirage.audit.result import AuditResult
     from unmirage.cli.audit_tables import print_audit
     from unmirage.evaluate.gate import broken_gate, check_gate
+    from unmirage.evaluate.gate_names import Names
     from unmirage.report.audit_page import findings_csv
     from unmirage.run.files import write_text_atomic
     from unmirage.workflows.audit import audit_data
 
     if fail_if:
-        check_gate(fail_if)
+        probes = [name for name in PROBES if name != "image_embedding" or encoder is not None]
+        remedies = {"balanced": write_balanced, "diversified": write_diversified}
+        made = [name for name, path in remedies.items() if path is not None]
+        check_gate(fail_if, Names.of(AuditResult, {"predictability": probes, "remedies": made}))
     if encoder is not None:
         quiet_libraries()
     with StageProgress(lines=False) as progress:

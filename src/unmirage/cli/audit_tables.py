@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -10,12 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from unmirage.cli.console import new_table, out, plain
+from unmirage.report.audit_view import behind, copied, measured, not_read, passed_over, view
 from unmirage.workflows.arguments import counted
 
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
+    from unmirage.audit.compare import Comparison, RemedyOutcome
+    from unmirage.audit.informedness import Informedness
     from unmirage.audit.pictures import PictureCount
     from unmirage.audit.probes import Accuracy
+    from unmirage.audit.ranking import Auc
     from unmirage.audit.remedies import AttackWord
 
 PROBE_NAMES = {
@@ -60,7 +64,7 @@ def remedies_table(result: AuditResult) -> Table:
     table.add_row("reworded", "", *(f"{one.changed:,}" for one in repaired))
     if any(one.unchanged_wording for one in repaired):
         table.add_row("no other wording known", "", *(f"{one.unchanged_wording:,}" for one in repaired))
-    table.add_row("shortcut gap, points", points(result.shortcut_gap), *(points(one.shortcut_gap) for one in repaired))
+    _add_opener(table, [result, *repaired])
     _add_rungs(table, result.predictability, [one.predictability for one in repaired])
     table.add_row("written to", "", *(plain(one.file, 30) for one in repaired))
     return table
@@ -75,7 +79,7 @@ def compare_table(result: AuditResult) -> Table:
         table.add_column(plain(source, 30), justify="right")
     table.add_row("queries", f"{result.n:,}", f"{other.n:,}")
     table.add_row("refused", f"{result.refused:,}", f"{other.refused:,}")
-    table.add_row("shortcut gap, points", points(result.shortcut_gap), points(other.shortcut_gap))
+    _add_opener(table, [result, other])
     _add_rungs(table, result.predictability, [other.predictability])
     table.add_row("features predictive only there", f"{other.gone_n:,}", f"{other.new_n:,}")
     return table
@@ -91,6 +95,21 @@ def only_in(result: AuditResult) -> list[list[str | Text]]:
         if said:
             lines.append(["Predictive only in ", plain(source, 30), ": queries that ", Text("; ").join(said)])
     return lines
+
+
+def _add_opener(table: Table, versions: Sequence[AuditResult | RemedyOutcome | Comparison]) -> None:
+    kinds: list[tuple[str, list[Informedness | Auc]]] = [
+        ("informedness", [one.informedness for one in versions]),
+        ("AUC", [one.auc for one in versions]),
+    ]
+    for name, found in kinds:
+        table.add_row(name, *("not estimable" if one.value is None else f"{one.value:.2f}" for one in found))
+        table.add_row("  95 % interval", *(_limits(one) for one in found))
+    table.add_row("shortcut gap, points", *(points(one.shortcut_gap) for one in versions))
+
+
+def _limits(found: Informedness | Auc) -> str:
+    return "" if found.low is None or found.high is None else f"{found.low:.2f}–{found.high:.2f}"
 
 
 def _add_rungs(table: Table, own: Mapping[str, Accuracy], others: list[Mapping[str, Accuracy]]) -> None:
@@ -117,7 +136,7 @@ _CLEARLY_MORE = 0.05
 def print_audit(result: AuditResult) -> None:
     """Print the headline, then the evidence, then the recommended actions."""
     _line(Text(_headline(result), style="bold"))
-    for said in _gap(result):
+    for said in _meaning(result):
         _line(said)
     _line("Data: ", plain(result.source), f" ({result.format}), {result.n:,} queries")
     answered = result.n - result.refused
@@ -146,23 +165,28 @@ def _line(*parts: str | Text) -> None:
 
 
 def _headline(result: AuditResult) -> str:
-    rule = result.predictability["opener"]
     if result.refused in (0, result.n):
         kind = "refused" if result.refused else "answered"
         all_of_them = "the only query is" if result.n == 1 else f"all {result.n:,} queries are"
         return f"Not estimable: {all_of_them} {kind}, so no rule can separate the labels."
-    if rule.test is None or rule.baseline is None:
+    if result.informedness.value is None:
         return "How well the first word predicts refusal is not estimable: too few queries or pictures."
-    baseline = f"(majority guess: {rule.baseline:.1%})"
-    return f"The first word alone predicts the label for {rule.test:.1%} of queries {baseline}."
+    return f"Informedness of the first word: {measured(result.informedness)}, AUC {measured(result.auc)}."
 
 
-def _gap(result: AuditResult) -> list[str]:
-    """Report the value that `--fail-if shortcut_gap` checks, and features that predict better than the first word."""
-    rule, gap = result.predictability["opener"], result.shortcut_gap
-    if gap is None or rule.test is None:
+def _meaning(result: AuditResult) -> list[str]:
+    """Report the verdict, the rule behind the headline, and features that predict better than the first word."""
+    rule, found, gap = result.predictability["opener"], result.informedness, result.shortcut_gap
+    if found.value is None or rule.test is None:
         return []
-    said = [f"Shortcut gap: {100 * gap:.1f} points by which the first word beats that guess. The target is 0."]
+    openers = behind(result)
+    words = f" Mostly from {', '.join(openers)}." if openers else ""
+    said = [
+        f"Result: {view(result).verdict.said}. The first word recognizes {share(found.sensitivity)} of refused and "
+        f"{share(found.specificity)} of answered queries.{words}",
+        f"Shortcut gap: {points(gap)} points: the first word predicts {share(rule.test)} of labels, guessing the "
+        f"majority {share(rule.baseline)}. The gap shrinks when one label is rare; informedness does not.",
+    ]
     tells = {
         name: accuracy
         for name in _SURFACE
@@ -184,6 +208,7 @@ def _notes(result: AuditResult) -> list[Text]:
         notes.append(Text.assemble(f"Skipped unreadable records: {count}; the first: ", first))
     if told := result.languages.audit_note():
         notes.append(Text(told))
+    notes += [plain(sentence, 600) for sentence in (*passed_over(result), *not_read(result), *copied(result))]
     check = result.label_quality
     if check:
         notes.append(Text(f"Label quality: field and answer disagree in {check.disagree:,} of {check.both:,}"))
@@ -197,7 +222,8 @@ def _notes(result: AuditResult) -> list[Text]:
         if found.examples:
             notes.append(Text.assemble("  unreadable, the first: ", plain(found.examples[0], 160)))
     if result.probes.sampled:
-        notes.append(Text(f"Rules trained on a random sample of {result.probes.rows:,} queries; counts use all."))
+        rows = result.probes.rows or 0
+        notes.append(Text(f"Informedness and counts use all queries; other rules a random sample of {rows:,}."))
     return notes
 
 

@@ -76,6 +76,8 @@ def evaluate_command(
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""
     from unmirage.evaluate.gate import check_gate
+    from unmirage.evaluate.gate_names import Names
+    from unmirage.evaluate.results import Results
     from unmirage.run import existing_run
     from unmirage.workflows.benchmark import ask_suite, run_lmms_tasks
     from unmirage.workflows.evaluate import judge_and_rate
@@ -98,7 +100,7 @@ def evaluate_command(
     judges = judge or ["phrases"]
     endpoint = server.settings(target, *judges)
     for condition in fail_if or ():
-        check_gate(condition)
+        check_gate(condition, Names.of(Results))
     if junit is not None and not fail_if:
         raise UserError("--junit: needs at least one --fail-if; add one, or leave --junit out")
     if suite is None:

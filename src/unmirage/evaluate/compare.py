@@ -6,21 +6,19 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import inf, sqrt
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from annotated_types import Ge, Le
 from scipy.optimize import brentq
 from scipy.signal import convolve
 from scipy.stats import binom, norm
 
 from unmirage.evaluate.per_sample_outcomes import RATES, Decided
 from unmirage.intervals import LEVEL, Floats, equal_clusters, numbered, ratio_spread
-from unmirage.records import Amount, Count, Share
+from unmirage.records import Amount, Count, Difference, Share
 from unmirage.text.printable import clean
 
 Key = TypeVar("Key", bound=Hashable)
-Difference = Annotated[float, Ge(-1), Le(1)]
 _NOTHING = 1e-9  # residuals up to this size are rounding errors
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from unmirage.errors import UserError
+from unmirage.evaluate.gate_names import MODELS, VALUE, Names, suggestion
 from unmirage.text.printable import clean
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _PART = r'(?:[\w-]+|"[^"]+")'
 _COMPARISON = re.compile(rf"\s*({_PART}(?:\.{_PART})*)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)")
 _JOIN = re.compile(r"\s+(or|and)\s+", re.IGNORECASE)
-_VALUE = "value"  # the field of a rate, a score or a corrected rate that a condition compares
-_MODELS = "models"
 _NOTHING = object()
 
 
@@ -56,9 +55,18 @@ class _Values:
     of_each: bool = False
 
 
-def check_gate(condition: str) -> None:
-    """Raise `UserError` if `condition` is malformed; names are checked later, against the result."""
-    _parsed(condition)
+def check_gate(condition: str, names: Names | None = None) -> None:
+    """Raise `UserError` if `condition` is malformed, or if it cannot be meant.
+
+    Args:
+        names: the numbers of the result; a name must be one of them, and the threshold of a share at most 1. None to
+            check the names later, against the result.
+    """
+    for _, group in _parsed(condition):
+        for one in group:
+            problem = names and names.problem(_line(one.name), one.parts, one.limit)
+            if problem:
+                raise UserError(f"--fail-if: {problem}")
 
 
 def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
@@ -115,7 +123,7 @@ def _comparison(match: re.Match[str]) -> Comparison:
 def _checks(text: str, group: list[Comparison], document: Mapping[str, Any]) -> Iterator[Check]:
     found = [_values(one, document) for one in group]
     if any(one.of_each for one in found):
-        for model in document[_MODELS]:
+        for model in document[MODELS]:
             values = [one.by_model[model if one.of_each else one.model] for one in found]
             yield _check(text, model, group, values, start=f"{_line(model)}: ")
     else:
@@ -135,8 +143,8 @@ def _check(text: str, model: str | None, group: list[Comparison], values: list[f
 
 
 def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
-    models: Mapping[str, Any] = document.get(_MODELS) or {}
-    parts = one.parts[1:] if models and one.parts[0] == _MODELS else one.parts
+    models: Mapping[str, Any] = document.get(MODELS) or {}
+    parts = one.parts[1:] if models and one.parts[0] == MODELS else one.parts
     for end in range(len(parts), 0, -1):  # model names may contain dots
         name = ".".join(parts[:end])
         if name in models and (value := _number(parts[end:], models[name])) is not _NOTHING:
@@ -146,7 +154,10 @@ def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
         return _Values({name: None if value is _NOTHING else value for name, value in by_model.items()}, of_each=True)
     value = _number(one.parts, document)
     if value is _NOTHING:
-        raise UserError(f"--fail-if: unknown metric {one.name!r}; valid: {', '.join(_valid(document, models))}")
+        valid = _valid(document, models)
+        raise UserError(
+            f"--fail-if: unknown metric {one.name!r}; valid: {', '.join(valid)}{suggestion(one.name, valid)}"
+        )
     return _Values({None: value})
 
 
@@ -158,7 +169,7 @@ def _number(parts: tuple[str, ...], value: Any) -> Any:
         plain = not parts and isinstance(value, int | float) and not isinstance(value, bool)
         return float(value) if plain else _NOTHING
     if not parts:
-        return _number((), value[_VALUE]) if _VALUE in value else _NOTHING
+        return _number((), value[VALUE]) if VALUE in value else _NOTHING
     for end in range(len(parts), 0, -1):
         key = ".".join(parts[:end])
         if key in value and (found := _number(parts[end:], value[key])) is not _NOTHING:
@@ -182,7 +193,7 @@ def _names(document: Mapping[str, Any], prefix: str = "") -> list[str]:
     names = []
     for key, value in document.items():
         name = prefix + (key if re.fullmatch(_PART, key) else f'"{key}"')
-        if isinstance(value, Mapping) and _VALUE not in value:
+        if isinstance(value, Mapping) and VALUE not in value:
             names += _names(value, f"{name}.")
         elif value is None or (isinstance(value, Mapping | int | float) and not isinstance(value, bool)):
             names.append(name)

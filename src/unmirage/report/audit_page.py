@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from unmirage.audit.compare import Comparison, RemedyOutcome
+from unmirage.audit.informedness import Informedness
+from unmirage.audit.ranking import Auc
 from unmirage.audit.result import AuditResult
 from unmirage.records import Finding
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
@@ -27,7 +29,7 @@ def render_audit_page(document: dict[str, Any], where: str = "", *, redact: bool
     """Return the page of an audit.
 
     Args:
-        document: output of `unmirage audit --json` (schema `unmirage.audit/2`).
+        document: output of `unmirage audit --json` (schema `unmirage.audit/3`).
         where: names the document in errors; "" for audit.json.
         redact: leave out answers.
 
@@ -142,6 +144,8 @@ def _changes(titles: list[Cell], versions: list[Version], *, edited: bool) -> Ch
         kinds.append(("Queries dropped", lambda one: _edits(one, lambda remedy: remedy.dropped)))
         kinds.append(("Queries rewritten", lambda one: _edits(one, lambda remedy: remedy.changed)))
         kinds.append(("Unchanged, because no rewrite was found", _unchanged))
+    kinds.append(("Informedness of the first word", lambda one: _measured(one.informedness)))
+    kinds.append(("AUC of the first word", lambda one: _measured(one.auc)))
     kinds.append(("Shortcut gap, points", lambda one: Cell(points(one.shortcut_gap))))
     counts = [Change(name, tuple(map(cell, versions))) for name, cell in kinds]
     rungs = [
@@ -150,6 +154,12 @@ def _changes(titles: list[Cell], versions: list[Version], *, edited: bool) -> Ch
         if any(_estimable(one, name) for one in versions)
     ]
     return Changes(tuple(titles), tuple(counts), tuple(rungs))
+
+
+def _measured(found: Informedness | Auc) -> Cell:
+    if found.value is None or found.low is None or found.high is None:
+        return Cell(NOTHING)
+    return Cell(f"{found.value:.2f}", f"{found.low:.2f}–{found.high:.2f}")
 
 
 def _edits(version: Version, count: Callable[[RemedyOutcome], int]) -> Cell:
@@ -174,8 +184,9 @@ def _rung(version: Version, name: str) -> Cell:
 
 
 _COLUMNS = (
-    "kind", "position", "feature", "text", "refused", "answered", "log_odds", "low", "high", "p_value", "q_value",
-    "direction", "given_opener_log_odds", "given_opener_low", "given_opener_high", "redundant_with", "headline",
+    "kind", "position", "feature", "text", "refused", "answered", "refused_once", "answered_once",
+    "log_odds", "low", "high", "p_value", "q_value", "direction",
+    "given_opener_log_odds", "given_opener_low", "given_opener_high", "redundant_with", "headline",
 )  # fmt: skip
 # Spreadsheets interpret cells with these prefixes as formulas (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from unmirage.audit.informedness import LARGE, SMALL, Shortcut
 from unmirage.report.charts import OpenerChart, opener_chart
 from unmirage.text.formatting import listed, percent, points
+from unmirage.text.printable import short
 
 if TYPE_CHECKING:
+    from unmirage.audit.informedness import Informedness
     from unmirage.audit.pictures import PictureCount
     from unmirage.audit.probes import Accuracy
+    from unmirage.audit.ranking import Auc
     from unmirage.audit.result import AuditResult, ProbeSetting
 
 RUNGS = {
@@ -26,6 +29,7 @@ RUNGS = {
     "words_and_image": "all words, and the image’s file, size and colors",
     "image_embedding": "the image embedding of a vision encoder",
 }
+_MOST_BEHIND, _LEAST_BEHIND = 3, 0.01
 _OF_PICTURES = {"image", "words_and_image", "image_embedding"}
 
 
@@ -104,9 +108,6 @@ def _why(name: str, pictures: PictureCount | None) -> str:
     return "no images were found" if pictures is not None and pictures.named else "the data has no images"
 
 
-SMALL_GAP = 0.05
-LARGE_GAP = 0.2
-
 # Surface features that are unrelated to harm, and should not predict the label. The words themselves may.
 _SURFACE = {
     "opener": "its first word",
@@ -121,20 +122,6 @@ _LABEL_SOURCES = {
     "mixed": "label field of the data, or the answer if the field is empty",
     "stated": "stated for all samples",
 }
-
-
-class Shortcut(IntEnum):
-    """How strong the shortcut is, from none to clear."""
-
-    UNKNOWN = 0
-    NONE = 1
-    SOME = 2
-    CLEAR = 3
-
-    @property
-    def said(self) -> str:
-        """Return the verdict in words."""
-        return ("not estimable", "no shortcut found", "some shortcut", "clear shortcut")[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +140,8 @@ class AuditView:
 
 def view(audit: AuditResult) -> AuditView:
     """Return the content to show of an audit."""
-    found = {name: shortcut(audit.predictability.get(name)) for name in _SURFACE}
+    others = {name: shortcut(audit.predictability.get(name)) for name in _SURFACE if name != "opener"}
+    found = {"opener": audit.informedness.verdict, **others}
     return AuditView(
         audit=audit,
         headline=_headline(audit, found),
@@ -171,9 +159,9 @@ def shortcut(accuracy: Accuracy | None) -> Shortcut:
     if accuracy is None or accuracy.gap is None or accuracy.baseline is None:
         return Shortcut.UNKNOWN
     by_chance = accuracy.low is not None and accuracy.low <= accuracy.baseline
-    if by_chance or accuracy.gap <= SMALL_GAP:
+    if by_chance or accuracy.gap <= SMALL:
         return Shortcut.NONE
-    return Shortcut.CLEAR if accuracy.gap > LARGE_GAP else Shortcut.SOME
+    return Shortcut.CLEAR if accuracy.gap > LARGE else Shortcut.SOME
 
 
 def _headline(audit: AuditResult, found: dict[str, Shortcut]) -> str:
@@ -181,22 +169,33 @@ def _headline(audit: AuditResult, found: dict[str, Shortcut]) -> str:
     worst = max(found, key=lambda name: found[name])  # ties go to the first word
     if found[worst] is Shortcut.UNKNOWN:
         return "This data does not allow an estimate of how well the first word predicts refusal."
-    rule, told_from = audit.predictability[worst], _SURFACE[worst]
+    told_from = _SURFACE[worst]
     can = {
         Shortcut.CLEAR: f"can be predicted from {told_from} alone",
         Shortcut.SOME: f"can be predicted in part from {told_from}",
         Shortcut.NONE: f"cannot be predicted from {told_from}",
     }
+    said = f"Whether a query is refused {can[found[worst]]}: "
+    if worst == "opener":
+        return f"{said}informedness {measured(audit.informedness)}, AUC {measured(audit.auc)}."
+    rule = audit.predictability[worst]
     return (
-        f"Whether a query is refused {can[found[worst]]}: a simple rule is correct for {percent(rule.test)} of "
-        f"unseen queries, always predicting the majority label for {percent(rule.baseline)}."
+        f"{said}a simple rule is correct for {percent(rule.test)} of unseen queries, always predicting the majority "
+        f"label for {percent(rule.baseline)}."
     )
+
+
+def measured(found: Informedness | Auc) -> str:
+    """Return a value with its interval, such as "0.83 (0.80 to 0.85)"."""
+    if found.value is None or found.low is None or found.high is None:
+        return "not estimable"
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def _meaning(audit: AuditResult, found: dict[str, Shortcut]) -> list[str]:
     if max(found.values()) is Shortcut.UNKNOWN:
         return ["There are too few queries, or only one label, to detect a shortcut."]
-    said = [] if audit.shortcut_gap is None else [_gap(audit.shortcut_gap)]
+    said = [*_opener(audit), *passed_over(audit), *not_read(audit), *copied(audit)]
     others = [name for name, level in found.items() if level >= Shortcut.SOME and name != "opener"]
     if others:
         each = listed(f"{_SURFACE[name]} (correct for {percent(audit.predictability[name].test)})" for name in others)
@@ -211,14 +210,69 @@ def _meaning(audit: AuditResult, found: dict[str, Shortcut]) -> list[str]:
     return said
 
 
-def _gap(gap: float) -> str:
-    size = points(gap)
-    if gap > LARGE_GAP:
-        return (
-            f"The shortcut gap is {size} points. A model fine-tuned on this data can score well from the first word "
-            "alone, without reading the request. It may refuse harmless queries that open like refused ones, "
-            "and answer harmful queries that open like answered ones."
+def _opener(audit: AuditResult) -> list[str]:
+    """Return sentences about the informedness of the opener rule, the openers behind it, and the shortcut gap."""
+    found = audit.informedness
+    if found.value is None:
+        return []
+    said = [
+        f"A rule that reads only the first word recognizes {percent(found.sensitivity)} of the refused and "
+        f"{percent(found.specificity)} of the answered queries. Informedness is the sum of both minus 100 %: "
+        "0 for a guess, 1 for a rule that is always right."
+    ]
+    if found.verdict is Shortcut.CLEAR:
+        said.append(
+            "A model fine-tuned on this data can score well from the first word alone, without reading the request. "
+            "It may refuse harmless queries that open like refused ones, and answer harmful queries that open like "
+            "answered ones."
         )
-    if gap > SMALL_GAP:
-        return f"The shortcut gap is {size} points: the first word predicts part of the label."
-    return f"The shortcut gap is {size} points: the first word predicts little beyond the majority label."
+    if (words := behind(audit)) and found.verdict >= Shortcut.SOME:
+        said.append(f"Most of it comes from {listed(words)}.")
+    if audit.shortcut_gap is not None:
+        said.append(
+            f"The shortcut gap is {points(audit.shortcut_gap)} points. It also depends on how many queries are refused."
+        )
+    return said
+
+
+def behind(audit: AuditResult) -> list[str]:
+    """Return the openers that contribute most to the informedness, such as "“what” (0.43)"."""
+    parts = [(one.contribution or 0.0, one.opener) for one in audit.openers]
+    most = sorted(parts, key=lambda one: (-one[0], one[1]))[:_MOST_BEHIND]
+    return [f"“{short(opener, 20)}” ({part:.2f})" for part, opener in most if part >= _LEAST_BEHIND]
+
+
+def passed_over(audit: AuditResult) -> list[str]:
+    """Return a sentence for each kind of text that stands before the content of queries."""
+    kinds = {True: "a prefix that nearly all queries share", False: "role markers or numbering, such as"}
+    return [
+        f"Passed over before the first word: {kinds[lead.shared]} “{lead.text[:80]}” in {lead.queries:,} of "
+        f"{audit.n:,} queries ({lead.refused:,} of the {audit.refused:,} refused)."
+        for lead in audit.leads
+    ]
+
+
+def not_read(audit: AuditResult) -> list[str]:
+    """Return a sentence about samples without a label, and one for each field that was not read."""
+    found = []
+    if audit.without_label.count:
+        found.append(
+            f"{audit.without_label.count:,} samples without a label were left out; the first: "
+            f"{audit.without_label.examples[0]}."
+        )
+    return found + [
+        f"The field {name} of {count:,} records was not read." for name, count in audit.unread_fields.items()
+    ]
+
+
+def copied(audit: AuditResult) -> list[str]:
+    """Return a sentence about the copies in the data; [] if there are none."""
+    found = audit.copies
+    if not found.queries:
+        return []
+    both = f" {found.both_labels:,} texts occur both refused and answered." if found.both_labels else ""
+    return [
+        f"{found.queries:,} of {audit.n:,} queries have a copy: another query with the same text "
+        f"({found.texts:,} different texts).{both} Copies stay in one fold, and count once per label in the "
+        "training of the first-word rule and in the tests of findings. Numbers of queries include them."
+    ]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from unmirage.attack.documents import Change, SearchResult
+from unmirage.attack.documents import SearchResult
 from unmirage.documents import Document, without_none
-from unmirage.records import Amount, Count, Rate, Share
+from unmirage.records import Amount, Count, Difference, Rate, Share
 
 Rates = Mapping[str, Rate]
 
@@ -31,12 +31,12 @@ class ExplainedModel:
     mode: str
     n: Count
     opener_is_cause: Rate
-    opener_change: Change | None
-    opener_change_low: Change | None
-    opener_change_high: Change | None
-    others_change: Change | None
-    others_change_low: Change | None
-    others_change_high: Change | None
+    opener_change: Difference | None
+    opener_change_low: Difference | None
+    opener_change_high: Difference | None
+    others_change: Difference | None
+    others_change_low: Difference | None
+    others_change_high: Difference | None
     p_refusal: Share
 
 

@@ -128,7 +128,7 @@ class Lead:
     refused: Count
 
 
-def content_starts(texts: Sequence[str], refused: Sequence[bool]) -> tuple[Sequence[int], tuple[Lead, ...]]:
+def content_starts(texts: Sequence[str], refused: Sequence[bool] | bytearray) -> tuple[Sequence[int], tuple[Lead, ...]]:
     """Return where the content of each query begins, and the texts that are passed over.
 
     Role markers and numbering are passed over as in `content_start`. Then a prefix is passed over if at least 90 % of
@@ -162,7 +162,7 @@ def content_starts(texts: Sequence[str], refused: Sequence[bool]) -> tuple[Seque
     return starts, tuple(leads)
 
 
-def _count(refused: Sequence[bool], rows: Sequence[int]) -> int:
+def _count(refused: Sequence[bool] | bytearray, rows: Sequence[int]) -> int:
     return sum(bool(refused[row]) for row in rows)
 
 

@@ -28,7 +28,8 @@ class Audited:
         result: the findings.
         error: the reason why a repaired version or the comparison is missing; None if none is.
         unread: what could not be read: skipped records by file, and corrupt pictures.
-        notes: what was left out for want of a label, and fields that look as if they matter but were not read.
+        notes: what was left out of the other files for want of a label, and fields that look as if they matter but were
+            not read. The result has those of the data.
     """
 
     result: AuditResult
@@ -94,7 +95,7 @@ def audit_data(
             result = with_comparison(result, other, options)
     except UserError as failed:
         error = failed
-    return Audited(result, error, _unread(result, read), [note for one in read for note in notes_on(one)])
+    return Audited(result, error, _unread(result, read), [note for one in read[1:] for note in notes_on(one)])
 
 
 def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:
