@@ -1,0 +1,98 @@
+"""Responses of models to queries, and what judges and benchmarks say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from unmirage.records.statistics import Amount
+
+
+class Verdict(StrEnum):
+    """What a response did. `INVALID`: the judge gave no verdict; such responses are counted, but are in no rate."""
+
+    COMPLIED = "complied"
+    REFUSED = "refused"
+    IRRELEVANT = "irrelevant"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A model's response to a query. `finished` is False if the token limit truncated it."""
+
+    query_id: str
+    model: str
+    text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A query without a response from a model, and the reason. The next run sends it again."""
+
+    query_id: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A judge's verdict on one response; `why` gives the reason."""
+
+    query_id: str
+    model: str
+    judge: str
+    verdict: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gold:
+    """Reference answers to a query, for the scoring rules of a published benchmark.
+
+    Attributes:
+        query_id: the query.
+        answers: the annotators' answers, with repeats; for multiple choice, the letter of the correct option.
+        choices: the options of multiple choice, in order from A.
+    """
+
+    query_id: str
+    answers: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Correctness of a response from 0 to 1, by a benchmark's own rule; `why` gives the compared texts."""
+
+    query_id: str
+    model: str
+    scorer: str
+    value: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """How a model was derived from another one.
+
+    Attributes:
+        of: the original model.
+        kind: "relearned", "int8", "temperature" or "no adapter".
+        data: fine-tuning data, such as "forget"; empty if there is none.
+        amount: number of fine-tuning samples, or the temperature; 0 if neither applies.
+    """
+
+    of: str
+    kind: str
+    data: str = ""
+    amount: Amount = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant(Derivation):
+    """A modified copy of a model, to test whether its safety survives the change. `model` is its name in tables."""
+
+    model: str
