@@ -188,6 +188,20 @@ def test_copies_are_told_and_count_once(unmirage, audited, write, rows, tmp_path
     assert "have a copy" not in unmirage("audit", write(rows))[1]
 
 
+def test_one_refused_text_is_too_few_however_many_copies_it_has(unmirage, write, rows, tmp_path):
+    page = tmp_path / "page.html"
+    answered = [row for row in rows if not row["refused"]]
+    _, out, _ = unmirage("audit", write(answered + [{"query": "Share it.", "refused": True}] * 30), "--html", page)
+    assert out.startswith(
+        "How well the first word predicts refusal is not estimable: too few different queries or pictures with one of "
+        "the labels.\n"
+    )
+    assert "unseen: none, because one label has too few different queries" in " ".join(out.split())
+    said = f"30 of {len(answered) + 30} queries have a copy: another query with the same text"
+    assert said in out
+    assert said in page.read_text()
+
+
 def test_a_malformed_gate_is_refused_before_anything_is_read(unmirage):
     code, out, err = unmirage("audit", "no-such-file.jsonl", "--fail-if", "shortcut_gap=0.2")
     assert (code, out) == (2, "")

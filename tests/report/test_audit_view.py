@@ -1,11 +1,14 @@
 """The headline, the verdict and the ladder say what the numbers say, and nothing else."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from unmirage.audit.corpus import Copies
 from unmirage.audit.probes import Accuracy
 from unmirage.audit.result import AuditResult, ProbeSetting
 from unmirage.documents import parsed
-from unmirage.report.audit_view import Shortcut, measured_on, shortcut, view
+from unmirage.report.audit_view import Shortcut, copied, measured_on, shortcut, view
 
 
 def accuracy(test, baseline=0.6, low=None):
@@ -64,6 +67,14 @@ def test_the_headline_tells_a_clear_shortcut(seen):
     assert " 3 texts occur both refused and answered." in found.meaning[4]
 
 
+def test_one_text_with_both_labels_is_singular():
+    copies = Copies(queries=2, texts=1, both_labels=1)
+    result = SimpleNamespace(n=2, copies=copies)
+    assert copied(result)[0].startswith(
+        "2 of 2 queries have a copy: another query with the same text (1 different text). 1 text occurs both refused"
+    )
+
+
 def test_the_headline_speaks_of_what_tells_most(seen):
     found = seen((0.01, -0.1), shortcut_gap=0.0, opener=accuracy(0.6), template=accuracy(0.85), shape=accuracy(0.7))
     assert "from its sentence pattern with content words masked alone" in found.headline
@@ -86,7 +97,8 @@ def test_some_and_not_estimable(seen):
     assert "can be predicted in part from its first word" in seen((0.1, 0.01), opener=accuracy(0.6)).headline
     nothing = seen(opener=accuracy(None, None))
     assert nothing.headline == "This data does not allow an estimate of how well the first word predicts refusal."
-    assert nothing.meaning == ("There are too few queries, or only one label, to detect a shortcut.",)
+    assert nothing.meaning[0] == "There are too few different queries, or only one label, to detect a shortcut."
+    assert nothing.meaning[-1].startswith("120 of 1,000 queries have a copy")
     assert seen().verdict.said == "not estimable"
 
 

@@ -170,7 +170,10 @@ def _headline(result: AuditResult) -> str:
         all_of_them = "the only query is" if result.n == 1 else f"all {result.n:,} queries are"
         return f"Not estimable: {all_of_them} {kind}, so no rule can separate the labels."
     if result.informedness.value is None:
-        return "How well the first word predicts refusal is not estimable: too few queries or pictures."
+        return (
+            "How well the first word predicts refusal is not estimable: too few different queries or pictures with one of "
+            "the labels."
+        )
     return f"Informedness of the first word: {measured(result.informedness)}, AUC {measured(result.auc)}."
 
 
@@ -273,7 +276,7 @@ def _unseen(result: AuditResult) -> str:
     if probes.test_source is not None:
         return f"{seen}the {probes.test_n or 0:,} of {plain(probes.test_source, 40)}"
     if not probes.folds:
-        return f"{seen}none, because one label has too few queries"
+        return f"{seen}none, because one label has too few different queries"
     apart = "" if result.pictures is None else " (queries on one picture stay in one fold)"
     return f"{seen}{probes.folds}-fold cross-validation{apart}"
 

@@ -193,9 +193,10 @@ def measured(found: Informedness | Auc) -> str:
 
 
 def _meaning(audit: AuditResult, found: dict[str, Shortcut]) -> list[str]:
+    of_data = [*passed_over(audit), *not_read(audit), *copied(audit)]
     if max(found.values()) is Shortcut.UNKNOWN:
-        return ["There are too few queries, or only one label, to detect a shortcut."]
-    said = [*_opener(audit), *passed_over(audit), *not_read(audit), *copied(audit)]
+        return ["There are too few different queries, or only one label, to detect a shortcut.", *of_data]
+    said = [*_opener(audit), *of_data]
     others = [name for name, level in found.items() if level >= Shortcut.SOME and name != "opener"]
     if others:
         each = listed(f"{_SURFACE[name]} (correct for {percent(audit.predictability[name].test)})" for name in others)
@@ -270,9 +271,11 @@ def copied(audit: AuditResult) -> list[str]:
     found = audit.copies
     if not found.queries:
         return []
-    both = f" {found.both_labels:,} texts occur both refused and answered." if found.both_labels else ""
+    occur = "text occurs" if found.both_labels == 1 else "texts occur"
+    both = f" {found.both_labels:,} {occur} both refused and answered." if found.both_labels else ""
+    texts = f"{found.texts:,} different text{'' if found.texts == 1 else 's'}"
     return [
         f"{found.queries:,} of {audit.n:,} queries have a copy: another query with the same text "
-        f"({found.texts:,} different texts).{both} Copies stay in one fold, and count once per label in the "
+        f"({texts}).{both} Copies stay in one fold, and count once per label in the "
         "training of the first-word rule and in the tests of findings. Numbers of queries include them."
     ]
