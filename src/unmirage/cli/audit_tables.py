@@ -171,8 +171,8 @@ def _headline(result: AuditResult) -> str:
         return f"Not estimable: {all_of_them} {kind}, so no rule can separate the labels."
     if result.informedness.value is None:
         return (
-            "How well the first word predicts refusal is not estimable: too few different queries or pictures with one of "
-            "the labels."
+            "How well the first word predicts refusal is not estimable: "
+            "too few different queries or pictures with one of the labels."
         )
     return f"Informedness of the first word: {measured(result.informedness)}, AUC {measured(result.auc)}."
 
