@@ -209,6 +209,9 @@ def test_answers_in_unknown_languages_have_no_label():
     samples = list(file)
     assert (len(samples), sum(bool(s.refused) for s in samples), file.without_label.count) == (100, 50, 100)
     assert not any("Ding" in s.query for s in samples)
+    assert (
+        "record 1: its answer is in a language that the refusal phrases do not know" in file.without_label.examples[0]
+    )
 
 
 @pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")
