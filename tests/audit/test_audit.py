@@ -29,7 +29,8 @@ def document_of(*arguments):
 def test_the_document_has_the_agreed_shape(tied):
     document = document_of(tied)
     assert set(document) == {
-        "schema", "source", "format", "n", "refused", "label_source", "languages", "leads", "seed", "skipped",
+        "schema", "source", "format", "n", "refused", "label_source", "part", "without_text", "languages",
+        "leads", "seed", "skipped",
         "without_label", "unread_fields", "copies", "informedness", "auc", "predictability", "probes", "shortcut_gap",
         "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
         "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
@@ -157,6 +158,27 @@ def test_queries_without_any_word_are_audited(make_dataset):
     assert document["openers"] == []
     assert document["predictability"]["shape"]["test"] == 1
     assert {finding["feature"] for finding in document["findings"]} == {"ends with ?", "ends with !"}
+
+
+def test_the_reasoning_can_be_audited_instead(make_dataset):
+    rows = [(f"see boat {n}", n % 2 == 0) for n in range(60)]
+    data = make_dataset(*rows)
+
+    def thinks(place, sample):
+        if place >= 40:
+            return sample
+        start = "Hmm" if sample.refused else "Okay"
+        return replace(sample, answer=f"<think>{start}, boat {place}.</think>Yes.")
+
+    data = replace(data, samples=tuple(thinks(place, sample) for place, sample in enumerate(data.samples)))
+    document = document_of(data, None, AuditOptions(part="reasoning"))
+    assert (document["part"], document["n"], document["without_text"]) == ("reasoning", 40, 20)
+    assert {one["opener"] for one in document["openers"]} == {"hmm", "okay"}
+    assert document["informedness"]["value"] == 1
+    assert document["suggested"] == {"jailbreak": [], "over_prudence": []}
+    assert document_of(data)["informedness"]["value"] == 0
+    with pytest.raises(UserError, match="none of the 60 answers has any reasoning to audit"):
+        audit(make_dataset(*rows), None, AuditOptions(part="reasoning"))
 
 
 def test_field_and_answer_are_compared(tied):

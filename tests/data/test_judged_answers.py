@@ -123,7 +123,13 @@ def test_alpaca_and_swift_columns(load):
         load([row | {"history": [["a"]]}])
 
 
-def test_reasoning_is_not_the_answer_but_kept(load):
+def _written(folder, rows):
+    path = folder / "d.json"
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_reasoning_is_not_the_answer_but_kept(load, tmp_path):
     messages = [
         {"role": "user", "content": "Steal?"},
         {"role": "assistant", "content": "I can't help.", "reasoning_content": "Sure, easy."},
@@ -134,6 +140,9 @@ def test_reasoning_is_not_the_answer_but_kept(load):
     assert sample.refused is False
     with pytest.raises(UserError, match="none of the 1 samples has a label"):
         load([{"query": "a", "answer": "<think>it never ends"}])
+    file = open_samples(_written(tmp_path, [{"query": "a", "answer": "<think>never"}, {"query": "b", "answer": "c"}]))
+    assert len(list(file)) == 1
+    assert file.without_label.examples[0].endswith("record 1: its answer has no text after the reasoning")
 
 
 def test_what_looks_as_if_it_mattered_is_counted(tmp_path):

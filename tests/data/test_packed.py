@@ -175,7 +175,7 @@ def archives():
     yield "d.jsonl.gz", gzip.compress(gzip.compress(JSONL)), "inside is gzip data; unpack it: gunzip d.jsonl.gz"
 
 
-@pytest.mark.parametrize(("name", "content", "reason"), [*archives()])
+@pytest.mark.parametrize(("name", "content", "reason"), [pytest.param(*one, id=one[0]) for one in archives()])
 def test_other_kinds_of_files_are_named(write, name, content, reason):
     with pytest.raises(UserError, match=reason) as caught:
         text_file(write(content, name))

@@ -201,3 +201,47 @@ def test_parquet_keeps_every_shape(shape, tmp_path):
     table = pyarrow.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
     parquet.write_table(table, tmp_path / "d.parquet")
     assert [(s.image, s.query, s.answer) for s in load_samples(tmp_path / "d.parquet")] == QUERIES
+
+
+@pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")
+def test_answers_in_unknown_languages_have_no_label():
+    file = open_samples(FAULTS / "mixed_lang.json")
+    samples = list(file)
+    assert (len(samples), sum(bool(s.refused) for s in samples), file.without_label.count) == (100, 50, 100)
+    assert not any("Ding" in s.query for s in samples)
+    assert (
+        "record 1: its answer is in a language that the refusal phrases do not know" in file.without_label.examples[0]
+    )
+
+
+@pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("d2_images.json", "img/a.png"),
+        ("d2_images_flat.json", "img/a.png"),
+        ("d3_messages.json", "img/a.png"),
+        ("d3_messages_list.json", "img/a.png"),
+        ("d3_trl_prompt.json", "img/a.png"),
+        ("d4_system.json", "img/a.png"),
+        ("f_images_list.parquet", "row-000001-1-1.png"),
+    ],
+)
+def test_pictures_of_small_inputs_are_found(name, image):
+    file = open_samples(FAULTS / name)
+    first = next(iter(file))
+    assert (first.image, first.placed, file.pictures.exists(image)) == (image, (Placed(image, 0),), True)
+
+
+@pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("d2_token_no_image.json", "record 1: has 1 placeholder for 0 pictures"),
+        ("d2_two_tokens_one_image.json", "record 1: has 2 placeholders for 1 picture"),
+        ("d4_empty_answer.json", "record 1: has neither a label field nor an answer"),
+    ],
+)
+def test_small_inputs_with_a_fault_are_named(name, message):
+    with pytest.raises(UserError, match=message):
+        load_samples(FAULTS / name)

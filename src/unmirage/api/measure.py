@@ -34,6 +34,7 @@ def audit(
     test: PathLike | SampleFile | None = None,
     compare: PathLike | SampleFile | None = None,
     label: Label | None = None,
+    part: str = "query",
     seed: int = 0,
     encoder: PathLike | Encoder | None = None,
     write_balanced: PathLike | None = None,
@@ -49,6 +50,7 @@ def audit(
         compare: another version of the data, to compare with; its pictures are in its own folder.
         label: take the label from the "field" or from the "answer" of the data, or state it for all samples,
             "refused" or "answered"; None for the format's default.
+        part: text to audit: the "query", or the "reasoning" of the answer.
         seed: seed of folds, draws and rewordings.
         encoder: directory of a vision encoder, or a function, to probe picture embeddings.
         write_balanced: file for a version with queries dropped so that openers do not predict the label.
@@ -66,6 +68,7 @@ def audit(
         test=test,
         compare=compare,
         label=label,
+        part=part,
         seed=seed,
         encoder=encoder,
         write_balanced=write_balanced,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from unmirage.audit.corpus import Corpus, Reader, count_copies
+from unmirage.audit.corpus import Corpus, Part, Reader, count_copies
 from unmirage.audit.counterfactual import Decided, decided_by_opener
 from unmirage.audit.features import Family, fewest_queries, openers, text_features
 from unmirage.audit.findings import Found, find
@@ -14,7 +14,7 @@ from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
-from unmirage.audit.remedies import Suggested, strong_openers, suggest
+from unmirage.audit.remedies import AttackWords, Suggested, strong_openers, suggest
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
@@ -31,11 +31,13 @@ class AuditOptions:
     """Options of an audit.
 
     Attributes:
+        part: text to audit: the "query", or the "reasoning" of the answer.
         encoder: computes picture embeddings for the `image_embedding` rung.
         progress: called with the stage, the finished part and the total.
     """
 
     seed: int = 0
+    part: Part = "query"
     encoder: Encoder | None = None
     progress: Progress | None = None
 
@@ -75,13 +77,17 @@ def audit(
     evidence = gather(corpus, later, measured, options.seed)
     unseen = climb(evidence, options.progress) if both else {}
     told = measure_openers(_counted(train), None if held_out is None else _counted(held_out), options.seed)
-    predictability, words = ladder(evidence, unseen), suggest(learned, evidence)
+    predictability = ladder(evidence, unseen)
+    # Openers of reasoning are no attack words.
+    words = suggest(learned, evidence) if options.part == "query" else AttackWords()
     return AuditResult(
         source=train.name,
         format=data.format,
         n=len(corpus),
         refused=int(corpus.refused.sum()),
         label_source=corpus.label_source,
+        part=options.part,
+        without_text=corpus.without_text,
         languages=languages_of(corpus.queries),
         leads=corpus.leads,
         seed=options.seed,
@@ -111,10 +117,12 @@ def audit(
 
 
 def _read(reader: Reader, data: SampleFile | Dataset, options: AuditOptions) -> _Read:
-    corpus = reader.read(data)
+    corpus = reader.read(data, options.part)
     # A file name may be invalid UTF-8, but a document must not.
     name = data.source.name.encode("utf-8", "replace").decode()
     if not len(corpus):
+        if corpus.without_text:
+            raise UserError(f"{data.source}: none of the {corpus.without_text:,} answers has any reasoning to audit")
         raise UserError(f"{data.source}: the file has no queries. Add at least one")
     if isinstance(data, Dataset):
         pictures: Pictures = ImageFolder(data.image_root)

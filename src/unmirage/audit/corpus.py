@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,15 @@ from unmirage.records import Count, LabelSource, Sample, label_source_of
 from unmirage.text.leads import Lead, content_starts
 from unmirage.text.openers import words
 from unmirage.text.shape import shape
+from unmirage.text.thoughts import split_reasoning
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Ints32 = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
+# The text of a sample to audit.
+Part = Literal["query", "reasoning"]
 NONE = -1  # number of a missing word or picture
 
 
@@ -56,6 +60,7 @@ class Corpus:
         labels: agreement of field and answer, for samples with both.
         leads: what stands before the content of queries: role markers, numbering, a prefix that nearly all share.
             Words, shapes and texts are those of the content.
+        without_text: samples that lack the audited text.
     """
 
     queries: Sequence[str]
@@ -71,6 +76,7 @@ class Corpus:
     label_sources: frozenset[LabelSource]
     labels: LabelCheck
     leads: tuple[Lead, ...]
+    without_text: int = 0
 
     def __post_init__(self) -> None:
         # Sparse matrices share these arrays, and some of their methods modify them in place.
@@ -190,25 +196,30 @@ class Reader:
         self._words = Index()
         self._vocabulary: list[str] = []
 
-    def read(self, samples: Iterable[Sample]) -> Corpus:
+    def read(self, samples: Iterable[Sample], part: Part = "query") -> Corpus:
         """Return the corpus of some samples.
 
         Args:
             samples: read once, in order.
+            part: text of a sample to audit: its query, or the reasoning of its answer. Samples without one are counted.
         """
         paths = Index()
         number, place = self._words.__getitem__, paths.__getitem__
         queries: list[str] = []
         picture, records, refused = array("i"), array("i"), bytearray()
-        record, record_number = None, NONE
+        record, record_number, without_text = None, NONE, 0
         sources: set[LabelSource] = set()
         labels = LabelCheck()
         for sample in samples:
             assert sample.refused is not None
+            text = sample.query if part == "query" else split_reasoning(sample.answer)[0]
+            if not text and part == "reasoning":
+                without_text += 1
+                continue
             labels.add(sample)
             sources.add(sample.label_source)
             refused.append(sample.refused)
-            queries.append(sample.query)
+            queries.append(text)
             picture.append(NONE if sample.image is None else place(sample.image))
             if sample.record != record:
                 record, record_number = sample.record, record_number + 1
@@ -236,4 +247,5 @@ class Reader:
             label_sources=frozenset(sources),
             labels=labels,
             leads=leads,
+            without_text=without_text,
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from unmirage.audit.compare import Comparison, RemedyOutcome
-from unmirage.audit.corpus import Copies
+from unmirage.audit.corpus import Copies, Part
 from unmirage.audit.counterfactual import Decided
 from unmirage.audit.informedness import Informedness
 from unmirage.audit.labels import LabelCheck
@@ -83,6 +83,8 @@ class AuditResult(Result):
         n: number of queries.
         refused: number of queries that a model should refuse.
         label_source: "field", "answer" or "mixed".
+        part: the audited text: the queries, or the reasoning of the answers, which then stands for the queries.
+        without_text: samples left out because their answers have no reasoning.
         languages: languages of the queries.
         leads: what stands before the content of queries, and is passed over.
         seed: seed of folds and draws.
@@ -119,6 +121,8 @@ class AuditResult(Result):
     n: Count
     refused: Count
     label_source: str
+    part: Part = "query"
+    without_text: Count = 0
     languages: Languages = field(default_factory=Languages)
     leads: tuple[Lead, ...] = ()
     seed: int = 0
@@ -154,8 +158,9 @@ class AuditResult(Result):
         found = self.informedness
         told = "not estimable" if found.value is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
         verdict = "" if found.value is None else f": {found.verdict.said}"
+        what = "queries" if self.part == "query" else "texts of reasoning"
         return (
-            f"Audit of {self.source}: {self.n:,} queries, {self.refused:,} refused; "
+            f"Audit of {self.source}: {self.n:,} {what}, {self.refused:,} refused; "
             f"informedness of the opener {told}{verdict}"
         )
 

@@ -22,6 +22,7 @@ def audit_command(
     ],
     *,
     reading: TolerantReading,
+    part: Annotated[str, typer.Option(help="Text to audit: the 'query', or the 'reasoning' of the answer.")] = "query",
     encoder: Annotated[
         Path | None, typer.Option(help="Directory of a vision encoder, to probe picture embeddings.")
     ] = None,
@@ -67,6 +68,7 @@ def audit_command(
             data,
             test=test or None,
             compare=compare or None,
+            part=part,
             seed=seed,
             encoder=encoder,
             write_balanced=write_balanced,

@@ -138,6 +138,9 @@ class Server(Group):
         float | None, typer.Option(min=0.01, help="Endpoint: maximum requests per minute.")
     ] = None
     timeout: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: timeout of a request, in seconds.")] = None
+    picture_format: Annotated[
+        str | None, typer.Option(help="Endpoint: 'png' (lossless, the default) or 'jpeg' (smaller).")
+    ] = None
 
     def settings(self, *targets: str) -> dict[str, Any]:
         """Return the settings by name; None values are not given.

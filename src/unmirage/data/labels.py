@@ -58,6 +58,15 @@ def label_from_answer(answer: str) -> tuple[bool | None, LabelSource]:
     return (None, "none") if refused is None else (refused, "answer")
 
 
+def why_unlabeled(sample: Sample) -> str:
+    """Return why the answers of a sample do not tell its label."""
+    if not sample.answer:
+        return "its only answer is called bad"
+    if not final_answer(sample.answer).strip():
+        return "its answer has no text after the reasoning"
+    return "its answer is in a language that the refusal phrases do not know (they know English)"
+
+
 Label = Literal["field", "answer", "refused", "answered"]
 LABEL_OPTIONS: tuple[Label, ...] = ("field", "answer", "refused", "answered")
 STATE_LABEL = "state one for all samples with --label refused or --label answered"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unmirage.data.fields import UnreadFields
 from unmirage.data.images import Pictures
-from unmirage.data.labels import STATE_LABEL, FieldCheck, Label, relabeled
+from unmirage.data.labels import STATE_LABEL, FieldCheck, Label, relabeled, why_unlabeled
 from unmirage.data.rows import Row
 from unmirage.data.source import Bad, Source, strict
 from unmirage.errors import UserError
@@ -122,8 +122,7 @@ class SampleFile:
             if labeled.refused is not None or self.unlabeled:
                 found.append(labeled)
             elif labeled.answer or labeled.rejected:
-                why = "its answer does not tell the label" if labeled.answer else "its only answer is called bad"
-                self.without_label.add(row.error(why))
+                self.without_label.add(row.error(why_unlabeled(labeled)))
             else:
                 raise row.error(f"has neither a label field nor an answer to take the label from; {STATE_LABEL}")
         return found

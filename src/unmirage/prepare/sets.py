@@ -7,7 +7,7 @@ accepts it directly.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unmirage.data.images import Pictures
@@ -17,7 +17,7 @@ from unmirage.data.write import write_samples
 from unmirage.errors import UserError
 from unmirage.prepare.choose import Candidate
 from unmirage.prepare.plan import Plan
-from unmirage.records import Placed, Sample
+from unmirage.records import Sample, moved
 from unmirage.run.files import write_bytes_atomic
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import StepProgress
@@ -98,12 +98,7 @@ class Source:
 
     def moved(self, sample: Sample) -> Sample:
         """Return the sample with the image paths that `copy_pictures` uses."""
-        turns = (replace(turn, images=self._moved(turn.images)) for turn in sample.context)
-        image = None if sample.image is None else self.target(sample.image)
-        return replace(sample, image=image, images=self._moved(sample.images), context=tuple(turns))
-
-    def _moved(self, images: tuple[Placed, ...]) -> tuple[Placed, ...]:
-        return tuple(Placed(self.target(one.image), one.at) for one in images)
+        return moved(sample, self.target)
 
     def target(self, image: str) -> str:
         """Return the path of an image in the new folder."""

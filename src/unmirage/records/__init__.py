@@ -22,6 +22,7 @@ from unmirage.records.samples import (
     Sample,
     Turn,
     label_source_of,
+    moved,
     placed_from,
     turns_from,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Variant",
     "Verdict",
     "label_source_of",
+    "moved",
     "placed_from",
     "turns_from",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -141,6 +141,17 @@ class Sample(Pictured):
         if self.group is not None:
             return Cluster("group", self.group)
         return Cluster("record", self.record) if self.image is None else Cluster("picture", self.image)
+
+
+def moved(sample: Sample, place: Callable[[str], str]) -> Sample:
+    """Return the sample with other paths of its pictures: `place` of each."""
+
+    def placed(images: tuple[Placed, ...]) -> tuple[Placed, ...]:
+        return tuple(Placed(place(one.image), one.at) for one in images)
+
+    context = tuple(replace(turn, images=placed(turn.images)) for turn in sample.context)
+    image = None if sample.image is None else place(sample.image)
+    return replace(sample, image=image, images=placed(sample.images), context=context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,6 +256,11 @@ def passed_over(audit: AuditResult) -> list[str]:
 def not_read(audit: AuditResult) -> list[str]:
     """Return a sentence about samples without a label, and one for each field that was not read."""
     found = []
+    if audit.part == "reasoning":
+        found.append(
+            "This audit is of the reasoning in the answers: wherever it says query, it means the reasoning. "
+            f"{audit.without_text:,} samples without reasoning were left out."
+        )
     if audit.without_label.count:
         found.append(
             f"{audit.without_label.count:,} samples without a label were left out; the first: "

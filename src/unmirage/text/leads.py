@@ -35,13 +35,15 @@ _TEMPLATE = (  # of chat templates
 _HEADING = rf"#{{1,6}}[^\S\n]*(?:{_ROLES})[^\S\n]*(?:#?{_NUMBER})?[^\S\n]*(?:{_COLON}|\n)"
 _ROLE = rf"{_BOLD}(?:{_ROLES}){_BOLD}\s?{_COLON}{_BOLD}|q\.(?=\s)"
 _NUMBERED_ROLE = rf"{_BOLD}(?:{_NUMBERED})\.?\s?(?:#|no\.?\s?)?{_NUMBER}\s?(?:{_COLON}|[.)、]){_BOLD}"
+_PICTURE = rf"(?:picture|image|img|figure|photo)\s?[-#]?\s?\d{{1,2}}\s?{_COLON}"
 _LIST_MARK = (
     rf"(?P<number>{_NUMBER})(?:[.):](?=\s)|[.)](?=[\"'“‘«¿¡(]*[^\W\d_]{{2}})|[、．：）])|[(（\[]{_NUMBER}[)）\]]"
 )
 # A word of letters must follow a bare number: "2. e4 e5" is a game of chess, and "3: 4" a ratio.
 _WORD_FOLLOWS = r"(?=\s*[\"'“‘«¿¡(*]*[^\W\d_]+(?!\w))"
 _MARK = re.compile(
-    rf"{_SPACE}(?:{_TEMPLATE}|{_HEADING}|{_NUMBERED_ROLE}|{_ROLE}|(?:{_LIST_MARK}){_WORD_FOLLOWS}){_SPACE}", re.I | re.S
+    rf"{_SPACE}(?:{_TEMPLATE}|{_HEADING}|{_NUMBERED_ROLE}|{_ROLE}|{_PICTURE}|(?:{_LIST_MARK}){_WORD_FOLLOWS}){_SPACE}",
+    re.I | re.S,
 )
 _FIRST = frozenset(
     "uUhHqQiInNbBfFpPrRdDпПвВ用问問ユ質*_#[(（<0123456789０１２３４５６７８９ \t\r\n\u200b\ufeff"
@@ -54,9 +56,9 @@ def content_start(text: str) -> int:
     """Return where the content of a query begins: behind role markers and numbering; 0 if it has none.
 
     Role markers are "USER:", "Human:", "Q:", "Question:", "### Instruction:", "[INST]", "<|im_start|>user" and similar
-    ones. Numbering is "17.", "17)", "(3)", "17:", "Question 17:" or "Q3.". A number that belongs to the query stays:
-    "3.14 is what?", "5 apples cost", "2 + 2", "10:30 is when?", "1. Open it. 2. Close it.". The content is never
-    without letters and digits.
+    ones; "Image-1:" is the name of a picture. Numbering is "17.", "17)", "(3)", "17:", "Question 17:" or "Q3.". A
+    number that belongs to the query stays: "3.14 is what?", "5 apples cost", "2 + 2", "10:30 is when?", "1. Open it.
+    2. Close it.". The content is never without letters and digits.
 
     Args:
         text: any text, without image placeholders.

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from unmirage.data import ImageFolder, open_samples
+from unmirage.data import open_samples
 from unmirage.data.overlap import PairOverlap
 from unmirage.data.rows import with_unique_ids
+from unmirage.data.several import together
 from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count
@@ -48,31 +50,28 @@ class AlignFiles:
     images: Path | None = None
 
     def read(self) -> AlignData:
-        """Return the samples of the two sets. Their pictures must be in one folder.
+        """Return the samples of the two sets, with the pictures of all files.
 
         Raises:
-            UserError: no file is given, or the pictures are in different folders.
+            UserError: no file is given, or one cannot be read.
         """
         from unmirage.align import AlignData
 
         if not self.retain and not self.forget:
             raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
-        sets = {
+        files = [
             # Training needs answers, not labels.
-            file: open_samples(file, self.format, columns=self.columns, images=self.images, unlabeled=True)
+            open_samples(file, self.format, columns=self.columns, images=self.images, unlabeled=True)
             for file in (*self.retain, *self.forget)
-        }
-        roots = {one.image_root.resolve() for one in sets.values()}
-        if len(roots) > 1:
-            raise UserError("the data files are in different folders; give the folder of all pictures with --images")
-        data = AlignData(
-            retain=with_unique_ids(sample for file in self.retain for sample in sets[file]),
-            forget=with_unique_ids(sample for file in self.forget for sample in sets[file]),
-            images=ImageFolder(roots.pop()),
-        )
-        for file in sets.values():
+        ]
+        sets, images = together([(file, file.pictures) for file in files])
+        for file in files:
             log_reading(file)
-        return data
+        return AlignData(
+            retain=with_unique_ids(chain(*sets[: len(self.retain)])),
+            forget=with_unique_ids(chain(*sets[len(self.retain) :])),
+            images=images,
+        )
 
     def compare(self, data: AlignData) -> Compared:
         """Return the overlap of the forget and the retain set, and of the training data with each test file.

@@ -140,6 +140,8 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "until_success": request.until_success,
         "notes": notes or None,
         **conversations(samples),
+        # Older runs, and those with PNG, lack this field.
+        **({"picture_format": "jpeg"} if request.endpoint.get("picture_format") == "jpeg" else {}),
     }
     for kind, path in request.write.items():
         _write(kind, path, queries, samples)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from unmirage.data import SampleFile, open_samples, writer_for
 from unmirage.data.write import Writer
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.records import Sample
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import Progress
@@ -18,6 +18,8 @@ from unmirage.workflows.arguments import PathLike, counted, notes_on, opened, si
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.audit.pictures import Encoder
+
+_PARTS: tuple[Literal["query"], Literal["reasoning"]] = ("query", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def audit_data(
     *,
     test: PathLike | SampleFile | None = None,
     compare: PathLike | SampleFile | None = None,
+    part: str = "query",
     seed: int = 0,
     encoder: PathLike | Encoder | None = None,
     write_balanced: PathLike | None = None,
@@ -65,6 +68,10 @@ def audit_data(
         {f"--write-{name}": path for name, path in files.items()} | dict(outputs or {}),
         [str(one.source if isinstance(one, SampleFile) else one) for one in (data, test, compare) if one is not None],
     )
+    if part not in _PARTS:
+        raise unknown("part of a sample", part, _PARTS)
+    if part != "query" and files:
+        raise UserError("--write-...: changes queries; leave it out, or audit the queries")
     told, read = progress or silent, list[SampleFile]()
 
     def reader(file: PathLike | SampleFile, **changed: Any) -> SampleFile:
@@ -77,6 +84,7 @@ def audit_data(
     other = None if compare is None else reader(compare, images=None)
     options = AuditOptions(
         seed=seed,
+        part=next(one for one in _PARTS if one == part),
         encoder=_encode(encoder),
         progress=progress,
     )

@@ -50,8 +50,16 @@ PASSING = {
     "not json": lambda fails, answers: (200, {}, "<html>"),
     "no choices": lambda fails, answers: (200, {}, '{"choices": []}'),
     "no content": lambda fails, answers: answers(None),
-    "parts": lambda fails, answers: answers([{"type": "text", "text": "Yes."}]),
+    "parts": lambda fails, answers: answers([{"type": "image"}]),
 }
+
+
+def test_a_server_of_another_kind_is_asked_twice_only(stub, chat):
+    stub.reply = lambda number, body: (200, {}, 'data: {"choices": []}')
+    one = chat()
+    with pytest.raises(ChatFailure, match="the server streams events"):
+        one.complete(HI, 9)
+    assert one.accounting.requests == 2
 
 
 @pytest.mark.parametrize("kind", PASSING)

@@ -36,35 +36,43 @@ def test_a_count_that_is_none_is_unknown(count):
     assert read_completion(body({"content": "Yes."}, usage=[count])).tokens is None
 
 
+def test_a_list_of_parts_is_text():
+    parts = [{"type": "text", "text": "I can't "}, {"type": "output_text", "text": "help."}, {"type": "image"}]
+    assert read_completion(body({"content": parts})).text == "I can't help."
+    assert read_completion(body({"content": [{"type": "refusal", "refusal": "No."}]})).text == "No."
+    assert read_completion(body({"content": "", "refusal": "No."})).text == "No."
+
+
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "reason", "passing"),
     [
-        ("<html>Bad gateway</html>", "not JSON"),
-        ("", "not JSON"),
-        ('{"choices": [', "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("[]", "no choices"),
-        ("null", "no choices"),
-        ("{}", "no choices"),
-        ('{"choices": []}', "no choices"),
-        ('{"choices": ["Yes."]}', "no choices"),
-        ('{"choices": {"0": 1}}', "no choices"),
-        ('{"choices": [{}]}', "no message"),
-        (body("Yes."), "no message"),
-        (body({}), "the response is empty"),
-        (body({"content": None}), "the response is empty"),
-        (body({"content": [{"type": "text", "text": "Yes."}]}), "content is a list, not a string"),
-        (body({"content": 7}), "content is a int, not a string"),
+        ("<html>Bad gateway</html>", "not JSON", True),
+        ("", "not JSON", True),
+        ('{"choices": [', "not JSON", True),
+        ("[" * 100_000, "not JSON", True),
+        (body({}), "the response is empty", True),
+        (body({"content": None}), "the response is empty", True),
+        ('data: {"choices": []}\n\n', "the server streams events", "malformed"),
+        ("[]", "no choices", "malformed"),
+        ("null", "no choices", "malformed"),
+        ("{}", "no choices", "malformed"),
+        ('{"choices": []}', "no choices", "malformed"),
+        ('{"choices": ["Yes."]}', "no choices", "malformed"),
+        ('{"choices": {"0": 1}}', "no choices", "malformed"),
+        ('{"choices": [{}]}', "no message", "malformed"),
+        (body("Yes."), "no message", "malformed"),
+        (body({"content": 7}), "content is a int, not text", "malformed"),
+        (body({"content": [{"type": "image"}]}), "content is a list, not text", "malformed"),
+        (body({"content": None}, "tool_calls"), "a call of a tool, not text", False),
+        (body({"content": None}, "length"), "raise max_new_tokens", False),
+        (body({"content": None}, "content_filter"), "content filter", False),
+        ('{"error": {"message": "Overloaded", "code": 429}}', "reports an error: Overloaded", True),
+        ('{"error": {"message": "Overloaded", "code": 529}}', "reports an error: Overloaded", True),
+        ('{"error": {"message": "Bad key", "code": 401}}', "reports an error: Bad key", False),
+        ('{"error": "gone"}', "reports an error: gone", False),
     ],
 )
-def test_garbage_is_named_and_worth_asking_again(text, reason):
+def test_a_response_without_text_is_named_and_repeated_only_if_that_can_help(text, reason, passing):
     with pytest.raises(Trouble, match=reason) as trouble:
         read_completion(text)
-    assert trouble.value.passing
-
-
-@pytest.mark.parametrize(("why", "reason"), [("length", "raise max_new_tokens"), ("content_filter", "content filter")])
-def test_a_model_that_cannot_say_more_is_not_asked_again(why, reason):
-    with pytest.raises(Trouble, match=reason) as trouble:
-        read_completion(body({"content": None}, why))
-    assert not trouble.value.passing
+    assert (trouble.value.passing, trouble.value.malformed) == (bool(passing), passing == "malformed")

@@ -157,7 +157,7 @@ class Chat:
             try:
                 return read_completion(self._client.post(body))
             except Trouble as trouble:
-                if attempt == self.settings.retries or not self._is_worth_another(trouble):
+                if attempt == self.settings.retries or not self._is_worth_another(trouble, attempt):
                     raise
                 if trouble.wait:
                     self._pace.hold(trouble.wait)
@@ -165,8 +165,8 @@ class Chat:
                 pause(max(trouble.wait or 0, delay), stop)
             attempt += 1
 
-    def _is_worth_another(self, trouble: Trouble) -> bool:
-        if trouble.unreachable and not self._works.is_set():
+    def _is_worth_another(self, trouble: Trouble, attempt: int) -> bool:
+        if not self._works.is_set() and (trouble.unreachable or (trouble.malformed and attempt)):
             return False
         return trouble.passing and (trouble.wait or 0) <= self.settings.longest_wait
 

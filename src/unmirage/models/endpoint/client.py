@@ -22,7 +22,7 @@ from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec
 from unmirage.text.printable import short
 
 # Timeout, conflict, too early, too many requests; server errors (5xx) are transient too.
-_PASSING = frozenset({408, 409, 425, 429})
+PASSING = frozenset({408, 409, 425, 429})
 
 
 @dataclass(eq=False)
@@ -35,6 +35,7 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
         status: HTTP status; None if there is none, or if it was not the cause.
         wait: seconds to wait, as the server requests.
         unreachable: whether no connection was made.
+        malformed: whether the response is not a chat completion; all responses of such a server may be like that.
     """
 
     reason: str
@@ -43,6 +44,7 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
     status: int | None = None
     wait: float | None = None
     unreachable: bool = False
+    malformed: bool = False
 
 
 # Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
@@ -96,7 +98,7 @@ class Client:
             return self._without_key(self._read(body, started + self._timeout))
         except openai.APIStatusError as error:
             # OpenAI also uses status 429 for accounts without credit.
-            passing = error.code != "insufficient_quota" and (error.status_code in _PASSING or error.status_code >= 500)
+            passing = error.code != "insufficient_quota" and (error.status_code in PASSING or error.status_code >= 500)
             raise Trouble(
                 self._line(f"HTTP {error.status_code}: {_said(error)}"),
                 status=error.status_code,
