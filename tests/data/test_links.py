@@ -1,6 +1,7 @@
 """Links below an image folder: which are followed. One tree, as a practitioner or an attacker would make it."""
 
 import logging
+import pickle
 
 import pytest
 from PIL import Image
@@ -183,3 +184,12 @@ def test_a_link_in_place_of_the_blobs_is_not_followed(tmp_path):
     (tmp_path / "repository" / "blobs").symlink_to(tmp_path / "private")
     (snapshot / "a.png").symlink_to("../../blobs/a.png")
     refused(snapshot, "a.png")
+
+
+def test_an_image_folder_goes_to_other_processes(tmp_path):
+    (tmp_path / "real").mkdir()
+    Image.new("RGB", (3, 1)).save(tmp_path / "real" / "1.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "real")
+    folder = ImageFolder(tmp_path / "data")
+    assert folder.open("images/1.png").width == pickle.loads(pickle.dumps(folder)).open("images/1.png").width == 3

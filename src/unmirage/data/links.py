@@ -34,6 +34,10 @@ class Links:
         self._known: dict[PurePosixPath, tuple[Path, ...]] = {}
         self._lock = RLock()
 
+    def __reduce__(self) -> tuple[type[Links], tuple[Path]]:
+        """Return what makes the same object in another process, where a lock cannot go."""
+        return type(self), (self._named,)
+
     @cached_property
     def root(self) -> Path:
         """The image folder without links."""
