@@ -153,7 +153,12 @@ def run(files: Files, say: Callable[[str], None] = print) -> dict[str, Any]:
 def j(row: dict[str, Any], name: str = "informedness") -> str:
     """Return an estimate with its interval."""
     found = row[name]
-    return "n/a" if found["value"] is None else f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    return "n/a" if found["value"] is None else "{} ({} to {})".format(*map(two, found.values()))
+
+
+def two(number: float) -> str:
+    """Return a number with two digits, and 0 without a sign."""
+    return f"{round(number, 2) + 0.0:.2f}"
 
 
 def counted(row: dict[str, Any], of: str, name: str) -> str:
@@ -175,7 +180,8 @@ def page(results: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "j": j,
-        "v": lambda row: f"{row['informedness']['value']:.2f}",
+        "v": lambda row: two(row["informedness"]["value"]),
+        "two": two,
         "auc": partial(j, name="auc"),
         "points": lambda row: "n/a" if row["shortcut_gap"] is None else f"{100 * row['shortcut_gap']:.1f}",
         "opener": lambda row, word: counted(row, "openers", word),
