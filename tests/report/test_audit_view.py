@@ -44,6 +44,12 @@ def test_a_verdict_needs_a_gap_that_chance_does_not_explain(test, low, verdict):
     assert shortcut(parsed(Accuracy, accuracy(test, low=low))) is verdict
 
 
+@pytest.mark.parametrize(("test", "low", "verdict"), [(0.56, 0.51, Shortcut.NONE), (0.7, 0.65, Shortcut.SOME)])
+def test_a_rule_must_beat_the_majority_of_a_test_file_with_other_labels(test, low, verdict):
+    # "Always answered" is right for 56 % of the test file; "always refused", the majority of the data, for 44 %.
+    assert shortcut(parsed(Accuracy, accuracy(test, baseline=0.44, low=low))) is verdict
+
+
 def test_the_headline_tells_a_clear_shortcut(seen):
     found = seen((0.78, 0.74), shortcut_gap=0.34, opener=accuracy(0.94))
     assert found.headline.replace("\u00a0", " ") == (

@@ -158,10 +158,13 @@ def shortcut(accuracy: Accuracy | None) -> Shortcut:
     """Return how strong a shortcut a probe reveals. One that is consistent with chance counts as none."""
     if accuracy is None or accuracy.gap is None or accuracy.baseline is None:
         return Shortcut.UNKNOWN
-    by_chance = accuracy.low is not None and accuracy.low <= accuracy.baseline
-    if by_chance or accuracy.gap <= SMALL:
+    # The majority of the data may be the minority of a test file, where the other label is the better guess.
+    guess = max(accuracy.baseline, 1 - accuracy.baseline)
+    gap = accuracy.gap - (guess - accuracy.baseline)
+    by_chance = accuracy.low is not None and accuracy.low <= guess
+    if by_chance or gap <= SMALL:
         return Shortcut.NONE
-    return Shortcut.CLEAR if accuracy.gap > LARGE else Shortcut.SOME
+    return Shortcut.CLEAR if gap > LARGE else Shortcut.SOME
 
 
 def _headline(audit: AuditResult, found: dict[str, Shortcut]) -> str:
