@@ -1,4 +1,4 @@
-"""Find where the content of a query begins: after role markers, numbering, and words that nearly all queries share.
+"""Find where the content of a query begins: after role markers, numbering, and words that many queries share.
 
 The opener of a query is the first word of its content. "USER: 17. What is this?" opens with "what".
 """
@@ -103,7 +103,8 @@ _FORMULA = re.compile(
 _SENTENCE_END = re.compile(r"[.!?,;:。！？，：](?=\s|$)|[。！？，：]|\n")
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_NEARLY_ALL = 0.9
+_LEAST_SHARE = 0.4  # of the queries with each label
+_MOST_APART = 0.1  # a prefix that differs more between the labels predicts them
 _LONGEST = 600  # characters of a shared sentence
 _MOST_ENDS = 12
 _SAMPLE = 4_000
@@ -117,7 +118,7 @@ class Lead:
 
     Attributes:
         text: the shared prefix, or an example of a role marker or numbering.
-        shared: True for a prefix that nearly all queries share, False for role markers and numbering.
+        shared: True for a prefix that many queries of both labels share, False for role markers and numbering.
         queries: number of queries with it.
         refused: number of refused queries with it; a lead of refused queries alone predicts the label.
     """
@@ -131,9 +132,9 @@ class Lead:
 def content_starts(texts: Sequence[str], refused: Sequence[bool] | bytearray) -> tuple[Sequence[int], tuple[Lead, ...]]:
     """Return where the content of each query begins, and the texts that are passed over.
 
-    Role markers and numbering are passed over as in `content_start`. Then a prefix is passed over if at least 90 % of
-    the refused and at least 90 % of the answered queries begin with it, so that it does not predict the label, and if
-    it is one of:
+    Role markers and numbering are passed over as in `content_start`. Then a prefix is passed over if at least 40 % of
+    the refused and of the answered queries begin with it, if these shares differ by at most 10 points, so that it does
+    not predict the label, and if it is one of:
 
     - a formula: "Please", "Hello", "Can you please", "In this image" and similar ones;
     - a fixed sentence or clause of several words ("You are given an image.", "Look at the picture,"), or a single word
@@ -181,7 +182,7 @@ def _pass_over(prefix: str, texts: Sequence[str], starts: array[int]) -> list[in
 
 
 def _shared(texts: Sequence[str], refused: Sequence[bool]) -> str:
-    """Return the formula or sentence that nearly all texts begin with; "" if there is none."""
+    """Return the formula or sentence that many texts of each label begin with; "" if there is none."""
     if len(texts) < _LEAST_QUERIES:
         return ""
     totals = Counter(refused)
@@ -194,11 +195,16 @@ def _shared(texts: Sequence[str], refused: Sequence[bool]) -> str:
             sentences[_plain(text[:end])][label] += 1
 
     def common(counts: Mapping[str, Counter[bool]]) -> list[str]:
-        found = [key for key, one in counts.items() if all(one[x] >= _NEARLY_ALL * totals[x] for x in totals)]
+        found = [key for key, one in counts.items() if _tells_nothing([one[x] / totals[x] for x in totals])]
         return sorted(found, key=lambda key: (-len(key), key))
 
     varied = (key for key in common(sentences) if _continuations(key, texts) > 1)
     return next(iter(common(formulas)), "") or next(varied, "")
+
+
+def _tells_nothing(shares: Sequence[float]) -> bool:
+    """Return whether a prefix with these shares of the queries of each label is frequent and does not predict them."""
+    return min(shares) >= _LEAST_SHARE and max(shares) - min(shares) <= _MOST_APART
 
 
 def _ends(text: str) -> Iterator[int]:
