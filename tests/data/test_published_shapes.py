@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from unmirage.data import load_samples, open_samples
+from unmirage.data import load_samples, open_samples, write_samples
 from unmirage.errors import UserError
 from unmirage.records import Placed, Turn
 
@@ -284,6 +284,22 @@ def test_ids_of_pandas_and_pictures_of_later_rows(read, tmp_path):
     file = open_samples(tmp_path / "d.jsonl")
     assert [s.image for s in file] == ["a.png"]
     assert set(file.unread) == {"'images' (looks like a picture)", "'ContextString' (looks like a context)"}
+
+
+def test_written_samples_have_their_pictures_once(tmp_path):
+    turns = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
+    row = {"messages": said(turns, "A car.", "Which color?", "Red."), "images": ["a.png"]}
+    again = {"messages": said(turns, "A car.", [*turns[:1], {"type": "text", "text": "And it?"}], "Red.")}
+    path = tmp_path / "d.jsonl"
+    path.write_text("\n".join(map(json.dumps, [row, again | {"images": ["a.png", "b.png"]}])))
+    samples = load_samples(path).samples
+    assert [s.paths for s in samples] == [("a.png",), ("a.png",), ("a.png",), ("a.png", "b.png")]
+    write_samples(samples, tmp_path / "written.jsonl")
+    file = open_samples(tmp_path / "written.jsonl")
+    assert [(s.query, s.paths, s.placed, s.context) for s in file] == [
+        (s.query, s.paths, s.placed, s.context) for s in samples
+    ]
+    assert not file.unread
 
 
 def test_files_whose_name_or_separator_differs_from_their_content(read):

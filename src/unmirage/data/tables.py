@@ -128,6 +128,9 @@ def _sample(row: Row, names: _Names) -> Sample:
     is_bad = bad is not None and parse_label(bad, names.answer_label) is True
     refused, source = _label(row, names, "" if is_bad else answer)
     images = _own_images(row)
+    if images is None and any(turn.images for turn in context):
+        row.fields.get("image")  # as `data.write` writes it: the first picture of the context
+        images = ()
     # Later rows may have their pictures in another field than the first ones.
     fields = (names.image,) if names.image in row.fields else ()
     if images is not None and not images and not query.strip():
