@@ -286,6 +286,13 @@ def test_ids_of_pandas_and_pictures_of_later_rows(read, tmp_path):
     assert set(file.unread) == {"'images' (looks like a picture)", "'ContextString' (looks like a context)"}
 
 
+def test_a_file_name_is_a_picture_if_it_ends_like_one(read):
+    rows = [{"query": "a", "answer": "x", "file_name": name} for name in ("a.png", "b.JPEG", "c.pdf", None)]
+    assert [s.image for s in read(*rows)] == ["a.png", "b.JPEG", None, None]
+    with pytest.raises(UserError, match=r"line 1: field 'file_name': image path '/etc/a.png' is absolute"):
+        read({"query": "a", "answer": "x", "file_name": "/etc/a.png"})
+
+
 def test_written_samples_have_their_pictures_once(tmp_path):
     turns = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
     row = {"messages": said(turns, "A car.", "Which color?", "Red."), "images": ["a.png"]}

@@ -18,9 +18,11 @@ from unmirage.text.markup import joined, pieces
 # A fast test for most of the paths that `check_path` accepts; a file may have millions.
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
 # Fields of pictures, and the fields of a picture that is an object.
-PICTURES = ("image", "images", "img", "image_path", "image_paths", "picture", "pictures")
+PICTURES = ("image", "images", "img", "image_path", "image_paths", "image_file", "img_path", "picture", "pictures")
 _PICTURES = frozenset(PICTURES)
 _FIRST_OF_SEVERAL = ("image_0", "image_1")  # MMMU and others have a column for each picture
+_FILE_NAME = "file_name"  # in the metadata of an image folder of `datasets`
+_PICTURE_FILE = re.compile(r".+\.(?:png|jpe?g|webp)", re.IGNORECASE | re.DOTALL)
 _NUMBERED = re.compile(r"<image_?(\d+)>")  # names of the pictures of a record (MiniCPM-V)
 _IN_PICTURE = ("path", "image", "url", "image_url")
 
@@ -155,7 +157,7 @@ class Row(NamedTuple):
             UserError: a value is not a path that stays in the image folder.
         """
         if not names and _PICTURES.isdisjoint(self.fields):
-            return self._numbered()
+            return self._others()
         for field in names or PICTURES:
             value = self.fields.get(field)
             if value is not None and value != "" and value != []:
@@ -163,13 +165,15 @@ class Row(NamedTuple):
                     value = self._listed(field, value)
                 paths = [value] if isinstance(value, str) else self._paths(field, value)
                 return [self.checked(path, field) for path in paths]
-        return [] if names else self._numbered()
+        return [] if names else self._others()
 
-    def _numbered(self) -> list[str]:
-        """Return the paths in the fields `image_1`, `image_2` and so on."""
+    def _others(self) -> list[str]:
+        """Return the paths in the fields `image_1`, `image_2` and so on, or a picture in `file_name`."""
         first = next((name for name in _FIRST_OF_SEVERAL if name in self.fields), None)
         if first is None:
-            return []
+            named = self.fields.get(_FILE_NAME) if _FILE_NAME in self.fields else None
+            is_picture = isinstance(named, str) and _PICTURE_FILE.fullmatch(named)
+            return self.image_paths(_FILE_NAME) if is_picture else []
         found = (self.image(f"image_{number}") for number in range(int(first[-1]), len(self.fields) + 1))
         return [path for path in found if path is not None]
 
