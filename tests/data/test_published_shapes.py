@@ -251,8 +251,8 @@ def test_pictures_in_numbered_fields_and_by_their_names(read):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"messages": said(None, "Yes.")}, "line 1: has an empty query; remove the record, or use --skip-bad"),
-        ({"query": " ", "answer": "Yes."}, "line 1: has an empty query"),
+        ({"messages": said(None, "Yes.")}, r"line 1, messages\[0\]: field 'content' is missing or null; write the"),
+        ({"conversations": [{"from": "human"}]}, r"line 1, conversations\[0\]: field 'content' is missing or null"),
         ({"messages": [{"role": "system", "content": "<image>"}, *said("Hi?", "Yes.")], "images": ["a.png"]},
          r"line 1, messages\[0\]: has a picture in a turn of 'system'; only user turns may have pictures"),
         ({"messages": [*said("Hi?", ""), {"role": "tool", "content": "3"}]},

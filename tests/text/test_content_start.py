@@ -115,6 +115,15 @@ def test_a_prefix_is_passed_over_if_it_is_as_frequent_in_both_labels(prefix, ref
         assert (own.count(first), leads) == (total, ())
 
 
+@pytest.mark.parametrize("prefix", ["Can you", "In this image"])
+def test_words_that_may_be_an_opener_are_passed_over_only_in_nearly_all_queries(prefix):
+    refused = [n < 100 for n in range(200)]
+    for share, is_passed_over in ((50, False), (96, False), (97, True), (100, True)):
+        texts = [f"{prefix} {query}" if n % 100 < share else query for n, query in enumerate(QUERIES)]
+        own, leads = openers(texts, refused)
+        assert (len(leads), own == list(map(opener, QUERIES))) == (int(is_passed_over), is_passed_over), share
+
+
 def test_openers_that_many_queries_share_stay():
     for share in (0.95, 1.0):
         texts = [f"What {query}" if n < share * 200 else query for n, query in enumerate(QUERIES)]

@@ -8,7 +8,6 @@ from typing import NamedTuple, TypedDict
 from unmirage.data.labels import LABELS, VALID, is_empty, label_from_answer, parse_label
 from unmirage.data.rows import Row, shown
 from unmirage.data.turns import Said, unequal
-from unmirage.errors import UserError
 from unmirage.records import LabelSource, Placed, Sample, Turn
 from unmirage.text.markup import Slot, joined, pieces
 
@@ -49,8 +48,6 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
         last = number == len(exchanges)
         if pair is not None and not last:
             continue
-        if not asked.images and not asked.text.strip():
-            raise no_query(row)
         bad = pair is not None and not pair.good
         refused, source = label_of(row, "" if bad else answer, label if last else None)
         found.append(
@@ -68,11 +65,6 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
             )
         )
     return found
-
-
-def no_query(row: Row) -> UserError:
-    """Return the error for a query without text and pictures."""
-    return row.error("has an empty query; remove the record, or use --skip-bad")
 
 
 class PictureFields(TypedDict):
@@ -106,8 +98,6 @@ def asked(row: Row, query: str, images: Sequence[str] | None = None, context: Se
         context: what was said before.
     """
     paths = row.image_paths() if images is None else images
-    if not paths and (not query or query.isspace()):
-        raise no_query(row)
     if len(paths) < 2 and not context and "<" not in query and "[" not in query:
         return {"query": query, "image": paths[0] if paths else None, "images": (), "context": ()}
     (turn,) = placed_turns(row, [Said("user", pieces(query), row)], paths)

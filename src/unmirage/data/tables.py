@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from unmirage.data.dialogue import asked, label_of, no_query, pictured, placed_turns
+from unmirage.data.dialogue import asked, label_of, pictured, placed_turns
 from unmirage.data.labels import ANSWER_LABELS, LABELS, is_empty, label_from_answer, parse_label
 from unmirage.data.rows import PICTURES, Row, listed, shown
 from unmirage.data.turns import ROLES, Said, history_in, text_of, transcript
@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 _QUERIES = frozenset(COLUMNS["query"])
 
 _SOURCES: dict[str, LabelSource] = {"field": "field", "answer": "answer", "stated": "stated"}
+_TURNS = "turns"  # the queries of SORRY-Bench, one in each row
 _CONTEXT = "context"  # earlier turns as `data.write` writes them
 
 
@@ -133,8 +134,6 @@ def _sample(row: Row, names: _Names) -> Sample:
         images = ()
     # Later rows may have their pictures in another field than the first ones.
     fields = (names.image,) if names.image in row.fields else ()
-    if images is not None and not images and not query.strip():
-        raise no_query(row)
     return Sample(
         id=identity,
         record=row.optional_name(names.record) or identity,
@@ -165,10 +164,9 @@ def _unfolded(row: Row, said: Sequence[Said], answer: str, context: list[Turn]) 
 
 def _query(row: Row, names: _Names) -> str:
     """Return the query; the input of an Alpaca row, or the context of a Dolly row, comes after its instruction."""
-    found = row.fields.get(names.query)
-    query = found[0] if isinstance(found, list) and len(found) == 1 else row.text(names.query)  # `turns` of SORRY-Bench
-    if not isinstance(query, str):
-        raise row.error(f"field '{names.query}' must be text, not {shown(found)}")
+    turns = row.fields.get(_TURNS) if names.query == _TURNS else None
+    is_one = isinstance(turns, list) and len(turns) == 1 and isinstance(turns[0], str)
+    query = str(turns[0]) if is_one and isinstance(turns, list) else row.text(names.query)
     more = row.optional_text(names.input) if names.query == "instruction" or names.input not in COLUMNS["input"] else ""
     if not more and names.query == "instruction" and isinstance(row.peek(_CONTEXT), str):
         more = row.optional_text(_CONTEXT)

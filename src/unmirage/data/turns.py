@@ -55,6 +55,8 @@ def _said(turn: Row) -> Said:
     if not isinstance(turn.fields.get(field), list):
         text = turn.optional_text(field) or ""
         if role == "user":
+            if turn.fields.get(field) is None and not turn.image_paths():
+                raise turn.error(f"field '{field}' is missing or null; write the user's text")
             return Said(role, _own(turn, pieces(text)), turn)
         if role == "system" and any(isinstance(one, Slot) for one in pieces(text)):
             raise _misplaced(turn, name)
