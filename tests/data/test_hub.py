@@ -109,3 +109,37 @@ def test_lists_of_pictures_of_a_dataset_have_names(tmp_path):
     assert [row["images"] or [] for row in rows] == [["row-000001-1-1.png", "row-000001-1-2.png"], [], []]
     assert [row["score"] for row in rows] == [0.5, None, None]
     assert [data.pictures(tmp_path).open(name).width for name in rows[0]["images"]] == [1, 2]
+
+
+def test_an_image_folder_is_read_from_where_the_library_put_it(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(2):
+        (folder / f"{n}.png").write_bytes(picture(n + 1))
+    lines = [f'{{"file_name": "{n}.png", "query": "q{n}?", "answer": "x"}}' for n in range(2)]
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    file = open_samples(f"hf:{folder}")
+    assert [(s.query, file.pictures.open(s.image).width) for s in file] == [("q0?", 1), ("q1?", 2)]
+    assert all(file.pictures.exists(s.image) for s in file)
+    own = open_samples(folder / "metadata.jsonl")
+    assert [(s.query, s.image) for s in own] == [("q0?", "0.png"), ("q1?", "1.png")]
+    assert own.pictures.open("1.png").width == 2
+
+
+@pytest.mark.parametrize("path", ["/etc/x.png", "{folder}/../x.png", "{folder}x.png", "../x.png"])
+def test_a_path_in_a_table_does_not_leave_the_dataset(tmp_path, path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (tmp_path / "x.png").write_bytes(picture(1))
+    (tmp_path / "setx.png").write_bytes(picture(1))
+    cells = {"query": ["a"], "answer": ["x"], "image": [{"bytes": None, "path": path.format(folder=folder)}]}
+    features = datasets.Features(
+        {"query": datasets.Value("string"), "answer": datasets.Value("string")}
+        | {"image": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}}
+    )
+    datasets.Dataset.from_dict(cells, features).to_parquet(folder / "train.parquet")
+    file = open_samples(f"hf:{folder}")
+    (sample,) = file
+    assert not file.pictures.exists(sample.image)
+    with pytest.raises(UserError, match=r"is absolute|contains '\.\.'"):
+        file.pictures.open(sample.image)

@@ -74,7 +74,7 @@ def test_an_animation_gives_its_first_frame(folder):
         ("\\\\host\\x.png", "contains a backslash"),
         ("http://example.org/x.png", "is a URL"),
         ("FILE:///etc/passwd", "is a URL"),
-        ("data:image/png;base64,AAAA", "is a URL"),
+        ("data:image/png;base64,AAAA", "is the picture itself in base64; save it as a file"),
         ("a\0.png", "contains control or invisible characters"),
         ("", "is empty"),
     ],

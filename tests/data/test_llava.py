@@ -41,9 +41,10 @@ def test_each_human_turn_is_a_sample_judged_by_its_own_answer(load):
     assert (second.images, second.placed, second.paths) == ((), (), ("1.png",))
 
 
-def test_a_category_is_kept_where_it_is_text(load):
-    data = load([talk("a", "b", category="risky"), talk("a", "b", category=["risky"]), talk("a", "b", category="")])
-    assert [s.category for s in data] == ["risky", None, None]
+def test_a_category_is_a_name_or_a_list_of_names(load):
+    categories = ["risky", ["risky", "rude"], "", [], {"rude": True, "risky": False}]
+    data = load([talk("a", "b", category=category) for category in categories])
+    assert [s.category for s in data] == ["risky", "risky, rude", None, None, "rude"]
 
 
 def test_all_turns_have_the_group_of_their_conversation(load):

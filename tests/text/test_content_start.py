@@ -95,22 +95,34 @@ def test_a_prefix_that_all_queries_share_is_passed_over(prefix, found):
     assert {(lead.queries, lead.refused) for lead in leads} == {(200, 67)}
 
 
-def test_nearly_all_are_ninety_percent_of_each_label():
+@pytest.mark.parametrize("prefix", ["Please", "You are given an image."])
+@pytest.mark.parametrize(
+    ("refused", "answered", "is_passed_over"),
+    [
+        *((90, 90, True), (100, 90, True), (89, 100, False), (100, 89, False), (100, 0, False)),
+        *((50, 50, True), (40, 50, True), (40, 40, True), (39, 45, False), (45, 39, False), (60, 49, False)),
+    ],
+)
+def test_a_prefix_is_passed_over_if_it_is_as_frequent_in_both_labels(prefix, refused, answered, is_passed_over):
+    texts = [
+        f"{prefix} {query}" if n < refused or 100 <= n < 100 + answered else query for n, query in enumerate(QUERIES)
+    ]
+    own, leads = openers(texts, [n < 100 for n in range(200)])
+    first, total = opener(prefix), refused + answered
+    if is_passed_over:
+        assert own == list(map(opener, QUERIES))
+        assert leads == (Lead(text=prefix.lower(), shared=True, queries=total, refused=refused),)
+    else:
+        assert (own.count(first), leads) == (total, ())
+
+
+@pytest.mark.parametrize("prefix", ["Can you", "In this image"])
+def test_words_that_may_be_an_opener_are_passed_over_only_in_nearly_all_queries(prefix):
     refused = [n < 100 for n in range(200)]
-
-    def prefixed(most_refused, most_answered):
-        return [
-            f"Please {query}" if n < most_refused or 100 <= n < 100 + most_answered else query
-            for n, query in enumerate(QUERIES)
-        ]
-
-    own, leads = openers(prefixed(90, 90), refused)
-    assert own == list(map(opener, QUERIES))
-    assert leads == (Lead(text="please", shared=True, queries=180, refused=90),)
-    for most in ((89, 100), (100, 89), (100, 0)):  # it would predict the label
-        own, leads = openers(prefixed(*most), refused)
-        assert leads == ()
-        assert own.count("please") == sum(most)
+    for share, is_passed_over in ((50, False), (96, False), (97, True), (100, True)):
+        texts = [f"{prefix} {query}" if n % 100 < share else query for n, query in enumerate(QUERIES)]
+        own, leads = openers(texts, refused)
+        assert (len(leads), own == list(map(opener, QUERIES))) == (int(is_passed_over), is_passed_over), share
 
 
 def test_openers_that_many_queries_share_stay():
@@ -164,6 +176,9 @@ def test_vlguard_has_the_same_openers_with_each_prefix():
     assert (len(texts), sum(refused), content_starts(texts, refused)[1]) == (2977, 2000, ())
     for prefix in ("USER: ", "Please ", "[INST] ", "You are given an image. ", "Question: Please ", "Can you please "):
         assert openers([prefix + text for text in texts], refused)[0] == expected, prefix
+    for prefix in ("USER: ", "You are given an image. ", "### Instruction:\n"):
+        half = [prefix + text if n % 2 else text for n, text in enumerate(texts)]
+        assert openers(half, refused)[0] == expected, prefix
     for number in ("{}. ", "{}) ", "({}) ", "Question {}: ", "Q{}. ", "{}: ", "Q: {}. "):
         for every in (1, 2):
             numbered = [number.format(n) + text if n % every == 0 else text for n, text in enumerate(texts)]

@@ -58,7 +58,7 @@ class Corpus:
         records: (n,) number of the query's record, whose queries follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
-        leads: what stands before the content of queries: role markers, numbering, a prefix that nearly all share.
+        leads: what stands before the content of queries: role markers, numbering, a prefix that many queries share.
             Words, shapes and texts are those of the content.
         without_text: samples that lack the audited text.
     """

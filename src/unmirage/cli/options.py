@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
 FORMATS = (
     "auto, vlguard, spa-vl, preference, kto, beavertails, saferlhf, llava, messages, holisafe, mossbench, figstep, "
-    "xstest, mm-safetybench, json, jsonl, csv or parquet"
+    "xstest, wildjailbreak, mm-safetybench, json, jsonl, csv or parquet"
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 NewOutOption = Annotated[

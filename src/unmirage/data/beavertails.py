@@ -1,7 +1,8 @@
-"""Read BeaverTails (Ji et al. 2023, arXiv 2307.04657), whose label is about the answer.
+"""Read BeaverTails (Ji et al. 2023, arXiv 2307.04657) and BeaverTails-V, whose label is about the answer.
 
-A row is `{prompt, response, category: {name: true or false}, is_safe}`. An unsafe answer is `Sample.rejected`; only a
-safe one is the sample's answer.
+A row is `{prompt, response, category: {name: true or false}, is_safe}`, in BeaverTails-V `{question, image, response,
+category, is_response_safe: "yes" or "no"}`. An unsafe answer is `Sample.rejected`; only a safe one is the sample's
+answer.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from unmirage.data.dialogue import Pair, Said, samples_from
-from unmirage.data.labels import label_from_answer
+from unmirage.data.dialogue import Pair, samples_from
+from unmirage.data.labels import label_from_answer, truth
+from unmirage.data.messages import prompt_of
 from unmirage.data.rows import Row, shown
+from unmirage.data.turns import Said
 from unmirage.records import Sample
-from unmirage.text.markup import pieces
 from unmirage.text.refusals import is_refusal
 from unmirage.text.thoughts import final_answer
+
+PROMPTS = ("prompt", "question")
+_SAFE = ("is_safe", "is_response_safe")
 
 
 def matches(record: Mapping[str, object]) -> bool:
     """Return whether a record has BeaverTails' fields."""
-    return {"prompt", "response"} <= record.keys() and isinstance(record.get("is_safe"), bool)
+    judged = any(truth(record.get(name)) is not None for name in _SAFE)
+    return judged and "response" in record and any(name in record for name in PROMPTS)
 
 
 def samples_of(row: Row) -> list[Sample]:
@@ -28,12 +34,14 @@ def samples_of(row: Row) -> list[Sample]:
 
     An answer that refuses is safe: a file that calls it unsafe means its query, and the answer is kept.
     """
-    safe = row.fields.get("is_safe")
-    if not isinstance(safe, bool):
-        raise row.error(f"field 'is_safe' must be true or false (about the answer), not {shown(safe)}")
+    field = next((name for name in _SAFE if name in row.fields), _SAFE[0])
+    safe = truth(row.fields.get(field))
+    if safe is None:
+        found = shown(row.fields.get(field))
+        raise row.error(f"field '{field}' must be true or false (about the answer), not {found}")
     answer = row.text("response")
     good = safe or is_refusal(final_answer(answer))
-    said = [Said("user", pieces(row.text("prompt")), row), Said("assistant", [answer], row)]
+    said = [*prompt_of(row, *PROMPTS), Said("assistant", [answer], row)]
     return [judged(sample, safe=safe) for sample in samples_from(row, said, Pair(good=good))]
 
 

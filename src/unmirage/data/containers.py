@@ -20,6 +20,8 @@ from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_EXCEL = (".xlsx", ".xls")
+_PROSE = (".txt", ".md", ".yaml", ".yml")
 _GLANCE = 1_000
 
 
@@ -62,8 +64,21 @@ def text_file(path: Path, container: str | None = None) -> TextFile:
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl, .csv or .parquet)")
+    if not container and _suffix(path) in _EXCEL:
+        raise UserError(f"{path}: is an Excel file; save it as CSV")
     with opened(path) as file:
-        return TextFile(path, container or _BY_SUFFIX.get(_suffix(path)) or _json_kind(file))
+        found = container or _BY_SUFFIX.get(_suffix(path))
+        start = _start(file).removeprefix(BOM).lstrip()[:1]
+        if found is None and start not in (b"", b"{", b"[") and path.suffix.lower() in _PROSE:
+            raise UserError(
+                f"{path}: is not JSON; save it as JSONL, or as CSV with a header line such as 'query,answer'"
+            )
+        # Some JSON lists are named .jsonl.
+        return TextFile(path, "json" if found == "jsonl" and start == b"[" else found or _json_kind(file))
+
+
+def _start(file: BinaryIO) -> bytes:
+    return file.peek(_GLANCE)[:_GLANCE] if isinstance(file, io.BufferedReader) else b""
 
 
 def _suffix(path: Path) -> str:
@@ -128,8 +143,9 @@ def _reason(error: ValueError | RecursionError, line: str) -> str:
 def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, None]:
     # Answers may be longer than Python's default limit of 128 KiB per cell.
     csv.field_size_limit(LONGEST)
+    delimiter = _delimiter(file, source)
     lines = Lines(file, source)
-    reader = csv.reader(_csv_lines(lines), delimiter="\t" if _suffix(Path(source)) == ".tsv" else ",", strict=True)
+    reader = csv.reader(_csv_lines(lines), delimiter=delimiter, strict=True)
     header = _header(reader, lines, source)
     for number, cells in enumerate(_csv_rows(reader), 1):
         if lines.problem:
@@ -140,6 +156,14 @@ def _read_csv(file: BinaryIO, source: str, bad: Bad) -> Generator[Row, None, Non
             yield Row(dict(zip(header, cells, strict=True)), number, source, "line", reader.line_num)
         else:
             bad(UserError(f"{source}: line {reader.line_num}: has {len(cells)} of {len(header)} cells"))
+
+
+def _delimiter(file: BinaryIO, source: str) -> str:
+    """Return what separates the cells: tabs in .tsv files, else commas, or what a header line without commas has."""
+    if _suffix(Path(source)) == ".tsv":
+        return "\t"
+    header = next(iter(_start(file).splitlines()), b"")
+    return next((mark for mark in (",", "\t", ";") if mark.encode() in header), ",")
 
 
 def _csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str] | csv.Error]:

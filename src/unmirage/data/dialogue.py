@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from sys import intern
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypedDict
 
 from unmirage.data.labels import LABELS, VALID, is_empty, label_from_answer, parse_label
 from unmirage.data.rows import Row, shown
-from unmirage.errors import UserError
-from unmirage.records import LabelSource, Placed, Role, Sample, Turn
-from unmirage.text.markup import Piece, Slot, joined, pieces
+from unmirage.data.turns import Said, unequal
+from unmirage.records import LabelSource, Placed, Sample, Turn
+from unmirage.text.markup import Slot, joined, pieces
 
-ROLES: Mapping[str, Role] = {
-    "human": "user", "user": "user", "prompter": "user",
-    "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
-    "system": "system", "developer": "system",
-}  # fmt: skip
 _LABELS = frozenset(LABELS)
-_SPEAKERS, _TEXTS = ("role", "from"), ("content", "value")
-_REASONING = ("reasoning_content", "reasoning", "thinking")
-_REASONED = frozenset(_REASONING)
-_KINDS = ("text", "image", "image_url")
 _OTHER_MEDIA = frozenset({"videos", "video", "audios", "audio"})
-
-
-class Said(NamedTuple):
-    """One turn of a record: who says what, and where the record says it."""
-
-    role: Role
-    parts: list[Piece]
-    row: Row
 
 
 class Pair(NamedTuple):
@@ -43,74 +25,6 @@ class Pair(NamedTuple):
 
     rejected: str = ""
     good: bool = True
-
-
-def turns_in(row: Row, field: str) -> list[Said]:
-    """Return the turns in a list of `{role, content}` or `{from, value}` objects."""
-    return [_said(turn) for turn in row.parts(field, "turns")]
-
-
-def _said(turn: Row) -> Said:
-    speaker = next((name for name in _SPEAKERS if name in turn.fields), "from" if "value" in turn.fields else "role")
-    name = turn.text(speaker)
-    role = ROLES.get(name) or ROLES.get(name.casefold())
-    if role is None:
-        raise turn.error(f"field '{speaker}' is {shown(name)}; valid: {', '.join(ROLES)}")
-    field = next((name for name in _TEXTS if name in turn.fields), _TEXTS[0])
-    if not isinstance(turn.fields.get(field), list):
-        text = turn.optional_text(field) or ""
-        return Said(role, _own(turn, pieces(text)) if role == "user" else [_with_reasoning(turn, text)], turn)
-    parts = [piece for part in turn.parts(field, "parts") for piece in _part(part)]
-    if role == "user":
-        return Said(role, _own(turn, parts), turn)
-    if any(isinstance(one, Slot) for one in parts):
-        raise turn.error(f"has a picture in a turn of '{name}'; only user turns may have pictures")
-    return Said(role, [_with_reasoning(turn, "".join(one for one in parts if isinstance(one, str)))], turn)
-
-
-def _own(turn: Row, parts: list[Piece]) -> list[Piece]:
-    """Return the pieces of a user turn with the pictures that the turn has in a field of its own."""
-    paths = turn.image_paths()
-    slots = [place for place, one in enumerate(parts) if isinstance(one, Slot)]
-    if not paths:
-        return parts
-    if not slots:
-        return [*map(Slot, paths), *parts]
-    if len(slots) != len(paths):
-        raise _unequal(turn, len(slots), len(paths))
-    filled = dict(zip(slots, paths, strict=True))
-    return [Slot(filled[place]) if place in filled else one for place, one in enumerate(parts)]
-
-
-def _with_reasoning(turn: Row, text: str) -> str:
-    """Return an answer behind the reasoning that its message has in a field of its own."""
-    reasoning = None if _REASONED.isdisjoint(turn.fields) else turn.optional_text(*_REASONING)
-    return f"<think>\n{reasoning.strip()}\n</think>\n\n{text}" if reasoning and reasoning.strip() else text
-
-
-def _part(part: Row) -> list[Piece]:
-    """Return the pieces of one part of a message: `{type: "text", text}` or `{type: "image", ...}`."""
-    kind = part.optional_text("type") or next((one for one in _KINDS if part.fields.get(one)), "")
-    if kind in ("text", "input_text", "output_text"):
-        return pieces(part.text("text"))
-    if kind not in ("image", "image_url", "input_image"):
-        raise part.error(f"field 'type' is {shown(kind)}; valid: text, image, image_url")
-    paths = part.image_paths("image", "image_url", "path", "url")
-    number = part.fields.get("index")
-    return [Slot(paths[0] if paths else None, number + 1 if isinstance(number, int) and not paths else None)]
-
-
-def history_in(row: Row, field: str = "history") -> list[Said]:
-    """Return earlier turns in a list of [query, answer] pairs."""
-    found: list[Said] = []
-    pairs = row.fields.get(field) or ()
-    if not isinstance(pairs, list | tuple):
-        raise row.error(f"field '{field}' must be a list of pairs [query, answer], not {shown(pairs)}")
-    for pair in pairs:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
-            raise row.error(f"field '{field}' must be a list of pairs [query, answer], not {shown(pair)}")
-        found += [Said("user", pieces(pair[0]), row), Said("assistant", [pair[1]], row)]
-    return found
 
 
 def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, label: str = "") -> list[Sample]:
@@ -126,7 +40,7 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
         for name in sorted(_OTHER_MEDIA):
             if row.fields.get(name):
                 raise row.error(f"field '{name}' is filled; only pictures and text are supported")
-    record, category, group = row.identity(), category_of(row), row.group()
+    record, category, group = row.identity(), row.category("category"), row.group()
     turns = placed_turns(row, _with_system(row, said), row.image_paths())
     exchanges = list(_exchanges(row, turns))
     found = []
@@ -206,14 +120,6 @@ def single_sample(
     )
 
 
-def category_of(row: Row) -> str | None:
-    """Return the category of a record: a name, or the names that are true, joined by commas; else None."""
-    found = row.fields.get("category")
-    if isinstance(found, Mapping):
-        return intern(", ".join(name for name, yes in found.items() if yes)) or None
-    return intern(found) if isinstance(found, str) and found else None
-
-
 def label_of(row: Row, answer: str, column: str | None = "") -> tuple[bool | None, LabelSource]:
     """Return the label of a query and its source: a label column, else the answer.
 
@@ -274,9 +180,10 @@ def _filled(row: Row, said: Sequence[Said], slots: Sequence[Slot], pool: Sequenc
         raise row.error("has pictures in placeholders and in a field; keep one of them")
     numbers = {slot.number for slot in slots if slot.number is not None}
     waiting = sum(slot.path is None and slot.number is None for slot in slots)
-    wanted = max(waiting + len(numbers), *numbers) if numbers else waiting
+    start = 0 if 0 in numbers else 1  # MiniCPM-V counts from `<image_00>`, others from 1
+    wanted = max(waiting + len(numbers), max(numbers) + 1 - start) if numbers else waiting
     if not own and wanted != len(pool):
-        raise _unequal(row, wanted, len(pool))
+        raise unequal(row, wanted, len(pool))
     if own and (waiting or numbers):
         raise row.error("has placeholders with and without a path; use one kind")
     paths = iter(pool)
@@ -284,21 +191,13 @@ def _filled(row: Row, said: Sequence[Said], slots: Sequence[Slot], pool: Sequenc
     def path_of(slot: Slot, turn: Said) -> str:
         if slot.path is not None:
             return turn.row.checked(slot.path)
-        return pool[slot.number - 1] if slot.number else next(paths)
+        return next(paths) if slot.number is None else pool[slot.number - start]
 
     found = []
     for turn in said:
         text, places = joined(turn.parts)
         found.append(Turn(turn.role, text, tuple(Placed(path_of(slot, turn), at) for slot, at in places)))
     return found
-
-
-def _unequal(row: Row, placeholders: int, pictures: int) -> UserError:
-    return row.error(f"has {_count(placeholders, 'placeholder')} for {_count(pictures, 'picture')}; they must match")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _exchanges(row: Row, turns: Sequence[Turn]) -> Iterator[tuple[list[Turn], Turn, str]]:
@@ -319,18 +218,3 @@ def _exchanges(row: Row, turns: Sequence[Turn]) -> Iterator[tuple[list[Turn], Tu
     for place in range(0, len(spoken), 2):
         answer = spoken[place + 1].text if place + 1 < len(spoken) else ""
         yield list(turns[: start + place]), spoken[place], answer
-
-
-def shared_start(first: Sequence[Said], second: Sequence[Said]) -> int:
-    """Return how many turns two conversations have in common at their start."""
-    same = 0
-    for one, other in zip(first, second, strict=False):
-        if (one.role, one.parts) != (other.role, other.parts):
-            break
-        same += 1
-    return same
-
-
-def text_of(said: Iterable[Said]) -> str:
-    """Return the text of some turns."""
-    return "".join(one for turn in said for one in turn.parts if isinstance(one, str))

@@ -60,16 +60,17 @@ _MATTERS = {
     "label": re.compile(
         r"(?:^|_)(?:label|safe|unsafe|safety|refus\w*|harmful|harmfulness|toxic|toxicity|jailbreak\w*)$"
     ),
+    "context": re.compile(r"^(?:context\w*|passage|history)$"),
 }
 _DESCRIBES = re.compile(
     r"(?:^|_)(?:ids?|size|width|height|count|num|n|source|dataset|caption|description|desc|format|type|hash|sha\d*|md5"
-    r"|model|name|length|len|tokens|time|date|score|category|reason\w*|comment|language|lang|style|index|ocr)$"
-    r"|^(?:num|n|has|is)_(?:image|img|picture)"
+    r"|severity|level|ratings?|rate|rank|from|model|name|length|len|tokens|time|date|score|category|reason\w*|comment|language|lang|style|index|ocr)$"
+    r"|^(?:num|n|has|is)_(?:image|img|picture)|^scores?_"
 )
 
 
 def matters(unread: Iterable[tuple[str, object]]) -> Iterator[str]:
-    """Yield the names of filled fields that look like a picture, an answer or a label, with what they look like."""
+    """Yield the names of filled fields that look like a picture, an answer, a label or a context, with what it is."""
     for name, value in unread:
         if value is None or value == "" or value == [] or value == {}:
             continue

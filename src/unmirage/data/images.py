@@ -26,6 +26,8 @@ _MAX_BYTES = 4 * MAX_PIXELS
 _REDUCED = 256
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_INLINE = ("/9j/", "iVBORw0KGgo", "UklGR")  # how JPEG, PNG and WebP begin in base64
+_LONGEST_NAME = 255
 _VALID = "valid: a path below the image folder, such as 'images/1.png'"
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -35,7 +37,7 @@ def check_path(relative: str) -> None:
     """Raise an error if a path could leave the image folder. Checks the text only, not the disk."""
     problem = _problem(relative)
     if problem:
-        raise UserError(f"image path {relative[:200]!r} {problem}; {_VALID}")
+        raise UserError(f"image path {relative[:60]!r} {problem}; {_VALID}")
 
 
 def folder_in(folder: Path, name: str) -> Path:
@@ -48,6 +50,8 @@ def _problem(relative: str) -> str:
         return "is empty"
     if not relative.isprintable():
         return "contains control or invisible characters"
+    if (relative.startswith(_INLINE) and len(relative) > _LONGEST_NAME) or relative.startswith("data:"):
+        return "is the picture itself in base64; save it as a file and name its path"
     if _SCHEME.match(relative):
         return "is a URL or has a drive letter; only local files are read"
     if "\\" in relative:

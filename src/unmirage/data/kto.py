@@ -8,30 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unmirage.data.dialogue import Pair, Said, samples_from
+from unmirage.data.dialogue import Pair, samples_from
+from unmirage.data.labels import truth
 from unmirage.data.messages import answer_in, prompt_of, said_in
 from unmirage.data.rows import Row, shown
+from unmirage.data.turns import Said
 from unmirage.records import Sample
 from unmirage.text.markup import pieces
 
 _TURNS = ("messages", "conversations")
 _ANSWERS = ("completion", "output", "response")
+_TRUE, _FALSE = "true", "false"  # in text, as CSV files have them
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record has a truth value that judges its answer."""
-    judged = isinstance(record.get("label"), bool) and (
+    """Return whether a record has a truth value that judges its answer; 1 and 0 are none in `label`."""
+    judged = str(record.get("label")).casefold() in (_TRUE, _FALSE) and (
         any(isinstance(record.get(name), list) for name in _TURNS) or {"prompt", "completion"} <= record.keys()
     )
-    return judged or isinstance(record.get("kto_tag"), bool)
+    return judged or truth(record.get("kto_tag")) is not None
 
 
 def samples_of(row: Row) -> list[Sample]:
     """Return the sample of a record. A good answer determines the label; a bad one leaves the query without a label."""
     field = "label" if row.fields.get("kto_tag") is None else "kto_tag"
-    good = row.fields.get(field)
-    if not isinstance(good, bool):
-        raise row.error(f"field '{field}' must be true (a good answer) or false, not {shown(good)}")
+    good = truth(row.fields.get(field))
+    if good is None:
+        raise row.error(f"field '{field}' must be true (a good answer) or false, not {shown(row.fields.get(field))}")
     return samples_from(row, _said(row), Pair(good=good))
 
 

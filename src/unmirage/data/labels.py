@@ -13,13 +13,16 @@ from unmirage.records import LabelSource, Sample
 from unmirage.text.refusals import answer_label
 from unmirage.text.thoughts import final_answer
 
-# Names of label columns, in order of preference, beside "label", which other data use for other things.
-LABELS = ("refused", "unsafe", "safe", "is_refused", "is_unsafe", "is_safe")
+# Names of label columns, in order of preference, beside "label", which other data use for other things. The last two
+# judge the query in WildGuardMix and Aegis.
+LABELS = ("refused", "unsafe", "safe", "is_refused", "is_unsafe", "is_safe", "prompt_harm_label", "prompt_label")
+# Columns that judge the answer in the same words.
+ANSWER_LABELS = ("response_harm_label", "response_label")
 
 _YES = frozenset({"true", "1", "1.0", "yes", "y", "t"})
 _NO = frozenset({"false", "0", "0.0", "no", "n", "f"})
 _REFUSED = frozenset({"refused", "refuse", "refusal", "unsafe", "harmful"})
-_ANSWERED = frozenset({"answered", "answer", "complied", "safe", "harmless"})
+_ANSWERED = frozenset({"answered", "answer", "complied", "safe", "harmless", "unharmful", "benign"})
 # In these columns, "yes" means answered.
 _INVERTED = frozenset({"safe", "is_safe", "answered"})
 
@@ -33,14 +36,20 @@ def parse_label(value: object, column: str) -> bool | None:
         value: true or false, 1 or 0, also as 1.0 or 0.0, or a word of `VALID` in any case.
         column: name of the column; in a column such as "safe", yes and no are inverted.
     """
+    if not isinstance(value, bool):
+        word = str(value).strip().casefold()
+        if word in _REFUSED or word in _ANSWERED:
+            return word in _REFUSED
+    yes = truth(value)
+    return None if yes is None else yes != (column.casefold() in _INVERTED)
+
+
+def truth(value: object) -> bool | None:
+    """Return a truth value in one of its spellings, such as True, 1, 1.0, "yes" and "False"; None if it is none."""
     if isinstance(value, bool):
-        return value != (column.casefold() in _INVERTED)
+        return value
     word = str(value).strip().casefold()
-    if word in _REFUSED or word in _ANSWERED:
-        return word in _REFUSED
-    if word in _YES or word in _NO:
-        return (word in _YES) != (column.casefold() in _INVERTED)
-    return None
+    return word in _YES if word in _YES or word in _NO else None
 
 
 def is_empty(value: object) -> bool:

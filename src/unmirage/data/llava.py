@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unmirage.data.dialogue import samples_from, turns_in
+from unmirage.data.dialogue import samples_from
 from unmirage.data.rows import Row
+from unmirage.data.turns import turns_in
 from unmirage.records import Sample
 
 _TURNS = "conversations"

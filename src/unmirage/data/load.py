@@ -22,6 +22,7 @@ from unmirage.data import (
     spa_vl,
     tables,
     vlguard,
+    wildjailbreak,
     xstest,
 )
 from unmirage.data.containers import READERS, text_file
@@ -63,6 +64,7 @@ _BUILTIN: dict[str, Format] = {
     "mossbench": mossbench,
     "figstep": figstep,
     "xstest": xstest,
+    "wildjailbreak": wildjailbreak,
     "mm-safetybench": mm_safetybench,
     "json": tables,
     "jsonl": tables,
@@ -84,6 +86,7 @@ FORMATS: Registry[Format] = Registry(
     has("an object with matches(record) and samples_of(row)", matches=Callable, samples_of=Callable),
     results={"matches": lambda found, _: bool(found), "samples_of": _samples},
 )
+_CONVERSATIONS = ("llava", "messages")  # no record of them has the columns of a table
 _TABLES = tuple(name for name, known in _BUILTIN.items() if known is tables)
 
 
@@ -190,21 +193,22 @@ def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Cal
         try:
             return read(row)
         except UserError:
-            other = _shape(row.fields)
+            other = _shape(row.fields, name in _CONVERSATIONS)
             if FORMATS.find(name).matches(row.fields) or other is None:
                 raise
             raise row.error(
-                f"has the shape of format '{other}', but the first records have that of '{name}'; "
-                "write one file for each shape"
+                f"has the shape of {other}, but the first records have that of '{name}'; write one file for each shape"
             ) from None
 
     return samples_of
 
 
-def _shape(record: Mapping[str, object]) -> str | None:
-    """Return the first format other than a flat table that matches a record; None if none does."""
-    found = (name for name, matches in FORMATS.each(lambda known: known.matches(record)) if matches)
-    return next((name for name in found if name not in _TABLES), None)
+def _shape(record: Mapping[str, object], flat: bool) -> str | None:
+    """Return the first format that matches a record, or a flat table if `flat`; None if none does."""
+    found = next((name for name, matches in FORMATS.each(lambda known: known.matches(record)) if matches), None)
+    if found in _TABLES:
+        return "a flat table" if flat else None
+    return found and f"format '{found}'"
 
 
 def _detect(data: Source, first: Sequence[Row]) -> str:

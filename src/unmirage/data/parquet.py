@@ -91,7 +91,11 @@ class ArrowData(ABC):
 
     def pictures(self, root: Path) -> Pictures:
         """Return the images in the table and below `root`."""
-        return EmbeddedPictures(self, ImageFolder(root)) if self.picture_columns else ImageFolder(root)
+        return EmbeddedPictures(self, self.files(root)) if self.picture_columns else ImageFolder(root)
+
+    def files(self, root: Path) -> Pictures:
+        """Return the image files that cells with a path only name."""
+        return ImageFolder(root)
 
     def _names(self, batch: Any, column: str, done: int) -> list[str | None]:
         place = self.picture_columns.index(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -17,8 +18,12 @@ from unmirage.text.markup import joined, pieces
 # A fast test for most of the paths that `check_path` accepts; a file may have millions.
 _PLAIN_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]*", re.ASCII)
 # Fields of pictures, and the fields of a picture that is an object.
-PICTURES = ("image", "images", "img", "image_path", "image_paths", "picture", "pictures")
+PICTURES = ("image", "images", "img", "image_path", "image_paths", "image_file", "img_path", "picture", "pictures")
 _PICTURES = frozenset(PICTURES)
+_FIRST_OF_SEVERAL = ("image_0", "image_1")  # MMMU and others have a column for each picture
+_FILE_NAME = "file_name"  # in the metadata of an image folder of `datasets`
+_PICTURE_FILE = re.compile(r".+\.(?:png|jpe?g|webp)", re.IGNORECASE | re.DOTALL)
+_NUMBERED = re.compile(r"<image_?(\d+)>")  # names of the pictures of a record (MiniCPM-V)
 _IN_PICTURE = ("path", "image", "url", "image_url")
 
 
@@ -57,15 +62,32 @@ class Row(NamedTuple):
             field: name of the list.
             kind: name of its items in the error message: "turns".
         """
-        values = self.fields.get(field)
+        values = self.decoded(field)
         if not isinstance(values, list) or not values:
             raise self.error(f"field '{field}' must be a list of {kind}, not {shown(values)}")
         for index, value in enumerate(values):
             if not isinstance(value, dict):
                 raise self.error(f"field '{field}[{index}]' must be an object, not {shown(value)}")
-            fields = self.fields.part(field, value) if isinstance(self.fields, Fields) else value
-            place = f"{self.part}, {field}[{index}]"
-            yield Row(fields, self.number, self.source, self.unit, self.position, place)
+            yield self.part_of(field, value, f"[{index}]")
+
+    def part_of(self, field: str, value: Mapping[str, object], index: str = "") -> Row:
+        """Return an object in a field of this record as a row."""
+        fields = self.fields.part(field, value) if isinstance(self.fields, Fields) else value
+        return self._replace(fields=fields, part=f"{self.part}, {field}{index}")
+
+    def peek(self, field: str) -> object:
+        """Return a field without counting it as read."""
+        return dict.get(self.fields, field) if isinstance(self.fields, Fields) else self.fields.get(field)
+
+    def decoded(self, field: str) -> object:
+        """Return a field; a list of objects may be JSON text, as CSV files have it."""
+        value = self.fields.get(field)
+        if isinstance(value, str) and value.startswith(("[{", "[ {", "[\n")):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        return value
 
     def text(self, field: str) -> str:
         """Return a required text field."""
@@ -83,7 +105,7 @@ class Row(NamedTuple):
         return None
 
     def optional_name(self, field: str) -> str | None:
-        """Return a text or integer field as text; None if it is missing or empty."""
+        """Return a text or whole number as text, also 7.0 (pandas) as "7"; None if it is missing or empty."""
         value = self.fields.get(field)
         if value is None:
             return None
@@ -91,19 +113,31 @@ class Row(NamedTuple):
             return value or None
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
         return self.optional_text(field)
 
     def category(self, *names: str) -> str | None:
-        """Return the first of these fields that is not empty, interned to save memory."""
+        """Return the first of these fields that is not empty, interned to save memory.
+
+        Several names are joined by commas: those of a list, or those that are true in an object.
+        """
         for field in names:
-            name = self.optional_name(field)
-            if name is not None:
+            found = self.fields.get(field)
+            if isinstance(found, Mapping):
+                found = [name for name, yes in found.items() if yes]
+            if isinstance(found, list) and all(isinstance(one, str) for one in found):
+                name: str | None = ", ".join(found)
+            else:
+                name = self.optional_name(field)
+            if name:
                 return intern(name)
         return None
 
     def group(self, field: str = "group") -> str | None:
         """Return the group of the record's samples."""
-        return self.category(field)
+        name = self.optional_name(field)
+        return name and intern(name)
 
     def identity(self, field: str = "id") -> str:
         """Return the record's id, by default its number in the file."""
@@ -123,13 +157,25 @@ class Row(NamedTuple):
             UserError: a value is not a path that stays in the image folder.
         """
         if not names and _PICTURES.isdisjoint(self.fields):
-            return []
+            return self._others()
         for field in names or PICTURES:
             value = self.fields.get(field)
             if value is not None and value != "" and value != []:
+                if isinstance(value, str) and value.startswith('["'):
+                    value = self._listed(field, value)
                 paths = [value] if isinstance(value, str) else self._paths(field, value)
                 return [self.checked(path, field) for path in paths]
-        return []
+        return [] if names else self._others()
+
+    def _others(self) -> list[str]:
+        """Return the paths in the fields `image_1`, `image_2` and so on, or a picture in `file_name`."""
+        first = next((name for name in _FIRST_OF_SEVERAL if name in self.fields), None)
+        if first is None:
+            named = self.fields.get(_FILE_NAME) if _FILE_NAME in self.fields else None
+            is_picture = isinstance(named, str) and _PICTURE_FILE.fullmatch(named)
+            return self.image_paths(_FILE_NAME) if is_picture else []
+        found = (self.image(f"image_{number}") for number in range(int(first[-1]), len(self.fields) + 1))
+        return [path for path in found if path is not None]
 
     def checked(self, path: str, field: str = "") -> str:
         """Return a picture's path, or raise an error if it could leave the image folder."""
@@ -140,7 +186,16 @@ class Row(NamedTuple):
                 raise self.error(f"field '{field}': {error}" if field else str(error)) from None
         return path
 
+    def _listed(self, field: str, value: str) -> object:
+        """Return a list of paths that is JSON text."""
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise self.error(f"field '{field}' is not a list in JSON: {shown(value)}") from None
+
     def _paths(self, field: str, value: object) -> Iterator[str]:
+        if isinstance(value, dict) and value and all(_NUMBERED.fullmatch(str(name)) for name in value):
+            value = [value[name] for name in sorted(value)]
         for one in value if isinstance(value, list) else [value]:
             if one is None:
                 continue

@@ -14,8 +14,8 @@ from unmirage.records import Sample
 
 
 def matches(record: Mapping[str, object]) -> bool:
-    """Return whether a record has SPA-VL's fields."""
-    return {"question", "chosen", "rejected"} <= record.keys()
+    """Return whether a record has SPA-VL's fields, with one text as the chosen answer."""
+    return {"question", "chosen", "rejected"} <= record.keys() and not isinstance(record["chosen"], list | dict)
 
 
 def samples_of(row: Row) -> list[Sample]:

@@ -31,7 +31,8 @@ def samples_of(row: Row) -> list[Sample]:
 
 
 def _sample(row: Row, pair: Row, safe: bool) -> Sample:
-    key = next((key for key in _SUFFIX if key in pair.fields), None)
+    # A Parquet file has all of the keys, and null in the others.
+    key = next((key for key in _SUFFIX if pair.fields.get(key) is not None), None)
     if key is None:
         raise pair.error(f"has no query; valid fields: {', '.join(_SUFFIX)}")
     record = row.identity()

@@ -248,7 +248,7 @@ def behind(audit: AuditResult) -> list[str]:
 
 def passed_over(audit: AuditResult) -> list[str]:
     """Return a sentence for each kind of text that stands before the content of queries."""
-    kinds = {True: "a prefix that nearly all queries share", False: "role markers or numbering, such as"}
+    kinds = {True: "a prefix that both labels share,", False: "role markers or numbering, such as"}
     return [
         f"Passed over before the first word: {kinds[lead.shared]} “{lead.text[:80]}” in {lead.queries:,} of "
         f"{audit.n:,} queries ({lead.refused:,} of the {audit.refused:,} refused)."

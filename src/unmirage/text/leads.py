@@ -1,4 +1,4 @@
-"""Find where the content of a query begins: after role markers, numbering, and words that nearly all queries share.
+"""Find where the content of a query begins: after role markers, numbering, and words that many queries share.
 
 The opener of a query is the first word of its content. "USER: 17. What is this?" opens with "what".
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -89,23 +89,28 @@ def _is_list(text: str, match: re.Match[str]) -> bool:
     return re.search(rf"\s{int(number) + 1}{re.escape(mark)}\s", text[match.end() :]) is not None
 
 
-_FORMULA = re.compile(
-    r"\W*("
+_POLITE = (
     r"please|plz|pls|kindly"
     r"|(?:hi|hello|hey|greetings|good (?:morning|day|evening)|dear)(?: there| assistant| chatgpt| model| ai| bot)*"
+    r"|bitte|por favor|s['’]il (?:vous|te) pla[iî]t|per favore|пожалуйста|lütfen|proszę|alsjeblieft"
+)
+_FORMULA = re.compile(
+    rf"\W*({_POLITE}"
     r"|assistant|chatgpt|okay|ok|user|human|question|instruction"
     r"|(?:can|could|would|will) you"
     r"|i (?:want|need|would like) you to|i['’]d like you to"
     r"|(?:in|on|from|for|based on|according to|looking at|given|considering|using|regarding) (?:the|this|that|an?)"
     r"(?: \w+)? (?:image|picture|photo|photograph|figure|screenshot|scene)"
-    r"|bitte|por favor|s['’]il (?:vous|te) pla[iî]t|per favore|пожалуйста|lütfen|proszę|alsjeblieft"
     r")\b|\W*(请|請|どうか)",
     re.I,
 )
 _SENTENCE_END = re.compile(r"[.!?,;:。！？，：](?=\s|$)|[。！？，：]|\n")
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-_NEARLY_ALL = 0.9
+_IS_POLITE = re.compile(_POLITE, re.I)
+_NEARLY_ALL = 0.97  # of the queries with each label; data balanced by first words may have 93 % of "can you"
+_LEAST_SHARE = 0.4
+_MOST_APART = 0.1  # a prefix that differs more between the labels predicts them
 _LONGEST = 600  # characters of a shared sentence
 _MOST_ENDS = 12
 _SAMPLE = 4_000
@@ -119,7 +124,7 @@ class Lead:
 
     Attributes:
         text: the shared prefix, or an example of a role marker or numbering.
-        shared: True for a prefix that nearly all queries share, False for role markers and numbering.
+        shared: True for a prefix that many queries of both labels share, False for role markers and numbering.
         queries: number of queries with it.
         refused: number of refused queries with it; a lead of refused queries alone predicts the label.
     """
@@ -133,13 +138,14 @@ class Lead:
 def content_starts(texts: Sequence[str], refused: Sequence[bool] | bytearray) -> tuple[Sequence[int], tuple[Lead, ...]]:
     """Return where the content of each query begins, and the texts that are passed over.
 
-    Role markers and numbering are passed over as in `content_start`. Then a prefix is passed over if at least 90 % of
-    the refused and at least 90 % of the answered queries begin with it, so that it does not predict the label, and if
-    it is one of:
+    Role markers and numbering are passed over as in `content_start`. Then a prefix is passed over if its shares of the
+    refused and of the answered queries differ by at most 10 points, so that it does not predict the label, and if it is
+    one of:
 
-    - a formula: "Please", "Hello", "Can you please", "In this image" and similar ones;
-    - a fixed sentence or clause of several words ("You are given an image.", "Look at the picture,"), or a single word
-      with a colon or on its own line ("Task:"), if different texts follow.
+    - a formula in at least 97 % of the queries of each label: "Can you", "In this image" and similar ones;
+    - a polite one in at least 40 %: "Please", "Hello" and similar ones;
+    - in at least 40 %, a fixed sentence or clause of several words ("You are given an image.", "Look at the picture,"),
+      or a single word with a colon or on its own line ("Task:"), if different texts follow.
 
     Other words are openers however many queries share them: a dataset in which 95 % of the queries begin with "What"
     keeps the opener "what". This is repeated, so that "USER: Please" and "Hello! 17. Please" are passed over. A query
@@ -183,7 +189,7 @@ def _pass_over(prefix: str, texts: Sequence[str], starts: array[int]) -> list[in
 
 
 def _shared(texts: Sequence[str], refused: Sequence[bool]) -> str:
-    """Return the formula or sentence that nearly all texts begin with; "" if there is none."""
+    """Return the formula or sentence that many texts of each label begin with; "" if there is none."""
     if len(texts) < _LEAST_QUERIES:
         return ""
     totals = Counter(refused)
@@ -195,12 +201,18 @@ def _shared(texts: Sequence[str], refused: Sequence[bool]) -> str:
         for end in _ends(text):
             sentences[_plain(text[:end])][label] += 1
 
-    def common(counts: Mapping[str, Counter[bool]]) -> list[str]:
-        found = [key for key, one in counts.items() if all(one[x] >= _NEARLY_ALL * totals[x] for x in totals)]
+    def common(counts: Mapping[str, Counter[bool]], least: Callable[[str], float]) -> list[str]:
+        found = [key for key, one in counts.items() if _tells_nothing([one[x] / totals[x] for x in totals], least(key))]
         return sorted(found, key=lambda key: (-len(key), key))
 
-    varied = (key for key in common(sentences) if _continuations(key, texts) > 1)
-    return next(iter(common(formulas)), "") or next(varied, "")
+    varied = (key for key in common(sentences, lambda _: _LEAST_SHARE) if _continuations(key, texts) > 1)
+    fixed = common(formulas, lambda key: _LEAST_SHARE if _IS_POLITE.fullmatch(key) else _NEARLY_ALL)
+    return next(iter(fixed), "") or next(varied, "")
+
+
+def _tells_nothing(shares: Sequence[float], least: float) -> bool:
+    """Return whether a prefix with these shares of the queries of each label is frequent and does not predict them."""
+    return min(shares) >= least and max(shares) - min(shares) <= _MOST_APART
 
 
 def _ends(text: str) -> Iterator[int]:

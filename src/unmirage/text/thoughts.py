@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-_NAMES = "think|thinking|thought|thoughts|reasoning|reason"
+# DeepSeek-R1, Qwen3, GLM-V and many others; Seed-OSS and MiniMax have a namespace, Keye-VL a mode.
+_NAMES = "(?:seed:|mm:)?think(?:ing|_on|_fast(?:er)?)?|thoughts?|reason(?:ing)?|analysis|scratchpad|cot"
+_TAG = rf"<(?:{_NAMES})(?:\s[^<>]*)?>"
+# Kimi, Magistral, OpenThoughts and Sky-T1, Cohere, MedGemma.
+_MARKS = {
+    "◁think▷": "◁/think▷",
+    "[THINK]": "[/THINK]",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+    "<unused94>thought": "<unused95>",
+}
 # Text in its own channel: gpt-oss, Gemma 4.
 _CHANNEL = re.compile(
     r"<\|channel\|>(?:analysis|commentary|thought)\b.*?<\|message\|>(?P<harmony>.*?)(?:<\|end\|>|\Z)"
@@ -14,14 +24,23 @@ _CHANNEL = re.compile(
 _CONTROL = re.compile(
     r"<\|start\|>(?:assistant)?|<\|channel\|>final(?:\s*<\|constrain\|>\w+)?\s*<\|message\|>|<\|(?:end|return)\|>"
 )
-# `<think>` (DeepSeek-R1, Qwen3, GLM-V), `◁think▷` (Kimi), `[THINK]` (Magistral).
-_OPEN = re.compile(rf"\s*(?:<(?:{_NAMES})>|◁think▷|\[THINK\])", re.IGNORECASE)
-_CLOSE = re.compile(rf"</(?:{_NAMES})>|◁/think▷|\[/THINK\]", re.IGNORECASE)
+_OPEN = re.compile(rf"\s*(?:{_TAG}|{'|'.join(map(re.escape, _MARKS))})", re.IGNORECASE)
+_CLOSE = re.compile(rf"</(?:{_NAMES})\s*>|{'|'.join(map(re.escape, _MARKS.values()))}", re.IGNORECASE)
+# The first group is the name of a tag, and each other one the reasoning.
 _BLOCK = re.compile(
-    rf"<(?P<name>{_NAMES})>(?P<angle>.*?)</(?P=name)>|◁think▷(?P<kimi>.*?)◁/think▷|\[THINK\](?P<magistral>.*?)\[/THINK\]",
+    rf"<({_NAMES})(?:\s[^<>]*)?>(.*?)</\1\s*>|"
+    + "|".join(f"{re.escape(start)}(.*?){re.escape(end)}" for start, end in _MARKS.items()),
     re.DOTALL | re.IGNORECASE,
 )
-_ANSWER = re.compile(r"\s*<(?P<name>answer|conclusion)>(?P<text>.*?)(?:</(?P=name)>\s*|\Z)", re.DOTALL | re.IGNORECASE)
+# What may wrap an answer after reasoning: R1-style data, Marco-o1, OpenThoughts, Cohere, GLM-V.
+_ANSWER = re.compile(
+    r"\s*(?:<(?P<name>answer|conclusion|solution|output|response)>(?P<text>.*?)(?:</(?P=name)>\s*|\Z)"
+    r"|<\|(?:begin_of_(?P<part>solution|box)|START_RESPONSE)\|>(?P<marked>.*?)"
+    r"(?:<\|(?:end_of_(?P=part)|END_RESPONSE)\|>\s*|\Z))",
+    re.DOTALL | re.IGNORECASE,
+)
+# LLaVA-CoT: four stages, of which the last is the answer.
+_STAGES = re.compile(r"\s*(<summary>.*?)<conclusion>(.*?)(?:</conclusion>\s*)?\Z", re.DOTALL | re.IGNORECASE)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
@@ -38,6 +57,8 @@ def split_reasoning(text: str) -> tuple[str, str]:
         return _said(found, _CONTROL.sub("", _CHANNEL.sub("", text)))
     if _OPEN.match(text):
         return _opened(text)
+    if stages := _STAGES.match(text):
+        return _said([stages[1]], stages[2])
     close = _CLOSE.search(text)
     if close and not _BLOCK.search(text):
         return _said([text[: close.start()]], text[close.end() :])
@@ -50,7 +71,7 @@ def final_answer(text: str) -> str:
 
 
 def _opened(text: str) -> tuple[str, str]:
-    blocks = [next(filter(None, match.group("angle", "kimi", "magistral")), "") for match in _BLOCK.finditer(text)]
+    blocks = [next(filter(None, match.groups()[1:]), "") for match in _BLOCK.finditer(text)]
     rest = _BLOCK.sub("", text)
     unclosed = _OPEN.match(rest)
     if unclosed:
@@ -60,5 +81,5 @@ def _opened(text: str) -> tuple[str, str]:
 
 def _said(reasoning: list[str], answer: str) -> tuple[str, str]:
     wrapped = _ANSWER.fullmatch(answer)
-    told = wrapped["text"] if wrapped else answer
+    told = wrapped["text"] or wrapped["marked"] or "" if wrapped else answer
     return "\n".join(one.strip() for one in reasoning if one.strip()), told.strip()
