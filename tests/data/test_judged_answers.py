@@ -211,3 +211,16 @@ def test_other_media_are_named(load, field):
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     with pytest.raises(UserError, match=f"record 1: field '{field}' is filled; only pictures and text are supported"):
         load([{"messages": turns, field: ["a.mp4"]}])
+
+
+@pytest.mark.parametrize(
+    "mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"training": False}, {"loss": False}]
+)
+def test_an_answer_without_loss_is_context_only(load, mark):
+    first = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"} | mark]
+    last = [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "weight": 1, "loss": True}]
+    (sample,) = load([{"id": "x", "messages": first + last}])
+    assert (sample.id, sample.query, sample.answer) == ("x/2", "c", "d")
+    assert sample.context == (Turn("user", "a"), Turn("assistant", "b"))
+    with pytest.raises(UserError, match="record 1: all answers have weight 0, or are not trained on"):
+        load([{"messages": first}])

@@ -31,7 +31,7 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
     """Return a sample for each answer of a record, numbered `<id>/1`, `<id>/2` if there are several.
 
     Args:
-        said: all turns; a record of one exchange may lack the answer.
+        said: all turns; the last answer may be missing. An answer that is marked as context only makes no sample.
         pair: judgement of the record on its last answer, which is then the only one that makes a sample.
         label: name of the label column; by default the first of `LABELS` that the record has. It applies to the last
             answer; the others have the label of their answer.
@@ -41,12 +41,16 @@ def samples_from(row: Row, said: Sequence[Said], pair: Pair | None = None, *, la
             if row.fields.get(name):
                 raise row.error(f"field '{name}' is filled; only pictures and text are supported")
     record, category, group = row.identity(), row.category("category"), row.group()
-    turns = placed_turns(row, _with_system(row, said), row.image_paths())
+    said = _with_system(row, said)
+    turns = placed_turns(row, said, row.image_paths())
     exchanges = list(_exchanges(row, turns))
+    left_out = [one.is_left_out for one in said if one.role == "assistant"]
+    if left_out and all(left_out):
+        raise row.error("all answers have weight 0, or are not trained on; remove the record")
     found = []
     for number, (context, asked, answer) in enumerate(exchanges, 1):
         last = number == len(exchanges)
-        if pair is not None and not last:
+        if (pair is not None and not last) or (number <= len(left_out) and left_out[number - 1]):
             continue
         bad = pair is not None and not pair.good
         refused, source = label_of(row, "" if bad else answer, label if last else None)

@@ -30,12 +30,31 @@ _SPEAKER = re.compile(r"(?:\A|\s*\n\n|\s*###)\s*(Human|Assistant):\s?")
 _SPEAKERS_OF: Mapping[str, Role] = {"Human": "user", "Assistant": "assistant"}
 
 
+# Fields that tell whether an answer is trained on, and their values for no.
+_WEIGHTS = frozenset({"weight", "train", "training", "loss"})
+_NO_LOSS = (0, False)
+
+
 class Said(NamedTuple):
-    """One turn of a record: who says what, and where the record says it."""
+    """One turn of a record.
+
+    Attributes:
+        role: who speaks.
+        parts: what is said.
+        row: where the record says it.
+    """
 
     role: Role
     parts: list[Piece]
     row: Row
+
+    @property
+    def is_left_out(self) -> bool:
+        """Return whether an answer is marked as context only: weight 0 (OpenAI), or no loss (axolotl, ms-swift)."""
+        fields = self.row.fields
+        if not self.row.part or _WEIGHTS.isdisjoint(fields):  # a weight of the whole record is something else
+            return False
+        return any(fields.get(name) in _NO_LOSS for name in _WEIGHTS)
 
 
 def turns_in(row: Row, field: str) -> list[Said]:
