@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unmirage.attack.rewriters import Rewriter
     from unmirage.audit import AuditResult
     from unmirage.audit.pictures import Encoder
-    from unmirage.audit.remedies import Suggested
+    from unmirage.audit.suggest import Suggested
     from unmirage.data import SampleFile
     from unmirage.data.labels import Label
     from unmirage.evaluate import Judge, Results
@@ -38,6 +38,15 @@ def audit(
     encoder: PathLike | Encoder | None = None,
     write_balanced: PathLike | None = None,
     write_diversified: PathLike | None = None,
+    write_weighted: PathLike | None = None,
+    write_twins: PathLike | None = None,
+    balanced_size: int | float | None = None,
+    balanced_refused: float | None = None,
+    balanced_copies: int | None = None,
+    weighted_refused: float | None = None,
+    weighted_max: float | None = None,
+    twins_per_row: int | None = None,
+    twins_rewriter: str | Rewriter = "rules",
     progress: Progress | None = None,
     **reading: Any,
 ) -> AuditResult:
@@ -53,6 +62,15 @@ def audit(
         encoder: directory of a vision encoder, or a function, to probe picture embeddings.
         write_balanced: file for a version with queries dropped so that openers do not predict the label.
         write_diversified: file for a version whose queries are reworded so that openers do not predict the label.
+        write_weighted: file for a version with a `weight` for each row, under which openers do not predict the label.
+        write_twins: file for a version with reworded queries added, so that each opener has both labels.
+        balanced_size: rows of the balanced version at most: a number, or as a float a share of all rows.
+        balanced_refused: share of refused rows in the balanced version.
+        balanced_copies: how often a row may be in the balanced version.
+        weighted_refused: share of the weight that refused rows have; None for 0.5.
+        weighted_max: greatest weight; None for 10.
+        twins_per_row: how often a row is reworded for a twin at most; None for 4.
+        twins_rewriter: makes the wordings of twins: "rules", "endpoint:URL#model", or a rewriter.
         progress: called while the audit runs.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
 
@@ -68,8 +86,21 @@ def audit(
         label=label,
         seed=seed,
         encoder=encoder,
-        write_balanced=write_balanced,
-        write_diversified=write_diversified,
+        write={
+            "balanced": write_balanced,
+            "diversified": write_diversified,
+            "weighted": write_weighted,
+            "twins": write_twins,
+        },
+        remedies={
+            "balanced_size": balanced_size,
+            "balanced_refused": balanced_refused,
+            "balanced_copies": balanced_copies,
+            "weighted_refused": weighted_refused,
+            "weighted_max": weighted_max,
+            "twins_per_row": twins_per_row,
+        },
+        twins_rewriter=twins_rewriter,
         progress=progress,
         **reading,
     )
@@ -138,7 +169,7 @@ def attack(
         The run. `run.failures(name)` returns the queries without a response.
     """
     from unmirage.attack import DEFAULT_KINDS
-    from unmirage.audit.remedies import Suggested
+    from unmirage.audit.suggest import Suggested
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
     from unmirage.workflows.models import check_endpoint, load_vlm
 

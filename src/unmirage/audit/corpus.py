@@ -54,6 +54,7 @@ class Corpus:
         records: (n,) number of the query's record, whose queries follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
+        begin: (n,) where the content of each query begins, in characters.
         leads: what stands before the content of queries: role markers, numbering, a prefix that nearly all share.
             Words, shapes and texts are those of the content.
     """
@@ -70,6 +71,7 @@ class Corpus:
     records: Ints32
     label_sources: frozenset[LabelSource]
     labels: LabelCheck
+    begin: Ints32
     leads: tuple[Lead, ...]
 
     def __post_init__(self) -> None:
@@ -133,6 +135,7 @@ class Corpus:
             picture=self.picture[rows],
             texts=self.texts[rows],
             records=self.records[rows],
+            begin=self.begin[rows],
         )
 
     def joined(self, other: Corpus) -> Corpus:
@@ -150,6 +153,7 @@ class Corpus:
             picture=np.concatenate([self.picture, later]),
             texts=np.concatenate([self.texts, other.texts]),
             records=np.concatenate([self.records, self.records.max(initial=-1) + 1 + other.records]),
+            begin=np.concatenate([self.begin, other.begin]),
         )
 
 
@@ -235,5 +239,6 @@ class Reader:
             records=np.array(records, dtype=np.int32),
             label_sources=frozenset(sources),
             labels=labels,
+            begin=np.array(begin, dtype=np.int32),
             leads=leads,
         )

@@ -190,7 +190,7 @@ def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Cal
         try:
             return read(row)
         except UserError:
-            other = _shape(row.fields)
+            other = shape_of(row.fields)
             if FORMATS.find(name).matches(row.fields) or other is None:
                 raise
             raise row.error(
@@ -201,7 +201,7 @@ def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Cal
     return samples_of
 
 
-def _shape(record: Mapping[str, object]) -> str | None:
+def shape_of(record: Mapping[str, object]) -> str | None:
     """Return the first format other than a flat table that matches a record; None if none does."""
     found = (name for name, matches in FORMATS.each(lambda known: known.matches(record)) if matches)
     return next((name for name in found if name not in _TABLES), None)
