@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.audit.corpus import Reader
-from unmirage.audit.remedies import REMEDIES, balance, diversify
+from unmirage.audit.remedies import REMEDIES, RemedySettings, balance, diversify, weigh
+from unmirage.audit.rewording import Queries
 from unmirage.errors import UserError
 from unmirage.text.openers import opener
 

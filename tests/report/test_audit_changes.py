@@ -1,5 +1,5 @@
 from unmirage.audit import AuditResult
-from unmirage.report.audit_page import comparison, remedies
+from unmirage.report.audit_changes import comparison, remedies
 
 
 def figures(rows):

@@ -87,9 +87,7 @@ def with_remedies(
             raise UserError(f"{data.source}: {error}") from None
         told = write(path)(_Repaired(remedy, data, queries.ids), path)
         written, weights = read(path), remedy.weights
-        found = audit(
-            written if weights is None else _Drawn.of(written, _times(weights, options.seed)), test, options
-        )
+        found = audit(written if weights is None else _Drawn.of(written, _times(weights, options.seed)), test, options)
         counts = None if weights is None else WeightCounts.of(weights, queries.corpus.refused, remedy.capped)
         outcome = RemedyOutcome(
             file=path.name.encode("utf-8", "replace").decode(),
@@ -127,12 +125,15 @@ def _warnings(name: str, outcome: RemedyOutcome, before: AuditResult) -> Iterato
     """Yield a warning if a version is small or one-sided."""
     refused = outcome.refused / outcome.n if outcome.weights is None else outcome.weights.refused
     more, label = (refused, "refused") if refused >= 0.5 else (1 - refused, "answered")
+    original = (before.refused if label == "refused" else before.answered) / before.n
     used = outcome.n if outcome.weights is None else outcome.n - outcome.weights.zero
     told = []
     if used < _FEW * before.n:
         told.append(f"{'keeps' if outcome.weights is None else 'weighs'} only {used:,} of {before.n:,} queries")
+    if outcome.weights is not None and outcome.weights.effective < _FEW * before.n:
+        told.append(f"the weights are worth only {outcome.weights.effective:,.0f} equally weighted queries")
     if more > _ONE_SIDED:
-        told.append(f"{more:.1%} of its {used:,} queries are {label}")
+        told.append(f"{more:.1%} of its {used:,} queries are {label} (of the original: {original:.1%})")
     if told:
         better = {
             "balanced": "--write-twins keeps all queries; --balanced-size, --balanced-refused and --balanced-copies "

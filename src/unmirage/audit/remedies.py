@@ -80,7 +80,8 @@ def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None) -
     """
     settings = settings or RemedySettings()
     cells = _shared_cells(corpus, "so balancing would drop everything")
-    copies, notes = settings.balanced_copies or 1, ()
+    copies = settings.balanced_copies or 1
+    notes: tuple[str, ...] = ()
     refused, answered = (np.where(cells.both, copies * one, 0) for one in (cells.refused, cells.answered))
     if not settings.budgeted:
         target = max(
@@ -114,7 +115,7 @@ def _budgeted(room: Floats, target: float, size: int) -> tuple[Ints, tuple[str, 
     exact = room * min(1.0, wanted / possible)
     kept = largest_remainders(dict(enumerate(exact.tolist())), int(exact.sum() + 1e-9))
     keep = np.minimum(np.array(list(kept.values()), dtype=np.int64), np.ceil(room - 1e-9).astype(np.int64))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if wanted > possible + 1:
         notes = (
             f"at most {int(possible * (1 + target)):,} of {size:,} rows have an opener with both labels at this share "

@@ -94,7 +94,7 @@ class _Made:
         self._members = cells.members(queries.corpus.refused)
         self._of_cluster = _clusters(queries.corpus)
 
-    def add(self, label: bool, counts: Ints, per_row: int) -> None:  # noqa: FBT001
+    def add(self, label: bool, counts: Ints, per_row: int) -> None:
         """Add twins of one label.
 
         Args:
@@ -107,11 +107,11 @@ class _Made:
         left = {cell: int(counts[cell]) for cell in np.flatnonzero(counts).tolist()}
         taken: defaultdict[int, set[int]] = defaultdict(set)
         for _ in range(_ATTEMPTS):
-            pairs = [
-                (cell, source, of)
-                for cell, count in left.items()
-                for source, of in self._pairs(cell, count, self._members[cell][not label].tolist(), sources, partners, taken[cell])
-            ]
+            pairs = []
+            for cell, count in left.items():
+                hosts = self._members[cell][not label].tolist()
+                found = self._pairs(cell, count, hosts, sources, partners, taken[cell])
+                pairs += [(cell, source, of) for source, of in found]
             made = self._add(pairs)
             left = {cell: count - made[cell] for cell, count in left.items() if count > made[cell]}
             if not left or not pairs:

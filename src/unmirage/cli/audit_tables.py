@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unmirage.cli.console import new_table, out, plain
-from unmirage.report.audit_changes import edits
+from unmirage.report.audit_changes import REMEDIES, edits
 from unmirage.report.audit_view import behind, copied, measured, not_read, passed_over, view
 from unmirage.workflows.arguments import counted
 
@@ -50,18 +50,12 @@ def points(gap: float | None) -> str:
     return "not estimable" if gap is None else f"{100 * gap:.1f}"
 
 
-_REMEDIES = {
-    "balanced": "balanced",
-    "diversified": "diversified",
-    "weighted": "weighted",
-    "twins": "with twins",
-}
 _MOST_LISTED = 3
 
 
 def remedies_table(result: AuditResult) -> Table:
     """Return a table of the data and the repaired versions."""
-    names = [_REMEDIES[name] for name in result.remedies]
+    names = [REMEDIES[name].lower() for name in result.remedies]
     repaired = result.remedies.values()
     test = result.probes.test_source
     title = "Audit of the repaired versions" + (f", all measured on {plain(test, 40)}" if test else "")
@@ -69,7 +63,7 @@ def remedies_table(result: AuditResult) -> Table:
     table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in repaired))
     table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in repaired))
     for name, counts in edits(repaired):
-        table.add_row(name, "", *counts)
+        table.add_row(name.lower(), "", *counts)
     _add_opener(table, [result, *repaired])
     _add_rungs(table, result.predictability, [one.predictability for one in repaired])
     table.add_row("written to", "", *(plain(one.file, 30) for one in repaired))
@@ -161,8 +155,8 @@ def print_audit(result: AuditResult) -> None:
     if result.remedies:
         out.print(remedies_table(result))
         for name, one in result.remedies.items():
-            for note in one.notes:
-                _line(f"{_REMEDIES[name].capitalize()}: ", plain(note, 600), ".")
+            for sentence in one.notes:
+                _line(f"{REMEDIES[name]}: ", plain(sentence, 600), ".")
     if result.compare:
         out.print(compare_table(result))
         for parts in only_in(result):

@@ -68,7 +68,7 @@ def write_llava(samples: Rows, path: str | Path) -> None:
     _write_list((_indented(_llava_record(row)) for row in map(as_row, samples)), path)
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """A shape cannot hold a sample."""
 
 
@@ -83,7 +83,7 @@ def _write_in_shape(name: str, rows: Rows, path: Path) -> str | None:
     """
     try:
         _write_list((_indented(record) for record in _held(name, rows, path)), path)
-    except _Unfit as unfit:
+    except _UnfitError as unfit:
         write_json(rows, path)
         return f"written as a flat list, because {unfit}"
     return None
@@ -93,7 +93,7 @@ def _held(name: str, rows: Rows, path: Path) -> Iterator[dict[str, object]]:
     """Yield the record of each row, after reading it back.
 
     Raises:
-        _Unfit: the reader does not return the sample. Its label source is not compared: it is that of the shape.
+        _UnfitError: the reader does not return the sample. Its label source is not compared: it is that of the shape.
     """
     shape, made = _SHAPES[name]
     for number, row in enumerate(map(as_row, rows), 1):
@@ -101,9 +101,9 @@ def _held(name: str, rows: Rows, path: Path) -> Iterator[dict[str, object]]:
         try:
             found = shape.samples_of(Row(record, number, str(path), "record", number))
         except UserError as error:
-            raise _Unfit(f"{name} cannot hold sample {row.sample.id[:80]!r} ({error})") from None
+            raise _UnfitError(f"{name} cannot hold sample {row.sample.id[:80]!r} ({error})") from None
         if [replace(one, label_source=row.sample.label_source) for one in found] != [row.sample]:
-            raise _Unfit(f"{name} cannot hold {_lost(row.sample, found)} of sample {row.sample.id[:80]!r}")
+            raise _UnfitError(f"{name} cannot hold {_lost(row.sample, found)} of sample {row.sample.id[:80]!r}")
         yield record
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unmirage.audit.compare import Comparison, RemedyOutcome
-from unmirage.audit.informedness import Informedness
-from unmirage.audit.ranking import Auc
 from unmirage.audit.result import AuditResult
 from unmirage.records import Finding
+from unmirage.report.audit_changes import REMEDIES, comparison, remedies
 from unmirage.report.audit_findings import MOST, finding_rows, kinds_of
-from unmirage.report.audit_view import rung_name, view
+from unmirage.report.audit_view import view
 from unmirage.report.forest import Forest, forest
 from unmirage.report.page import render
-from unmirage.text.formatting import LONGEST_TEXT, percent, points, signed_points
+from unmirage.text.formatting import LONGEST_TEXT
 from unmirage.text.printable import clean
 
 _SCRIPT = "page.js"
@@ -46,6 +43,9 @@ def render_audit_page(document: dict[str, Any], where: str = "", *, redact: bool
             "kinds": kinds_of(rows),
             "left_out": audit.findings_left_out + len(audit.findings) - len(rows),
             "remedies": remedies(audit, audit.remedies),
+            "remedy_notes": [
+                (REMEDIES.get(name, name), note) for name, one in audit.remedies.items() for note in one.notes
+            ],
             "comparison": _comparison(audit),
             "sections": _sections(audit, plot),
             "redact": redact,

@@ -106,9 +106,7 @@ def audit_data(
     return Audited(result, error, _unread(result, read), [note for one in read[1:] for note in notes_on(one)])
 
 
-def _remedy_settings(
-    files: Mapping[str, Path], given: Mapping[str, Any], rewriter: str | Rewriter
-) -> RemedySettings:
+def _remedy_settings(files: Mapping[str, Path], given: Mapping[str, Any], rewriter: str | Rewriter) -> RemedySettings:
     """Return the settings of the remedies.
 
     Raises:
