@@ -67,7 +67,9 @@ class RemedySettings:
         return (self.balanced_size, self.balanced_refused, self.balanced_copies) != (None, None, None)
 
 
-def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None) -> Remedy:
+def balance(
+    corpus: Corpus, seed: int, settings: RemedySettings | None = None, cells: Cells | None = None
+) -> Remedy:
     """Return which queries to keep so that all openers have the same share of refused queries.
 
     Without settings of the balanced version, the common proportion maximizes the number of kept pairs of a refused and
@@ -75,11 +77,14 @@ def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None) -
     queries of one label. With settings, the proportion is the one asked for, and each opener gives the same part of
     what it could.
 
+    Args:
+        cells: the queries by opener; None for `by_openers`.
+
     Raises:
         UserError: no opener has queries of both labels, so nothing could be kept.
     """
     settings = settings or RemedySettings()
-    cells = _shared_cells(corpus, "so balancing would drop everything")
+    cells = _shared(cells or by_openers(corpus), "so balancing would drop everything")
     copies = settings.balanced_copies or 1
     notes: tuple[str, ...] = ()
     refused, answered = (np.where(cells.both, copies * one, 0) for one in (cells.refused, cells.answered))
@@ -94,12 +99,12 @@ def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None) -
         share = settings.balanced_refused or 0.5
         target = share / (1 - share)
         keep_answered, notes = _budgeted(np.minimum(answered, refused / target), target, size)
-    keep_refused = np.minimum(refused, np.rint(keep_answered * target)).astype(np.int64)
+    keep_answered[np.rint(keep_answered * target) == 0] = 0
+    first_words = corpus.word_at(0)[cells.first]
+    keep_refused = np.minimum(refused, _rounded(keep_answered * target, first_words))
     if settings.budgeted:
         over = int(keep_refused.sum() + keep_answered.sum()) - size
         keep_refused[np.argsort(-keep_refused, kind="stable")[: max(0, over)]] -= 1
-    keep_answered[keep_refused == 0] = 0
-    keep_refused[keep_answered == 0] = 0
     return Remedy(_drawn(cells, corpus.refused, keep_refused, keep_answered, seed), notes=notes)
 
 
@@ -122,6 +127,17 @@ def _budgeted(room: Floats, target: float, size: int) -> tuple[Ints, tuple[str, 
             "of refused ones; raise --balanced-copies, or use --write-twins",
         )
     return keep, notes
+
+
+def _rounded(exact: Floats, words: Ints) -> Ints:
+    """Round so that the sum of the cells of each word is rounded too, instead of adding up their errors."""
+    totals: dict[int, float] = {}
+    rounded = np.zeros(len(exact), dtype=np.int64)
+    for cell, (word, part) in enumerate(zip(words.tolist(), exact.tolist(), strict=True)):
+        before = totals.get(word, 0.0)
+        totals[word] = before + part
+        rounded[cell] = round(totals[word]) - round(before)
+    return rounded
 
 
 def _drawn(cells: Cells, refused: Bools, keep_refused: Ints, keep_answered: Ints, seed: int) -> Ints:
@@ -149,7 +165,7 @@ def weigh(corpus: Corpus, settings: RemedySettings | None = None) -> Remedy:
         UserError: no opener has queries of both labels.
     """
     settings = settings or RemedySettings()
-    cells = _shared_cells(corpus, "so all weights would be 0")
+    cells = _shared(by_openers(corpus), "so all weights would be 0")
     share, most = settings.weighted_refused, settings.weighted_max
     size = cells.refused + cells.answered
     mass = np.where(cells.both, size, 0.0)
@@ -205,8 +221,7 @@ REMEDIES: dict[str, Callable[[Queries, int, RemedySettings], Remedy]] = {
 }
 
 
-def _shared_cells(corpus: Corpus, so: str) -> Cells:
-    cells = by_openers(corpus)
+def _shared(cells: Cells, so: str) -> Cells:
     if not cells.both.any():
         raise UserError(
             f"no opener has both refused and answered queries, {so}; "

@@ -97,6 +97,9 @@ def _sample(row: Row, names: _Names) -> Sample:
     refused, source = _label(row, names, answer)
     context = _context(row, names)
     images = _own_images(row)
+    if images is None and row.fields.get(_CONTEXT) and any(turn.images for turn in context):
+        row.fields.get("image")  # the first of those turns
+        images = ()
     return Sample(
         id=identity,
         record=row.optional_name(names.record) or identity,

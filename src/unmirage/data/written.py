@@ -20,7 +20,7 @@ _FIELDS = tuple(field.name for field in fields(Sample))
 # Omitted where they are empty.
 _OPTIONAL = frozenset({"group", "images", "context", "rejected"})
 # What a reader of flat rows takes for a field of ours that is empty.
-_TAKEN_FOR = {name: ours for ours in ("answer", "image", "category") for name in COLUMNS[ours]} | {
+_TAKEN_FOR = {name: ours for ours in ("query", "answer", "image", "category") for name in COLUMNS[ours]} | {
     name: "context" for ours in ("system", "history") for name in COLUMNS[ours]
 }
 PREFIX = "original_"
@@ -115,4 +115,4 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if hasattr(value, "tolist"):
         return plain(value.tolist())  # of NumPy
-    return [plain(one) for one in value] if isinstance(value, Iterable) else str(value)
+    return [plain(one) for one in value] if isinstance(value, list | tuple | set | frozenset) else str(value)
