@@ -67,9 +67,7 @@ class RemedySettings:
         return (self.balanced_size, self.balanced_refused, self.balanced_copies) != (None, None, None)
 
 
-def balance(
-    corpus: Corpus, seed: int, settings: RemedySettings | None = None, cells: Cells | None = None
-) -> Remedy:
+def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None, cells: Cells | None = None) -> Remedy:
     """Return which queries to keep so that all openers have the same share of refused queries.
 
     Without settings of the balanced version, the common proportion maximizes the number of kept pairs of a refused and

@@ -9,7 +9,7 @@ from itertools import cycle
 
 import numpy as np
 
-from unmirage.audit.corpus import NONE, Corpus, Ints
+from unmirage.audit.corpus import NONE, Bools, Corpus, Ints
 from unmirage.audit.rewording import Cells, Queries, Remedy, Reword, Twin, by_opener, by_rules, opener_names
 from unmirage.errors import UserError
 from unmirage.text.english.rewriter import can_open
@@ -23,8 +23,8 @@ _RATIOS = np.geomspace(1 / 32, 32, 321)  # of refused to answered queries
 def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: Reword | None = None) -> Remedy:
     """Return twins, so that all openers have the same proportion of refused and answered queries.
 
-    The proportion is the one that needs the fewest twins. A twin is a query of the label that an opener lacks, reworded
-    to have this opener: about the same picture or of the same record as a query with that opener if there is one, else
+    The proportion is one that the limits allow, and that needs the fewest twins. A twin is a query of the label that an
+    opener lacks, reworded to have this opener: about the same picture or of the same record as a query with that opener if there is one, else
     drawn at random, each about equally often.
 
     Args:
@@ -45,15 +45,16 @@ def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: R
             "the rules know only English openers, and these data have none; "
             "use --twins-rewriter endpoint:URL#MODEL or --write-balanced"
         )
-    wanted = _wanted(cells, usable)
+    per_row = per_row or MOST_TWINS
+    wanted = _wanted(cells, usable, per_row)
     made = _Made(queries, cells, names, reword or by_rules, random.Random(f"twins-{seed}"))
     for label, counts in wanted.items():
-        made.add(label, counts, per_row or MOST_TWINS)
+        made.add(label, counts, per_row)
     left = int((cells.refused + cells.answered)[~usable].sum())
     unusable = f"{left:,} queries have an opener that the rules cannot use, and get no twins"
     missing = (
         f"{made.missing:,} twins could not be made, so the openers still differ; raise --twins-per-row "
-        f"(now {per_row or MOST_TWINS}), or use --twins-rewriter endpoint:URL#MODEL"
+        f"(now {per_row}), or use --twins-rewriter endpoint:URL#MODEL"
     )
     return Remedy(
         np.ones(len(corpus), dtype=np.int64),
@@ -65,16 +66,29 @@ def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: R
     )
 
 
-def _wanted(cells: Cells, usable: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> dict[bool, Ints]:
-    """Return the number of twins of each label that each opener needs."""
+def _wanted(cells: Cells, usable: Bools, per_row: int) -> dict[bool, Ints]:
+    """Return the number of twins of each label that each opener needs.
 
-    def at(ratio: float) -> tuple[Ints, Ints]:
-        refused = np.where(usable, np.rint(np.maximum(0, ratio * cells.answered - cells.refused)), 0)
-        answered = np.where(usable, np.rint(np.maximum(0, cells.refused / ratio - cells.answered)), 0)
-        return refused.astype(np.int64), answered.astype(np.int64)
+    Args:
+        usable: (cells,) openers that queries can get.
+        per_row: how often a query is reworded at most, and once for each opener.
+    """
+    own = {True: cells.refused, False: cells.answered}
 
-    refused, answered = at(min(_RATIOS, key=lambda ratio: int(sum(one.sum() for one in at(ratio)))))
-    return {True: refused, False: answered}
+    def at(ratio: float) -> dict[bool, Ints]:
+        needed = {True: ratio * cells.answered - cells.refused, False: cells.refused / ratio - cells.answered}
+        return {
+            label: np.where(usable, np.rint(np.maximum(0, one)), 0).astype(np.int64) for label, one in needed.items()
+        }
+
+    def cost(ratio: float) -> tuple[int, int, float]:
+        wanted, missing = at(ratio), 0
+        for label, counts in wanted.items():
+            possible = np.minimum(counts, own[label].sum() - own[label]).sum()
+            missing += int(counts.sum() - min(possible, per_row * own[label].sum()))
+        return missing, int(sum(one.sum() for one in wanted.values())), abs(float(np.log(ratio)))
+
+    return at(min(_RATIOS.tolist(), key=cost))
 
 
 class _Made:
@@ -112,9 +126,11 @@ class _Made:
                 hosts = self._members[cell][not label].tolist()
                 found = self._pairs(cell, count, hosts, sources, partners, taken[cell])
                 pairs += [(cell, source, of) for source, of in found]
+            if not pairs:
+                break
             made = self._add(pairs)
             left = {cell: count - made[cell] for cell, count in left.items() if count > made[cell]}
-            if not left or not pairs:
+            if not left:
                 break
         self.missing += sum(left.values())
 

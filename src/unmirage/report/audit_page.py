@@ -43,9 +43,7 @@ def render_audit_page(document: dict[str, Any], where: str = "", *, redact: bool
             "kinds": kinds_of(rows),
             "left_out": audit.findings_left_out + len(audit.findings) - len(rows),
             "remedies": remedies(audit, audit.remedies),
-            "remedy_notes": [
-                (REMEDIES.get(name, name), note) for name, one in audit.remedies.items() for note in one.notes
-            ],
+            "remedy_names": REMEDIES,
             "comparison": _comparison(audit),
             "sections": _sections(audit, plot),
             "redact": redact,
