@@ -64,7 +64,8 @@ def test_twins_weights_and_a_budget_are_told_on_the_terminal_in_json_and_on_the_
     document = json.loads(unmirage("audit", data, *targets, "--json")[1])["remedies"]
     assert document["balanced"]["notes"][0].startswith(note)
     assert (document["twins"]["added"], document["twins"]["notes"]) == (160, [])
-    assert (document["weighted"]["weights"]["refused"], document["weighted"]["weights"]["zero"]) == (0.5, 120)
+    assert document["weighted"]["weights"]["refused"] == pytest.approx(0.5)
+    assert document["weighted"]["weights"]["zero"] == 120
     for name in ("b", "w", "t"):
         again = json.loads(unmirage("audit", tmp_path / f"{name}.jsonl", "--json")[1])["informedness"]
         assert abs(again["value"]) < 0.05 or name == "w"

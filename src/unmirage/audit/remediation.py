@@ -81,34 +81,53 @@ def with_remedies(
     """
     queries, outcomes = Queries.read(data), {}
     for name, path in files.items():
-        try:
-            remedy = REMEDIES[name](queries, options.seed, settings or RemedySettings())
-        except UserError as error:
-            raise UserError(f"{data.source}: {error}") from None
-        told = write(path)(_Repaired(remedy, data, queries.ids), path)
-        written, weights = read(path), remedy.weights
-        found = audit(written if weights is None else _Drawn.of(written, _times(weights, options.seed)), test, options)
-        counts = None if weights is None else WeightCounts.of(weights, queries.corpus.refused, remedy.capped)
-        outcome = RemedyOutcome(
-            file=path.name.encode("utf-8", "replace").decode(),
+        written, weights = _written(name, queries, data, path, write(path), options.seed, settings)
+        file = read(path)
+        found = audit(file if weights is None else _Drawn.of(file, _times(weights, options.seed)), test, options)
+        outcome = replace(
+            written,
             n=found.n if weights is None else len(weights),
             refused=found.refused if weights is None else result.refused,
-            dropped=remedy.dropped,
-            repeated=remedy.repeated,
-            changed=remedy.changed,
-            added=remedy.added,
-            unchanged_wording=remedy.unchanged_wording,
-            lost_places=remedy.lost_places,
-            missing=remedy.missing,
-            weights=counts,
             predictability=found.predictability,
             informedness=found.informedness,
             auc=found.auc,
             shortcut_gap=found.shortcut_gap,
         )
-        notes = (*_warnings(name, outcome, result), *remedy.notes, *([told] if told else []))
-        outcomes[name] = replace(outcome, notes=notes)
+        outcomes[name] = replace(outcome, notes=(*_warnings(name, outcome, result), *outcome.notes))
     return replace(result, remedies=outcomes)
+
+
+def _written(
+    name: str,
+    queries: Queries,
+    data: SampleFile | Dataset,
+    path: Path,
+    write: Writer,
+    seed: int,
+    settings: RemedySettings | None,
+) -> tuple[RemedyOutcome, Floats | None]:
+    """Write a repaired version, and return what changed; the remedy itself takes much memory."""
+    try:
+        remedy = REMEDIES[name](queries, seed, settings or RemedySettings())
+    except UserError as error:
+        raise UserError(f"{data.source}: {error}") from None
+    told = write(_Repaired(remedy, data, queries.ids), path)
+    weights = remedy.weights
+    outcome = RemedyOutcome(
+        file=path.name.encode("utf-8", "replace").decode(),
+        n=0,
+        refused=0,
+        dropped=remedy.dropped,
+        repeated=remedy.repeated,
+        changed=remedy.changed,
+        added=remedy.added,
+        unchanged_wording=remedy.unchanged_wording,
+        lost_places=remedy.lost_places,
+        missing=remedy.missing,
+        weights=None if weights is None else WeightCounts.of(weights, queries.corpus.refused, remedy.capped),
+        notes=(*remedy.notes, *([told] if told else [])),
+    )
+    return outcome, weights
 
 
 def _times(weights: Floats, seed: int) -> Ints:

@@ -17,6 +17,7 @@ from unmirage.text.openers import words
 
 MOST_TWINS = 4
 _ATTEMPTS = 3  # at a twin, with other queries
+_AT_ONCE = 4096  # requests to the rewriter
 _RATIOS = np.geomspace(1 / 32, 32, 321)  # of refused to answered queries
 
 
@@ -24,8 +25,8 @@ def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: R
     """Return twins, so that all openers have the same proportion of refused and answered queries.
 
     The proportion is one that the limits allow, and that needs the fewest twins. A twin is a query of the label that an
-    opener lacks, reworded to have this opener: about the same picture or of the same record as a query with that opener if there is one, else
-    drawn at random, each about equally often.
+    opener lacks, reworded to have this opener. It is about the same picture or of the same record as a query with that
+    opener if there is one, else drawn at random, each about equally often.
 
     Args:
         seed: seed of the draws.
@@ -158,7 +159,13 @@ class _Made:
         return pairs + list(zip(others, cycle(alone or hosts), strict=False))
 
     def _add(self, pairs: Sequence[tuple[int, int, int]]) -> Counter[int]:
-        """Reword queries, and return the number of new twins of each opener."""
+        """Reword queries, a part at a time, and return the number of new twins of each opener."""
+        made: Counter[int] = Counter()
+        for start in range(0, len(pairs), _AT_ONCE):
+            made += self._add_part(pairs[start : start + _AT_ONCE])
+        return made
+
+    def _add_part(self, pairs: Sequence[tuple[int, int, int]]) -> Counter[int]:
         made: Counter[int] = Counter()
         asked = [(self._queries.frame(source).body, self._names[cell]) for cell, source, _ in pairs]
         for (cell, source, of), bodies in zip(pairs, self._reword(asked), strict=True):
