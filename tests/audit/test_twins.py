@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+import unmirage as um
 from unmirage.audit.remedies import REMEDIES, RemedySettings
 from unmirage.audit.rewording import Queries
 from unmirage.audit.twins import MOST_TWINS, add_twins
+from unmirage.data import open_samples, write_samples
 from unmirage.data.written import Written
 from unmirage.errors import UserError
 from unmirage.records import Placed
@@ -141,3 +143,21 @@ def test_the_settings_of_twins_reach_them(planted):
         Queries.read(planted), 0, RemedySettings(twins_per_row=1, reword=lambda wanted: [[]] * len(wanted))
     )
     assert made.added == 0
+
+
+def test_a_rewriter_of_attacks_rewords_twins(planted, tmp_path):
+    asked = []
+
+    class Comma:
+        name = "comma"
+
+        def reword(self, wanted, progress=None):
+            asked.extend(wanted)
+            return [[f"{one.word}, {one.query}"] for one in wanted]
+
+    write_samples(planted, tmp_path / "data.jsonl")
+    result = um.audit(tmp_path / "data.jsonl", write_twins=tmp_path / "twins.jsonl", twins_rewriter=Comma())
+    assert result.remedies["twins"].added == 80
+    assert {(one.shots, one.goal, one.word) for one in asked} == {(1, "open", "share"), (1, "open", "what")}
+    queries = [one.query for one in open_samples(tmp_path / "twins.jsonl")]
+    assert queries[:2] == ["Share the boat 0.", "what, Share the boat 0."]

@@ -112,7 +112,6 @@ def _remedy_settings(files: Mapping[str, Path], given: Mapping[str, Any], rewrit
     Raises:
         UserError: a setting is out of range, or that of a remedy that is not written.
     """
-    from unmirage.attack.rewriters import make_rewriter
     from unmirage.audit.remedies import RemedySettings
 
     values = {name: value for name, value in given.items() if value is not None}
@@ -120,11 +119,11 @@ def _remedy_settings(files: Mapping[str, Path], given: Mapping[str, Any], rewrit
         remedy = name.partition("_")[0]
         if remedy not in files:
             raise UserError(f"--{name.replace('_', '-')}: needs --write-{remedy} FILE")
-    if rewriter == "rules" or "twins" not in files:
-        return RemedySettings(**values)
-    return RemedySettings(
-        **values, reword=_rewording(make_rewriter(rewriter) if isinstance(rewriter, str) else rewriter)
-    )
+    if isinstance(rewriter, str) and rewriter != "rules":
+        from unmirage.attack.rewriters import make_rewriter
+
+        rewriter = make_rewriter(rewriter)
+    return RemedySettings(**values, reword=None if isinstance(rewriter, str) else _rewording(rewriter))
 
 
 def _rewording(rewriter: Rewriter) -> Reword:
