@@ -4,7 +4,7 @@ from unmirage.audit.features import openers
 from unmirage.audit.findings import find
 from unmirage.audit.pictures import measure
 from unmirage.audit.probes import gather
-from unmirage.audit.remedies import strong_openers, suggest
+from unmirage.audit.suggest import strong_openers, suggest
 
 
 @pytest.fixture

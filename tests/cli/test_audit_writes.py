@@ -9,7 +9,7 @@ import pytest
 from unmirage.data import SampleFile, load_samples
 from unmirage.run import files
 
-WRITES = ("--write-balanced", "--write-diversified", "--html", "--csv")
+WRITES = ("--write-balanced", "--write-diversified", "--write-weighted", "--write-twins", "--html", "--csv")
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".json"])
@@ -46,6 +46,58 @@ def test_the_table_puts_the_remedies_beside_the_data(unmirage, write, mixed):
     assert lines["shortcut gap, points"][3] == "33.3"
     assert lines["informedness"] == ["informedness", "0.67", "0.00", "0.00"]
     assert lines["AUC"][1] == "0.83"
+
+
+def test_twins_weights_and_a_budget_are_told_on_the_terminal_in_json_and_on_the_page(unmirage, write, mixed, tmp_path):
+    data, page = write(mixed), tmp_path / "a.html"
+    targets = ("--write-balanced", tmp_path / "b.jsonl", "--balanced-size", 20, "--balanced-refused", 0.1)
+    targets += ("--write-weighted", tmp_path / "w.jsonl", "--write-twins", tmp_path / "t.jsonl", "--html", page)
+    code, out, _ = unmirage("audit", data, *targets)
+    note = "keeps only 20 of 240 queries and 90.0% of its 20 queries are answered (of the original: 50.0%)"
+    assert code == 0
+    assert f"Balanced: {note}. --write-twins keeps all queries" in out
+    assert note in page.read_text()
+    lines = {line.split("  ")[0].strip(): line.split() for line in out.splitlines()}
+    assert lines["queries"] == ["queries", "240", "20", "240", "400"]
+    assert lines["added as twins"][-3:] == ["0", "0", "160"]
+    assert lines["informedness"][1:] == ["0.67", "0.00", "0.00", "0.00"]
+    document = json.loads(unmirage("audit", data, *targets, "--json")[1])["remedies"]
+    assert document["balanced"]["notes"][0].startswith(note)
+    assert (document["twins"]["added"], document["twins"]["notes"]) == (160, [])
+    assert document["weighted"]["weights"]["refused"] == pytest.approx(0.5)
+    assert document["weighted"]["weights"]["zero"] == 120
+    for name in ("b", "w", "t"):
+        again = json.loads(unmirage("audit", tmp_path / f"{name}.jsonl", "--json")[1])["informedness"]
+        assert abs(again["value"]) < 0.05 or name == "w"
+
+
+def test_with_a_test_file_the_table_says_that_all_columns_are_measured_on_it(unmirage, write, mixed, rows, tmp_path):
+    page = tmp_path / "a.html"
+    options = ("--write-balanced", tmp_path / "b.jsonl", "--html", page)
+    code, out, _ = unmirage("audit", write(mixed), "--test", write(rows, "held.jsonl"), *options)
+    assert code == 0
+    assert "all measured on held.jsonl" in " ".join(out.split())
+    assert "All columns are measured on <bdi>held.jsonl</bdi>." in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--balanced-size", "20"), "--balanced-size: needs --write-balanced FILE"),
+        (("--weighted-max", "2"), "--weighted-max: needs --write-weighted FILE"),
+        (("--twins-per-row", "2"), "--twins-per-row: needs --write-twins FILE"),
+        (("--twins-rewriter", "endpoint:http://x#m"), "--twins-rewriter: needs --write-twins FILE"),
+        (("--write-balanced", "b.jsonl", "--balanced-size", "half"), "--balanced-size half: valid: a number of rows"),
+        (("--write-balanced", "b.jsonl", "--balanced-size", "1.5"), "--balanced-size 1.5: valid: a number of rows"),
+        (("--write-balanced", "b.jsonl", "--balanced-refused", "2"), "--balanced-refused 2: valid: a share between"),
+        (("--write-twins", "t.jsonl", "--twins-rewriter", "magic"), "unknown rewriter 'magic'"),
+    ],
+)
+def test_settings_of_remedies_are_checked_before_the_data_are_read(unmirage, options, message):
+    code, out, err = unmirage("audit", "no-such-file.jsonl", *options)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("option", WRITES)

@@ -54,6 +54,9 @@ def test_audit_with_every_option(command, tiny, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     options = ("--write-balanced", tmp_path / "a" / "x.json", "--write-diversified", tmp_path / "a" / "y.jsonl")
+    options += ("--write-weighted", tmp_path / "a" / "w.jsonl", "--write-twins", tmp_path / "a" / "t.jsonl")
+    options += ("--balanced-size", "0.5", "--balanced-refused", 0.4, "--balanced-copies", 2)
+    options += ("--weighted-refused", 0.6, "--weighted-max", 3, "--twins-per-row", 2, "--twins-rewriter", "rules")
     said = command(
         "audit", safety, "--test", test, "--compare", test, "--label", "field", "--seed", 3, *options, "--json"
     )
@@ -65,10 +68,19 @@ def test_audit_with_every_option(command, tiny, tmp_path):
         seed=3,
         write_balanced=tmp_path / "b" / "x.json",
         write_diversified=tmp_path / "b" / "y.jsonl",
+        write_weighted=tmp_path / "b" / "w.jsonl",
+        write_twins=tmp_path / "b" / "t.jsonl",
+        balanced_size=0.5,
+        balanced_refused=0.4,
+        balanced_copies=2,
+        weighted_refused=0.6,
+        weighted_max=3,
+        twins_per_row=2,
+        twins_rewriter="rules",
     )
     assert json.loads(said) == found.to_dict()
     assert found.compare.source == "test.json"
-    for name in ("x.json", "y.jsonl"):
+    for name in ("x.json", "y.jsonl", "w.jsonl", "t.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 

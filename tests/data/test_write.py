@@ -51,11 +51,11 @@ def test_vlguards_shape_is_read_back_but_for_ids(tmp_path_factory, samples):
 
 
 @given(samples=st.lists(SAMPLES, min_size=1, max_size=4, unique_by=lambda sample: sample.id))
-def test_llavas_shape_is_read_back_but_for_labels_and_outer_space(tmp_path_factory, samples):
+def test_llavas_shape_is_read_back_but_for_outer_space(tmp_path_factory, samples):
     path = tmp_path_factory.getbasetemp() / "llava.json"
     write_llava(samples, path)
     data = load_samples(path, unlabeled=True)
-    names = ("id", "answer", "image", "category", "group")
+    names = ("id", "answer", "image", "category", "group", "refused")
     assert kept(data, *names) == kept(samples, *names)
     assert [s.query for s in data] == [s.query.lstrip() if s.image else s.query for s in samples]
 
@@ -112,14 +112,19 @@ def test_llavas_shape_has_a_placeholder_for_the_picture_and_reads_the_label_from
     [
         ("a.jsonl", "vlguard", write_samples),
         ("a.JSONL", "json", write_samples),
-        ("a.json", "vlguard", write_vlguard),
-        ("a.json", "llava", write_llava),
         ("a.json", "spa-vl", write_json),
         ("a.JSON", "csv", write_json),
     ],
 )
 def test_the_suffix_and_the_inputs_format_choose_the_writer(tmp_path, name, format, writer):
     assert writer_for(tmp_path / name, format) is writer
+
+
+@pytest.mark.parametrize("format", ["vlguard", "llava"])
+def test_a_json_file_has_the_shape_of_the_input(tmp_path, format):
+    one = sample("a/safe" if format == "vlguard" else "a", record="a", answer="It is.")
+    assert writer_for(tmp_path / "a.json", format)([one], tmp_path / "a.json") is None
+    assert load_samples(tmp_path / "a.json").format == format
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a", "a.json.gz"])

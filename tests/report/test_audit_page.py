@@ -77,7 +77,7 @@ def test_the_page_says_what_the_document_says(page, parse):
         "31.0 29.0–33.0 186/600".replace(" ", ""),
         "Tied only in toy.json: 112",
         "And 111 more; the audit’s JSON lists the strongest 1.",
-        "Unchanged, because no rewrite was found–07",
+        "No other wording–07",
         "Only a random sample of the images was opened. in the data50 opened40 read0 missing39 unreadable1",
         "9,123 features were tested: all that occur in at least 3 queries",
         "12 weaker findings are not listed",

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import diversify
+from unmirage.audit.rewording import Queries
 from unmirage.data import load_samples
 from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.methods_settings import RATIONALES, augmented, rationalised, rebalanced, write_more_sets
@@ -59,7 +59,7 @@ def test_refusals_become_rationales_and_answers_stay(safety):
 
 
 def test_diversified_is_the_audits_remedy(safety):
-    assert diversified(safety, 3) == list(diversify(Reader().read(safety), 3).apply(safety))
+    assert diversified(safety, 3) == list(diversify(Queries.read(safety), 3).apply(safety))
 
 
 def test_augmented_is_the_data_and_three_copies_that_differ(safety):

@@ -5,11 +5,11 @@ a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They p
 "unmirage", and call `progress` with (stage, done, total).
 """
 
-from unmirage.api.measure import attack, audit, benchmark, calibrate, evaluate
+from unmirage.api.measure import attack, benchmark, calibrate, evaluate
 from unmirage.api.models import convert, load_model
 from unmirage.api.publish import export, report
 from unmirage.api.train import align, prepare, stress
-from unmirage.api.understand import explain, search
+from unmirage.api.understand import audit, explain, search
 
 __all__ = [
     "align",

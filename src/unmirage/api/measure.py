@@ -1,4 +1,4 @@
-"""Audit data, attack models, judge their responses, and calibrate judges."""
+"""Attack models, judge their responses, and calibrate judges."""
 
 from __future__ import annotations
 
@@ -14,75 +14,14 @@ from unmirage.workflows.arguments import PathLike, folder_of, found_run, opened
 
 if TYPE_CHECKING:
     from unmirage.attack.rewriters import Rewriter
-    from unmirage.audit import AuditResult
-    from unmirage.audit.pictures import Encoder
-    from unmirage.audit.remedies import Suggested
+    from unmirage.audit.suggest import Suggested
     from unmirage.data import SampleFile
-    from unmirage.data.labels import Label
     from unmirage.evaluate import Judge, Results
     from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.models import VLM
     from unmirage.run import Run
 
 log = logging.getLogger(__name__)
-
-
-@checked
-def audit(
-    data: PathLike | SampleFile,
-    *,
-    test: PathLike | SampleFile | None = None,
-    compare: PathLike | SampleFile | None = None,
-    label: Label | None = None,
-    part: str = "query",
-    seed: int = 0,
-    encoder: PathLike | Encoder | None = None,
-    write_balanced: PathLike | None = None,
-    write_diversified: PathLike | None = None,
-    progress: Progress | None = None,
-    **reading: Any,
-) -> AuditResult:
-    """Find the surface features of queries and pictures that predict which queries are refused.
-
-    Args:
-        data: refused and answered queries.
-        test: held-out data to measure predictability on; None cross-validates `data`.
-        compare: another version of the data, to compare with; its pictures are in its own folder.
-        label: take the label from the "field" or from the "answer" of the data, or state it for all samples,
-            "refused" or "answered"; None for the format's default.
-        part: text to audit: the "query", or the "reasoning" of the answer.
-        seed: seed of folds, draws and rewordings.
-        encoder: directory of a vision encoder, or a function, to probe picture embeddings.
-        write_balanced: file for a version with queries dropped so that openers do not predict the label.
-        write_diversified: file for a version whose queries are reworded so that openers do not predict the label.
-        progress: called while the audit runs.
-        reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
-
-    Raises:
-        UserError: data cannot be read, or a version cannot be written or compared.
-    """
-    from unmirage.workflows.audit import audit_data
-
-    done = audit_data(
-        data,
-        test=test,
-        compare=compare,
-        label=label,
-        part=part,
-        seed=seed,
-        encoder=encoder,
-        write_balanced=write_balanced,
-        write_diversified=write_diversified,
-        progress=progress,
-        **reading,
-    )
-    for line in done.notes:
-        log.warning(line)
-    for line in done.unread:
-        log.warning("some data could not be read: %s", line)
-    if done.error is not None:
-        raise done.error
-    return done.result
 
 
 @checked
@@ -141,7 +80,7 @@ def attack(
         The run. `run.failures(name)` returns the queries without a response.
     """
     from unmirage.attack import DEFAULT_KINDS
-    from unmirage.audit.remedies import Suggested
+    from unmirage.audit.suggest import Suggested
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
     from unmirage.workflows.models import check_endpoint, load_vlm
 

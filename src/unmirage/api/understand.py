@@ -1,7 +1,8 @@
-"""Find out which words a model's refusals depend on."""
+"""Find out which words refusals depend on, in data and in a model."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,104 @@ from unmirage.workflows.arguments import READING, PathLike, local_model
 
 if TYPE_CHECKING:
     from unmirage.attack.documents import Explanation, SearchResult
+    from unmirage.attack.rewriters import Rewriter
+    from unmirage.audit import AuditResult
+    from unmirage.audit.pictures import Encoder
     from unmirage.data import SampleFile
+    from unmirage.data.labels import Label
     from unmirage.models import HuggingFaceVLM
     from unmirage.run import Run
+
+log = logging.getLogger(__name__)
+
+
+@checked
+def audit(
+    data: PathLike | SampleFile,
+    *,
+    test: PathLike | SampleFile | None = None,
+    compare: PathLike | SampleFile | None = None,
+    label: Label | None = None,
+    part: str = "query",
+    seed: int = 0,
+    encoder: PathLike | Encoder | None = None,
+    write_balanced: PathLike | None = None,
+    write_diversified: PathLike | None = None,
+    write_weighted: PathLike | None = None,
+    write_twins: PathLike | None = None,
+    balanced_size: int | float | None = None,
+    balanced_refused: float | None = None,
+    balanced_copies: int | None = None,
+    weighted_refused: float | None = None,
+    weighted_max: float | None = None,
+    twins_per_row: int | None = None,
+    twins_rewriter: str | Rewriter = "rules",
+    progress: Progress | None = None,
+    **reading: Any,
+) -> AuditResult:
+    """Find the surface features of queries and pictures that predict which queries are refused.
+
+    Args:
+        data: refused and answered queries.
+        test: held-out data to measure predictability on; None cross-validates `data`.
+        compare: another version of the data, to compare with; its pictures are in its own folder.
+        label: take the label from the "field" or from the "answer" of the data, or state it for all samples,
+            "refused" or "answered"; None for the format's default.
+        part: text to audit: the "query", or the "reasoning" of the answer.
+        seed: seed of folds, draws and rewordings.
+        encoder: directory of a vision encoder, or a function, to probe picture embeddings.
+        write_balanced: file for a version with queries dropped so that openers do not predict the label.
+        write_diversified: file for a version whose queries are reworded so that openers do not predict the label.
+        write_weighted: file for a version with a `weight` for each row, under which openers do not predict the label.
+        write_twins: file for a version with reworded queries added, so that each opener has both labels.
+        balanced_size: rows of the balanced version at most: a number, or as a float a share of all rows.
+        balanced_refused: share of refused rows in the balanced version.
+        balanced_copies: how often a row may be in the balanced version.
+        weighted_refused: share of the weight that refused rows have; None for 0.5.
+        weighted_max: greatest weight; None for 10.
+        twins_per_row: how often a row is reworded for a twin at most; None for 4.
+        twins_rewriter: makes the wordings of twins: "rules", "endpoint:URL#model", or a rewriter.
+        progress: called while the audit runs.
+        reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
+
+    Raises:
+        UserError: data cannot be read, or a version cannot be written or compared.
+    """
+    from unmirage.workflows.audit import audit_data
+
+    done = audit_data(
+        data,
+        test=test,
+        compare=compare,
+        label=label,
+        part=part,
+        seed=seed,
+        encoder=encoder,
+        write={
+            "balanced": write_balanced,
+            "diversified": write_diversified,
+            "weighted": write_weighted,
+            "twins": write_twins,
+        },
+        remedies={
+            "balanced_size": balanced_size,
+            "balanced_refused": balanced_refused,
+            "balanced_copies": balanced_copies,
+            "weighted_refused": weighted_refused,
+            "weighted_max": weighted_max,
+            "twins_per_row": twins_per_row,
+        },
+        twins_rewriter=twins_rewriter,
+        progress=progress,
+        **reading,
+    )
+    for line in done.notes:
+        log.warning(line)
+    for line in done.unread:
+        log.warning("some data could not be read: %s", line)
+    if done.error is not None:
+        raise done.error
+    return done.result
 
 
 @checked

@@ -14,8 +14,8 @@ from unmirage.audit.matrices import grouped, templates
 from unmirage.audit.picture_features import picture_features
 from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, measure
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
-from unmirage.audit.remedies import AttackWords, Suggested, strong_openers, suggest
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
+from unmirage.audit.suggest import AttackWords, Suggested, strong_openers, suggest
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError

@@ -5,13 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from unmirage.audit.corpus import Bools, Floats
 from unmirage.audit.findings import MAX_Q_VALUE
 from unmirage.audit.informedness import Informedness
 from unmirage.audit.probes import Accuracy
 from unmirage.audit.ranking import Auc
-from unmirage.records import Count, Difference, Finding
+from unmirage.records import Amount, Count, Difference, Finding, Share
 
 MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightCounts:
+    """The weights of a weighted dataset.
+
+    Attributes:
+        refused: share of the weight of refused queries.
+        zero: queries that weigh 0, because their opener has one label.
+        capped: queries whose opener has smaller weights because of the greatest weight.
+        largest: the largest weight.
+        effective: effective number of queries, (sum of weights)² / sum of squared weights.
+    """
+
+    refused: Share
+    zero: Count
+    capped: Count
+    largest: Amount
+    effective: Amount
+
+    @classmethod
+    def of(cls, weights: Floats, refused: Bools, capped: int) -> WeightCounts:
+        """Return the counts of some weights, which are not all 0."""
+        total = float(weights.sum())
+        return cls(
+            refused=min(1.0, float(weights[refused].sum()) / total),
+            zero=int((weights == 0).sum()),
+            capped=capped,
+            largest=float(weights.max()),
+            effective=total**2 / float((weights**2).sum()),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +52,12 @@ class RemedyOutcome:
 
     Attributes:
         n, refused: number of queries and of refused queries.
+        dropped, repeated, changed, added: queries dropped, written again, reworded, and added as twins.
         unchanged_wording: queries selected for rewording, but without another known wording.
+        lost_places: those whose wordings all lose the place of a picture inside the query.
+        missing: twins that could not be made.
+        weights: the weights; None if queries have none. The audit then reads queries drawn in proportion to them.
+        notes: what to know before using the file.
         predictability, informedness, auc, shortcut_gap: as in the audit of this dataset.
     """
 
@@ -28,8 +65,14 @@ class RemedyOutcome:
     n: Count
     refused: Count
     dropped: Count = 0
+    repeated: Count = 0
     changed: Count = 0
+    added: Count = 0
     unchanged_wording: Count = 0
+    lost_places: Count = 0
+    missing: Count = 0
+    weights: WeightCounts | None = None
+    notes: tuple[str, ...] = ()
     predictability: Mapping[str, Accuracy] = field(default_factory=dict)
     informedness: Informedness = field(default_factory=Informedness)
     auc: Auc = field(default_factory=Auc)

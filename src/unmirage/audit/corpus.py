@@ -58,6 +58,7 @@ class Corpus:
         records: (n,) number of the query's record, whose queries follow each other.
         label_sources: sources of the labels.
         labels: agreement of field and answer, for samples with both.
+        begin: (n,) where the content of each query begins, in characters.
         leads: what stands before the content of queries: role markers, numbering, a prefix that many queries share.
             Words, shapes and texts are those of the content.
         without_text: samples that lack the audited text.
@@ -75,6 +76,7 @@ class Corpus:
     records: Ints32
     label_sources: frozenset[LabelSource]
     labels: LabelCheck
+    begin: Ints32
     leads: tuple[Lead, ...]
     without_text: int = 0
 
@@ -139,6 +141,7 @@ class Corpus:
             picture=self.picture[rows],
             texts=self.texts[rows],
             records=self.records[rows],
+            begin=self.begin[rows],
         )
 
     def joined(self, other: Corpus) -> Corpus:
@@ -156,6 +159,7 @@ class Corpus:
             picture=np.concatenate([self.picture, later]),
             texts=np.concatenate([self.texts, other.texts]),
             records=np.concatenate([self.records, self.records.max(initial=-1) + 1 + other.records]),
+            begin=np.concatenate([self.begin, other.begin]),
         )
 
 
@@ -246,6 +250,7 @@ class Reader:
             records=np.array(records, dtype=np.int32),
             label_sources=frozenset(sources),
             labels=labels,
+            begin=np.array(begin, dtype=np.int32),
             leads=leads,
             without_text=without_text,
         )

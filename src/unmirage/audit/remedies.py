@@ -1,93 +1,181 @@
-"""Repair a corpus whose openers predict the label, by dropping or rewording queries.
+"""Repair a corpus whose openers predict the label.
 
-Balancing drops queries: each opener keeps refused and answered queries in one common proportion, so that opener and
-label are independent. Diversifying rewords queries: both labels get the same distribution of openers. Of every opener's
-queries the same share is reworded, so that rewording itself does not predict the label.
+Balancing drops or repeats queries: each opener keeps refused and answered queries in one common proportion, so that
+opener and label are independent. Weighing keeps all queries and gives them weights under which they are. Diversifying
+rewords queries: both labels get the same distribution of openers. Of every opener's queries the same share is reworded,
+so that rewording itself does not predict the label. Twins (`twins.py`) add reworded queries.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from unmirage.audit.corpus import Bools, Corpus, Floats, Ints
-from unmirage.audit.counterfactual import Swaps, ValidRate
 from unmirage.audit.features import fewest_queries
-from unmirage.audit.findings import MAX_Q_VALUE
-from unmirage.audit.probes import Evidence
-from unmirage.data.sample import deal
+from unmirage.audit.rewording import Cells, Queries, Remedy, Reword, by_opener, by_openers, by_rules, opener_names
+from unmirage.audit.twins import add_twins
+from unmirage.data.sample import deal, largest_remainders
 from unmirage.errors import UserError
-from unmirage.records import Count, Direction, Finding, Sample
-from unmirage.text.english.rewriter import can_open, rewrite
-from unmirage.text.openers import opener
-
-_WORDINGS = 4
+from unmirage.text.english.rewriter import can_open
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """The changes of a remedy to a dataset.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemedySettings:
+    """Settings of the remedies.
 
     Attributes:
-        kept: (n,) True for queries to keep.
-        unchanged_wording: queries selected for rewording, but without another known wording.
+        balanced_size: rows of the balanced version at most: a number, or as a float the share of all rows. None for
+            all that can be balanced, or for the number of all rows with another setting of the balanced version.
+        balanced_refused: share of refused rows in the balanced version; None for the share that keeps most pairs of a
+            refused and an answered query, or 0.5 with another setting of the balanced version.
+        balanced_copies: how often a row may be in the balanced version; None for once.
+        weighted_refused: share of the weight that refused queries have.
+        weighted_max: greatest weight; without it, weights average 1.
+        twins_per_row: how often a query is reworded at most; None for `MOST_TWINS`.
+        reword: makes the wordings of twins; None uses the rules.
     """
 
-    kept: Bools
-    reworded: dict[int, str]
-    unchanged_wording: int = 0
+    balanced_size: int | float | None = None
+    balanced_refused: float | None = None
+    balanced_copies: int | None = None
+    weighted_refused: float = 0.5
+    weighted_max: float = 10.0
+    twins_per_row: int | None = None
+    reword: Reword | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `UserError` for a value out of range."""
+        for option, share in (("balanced", self.balanced_refused), ("weighted", self.weighted_refused)):
+            if share is not None and not 0 < share < 1:
+                raise UserError(f"--{option}-refused {share:g}: valid: a share between 0 and 1, such as 0.5")
+        size = self.balanced_size
+        if size is not None and not (0 < size <= 1 if isinstance(size, float) else size > 1):
+            raise UserError(f"--balanced-size {size}: valid: a number of rows from 2, or a share such as 0.5")
+        for name, times in (("balanced-copies", self.balanced_copies), ("twins-per-row", self.twins_per_row)):
+            if times is not None and times < 1:
+                raise UserError(f"--{name} {times}: valid: 1 or more")
+        if not self.weighted_max >= 1:
+            raise UserError(f"--weighted-max {self.weighted_max:g}: valid: 1 or more")
 
     @property
-    def dropped(self) -> int:
-        """Return the number of dropped queries."""
-        return int((~self.kept).sum())
-
-    @property
-    def changed(self) -> int:
-        """Return the number of reworded queries."""
-        return len(self.reworded)
-
-    def apply(self, samples: Iterable[Sample]) -> Iterator[Sample]:
-        """Yield the repaired dataset; `samples` are those of the corpus, in order."""
-        for place, sample in enumerate(samples):
-            if self.kept[place]:
-                text = self.reworded.get(place)
-                yield sample if text is None else replace(sample, query=text)
+    def budgeted(self) -> bool:
+        """Return whether the balanced version has a setting."""
+        return (self.balanced_size, self.balanced_refused, self.balanced_copies) != (None, None, None)
 
 
-def balance(corpus: Corpus, seed: int) -> Remedy:
-    """Return which queries to drop so that all openers have the same share of refused queries.
+def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None, cells: Cells | None = None) -> Remedy:
+    """Return which queries to keep so that all openers have the same share of refused queries.
 
-    The common proportion maximizes the number of kept pairs of a refused and an answered query. This keeps most of both
-    labels. Maximizing the number of kept queries could remove nearly all queries of one label.
+    Without settings of the balanced version, the common proportion maximizes the number of kept pairs of a refused and
+    an answered query. This keeps most of both labels. Maximizing the number of kept queries could remove nearly all
+    queries of one label. With settings, the proportion is the one asked for, and each opener gives the same part of
+    what it could.
+
+    Args:
+        cells: the queries by opener; None for `by_openers`.
 
     Raises:
         UserError: no opener has queries of both labels, so nothing could be kept.
     """
-    openers, refused, answered = _by_opener(corpus)
-    shared = (refused > 0) & (answered > 0)
-    if not shared.any():
-        raise UserError(
-            "no opener has both refused and answered queries, so balancing would drop everything; "
-            "use --write-diversified, which rewords queries instead"
+    settings = settings or RemedySettings()
+    cells = _shared(cells or by_openers(corpus), "so balancing would drop everything")
+    copies = settings.balanced_copies or 1
+    notes: tuple[str, ...] = ()
+    refused, answered = (np.where(cells.both, copies * one, 0) for one in (cells.refused, cells.answered))
+    if not settings.budgeted:
+        target = max(
+            np.unique(cells.refused[cells.both] / cells.answered[cells.both]),
+            key=lambda ratio: _pairs(refused, answered, ratio),
         )
-    target = max(np.unique(refused[shared] / answered[shared]), key=lambda ratio: _pairs(refused, answered, ratio))
-    keep_answered = np.floor(np.minimum(answered, refused / target) + 1e-9).astype(np.int64)
-    keep_refused = np.minimum(refused, np.rint(keep_answered * target)).astype(np.int64)
-    keep_answered[keep_refused == 0] = 0
+        keep_answered = np.floor(np.minimum(answered, refused / target) + 1e-9).astype(np.int64)
+    else:
+        size = _rows(settings.balanced_size, len(corpus))
+        share = settings.balanced_refused or 0.5
+        target = share / (1 - share)
+        keep_answered, notes = _budgeted(np.minimum(answered, refused / target), target, size)
+    keep_answered[np.rint(keep_answered * target) == 0] = 0
+    first_words = corpus.word_at(0)[cells.first]
+    keep_refused = np.minimum(refused, _rounded(keep_answered * target, first_words))
+    if settings.budgeted:
+        over = int(keep_refused.sum() + keep_answered.sum()) - size
+        keep_refused[np.argsort(-keep_refused, kind="stable")[: max(0, over)]] -= 1
+    return Remedy(_drawn(cells, corpus.refused, keep_refused, keep_answered, seed), notes=notes)
+
+
+def _rows(size: int | float | None, n: int) -> int:
+    """Return the number of rows to write at most."""
+    return n if size is None else max(2, round(size * n)) if isinstance(size, float) else size
+
+
+def _budgeted(room: Floats, target: float, size: int) -> tuple[Ints, tuple[str, ...]]:
+    """Return the answered queries to keep of each cell, in proportion to the room, and what was not possible."""
+    wanted = size / (1 + target)
+    possible = float(room.sum())
+    exact = room * min(1.0, wanted / possible)
+    kept = largest_remainders(dict(enumerate(exact.tolist())), int(exact.sum() + 1e-9))
+    keep = np.minimum(np.array(list(kept.values()), dtype=np.int64), np.ceil(room - 1e-9).astype(np.int64))
+    notes: tuple[str, ...] = ()
+    if wanted > possible + 1:
+        notes = (
+            f"at most {int(possible * (1 + target)):,} of {size:,} rows have an opener with both labels at this share "
+            "of refused ones; raise --balanced-copies, or use --write-twins",
+        )
+    return keep, notes
+
+
+def _rounded(exact: Floats, words: Ints) -> Ints:
+    """Round so that the sum of the cells of each word is rounded too, instead of adding up their errors."""
+    totals: dict[int, float] = {}
+    rounded = np.zeros(len(exact), dtype=np.int64)
+    for cell, (word, part) in enumerate(zip(words.tolist(), exact.tolist(), strict=True)):
+        before = totals.get(word, 0.0)
+        totals[word] = before + part
+        rounded[cell] = round(totals[word]) - round(before)
+    return rounded
+
+
+def _drawn(cells: Cells, refused: Bools, keep_refused: Ints, keep_answered: Ints, seed: int) -> Ints:
+    """Return how often each query is kept: those of a cell and label equally often, within one."""
     draw = np.random.default_rng(seed)
-    kept = np.zeros(len(corpus), dtype=np.bool_)
+    times = np.zeros(len(refused), dtype=np.int64)
+    members = cells.members(refused)
     for label, counts in ((True, keep_refused), (False, keep_answered)):
-        for place in np.flatnonzero(counts).tolist():
-            candidates = np.flatnonzero((openers == place) & (corpus.refused == label))
-            kept[draw.choice(candidates, counts[place], replace=False)] = True
-    return Remedy(kept, {})
+        for cell in np.flatnonzero(counts).tolist():
+            candidates = members[cell][label]
+            whole = (int(counts[cell]) - 1) // len(candidates)
+            times[candidates] += whole
+            times[draw.choice(candidates, int(counts[cell]) - whole * len(candidates), replace=False)] += 1
+    return times
 
 
-def diversify(corpus: Corpus, seed: int) -> Remedy:
+def weigh(corpus: Corpus, settings: RemedySettings | None = None) -> Remedy:
+    """Return weights under which opener and label are independent (reweighing; Kamiran and Calders 2012).
+
+    The openers with both labels keep their share of the queries, and within each the refused queries have the same
+    share of the weight. Queries whose opener has one label weigh 0. Where a weight would exceed the greatest one, all
+    weights of that opener are reduced by the same factor, so that opener and label stay independent.
+
+    Raises:
+        UserError: no opener has queries of both labels.
+    """
+    settings = settings or RemedySettings()
+    cells = _shared(by_openers(corpus), "so all weights would be 0")
+    share, most = settings.weighted_refused, settings.weighted_max
+    size = cells.refused + cells.answered
+    mass = np.where(cells.both, size, 0.0)
+    mass = np.minimum(mass, most * np.minimum(cells.refused / share, cells.answered / (1 - share)))
+    of_refused = np.divide(share * mass, cells.refused, out=np.zeros(len(mass)), where=cells.refused > 0)
+    of_answered = np.divide((1 - share) * mass, cells.answered, out=np.zeros(len(mass)), where=cells.answered > 0)
+    weights = np.where(corpus.refused, of_refused[cells.number], of_answered[cells.number])
+    capped = int(size[cells.both & (mass < size)].sum())
+    return Remedy(np.ones(len(corpus), dtype=np.int64), weights=weights, capped=capped)
+
+
+def diversify(queries: Queries, seed: int) -> Remedy:
     """Return new wordings so that both labels have the same distribution of openers.
 
     For each opener, the same share of both labels stays unchanged: the largest share that the rarer label allows. All
@@ -97,8 +185,9 @@ def diversify(corpus: Corpus, seed: int) -> Remedy:
     Raises:
         UserError: the rewriter, which supports English, can use none of the openers.
     """
-    openers, refused, answered = _by_opener(corpus)
-    names = [opener(corpus.queries[int(np.argmax(openers == place))]) for place in range(len(refused))]
+    corpus = queries.corpus
+    cells = by_opener(corpus)
+    refused, answered, names = cells.refused, cells.answered, opener_names(corpus, cells)
     usable = np.array([can_open(name) for name in names]) & (refused + answered >= fewest_queries(len(corpus)))
     if not usable.any():
         raise UserError("the rewriter supports only English openers, and these data have none; use --write-balanced")
@@ -109,27 +198,34 @@ def diversify(corpus: Corpus, seed: int) -> Remedy:
     weights = dict(enumerate(wanted.tolist()))
     draw = random.Random(f"diversify-{seed}")
     reworded: dict[int, str] = {}
-    stuck = 0
+    stuck = lost = 0
     for label in (True, False):
-        left = _not_left_alone(openers, corpus.refused == label, alone, draw)
-        for place, number in zip(left, deal(weights, len(left), draw), strict=True):
-            text = _reworded(corpus.queries[place], names[number], draw)
-            stuck += text is None
-            if text is not None:
-                reworded[place] = text
-    return Remedy(np.ones(len(corpus), dtype=np.bool_), reworded, stuck)
+        left = _not_left_alone(cells.number, corpus.refused == label, alone, draw)
+        for row, number in zip(left, deal(weights, len(left), draw), strict=True):
+            (bodies,) = by_rules([(queries.frame(row).body, names[number])])
+            if texts := queries.wordings(row, bodies):
+                reworded[row] = draw.choice(texts)
+            stuck += not texts
+            lost += bool(bodies) and not texts
+    return Remedy(np.ones(len(corpus), dtype=np.int64), reworded, stuck, lost)
 
 
 # The option of each remedy, and its function.
-REMEDIES: dict[str, Callable[[Corpus, int], Remedy]] = {"balanced": balance, "diversified": diversify}
+REMEDIES: dict[str, Callable[[Queries, int, RemedySettings], Remedy]] = {
+    "balanced": lambda queries, seed, settings: balance(queries.corpus, seed, settings),
+    "diversified": lambda queries, seed, _: diversify(queries, seed),
+    "weighted": lambda queries, _, settings: weigh(queries.corpus, settings),
+    "twins": lambda queries, seed, settings: add_twins(queries, seed, settings.twins_per_row, settings.reword),
+}
 
 
-def _by_opener(corpus: Corpus) -> tuple[Ints, Ints, Ints]:
-    """Return the opener of each query (n,), numbered from 0, and refused and answered queries of each opener."""
-    _, openers = np.unique(corpus.word_at(0), return_inverse=True)
-    size = int(openers.max(initial=-1)) + 1
-    refused = np.bincount(openers[corpus.refused], minlength=size)
-    return openers, refused, np.bincount(openers, minlength=size) - refused
+def _shared(cells: Cells, so: str) -> Cells:
+    if not cells.both.any():
+        raise UserError(
+            f"no opener has both refused and answered queries, {so}; "
+            "use --write-twins or --write-diversified, which reword queries instead"
+        )
+    return cells
 
 
 def _pairs(refused: Ints, answered: Ints, ratio: float) -> float:
@@ -147,89 +243,3 @@ def _not_left_alone(openers: Ints, of_label: Bools, alone: Floats, draw: random.
         spared = set(draw.sample(own, min(len(own), int(alone[place] * n + 1e-9))))
         left += [query for query in own if query not in spared]
     return sorted(left)
-
-
-def _reworded(query: str, word: str, draw: random.Random) -> str | None:
-    wordings = rewrite(query, word, _WORDINGS)
-    return draw.choice(wordings) if wordings else None
-
-
-MAX_WORDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackWord:
-    """An opener to attack with.
-
-    Attributes:
-        refused: number of refused queries with it.
-        answered: number of answered queries with it.
-        log_odds, low, high: its association with refusal.
-        flips: share of the attacked queries whose predicted label flips with this opener.
-    """
-
-    word: str
-    refused: Count
-    answered: Count
-    log_odds: float
-    low: float
-    high: float
-    flips: ValidRate | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackWords:
-    """Openers to attack with, the most promising first."""
-
-    jailbreak: tuple[AttackWord, ...] = ()
-    over_prudence: tuple[AttackWord, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggested:
-    """The words of `AttackWords`."""
-
-    jailbreak: tuple[str, ...]
-    over_prudence: tuple[str, ...]
-
-    @property
-    def words(self) -> dict[str, str]:
-        """Return the most promising opener by kind of attack; kinds without one are left out."""
-        found = {"jailbreak": self.jailbreak, "over-prudence": self.over_prudence}
-        return {kind: words[0] for kind, words in found.items() if words}
-
-
-def strong_openers(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the openers that are significantly associated with a label after adjustment; the strongest first."""
-    tied = [f for f in findings if f.position == "opener" and f.q_value < MAX_Q_VALUE and f.direction != "none"]
-    return sorted(tied, key=lambda finding: -finding.tie.strength)
-
-
-def suggest(findings: Iterable[Finding], evidence: Evidence) -> AttackWords:
-    """Return up to ten openers for each attack.
-
-    They are ranked by `strength`, because a model learns a shortcut from many consistent examples. The end of the
-    interval nearer to 0 grows with both the consistency and the number of examples.
-    """
-    openers = strong_openers(findings)
-    if not openers:
-        return AttackWords()
-    swaps = Swaps(evidence)
-    return AttackWords(
-        jailbreak=_attack(openers, "answer", swaps, refused=True),
-        over_prudence=_attack(openers, "refusal", swaps, refused=False),
-    )
-
-
-def _attack(openers: list[Finding], direction: Direction, swaps: Swaps, *, refused: bool) -> tuple[AttackWord, ...]:
-    chosen = [finding for finding in openers if finding.direction == direction][:MAX_WORDS]
-    return tuple(
-        AttackWord(
-            word=one.feature,
-            refused=one.refused,
-            answered=one.answered,
-            **asdict(one.tie),
-            flips=swaps.flips(one.feature, refused=refused),
-        )
-        for one in chosen
-    )

@@ -15,7 +15,7 @@ from unmirage.audit.matrices import GroupedBy
 from unmirage.audit.pictures import PictureCount
 from unmirage.audit.probes import Accuracy
 from unmirage.audit.ranking import Auc
-from unmirage.audit.remedies import AttackWords, Suggested
+from unmirage.audit.suggest import AttackWords, Suggested
 from unmirage.data import sample_file
 from unmirage.documents import Result
 from unmirage.records import Count, Difference, Finding

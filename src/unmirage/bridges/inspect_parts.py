@@ -24,7 +24,7 @@ from inspect_ai.scorer import Score
 from inspect_ai.viewer import ViewerConfig
 
 from unmirage.data.images import Pictures, check_path
-from unmirage.data.write import conversation_record
+from unmirage.data.written import conversation_record
 from unmirage.errors import UserError
 from unmirage.models.conversation import messages, unopened
 from unmirage.records import Gold, Kind, Placed, Query, Response, Sample, Turn, Verdict

@@ -2,15 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, fail, print_json, say
-from unmirage.cli.options import JsonOption, TolerantReading, quiet_libraries
+from unmirage.cli.options import Group, JsonOption, TolerantReading, quiet_libraries
 from unmirage.cli.progress import StageProgress
+from unmirage.errors import UserError
 from unmirage.run.files import naming
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedies(Group):
+    """Repaired versions to write."""
+
+    write_balanced: Annotated[
+        Path | None,
+        typer.Option(help="Write a version with queries dropped so that openers do not predict the label."),
+    ] = None
+    write_diversified: Annotated[
+        Path | None,
+        typer.Option(help="Write a version whose queries are reworded so that openers do not predict the label."),
+    ] = None
+    write_weighted: Annotated[
+        Path | None,
+        typer.Option(help="Write all queries with a weight, under which openers do not predict the label."),
+    ] = None
+    write_twins: Annotated[
+        Path | None,
+        typer.Option(help="Write all queries and reworded ones of the other label, so that each opener has both."),
+    ] = None
+    balanced_size: Annotated[
+        str | None,
+        typer.Option(help="Maximum rows of the balanced version: a number, or a share such as 0.5.", metavar="N"),
+    ] = None
+    balanced_refused: Annotated[
+        float | None, typer.Option(help="Share of refused rows in the balanced version, such as 0.5.")
+    ] = None
+    balanced_copies: Annotated[
+        int | None, typer.Option(min=1, help="How often a row may be in the balanced version (default 1).")
+    ] = None
+    weighted_refused: Annotated[
+        float | None, typer.Option(help="Share of the weight that refused rows have (default 0.5).")
+    ] = None
+    weighted_max: Annotated[float | None, typer.Option(min=1, help="Greatest weight of a row (default 10).")] = None
+    twins_per_row: Annotated[
+        int | None, typer.Option(min=1, help="How often a row is reworded for a twin at most (default 4).")
+    ] = None
+    twins_rewriter: Annotated[
+        str, typer.Option(help="What rewords queries for twins: rules or endpoint:URL#model.")
+    ] = "rules"
+
+    @property
+    def files(self) -> dict[str, Path | None]:
+        """Return the files to write by remedy."""
+        return {name.removeprefix("write_"): path for name, path in asdict(self).items() if name.startswith("write_")}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the remedies; None values are not given."""
+        other = {"twins_rewriter"}
+        given = {n: one for n, one in asdict(self).items() if not n.startswith("write_") and n not in other}
+        return given | {"balanced_size": _size(self.balanced_size)}
+
+
+def _size(text: str | None) -> int | float | None:
+    """Return a number of rows, or a share."""
+    try:
+        return text if text is None else int(text) if text.isdigit() else float(text)
+    except ValueError:
+        raise UserError(f"--balanced-size {text}: valid: a number of rows from 2, or a share such as 0.5") from None
 
 
 def audit_command(
@@ -28,14 +91,7 @@ def audit_command(
     ] = None,
     test: Annotated[str | None, typer.Option(help="Held-out data to measure predictability on.")] = None,
     compare: Annotated[str | None, typer.Option(help="Another version of the data, to compare with.")] = None,
-    write_balanced: Annotated[
-        Path | None,
-        typer.Option(help="Write a version with queries dropped so that openers do not predict the label."),
-    ] = None,
-    write_diversified: Annotated[
-        Path | None,
-        typer.Option(help="Write a version whose queries are reworded so that openers do not predict the label."),
-    ] = None,
+    remedies: Remedies,
     as_json: JsonOption = False,
     html: Annotated[Path | None, typer.Option(help="Also write an HTML page to this file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all findings to this CSV file.")] = None,
@@ -58,8 +114,7 @@ def audit_command(
 
     if fail_if:
         probes = [name for name in PROBES if name != "image_embedding" or encoder is not None]
-        remedies = {"balanced": write_balanced, "diversified": write_diversified}
-        made = [name for name, path in remedies.items() if path is not None]
+        made = [name for name, path in remedies.files.items() if path is not None]
         check_gate(fail_if, Names.of(AuditResult, {"predictability": probes, "remedies": made}))
     if encoder is not None:
         quiet_libraries()
@@ -71,8 +126,9 @@ def audit_command(
             part=part,
             seed=seed,
             encoder=encoder,
-            write_balanced=write_balanced,
-            write_diversified=write_diversified,
+            write=remedies.files,
+            remedies=remedies.settings(),
+            twins_rewriter=remedies.twins_rewriter,
             outputs={"--html": html, "--csv": csv},
             progress=progress,
             **reading.arguments(),

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unmirage.cli.console import new_table, out, plain
+from unmirage.report.audit_changes import REMEDIES, edits
 from unmirage.report.audit_view import behind, copied, measured, not_read, passed_over, view
 from unmirage.workflows.arguments import counted
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from unmirage.audit.pictures import PictureCount
     from unmirage.audit.probes import Accuracy
     from unmirage.audit.ranking import Auc
-    from unmirage.audit.remedies import AttackWord
+    from unmirage.audit.suggest import AttackWord
 
 PROBE_NAMES = {
     "majority": "nothing (guess the majority)",
@@ -49,21 +50,20 @@ def points(gap: float | None) -> str:
     return "not estimable" if gap is None else f"{100 * gap:.1f}"
 
 
-_REMEDIES = {"balanced": "queries dropped", "diversified": "queries reworded"}
 _MOST_LISTED = 3
 
 
 def remedies_table(result: AuditResult) -> Table:
     """Return a table of the data and the repaired versions."""
-    names = [_REMEDIES[name] for name in result.remedies]
-    table = new_table("", "as it is", *names, title="Audit of the repaired versions", **_STYLE)
+    names = [REMEDIES[name].lower() for name in result.remedies]
     repaired = result.remedies.values()
+    test = result.probes.test_source
+    title = "Audit of the repaired versions" + (f", all measured on {plain(test, 40)}" if test else "")
+    table = new_table("", "as it is", *names, title=title, **_STYLE)
     table.add_row("queries", f"{result.n:,}", *(f"{one.n:,}" for one in repaired))
     table.add_row("refused", f"{result.refused:,}", *(f"{one.refused:,}" for one in repaired))
-    table.add_row("dropped", "", *(f"{one.dropped:,}" for one in repaired))
-    table.add_row("reworded", "", *(f"{one.changed:,}" for one in repaired))
-    if any(one.unchanged_wording for one in repaired):
-        table.add_row("no other wording known", "", *(f"{one.unchanged_wording:,}" for one in repaired))
+    for name, counts in edits(repaired):
+        table.add_row(name.lower(), "", *counts)
     _add_opener(table, [result, *repaired])
     _add_rungs(table, result.predictability, [one.predictability for one in repaired])
     table.add_row("written to", "", *(plain(one.file, 30) for one in repaired))
@@ -154,6 +154,9 @@ def print_audit(result: AuditResult) -> None:
         _line("  over-prudence, from answered to refused: ", *_listed(words.over_prudence))
     if result.remedies:
         out.print(remedies_table(result))
+        for name, one in result.remedies.items():
+            for sentence in one.notes:
+                _line(f"{REMEDIES[name]}: ", plain(sentence, 600), ".")
     if result.compare:
         out.print(compare_table(result))
         for parts in only_in(result):

@@ -193,7 +193,7 @@ def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Cal
         try:
             return read(row)
         except UserError:
-            other = _shape(row.fields, name in _CONVERSATIONS)
+            other = _named_shape(row.fields, flat=name in _CONVERSATIONS)
             if FORMATS.find(name).matches(row.fields) or other is None:
                 raise
             raise row.error(
@@ -203,12 +203,18 @@ def _naming_the_shape(name: str, read: Callable[[Row], Sequence[Sample]]) -> Cal
     return samples_of
 
 
-def _shape(record: Mapping[str, object], flat: bool) -> str | None:
-    """Return the first format that matches a record, or a flat table if `flat`; None if none does."""
+def _named_shape(record: Mapping[str, object], *, flat: bool) -> str | None:
+    """Return the name of the format that a record has, or "a flat table" if `flat`; None if it has none."""
+    found = shape_of(record)
+    if found is not None:
+        return f"format '{found}'"
+    return "a flat table" if flat and tables.matches(record) else None
+
+
+def shape_of(record: Mapping[str, object]) -> str | None:
+    """Return the first format that matches a record; None for a flat table, and if none does."""
     found = next((name for name, matches in FORMATS.each(lambda known: known.matches(record)) if matches), None)
-    if found in _TABLES:
-        return "a flat table" if flat else None
-    return found and f"format '{found}'"
+    return None if found in _TABLES else found
 
 
 def _detect(data: Source, first: Sequence[Row]) -> str:

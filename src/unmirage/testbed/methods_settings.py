@@ -23,6 +23,7 @@ from unmirage.align.methods import (
 )
 from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import balance
+from unmirage.audit.rewording import by_opener
 from unmirage.data import load_samples, write_samples
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import deal
@@ -213,8 +214,12 @@ def augmented(safety: Sequence[Sample], seed: int) -> list[Sample]:
 
 
 def rebalanced(safety: Sequence[Sample], seed: int) -> list[Sample]:
-    """Return the output of `unmirage audit --write-balanced`: queries dropped until all openers are refused equally."""
-    return list(balance(Reader().read(safety), seed).apply(safety))
+    """Return the data with queries dropped until all openers are refused equally.
+
+    `unmirage audit --write-balanced` also tells "can you find" from "can you name"; it keeps fewer of these queries.
+    """
+    corpus = Reader().read(safety)
+    return list(balance(corpus, seed, cells=by_opener(corpus)).apply(safety))
 
 
 def rationalised(safety: Sequence[Sample], seed: int) -> list[Sample]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmirage.audit.corpus import Reader
 from unmirage.audit.remedies import diversify
+from unmirage.audit.rewording import Queries
 from unmirage.data import load_samples, write_samples
 from unmirage.data.split import balanced, forget, mixed, posthoc, retain
 from unmirage.errors import UserError
@@ -50,7 +50,7 @@ def with_general(name: str) -> str:
 
 def diversified(safety: Sequence[Sample], seed: int) -> list[Sample]:
     """Return the output of `unmirage audit --write-diversified`: both labels have the same distribution of openers."""
-    return list(diversify(Reader().read(safety), seed).apply(safety))
+    return list(diversify(Queries.read(safety), seed).apply(safety))
 
 
 def set_file(folder: Path, name: str) -> Path:

@@ -170,6 +170,22 @@ def content_starts(texts: Sequence[str], refused: Sequence[bool] | bytearray) ->
     return starts, tuple(leads)
 
 
+def past_formulas(text: str, start: int) -> Iterator[int]:
+    """Yield where the content of `text` begins if formulas ("Can you", "please") are passed over, one after the other.
+
+    `content_starts` passes over a formula only if nearly all queries begin with it.
+
+    Args:
+        start: where the content begins.
+    """
+    for _ in range(_MOST_PREFIXES):
+        match = _FORMULA.match(text, start)
+        if match is None or not _CONTENT.search(text, match.end()):
+            return
+        start = _start_from(text, match.end())
+        yield start
+
+
 def _count(refused: Sequence[bool] | bytearray, rows: Sequence[int]) -> int:
     return sum(bool(refused[row]) for row in rows)
 

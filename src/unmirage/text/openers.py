@@ -47,10 +47,15 @@ def opener(text: str) -> str:
 
     Role markers and numbering ("USER:", "17.") are passed over; see `leads.content_start`.
     """
+    return first_word(text, content_start(text))
+
+
+def first_word(text: str, start: int) -> str:
+    """Return the first word of `text` from an offset, lower-cased and without clitics; "" if there is none."""
     if text.isascii():
-        match = _ASCII_OPENER.search(text, content_start(text))
+        match = _ASCII_OPENER.search(text, start)
         return _CLITIC.sub("", match.group().lower()) if match else ""
-    span = next(_spans(text, content_start(text)), None)
+    span = next(_spans(text, start), None)
     return _bare(text[slice(*span)]) if span else ""
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.data.write import conversation_record
+from unmirage.data.written import conversation_record
 from unmirage.errors import UserError
 from unmirage.records import Sample
 from unmirage.run.progress import Progress

@@ -14,7 +14,8 @@ from unmirage.data.load import load_samples
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
-from unmirage.data.write import conversation_record, write_json, write_samples, write_vlguard
+from unmirage.data.write import write_json, write_samples, write_vlguard
+from unmirage.data.written import conversation_record
 from unmirage.documents import dumped
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Query, Sample

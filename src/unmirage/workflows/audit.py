@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unmirage.data import SampleFile, open_samples, writer_for
-from unmirage.data.write import Writer
+from unmirage.data.write import Rows, Writer
 from unmirage.errors import UserError, unknown
-from unmirage.records import Sample
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, counted, notes_on, opened, silent
 
 if TYPE_CHECKING:
+    from unmirage.attack.rewriters import Rewriter
     from unmirage.audit import AuditResult
     from unmirage.audit.pictures import Encoder
+    from unmirage.audit.remedies import RemedySettings
+    from unmirage.audit.rewording import Reword
 
 _PARTS: tuple[Literal["query"], Literal["reasoning"]] = ("query", "reasoning")
 
@@ -48,8 +50,9 @@ def audit_data(
     part: str = "query",
     seed: int = 0,
     encoder: PathLike | Encoder | None = None,
-    write_balanced: PathLike | None = None,
-    write_diversified: PathLike | None = None,
+    write: Mapping[str, PathLike | None] | None = None,
+    remedies: Mapping[str, Any] | None = None,
+    twins_rewriter: str | Rewriter = "rules",
     outputs: Mapping[str, Path | None] | None = None,
     progress: Progress | None = None,
     **reading: Any,
@@ -57,13 +60,16 @@ def audit_data(
     """Audit a dataset; the arguments are those of `unmirage.audit`.
 
     Args:
+        write: output file by name of the remedy.
+        remedies: fields of `RemedySettings`; None values are not given.
+        twins_rewriter: makes the wordings of twins.
         outputs: other files that the caller will write, by option; checked before the work.
     """
     from unmirage.audit.audit import AuditOptions, audit
     from unmirage.audit.remediation import with_comparison, with_remedies
 
-    given = {"balanced": write_balanced, "diversified": write_diversified}
-    files = {name: Path(path) for name, path in given.items() if path is not None}
+    files = {name: Path(path) for name, path in (write or {}).items() if path is not None}
+    settings = _remedy_settings(files, remedies or {}, twins_rewriter)
     check_targets(
         {f"--write-{name}": path for name, path in files.items()} | dict(outputs or {}),
         [str(one.source if isinstance(one, SampleFile) else one) for one in (data, test, compare) if one is not None],
@@ -98,12 +104,44 @@ def audit_data(
                 writers.__getitem__,
                 lambda path: open_samples(path, images=dataset.image_root),
                 options,
+                settings,
+                held_out,
             )
         if other is not None:
-            result = with_comparison(result, other, options)
+            result = with_comparison(result, other, options, held_out)
     except UserError as failed:
         error = failed
     return Audited(result, error, _unread(result, read), [note for one in read[1:] for note in notes_on(one)])
+
+
+def _remedy_settings(files: Mapping[str, Path], given: Mapping[str, Any], rewriter: str | Rewriter) -> RemedySettings:
+    """Return the settings of the remedies.
+
+    Raises:
+        UserError: a setting is out of range, or that of a remedy that is not written.
+    """
+    from unmirage.audit.remedies import RemedySettings
+
+    values = {name: value for name, value in given.items() if value is not None}
+    for name in [*values, *(["twins_rewriter"] if rewriter != "rules" else [])]:
+        remedy = name.partition("_")[0]
+        if remedy not in files:
+            raise UserError(f"--{name.replace('_', '-')}: needs --write-{remedy} FILE")
+    if isinstance(rewriter, str) and rewriter != "rules":
+        from unmirage.attack.rewriters import make_rewriter
+
+        rewriter = make_rewriter(rewriter)
+    return RemedySettings(**values, reword=None if isinstance(rewriter, str) else _rewording(rewriter))
+
+
+def _rewording(rewriter: Rewriter) -> Reword:
+    """Return a rewriter as the remedies call it."""
+    from unmirage.attack.rewriters import Wanted
+
+    def reword(wanted: Sequence[tuple[str, str]]) -> list[list[str]]:
+        return rewriter.reword([Wanted(query, word, 1, "open") for query, word in wanted])
+
+    return reword
 
 
 def _unread(result: AuditResult, files: list[SampleFile]) -> list[str]:
@@ -125,8 +163,8 @@ def _encode(encoder: PathLike | Encoder | None) -> Encoder | None:
 def _naming(write: Writer) -> Writer:
     """Return `write` with errors of the file system that name the file, not a temporary one."""
 
-    def named(samples: Iterable[Sample], path: Path) -> None:
+    def named(samples: Rows, path: Path) -> str | None:
         with naming(path):
-            write(samples, path)
+            return write(samples, path)
 
     return named
