@@ -234,6 +234,7 @@ def test_weights_make_opener_and_label_independent_up_to_the_greatest(make_corpu
         ({"balanced_copies": 0}, "--balanced-copies 0: valid: 1 or more"),
         ({"twins_per_row": 0}, "--twins-per-row 0: valid: 1 or more"),
         ({"weighted_max": 0.5}, "--weighted-max 0.5: valid: 1 or more"),
+        ({"weighted_max": float("inf")}, "--weighted-max inf: valid: 1 or more, not infinite"),
     ],
 )
 def test_settings_out_of_range_are_named(settings, message):
@@ -277,3 +278,10 @@ def test_pictures_keep_their_places_or_the_query_its_wording(make_dataset):
         elif before.query == inside.query:
             assert after == before
     assert {opener(one.query.rpartition("\n")[2]) for one in changed[:10]} == {"share", "what"}
+
+
+@pytest.mark.parametrize("share", [0.001, 0.999])
+def test_a_ratio_that_leaves_no_row_of_a_label_is_refused(make_dataset, share):
+    data = make_dataset(*[(f"a x{n}", n < 20) for n in range(40)])
+    with pytest.raises(UserError, match=rf"both labels for 40 rows with a share of {share} refused; set"):
+        mended(balance, data, 0, RemedySettings(balanced_refused=share))

@@ -1,6 +1,8 @@
 import pytest
 
+from unmirage.data import open_samples
 from unmirage.data.labels import VALID, parse_label
+from unmirage.errors import UserError
 
 
 @pytest.mark.parametrize("value", [True, 1, "1", "true", "YES", " refused ", "unsafe"])
@@ -27,3 +29,11 @@ def test_anything_else_is_no_label(value):
 
 def test_all_listed_values_are_valid():
     assert all(parse_label(value, "label") is not None for value in VALID.split(", "))
+
+
+@pytest.mark.parametrize("label", ["answer", "field"])
+def test_without_field_and_answer_the_label_can_be_stated(tmp_path, label):
+    path = tmp_path / "attacks.jsonl"
+    path.write_text('{"query": "Open the box."}\n')
+    with pytest.raises(UserError, match=r"state one for all samples with --label refused or --label answered$"):
+        list(open_samples(path, label=label))

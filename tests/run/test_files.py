@@ -1,10 +1,11 @@
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.run.files import new_folder, open_text_atomic, write_bytes_atomic, write_text_atomic
+from unmirage.run.files import check_targets, new_folder, open_text_atomic, write_bytes_atomic, write_text_atomic
 
 
 def names(folder):
@@ -124,3 +125,28 @@ def test_a_block_that_fails_makes_no_folder(tmp_path):
     with pytest.raises(RuntimeError), new_folder(tmp_path / "model"):
         raise RuntimeError
     assert names(tmp_path) == []
+
+
+def test_a_pipe_is_written_and_stays_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR)
+    check_targets({"--html": path}, [])
+    write_text_atomic(path, "naïve")
+    assert os.read(reader, 100) == "naïve".encode()
+    assert path.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+    os.close(reader)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+def test_a_link_to_an_open_file_stays_a_link(tmp_path):
+    with (tmp_path / "out").open("w+b") as file:
+        link = tmp_path / "stdout"
+        link.symlink_to(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+        file.write(b"before ")
+        file.flush()
+        write_text_atomic(link, "after")
+        assert link.is_symlink()
+        assert names(tmp_path) == ["out", "stdout"]
+    assert (tmp_path / "out").read_text() == "before after"

@@ -78,7 +78,13 @@ def with_remedies(
         options: options of the audit, also used for the written files.
         settings: settings of the remedies.
         test: held-out queries that all versions are measured on.
+
+    Raises:
+        UserError: the dataset has one label, or a remedy is not possible.
     """
+    if result.refused in (0, result.n):
+        label = "refused" if result.refused else "answered"
+        raise UserError(f"{data.source}: all {result.n:,} queries are {label}; to repair the data, add others to it")
     queries, outcomes = Queries.read(data), {}
     for name, path in files.items():
         written, weights = _written(name, queries, data, path, write(path), options.seed, settings)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -58,8 +59,8 @@ class RemedySettings:
         for name, times in (("balanced-copies", self.balanced_copies), ("twins-per-row", self.twins_per_row)):
             if times is not None and times < 1:
                 raise UserError(f"--{name} {times}: valid: 1 or more")
-        if not self.weighted_max >= 1:
-            raise UserError(f"--weighted-max {self.weighted_max:g}: valid: 1 or more")
+        if not 1 <= self.weighted_max < inf:
+            raise UserError(f"--weighted-max {self.weighted_max:g}: valid: 1 or more, not infinite")
 
     @property
     def budgeted(self) -> bool:
@@ -103,6 +104,11 @@ def balance(corpus: Corpus, seed: int, settings: RemedySettings | None = None, c
     if settings.budgeted:
         over = int(keep_refused.sum() + keep_answered.sum()) - size
         keep_refused[np.argsort(-keep_refused, kind="stable")[: max(0, over)]] -= 1
+        if not keep_refused.any() or not keep_answered.any():
+            raise UserError(
+                f"no first word has enough queries of both labels for {size:,} rows with a share of {share:g} refused; "
+                "set --balanced-refused nearer to 0.5, or raise --balanced-size or --balanced-copies"
+            )
     return Remedy(_drawn(cells, corpus.refused, keep_refused, keep_answered, seed), notes=notes)
 
 

@@ -112,7 +112,7 @@ def audit_command(
     from unmirage.run.files import write_text_atomic
     from unmirage.workflows.audit import audit_data
 
-    if fail_if:
+    if fail_if is not None:
         probes = [name for name in PROBES if name != "image_embedding" or encoder is not None]
         made = [name for name, path in remedies.files.items() if path is not None]
         check_gate(fail_if, Names.of(AuditResult, {"predictability": probes, "remedies": made}))
@@ -121,8 +121,8 @@ def audit_command(
     with StageProgress(lines=False) as progress:
         done = audit_data(
             data,
-            test=test or None,
-            compare=compare or None,
+            test=test,
+            compare=compare,
             part=part,
             seed=seed,
             encoder=encoder,
@@ -147,7 +147,7 @@ def audit_command(
         say(f"written: {csv}")
     if done.error:
         raise done.error
-    broken = broken_gate(fail_if, document) if fail_if else None
+    broken = None if fail_if is None else broken_gate(fail_if, document)
     if done.unread:
         say(f"some data could not be read: {'; '.join(done.unread)}")
     if broken:

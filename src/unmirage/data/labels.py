@@ -98,10 +98,12 @@ def relabeled(sample: Sample, label: Label | None, row: Row) -> Sample:
     if label in ("refused", "answered"):
         return replace(sample, refused=label == "refused", label_source="stated")
     if label == "field":
-        raise row.error("has no label field; add a label column, or use --label answer")
+        other = "use --label answer" if sample.answer else STATE_LABEL
+        raise row.error(f"has no label field; add a label column, or {other}")
     refused, source = label_from_answer(sample.answer)
     if source == "none" and not sample.answer and not sample.rejected:
-        raise row.error("has no answer to take the label from; add one, or use --label field")
+        other = "use --label field" if sample.label_source == "field" else STATE_LABEL
+        raise row.error(f"has no answer to take the label from; add one, or {other}")
     return replace(sample, refused=refused, label_source=source)
 
 

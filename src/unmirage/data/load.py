@@ -144,6 +144,8 @@ def open_samples(
         raise unknown("format", format, ("auto", *FORMATS))
     if label is not None and label not in LABEL_OPTIONS:
         raise unknown("label", label, LABEL_OPTIONS)
+    if not str(path):  # which `Path` would take for the current folder
+        raise UserError("the name of the data is empty; valid: a file, a folder of Parquet files, or hf:NAME")
     data = find_source(Path(path), format)
     first = _first_rows(data, skip_bad)
     root = Path(images) if images is not None else data.root

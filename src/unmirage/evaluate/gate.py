@@ -111,7 +111,9 @@ def _parsed(condition: str) -> list[tuple[str, list[Comparison]]]:
             break
         at, joined = join.end(), join[1].lower()
     if not match or condition[at:].strip():
-        raise UserError(f"--fail-if: {condition!r} is not a condition; valid: NAME>NUMBER with >, >=, < or <=")
+        percent = ". Write a percentage as a share: 0.2 for 20%" if "%" in condition else ""
+        valid = "NAME>NUMBER with >, >=, < or <="
+        raise UserError(f"--fail-if: {condition!r} is not a condition; valid: {valid}{percent}")
     return [(condition[own[0].start() : own[-1].end()].strip(), [_comparison(one) for one in own]) for own in groups]
 
 

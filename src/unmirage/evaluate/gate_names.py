@@ -17,8 +17,9 @@ Node = Mapping[str, Any]
 
 
 def suggestion(name: str, valid: Iterable[str]) -> str:
-    """Return ". Did you mean 'X'?" for the nearest valid name, "" if none is near."""
-    close = difflib.get_close_matches(name, list(valid), n=1)
+    """Return ". Did you mean 'X'?" for the nearest valid name, or one that contains `name`; "" if none is near."""
+    known = list(valid)
+    close = difflib.get_close_matches(name, known, n=1) or [one for one in known if len(name) > 2 and name in one]
     return f". Did you mean '{close[0]}'?" if close else ""
 
 

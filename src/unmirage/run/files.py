@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +35,13 @@ def open_text_atomic(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[int]:
-    """Yield the handle of a temporary file in the same folder, and rename it afterwards. The block must close it."""
+    """Yield the handle of a temporary file in the same folder, and rename it afterwards. The block must close it.
+
+    A device or a pipe is written directly, because the new file would replace it.
+    """
+    if is_device(path):
+        yield os.open(path, os.O_WRONLY | os.O_APPEND)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -46,10 +53,17 @@ def _new_file(path: Path) -> Iterator[int]:
         temporary.unlink(missing_ok=True)
 
 
+def is_device(path: Path) -> bool:
+    """Return whether a path is a device or a pipe, such as /dev/null, or a link to an open file, as /dev/stdout is."""
+    linked = path.is_symlink() and path.readlink().is_relative_to("/proc")
+    return linked or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def _settle(file: IO[Any]) -> None:
     """Flush and sync the file, so that the rename never becomes visible before the content."""
     file.flush()
-    os.fsync(file.fileno())
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        os.fsync(file.fileno())
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:
@@ -175,6 +189,8 @@ def check_targets(targets: Mapping[str, Path | None], inputs: Iterable[str]) -> 
             raise UserError(f"{option}: {path} is an input file and would be overwritten; name another file")
         if path.is_dir():
             raise UserError(f"{option}: {path} is a folder; name a file")
+        if is_device(path):
+            continue
         if real in taken:
             raise UserError(f"{option}: {path} is also given to {taken[real]}; name another file")
         taken[real] = option
