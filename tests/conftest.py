@@ -16,6 +16,8 @@ from unmirage.testbed.settings import StudySettings
 from unmirage.testbed.vlm import VisionConfig, make_model, make_processor
 from unmirage.testbed.world import World, WorldSettings, make_world
 from unmirage.text.english.inflection import lemmas, past
+from unmirage.text.language import language_of
+from unmirage.text.openers import words
 
 # Nothing may be fetched while tests run.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -86,10 +88,12 @@ class TinyWorld:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def dictionary() -> None:
-    """Read the dictionary of English forms, so that its 0.3 s fall into no test with a time limit."""
+def tables_of_languages() -> None:
+    """Read what is read on first use, so that its 0.3 to 0.5 s fall into no test with a time limit."""
     past("open")
     lemmas("opened", "VERB")  # another table
+    language_of("Dies ist ein deutscher Satz, und er ist lang genug.")
+    words("这是什么?")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`

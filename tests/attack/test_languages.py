@@ -1,4 +1,4 @@
-"""What `attack` says of queries in languages that its rules do not know."""
+"""What `attack` says of queries in languages that its rules do not support."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ def test_german_queries_are_counted_in_one_warning(planned):
     plan, warnings = planned([*ENGLISH, *GERMAN], kinds=KINDS, words=WORDS)
     (told,) = [line for line in warnings if "German" in line]
     assert told == (
-        "4 of 10 queries are German. The rules know English and make no rewrites of them; "
+        "4 of 10 queries are German. The rules support English only and do not rewrite them; "
         "use --rewriter endpoint:URL#MODEL. Attack words in English: share, what; set others with --word"
     )
     assert "jailbreak: 2 samples have fewer shots than requested" in warnings

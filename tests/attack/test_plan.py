@@ -172,7 +172,7 @@ def test_queries_that_the_rules_do_not_know_get_no_rewrites(samples):
 def test_an_attack_without_any_rewrite_names_the_languages(make_samples):
     samples = [german(1), german(2), *make_samples(("What is it?", False))]
     with pytest.raises(
-        UserError, match=r"jailbreak: no query has a rewrite: 2 of 2 queries are German, and the rules know"
+        UserError, match=r"jailbreak: no query has a rewrite: 2 of 2 queries are German, and the rules support"
     ):
         plan_queries(samples, AttackConfig())
 

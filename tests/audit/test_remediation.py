@@ -75,7 +75,7 @@ def test_weights_are_written_and_their_audit_follows_them(tied, tmp_path):
     assert found.effective == pytest.approx(80)
     assert outcome.informedness.refused == outcome.informedness.answered == 40
     assert outcome.notes == (
-        "weighs only 80 of 200 queries and the weights are worth only 80 equally weighted queries. "
+        "weighs only 80 of 200 queries and the effective sample size is only 80. "
         "--write-twins uses all queries; --weighted-refused sets the ratio",
     )
 

@@ -36,7 +36,7 @@ def test_pictures_of_several_folders_are_told_apart(tmp_path):
     assert [pictures.open(f"{n}/1.png").width for n in (0, 1)] == [3, 5]
     assert pictures.exists("1/1.png")
     assert not any(pictures.exists(name) for name in ("1.png", "2/1.png", "1/2.png", "-1/1.png"))
-    with pytest.raises(UserError, match=r"image '2/1.png' has no number of a data file; valid: 0/NAME to 1/NAME"):
+    with pytest.raises(UserError, match=r"image '2/1.png' does not name its data file; valid: 0/NAME to 1/NAME"):
         pictures.open("2/1.png")
     assert isinstance(pictures, SeveralPictures)
 

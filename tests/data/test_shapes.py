@@ -186,7 +186,7 @@ def test_a_bad_answer_gives_no_label():
     file = open_samples(SHARED / "field" / "sft" / "kto_en_demo.json")
     # Six of the good answers are not English.
     assert (len(list(file)), file.without_label.count) == (144, 156)
-    assert file.without_label.examples[0].endswith("its only answer is called bad")
+    assert file.without_label.examples[0].endswith("its only answer is marked as bad")
     unlabeled = list(open_samples(file.source, unlabeled=True))
     assert (len(unlabeled), sum(s.refused is None for s in unlabeled)) == (300, 156)
     assert sum(s.rejected != "" and s.answer == "" for s in unlabeled) == 150
@@ -209,8 +209,8 @@ def test_answers_in_unknown_languages_have_no_label():
     samples = list(file)
     assert (len(samples), sum(bool(s.refused) for s in samples), file.without_label.count) == (100, 50, 100)
     assert not any("Ding" in s.query for s in samples)
-    assert (
-        "record 1: its answer is in a language that the refusal phrases do not know" in file.without_label.examples[0]
+    assert file.without_label.examples[0].endswith(
+        "record 1: its answer is not in English, the only language of the refusal phrases"
     )
 
 

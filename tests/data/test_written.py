@@ -23,6 +23,7 @@ KNOWN = sorted(
     {name for names in COLUMNS.values() for name in names}
     | {"images", "context", "rejected", "chosen", "type", "messages", "conversations", "instr-resp", "label", "is_safe",
        "response_0", "completion", "kto_tag", "weight", "provenance", "original_query", "metadata", "note", "focus"}
+    | {"Query", "Prompt", "Response_Harm_Label"}
 )  # fmt: skip
 OTHERS = st.dictionaries(st.sampled_from(KNOWN) | NAMES, VALUES | st.sampled_from(["SSU", "contrast_x"]), max_size=6)
 
@@ -76,6 +77,14 @@ def test_flat_rows_are_read_back_with_all_fields(tmp_path_factory, write, kind, 
             assert value in [
                 record[key] for key in (name, f"original_{name}", f"original_original_{name}") if key in record
             ]
+
+
+def test_a_judgement_of_the_original_answer_is_not_one_of_ours(tmp_path):
+    sample = Sample(id="0", record="0", query="q", refused=False, label_source="field", rejected="r")
+    write_samples([Written(sample, {"response_harm_label": True, "Prompt": "p"}, {})], tmp_path / "d.jsonl")
+    record = json.loads((tmp_path / "d.jsonl").read_text())
+    assert (record["original_response_harm_label"], record["Prompt"]) == (True, "p")
+    assert list(open_samples(tmp_path / "d.jsonl")) == [sample]
 
 
 @pytest.mark.parametrize("shape", ["vlguard", "llava"])

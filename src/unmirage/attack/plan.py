@@ -181,7 +181,7 @@ def plan_queries(
         if not made:
             if beyond := _beyond(samples, kind):
                 raise UserError(
-                    f"{kind}: no query has a rewrite: {beyond}, and the rules know English. "
+                    f"{kind}: no query has a rewrite: {beyond}, and the rules support English only. "
                     "Use --rewriter endpoint:URL#MODEL, or leave this kind out with --kind"
                 )
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"

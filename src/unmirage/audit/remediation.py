@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from unmirage.records import Dataset, Sample
 
 Open = Callable[[Path], SampleFile]
 _FEW, _ONE_SIDED = 0.5, 0.8
+# What versions of a dataset are compared by.
+_MEASURED = ("n", "refused", "predictability", "informedness", "auc", "shortcut_gap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +93,9 @@ def with_remedies(
         written, weights = _written(name, queries, data, path, write(path), options.seed, settings)
         file = read(path)
         found = audit(file if weights is None else _Drawn.of(file, _times(weights, options.seed)), test, options)
-        outcome = replace(
-            written,
-            n=found.n if weights is None else len(weights),
-            refused=found.refused if weights is None else result.refused,
-            predictability=found.predictability,
-            informedness=found.informedness,
-            auc=found.auc,
-            shortcut_gap=found.shortcut_gap,
-        )
+        outcome = replace(written, **_measured(found))
+        if weights is not None:  # the audit is of a draw
+            outcome = replace(outcome, n=len(weights), refused=result.refused)
         outcomes[name] = replace(outcome, notes=(*_warnings(name, outcome, result), *outcome.notes))
     return replace(result, remedies=outcomes)
 
@@ -136,6 +133,11 @@ def _written(
     return outcome, weights
 
 
+def _measured(found: AuditResult) -> dict[str, Any]:
+    """Return the compared fields of an audit."""
+    return {name: getattr(found, name) for name in _MEASURED}
+
+
 def _times(weights: Floats, seed: int) -> Ints:
     """Return how often to draw each query: its weight, rounded down or up, as many in all as have a weight.
 
@@ -156,7 +158,7 @@ def _warnings(name: str, outcome: RemedyOutcome, before: AuditResult) -> Iterato
     if used < _FEW * before.n:
         told.append(f"{'keeps' if outcome.weights is None else 'weighs'} only {used:,} of {before.n:,} queries")
     if outcome.weights is not None and outcome.weights.effective < _FEW * before.n:
-        told.append(f"the weights are worth only {outcome.weights.effective:,.0f} equally weighted queries")
+        told.append(f"the effective sample size is only {outcome.weights.effective:,.0f}")
     if more > _ONE_SIDED:
         told.append(f"{more:.1%} of its {used:,} queries are {label} (of the original: {original:.1%})")
     if told:
@@ -179,12 +181,7 @@ def with_comparison(
         result,
         compare=Comparison(
             source=found.source,
-            n=found.n,
-            refused=found.refused,
-            predictability=found.predictability,
-            informedness=found.informedness,
-            auc=found.auc,
-            shortcut_gap=found.shortcut_gap,
+            **_measured(found),
             gone=gone[:MOST_LISTED],
             gone_n=len(gone),
             new=new[:MOST_LISTED],

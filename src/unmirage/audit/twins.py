@@ -31,7 +31,7 @@ def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: R
     Args:
         seed: seed of the draws.
         per_row: how often a query is reworded at most; None for `MOST_TWINS`.
-        reword: makes the wordings; None uses the rules, which know English.
+        reword: makes the wordings; None uses the rules, which support English only.
 
     Raises:
         UserError: all queries have the same label, or the rules can use none of the openers.
@@ -43,7 +43,7 @@ def add_twins(queries: Queries, seed: int, per_row: int | None = None, reword: R
     usable = np.array([bool(name) and (reword is not None or can_open(name)) for name in names])
     if not usable.any():
         raise UserError(
-            "the rules know only English openers, and these data have none; "
+            "the rules support English openers only, and these data have none; "
             "use --twins-rewriter endpoint:URL#MODEL or --write-balanced"
         )
     per_row = per_row or MOST_TWINS

@@ -60,7 +60,7 @@ def is_empty(value: object) -> bool:
 def label_from_answer(answer: str) -> tuple[bool | None, LabelSource]:
     """Return whether an answer refuses, judged by what follows its reasoning.
 
-    None if there is no final answer, or if it is in a language that the refusal phrases do not know.
+    None if there is no final answer, or if it is in a language without refusal phrases.
     """
     final = final_answer(answer)
     refused = answer_label(final) if final.strip() else None
@@ -70,10 +70,10 @@ def label_from_answer(answer: str) -> tuple[bool | None, LabelSource]:
 def why_unlabeled(sample: Sample) -> str:
     """Return why the answers of a sample do not tell its label."""
     if not sample.answer:
-        return "its only answer is called bad"
+        return "its only answer is marked as bad"
     if not final_answer(sample.answer).strip():
         return "its answer has no text after the reasoning"
-    return "its answer is in a language that the refusal phrases do not know (they know English)"
+    return "its answer is not in English, the only language of the refusal phrases"
 
 
 Label = Literal["field", "answer", "refused", "answered"]

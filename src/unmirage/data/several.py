@@ -29,9 +29,8 @@ class SeveralPictures(Pictures):
     def _file(self, relative: str) -> BinaryIO:
         found = self._found(relative)
         if found is None:
-            raise UserError(
-                f"image {relative[:200]!r} has no number of a data file; valid: 0/NAME to {len(self._parts) - 1}/NAME"
-            )
+            last = len(self._parts) - 1
+            raise UserError(f"image {relative[:200]!r} does not name its data file; valid: 0/NAME to {last}/NAME")
         return found[0]._file(found[1])
 
     def _found(self, relative: str) -> tuple[Pictures, str] | None:
@@ -50,8 +49,8 @@ def together(files: Sequence[tuple[Iterable[Sample], Pictures]]) -> tuple[list[l
     folders = {one.root.resolve() if isinstance(one, ImageFolder) else None for one in pictures}
     if len(folders) == 1 and None not in folders:
         return lists, pictures[0]
-    numbered = [
-        [moved(sample, lambda path, number=number: f"{number}/{path}") for sample in samples]  # type: ignore[misc]
-        for number, samples in enumerate(lists)
-    ]
-    return numbered, SeveralPictures(pictures)
+    return [_numbered(number, samples) for number, samples in enumerate(lists)], SeveralPictures(pictures)
+
+
+def _numbered(number: int, samples: Iterable[Sample]) -> list[Sample]:
+    return [moved(sample, lambda path: f"{number}/{path}") for sample in samples]

@@ -142,7 +142,7 @@ def _sample(row: Row, names: _Names) -> Sample:
         label_source=source,
         category=row.category(names.category),
         group=row.group(names.group),
-        rejected=answer if is_bad else row.optional_text("rejected") or "",
+        rejected=(answer if is_bad else "") or row.optional_text("rejected") or "",
         **(
             asked(row, query, row.image_paths(*fields), context)
             if images is None

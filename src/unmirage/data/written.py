@@ -23,6 +23,8 @@ _OPTIONAL = frozenset({"group", "images", "context", "rejected"})
 _TAKEN_FOR = {name: ours for ours in ("query", "answer", "image", "category") for name in COLUMNS[ours]} | {
     name: "context" for ours in ("system", "history") for name in COLUMNS[ours]
 }
+# What it takes for a judgement of the answer, which our records do not have.
+_JUDGES = frozenset(COLUMNS["answer_label"])
 PREFIX = "original_"
 
 
@@ -72,8 +74,10 @@ class FlatRecords:
         return with_others(record, others, self._clashes) if others else record
 
     def _clashes(self, record: Mapping[str, object], name: str, value: object) -> bool:
-        ours = _TAKEN_FOR.get(name)
-        if name in _FIELDS or (ours is not None and not record.get(ours)) or shape_of({**record, name: value}):
+        plain = name.casefold()  # readers ignore capitals
+        ours = _TAKEN_FOR.get(plain)
+        is_taken = plain in _FIELDS or plain in _JUDGES or (ours is not None and not record.get(ours))
+        if is_taken or shape_of({**record, name: value}):
             self._renamed.add(name)
         return name in self._renamed
 

@@ -23,7 +23,7 @@ _LONGEST_BAR = 29.0
 
 _STACK_START = 17.0
 _STACK_WIDTH = 100 - _STACK_START
-_SMALLEST_WITH_NUMBER = 0.12  # smaller shares have no number inside the bar
+_SMALLEST_WITH_NUMBER = 0.12  # the bar of a smaller share is too short for a number
 
 LEFT, RIGHT = 40.0, 268.0  # of all panels
 _TOP, _BOTTOM = 18.0, 128.0

@@ -134,9 +134,9 @@ class Languages:
         return ", ".join([number, *others, *([f"{other:,} are in other languages"] if other else [])])
 
     def audit_note(self) -> str:
-        """Return a warning of an audit: what knows English only, if not all queries are English; else ""."""
+        """Return a warning of an audit: what supports English only, if not all queries are English; else ""."""
         beyond = self.beyond()
-        return beyond and f"{beyond}. Templates, imperatives, rewrites and labels from answers know English only."
+        return beyond and f"{beyond}. Templates, imperatives, rewrites and labels from answers support English only."
 
 
 def languages_of(texts: Sequence[str], most: int = 10_000) -> Languages:

@@ -106,7 +106,7 @@ def is_refusal(answer: str) -> bool:
 def answer_label(answer: str) -> bool | None:
     """Return whether `answer` refuses, as far as the phrases can tell.
 
-    The phrases know English. An answer in another language without an English refusal may refuse or not, so it must not
+    The phrases are English. An answer in another language without an English refusal may refuse or not, so it must not
     count as answered. Names, numbers, code and single words have no language, and count as answered.
 
     Args:

@@ -34,10 +34,15 @@ def opened(data: PathLike | SampleFile, reading: Mapping[str, Any], progress: Pr
         data: the file.
         reading: arguments of `open_samples`.
         progress: called while the file is read.
+
+    Raises:
+        UserError: arguments are given for a file that is already open.
     """
     from unmirage.data import SampleFile, open_samples
 
     if isinstance(data, SampleFile):
+        if given := [name for name, value in reading.items() if value not in (None, "auto", False, {})]:
+            raise UserError(f"{given[0]}: the data are already open; pass it to open_samples")
         return data
     if progress is None:
         return open_samples(data, **reading, check_labels=True)

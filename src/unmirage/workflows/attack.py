@@ -283,13 +283,13 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
 
 
 def _log_languages(samples: Sequence[Sample], attack: AttackConfig, rewriter: Rewriter) -> None:
-    """Warn once if queries are in a language that the rules or the attack words do not know."""
+    """Warn once if queries are in a language that the rules or the attack words do not support."""
     beyond = languages_of([sample.query for sample in samples]).beyond()
     if not beyond:
         return
     told = [beyond]
     if rewriter.report.other_language:
-        told.append("The rules know English and make no rewrites of them; use --rewriter endpoint:URL#MODEL")
+        told.append("The rules support English only and do not rewrite them; use --rewriter endpoint:URL#MODEL")
     words = {attack.word(kind, unsafe=unsafe) for kind in attack.kinds for unsafe in ATTACKS[kind]}
     if english := sorted(word for word in words if can_open(word)):
         told.append(f"Attack words in English: {', '.join(english)}; set others with --word")

@@ -51,7 +51,7 @@ class RewriteReport:
         dropped_opener: dropped because they did not open with the word, or used the word to avoid.
         dropped_meaning: dropped because they lost the meaning of the query.
         dropped_repeats: dropped because they repeated the query or another rewrite.
-        other_language: queries without rewrites, because the rules do not know their language.
+        other_language: queries without rewrites, because the rules do not support their language.
         from_rules: kept rewrites made by rules, because the model gave too few.
         from_cache: kept rewrites from the cache.
         failed: queries whose requests to the model failed.

@@ -68,7 +68,7 @@ _REWORD = {"open": rewrite, "avoid": paraphrase}
 class RuleRewriter:
     """Wraps the rule-based rewriter of `unmirage.text`, without checks; `Checked` adds them.
 
-    The rules know English. Queries in another language get no rewrites, and are counted in the report.
+    The rules support English only. Queries in another language get no rewrites, and are counted in the report.
     """
 
     name = "rules"

@@ -1,7 +1,7 @@
 """Rewrite a query with another opener and the same meaning, by deterministic rules.
 
 `parse` finds the request in a query, and `realise` words it with another opener. The new wording depends on the request
-alone, so it does not reveal the original opener. The rules know English only.
+alone, so it does not reveal the original opener. The rules support English only.
 """
 
 from __future__ import annotations
