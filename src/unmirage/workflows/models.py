@@ -68,7 +68,8 @@ def load_local(
 
 def asks_server(spec: str) -> bool:
     """Tell whether `spec` refers to a model or judge on a server."""
-    return spec.removeprefix("official:").startswith("endpoint:")
+    name, _, place = spec.partition("@") if spec.startswith("guard:") else spec.partition(":")
+    return (place if name.startswith(("guard:", "official", "strongreject")) else spec).startswith("endpoint:")
 
 
 def check_endpoint(settings: Mapping[str, Any] | None, *targets: object) -> None:

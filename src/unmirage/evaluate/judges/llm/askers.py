@@ -58,9 +58,18 @@ UNREADABLE = "the judge's reply contains no readable verdict"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request about one response. `key` identifies the request and the judge; `schema` is the schema of the reply.
+    """A request about one response.
 
-    `images` are shown before the text, in order.
+    Attributes:
+        key: identifies the request and the judge.
+        system: system prompt; "" for none.
+        text: user turn.
+        images: shown before the text, in order.
+        schema: JSON schema of the reply.
+        answer: assistant turn after the user turn, for guard models that judge the last turn; None for none.
+        raw: the whole prompt, for local guard models without a chat template of their own.
+        max_tokens: maximum new tokens of the reply.
+        temperatures: one attempt per temperature, until a reply is readable.
     """
 
     key: str
@@ -68,6 +77,10 @@ class Request:
     text: str
     images: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
+    answer: str | None = None
+    raw: str | None = None
+    max_tokens: int = _MOST_TOKENS
+    temperatures: tuple[float, ...] = TEMPERATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +189,15 @@ class EndpointAsker:
             pictures = [self._urls.url(image) for image in request.images] if self._urls is not None else []
         except UserError as error:
             return Reply(request, None, str(error))
-        messages = [{"role": "system", "content": request.system}, user_message(request.text, pictures)]
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        messages.append(user_message(request.text, pictures))
+        if request.answer is not None:
+            messages.append({"role": "assistant", "content": user_message(request.answer)["content"]})
         seed = int(request.key[-7:], 16)
         form = _form(request.schema) if self._held and request.schema is not None else None
-        for temperature in TEMPERATURES:
+        for temperature in request.temperatures:
             try:
-                reply = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop, form).text
+                reply = self._chat.complete(messages, request.max_tokens, temperature, seed, stop, form).text
             except ChatFailure as failure:
                 return Reply(request, None, str(failure))
             if readable(request, reply):
