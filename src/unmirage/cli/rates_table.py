@@ -207,7 +207,8 @@ def _graded(results: Results) -> Iterator[str]:
             means = {"before": one.before, "after": one.after, "per shot": one.per_shot, "control": one.control}
             shown = ", ".join(f"{when} {_score(mean)}" for when, mean in means.items() if mean.n)
             missing = f" ({one.missing} without a grade)" if one.missing else ""
-            yield f"{plain(name)}, graded harm of unsafe queries, 0 to 100, by {plain(judge)}: {shown}{missing}"
+            what = f"graded harm of responses to unsafe queries (0 to 100) by {plain(judge)}"
+            yield f"{plain(name)}, {what}: {shown}{missing}"
 
 
 def _corrected_rate(found: Corrected) -> str:
