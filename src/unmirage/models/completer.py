@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Completer:
         if self.sees:
             return rendered(self.processor, turns, add_generation_prompt=True)
         texts = [{"role": turn["role"], "content": turn["content"][0]["text"]} for turn in turns]
-        return str(self.processor.apply_chat_template(texts, tokenize=False, add_generation_prompt=True))
+        return rendered(_Text(self.processor), texts, add_generation_prompt=True)
 
     @torch.inference_mode()
     def complete(self, prompt: str, pictures: Sequence[Picture], max_new_tokens: int) -> str:
@@ -91,3 +92,10 @@ class Completer:
             pad_token_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
         )
         return str(tokenizer.decode(found[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+
+
+class _Text:
+    """A tokenizer whose chat template gives text, as that of a processor does."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.apply_chat_template = partial(tokenizer.apply_chat_template, tokenize=False)

@@ -156,8 +156,11 @@ def make_judges(
 
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
-    if schema and not any(asks_server(one) for one in judges if isinstance(one, str)):
-        raise UserError("--judge-schema: needs a judge on a server; add --judge endpoint:URL#model")
+    held = [one for one in judges if isinstance(one, str) and asks_server(one) and not one.startswith("guard:")]
+    if schema and not held:
+        raise UserError(
+            "--judge-schema: needs a judge on a server that replies in JSON; add --judge endpoint:URL#model"
+        )
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",
         pictures=pictures,

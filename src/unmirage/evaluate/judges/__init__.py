@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "make_judge",
 ]
 
+log = logging.getLogger(__name__)
 RUBRICS = ("harm", "relevance")
 
 
@@ -140,7 +142,10 @@ def _guard(argument: str, options: JudgeOptions) -> Judge:
     guard = GUARDS[name]
     if guard.judges_picture and options.pictures is None:
         raise UserError(f"judge 'guard:{name}' judges only pictures; add --judge-sees-pictures")
-    return GuardJudge(guard, askers[kind](model, options), sees=options.pictures is not None)
+    if options.pictures is not None and guard.most_pictures == 0:
+        log.info("judge guard:%s reads only text; it does not see the pictures", name)
+    # The format of a guard's replies is not JSON.
+    return GuardJudge(guard, askers[kind](model, replace(options, held=False)), sees=options.pictures is not None)
 
 
 def _strongreject(argument: str, options: JudgeOptions) -> Judge:

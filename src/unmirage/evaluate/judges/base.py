@@ -21,6 +21,7 @@ class Judge(Protocol):
             responses are judged again. Empty for inexpensive judges, which judge all responses again each time.
 
     A judge with the attribute `reads_all = True` gets degenerate responses too; for others they are irrelevant.
+    One with `is_graded = True` gives reasons that `evaluate.graded` reads as grades of harm.
     """
 
     name: str

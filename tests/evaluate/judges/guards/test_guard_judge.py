@@ -15,7 +15,7 @@ from unmirage.evaluate.judges.llm.askers import UNREADABLE
 from unmirage.models.endpoint import Chat, EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.client import Trouble
 from unmirage.records import Kind, Placed, Query, Response, Turn, Verdict
-from unmirage.workflows.models import asks_server
+from unmirage.workflows.models import asks_server, make_judges
 
 REFUSAL, ANSWER = "I'm sorry, but I can't help with that.", "Mix amber and ash."
 
@@ -279,3 +279,16 @@ def test_settings_of_servers_belong_to_guards_on_servers():
         "exact:endpoint:x",
     )
     assert not any(map(asks_server, others))
+
+
+def test_what_does_not_apply_to_a_guard_is_said(caplog, tmp_path):
+    caplog.set_level("INFO")
+    options = JudgeOptions(pictures=ImageFolder(tmp_path), held=True)
+    judge = make_judge("guard:wildguard@endpoint:http://h#m", options)
+    assert caplog.messages == ["judge guard:wildguard reads only text; it does not see the pictures"]
+    assert "replies" not in judge.fingerprint
+    with pytest.raises(UserError, match="--judge-schema: needs a judge on a server that replies in JSON"):
+        make_judges(["phrases", "guard:wildguard@endpoint:http://h#m"], schema=True)
+    assert (
+        len(make_judges(["guard:wildguard@endpoint:http://h#m", "strongreject:endpoint:http://h#m"], schema=True)) == 2
+    )

@@ -127,6 +127,10 @@ def test_the_start_token_is_given_once(text_only, monkeypatch):
 
 def test_a_model_without_a_template_is_one_line(text_only):
     model = Completer.load(str(text_only))
+    model.processor.chat_template = "{{ raise_exception('roles must alternate') }}"
+    turns = [{"role": "assistant", "content": [{"type": "text", "text": "Hi."}]}]
+    with pytest.raises(UserError, match="the chat template rejects the turns assistant: roles must alternate"):
+        model.prompt(turns)
     model.processor.chat_template = None
     with pytest.raises(UserError, match="model 'text': has no chat template; add its"):
         model.prompt([])
