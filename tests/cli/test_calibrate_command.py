@@ -74,9 +74,9 @@ def test_rates_are_corrected_by_a_calibration_of_the_same_judge(unmirage, labele
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"query": "?", "response": NO}, "line 1: field 'verdict' is missing"),
+        ({"query": "?", "response": NO, "verdict": ""}, "line 1: field 'verdict' is empty; add the label"),
         ({"query": "?", "response": NO, "verdict": "safe"}, "field 'verdict' is 'safe'; valid: complied, refused, irr"),
-        ({"response": NO, "verdict": "refused"}, "field 'query' (or question or prompt) is missing"),
+        ({"query": None, "response": NO, "verdict": "refused"}, "field 'query' is missing; the record has 'query', "),
         ({"query": "?", "response": 3, "verdict": "refused"}, "field 'response' must be text"),
     ],
 )
