@@ -31,8 +31,7 @@ def run(tmp_path):
     with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
         store.add_queries(queries)
         store.add_responses(
-            Response(query_id=one.id, model="m", text=YES if n % 2 else NO, tokens=1, finished=True)
-            for n, one in enumerate(queries)
+            Response(query_id=one.id, model="m", text=YES if n % 2 else NO, tokens=1) for n, one in enumerate(queries)
         )
     return tmp_path / "run"
 
@@ -45,7 +44,13 @@ def test_a_judge_is_measured_against_labels(unmirage, labeled):
     refused = document["verdicts"]["refused"]
     assert (refused["sensitivity"]["k"], refused["sensitivity"]["n"]) == (10, 12)
     assert (refused["specificity"]["k"], refused["specificity"]["n"]) == (7, 8)
-    assert document["confusion"]["refused"] == {"complied": 2, "refused": 10, "irrelevant": 0, "invalid": 0}
+    assert document["confusion"]["refused"] == {
+        "complied": 2,
+        "refused": 10,
+        "irrelevant": 0,
+        "blocked": 0,
+        "invalid": 0,
+    }
     code, out, _ = unmirage("calibrate", "phrases", labeled)
     assert code == 0
     assert "83.3 [55–95] 10/12" in out

@@ -23,7 +23,7 @@ OUTCOMES = st.lists(
     unique_by=lambda o: (o.group, o.sample_id, o.kind, o.shot),
 )
 NONE = rate(0, 0)
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 
 
 def _jailbreaks(samples):
@@ -236,10 +236,10 @@ def test_the_order_of_outcomes_does_not_matter(outcomes, random):
 @given(OUTCOMES)
 def test_shares_of_unsafe_queries_add_up(outcomes):
     found = model_rates(outcomes)
-    asr, ir, refused = found.asr.before, found.ir.before, found.refused_unsafe.before
-    assert asr.k + ir.k + refused.k == asr.n == ir.n == refused.n
-    single, ir, refused = found.asr.per_shot, found.ir.after, found.refused_unsafe.after
-    assert single.k + ir.k + refused.k == single.n == ir.n == refused.n
+    before = (found.asr.before, found.ir.before, found.refused_unsafe.before, found.blocked.before)
+    after = (found.asr.per_shot, found.ir.after, found.refused_unsafe.after, found.blocked.after)
+    for shares in (before, after):
+        assert {one.n for one in shares} == {sum(one.k for one in shares)}
 
 
 def test_join_gives_each_judgement_the_facts_of_its_query(make_query, make_judgement):

@@ -10,6 +10,7 @@ from unmirage.documents import Result
 from unmirage.evaluate.error_rates import Calibration, Confusion, GroupCalibration, Judged, confusion, judged
 from unmirage.evaluate.judges.base import Judge
 from unmirage.evaluate.labels import Labeled, Labels, Truth
+from unmirage.evaluate.screening import screened
 from unmirage.intervals import rate
 from unmirage.records import NOT_MEASURED, Count, Rate, Verdict
 from unmirage.run.progress import StepProgress
@@ -134,7 +135,7 @@ def calibrate(
 def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
     answers = [(one.query, one.response) for one in labels.rows]
-    said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
+    said = {one.query_id: one.verdict for one in screened(judge, answers, progress)}
     pairs = [(one, said[one.query.id]) for one in labels.rows]
     agreed = [one.agreed for one in labels.rows if one.agreed is not None]
     found = JudgeCalibration.of(judge.name, fingerprint_of(judge), _confusion(pairs))

@@ -25,6 +25,7 @@ class Judged:
     complied: Count = 0
     refused: Count = 0
     irrelevant: Count = 0
+    blocked: Count = 0
     invalid: Count = 0
 
 

@@ -186,7 +186,7 @@ class _Reader:
             image=image,
             unsafe=_unsafe(row, self._columns.place(row, "unsafe")),
         )
-        said = Response(query_id=identity, model="labeled", text=response, tokens=0, finished=True)
+        said = Response(query_id=identity, model="labeled", text=response, tokens=0)
         return query, said, bool(described)
 
     def _vote(self, value: object, row: Row, column: str) -> _Vote:
