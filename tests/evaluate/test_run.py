@@ -51,7 +51,7 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
     assert (base.asr.before, base.asr.after, base.rr.before) == tuple(map(whole, (rate(2, 2), rate(2, 2), rate(0, 1))))
     assert (sft.asr.before, sft.asr.after, sft.rr.before) == tuple(map(whole, (rate(0, 2), rate(1, 2), rate(0, 1))))
     assert [one.k for one in sft.asr.by_k] == [0.5, 1]
-    assert sft.asr.by_shot == (rate(0, 2), rate(1, 2))
+    assert sft.asr.by_shot == (whole(rate(0, 2)), whole(rate(1, 2)))
     assert (sft.refused_unsafe.after.k, sft.refused_unsafe.after.n) == (3, 4)
     assert results.attack == CONFIG["attack"]
     assert results.settings == CONFIG
