@@ -120,6 +120,7 @@ def _informedness(one: Calibration) -> str:
 
 def _print_groups(found: JudgeCalibration) -> None:
     table = new_table("group", "n", "accuracy", "verdict", "sensitivity", "specificity")
+    table.columns[0].overflow = "fold"  # names of models are long, and none may lose its end
     for name, one in found.groups.items():
         start: list[str | Text] = [plain(name), str(one.n), _share(one.accuracy)]
         for verdict, own in one.verdicts.items():
@@ -133,11 +134,11 @@ def _share(rate: Rate) -> str:
 
 
 def _print_labels(by_label: Mapping[str, Judged]) -> None:
-    names = list(asdict(next(iter(by_label.values()))))
-    table = new_table("label", "n", *names)
-    for label, one in by_label.items():
-        counts = list(asdict(one).values())
-        table.add_row(plain(label), str(sum(counts)), *map(str, counts))
+    counts = {label: asdict(one) for label, one in by_label.items()}
+    given = [verdict for verdict in next(iter(counts.values())) if any(one[verdict] for one in counts.values())]
+    table = new_table("label", "n", *given)
+    for label, one in counts.items():
+        table.add_row(plain(label), str(sum(one.values())), *(str(one[verdict]) for verdict in given))
     out.print(table)
 
 

@@ -13,6 +13,7 @@ from unmirage.evaluate.labels import Labeled, Labels, Truth
 from unmirage.evaluate.screening import screened
 from unmirage.intervals import rate
 from unmirage.records import NOT_MEASURED, Count, Rate, Verdict
+from unmirage.run.fingerprint import source_hash
 from unmirage.run.progress import StepProgress
 
 _MOST_GROUPS = 30
@@ -25,6 +26,7 @@ class JudgeCalibration(Result):
     Attributes:
         judge: name of the judge.
         fingerprint: its identifying properties.
+        served: the model on its server, as the server names it; "" if unknown.
         labels: file or name of the labels.
         n, confusion, accuracy, kappa, verdicts: as in `GroupCalibration`, for all responses.
         useful: whether the judge is shown to be better than chance for any verdict.
@@ -41,6 +43,7 @@ class JudgeCalibration(Result):
     schema: Literal["unmirage.calibration/2"] = "unmirage.calibration/2"
     judge: str
     fingerprint: str
+    served: str = ""
     labels: str = ""
     n: Count = 0
     confusion: Confusion
@@ -141,6 +144,7 @@ def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) 
     found = JudgeCalibration.of(judge.name, fingerprint_of(judge), _confusion(pairs))
     return replace(
         found,
+        served=getattr(getattr(judge, "served", None), "name", None) or "",
         labels=labels.source,
         groups={name: GroupCalibration.of(_confusion(own)) for name, own in _groups(pairs).items()},
         by_label={label: judged(verdict for _, verdict in own) for label, own in _split(pairs).items()},
@@ -151,9 +155,10 @@ def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) 
 
 
 def fingerprint_of(judge: Judge) -> str:
-    """Return what identifies a judge, as text: the properties of its fingerprint, and the version of its rules."""
-    version = getattr(judge, "version", "")
-    found = dict(judge.fingerprint) | ({"rules": version} if version else {})
+    """Return what identifies a judge, as text: the properties of its fingerprint, and a hash of its rules."""
+    screening = () if getattr(judge, "reads_all", False) else ("unmirage.evaluate.degenerate",)
+    rules = (*getattr(judge, "rules", ()), *screening)
+    found = dict(judge.fingerprint) | ({"rules": source_hash(rules)} if rules else {})
     return "; ".join(f"{key}: {value}" for key, value in sorted(found.items()))
 
 

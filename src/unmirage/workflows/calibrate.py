@@ -90,12 +90,16 @@ def read_calibration(path: Path, name: str, judge: Judge | None) -> JudgeCalibra
         raise UserError(
             f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{name}', the judge of these responses"
         )
-    own = None if judge is None else fingerprint_of(judge)
-    if own is not None and own != found.fingerprint:
+    if judge is not None and fingerprint_of(judge) != found.fingerprint:
+        before, now = found.fingerprint.split("; "), fingerprint_of(judge).split("; ")
+        was, is_now = ("; ".join(one for one in a if one and one not in b) for a, b in ((before, now), (now, before)))
         raise UserError(
-            f"--calibration {path}: the judge has changed since: it was '{found.fingerprint}', and is '{own}'; "
-            "repeat `unmirage calibrate`"
+            f"--calibration {path}: the judge or its rules have changed since (was: {was or 'unknown'}; "
+            f"now: {is_now or 'unknown'}); repeat `unmirage calibrate`"
         )
+    served = getattr(judge, "served", None)
+    if served is not None:
+        served.check(found.served)
     if not found.useful:
         problems = "; ".join(f"{verdict}: {one.problem()}" for verdict, one in found.verdicts.items())
         raise UserError(
