@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from unmirage.data.rows import Row, shown
 from unmirage.errors import UserError
+from unmirage.text.printable import short
 
 
 class Truth(StrEnum):
@@ -98,7 +99,7 @@ class LabelMap:
             close = difflib.get_close_matches(key, TRUTHS, n=1, cutoff=0.5)
             raise row.error(
                 f"field '{column}' is {shown(label)}; valid: {_VALID}; or map the label: "
-                f"--label-map '{label.strip()[:60]}={close[0] if close else 'VERDICT'}'"
+                f"--label-map '{short(label, 60)}={close[0] if close else 'VERDICT'}'"
             )
         return found
 
