@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
-from unmirage.evaluate.judges.llm.askers import UNREADABLE, Readable, Reply, Request
+from unmirage.evaluate.judges.llm.askers import UNREADABLE, Readable, Reply, Request, Served
 from unmirage.models.completer import Completer
 from unmirage.models.conversation import Conversation, answered, messages
 from unmirage.models.encoding import REFUSED
@@ -30,6 +30,7 @@ class LocalGuard:
         self.name = model.name
         self.fingerprint = fingerprint
         self.accounting: Accounting | None = None
+        self.served: Served | None = None
         self._model = model
         self._pictures = pictures
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unmirage.evaluate.judges.base import Answer
-from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request, key_of
+from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request, Served, key_of
 from unmirage.models.conversation import asked_text
 from unmirage.records import Judgement, Query, Response, Verdict
 from unmirage.run.progress import StepProgress
@@ -46,6 +46,11 @@ class AskingJudge(ABC):
     def accounting(self) -> Accounting | None:
         """Return requests, tokens and cost so far for a judge on a server; None for a local model."""
         return self._asker.accounting
+
+    @property
+    def served(self) -> Served | None:
+        """Return the model that replies on a server; None for a local model."""
+        return self._asker.served
 
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield a judgment on each answer as soon as all replies about it are available.
