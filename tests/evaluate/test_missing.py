@@ -56,17 +56,28 @@ def test_a_model_that_was_asked_nothing_lacks_everything(store):
     assert find_gaps(store, "j", "other") == Gaps(unanswered=8)
 
 
-def test_a_failed_query_is_one_without_a_verdict(store):
+def test_queries_that_failed_or_were_not_asked_have_no_verdict(store):
     found = {(o.sample_id, o.kind, o.shot): o.verdict for o in judged_outcomes(store, "j", "m")}
     assert found == {
         ("a", Kind.JAILBREAK, 0): R,
         ("b", Kind.JAILBREAK, 0): C,
         ("a", Kind.PLAIN, 0): X,
         ("a", Kind.JAILBREAK, 1): X,
+        ("a", Kind.JAILBREAK, 2): X,
+        ("b", Kind.JAILBREAK, 1): X,
+        ("b", Kind.JAILBREAK, 2): X,
+        ("b", Kind.PLAIN, 0): X,
     }
-    # Where asking stops at a success, a shot that is still to be asked keeps its sample open.
+    # Where asking stops at a success, the shots after it are not missing.
     stopped = {(o.sample_id, o.kind, o.shot): o.verdict for o in judged_outcomes(store, "j", "m", stopped=True)}
-    assert stopped == found | {("a", Kind.JAILBREAK, 2): X, ("b", Kind.PLAIN, 0): X}
+    assert stopped == {key: one for key, one in found.items() if key[:2] != ("b", Kind.JAILBREAK) or one is C}
+
+
+def test_a_response_without_a_verdict_is_a_missing_trial(store):
+    store.add_responses([Response(query_id="b|plain|0", model="m", text="?", tokens=1, finished=True)])
+    for stopped in (False, True):
+        found = judged_outcomes(store, "j", "m", stopped=stopped)
+        assert [o.verdict for o in found if (o.sample_id, o.kind) == ("b", Kind.PLAIN)] == [X]
 
 
 def test_a_failure_that_was_judged_before_counts_once(store):

@@ -20,6 +20,7 @@ from unmirage.intervals import Mean
 from unmirage.records import Amount
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
+_WORST_CASE = without_none("least", "most", "p_least", "p_most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Results(Result):
     clustered_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds")]], MinLen(1)]
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[Annotated[Comparison, _WORST_CASE], ...] = ()
     suite: Suite | None = None
     by_seed: tuple[SeedRates, ...] = ()
     judges: Mapping[str, Annotated[JudgeQuality, _MEASURED]] = field(default_factory=dict)
