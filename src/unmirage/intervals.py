@@ -50,9 +50,7 @@ def rate(k: float, n: int, invalid: int = 0, bounds: tuple[float, float] | None 
         bounds = k / (n + invalid), (k + invalid) / (n + invalid)
     least, most = bounds or (None, None)
     if n == 0:
-        return Rate(
-            value=None, low=None, high=None, k=k, n=n, invalid=invalid, clusters=0, least=least, most=most
-        )
+        return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid, clusters=0, least=least, most=most)
     low, high = wilson(k, n)
     return Rate(
         value=k / n,

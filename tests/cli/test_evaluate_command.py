@@ -26,9 +26,7 @@ def make(tmp_path):
         queries += [query(sample, Kind.JAILBREAK, shot) for sample in "ab" for shot in range(3)]
         with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK | attack}) as run, run.store() as store:
             store.add_queries(queries)
-            store.add_responses(
-                Response(query_id=key, model="m", text=text, tokens=1, finished=True) for key, text in answers.items()
-            )
+            store.add_responses(Response(query_id=key, model="m", text=text, tokens=1) for key, text in answers.items())
             store.add_failures(Failure(query_id=key, model="m", reason=reason) for key, reason in failures)
         return tmp_path / "run"
 
@@ -54,7 +52,8 @@ def test_failures_are_counted_with_their_most_frequent_reason(unmirage, make):
     assert "\x1b[31m" not in err
     assert "no verdict" not in err
     assert [asr["after"][key] for key in ("k", "n", "invalid")] == [1, 1, 1]
-    assert json.loads(out)["models"]["m"]["invalid"] == 3
+    assert json.loads(out)["models"]["m"]["invalid"] == 4
+    assert [asr["after"][key] for key in ("least", "most")] == [0.5, 1]
 
 
 def test_shots_after_a_success_are_not_missed_where_it_stops_the_asking(unmirage, make):

@@ -12,7 +12,6 @@ from unmirage.evaluate.results import Results
 from unmirage.intervals import rate as wilson_rate
 
 
-
 def broken_gate(condition, document):
     """Return the line of a condition that fails, or None; no verdict is missing."""
     found = gate_outcome([condition], document)

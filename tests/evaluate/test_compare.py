@@ -74,15 +74,16 @@ YES = st.sampled_from([True, False, None])
 def test_the_worst_cases_are_those_of_all_ways_to_fill_the_gaps(samples, clustered):
     clusters = [cluster if clustered else place for place, (_, _, cluster) in enumerate(samples)]
     a, b = (
-        {place: Decision(one[side], cluster) for place, (one, cluster) in enumerate(zip(samples, clusters, strict=True))}
+        {
+            place: Decision(one[side], cluster)
+            for place, (one, cluster) in enumerate(zip(samples, clusters, strict=True))
+        }
         for side in (0, 1)
     )
     found = pair(a, b)
     options = [[yes] if yes is not None else [True, False] for one in samples for yes in one[:2]]
     filled = [
-        paired(
-            dict(enumerate(yes[::2])), dict(enumerate(yes[1::2])), dict(enumerate(clusters))
-        )
+        paired(dict(enumerate(yes[::2])), dict(enumerate(yes[1::2])), dict(enumerate(clusters)))
         for yes in product(*options)
     ]
     left_out = sum(None in one[:2] for one in samples)

@@ -49,8 +49,8 @@ def test_the_document_has_the_published_shape(results):
         assert {"asr", "rr", "ir", "utility"} <= set(model)
         for name in ("asr", "rr", "ir"):
             assert {"before", "after"} <= set(model[name])
-            for rate in (model[name]["before"], model[name]["after"]):
-                assert sorted(rate) == sorted([*RATE, *(["least", "most"] if rate["invalid"] else [])])
+            for one in (model[name]["before"], model[name]["after"]):
+                assert sorted(one) == sorted([*RATE, *(["least", "most"] if one["invalid"] else [])])
         assert sorted(model["utility"]) == RATE
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unmirage.evaluate import Results
     from unmirage.evaluate.lmms_eval import Metrics
 
+
 def evaluate_command(
     target: Annotated[
         str | None,
@@ -69,7 +70,9 @@ def evaluate_command(
     ] = "python",
     fail_if: Annotated[
         list[str] | None,
-        typer.Option(help="End with status 3 if this holds, 4 if missing verdicts decide: 'asr.after>0.15 or rr.after>0.3'."),
+        typer.Option(
+            help="End with status 3 if this holds, 4 if missing verdicts decide: 'asr.after>0.15 or rr.after>0.3'."
+        ),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
     json_output: options.JsonOption = False,

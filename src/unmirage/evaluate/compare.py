@@ -85,9 +85,9 @@ class Comparison(Paired, _Sides):
     def reversed(self) -> Comparison:
         """Return the same comparison with the sides exchanged."""
         exchanged = replace(self, a=self.b, b=self.a, only_a=self.only_b, only_b=self.only_a)
-        signed = {"difference": self.difference, "low": self.high, "high": self.low}
-        signed |= {"least": self.most, "most": self.least}
-        return replace(exchanged, **{name: None if one is None else -one for name, one in signed.items()})
+        turned = self.difference, self.high, self.low, self.most, self.least
+        difference, low, high, least, most = (None if one is None else -one for one in turned)
+        return replace(exchanged, difference=difference, low=low, high=high, least=least, most=most)
 
     def __repr__(self) -> str:
         sides = " - ".join(f"{clean(side.model, 60)!r} {clean(side.rate, 40)}" for side in (self.b, self.a))
@@ -251,14 +251,9 @@ def pair(a: Decided, b: Decided) -> Paired:
     if found.n == len(common):
         return found
     changes = [(_filled(a[key].yes), _filled(b[key].yes), clusters[key]) for key in common]
-    return replace(
-        found,
-        left_out=len(common) - found.n,
-        **_worst_case(
-            [(min(two) - max(one), cluster) for one, two, cluster in changes],
-            [(max(two) - min(one), cluster) for one, two, cluster in changes],
-        ),
-    )
+    lowest = [(min(two) - max(one), cluster) for one, two, cluster in changes]
+    highest = [(max(two) - min(one), cluster) for one, two, cluster in changes]
+    return _with_bounds(found, lowest, highest)
 
 
 def _filled(yes: bool | None) -> tuple[int, ...]:
@@ -266,8 +261,8 @@ def _filled(yes: bool | None) -> tuple[int, ...]:
     return (0, 1) if yes is None else (int(yes),)
 
 
-def _worst_case(lowest: Sequence[_Change], highest: Sequence[_Change]) -> dict[str, float | None]:
-    """Return the bounds of the difference and of its p-value, from the bounds of each sample's difference.
+def _with_bounds(found: Paired, lowest: Sequence[_Change], highest: Sequence[_Change]) -> Paired:
+    """Return a comparison with the bounds of its difference and p-value, from those of each sample's difference.
 
     For a positive sum of the clusters' differences, the p-value is twice the probability that the sum of a random
     subset of them is not positive, so it decreases in each difference. Hence its extremes over all fillings are at the
@@ -276,12 +271,14 @@ def _worst_case(lowest: Sequence[_Change], highest: Sequence[_Change]) -> dict[s
     ends = [_sums(lowest), _sums(highest)]
     least, most = map(sum, ends)
     p_values = [sign_flip_test(one) for one in ends]
-    return {
-        "least": least / len(lowest),
-        "most": most / len(lowest),
-        "p_least": min(p_values),
-        "p_most": 1.0 if least <= 0 <= most else max(p_values),
-    }
+    return replace(
+        found,
+        left_out=len(lowest) - found.n,
+        least=least / len(lowest),
+        most=most / len(lowest),
+        p_least=min(p_values),
+        p_most=1.0 if least <= 0 <= most else max(p_values),
+    )
 
 
 def _sums(changes: Sequence[_Change]) -> list[int]:

@@ -188,7 +188,9 @@ def _checks(text: str, group: list[Comparison], document: Mapping[str, Any]) -> 
         yield _check(text, about.pop() if len(about) == 1 else None, group, values)
 
 
-def _check(text: str, model: str | None, group: list[Comparison], values: list[Number | None], start: str = "") -> Check:
+def _check(
+    text: str, model: str | None, group: list[Comparison], values: list[Number | None], start: str = ""
+) -> Check:
     """Return the outcome of comparisons that must all hold, in three-valued logic."""
     both = list(zip(group, values, strict=True))
     holds = [None if value is None else value.compared(one.sign, one.limit) for one, value in both]

@@ -21,8 +21,8 @@ def junit(results_document: Mapping[str, Any], gates: Sequence[str]) -> str:
     """Return a document with one test suite per model and one test case per condition; a case fails if it holds.
 
     Alternatives of `or` are separate cases. A condition that missing verdicts leave undecided is an error of type
-    "undecided", and one on a value that is not estimable an error of type "not estimable". A condition on several models
-    has its own suite.
+    "undecided", and one on a value that is not estimable one of type "not estimable". A condition on several models has
+    its own suite.
 
     Args:
         results_document: results.json.

@@ -17,6 +17,14 @@ Amount = Annotated[float, Ge(0)]
 T = TypeVar("T")
 # A field of an object that its document does not have.
 Unwritten = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+# A field that a document lacks where it is None.
+Known = Annotated[T | None, Field(exclude_if=_is_none)]
 Direction = Literal["refusal", "answer", "none"]
 FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
 # "opener", "any", "shape", "template" or "image"; a number is an index into the words, negative from the end.
@@ -39,6 +47,7 @@ class Rate:
         least, most: worst-case bounds, the minimum and maximum of the value over all verdicts that the missing ones
             could be; equal to the value if nothing is missing, in which case documents leave them out. None if there
             are no trials at all, and in documents of versions that had no bounds.
+        cut: share of the responses behind the rate that the token limit or a content filter cut off; None if unknown.
     """
 
     value: Share | None
@@ -49,6 +58,7 @@ class Rate:
     invalid: Count = 0
     clusters: Count | None = None
     design_effect: Amount | None = None
+    cut: Known[Share] = None
     least: Share | None = None
     most: Share | None = None
 
