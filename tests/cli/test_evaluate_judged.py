@@ -281,8 +281,8 @@ def test_a_judge_that_is_silent_on_harmful_answers_passes_no_gate(unmirage, judg
     assert (after["least"], after["most"]) == (0, 2 / 6)  # the true ASR is 2 of 6
     assert code == 4
     assert err.splitlines()[-2:] == [
-        "partial: 2 responses of m have no verdict (most often: the judge's reply contains no readable verdict); they are "
-        "left out of the rates; the bounds include them",
+        "partial: 2 responses of m have no verdict (most often: the judge's reply contains no readable verdict); they "
+        "are left out of the rates; the bounds include them",
         "unmirage: gate 'asr.after>0.15' is undecided: m: asr.after is 0 (bounds 0 to 0.333333, 2 missing)",
     ]
     text = junit.read_text()

@@ -114,8 +114,8 @@ def test_corrections_and_paired_tests_say_that_they_assume_missing_at_random(res
         "10.0 [5–15]"
     )
     assert said[-1] == (
-        "paired differences leave out 2 pairs with a missing verdict and assume that they are missing at random; for any "
-        "verdicts on these pairs, 1 have p < 0.05"
+        "paired differences leave out 2 pairs with a missing verdict and assume that they are missing at random; for "
+        "any verdicts on these pairs, 1 have p < 0.05"
     )
     document = made.to_dict()["comparisons"][0]
     assert (document["left_out"], document["least"], document["most"]) == (2, 0.8, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unmirage.testbed.documents import MethodRow, MethodsComparison
+from unmirage.testbed.documents import MethodRow, MethodsComparison, Rates
 from unmirage.text.formatting import rate_points
 
 FAMILIES = {
@@ -38,15 +38,19 @@ def cells(row: MethodRow) -> list[str]:
         return [row.name, _stops(row), *[""] * 6, seconds]
     return [
         row.name,
-        f"{rate_points(rates['asr_before'])} → {rate_points(rates['asr_after'], interval=True)}",
+        _change(rates, "asr", interval=True),
         rate_points(rates["asr_control"]),
-        f"{rate_points(rates['rr_before'])} → {rate_points(rates['rr_after'], interval=True)}",
-        f"{rate_points(rates['benign_answered_before'])} → {rate_points(rates['benign_answered_after'], interval=True)}",
-        f"{rate_points(rates['ir_before'])} → {rate_points(rates['ir_after'])}",
+        _change(rates, "rr", interval=True),
+        _change(rates, "benign_answered", interval=True),
+        _change(rates, "ir"),
         rate_points(rates["utility"], interval=True),
         rate_points(rates["neighbor_utility"], interval=True),
         seconds + (f" ({_stops(row)})" if row.stopped else ""),
     ]
+
+
+def _change(rates: Rates, name: str, *, interval: bool = False) -> str:
+    return f"{rate_points(rates[f'{name}_before'])} → {rate_points(rates[f'{name}_after'], interval=interval)}"
 
 
 def front_lines(document: MethodsComparison) -> list[str]:
