@@ -80,10 +80,14 @@ def test_the_second_step_has_the_moments_of_both_and_the_rate_of_its_schedule(
 
 
 def test_the_rate_rises_in_the_warm_up(tmp_path: Path) -> None:
-    """Of four steps, two are warm-up: the first has no rate, the second half of it, the third all of it."""
-    assert trained(tmp_path, steps=1) == pytest.approx((2.9, 3.9), abs=1e-6)
-    # One step of warm-up, of two: no rate at first, then the whole rate; the gradient is 3 both times.
-    assert trained(tmp_path, steps=2, warmup=0.5) == pytest.approx((2.9, 3.9), abs=1e-6)
+    """One step of warm-up, of two: no rate at first, then the whole rate. The gradient is 3 both times."""
+    for schedule in ("cosine", "linear", "constant"):
+        found = trained(tmp_path, steps=2, warmup=0.5, schedule=schedule)
+        assert found == pytest.approx((2.9, 3.9), abs=1e-6), schedule
+    # Two steps of warm-up, of three: no rate, half of it, so that the gradient falls to 2.95, and the whole rate.
+    mean = (0.9 * 0.1 * (0.9 * 3 + 3) + 0.1 * 2.95) / (1 - 0.9**3)
+    square = (0.999 * 0.001 * (0.999 * 9 + 9) + 0.001 * 2.95**2) / (1 - 0.999**3)
+    assert trained(tmp_path, steps=3, warmup=0.6)[0] == pytest.approx(2.95 - 0.1 * mean / math.sqrt(square), abs=1e-6)
     # Without it, a cosine over two steps: the whole rate, then half of it.
     assert trained(tmp_path, steps=2)[0] == pytest.approx(second(2.9, 0.05), abs=1e-6)
 
