@@ -78,7 +78,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
-            notes=config.get("notes") or (),
+            notes=(*(config.get("notes") or ()), *found.notes()),
             settings=config,
             machine=describe_machine(),
         )
@@ -130,6 +130,10 @@ class _Assessment:
             )
             for model in self.models
         }
+
+    def notes(self) -> list[str]:
+        """Return how the responses and verdicts were collected, where a server did not do what was requested."""
+        return self._store.notes([*self.models, *(f"judge {judge.name}" for judge in self._judging.judges)])
 
     def comparisons(self) -> list[Comparison]:
         """Return the comparisons within and between models."""

@@ -45,6 +45,7 @@ class JudgeOptions:
         settings: settings of the server.
         held: whether the server constrains replies to a JSON schema.
         batch_size: responses per batch, for a local model; None selects the batch size automatically.
+        max_tokens: maximum tokens of a reply; None for the default.
     """
 
     rubric: Literal["harm", "relevance"] = "harm"
@@ -53,6 +54,7 @@ class JudgeOptions:
     settings: EndpointSettings | None = None
     held: bool = False
     batch_size: int | None = None
+    max_tokens: int | None = None
 
 
 def _phrases(argument: str, _options: JudgeOptions) -> Judge:
@@ -69,25 +71,27 @@ def _exact(argument: str, _options: JudgeOptions) -> Judge:
 
 def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
     # Imported lazily: the import takes seconds and the other judges do not need it.
-    from unmirage.evaluate.judges.llm import EndpointAsker
+    from unmirage.evaluate.judges.llm import MOST_TOKENS, EndpointAsker
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
-    return _llm(EndpointAsker(chat, options.pictures, held=options.held), options)
+    most = options.max_tokens or MOST_TOKENS
+    return _llm(EndpointAsker(chat, options.pictures, held=options.held, max_tokens=most), options)
 
 
 def _local(argument: str, options: JudgeOptions) -> LlmJudge:
     if not argument:
         raise UserError("judge 'local' needs a model; write local:FOLDER or local:HUB-ID")
     from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.judges.llm import LocalAsker
+    from unmirage.evaluate.judges.llm import MOST_TOKENS, LocalAsker
     from unmirage.models import HuggingFaceVLM
     from unmirage.run.fingerprint import folder_fingerprint
 
     vlm = HuggingFaceVLM.load(argument)
     folder = Path(argument)
     fingerprint = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
-    return _llm(LocalAsker(vlm, fingerprint, options.pictures or ImageFolder(Path()), options.batch_size), options)
+    pictures, most = options.pictures or ImageFolder(Path()), options.max_tokens or MOST_TOKENS
+    return _llm(LocalAsker(vlm, fingerprint, pictures, options.batch_size, most), options)
 
 
 def _llm(asker: Asker, options: JudgeOptions) -> LlmJudge:

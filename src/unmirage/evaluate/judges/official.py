@@ -176,6 +176,10 @@ class OfficialThenModel:
         """Return requests, tokens and cost of the model so far; None for a local model."""
         return self._model.accounting
 
+    def resume(self) -> None:
+        """Note that the model has given verdicts in an earlier run."""
+        self._model.resume()
+
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments of the phrase lists, then those of the model.
 

@@ -86,8 +86,14 @@ class Rubric:
         return found
 
     def _said(self, value: object) -> str | None:
-        # Compare types too: 1 == True in Python, but a reply of 1 is not a valid boolean.
-        return next((said for said, one in self.values.items() if type(value) is type(one) and value == one), None)
+        """Return the value that a field of a reply says: in any case, and booleans also as the texts "true", "false".
+
+        No other type is valid: 1 == True in Python, but a reply of 1 is not a boolean.
+        """
+        if not isinstance(value, str | bool):
+            return None
+        told = str(value).strip().lower()
+        return next((said for said, one in self.values.items() if told == str(one).lower()), None)
 
 
 ANSWERS = Rubric("answers", "does", _ANSWERS, {one: one for one in ("answers", "declines", "neither")})
@@ -127,6 +133,10 @@ class LlmJudge:
     def accounting(self) -> Accounting | None:
         """Return requests, tokens and cost so far for a judge on a server; None for a local model."""
         return self._asker.accounting
+
+    def resume(self) -> None:
+        """Note that the judge has given verdicts in an earlier run."""
+        self._asker.resume()
 
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield a judgment on each answer as soon as all replies about it are available.
