@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unmirage.evaluate.details import Said
@@ -24,7 +24,8 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     are committed every few rows.
 
     Raises:
-        UserError: a different judge has verdicts under this name, or the judge cannot continue.
+        UserError: a different judge has verdicts under this name, the judge's server has another model than before, or
+            the judge cannot continue.
     """
     queries = {query.id: query for query in store.queries()}
     answers = [(queries[response.query_id], response) for response in store.responses(model)]
@@ -37,8 +38,17 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     resume = getattr(judge, "resume", None)
     if valid and resume is not None:
         resume()
+    served = getattr(judge, "served", None)
+    if served is not None:
+        served.check(store.model_files(f"served as {judge.name}").get("model"))
+
+    def keep(judgements: Sequence[Judgement]) -> None:
+        if served is not None and served.name is not None:
+            store.add_model(f"served as {judge.name}", {"model": served.name})
+        store.put_judgements(judgements)
+
     try:
-        keep_as_they_come(screened(judge, missing, progress), store.put_judgements)
+        keep_as_they_come(screened(judge, missing, progress), keep)
     finally:
         store.add_notes(f"judge {judge.name}", notes_of(judge))
 

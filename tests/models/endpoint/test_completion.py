@@ -19,8 +19,8 @@ def test_the_text_and_the_counts():
     usage = {"prompt_tokens": 7, "completion_tokens": 3}
     found = read_completion(body({"content": " Yes.\n"}, usage=usage))
     assert found == Completion(text="Yes.", ended=Ended.STOP, tokens=3, prompt_tokens=7, model=None)
-    assert read_completion(body({"content": "Yes."}, model="llava")).model == "llava"
-    assert read_completion(body({"content": "Yes."}, model=3)).model is None
+    for model, name in (("gpt\n4o", "gpt 4o"), ("", None), (None, None), (3, None)):
+        assert read_completion(body({"content": "Yes."}, model=model)).model == name
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,15 @@ def error(message, param=None, code="unsupported_parameter"):
         (error("Unrecognized request argument supplied: seed"), "seed"),
         (error("`temperature` is deprecated for this model."), "temperature"),
         (error("structured outputs are not supported"), "response_format"),
-        ({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs ...", "input": 3}]}, "seed"),
-        (error("max_tokens is too large: 5000. This model supports at most 4096 completion tokens", "max_tokens"), None),
+        ({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra ...", "input": 3}]}, "seed"),
+        (error("max_tokens is too large: 5000. This model supports at most 4096 tokens", "max_tokens"), None),
         (error("Invalid 'temperature': decimal above maximum value.", "temperature"), None),
         (error("image input is not supported"), None),
         (error("maximum context length is 4096 tokens"), None),
         (error("'top_k' is not supported", "top_k"), None),
         (None, None),
     ],
-)  # fmt: skip
+)
 def test_which_parameter_an_error_is_about(document, name):
     assert unsupported(document, NAMES) == name
 

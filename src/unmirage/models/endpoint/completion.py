@@ -39,7 +39,7 @@ class Completion:
         ended: how the response ended.
         thoughts: reasoning that the server reports apart from the text.
         tokens: length of the response as counted by the server; None if not reported.
-        model: name of the model as reported by the server; None if not reported.
+        model: the model as the server names it; None if it does not.
     """
 
     text: str
@@ -80,14 +80,13 @@ def read_completion(body: str) -> Completion:
         text, ended = declined, Ended.REFUSAL
     usage = document.get("usage")
     counts = usage if isinstance(usage, dict) else {}
-    served = document.get("model")
     return Completion(
         text=text,
         ended=ended,
         thoughts=inside or next(filter(None, (_plain(message.get(name)) for name in _THOUGHT_FIELDS)), ""),
         tokens=_count(counts.get("completion_tokens")),
         prompt_tokens=_count(counts.get("prompt_tokens")),
-        model=served if isinstance(served, str) and served else None,
+        model=_name(document.get("model")),
     )
 
 
@@ -207,6 +206,10 @@ def _plain(value: Any) -> str:
     parts = [part for part in value if isinstance(part, dict)]
     texts = (next(filter(None, (_plain(part.get(name)) for name in names)), "") for part in parts)
     return "\n".join(filter(None, texts))
+
+
+def _name(value: Any) -> str | None:
+    return short(value, 200) or None if isinstance(value, str) else None
 
 
 def _count(value: Any) -> int | None:
