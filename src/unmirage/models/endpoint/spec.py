@@ -25,7 +25,7 @@ class EndpointSettings(BaseModel):
     Prices are per million tokens, in any currency.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     concurrency: int = Field(default=8, ge=1, le=256, description="maximum concurrent requests")
     requests_per_minute: float | None = Field(
@@ -50,10 +50,13 @@ class EndpointSettings(BaseModel):
     def _check_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
         if own := [name for name in _OWN if name in extra]:
             raise ValueError(f"'{own[0]}' is set by the command; leave it out")
-        if secret := next(_secrets(extra), None):
-            raise ValueError(
-                f"'{secret}' is written to the run's files; set the key in the environment variable {KEY_VARIABLE}"
-            )
+        for name, value in extra.items():
+            if secret := next(_secrets({name: value}), None):
+                inside = "" if secret == name else f" ('{secret}')"
+                raise ValueError(
+                    f"'{name}'{inside} would be written to the run's files; set the key in the environment variable "
+                    f"{KEY_VARIABLE}"
+                )
         return extra
 
 
