@@ -2,6 +2,7 @@
 
 import collections
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -143,12 +144,49 @@ def test_rows_without_a_verdict_are_marked_and_asked_again(unmirage, judge, make
     assert json.loads(out)["models"]["m"]["asr"]["before"]["k"] == 2
 
 
-def test_a_server_that_cannot_hold_a_schema_says_so_row_by_row(unmirage, judge, make):
-    judge.reply = lambda number, body: failure(400) if "response_format" in body else judge.verdict(body)
+def test_a_server_that_cannot_hold_a_schema_is_asked_without_it_and_the_results_say_so(unmirage, judge, make):
+    refusal = failure(400, "response_format is not supported")
+    judge.reply = lambda number, body: refusal if "response_format" in body else judge.verdict(body)
     code, out, err = unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-schema"))
-    assert code == 4, err
-    assert json.loads(out)["models"]["m"]["asr"]["before"]["invalid"] == 3
-    assert "400" in err
+    assert code == 0, err
+    assert sum("response_format" in body for body in judge.requests) == 1
+    note = "the server turns down response_format; replies are not held to a JSON schema"
+    assert note in err
+    assert f"judge m: {note}" in json.loads(out)["warnings"]
+
+
+def test_a_server_that_rejects_every_request_stops_with_its_words(unmirage, judge, make):
+    judge.reply = lambda number, body: failure(400, "no schema here") if "response_format" in body else None
+    code, _, err = unmirage("evaluate", *arguments(make(9), judge, "--no-canaries", "--judge-schema"))
+    assert code == 2
+    assert "requests failed with the same error before any response, HTTP 400: no schema here" in err
+    assert len(judge.requests) == 3
+
+
+def test_responses_that_the_server_rejects_do_not_stop_a_second_run(unmirage, judge, make):
+    run = make(12)
+
+    def reply(number, body):
+        return failure(400, "bad row") if "complied" in body["messages"][-1]["content"] else judge.verdict(body)
+
+    judge.reply = reply
+    for _ in range(2):
+        code, out, err = unmirage("evaluate", *arguments(run, judge, "--no-canaries"))
+        assert code == 4, err
+        assert json.loads(out)["models"]["m"]["asr"]["before"]["invalid"] == 4
+
+
+def test_the_length_of_replies_is_an_option_and_the_verdicts_stay(unmirage, judge, make):
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+    assert unmirage("evaluate", *arguments(run, judge, "--no-canaries"))[0] == 0
+    assert {body["max_tokens"] for body in judge.requests} == {1024}
+    asked = len(judge.requests)
+    assert unmirage("evaluate", *arguments(run, judge, "--no-canaries", "--judge-max-tokens", "77"))[0] == 0
+    assert len(judge.requests) == asked
+    shutil.rmtree(run)
+    assert unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-max-tokens", "77"))[0] == 0
+    assert {body["max_tokens"] for body in judge.requests[asked:]} == {77}
 
 
 def test_a_schema_is_for_servers(unmirage, make):

@@ -177,6 +177,7 @@ def evaluate(
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
+    max_tokens: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
     **endpoint: Any,
@@ -193,6 +194,7 @@ def evaluate(
         rubric: rubric of judges that are language models: "harm" or "relevance".
         sees_pictures: show the pictures to judges that are language models.
         schema: request JSON-schema replies from judges on servers.
+        max_tokens: maximum tokens of a reply of judges that are language models; None for 1024.
         batch_size: responses per batch, for judges with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
@@ -209,6 +211,7 @@ def evaluate(
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,
+        max_tokens=max_tokens,
         batch_size=batch_size,
         endpoint=endpoint,
         ensemble=ensemble,
@@ -234,6 +237,7 @@ def calibrate(
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
+    max_tokens: int | None = None,
     images: PathLike | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
@@ -251,6 +255,7 @@ def calibrate(
         rubric: rubric of a judge that is a language model: "harm" or "relevance".
         sees_pictures: show the pictures to a judge that is a language model.
         schema: request JSON-schema replies from a judge on a server.
+        max_tokens: maximum tokens of a reply of a judge that is a language model; None for 1024.
         images: folder of the pictures; None for that of `labeled`.
         batch_size: responses per batch, for a judge with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
@@ -271,6 +276,7 @@ def calibrate(
         sees_pictures=sees_pictures,
         rubric=rubric,
         schema=schema,
+        max_tokens=max_tokens,
         batch_size=batch_size,
         endpoint=endpoint,
         progress=in_stage(progress, f"judge {judge if isinstance(judge, str) else judge.name}"),

@@ -144,6 +144,18 @@ class Server(Group):
     picture_format: Annotated[
         str | None, typer.Option(help="Endpoint: 'png' (lossless, the default) or 'jpeg' (smaller).")
     ] = None
+    picture_longest_side: Annotated[
+        int | None,
+        typer.Option(min=16, help="Endpoint: downscale pictures with more pixels on a side (default: never)."),
+    ] = None
+    endpoint_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Endpoint: NAME=VALUE, a field of every request, such as top_k=1 or "
+            "chat_template_kwargs.enable_thinking=false; null leaves a field out. Repeatable.",
+            show_default=False,
+        ),
+    ] = None
 
     def settings(self, *targets: str) -> dict[str, Any]:
         """Return the settings by name; None values are not given.
@@ -159,7 +171,12 @@ class Server(Group):
             raise UserError(
                 f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name"
             )
-        return values
+        fields = values.pop("endpoint_option")
+        if not fields:
+            return values
+        from unmirage.models.endpoint.spec import request_fields
+
+        return values | {"extra": request_fields("--endpoint-option", fields)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +212,12 @@ class JudgeModel(Group):
             help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
         ),
     ] = False
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            "--judge-max-tokens", min=1, help="Maximum tokens of a reply of a judge that is a language model."
+        ),
+    ] = 1024
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

@@ -79,7 +79,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
-            notes=config.get("notes") or (),
+            notes=(*(config.get("notes") or ()), *found.notes()),
             settings=config,
             machine=describe_machine(),
         )
@@ -136,6 +136,10 @@ class _Assessment:
     def _graded(self, model: str) -> dict[str, GradedHarm]:
         names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]
         return {name: graded_responses(self._store, name, model, stopped=self._stopped) for name in names}
+
+    def notes(self) -> list[str]:
+        """Return how the responses and verdicts were collected, where a server did not do what was requested."""
+        return self._store.notes([*self.models, *(f"judge {judge.name}" for judge in self._judging.judges)])
 
     def comparisons(self) -> list[Comparison]:
         """Return the comparisons within and between models."""

@@ -11,6 +11,7 @@ from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import still_needed
 from unmirage.evaluate.outcomes import Outcome, join
 from unmirage.evaluate.screening import screened
+from unmirage.models.base import notes_of
 from unmirage.records import Judgement, Verdict
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
@@ -34,6 +35,9 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     store.add_model(f"judge {judge.name}", judge.fingerprint)
     valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
     missing = [answer for answer in answers if answer[0].id not in valid]
+    resume = getattr(judge, "resume", None)
+    if valid and resume is not None:
+        resume()
     served = getattr(judge, "served", None)
     if served is not None:
         served.check(store.model_files(f"served as {judge.name}").get("model"))
@@ -43,7 +47,10 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
             store.add_model(f"served as {judge.name}", {"model": served.name})
         store.put_judgements(judgements)
 
-    keep_as_they_come(screened(judge, missing, progress), keep)
+    try:
+        keep_as_they_come(screened(judge, missing, progress), keep)
+    finally:
+        store.add_notes(f"judge {judge.name}", notes_of(judge))
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:

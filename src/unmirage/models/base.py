@@ -82,8 +82,19 @@ def ask(
             if progress is not None:
                 progress(done, len(missing))
 
-    keep_as_they_come(told(vlm.answer(missing, images, config)), lambda found: _keep(store, found))
+    resume = getattr(vlm, "resume", None)
+    if resume is not None and store.has_responses(vlm.name):
+        resume()
+    try:
+        keep_as_they_come(told(vlm.answer(missing, images, config)), lambda found: _keep(store, found))
+    finally:
+        store.add_notes(vlm.name, notes_of(vlm))
     return failed
+
+
+def notes_of(user: object) -> list[str]:
+    """Return what a server made of the requests of a model or judge, one line each; empty without a server."""
+    return list(getattr(getattr(user, "accounting", None), "notes", ()))
 
 
 def _keep(store: Store, found: Sequence[Response | Failure]) -> None:

@@ -141,7 +141,8 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "until_success": request.until_success,
         "notes": notes or None,
         **conversations(samples),
-        # Older runs, and those with PNG, lack this field.
+        # Older runs, and those without such settings, lack these fields.
+        **_rewriter_options(request),
         **({"picture_format": "jpeg"} if request.endpoint.get("picture_format") == "jpeg" else {}),
     }
     for kind, path in request.write.items():
@@ -253,6 +254,13 @@ def by_kind(values: Mapping[str, Value] | None) -> dict[Kind, Value]:
 def files_by_kind(files: Mapping[str, str | Path] | None) -> dict[Kind, Path]:
     """Return files by kind of attack, from paths by name."""
     return {kind: Path(path) for kind, path in by_kind(files).items()}
+
+
+def _rewriter_options(request: AttackRequest) -> dict[str, Any]:
+    """Return the fields of every request to a rewriter on a server, which determine the queries."""
+    extra = request.endpoint.get("extra")
+    on_server = isinstance(request.rewriter, str) and request.rewriter.startswith(ENDPOINT)
+    return {"rewriter_options": extra} if extra and on_server else {}
 
 
 def _rewriter(request: AttackRequest) -> Rewriter:

@@ -99,12 +99,10 @@ def no_response(failures: Sequence[Failure], queries: int) -> str:
 def identity_of(vlm: VLM) -> dict[str, str]:
     """Return the identity of a model: a hash by file name, a hub's commit, an address, or the class of an object."""
     source = getattr(vlm, "source", "")
+    if isinstance(told := getattr(vlm, "identity", None), dict):
+        return told
     if not source:
         return {"class": f"{type(vlm).__module__}.{type(vlm).__qualname__}"}
-    if source.startswith(ENDPOINT):
-        from unmirage.models.endpoint import parse_endpoint
-
-        return {"address": str(parse_endpoint(source))}
     return identity(source, str(getattr(getattr(getattr(vlm, "model", None), "config", None), "_commit_hash", None)))
 
 
@@ -135,6 +133,7 @@ def make_judges(
     cache: Path | None = None,
     endpoint: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
+    max_tokens: int | None = None,
 ) -> list[Judge]:
     """Return the judges that the user specified.
 
@@ -146,6 +145,7 @@ def make_judges(
         cache: cache file for server replies.
         endpoint: settings of servers; None values were not given.
         batch_size: queries per batch, for a local judge model.
+        max_tokens: maximum tokens of a reply; None for the default.
 
     Raises:
         UserError: a judge or the rubric is unknown, or two judges have the same name.
@@ -167,6 +167,7 @@ def make_judges(
         settings=resolve(EndpointSettings, None, endpoint or {}, None),
         held=schema,
         batch_size=batch_size,
+        max_tokens=max_tokens,
     )
     made = [make_judge(one, options) if isinstance(one, str) else one for one in judges]
     names = [judge.name for judge in made]

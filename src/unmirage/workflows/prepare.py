@@ -159,6 +159,7 @@ def _settings(request: PrepareRequest, inputs: Inputs, planned: Plan) -> dict[st
         "answers_from": list(request.answers_from),
         "judge": request.judge,
         "judge_sha256": judge_sha256(request.judge),
+        **({"judge_options": extra} if (extra := request.endpoint.get("extra")) else {}),
         "max_new_tokens": inputs.generation.max_new_tokens,
         "prepare": inputs.config.model_dump(mode="json"),
     }
