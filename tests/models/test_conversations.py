@@ -8,9 +8,9 @@ from tests.models.tiny_families import FAMILIES, pictures
 
 from unmirage.errors import UserError
 from unmirage.models.conversation import Conversation, asked_text, messages
-from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts, render_prompt
+from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts
 from unmirage.models.families import end_ids
-from unmirage.models.templates import check_processor
+from unmirage.models.templates import check_processor, render_prompt
 from unmirage.records import Kind, Placed, Query, Turn
 
 _PARTS = (
