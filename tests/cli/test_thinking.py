@@ -7,8 +7,11 @@ import pytest
 import yaml
 
 import unmirage as um
+from unmirage.align.estimate.skeleton import Skeleton
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
+from unmirage.models.conversation import Conversation
+from unmirage.models.templates import render_prompt
 from unmirage.run import existing_run
 from unmirage.testbed.vlm import CHAT_TEMPLATE
 from unmirage.workflows.models import asked_identity, load_vlm
@@ -70,6 +73,20 @@ def test_auto_leaves_no_trace(unmirage, tiny, model, tmp_path):
     assert code == 0, err
     assert "thinking" not in json.loads((out / "unmirage_align.json").read_text())["settings"]
     assert "thinking" not in asked_identity(um.load_model(out))
+
+
+def test_the_plan_of_a_training_shows_its_prompts(unmirage, tiny, model):
+    for thinking in ("off", "on"):
+        code, stdout, err = unmirage(
+            "align", model, "--train", tiny.data / "safety.json", *STEP, "--dry-run", "--json", "--thinking", thinking
+        )
+        assert code == 0, err
+        assert ("ASSISTANT:<think></think>" in stdout) is (thinking == "off")
+    vlm = um.load_model(model, thinking="off")
+    for thinking, switched in (("auto", True), ("off", True), ("on", False)):
+        prompt = render_prompt(Skeleton.of(vlm, thinking).processor, Conversation("Name it."))
+        assert prompt.endswith("<think></think>") is switched
+    assert vlm.processor.chat_template.count("set enable_thinking") == 1
 
 
 def test_stress_asks_as_the_run_did(unmirage, tiny, model, tmp_path):

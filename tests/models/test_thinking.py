@@ -8,13 +8,16 @@ import torch
 from tests.models.tiny_families import FAMILIES, QUERIES, pictures
 from tests.models.tiny_families.text import make_tokenizer
 
+from unmirage.align import AlignConfig, AlignData, align
 from unmirage.errors import UserError
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_example, encode_prompts
+from unmirage.models.families import end_ids
 from unmirage.models.templates import render_answer, render_prompt
 from unmirage.models.thinking import Decoder, opening_of, switched
 from unmirage.records import Ended, Kind, Query, Turn
+from unmirage.run.model import save_model
 
 _TEXT = "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
 _IMAGES = (
@@ -208,6 +211,34 @@ def test_special_tokens_are_left_out_but_for_marks_of_reasoning(said, read):
     ids = torch.tensor(tokenizer(said, add_special_tokens=False)["input_ids"])
     assert Decoder(tokenizer, special, "").text(ids) == read
     assert Decoder(tokenizer, special, "<think>\n").text(ids) == f"<think>\n{read}"
+
+
+def test_a_trained_model_stops_where_its_targets_end(tiny, tmp_path):
+    vlm = tiny.load()
+    vlm.model.generation_config.eos_token_id = None
+    vlm.model.config.text_config.eos_token_id = 7
+    data = AlignData(retain=tiny.samples("base"), images=tiny.images)
+    align(vlm, data, AlignConfig(steps=1, batch_size=2))
+    end = vlm.processor.tokenizer.convert_tokens_to_ids("</s>")
+    assert vlm.model.generation_config.eos_token_id == [7, end]
+    save_model(tmp_path / "m", vlm, {}, {})
+    assert json.loads((tmp_path / "m" / "generation_config.json").read_text())["eos_token_id"] == [7, end]
+
+
+@pytest.mark.parametrize("end", ["", "{{ message['content'] }}"])
+def test_a_model_that_cannot_be_trained_can_answer(vlm, end):
+    made = vlm("{% for message in messages %}" + _IMAGES + _TEXT + end + "{% endfor %}")
+    made.processor.tokenizer.eos_token = None
+    before = made.model.generation_config.eos_token_id
+    made.stop_at_end_of_turn()
+    assert made.model.generation_config.eos_token_id == before
+
+
+def test_every_family_stops_where_its_targets_end(family):
+    fresh = family.fresh()
+    before = set(end_ids(fresh.model))
+    fresh.vlm.stop_at_end_of_turn()
+    assert end_ids(fresh.model) == before
 
 
 @pytest.mark.parametrize(("template", "opening"), [(QWEN3, ""), (OPENING, "<think>\n"), (V31, ""), (PLAIN, "")])

@@ -157,7 +157,10 @@ class HuggingFaceVLM:
 
     def stop_at_end_of_turn(self) -> None:
         """Let generation stop at the token that ends a response in training, also in the saved model."""
-        end = end_token(self.processor)
+        try:
+            end = end_token(self.processor)
+        except UserError:
+            return  # it can answer, but not be trained: rendering a target gives the reason
         if add_end(self.model, end):
             token = self.processor.tokenizer.convert_ids_to_tokens(end)
             log.info(
