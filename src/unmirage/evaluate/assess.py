@@ -11,6 +11,7 @@ from unmirage.evaluate.agreement import JudgeQuality, agreement
 from unmirage.evaluate.calibration import JudgeCalibration, MainCalibration
 from unmirage.evaluate.compare import Comparison, compare
 from unmirage.evaluate.details import ModelResults, describe
+from unmirage.evaluate.graded import GradedHarm, graded_responses
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.judges.canaries import run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
@@ -133,9 +134,14 @@ class _Assessment:
                 stopped=self._stopped,
                 scores=mean_scores(self._store, model),
                 variant=variants.get(model),
+                graded=self._graded(model),
             )
             for model in self.models
         }
+
+    def _graded(self, model: str) -> dict[str, GradedHarm]:
+        names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]
+        return {name: graded_responses(self._store, name, model, stopped=self._stopped) for name in names}
 
     def comparisons(self) -> list[Comparison]:
         """Return the comparisons within and between models."""
