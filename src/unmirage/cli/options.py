@@ -63,6 +63,12 @@ WorkersOption = Annotated[
 ]
 
 
+ThinkingOption = Annotated[
+    str | None,
+    typer.Option(help="Reasoning before the response: on, off, or auto, as the chat template has it (default: auto)."),
+]
+
+
 class Group:
     """Base of the dataclasses whose fields are options."""
 
@@ -118,18 +124,22 @@ class Loading(Weights):
     name: Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")] = (
         None
     )
+    thinking: ThinkingOption = None
 
     def local(self, model: str) -> Callable[[], HuggingFaceVLM]:
         """Return a function that loads a model with local weights."""
         from unmirage.workflows.models import load_local
 
-        return partial(load_local, model, **asdict(self))
+        return partial(load_local, model, **self._given())
 
     def vlm(self, model: str, server: Mapping[str, Any]) -> Callable[[], VLM]:
         """Return a function that loads a model, or connects to a server with these settings."""
         from unmirage.workflows.models import load_vlm
 
-        return partial(load_vlm, model, endpoint=server, **asdict(self))
+        return partial(load_vlm, model, endpoint=server, **self._given())
+
+    def _given(self) -> dict[str, Any]:
+        return asdict(self) | {"thinking": self.thinking or "auto"}
 
 
 @dataclass(frozen=True, kw_only=True)

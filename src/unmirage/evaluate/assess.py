@@ -22,6 +22,7 @@ from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, 
 from unmirage.evaluate.scoring import mean_scores, score_run
 from unmirage.records import Judgement
 from unmirage.run.directory import Run
+from unmirage.run.fingerprint import thinking_note
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, in_stage
 from unmirage.run.store import Store
@@ -79,7 +80,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
-            notes=(*(config.get("notes") or ()), *found.notes()),
+            notes=(*(config.get("notes") or ()), *found.notes(), *found.thinking_notes()),
             settings=config,
             machine=describe_machine(),
         )
@@ -116,6 +117,11 @@ class _Assessment:
         names = [judge.name for judge in self._judging.judges]
         judgements = [one for name in names for one in self._store.judgements(model, name)]
         self._store.replace_judgements(model, self._judging.name, combine(rule, names, judgements))
+
+    def thinking_notes(self) -> list[str]:
+        """Return a warning for each model that was trained with other prompts than it was asked with."""
+        told = (thinking_note(model, self._store.model_files(model)) for model in self.models)
+        return [note for note in told if note]
 
     def results(self) -> dict[str, ModelResults]:
         """Return the rates and details of each model."""

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from unmirage.data.images import Pictures
+from unmirage.errors import unknown
 from unmirage.records import Failure, Query, Response
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
 from unmirage.text.thoughts import settled
+
+Thinking = Literal["auto", "on", "off"]
+
+
+def check_thinking(value: str) -> Thinking:
+    """Return the setting; raise `UserError` if it is unknown."""
+    for valid in get_args(Thinking):
+        if value == valid:
+            return valid  # type: ignore[no-any-return]  # get_args is untyped
+    raise unknown("value of --thinking", value, get_args(Thinking))
 
 
 class GenerationConfig(BaseModel):

@@ -27,6 +27,7 @@ class EndpointVLM:
         self._chat = chat
         self.accounting = chat.accounting
         self.source = ""
+        self.thinking = "auto"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({clean(self.name, 80)!r}, source={clean(self.source, 200)!r})"
