@@ -6,6 +6,7 @@ a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They p
 """
 
 from unmirage.api.measure import attack, benchmark, calibrate, evaluate
+from unmirage.api.judge import judge
 from unmirage.api.models import convert, load_model
 from unmirage.api.publish import export, report
 from unmirage.api.train import align, prepare, stress
@@ -21,6 +22,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "judge",
     "load_model",
     "prepare",
     "report",
