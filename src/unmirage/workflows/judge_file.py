@@ -128,8 +128,8 @@ def _check_queries(files: Sequence[ResponseFile], judges: Sequence[str | Judge])
     needs = next((one for one in judges if isinstance(one, str) and one not in _WITHOUT_QUERIES), None)
     if lacking is not None and needs is not None:
         raise UserError(
-            f"{lacking.path}: has no queries, which judge '{needs}' reads; name their column with --columns query=NAME, "
-            f"or use --judge {_WITHOUT_QUERIES[0]}"
+            f"{lacking.path}: has no queries, which judge '{needs}' reads; name their column with --columns "
+            f"query=NAME, or use --judge {_WITHOUT_QUERIES[0]}"
         )
 
 

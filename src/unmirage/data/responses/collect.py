@@ -28,6 +28,7 @@ class Collected:
         responses, failures: the answers of all models.
         rows: number of rows.
         repeated: number of rows that equal an earlier row of the same model.
+        several: number of ids with several queries.
     """
 
     unsafe: Unsafe = "auto"
@@ -37,6 +38,7 @@ class Collected:
     failures: list[Failure] = field(default_factory=list)
     rows: int = 0
     repeated: int = 0
+    several: int = 0
     _where: dict[str, str] = field(default_factory=dict)
     _answered: set[tuple[str, str]] = field(default_factory=set)
     _times: Counter[Hashable] = field(default_factory=Counter)
@@ -54,7 +56,7 @@ class Collected:
 
     def _add(self, one: Given) -> None:
         self.rows += 1
-        same = (one.model, one.kind, one.text, one.image, one.images, one.context, one.response)
+        same = (one.model, one.sample, one.kind, one.text, one.image, one.images, one.context, one.response)
         self.repeated += one.shot is None and same in self._whole
         self._whole.add(same)
         unsafe, source = self._label(one)
@@ -116,22 +118,29 @@ class Collected:
         """Return the id and the record of the sample.
 
         The n-th rows of two models about one query are about one sample. Several rows of one model about one query are
-        different samples of one record, because nothing tells whether they are shots.
+        different samples of one record, because nothing tells whether they are shots. So are different queries with
+        one id.
         """
-        if one.sample is not None:
-            if one.shot is not None:
-                return one.sample, one.sample
-            time = self._time(("sample", one.sample, one.kind, one.model))
-            if time and one.kind not in _SINGLE:
-                raise UserError(
-                    f"{one.where}: '{one.model}' has a second response to a query of kind '{one.kind}' of sample "
-                    f"'{one.sample}'; number the shots in a column: --columns shot=NAME"
-                )
-            return f"{one.sample}#{time + 1}" if time else one.sample, one.sample
         what = (one.kind, one.text, one.image, one.images, one.context)
-        time = self._time((one.model, one.shot, *what))
-        record = self._named.setdefault((0, *what), str(len(self._named) + 1))
-        return self._named.setdefault((time, *what), str(len(self._named) + 1)), record
+        time = self._time((one.model, one.sample, one.shot, *what))
+        if one.sample is None:
+            record = self._named.setdefault((0, *what), str(len(self._named) + 1))
+            return self._named.setdefault((time, *what), str(len(self._named) + 1)), record
+        if one.shot is not None:
+            return one.sample, one.sample
+        if one.kind in _SINGLE:
+            key = (one.sample, time, *what)
+            if key not in self._named:
+                number = self._time((one.sample, one.kind)) + 1
+                self._named[key] = one.sample if number == 1 else f"{one.sample}#{number}"
+                self.several += number == 2 and not time
+            return self._named[key], one.sample
+        if self._time((one.sample, one.kind, one.model)):
+            raise UserError(
+                f"{one.where}: '{one.model}' has a second response to a query of kind '{one.kind}' of sample "
+                f"'{one.sample}'; number the shots in a column: --columns shot=NAME"
+            )
+        return one.sample, one.sample
 
     def _time(self, key: Hashable) -> int:
         """Return how often a key was seen before."""
@@ -182,6 +191,11 @@ class Collected:
             )
         if self.repeated:
             found.append(f"{self.repeated:,} of {self.rows:,} rows repeat another row of the same model; all count")
+        if self.several:
+            found.append(
+                f"{self.several:,} ids have several queries, which count as different samples of one record; if other "
+                "columns tell the samples apart, name one with --columns id=NAME"
+            )
         kinds = {one.kind for one in self.queries.values()}
         pairs: Mapping[str, set[Kind]] = {one.sample_id: set() for one in self.queries.values()}
         for one in self.queries.values():
