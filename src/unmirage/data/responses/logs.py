@@ -3,7 +3,8 @@
 lmms-eval (`--log_samples`) writes `{date}_samples_{task}.jsonl` into a folder named after the model, beside
 `{date}_results.json`: `doc_id`, `target`, `input` (the prompt), `filtered_resps`, and `resps` if they differ; older
 versions also `doc` and `arguments`, and versions before 0.3 one JSON file with `logs` per task
-(https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/loggers/evaluation_tracker.py).
+(https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/loggers/evaluation_tracker.py). lm-evaluation-harness, from
+which it stems, writes `samples_{task}_{date}.jsonl`; its `arguments` are an object.
 
 VLMEvalKit writes `{model}_{dataset}.xlsx` (or .tsv, .csv, .json): `index`, `question`, `prediction`, `category` and
 others, with `SPLIT_THINK` also `thinking`. A prediction that starts with "Failed to obtain answer" is none
@@ -12,6 +13,7 @@ others, with `SPLIT_THINK` also `thinking`. A prediction that starts with "Faile
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +26,7 @@ from unmirage.run.files import read_object
 
 LMMS_EVAL = {"query": "input", "response": "resps", "id": "doc_id", "tokens": "output_tokens"}
 VLMEVALKIT = {"query": "question", "response": "prediction", "id": "index", "error": "error"}
-_SAMPLES = "_samples_"
+_SAMPLES = re.compile(r"(?P<date>.*?)_?samples_(?P<task>.+?)(?:_\d{4}-\d\d-\d\dT[^.]*)?\.")
 _FAILED = "Failed to obtain answer"
 _LARGEST = 2**30  # bytes of an unpacked workbook
 
@@ -47,7 +49,8 @@ def lmms_eval_rows(rows: Iterable[Row], path: Path, notes: Counter[str]) -> Iter
         path: the file, which names the task.
         notes: filled with what is left out.
     """
-    task = path.name.partition(_SAMPLES)[2].partition(".")[0] or path.name.partition(".")[0]
+    named = _SAMPLES.match(path.name)
+    task = named["task"] if named else path.name.partition(".")[0]
     filters: dict[str, str] = {}
     for row in rows:
         identity = row.identity("doc_id")
@@ -76,14 +79,14 @@ def logged_rows(document: Mapping[str, Any], path: Path) -> Iterator[Row]:
 def lmms_eval_model(path: Path, document: Mapping[str, Any] | None = None) -> str:
     """Return the name of the model: of the results beside the samples, else of their folder; "" if neither tells."""
     found = document
-    date, marked, _ = path.name.partition(_SAMPLES)
-    beside = path.with_name(f"{date}_results.json")
-    if found is None and marked and beside.is_file():
+    named = _SAMPLES.match(path.name)
+    beside = path.with_name(f"{named['date'] if named else ''}_results.json")
+    if found is None and named and beside.is_file():
         found = read_object(beside)
     name = (found or {}).get("model_name")
     if isinstance(name, str) and name:
         return name
-    return path.absolute().parent.name.replace("__", "/") if marked else ""
+    return path.absolute().parent.name.replace("__", "/") if named else ""
 
 
 def _prompt(row: Row) -> str:
@@ -113,11 +116,11 @@ def _texts(row: Row) -> list[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Yield the texts in a text or in nested lists."""
+    """Yield the texts in a text, or in nested lists and objects."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list):
-        for one in value:
+    elif isinstance(value, list | Mapping):
+        for one in value.values() if isinstance(value, Mapping) else value:
             yield from _strings(one)
 
 

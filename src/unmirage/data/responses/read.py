@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from unmirage.data.images import ImageFolder, Pictures
+from unmirage.data.json_text import BOM
 from unmirage.data.load import find_source
 from unmirage.data.packed import without_packing
 from unmirage.data.responses import garak, logs
-from unmirage.data.responses.columns import LEFT_OUT, Names, find_columns, missing
+from unmirage.data.responses.columns import COLUMNS, LEFT_OUT, Names, find_columns, missing
 from unmirage.data.responses.given import Given
 from unmirage.data.responses.table import Table
 from unmirage.data.rows import Row
@@ -168,14 +169,22 @@ def _stem(path: Path) -> str:
 
 def _whole(source: Source) -> dict[str, Any] | None:
     """Return a JSON document that is one object: responses by id, or a log of lmms-eval; None for other files."""
-    if source.container != "json" or without_packing(source.path) != source.path:
+    if source.container not in ("json", "jsonl") or source.path.suffix.lower() != ".json":
         return None
     with source.path.open("rb") as file:
-        if not file.read(_FEW).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        if not file.read(_FEW).removeprefix(BOM).lstrip().startswith(b"{"):
             return None
-    document = read_object(source.path)
-    is_map = bool(document) and all(isinstance(one, str | None) for one in document.values())
-    return document if is_map or isinstance(document.get("logs"), list) else None
+    try:
+        document = read_object(source.path)
+    except UserError:
+        return None  # JSONL, or a damaged file, whose reader names the line
+    if isinstance(document.get("logs"), list):
+        return document
+    usual = {*COLUMNS["response"].names, *COLUMNS["response"].others}
+    is_row = any(name.casefold() in usual for name in document)
+    return (
+        document if document and not is_row and all(isinstance(one, str | None) for one in document.values()) else None
+    )
 
 
 def _records(
