@@ -314,7 +314,7 @@ def _queries(run):
         ([{"query": "a", "answer": YES, "unsafe": 1, "ended": True}], (), "column 'ended' is True; valid: finish"),
         ([{"query": "a", "answer": YES, "unsafe": 1, "image": "../../etc/passwd"}], (), "line 1: field 'image'"),
         ([{"query": "a", "answer": YES, "unsafe": 1, "image": "/etc/passwd"}], (), "'/etc/passwd' is absolute; valid"),
-        ([{"query": "a", "answer": YES, "unsafe": 0, "kind": "jailbreak"}], (), "a query of kind 'jailbreak' is unsafe"),
+        ([{"query": "a", "answer": YES, "unsafe": 0, "kind": "jailbreak"}], (), "of kind 'jailbreak' is unsafe"),
         (
             [{"query": x, "answer": YES, "id": 1, "kind": "jailbreak"} for x in "ab"],
             (),
