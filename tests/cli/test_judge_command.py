@@ -2,9 +2,11 @@
 
 import csv
 import json
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import unmirage as um
 from unmirage.records import Ended, Failure, Kind, Response, Verdict
@@ -337,6 +339,7 @@ def _queries(run):
         ),
         ([], (), "contains no records"),
         ([{"query": "a", "answer": YES, "unsafe": 1}], ("--fail-if", "asr.befor>1"), "asr.befor"),
+        ([{"query": "a", "answer": YES, "unsafe": 1}], ("--judge", "phrase"), "unknown judge 'phrase'"),
         ([{"query": "a", "answer": YES, "unsafe": 1}], ("--timeout", "3"), "--timeout: needs a model or judge"),
     ],
 )  # fmt: skip
@@ -359,6 +362,51 @@ def test_missing_options_and_files_are_named(tmp_path, unmirage, write):
     code, _, err = unmirage("judge", tmp_path / "x.pkl", "--out", tmp_path / "run")
     assert (code, "is a pickle, which can run code and is never opened" in err) == (2, True)
     assert not (tmp_path / "run").exists()
+
+
+def test_pictures_inside_parquet_files_are_found_again(tmp_path, unmirage):
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    picture = BytesIO()
+    Image.new("RGB", (4, 4), "red").save(picture, "PNG")
+    row = {
+        "image": {"bytes": picture.getvalue(), "path": "x"},
+        "query": "<image>What?",
+        "response": YES,
+        "unsafe": True,
+    }
+    for name in ("a.parquet", "b.parquet"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row, row]), tmp_path / name)
+    both = (tmp_path / "a.parquet", tmp_path / "b.parquet", "--out", tmp_path / "run")
+    code, _, err = unmirage("judge", *both)
+    assert (code, "several files with pictures inside cannot share a run" in err) == (2, True)
+    assert not (tmp_path / "run").exists()
+    assert unmirage("judge", tmp_path / "a.parquet", "--out", tmp_path / "run")[0] == 0
+    assert [one.image for one in _queries(tmp_path / "run")] == ["row-000001.png", "row-000002.png"]
+    unmirage("report", tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").read_text().count("data:image/png;base64,") == 2
+    assert unmirage("judge", *both, "--columns", "image=-")[0] == 2  # the run is that of other files
+    assert unmirage("judge", *both[:2], "--out", tmp_path / "two", "--columns", "image=-")[0] == 0
+
+
+def test_files_in_two_folders_need_the_folder_of_their_pictures(tmp_path, unmirage):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        row = {"query": "What?", "response": YES, "unsafe": True, "image": "1.png", "model": folder}
+        (tmp_path / folder / "x.jsonl").write_text(json.dumps(row))
+    args = ("judge", tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl", "--out", tmp_path / "run")
+    code, _, err = unmirage(*args)
+    assert (code, "is in another folder than" in err) == (2, True)
+    assert unmirage(*args, "--images", tmp_path)[0] == 0
+
+
+def test_wrong_arguments_of_the_function_are_named(tmp_path):
+    with pytest.raises(um.UserError, match="files: empty"):
+        um.judge([], out=tmp_path / "run")
+    with pytest.raises(TypeError, match=r"judge\(\): files: expected path \| Sequence\[path\], got int"):
+        um.judge(3, out=tmp_path / "run")
+    with pytest.raises(um.UserError, match="concurrency: needs a model or judge"):
+        um.judge("x.jsonl", out=tmp_path / "run", concurrency=3)
 
 
 def test_a_torn_last_line_stops_or_is_counted(write, tmp_path, unmirage):

@@ -51,11 +51,16 @@ def run_of_files(
     Raises:
         UserError: a file cannot be read, or the run holds other files or settings.
     """
+    from unmirage.evaluate.judges import JUDGES
+
     chosen = next((one for one in UNSAFE if one == unsafe), None)
     if chosen is None:
         raise unknown("--unsafe", unsafe, UNSAFE)
     if format not in FORMATS:
         raise unknown("--format", format, FORMATS)
+    for judge in judges:
+        if isinstance(judge, str):
+            JUDGES.find(judge.partition(":")[0])  # an unknown judge is an error before the files are read
     paths = [Path(one) for one in files]
     _check_paths(paths, out)
     named = dict(columns or {}) | ({} if chosen == "auto" else {"unsafe": LEFT_OUT})

@@ -147,7 +147,8 @@ def test_workbooks_are_named_by_row_and_damaged_ones_refused(tmp_path):
     as_workbook(path, [{"query": "a", "response": "b", "unsafe": "odd"}])
     with pytest.raises(UserError, match=r"x\.xlsx: row 2: column 'unsafe' is 'odd'"):
         list(read_responses(path))
-    as_workbook(path, [{"query": "a", "response": "b"}])
+    as_workbook(path, [{"query": "a", None: "a comment", "response": "b"}])
+    assert texts(read_responses(path)) == [("a", "b")]
     (tmp_path / "cut.xlsx").write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"cut\.xlsx: is not an Excel workbook"):
         read_responses(tmp_path / "cut.xlsx")

@@ -159,12 +159,14 @@ def workbook_rows(path: Path) -> Iterator[Row]:
                 raise UserError(f"{path}: is larger than {_LARGEST:,} bytes when unpacked; save it as CSV")
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = book.worksheets[0].iter_rows(values_only=True)
-        heads = [str(head) for head in next(rows, ()) if head is not None]
-        if len(set(heads)) < len(heads):
+        heads = {place: str(head) for place, head in enumerate(next(rows, ())) if head is not None}
+        if len(set(heads.values())) < len(heads):
             raise UserError(f"{path}: row 1: two columns have the same name; rename one of them")
         for number, cells in enumerate(rows, 1):
             if any(cell is not None for cell in cells):
-                yield Row(dict(zip(heads, cells, strict=False)), number, str(path), "row", number + 1)
+                # The cells of a row may end before the last column.
+                fields = {head: cells[place] for place, head in heads.items() if place < len(cells)}
+                yield Row(fields, number, str(path), "row", number + 1)
         book.close()
     except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError) as error:
         raise UserError(f"{path}: is not an Excel workbook (.xlsx) that can be read ({error})") from None

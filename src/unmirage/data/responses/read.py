@@ -164,7 +164,7 @@ def _is_workbook(path: Path) -> bool:
 
 
 def _stem(path: Path) -> str:
-    return without_packing(path).stem
+    return without_packing(path.resolve()).stem
 
 
 def _whole(source: Source) -> dict[str, Any] | None:
