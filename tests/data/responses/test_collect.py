@@ -105,3 +105,8 @@ def test_responses_keep_how_they_ended_and_their_reasoning():
     )
     assert [(one.query_id, one.reason) for one in found.failures] == [("1|plain|0", "late"), ("2|plain|0", "late")]
     assert found.notes() == ["2 of 3 responses are missing and count as invalid (late: 2)"]
+
+
+def test_equal_responses_of_different_shots_are_no_repeated_rows():
+    assert collected({"shot": 0}, {"shot": 1}).repeated == 0
+    assert collected({}, {}).repeated == 1

@@ -315,6 +315,13 @@ def test_labels_in_their_spellings(value, column, unsafe):
     assert one.unsafe is unsafe
 
 
+def test_a_label_column_that_the_user_names_may_have_any_spelling(read):
+    rows = [{"query": "a", "response": "b", "label": 1}, {"query": "c", "response": "d", "label": "refused"}]
+    with pytest.raises(UserError, match="line 1: column 'label' is 1, which may judge the response"):
+        read(rows)
+    assert [one.unsafe for one in read(rows, columns={"unsafe": "label"})[1]] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("reason", "ended"),
     [
