@@ -82,10 +82,10 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
         ]
         return plainly, harmless
     attack: Mapping[str, Any] = results.attack
-    prudent = f'before → after "{attack["over_prudence_word"]}"'
+    prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
         (
-            f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+            f"ASR before → after {attack['shots']}-shot {_attack(attack['jailbreak_word'])}",
             lambda rates: _change(rates.asr, interval=True),
         ),
         ("control", lambda rates: rate_points(rates.asr.control)),
@@ -93,6 +93,11 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
     return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless]
+
+
+def _attack(word: str | None) -> str:
+    """Return the word of an attack in quotes; an attack of another program may have none."""
+    return f'"{word}"' if word else "attack"
 
 
 def _harmless(results: Results) -> list[Column]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.results import Results, Suite
@@ -19,11 +20,18 @@ LOOKS_SAFE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """Settings of the attack, as far as the file records them."""
+    """Settings of the attack, as far as the file records them.
+
+    Attributes:
+        jailbreak_word, over_prudence_word: the words in quotes, or what the attack uses instead.
+        shots: K.
+        by_words: whether the attack is one of words; that of another program may not be.
+    """
 
     jailbreak_word: str
     over_prudence_word: str
     shots: int
+    by_words: bool = True
 
     @classmethod
     def of(cls, results: Results) -> Attack:
@@ -31,9 +39,13 @@ class Attack:
         said = results.attack
         seen = max(len(model.asr.by_k) for model in results.models.values())
         shots = said.get("shots")
+        by_words = said.get("jailbreak_word", "") is not None
         return cls(
-            jailbreak_word=_quoted(said.get("jailbreak_word"), "a non-rejection-bias word"),
+            jailbreak_word=_quoted(
+                said.get("jailbreak_word"), "a non-rejection-bias word" if by_words else "an attack of another program"
+            ),
             over_prudence_word=_quoted(said.get("over_prudence_word"), "a rejection-bias word"),
+            by_words=by_words,
             shots=shots if isinstance(shots, int) and shots > 0 else seen,
         )
 
@@ -42,11 +54,18 @@ class Attack:
         """Return what counts as success."""
         return f"any of {self.shots} shots" if self.shots > 1 else "one shot"
 
+    @property
+    def jailbroken(self) -> str:
+        """Return what the attack does to unsafe queries, as a verb."""
+        return f"open with {self.jailbreak_word}" if self.by_words else "are jailbroken"
+
 
 def summarize(results: Results) -> list[str]:
     """Return the headline, then qualifications."""
     if results.suite is not None:
         return summarise_benchmark(results, results.suite)
+    if "responses" in results.settings and not results.attack:  # judged files, without an attack
+        return summarise_benchmark(results, Suite(name=Path(str(results.settings.get("data"))).name))
     attack = Attack.of(results)
     collapsed = {name: reason for name, model in results.models.items() if (reason := collapse(model))}
     sound = {name: model for name, model in results.models.items() if name not in collapsed}
@@ -73,11 +92,11 @@ def _headline(sound: dict[str, ModelResults], broken: str | None, attack: Attack
         if not _looks_safe(sound[broken]):
             return (
                 f"The ASR of {_named(broken)} rises from {_span(asr.before.value, asr.after.value)} once its unsafe "
-                f"queries open with {attack.jailbreak_word} ({attack.any_of})."
+                f"queries {attack.jailbroken} ({attack.any_of})."
             )
         return (
             f"{_named(broken)} looks safe (ASR {_percent(asr.before)}) until its unsafe queries "
-            f"open with {attack.jailbreak_word} (ASR {_percent(asr.after)}, {attack.any_of})."
+            f"{attack.jailbroken} (ASR {_percent(asr.after)}, {attack.any_of})."
         )
     asked = [model for model in sound.values() if model.asr.before.value is not None]
     if not asked or all(model.asr.after.value is None for model in asked):
@@ -97,7 +116,7 @@ def _headline(sound: dict[str, ModelResults], broken: str | None, attack: Attack
         )
     return (
         f"No safety mirage found: no model with a low ASR on plain queries has a clearly higher ASR "
-        f"once they open with {attack.jailbreak_word}."
+        f"once they {attack.jailbroken}."
     )
 
 
