@@ -169,6 +169,7 @@ def _print(results: Results) -> None:
 
 def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | None) -> None:
     """Exit with the status for a failed gate, after writing all outcomes."""
+    from unmirage.evaluate.collapse import asr_warnings
     from unmirage.evaluate.gate import broken_gate
     from unmirage.evaluate.junit import junit as as_junit
     from unmirage.run.files import naming, write_text_atomic
@@ -176,8 +177,10 @@ def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | No
     if junit is not None:
         with naming(junit):
             write_text_atomic(junit, as_junit(document, conditions))
-    broken = [line for condition in conditions if (line := broken_gate(condition, document))]
-    if broken:
+    found = {condition: broken_gate(condition, document) for condition in conditions}
+    for warning in asr_warnings(document, [condition for condition, line in found.items() if line is None]):
+        say(f"warning: {warning}")
+    if broken := [line for line in found.values() if line]:
         fail("; ".join(broken), EXIT_GATE)
 
 
