@@ -13,7 +13,6 @@ from unmirage.workflows.settings import resolve
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
     from unmirage.evaluate import Judge
-    from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.records import Failure
 
@@ -170,17 +169,3 @@ def make_judges(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"--judge: two judges are named '{twice}'; give judges with different names")
     return made
-
-
-def read_calibration(path: Path, judge: str) -> JudgeCalibration:
-    """Return the calibration in a file. It must belong to `judge`."""
-    from unmirage.evaluate.calibration import JudgeCalibration
-
-    if not path.is_file():
-        raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
-    found = JudgeCalibration.load(path)
-    if found.judge != judge:
-        raise UserError(
-            f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', the judge of these responses"
-        )
-    return found

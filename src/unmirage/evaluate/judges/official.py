@@ -18,6 +18,7 @@ from unmirage.text.refusals import refusal_phrase
 
 if TYPE_CHECKING:
     from unmirage.evaluate.judges.llm import LlmJudge
+    from unmirage.evaluate.judges.llm.askers import Served
     from unmirage.models.endpoint import Accounting
 
 # Increment this whenever a phrase or the order of the steps changes: it is part of the judge's name.
@@ -176,6 +177,11 @@ class OfficialThenModel:
         """Return requests, tokens and cost of the model so far; None for a local model."""
         return self._model.accounting
 
+    @property
+    def served(self) -> Served | None:
+        """Return the model that replies on a server; None for a local model."""
+        return self._model.served
+
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments of the phrase lists, then those of the model.
 
@@ -206,6 +212,7 @@ class PhraseJudge(TextJudge):
     """
 
     name = "phrases"
+    rules = ("unmirage.text.refusals",)
 
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:  # noqa: ARG002
         """Return the verdict and the matching phrase."""

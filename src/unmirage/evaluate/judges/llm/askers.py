@@ -82,6 +82,33 @@ class Reply:
 Readable = Callable[[Request, str], bool]
 
 
+class Served:
+    """The model that replies on a server. All replies must be from the same one, because judges differ.
+
+    Args:
+        address: the server, for the error.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.name: str | None = None
+        self._address = address
+        self._lock = threading.Lock()
+
+    def check(self, name: str | None) -> None:
+        """Compare the server's name of the model with that of earlier replies; None and "" say nothing.
+
+        Raises:
+            UserError: another model replied before.
+        """
+        with self._lock:
+            self.name = self.name or name
+            if name and name != self.name:
+                raise UserError(
+                    f"{self._address}: the server replied as '{self.name}' before and as '{name}' now. Restore the "
+                    "first model, or judge with the new one under its own name: endpoint:URL#NAME"
+                )
+
+
 class Asker(Protocol):
     """A language model that replies to judge requests.
 
@@ -89,11 +116,13 @@ class Asker(Protocol):
         name: name of the model.
         fingerprint: properties that identify the model.
         accounting: requests, tokens and cost of a server; None for a local model.
+        served: the model that replies on a server; None for a local model.
     """
 
     name: str
     fingerprint: Mapping[str, str]
     accounting: Accounting | None
+    served: Served | None
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield one reply to each request, in any order."""
@@ -112,12 +141,16 @@ class CachedAsker:
         self.name = asker.name
         self.fingerprint = asker.fingerprint
         self.accounting = asker.accounting
+        self.served = asker.served
         self._asker = asker
         self._path = path
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield cached replies, then new replies as they arrive. Each new reply is cached before it is yielded."""
         with TextCache(self._path) as cache:
+            named = key_of("served", sorted(self.fingerprint.items()))
+            if self.served is not None:
+                self.served.check(cache.get(named))
             missing = []
             for request in requests:
                 kept = cache.get(request.key)
@@ -126,6 +159,8 @@ class CachedAsker:
                 else:
                     missing.append(request)
             for found in self._asker.ask(missing, readable) if missing else ():
+                if self.served is not None and self.served.name is not None and cache.get(named) is None:
+                    cache.put(named, self.served.name)
                 if found.text is not None:
                     cache.put(found.request.key, found.text)
                 yield found
@@ -153,6 +188,7 @@ class EndpointAsker:
             {"replies": "held to a schema"} if held else {}
         )
         self.accounting: Accounting | None = chat.accounting
+        self.served: Served | None = Served(str(chat.spec))
         self._chat = chat
         self._held = held
         self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
@@ -181,11 +217,13 @@ class EndpointAsker:
         form = _form(request.schema) if self._held and request.schema is not None else None
         for temperature in TEMPERATURES:
             try:
-                reply = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop, form).text
+                found = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop, form)
             except ChatFailure as failure:
                 return Reply(request, None, str(failure))
-            if readable(request, reply):
-                return Reply(request, reply)
+            assert self.served is not None
+            self.served.check(found.model)
+            if readable(request, found.text):
+                return Reply(request, found.text)
         return Reply(request, None, UNREADABLE)
 
 
@@ -205,6 +243,7 @@ class LocalAsker:
         self.name = vlm.name
         self.fingerprint = fingerprint
         self.accounting: Accounting | None = None
+        self.served: Served | None = None
         self._vlm = vlm
         self._pictures = pictures
         self._config = GenerationConfig(max_new_tokens=_MOST_TOKENS, batch_size=batch_size)

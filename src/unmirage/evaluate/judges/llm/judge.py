@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from unmirage.evaluate.judges.base import Answer
-from unmirage.evaluate.judges.llm.askers import Asker, Reply, Request, as_data, code_of, key_of, read_coded, the_one
+from unmirage.evaluate.judges.llm.askers import (
+    Asker,
+    Reply,
+    Request,
+    Served,
+    as_data,
+    code_of,
+    key_of,
+    read_coded,
+    the_one,
+)
 from unmirage.models.conversation import asked_text
 from unmirage.records import Judgement, Query, Response, Verdict
 from unmirage.run.progress import StepProgress
@@ -127,6 +137,11 @@ class LlmJudge:
     def accounting(self) -> Accounting | None:
         """Return requests, tokens and cost so far for a judge on a server; None for a local model."""
         return self._asker.accounting
+
+    @property
+    def served(self) -> Served | None:
+        """Return the model that replies on a server; None for a local model."""
+        return self._asker.served
 
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield a judgment on each answer as soon as all replies about it are available.
