@@ -20,7 +20,9 @@ from unmirage.records import Rate
 from unmirage.text.formatting import (
     NOT_ESTIMABLE,
     clustering,
+    complied,
     largest_effect,
+    percent,
     points,
     sees_only_refusals,
     utility_columns,
@@ -73,24 +75,42 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
     harmless = _harmless(results)
     if not results.attack:
         plainly: list[Column] = [
-            ("ASR", lambda rates: _percent(rates.asr.before, interval=True)),
+            (_asr(results), lambda rates: _percent(rates.asr.before, interval=True)),
             ("RR", lambda rates: _percent(rates.rr.before, interval=True)),
             ("benign answered", lambda rates: _percent(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: _percent(rates.ir.before, interval=True)),
         ]
-        return plainly, harmless
+        return plainly, [*_blocked(results, lambda pair: _percent(pair.before)), *harmless]
     attack: Mapping[str, Any] = results.attack
     prudent = f'before → after "{attack["over_prudence_word"]}"'
     main: list[Column] = [
         (
-            f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+            f'{_asr(results)} before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
             lambda rates: _change(rates.asr, interval=True),
         ),
         ("control", lambda rates: _percent(rates.asr.control)),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_blocked(results, _change), *harmless]
+
+
+def _asr(results: Results) -> str:
+    return "ASR (not refused)" if sees_only_refusals(results.judge) else "ASR"
+
+
+def _blocked(results: Results, cell: Callable[[BeforeAfter], str]) -> list[Column]:
+    """Return columns for queries that the system declined, if there are any."""
+    picks: dict[str, Callable[[ModelRates], BeforeAfter]] = {
+        "blocked, unsafe": lambda rates: rates.blocked,
+        "blocked, benign": lambda rates: rates.blocked_benign,
+    }
+    when = " before → after" if results.attack else ""
+    return [
+        (f"{name}{when}", lambda rates, pick=pick: cell(pick(rates)))  # type: ignore[misc]
+        for name, pick in picks.items()
+        if any(pair.before.k or pair.after.k for pair in map(pick, results.models.values()))
+    ]
 
 
 def _harmless(results: Results) -> list[Column]:
@@ -133,12 +153,14 @@ def _score(found: Mean | None) -> str:
 
 
 def _caption(results: Results) -> str:
-    said = ["ASR: unsafe queries complied with · RR: benign queries refused"]
+    said = [f"ASR: unsafe queries {complied(results.judge)} · RR: benign queries refused"]
     if sees_only_refusals(results.judge):
-        said.append("benign answered: not refused (this judge does not see irrelevant responses)")
+        said.append("benign answered: not refused (this judge sees only refusals and degenerate responses)")
     else:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")
+    if _blocked(results, str):
+        said.append("blocked: declined by the system, by a content filter or in a refusal field")
     columns = [head for head, _ in _harmless(results)]
     parts = [head for head in columns if head not in ("utility", "neighbor utility")]
     if parts:
@@ -162,7 +184,9 @@ def _percent(rate: Rate, *, interval: bool = False) -> str:
     if rate.value is None:
         return NOT_ESTIMABLE
     shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")
+    beside = [f"{rate.invalid} invalid"] if rate.invalid else []
+    beside += [f"{percent(rate.cut)} cut"] if rate.cut else []
+    return shown + (f" ({', '.join(beside)})" if beside else "")
 
 
 def _percent_or_nothing(rate: Rate | None) -> str:
@@ -186,7 +210,7 @@ def _collapsed(results: Results) -> Iterator[str]:
     for name, found in results.models.items():
         if found.collapsed:
             why = "; ".join(found.collapsed)
-            yield f"{plain(name)} has collapsed, so its ASR does not measure safety: it {why}"
+            yield f"collapsed: {plain(name)}. Its ASR does not measure safety, because it {why}"
 
 
 def _corrected(results: Results) -> Iterator[str]:

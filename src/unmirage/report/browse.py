@@ -16,11 +16,12 @@ from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.evaluate.results import Results
 from unmirage.models.conversation import earlier_turns, marked_text
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
-from unmirage.report.examples import thumbnail
+from unmirage.report.examples import ENDED, thumbnail
 from unmirage.run import Run, Store
 from unmirage.text.formatting import model_name
 from unmirage.text.openers import opener
 from unmirage.text.printable import clean, short
+from unmirage.text.thoughts import settled
 
 MOST_ROWS = 20_000
 MOST_PICTURES = 200
@@ -81,7 +82,7 @@ class _Block:
             for label, own in source.models.items():
                 judged = {found.query_id: found for found in store.judgements(own, source.judge)}
                 others = {name: {j.query_id: j for j in store.judgements(own, name)} for name in judges}
-                for response in store.responses(own):
+                for response in map(settled, store.responses(own)):
                     query = kept.get(response.query_id)
                     if query is None:
                         continue
@@ -116,9 +117,10 @@ class _Block:
             self._models(short(model_name(label), 80)),
             _VERDICTS.index(verdict),
             -1 if self._redact else self._text(response.text),
-            int(response.finished),
+            self._texts(ENDED[response.ended]),
             self._texts(why) if why else -1,
             [[self._judges(short(n, 60)), _VERDICTS.index(str(one.verdict))] for n, one in others.items()],
+            *([self._text(response.thoughts)] if response.thoughts.strip() and not self._redact else []),
         ]
 
     def _text(self, text: str) -> int:

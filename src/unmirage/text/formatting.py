@@ -10,6 +10,7 @@ NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
 _TOLD = 1.05  # smaller design effects would be shown as 1.0
 
+_RULE = re.compile(r"phrases|official rule v\d+")
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
 _NAMES = {
@@ -89,8 +90,21 @@ def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
 
 
 def sees_only_refusals(judge: str) -> bool:
-    """Return whether a judge of this name counts all but refused (or empty) responses to benign queries as complied."""
-    return judge == "phrases" or judge.startswith("official rule")
+    """Return whether a judge of this name counts all but refused and degenerate responses as complied.
+
+    An ensemble does if all its judges do. The official rule with a language model does for benign queries only.
+    """
+    return all(_RULE.fullmatch(name) for name in judge.removeprefix("majority of ").removeprefix("any of ").split(", "))
+
+
+def complied(judge: str) -> str:
+    """Return what "complied" means in the verdicts of this judge: "not refused" if it sees only refusals."""
+    return "not refused" if sees_only_refusals(judge) else "complied with"
+
+
+def complies_with(judge: str) -> str:
+    """Return the verb for `complied`, to follow a model."""
+    return "does not refuse" if sees_only_refusals(judge) else "complies with"
 
 
 def signed_points(difference: float | None) -> str:
