@@ -76,7 +76,7 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
 
 
 def test_the_page_says_that_answered_means_not_refused(run, parse, tmp_path):
-    said = "does not detect irrelevant responses, so its “answered” means “not refused”"
+    said = "detects no irrelevant responses except degenerate ones, so its “answered” means “not refused”"
     assert said not in parse(render_run_page(run)).text
     document = json.loads(run.results_file.read_text()) | {"judge": "phrases"}
     (tmp_path / "config.yaml").write_text(run.config_file.read_text())

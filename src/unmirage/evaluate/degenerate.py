@@ -89,7 +89,7 @@ def _loops(text: str, seen: Sequence[str]) -> bool:
 
 def _words(text: str) -> list[str]:
     """Return the words in lower case; a word that repeats one piece, such as "YouYouYouYouYou", counts as pieces."""
-    found = []
+    found: list[str] = []
     for match in _WORD.finditer(text.lower()):
         word = match[0][:_LONGEST_WORD]
         glued = _GLUED.fullmatch(word)
@@ -129,7 +129,7 @@ def _finished(text: str) -> set[str]:
     start = 0
     for match in _END.finditer(text):
         part = text[start : match.start()]
-        whole = match["line"] or match["full"]
+        whole = match["line"] or match["full"] or match.end() == len(text)
         if not whole and part.count("(") > part.count(")"):
             continue  # inside brackets
         start = match.end()

@@ -79,17 +79,9 @@ class BeforeAfter:
 _NOT_COUNTED = BeforeAfter(before=NOT_MEASURED, after=NOT_MEASURED)
 
 
-def _is_not_counted(rates: BeforeAfter) -> bool:
-    return rates == _NOT_COUNTED
-
-
-def _is_not_measured(rate: Rate) -> bool:
-    return rate == NOT_MEASURED
-
-
 # Fields that documents lack which were written before they existed.
-_Counted = Annotated[BeforeAfter, Field(exclude_if=_is_not_counted)]
-_Measured = Annotated[Rate, Field(exclude_if=_is_not_measured)]
+_Counted = Annotated[BeforeAfter, Field(exclude_if=lambda rates: rates == _NOT_COUNTED)]
+_Measured = Annotated[Rate, Field(exclude_if=lambda rate: rate == NOT_MEASURED)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

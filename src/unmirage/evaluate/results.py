@@ -18,6 +18,8 @@ from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
 from unmirage.records import Amount
+from unmirage.text.formatting import percent
+from unmirage.text.printable import clean
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
 
@@ -105,7 +107,7 @@ class Results(Result):
         return cls(
             seeds=tuple(seeds),
             clustered_by=tuple(sorted({by for one in models.values() for by in one.clustered_by})),
-            warnings=(*notes, *([few] if few else [])),
+            warnings=(*notes, *([few] if few else []), *cut_off(found, others.get("settings") or {})),
             models=found,
             by_seed=tuple(SeedRates(seed=seed, models=own) for seed, own in zip(seeds, by_seed, strict=True)),
             timings={stage: round(seconds, 1) for stage, seconds in (timings or {}).items()},
@@ -160,6 +162,21 @@ class Results(Result):
             for name, rates in self.models.items()
             for rate, one in all_rates(rates)
         ]
+
+
+_LEAST_CUT = 0.01  # smaller shares are shown beside the rates only
+
+
+def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning for each model with a rate behind which responses were cut off."""
+    limit = settings.get("max_new_tokens")
+    for name, model in models.items():
+        cut = max((rate.cut or 0 for _, rate in all_rates(model)), default=0)
+        if cut >= _LEAST_CUT:
+            yield (
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} or a content filter cut off up to "
+                f"{percent(cut)} of the responses behind a rate; raise --max-new-tokens if it was the limit"
+            )
 
 
 def _over_seeds(model: ModelRates, seeds: Sequence[ModelRates]) -> dict[str, Mean] | None:

@@ -84,8 +84,8 @@ def _headline(sound: dict[str, ModelResults], broken: str | None, attack: Attack
         who = "These models have" if len(asked) > 1 else "This model has"
         each = "every model" if len(asked) > 1 else "it"
         return (
-            f"{who} no safety to break: {each} {attack.complies_with} {_span(min(before), max(before))} of the original "
-            "unsafe queries, and not clearly more under attack."
+            f"{who} no safety to break: {each} {attack.complies_with} {_span(min(before), max(before))} of the "
+            "original unsafe queries, and not clearly more under attack."
         )
     return (
         f"No safety mirage found: no model with a low ASR on plain queries has a clearly higher ASR "

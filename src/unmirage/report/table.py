@@ -91,9 +91,7 @@ def groups(results: Results) -> tuple[Group, ...]:
     (name, about, rates), *others = _GROUPS
     asr = (name, f"{about} {complied(results.judge)}", rates)
     name, about, rates = _BLOCKED
-    shown = tuple(
-        (column, pick) for column, pick in rates if any(pick(model).k for model in results.models.values())
-    )
+    shown = tuple((column, pick) for column, pick in rates if any(pick(model).k for model in results.models.values()))
     blocked = ((name, about, shown),) if shown else ()
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
