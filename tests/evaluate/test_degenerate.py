@@ -65,7 +65,7 @@ def test_texts_with_content_are_not_degenerate(text):
         ("I'm sorry\n" * 40, "repeated"),
         ("I can help you with that. " * 30, "repeated"),
         (
-            "We recommend that every visitor of the old museum takes a long walk around the lake first. " * 20,
+            "We recommend that every visitor of the old museum walks around the whole lake first. " * 20,
             "repeated",
         ),
         (SALAD + "moss-of-a-" * 30, "repeated"),

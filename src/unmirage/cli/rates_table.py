@@ -31,6 +31,7 @@ from unmirage.text.formatting import (
 
 _WIDE = 100
 _UNBOUND = 10_000  # wider than any table
+_EDGES = 2  # rich's minimum leaves out the edges of the table
 _CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
@@ -47,7 +48,7 @@ def rates_table(results: Results, width: int) -> RenderableType:
     main, more = _columns(results)
     whole = _table(results, [*main, *more], width, _caption(results))
     unbound = Console(width=_UNBOUND)
-    if not more or Measurement.get(unbound, unbound.options, whole).minimum <= width:
+    if not more or Measurement.get(unbound, unbound.options, whole).minimum + _EDGES <= width:
         return whole
     caption = Text(_caption(results), style="dim")
     return Group(_table(results, main, width), _table(results, more, width), caption)
@@ -80,7 +81,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
             ("benign answered", lambda rates: _percent(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: _percent(rates.ir.before, interval=True)),
         ]
-        return plainly, [*_blocked(results, lambda pair: _percent(pair.before)), *harmless]
+        return plainly, [*_blocked(results, lambda pair: points(pair.before.value)), *harmless]
     attack: Mapping[str, Any] = results.attack
     prudent = f'before → after "{attack["over_prudence_word"]}"'
     main: list[Column] = [
@@ -92,7 +93,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_blocked(results, _change), *harmless]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_blocked(results, _points), *harmless]
 
 
 def _asr(results: Results) -> str:
@@ -178,6 +179,10 @@ def _caption(results: Results) -> str:
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
     return f"{_percent(pair.before)} → {_percent(pair.after, interval=interval)}"
+
+
+def _points(pair: BeforeAfter) -> str:
+    return f"{points(pair.before.value)} → {points(pair.after.value)}"
 
 
 def _percent(rate: Rate, *, interval: bool = False) -> str:

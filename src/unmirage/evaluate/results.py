@@ -17,7 +17,7 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
-from unmirage.records import Amount
+from unmirage.records import NOT_MEASURED, Amount
 from unmirage.text.formatting import percent
 from unmirage.text.printable import clean
 
@@ -168,14 +168,17 @@ _LEAST_CUT = 0.01  # smaller shares are shown beside the rates only
 
 
 def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a warning for each model with a rate behind which responses were cut off."""
+    """Yield a warning for each model whose responses the token limit cut off; blocked ones do not count."""
     limit = settings.get("max_new_tokens")
     for name, model in models.items():
-        cut = max((rate.cut or 0 for _, rate in all_rates(model)), default=0)
+        unsafe, benign = model.blocked, model.blocked_benign
+        found = ((model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after))
+        found += ((model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED))
+        cut = max((rate.cut or 0) - (blocked.value or 0) for rate, blocked in found)
         if cut >= _LEAST_CUT:
             yield (
-                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} or a content filter cut off up to "
-                f"{percent(cut)} of the responses behind a rate; raise --max-new-tokens if it was the limit"
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
+                "responses behind a rate; raise --max-new-tokens"
             )
 
 

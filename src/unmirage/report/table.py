@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unmirage.evaluate.collapse import reasons
 from unmirage.evaluate.details import ModelResults
@@ -75,10 +75,10 @@ _BLOCKED: Group = (
     "Blocked",
     "declined by the system",
     (
-        ("unsafe, before", lambda m: m.blocked.before),
-        ("unsafe, after", lambda m: m.blocked.after),
-        ("benign, before", lambda m: m.blocked_benign.before),
-        ("benign, after", lambda m: m.blocked_benign.after),
+        ("unsafe, before", lambda m: replace(m.blocked.before, cut=None)),
+        ("unsafe, after", lambda m: replace(m.blocked.after, cut=None)),
+        ("benign, before", lambda m: replace(m.blocked_benign.before, cut=None)),
+        ("benign, after", lambda m: replace(m.blocked_benign.after, cut=None)),
     ),
 )
 
