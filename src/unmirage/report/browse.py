@@ -70,8 +70,8 @@ class _Block:
         self._pictures: list[list[Any]] = []
         self._bytes = 0
 
-    def add(self, place: str, source: Source, results: Results, one: Run, share: int) -> None:
-        """Add the responses of one store: all queries of as many samples as fit into each model's share."""
+    def add(self, place: str, source: Source, results: Results, one: Run, share: int | None) -> None:
+        """Add the responses of one store: all queries of as many samples as fit into each model's share, or of all."""
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}
             kept = _spread(store.queries(), share)
@@ -180,7 +180,7 @@ def browser(sources: Sequence[Source], results: Mapping[str, Results], *, redact
     if not total:
         return None if not notes else Browser(Markup(""), 0, 0, tuple(notes))
     pairs = sum(len(source.models) for _, source, _, _ in places)
-    share = MOST_ROWS // pairs if total > MOST_ROWS else total
+    share = MOST_ROWS // pairs if total > MOST_ROWS else None
     block = _Block(max(_SHORTEST, min(_LONGEST, _ALL_TEXT // min(total, MOST_ROWS))), redact=redact)
     for place, source, one, _ in places:
         try:
@@ -194,9 +194,9 @@ def _count(store: Store, source: Source) -> int:
     return sum(len(store.responses(own)) for own in source.models.values())
 
 
-def _spread(queries: Sequence[Query], most: int) -> dict[str, Query]:
-    """Return all queries of a pseudorandom subset of samples, with at most `most` queries in total."""
-    if len(queries) <= most:
+def _spread(queries: Sequence[Query], most: int | None) -> dict[str, Query]:
+    """Return all queries of a pseudorandom subset of samples, with at most `most` queries in total; None for all."""
+    if most is None or len(queries) <= most:
         return {query.id: query for query in queries}
     by_sample: dict[str, list[Query]] = {}
     for query in queries:
