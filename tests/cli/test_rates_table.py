@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from unmirage.cli.rates_table import rates_table
+from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.outcomes import AttackSuccess, BeforeAfter, Benign, ModelRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
@@ -205,3 +206,11 @@ def test_asr_is_named_after_what_the_judge_sees(show, judge, said):
     shown = " ".join(" ".join(show({"npo": rates()}, width=300, judge=judge)).split())
     assert f"ASR: unsafe queries {said}" in shown
     assert ("ASR (not refused) before" in shown) is (said == "not refused")
+
+
+def test_a_collapsed_model_is_marked_in_its_row(show):
+    lines = show({"npo": ModelResults.of(rates(), collapsed=("loops",)), "sft": ModelResults.of(rates(), collapsed=())})
+    assert [line.split("  ")[1] for line in lines if line.strip().startswith(("npo", "sft"))] == [
+        "npo (collapsed)",
+        "sft",
+    ]

@@ -211,7 +211,9 @@ def test_thoughts_are_text_and_closed_until_the_reader_opens_them(make_run, tmp_
     shown = show(render_run_page(run))
     card = shown.page.locator("#browsed article")
     assert card.locator(".chip.b-blocked").inner_text() == "blocked"
-    assert card.locator(".chip.b-blocked").evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(106, 61, 154)"
+    assert (
+        card.locator(".chip.b-blocked").evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(106, 61, 154)"
+    )
     card.locator("summary").first.click()
     thoughts = card.locator("details details")
     assert thoughts.locator("blockquote").is_hidden()

@@ -67,7 +67,8 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
         # Break a long cell between a change and its interval.
         table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
     for name, rates in results.models.items():
-        table.add_row(plain(name), *(cell(rates) for _, cell in columns))
+        flag = " (collapsed)" if rates.collapsed else ""
+        table.add_row(plain(f"{name}{flag}"), *(cell(rates) for _, cell in columns))
     return table
 
 

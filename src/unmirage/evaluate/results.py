@@ -172,8 +172,8 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
     limit = settings.get("max_new_tokens")
     for name, model in models.items():
         unsafe, benign = model.blocked, model.blocked_benign
-        found = ((model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after))
-        found += ((model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED))
+        found = [(model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after)]
+        found += [(model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED)]
         cut = max((rate.cut or 0) - (blocked.value or 0) for rate, blocked in found)
         if cut >= _LEAST_CUT:
             yield (
