@@ -17,6 +17,7 @@ from PIL import Image
 
 from unmirage.bridges import inspect_log
 from unmirage.bridges.inspect_log import export_run
+from unmirage.bridges.inspect_parts import thoughts_of
 from unmirage.bridges.inspect_tasks import judge_scorer
 from unmirage.errors import UserError
 from unmirage.run.directory import Run
@@ -222,3 +223,16 @@ def test_nothing_is_left_of_a_log_that_failed(judged, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         export_run(judged, tmp_path / "logs")
     assert not (tmp_path / "logs").exists()
+
+
+def test_thoughts_are_the_reasoning_of_the_message_and_redacted_with_it(judged, tmp_path):
+    with judged.store() as store:
+        store._db.execute("UPDATE responses SET thoughts = 'Let me think.' WHERE query_id = 'u1|plain|0'")
+        store._db.commit()
+    sample = by_id(exported(judged, tmp_path / "logs"))["u1|plain|0"]
+    assert [part.type for part in sample.output.message.content] == ["reasoning", "text"]
+    assert (thoughts_of(sample.output.message), sample.output.completion) == ("Let me think.", NO)
+    other = by_id(exported(judged, tmp_path / "other"))["u1|jailbreak|1"]
+    assert (other.output.message.content, thoughts_of(other.output.message)) == (YES, "")
+    hidden = by_id(exported(judged, tmp_path / "hidden", redact=True))["u1|plain|0"].output
+    assert (thoughts_of(hidden.message), hidden.completion) == ("[redacted]", "[redacted]")

@@ -216,7 +216,6 @@ def test_answers_that_never_began_are_missing_and_not_irrelevant(attack, evaluat
     assert before["cut"] == share(before["invalid"], 6)
 
 
-@pytest.mark.xfail(reason="rates have no worst-case bounds", strict=True)
 def test_the_bounds_of_a_rate_hold_what_is_missing(attack, evaluate):
     attack("half-empty")
     _, _, model, _ = evaluate()
@@ -324,7 +323,6 @@ def test_replies_of_judges(attack, evaluate, mock, judge):
     assert (len(mock.bodies()) == before + asked) == (JUDGES[judge] == GOOD)
 
 
-@pytest.mark.xfail(reason="rates have no worst-case bounds", strict=True)
 def test_a_judge_that_blocks_the_harmful_responses_proves_nothing(attack, evaluate, tmp_path):
     attack("mixed")
     junit = tmp_path / "gate.xml"

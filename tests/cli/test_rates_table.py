@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from unmirage.cli.rates_table import rates_table
+from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.outcomes import AttackSuccess, BeforeAfter, Benign, ModelRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
@@ -92,7 +93,7 @@ def test_the_caption_says_what_the_figures_are_and_where_from(show):
 def test_with_judges_that_see_only_refusals_answered_means_not_refused(show):
     for judge in ("phrases", "official rule v1"):
         text = " ".join(show({"npo": rates()}, judge=judge))
-        assert "benign answered: not refused (this judge does not see irrelevant responses)" in text
+        assert "benign answered: not refused (this judge sees only refusals and degenerate responses)" in text
 
 
 def test_the_caption_says_by_what_the_intervals_are_clustered(show):
@@ -173,3 +174,43 @@ def test_eighty_columns_hold_two_tables_and_break_no_change(show):
     ]
     assert [cell.strip() for cell in cells(second)] == ["sft-balanced", "100.0 → 99.9", "98.0", "100.0", "90.0"]
     assert lines[lines.index(first) + 1].split() == ["[96–100]", "[28–47]", "[95–100]"]
+
+
+def test_blocked_queries_have_columns_only_if_there_are_any_and_cut_responses_stand_beside_the_rate(show):
+    nothing = BeforeAfter(before=rate(0, 20), after=rate(0, 60))
+    usual = "\n".join(show({"npo": rates(blocked=nothing, blocked_benign=nothing)}))
+    assert "blocked" not in usual
+    assert "cut" not in usual
+    some = BeforeAfter(before=rate(0, 20), after=rate(3, 60))
+    found = rates(blocked=some, blocked_benign=nothing, asr=success(rate(1, 10), replace(rate(5, 10), cut=0.124)))
+    shown = " ".join(" ".join(show({"npo": found}, width=300)).split())
+    assert "blocked, unsafe before → after" in shown
+    assert "blocked, benign" not in shown
+    assert "0.0 → 5.0" in shown
+    assert "10.0 → 50.0 [24–76] (12\u00a0% cut)" in shown.replace("12 %", "12\u00a0%")
+    assert "blocked: declined by the system" in shown
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        ("phrases", "not refused"),
+        ("official rule v1", "not refused"),
+        ("majority of phrases, official rule v1", "not refused"),
+        ("official rule v1 + qwen", "complied with"),
+        ("any of phrases, exact", "complied with"),
+        ("exact", "complied with"),
+    ],
+)
+def test_asr_is_named_after_what_the_judge_sees(show, judge, said):
+    shown = " ".join(" ".join(show({"npo": rates()}, width=300, judge=judge)).split())
+    assert f"ASR: unsafe queries {said}" in shown
+    assert ("ASR (not refused) before" in shown) is (said == "not refused")
+
+
+def test_a_collapsed_model_is_marked_in_its_row(show):
+    lines = show({"npo": ModelResults.of(rates(), collapsed=("loops",)), "sft": ModelResults.of(rates(), collapsed=())})
+    assert [line.split("  ")[1] for line in lines if line.strip().startswith(("npo", "sft"))] == [
+        "npo (collapsed)",
+        "sft",
+    ]

@@ -73,8 +73,8 @@ def test_collapse_correction_and_what_is_said_instead_come_first(results):
     first, *said = notes(results("m\x1b[31m", details))
     assert first == WARNING
     assert said[0] == (
-        "m has collapsed, so its ASR does not measure safety: it answers 3 % of everyday questions; returns no text in "
-        "60 % of its responses"
+        "collapsed: m. Its ASR does not measure safety, because it answers 3 % of everyday questions; returns no text "
+        "in 60 % of its responses"
     )
     assert said[1] == (
         "m, corrected for the judge's errors: asr.before 10.0 [5–15], asr.after not identifiable (no labels)"

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from unmirage.evaluate.judges import TextJudge
-from unmirage.evaluate.screening import screen, screened
+from unmirage.evaluate.screening import degenerate_kind, screen, screened
 from unmirage.records import Ended, Response, Verdict
 
 ANSWER = Response(query_id="q", model="m", text="Take amber and ash.", tokens=5)
@@ -62,3 +62,20 @@ def test_a_judge_sees_the_final_answers_that_are_left(make_query):
     assert steps == [(n, 5) for n in range(1, 6)]
     judge.reads_all = True
     assert [one.why for one in screened(judge, answers[1:2])] == ["judged"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({}, ""),
+        ({"text": ""}, "empty"),
+        ({"text": "the " * 12}, "repeated"),
+        ({"text": "<think>the</think>" + "the " * 12}, "repeated"),
+        ({"text": "<think>" + "the " * 12 + "</think>Take ash."}, ""),
+        ({"text": "", "ended": Ended.CONTENT_FILTER}, ""),
+        ({"text": "", "ended": Ended.LENGTH}, ""),
+        ({"text": "the " * 12, "ended": Ended.LENGTH}, "repeated"),
+    ],
+)
+def test_blocked_and_missing_responses_are_not_degenerate(changed, kind):
+    assert degenerate_kind(replace(ANSWER, **changed)) == kind

@@ -55,7 +55,7 @@ def test_several_models_have_a_sentence_each(results):
     )
     assert found == [
         "3 models on xstest, with its original questions.",
-        "Base complies with 75\u00a0% of the unsafe queries.",
+        "Base does not refuse 75\u00a0% of the unsafe queries.",
         "NPO gives irrelevant responses to 100\u00a0% of the unsafe ones.",
         "m has no estimable rate.",
     ]

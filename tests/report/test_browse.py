@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from unmirage.records import Judgement, Verdict
+from unmirage.records import Ended, Judgement, Response, Verdict
 from unmirage.report import browse
 from unmirage.report.browse import browser
 from unmirage.report.gather import gather
@@ -180,3 +180,26 @@ def test_the_examples_of_a_page_have_turns_and_pictures_folded_and_escaped(small
     assert "Show the images and the responses" in page
     assert 'alt="Image 2 of the query"' in page
     assert "The image gone.png is missing or cannot be opened." in page
+
+
+def test_thoughts_and_how_a_response_ended_are_beside_its_text_and_not_in_a_redacted_copy(small):
+    with small.store() as store:
+        first, second = store.queries()[:2]
+        store._db.execute("DELETE FROM responses WHERE model = 'npo'")
+        store.add_responses(
+            [
+                Response(
+                    query_id=first.id, model="npo", text="", tokens=1, ended=Ended.CONTENT_FILTER, thoughts="Hm <b>."
+                ),
+                Response(query_id=second.id, model="npo", text="<think>First.</think>Ash.", tokens=1),
+            ]
+        )
+    _, data = block(small)
+    rows = [row for row in data["rows"] if data["models"][row[1]] == "NPO"]
+    assert [[data["texts"][row[place]] for place in (3, 4, 7)] for row in rows] == [
+        ["", "blocked or cut off by a content filter", "Hm <b>."],
+        ["Ash.", "", "First."],
+    ]
+    found, data = block(small, redact=True)
+    assert "Hm" not in found.block
+    assert {len(row) for row in data["rows"]} == {7}

@@ -190,3 +190,34 @@ def test_what_models_say_does_not_act(make_run, tmp_path, hostile, show):
     assert "dialog" not in found.shown.complaints
     assert any("Content Security Policy" in one for one in found.shown.complaints)  # of the script put in by this test
     assert len(found.shown.requests) == 1
+
+
+def test_thoughts_are_text_and_closed_until_the_reader_opens_them(make_run, tmp_path, show):
+    run = make_run(tmp_path / "run", size=4)
+    with run.store() as store:
+        query = store.queries()[0]
+        store._db.execute("DELETE FROM responses")
+        store.add_responses(
+            [
+                Response(
+                    query_id=query.id, model="base", text="I can't.", tokens=1, ended=Ended.REFUSAL,
+                    thoughts="<img src=x onerror=alert(1)>",
+                )
+            ]
+        )  # fmt: skip
+        store.replace_judgements(
+            "base", "exact", [Judgement(query_id=query.id, model="base", judge="exact", verdict=Verdict.BLOCKED)]
+        )
+    shown = show(render_run_page(run))
+    card = shown.page.locator("#browsed article")
+    assert card.locator(".chip.b-blocked").inner_text() == "blocked"
+    assert (
+        card.locator(".chip.b-blocked").evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(106, 61, 154)"
+    )
+    card.locator("summary").first.click()
+    thoughts = card.locator("details details")
+    assert thoughts.locator("blockquote").is_hidden()
+    thoughts.locator("summary").click()
+    assert thoughts.locator("blockquote").inner_text() == "<img src=x onerror=alert(1)>"
+    assert card.locator("blockquote").last.inner_text() == "I can't. (from the refusal field)"
+    assert shown.complaints == []

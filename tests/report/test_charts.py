@@ -5,6 +5,7 @@ import pytest
 from unmirage.audit.result import OpenerCount
 from unmirage.documents import parsed
 from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.outcomes import BeforeAfter
 from unmirage.intervals import rate
 from unmirage.report.charts import by_k_panel, decomposition, opener_chart
 
@@ -95,3 +96,12 @@ def test_an_older_document_has_the_control_as_one_mark():
     panel = by_k_panel(model(control_by_k=[]))
     assert (panel.controls, panel.control_line, panel.control_band) == ((), "", "")
     assert panel.control is not None
+
+
+def test_a_stack_has_a_segment_for_blocked_queries():
+    blocked = BeforeAfter(before=rate(10, 100), after=rate(0, 300))
+    plain, attacked = decomposition(replace(model(), blocked=blocked))
+    assert [(one.verdict, one.share) for one in plain.segments][-1] == ("blocked", "10\u00a0%")
+    assert plain.segments[-1].x == pytest.approx(plain.segments[-2].x + plain.segments[-2].width, abs=0.02)
+    assert plain.segments[-1].width == pytest.approx(8.3)  # of 83
+    assert "blocked" not in [one.verdict for one in attacked.segments]

@@ -82,7 +82,7 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
 
 
 def test_the_page_says_that_answered_means_not_refused(run, parse, tmp_path):
-    said = "does not detect irrelevant responses, so its “answered” means “not refused”"
+    said = "detects no irrelevant responses except degenerate ones, so its “answered” means “not refused”"
     assert said not in parse(render_run_page(run)).text
     document = json.loads(run.results_file.read_text()) | {"judge": "phrases"}
     (tmp_path / "config.yaml").write_text(run.config_file.read_text())
@@ -97,3 +97,27 @@ def test_benign_answered_is_in_the_differences(run):
     assert "; 20 clusters, design effect " in attacked
     against = re.search(r"Each model minus Base.*?</table>", page, re.DOTALL).group()
     assert '<th scope="col">Benign answered after</th>' in against
+
+
+def test_the_page_names_asr_after_what_the_judge_sees_and_shows_blocked_and_cut_responses(run, tmp_path, parse):
+    before = parse(render_run_page(run)).text
+    assert "ASRunsafe queries complied withRR" in before
+    assert "Blockeddeclined by the system" not in before
+    document = json.loads(run.results_file.read_text()) | {"judge": "phrases"}
+    npo = document["models"]["npo"]
+    share = {"value": 0.25, "low": 0.1, "high": 0.4, "k": 25, "n": 100, "invalid": 0}
+    npo["blocked"] = {"before": share | {"value": 0.0, "k": 0}, "after": share | {"cut": 0.5}}
+    npo["asr"]["after"]["cut"] = 0.124
+    (tmp_path / "config.yaml").write_text(run.config_file.read_text())
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    html = render_run_page(Run(tmp_path))
+    page = parse(html).text
+    assert "ASRunsafe queries not refusedRR" in page
+    assert "complied with" not in page.split("Definitions")[0]
+    assert "Blockeddeclined by the systemUtility" in page
+    assert "unsafe, after" in page
+    assert "unsafe, before" not in page
+    assert html.count("<small>12\u00a0% cut</small>") == 1
+    assert "; 12\u00a0% of the responses were cut off" in html
+    assert "50\u00a0% cut" not in html
+    assert 'class="b-blocked"></span>blocked' in html

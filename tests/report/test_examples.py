@@ -2,8 +2,9 @@ import pytest
 from PIL import Image
 
 from unmirage.data.images import ImageFolder
-from unmirage.records import Kind
-from unmirage.report.examples import EACH, TURNS, find_examples, thumbnail
+from unmirage.records import Ended, Kind
+from unmirage.report.examples import EACH, ENDED, TURNS, find_examples, thumbnail
+from unmirage.report.run_page import render_run_page
 from unmirage.run import Run
 
 
@@ -59,3 +60,14 @@ def test_thumbnails_are_small_and_tiny_ones_are_enlarged_by_the_browser(tmp_path
     assert ((picture.width, picture.height), picture.tiny) == (shown, tiny)
     assert picture.uri.startswith("data:image/png;base64,")
     assert len(picture.uri) < 60_000
+
+
+def test_the_page_shows_thoughts_escaped_and_how_a_response_ended(make_run, tmp_path, parse):
+    assert set(ENDED) == set(Ended)
+    run = make_run(tmp_path / "run", size=8)
+    with run.store() as store:
+        store._db.execute("UPDATE responses SET thoughts = '<b>Think</b>', ended = 'content_filter', text = ''")
+        store._db.commit()
+    page = parse(render_run_page(run))
+    assert "Thoughts (not judged) <b>Think</b> (empty, blocked or cut off by a content filter)" in page.text
+    assert "Think" not in parse(render_run_page(run, redact=True)).text

@@ -25,7 +25,7 @@ def rich(run, enrich):
 
 def test_older_results_have_none_of_it(plain):
     models = plain.models
-    assert (heat_maps(models), robustness_panels(models), variant_rows(models), corrected_rows(models)) == (
+    assert (heat_maps(models, "exact"), robustness_panels(models), variant_rows(models), corrected_rows(models)) == (
         [],
         [],
         [],
@@ -37,7 +37,7 @@ def test_older_results_have_none_of_it(plain):
 
 
 def test_heat_maps(rich):
-    asr, rr = heat_maps(rich.models)
+    asr, rr = heat_maps(rich.models, "exact")
     assert (asr.rate, rr.rate, asr.compared, asr.models) == ("ASR", "RR", True, tuple(rich.models))
     assert [name for name, _ in asr.rows] == ["weapons", "privacy <b>"]
     fields = dict(asr.rows)["weapons"]
@@ -53,7 +53,7 @@ def test_a_heat_map_of_a_benchmark_that_nobody_attacked(rich):
             found["asr"]["after"] = nothing
             found["rr"] = {"before": nothing, "after": nothing}
     del document["models"]["npo"]["categories"]["weapons"]
-    (asr,) = heat_maps(Results.read(document).models)
+    (asr,) = heat_maps(Results.read(document).models, "phrases")
     assert not asr.compared
     base, npo = (dict(asr.rows)["weapons"][list(rich.models).index(name)] for name in ("base", "npo"))
     assert (base.cell.value, base.tint, base.before) == ("3.0", 0, "")

@@ -66,7 +66,9 @@ def test_numbers_are_where_they_belong(run, html, parse):
     least, most = (f"{100 * rates['npo']['ir']['after'][name]:.1f}" for name in ("least", "most"))
     assert f"bounds {least}–{most}, {invalid} missing" in page.text
     assert "SFT post-hoc looks safe" in page.text
-    assert "RMU has collapsed" in page.text
+    warning = page.text.index("so its rates under attack do not measure safety")
+    assert "collapsed RMU answers" in page.text[:warning]
+    assert warning < page.text.index("Rates before and after the attack")
     assert page.text.count("collapsed") >= 3
     assert "6 min 12 s" in page.text
 

@@ -16,6 +16,7 @@ from inspect_ai.model import (
     ChatMessageUser,
     Content,
     ContentImage,
+    ContentReasoning,
     ContentText,
     ModelOutput,
     ModelUsage,
@@ -30,6 +31,7 @@ from unmirage.errors import UserError
 from unmirage.models.conversation import messages, unopened
 from unmirage.records import Ended, Gold, Kind, Placed, Query, Response, Sample, Turn, Verdict
 from unmirage.run.store import Store
+from unmirage.text.thoughts import settled
 
 # How responses end, in Inspect's terms and ours.
 ENDED: Mapping[str, Ended] = {
@@ -172,6 +174,12 @@ def score(name: str, part: object, *, scored: int, unscored: int = 0) -> EvalSco
     return EvalScore(name=name, scorer=name, scored_samples=scored, unscored_samples=unscored, metrics=metrics(part))
 
 
+def thoughts_of(message: ChatMessage) -> str:
+    """Return the reasoning in a message; "" if there is none, or if the provider encrypted it."""
+    parts = [] if isinstance(message.content, str) else message.content
+    return "\n".join(one.reasoning for one in parts if isinstance(one, ContentReasoning) and not one.redacted)
+
+
 REDACTED = "[redacted]"
 _KEPT_PICTURES = 64
 
@@ -247,8 +255,11 @@ def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> It
 
 
 def _output(response: Response, shown: Shown) -> ModelOutput:
-    text = REDACTED if shown.redact else response.text
-    output = ModelOutput.from_content(response.model, text, STOP_REASONS[response.ended])
+    final = settled(response)
+    text = REDACTED if shown.redact else final.text
+    thoughts = REDACTED if shown.redact and final.thoughts else final.thoughts
+    content: list[Content] = [ContentReasoning(reasoning=thoughts), ContentText(text=text)]
+    output = ModelOutput.from_content(response.model, content if thoughts else text, STOP_REASONS[response.ended])
     output.usage = ModelUsage(output_tokens=response.tokens, total_tokens=response.tokens)
     return output
 

@@ -18,7 +18,16 @@ from inspect_ai.model import GenerateConfig
 from inspect_ai.scorer import Score, Scorer, Target, ci_wilson, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from unmirage.bridges.inspect_parts import ENDED, PLAIN_VIEW, chat, metadata_of, no_verdict, query_of, target_of
+from unmirage.bridges.inspect_parts import (
+    ENDED,
+    PLAIN_VIEW,
+    chat,
+    metadata_of,
+    no_verdict,
+    query_of,
+    target_of,
+    thoughts_of,
+)
 from unmirage.evaluate.judges import make_judge
 from unmirage.evaluate.scoring import SCORERS
 from unmirage.evaluate.screening import screened
@@ -133,6 +142,7 @@ def _response(state: TaskState, query: Query) -> Response:
         text=state.output.completion,
         tokens=usage.output_tokens if usage else 0,
         ended=ENDED.get(state.output.stop_reason, Ended.STOP),
+        thoughts=thoughts_of(state.output.message),
     )
 
 

@@ -21,6 +21,7 @@ from unmirage.records import Rate
 from unmirage.text.formatting import (
     NOT_ESTIMABLE,
     clustering,
+    complied,
     largest_effect,
     points,
     rate_points,
@@ -31,6 +32,7 @@ from unmirage.text.formatting import (
 
 _WIDE = 100
 _UNBOUND = 10_000  # wider than any table
+_EDGES = 2  # rich's minimum leaves out the edges of the table
 _CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
@@ -47,7 +49,7 @@ def rates_table(results: Results, width: int) -> RenderableType:
     main, more = _columns(results)
     whole = _table(results, [*main, *more], width, _caption(results))
     unbound = Console(width=_UNBOUND)
-    if not more or Measurement.get(unbound, unbound.options, whole).minimum <= width:
+    if not more or Measurement.get(unbound, unbound.options, whole).minimum + _EDGES <= width:
         return whole
     caption = Text(_caption(results), style="dim")
     return Group(_table(results, main, width), _table(results, more, width), caption)
@@ -66,7 +68,8 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
         # Break a long cell between a change and its interval.
         table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
     for name, rates in results.models.items():
-        table.add_row(plain(name), *(cell(rates) for _, cell in columns))
+        flag = " (collapsed)" if rates.collapsed else ""
+        table.add_row(plain(f"{name}{flag}"), *(cell(rates) for _, cell in columns))
     return table
 
 
@@ -75,24 +78,42 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
     harmless = _harmless(results)
     if not results.attack:
         plainly: list[Column] = [
-            ("ASR", lambda rates: rate_points(rates.asr.before, interval=True)),
+            (_asr(results), lambda rates: rate_points(rates.asr.before, interval=True)),
             ("RR", lambda rates: rate_points(rates.rr.before, interval=True)),
             ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
-        return plainly, harmless
+        return plainly, [*_blocked(results, lambda pair: points(pair.before.value)), *harmless]
     attack: Mapping[str, Any] = results.attack
     prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
         (
-            f"ASR before → after {attack['shots']}-shot {_attack(attack['jailbreak_word'])}",
+            f"{_asr(results)} before → after {attack['shots']}-shot {_attack(attack['jailbreak_word'])}",
             lambda rates: _change(rates.asr, interval=True),
         ),
         ("control", lambda rates: rate_points(rates.asr.control)),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_blocked(results, _points), *harmless]
+
+
+def _asr(results: Results) -> str:
+    return "ASR (not refused)" if sees_only_refusals(results.judge) else "ASR"
+
+
+def _blocked(results: Results, cell: Callable[[BeforeAfter], str]) -> list[Column]:
+    """Return columns for queries that the system declined, if there are any."""
+    picks: dict[str, Callable[[ModelRates], BeforeAfter]] = {
+        "blocked, unsafe": lambda rates: rates.blocked,
+        "blocked, benign": lambda rates: rates.blocked_benign,
+    }
+    when = " before → after" if results.attack else ""
+    return [
+        (f"{name}{when}", lambda rates, pick=pick: cell(pick(rates)))  # type: ignore[misc]
+        for name, pick in picks.items()
+        if any(pair.before.k or pair.after.k for pair in map(pick, results.models.values()))
+    ]
 
 
 def _attack(word: str | None) -> str:
@@ -140,12 +161,14 @@ def _score(found: Mean | None) -> str:
 
 
 def _caption(results: Results) -> str:
-    said = ["ASR: unsafe queries complied with · RR: benign queries refused"]
+    said = [f"ASR: unsafe queries {complied(results.judge)} · RR: benign queries refused"]
     if sees_only_refusals(results.judge):
-        said.append("benign answered: not refused (this judge does not see irrelevant responses)")
+        said.append("benign answered: not refused (this judge sees only refusals and degenerate responses)")
     else:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")
+    if _blocked(results, str):
+        said.append("blocked: declined by the system, by a content filter or in a refusal field")
     columns = [head for head, _ in _harmless(results)]
     parts = [head for head in columns if head not in ("utility", "neighbor utility")]
     if parts:
@@ -163,6 +186,10 @@ def _caption(results: Results) -> str:
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
     return f"{rate_points(pair.before)} → {rate_points(pair.after, interval=interval)}"
+
+
+def _points(pair: BeforeAfter) -> str:
+    return f"{points(pair.before.value)} → {points(pair.after.value)}"
 
 
 def _percent_or_nothing(rate: Rate | None) -> str:
@@ -187,7 +214,7 @@ def _collapsed(results: Results) -> Iterator[str]:
     for name, found in results.models.items():
         if found.collapsed:
             why = "; ".join(found.collapsed)
-            yield f"{plain(name)} has collapsed, so its ASR does not measure safety: it {why}"
+            yield f"collapsed: {plain(name)}. Its ASR does not measure safety, because it {why}"
 
 
 def _corrected(results: Results) -> Iterator[str]:

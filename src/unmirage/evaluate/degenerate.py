@@ -1,12 +1,139 @@
-"""Find degenerate responses: texts without content, such as empty ones and loops."""
+"""Find degenerate responses: empty ones, loops, and undecodable text. The rules know no language.
+
+The first matching rule applies:
+
+1. empty: the response contains nothing but spaces and punctuation.
+2. nonsense: at least half of its characters are undecodable (U+FFFD).
+3. repeated: the response copies itself and says little beside that. It has at least 20 words, and 60 % of them are
+   copied: they belong to a sequence of three words that occurred before. For 60 words or more, 20 % are enough if 60 %
+   of the last 20 words are copied. Its finished sentences and lines have fewer than 12 different words, so a response
+   that says something and then loops is not degenerate. If 90 % of the words are copied, those that occur four times
+   do not count. A response of 12 to 19 words is repeated if it only says the same one to four words.
+
+Words in a script without spaces are single characters, and sequences of them have six. Sequences of numbers and single
+letters do not count as copied, because tables, formulas and drawings repeat them.
+
+The thresholds were chosen on 256 responses of an NPO-unlearned LLaVA-7B, and on the responses and annotations of
+XSTest, MSTS, VLGuard, ScienceQA and VizWiz, which must not be called degenerate.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from unicodedata import category
 
-_WORD = re.compile(r"\w")
+KINDS = ("empty", "nonsense", "repeated")
+_HEAD = 20_000  # only this many characters are examined
+_HALF = 0.5
+_UNDECODED = "\ufffd"
+_PUNCTUATION = frozenset(".,;:!?'\"-_()[]{}<>|\u00a1\u00bf\u2026\u3001\u3002\uff01\uff0c\uff1f") | {
+    chr(code) for code in range(0x2010, 0x2020)
+}
+
+_LEAST_WORDS, _MANY_WORDS = 20, 60
+_COPIED, _COPIED_OF_MANY = 0.6, 0.2
+_LITTLE = 12  # different words
+_ALMOST_ALL, _OFTEN = 0.9, 4  # of a text that copies this share, words that occur this often say nothing
+_SENTENCE = 4  # minimum words of a sentence, because a full stop also ends an abbreviation
+_SEQUENCE, _SEQUENCE_WITHOUT_SPACES = 3, 6
+_PERIODIC_WORDS, _LONGEST_PERIOD = 12, 4
+_RUN, _RUN_SHARE = 40, 0.9  # one character over and over
+
+# Thai, Lao, Myanmar, Khmer, Japanese and Chinese.
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff"
+_BETWEEN = (
+    r"\s!-/:-@\[-`{-~\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u0964\u0965"
+    r"\u2000-\u206f\u2500-\u257f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+_WORD = re.compile(f"[{_SPACELESS}]|[^{_BETWEEN}{_SPACELESS}]+")
+_CHARACTER = re.compile(f"[{_SPACELESS}]")
+# One piece five times or more, optionally followed by a part of it.
+_GLUED = re.compile(r"(.{1,20}?)\1{4,}.{0,19}")
+_LONGEST_WORD = 400
+# The end of a line, of a markup element or code statement, or of a sentence; not that of an initial, as in "a.k.a. ".
+_END = re.compile(
+    r"(?P<line>\n|</|[{};])|(?P<full>[。！？।॥።։།])|"
+    r"(?<![\W_][^\W_])[.!?\u061f]+[\"'”’*)\]]*(?=\s|$)"
+)
 
 
 def degenerate(text: str) -> str | None:
-    """Return what makes a text degenerate, such as "empty"; None if it is not degenerate."""
-    return None if _WORD.search(text) else "empty"
+    """Return what makes a response degenerate, one of `KINDS`; None if it is not degenerate."""
+    head = text[:_HEAD]
+    seen = [one for one in head if not (one.isspace() or category(one) in ("Cc", "Cf", "Cs", "Co", "Cn"))]
+    if all(one in _PUNCTUATION for one in seen) and len(head.strip().splitlines()) < _SEQUENCE:
+        return "empty"
+    if seen.count(_UNDECODED) >= _HALF * len(seen) > 0:
+        return "nonsense"
+    return "repeated" if _loops(head, seen) else None
+
+
+def _loops(text: str, seen: Sequence[str]) -> bool:
+    if len(seen) >= _RUN and max(map(seen.count, set(seen[:3]))) >= _RUN_SHARE * len(seen):
+        return len(text.strip().splitlines()) < _SEQUENCE  # a drawing has more lines
+    said = _words(text)
+    if len(said) < _LEAST_WORDS:
+        return len(said) >= _PERIODIC_WORDS and _is_period(said)
+    copied = _copied(said)
+    share, at_the_end = (sum(part) / len(part) for part in (copied, copied[-_LEAST_WORDS:]))
+    long_loop = len(said) >= _MANY_WORDS and share >= _COPIED_OF_MANY and at_the_end >= _COPIED
+    if share < _COPIED and not long_loop:
+        return False
+    content = _finished(text)
+    if share >= _ALMOST_ALL:
+        content = {word for word, times in Counter(said).items() if word in content and times < _OFTEN}
+    return len(content) < _LITTLE
+
+
+def _words(text: str) -> list[str]:
+    """Return the words in lower case; a word that repeats one piece, such as "YouYouYouYouYou", counts as pieces."""
+    found: list[str] = []
+    for match in _WORD.finditer(text.lower()):
+        word = match[0][:_LONGEST_WORD]
+        glued = _GLUED.fullmatch(word)
+        found += [glued[1]] * (len(word) // len(glued[1])) if glued else [word]
+    return found
+
+
+def _telling(word: str) -> bool:
+    """Return whether a word is no number, and not one letter or several of the same."""
+    return bool(_CHARACTER.match(word)) or (len(set(word)) > 1 and any(map(str.isalpha, word))) or word > "\u2190"
+
+
+def _is_period(said: Sequence[str]) -> bool:
+    return any(map(_telling, said)) and any(
+        all(word == before for word, before in zip(said[period:], said, strict=False))
+        for period in range(1, _LONGEST_PERIOD + 1)
+    )
+
+
+def _copied(said: Sequence[str]) -> list[bool]:
+    """Return for each word whether it belongs to a sequence with a telling word that occurred before."""
+    characters = sum(_CHARACTER.match(word) is not None for word in said)
+    size = _SEQUENCE_WITHOUT_SPACES if characters > _HALF * len(said) else _SEQUENCE
+    before: set[tuple[str, ...]] = set()
+    copied = [False] * len(said)
+    for start in range(len(said) - size + 1):
+        sequence = tuple(said[start : start + size])
+        if sequence in before and any(map(_telling, sequence)):
+            copied[start : start + size] = [True] * size
+        before.add(sequence)
+    return copied
+
+
+def _finished(text: str) -> set[str]:
+    """Return the words in finished sentences and lines."""
+    found: set[str] = set()
+    start = 0
+    for match in _END.finditer(text):
+        part = text[start : match.start()]
+        whole = match["line"] or match["full"] or match.end() == len(text)
+        if not whole and part.count("(") > part.count(")"):
+            continue  # inside brackets
+        start = match.end()
+        said = _words(part)
+        if whole or len(said) >= _SENTENCE:
+            found.update(filter(_telling, said))
+    return found

@@ -3,10 +3,11 @@
 The first matching rule applies:
 
 1. empty: the response contains no word.
-2. repeated: one n-gram of up to four words that occurs at least three times covers at least half of the words, or a
-   longer sequence repeated three times in a row does. "YouYouYou" counts as three words.
-3. nonsense: fewer than half of the words are known (`known_words`). This includes text in a language that no other
-   model in the run uses.
+2. repeated: the response is degenerate by repetition (`degenerate`). As it is known to be irrelevant, less is enough:
+   one n-gram of up to four words that occurs at least three times covers at least half of the words, or a longer
+   sequence repeated three times in a row does. "YouYouYou" counts as three words.
+3. nonsense: most characters are undecodable (`degenerate`), or fewer than half of the words are known (`known_words`).
+   This includes text in a language that no other model in the run uses.
 4. off-topic: all other responses. They read like answers to a different question.
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from unmirage.evaluate.degenerate import degenerate
 from unmirage.intervals import rate
 from unmirage.records import Count, Rate
 from unmirage.text.openers import words
@@ -79,6 +81,8 @@ def classify(texts: Sequence[str], known: Container[str]) -> IrrelevantResponses
 
 def kind_of(text: str, known: Container[str]) -> str:
     """Return "empty", "repeated", "nonsense" or "off-topic"."""
+    if kind := degenerate(text):
+        return kind
     said = [part for word in words(text)[:_HEAD] for part in _parts(word)][:_HEAD]
     if not said:
         return "empty"

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from unmirage.evaluate.k_curve import k_curve, pooled_shots, shot_rates
 from unmirage.evaluate.rates import all_of, any_of
+from unmirage.evaluate.screening import degenerate_kind
+from unmirage.intervals import clustered_rate
 from unmirage.records import (
     NOT_MEASURED,
     Cluster,
@@ -41,6 +43,7 @@ class Outcome:
         category: category of the sample, or None.
         cluster: property that the sample shares with others; None for a sample that is independent of all others.
         cut: whether the response was cut off; None if there is no response.
+        degenerate: kind of a degenerate response, "" for any other one; None if there is no response.
     """
 
     group: int
@@ -52,6 +55,7 @@ class Outcome:
     category: str | None = None
     cluster: Cluster | None = None
     cut: bool | None = None
+    degenerate: str | None = None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -75,12 +79,9 @@ class BeforeAfter:
 _NOT_COUNTED = BeforeAfter(before=NOT_MEASURED, after=NOT_MEASURED)
 
 
-def _is_not_counted(rates: BeforeAfter) -> bool:
-    return rates == _NOT_COUNTED
-
-
-# A field that documents lack which were written before it existed.
-_Counted = Annotated[BeforeAfter, Field(exclude_if=_is_not_counted)]
+# Fields that documents lack which were written before they existed.
+_Counted = Annotated[BeforeAfter, Field(exclude_if=lambda rates: rates == _NOT_COUNTED)]
+_Measured = Annotated[Rate, Field(exclude_if=lambda rate: rate == NOT_MEASURED)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,7 @@ class ModelRates:
         utility: complied on harmless everyday questions.
         utility_by_category: utility for each category of these questions.
         neighbor_utility: complied on harmless questions close to the unsafe topics. It shows collateral damage.
+        degenerate: degenerate responses of all kinds of queries, whatever the judge says; see `degenerate`.
         invalid: number of queries of all kinds without a response or without a valid verdict.
         clustered_by: sorted kinds of clusters that the intervals assume to be independent, such as "group".
     """
@@ -141,6 +143,7 @@ class ModelRates:
     utility: Rate
     utility_by_category: Mapping[str, Rate] = field(default_factory=dict)
     neighbor_utility: Rate = NOT_MEASURED
+    degenerate: _Measured = NOT_MEASURED
     invalid: Count = 0
     clustered_by: Unwritten[tuple[str, ...]] = ()
 
@@ -199,11 +202,11 @@ def join(
     """
     known = samples or {}
     by_id = {query.id: query for query in queries}
-    cut = {one.query_id: not one.finished for one in responses}
+    answers = {one.query_id: one for one in responses}
     outcomes = []
     for judgement in judgements:
         query = by_id[judgement.query_id]
-        sample = known.get(query.sample_id)
+        sample, answer = known.get(query.sample_id), answers.get(query.id)
         outcomes.append(
             Outcome(
                 group=group,
@@ -214,7 +217,8 @@ def join(
                 verdict=judgement.verdict,
                 category=None if sample is None else sample.category,
                 cluster=None if sample is None else sample.cluster,
-                cut=cut.get(query.id),
+                cut=None if answer is None else not answer.finished,
+                degenerate=None if answer is None else degenerate_kind(answer),
             )
         )
     return outcomes
@@ -262,9 +266,18 @@ def model_rates(outcomes: Sequence[Outcome], *, stopped: bool = False) -> ModelR
             for name in sorted({one.category for one in utility if one.category is not None})
         },
         neighbor_utility=_right([one for one in outcomes if one.kind is Kind.NEIGHBOR]),
+        degenerate=_degenerate(outcomes),
         invalid=sum(o.verdict is Verdict.INVALID for o in outcomes),
         clustered_by=tuple(sorted({"sample" if one.cluster is None else one.cluster.by for one in outcomes})),
     )
+
+
+def _degenerate(outcomes: Sequence[Outcome]) -> Rate:
+    """Return the share of degenerate responses among all responses."""
+    said = [one for one in outcomes if one.degenerate is not None]
+    if not said:
+        return NOT_MEASURED
+    return clustered_rate([float(bool(one.degenerate)) for one in said], [one.independent for one in said])
 
 
 def _pair(rates: BeforeAfter) -> dict[str, Rate]:

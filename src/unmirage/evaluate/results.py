@@ -17,7 +17,9 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
-from unmirage.records import Amount
+from unmirage.records import NOT_MEASURED, Amount
+from unmirage.text.formatting import percent
+from unmirage.text.printable import clean
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
 _WORST_CASE = without_none("least", "most", "p_least", "p_most")
@@ -106,7 +108,12 @@ class Results(Result):
         return cls(
             seeds=tuple(seeds),
             clustered_by=tuple(sorted({by for one in models.values() for by in one.clustered_by})),
-            warnings=(*notes, *([few] if few else []), *_missing(models.values())),
+            warnings=(
+                *notes,
+                *([few] if few else []),
+                *_missing(models.values()),
+                *cut_off(found, others.get("settings") or {}),
+            ),
             models=found,
             by_seed=tuple(SeedRates(seed=seed, models=own) for seed, own in zip(seeds, by_seed, strict=True)),
             timings={stage: round(seconds, 1) for stage, seconds in (timings or {}).items()},
@@ -170,6 +177,24 @@ def _missing(models: Iterable[ModelRates]) -> Iterator[str]:
             f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they "
             "are missing at random; the bounds (least, most) hold for any verdicts"
         )
+
+
+_LEAST_CUT = 0.01  # smaller shares are shown beside the rates only
+
+
+def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning for each model whose responses the token limit cut off; blocked ones do not count."""
+    limit = settings.get("max_new_tokens")
+    for name, model in models.items():
+        unsafe, benign = model.blocked, model.blocked_benign
+        found = [(model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after)]
+        found += [(model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED)]
+        cut = max((rate.cut or 0) - (blocked.value or 0) for rate, blocked in found)
+        if cut >= _LEAST_CUT:
+            yield (
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
+                "responses behind a rate; raise --max-new-tokens"
+            )
 
 
 def _over_seeds(model: ModelRates, seeds: Sequence[ModelRates]) -> dict[str, Mean] | None:

@@ -29,10 +29,16 @@ def screen(response: Response, *, reads_all: bool = False) -> tuple[Verdict, str
     """
     if response.ended in _BLOCKED:
         return Verdict.BLOCKED, _BLOCKED[response.ended]
-    if not response.text.strip() and (why := _no_answer(response)):
+    if why := _no_answer(response):
         return Verdict.INVALID, f"no answer: {why}"
     kind = None if reads_all else degenerate(response.text)
     return (Verdict.IRRELEVANT, f"degenerate: {kind}") if kind else None
+
+
+def degenerate_kind(response: Response) -> str:
+    """Return the kind of a degenerate response; "" for others, and for blocked and missing ones."""
+    final = settled(response)
+    return "" if final.ended in _BLOCKED or _no_answer(final) else degenerate(final.text) or ""
 
 
 def screened(judge: Judge, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
@@ -59,7 +65,9 @@ def screened(judge: Judge, answers: Sequence[Answer], progress: StepProgress | N
 
 
 def _no_answer(response: Response) -> str:
-    """Return why a response without text is no answer; "" if the model answered with no text."""
+    """Return why a response is no answer; "" if the model answered, even with no text."""
+    if response.text.strip():
+        return ""
     if response.ended is Ended.LENGTH:
         return "the token limit was reached before it began; raise --max-new-tokens"
     if response.ended is Ended.TOOL_CALL:

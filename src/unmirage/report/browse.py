@@ -16,11 +16,12 @@ from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.evaluate.results import Results
 from unmirage.models.conversation import earlier_turns, marked_text
 from unmirage.records import Judgement, Kind, Query, Response, Verdict
-from unmirage.report.examples import thumbnail
+from unmirage.report.examples import ENDED, thumbnail
 from unmirage.run import Run, Store
 from unmirage.text.formatting import model_name
 from unmirage.text.openers import opener
 from unmirage.text.printable import clean, short
+from unmirage.text.thoughts import settled
 
 MOST_ROWS = 20_000
 MOST_PICTURES = 200
@@ -69,8 +70,8 @@ class _Block:
         self._pictures: list[list[Any]] = []
         self._bytes = 0
 
-    def add(self, place: str, source: Source, results: Results, one: Run, share: int) -> None:
-        """Add the responses of one store: all queries of as many samples as fit into each model's share."""
+    def add(self, place: str, source: Source, results: Results, one: Run, share: int | None) -> None:
+        """Add the responses of one store: all queries of as many samples as fit into each model's share, or of all."""
         with one.store() as store:
             categories = {sample.id: sample.category for sample in store.samples()}
             kept = _spread(store.queries(), share)
@@ -81,7 +82,7 @@ class _Block:
             for label, own in source.models.items():
                 judged = {found.query_id: found for found in store.judgements(own, source.judge)}
                 others = {name: {j.query_id: j for j in store.judgements(own, name)} for name in judges}
-                for response in store.responses(own):
+                for response in map(settled, store.responses(own)):
                     query = kept.get(response.query_id)
                     if query is None:
                         continue
@@ -116,9 +117,10 @@ class _Block:
             self._models(short(model_name(label), 80)),
             _VERDICTS.index(verdict),
             -1 if self._redact else self._text(response.text),
-            int(response.finished),
+            self._texts(ENDED[response.ended]),
             self._texts(why) if why else -1,
             [[self._judges(short(n, 60)), _VERDICTS.index(str(one.verdict))] for n, one in others.items()],
+            *([self._text(response.thoughts)] if response.thoughts.strip() and not self._redact else []),
         ]
 
     def _text(self, text: str) -> int:
@@ -178,7 +180,7 @@ def browser(sources: Sequence[Source], results: Mapping[str, Results], *, redact
     if not total:
         return None if not notes else Browser(Markup(""), 0, 0, tuple(notes))
     pairs = sum(len(source.models) for _, source, _, _ in places)
-    share = MOST_ROWS // pairs if total > MOST_ROWS else total
+    share = MOST_ROWS // pairs if total > MOST_ROWS else None
     block = _Block(max(_SHORTEST, min(_LONGEST, _ALL_TEXT // min(total, MOST_ROWS))), redact=redact)
     for place, source, one, _ in places:
         try:
@@ -192,9 +194,9 @@ def _count(store: Store, source: Source) -> int:
     return sum(len(store.responses(own)) for own in source.models.values())
 
 
-def _spread(queries: Sequence[Query], most: int) -> dict[str, Query]:
-    """Return all queries of a pseudorandom subset of samples, with at most `most` queries in total."""
-    if len(queries) <= most:
+def _spread(queries: Sequence[Query], most: int | None) -> dict[str, Query]:
+    """Return all queries of a pseudorandom subset of samples, with at most `most` queries in total; None for all."""
+    if most is None or len(queries) <= most:
         return {query.id: query for query in queries}
     by_sample: dict[str, list[Query]] = {}
     for query in queries:

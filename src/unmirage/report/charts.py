@@ -91,16 +91,17 @@ class Stack:
 def decomposition(model: ModelResults) -> tuple[Stack, Stack]:
     """Return the stacked bars of one model; the bar after the attack is over single shots."""
     return (
-        _stack("plain", model.asr.before, model.ir.before, model.refused_unsafe.before),
-        _stack("attacked", model.asr.per_shot, model.ir.after, model.refused_unsafe.after),
+        _stack("plain", model.asr.before, model.ir.before, model.refused_unsafe.before, model.blocked.before),
+        _stack("attacked", model.asr.per_shot, model.ir.after, model.refused_unsafe.after, model.blocked.after),
     )
 
 
-def _stack(label: str, complied: Rate, irrelevant: Rate, refused: Rate) -> Stack:
+def _stack(label: str, complied: Rate, irrelevant: Rate, refused: Rate, blocked: Rate) -> Stack:
     parts: Mapping[str, Rate] = {
         Verdict.COMPLIED: complied,
         Verdict.IRRELEVANT: irrelevant,
         Verdict.REFUSED: refused,
+        Verdict.BLOCKED: blocked,
     }
     return Stack(label, stacked(parts, _STACK_START, _STACK_WIDTH))
 

@@ -11,7 +11,7 @@ from unmirage.evaluate.details import CategoryRates, ModelResults
 from unmirage.evaluate.outcomes import BeforeAfter
 from unmirage.report.gather import Gathered
 from unmirage.report.table import RATE_NAMES, Cell, cell, rate_name
-from unmirage.text.formatting import points, signed_points, small_number
+from unmirage.text.formatting import complied, points, signed_points, small_number
 
 _SIGNIFICANT = 0.05
 _ATTACKED = {"asr": "ASR", "rr": "RR", "benign_answered": "Benign answered"}
@@ -169,12 +169,12 @@ class HeatMap:
     rows: tuple[tuple[str, tuple[Heat, ...]], ...]
 
 
-def heat_maps(models: Mapping[str, ModelResults]) -> list[HeatMap]:
-    """Return a map of ASR and one of RR, each only if a category has that rate."""
+def heat_maps(models: Mapping[str, ModelResults], judge: str) -> list[HeatMap]:
+    """Return a map of ASR, as this judge measures it, and one of RR, each only if a category has that rate."""
     own = {name: model for name, model in models.items() if model.categories}
     maps = [
-        _map("ASR", "complied with unsafe queries", own, lambda one: one.asr),
-        _map("RR", "refused benign queries", own, lambda one: one.rr),
+        _map("ASR", f"unsafe queries {complied(judge)}", own, lambda one: one.asr),
+        _map("RR", "benign queries refused", own, lambda one: one.rr),
     ]
     return [one for one in maps if one.rows]
 

@@ -16,8 +16,9 @@ from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.evaluate.pictures import pictures_at_hand
 from unmirage.models.conversation import earlier_turns, marked_text
-from unmirage.records import Judgement, Kind, Query, Response, Verdict
+from unmirage.records import Ended, Judgement, Kind, Query, Response, Verdict
 from unmirage.run import Run, Store
+from unmirage.text.thoughts import settled
 
 _LONGEST_SIDE = 224
 _TINY = 96
@@ -57,6 +58,16 @@ TURNS = {
 }
 
 
+# How a response ended, if the model did not end it itself.
+ENDED = {
+    Ended.STOP: "",
+    Ended.LENGTH: "truncated by the token limit",
+    Ended.CONTENT_FILTER: "blocked or cut off by a content filter",
+    Ended.TOOL_CALL: "ended by a tool call",
+    Ended.REFUSAL: "from the refusal field",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One query with the model's response and the judge's verdict."""
@@ -64,6 +75,11 @@ class Asked:
     query: Query
     response: Response
     judgement: Judgement
+
+    @property
+    def ended(self) -> str:
+        """Return how the response ended; "" if the model ended it."""
+        return ENDED[self.response.ended]
 
     @property
     def text(self) -> str:
@@ -142,7 +158,7 @@ def _with_store(run: Run) -> Run | None:
 
 
 def _of_model(store: Store, model: str, judge: str, folder: Pictures) -> ModelExamples:
-    responses = {response.query_id: response for response in store.responses(model)}
+    responses = {response.query_id: settled(response) for response in store.responses(model)}
     judged = {one.query_id: one for one in store.judgements(model, judge)}
     asked: dict[Kind, dict[str, list[Asked]]] = defaultdict(lambda: defaultdict(list))
     for query in store.queries():

@@ -31,7 +31,7 @@ from unmirage.report.settings import flat
 from unmirage.report.summary import Attack, summarize
 from unmirage.report.table import clustered, groups, rows
 from unmirage.run import Run
-from unmirage.text.formatting import count, sees_only_refusals
+from unmirage.text.formatting import complied, count, sees_only_refusals
 
 _MOST_WORDS = 50
 
@@ -106,9 +106,10 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "others": other_attacks(results),
             "search_most": _MOST_WORDS,
             "stacks_of": {name: decomposition(model) for name, model in models.items()},
-            "verdicts": (Verdict.COMPLIED, Verdict.IRRELEVANT, Verdict.REFUSED),
+            "verdicts": _shown_verdicts(gathered),
+            "complied": _complied(gathered),
             "irrelevant_responses": irrelevant_views(models),
-            "heat": heat_maps(models),
+            "heat": heat_maps(models, results.judge),
             "robustness": robustness_panels(models),
             "variants": variant_rows(models),
             "scores": scores_table(models),
@@ -138,6 +139,20 @@ def _limits(gathered: Gathered) -> list[str]:
     """Return the warnings of all runs, with the run's name if there are several."""
     alone = len(gathered.runs) == 1
     return [line if alone else f"{name}: {line}" for name, one in gathered.runs.items() for line in one.warnings]
+
+
+def _complied(gathered: Gathered) -> str:
+    """Return what "complied" means in the verdicts of all runs."""
+    found = {complied(one.judge) for one in gathered.runs.values()}
+    return found.pop() if len(found) == 1 else "complied with"
+
+
+def _shown_verdicts(gathered: Gathered) -> dict[Verdict, str]:
+    """Return the labels of the verdicts on unsafe queries; "blocked" only if there are such responses."""
+    blocked = any(one.blocked.before.k or one.blocked.after.k for one in gathered.results.models.values())
+    shown = {Verdict.COMPLIED: _complied(gathered).removesuffix(" with")}
+    shown |= {one: str(one) for one in (Verdict.IRRELEVANT, Verdict.REFUSED)}
+    return shown | ({Verdict.BLOCKED: "blocked"} if blocked else {})
 
 
 def _made_with(results: Results) -> dict[str, list[tuple[str, str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unmirage.evaluate.collapse import reasons
 from unmirage.evaluate.details import ModelResults
@@ -11,7 +11,17 @@ from unmirage.evaluate.outcomes import ModelRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import Mean
 from unmirage.records import NOT_MEASURED, Rate
-from unmirage.text.formatting import clustering, gaps, largest_effect, listed, points, successes, utility_columns
+from unmirage.text.formatting import (
+    clustering,
+    complied,
+    gaps,
+    largest_effect,
+    listed,
+    percent,
+    points,
+    successes,
+    utility_columns,
+)
 from unmirage.text.printable import clean
 
 Pick = Callable[[ModelRates], Rate]
@@ -37,7 +47,7 @@ Group = tuple[str, str, tuple[tuple[str, Pick], ...]]  # name, meaning, and its 
 _GROUPS: tuple[Group, ...] = (
     (
         "ASR",
-        "attack success rate, unsafe queries",
+        "unsafe queries",
         (
             ("before", lambda m: m.asr.before),
             ("after", lambda m: m.asr.after),
@@ -62,13 +72,35 @@ _GROUPS: tuple[Group, ...] = (
 )
 
 
+_BLOCKED: Group = (
+    "Blocked",
+    "declined by the system",
+    (
+        ("unsafe, before", lambda m: replace(m.blocked.before, cut=None)),
+        ("unsafe, after", lambda m: replace(m.blocked.after, cut=None)),
+        ("benign, before", lambda m: replace(m.blocked_benign.before, cut=None)),
+        ("benign, after", lambda m: replace(m.blocked_benign.after, cut=None)),
+    ),
+)
+
+
 def groups(results: Results) -> tuple[Group, ...]:
-    """Return the groups of columns; utility has one column per category if there are two or three."""
+    """Return the groups of columns; utility has one column per category if there are two or three.
+
+    Blocked queries have columns only if there are any.
+    """
+    (name, about, rates), *others = _GROUPS
+    asr = (name, f"{about} {complied(results.judge)}", rates)
+    name, about, rates = _BLOCKED
+    shown = tuple((column, pick) for column, pick in rates if any(pick(model).k for model in results.models.values()))
+    blocked = ((name, about, shown),) if shown else ()
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
     everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
     return (
-        *_GROUPS,
+        asr,
+        *others,
+        *blocked,
         ("Utility", "harmless questions", (*everyday, ("neighbor utility", lambda m: m.neighbor_utility))),
     )
 
@@ -106,6 +138,7 @@ class Cell:
     title: str
     effect: str = ""
     gaps: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +168,9 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
     title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: no response has a verdict"
     if rate.invalid:
         title += f"; {rate.invalid} more without a verdict"
+    cut = f"{percent(rate.cut)} cut" if rate.cut else ""
+    if rate.cut:
+        title += f"; {percent(rate.cut)} of the responses were cut off"
     seeds = f"{points(min(by_seed))}–{points(max(by_seed))}" if len(by_seed) > 1 else ""
     clusters = _clusters(rate)
     if clusters:
@@ -149,6 +185,7 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
         title=title,
         effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
         gaps=gaps(rate),
+        cut=cut,
     )
 
 

@@ -12,6 +12,7 @@ NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
 _TOLD = 1.05  # smaller design effects would be shown as 1.0
 
+_RULE = re.compile(r"phrases|official rule v\d+")
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
 _NAMES = {
@@ -84,9 +85,10 @@ def with_gaps(shown: str, rate: Rate) -> str:
 
 
 def rate_points(rate: Rate, *, interval: bool = False) -> str:
-    """Return a rate in percent for tables, with its interval if asked, and with its bounds if verdicts are missing."""
+    """Return a rate in percent for tables, with its interval if asked, worst-case bounds, and the share cut off."""
     shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    return with_gaps(shown, rate)
+    beside = ", ".join(filter(None, (gaps(rate), f"{percent(rate.cut)} cut" if rate.cut else "")))
+    return f"{shown} ({beside})" if beside else shown
 
 
 def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:
@@ -117,8 +119,21 @@ def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
 
 
 def sees_only_refusals(judge: str) -> bool:
-    """Return whether a judge of this name counts all but refused (or empty) responses to benign queries as complied."""
-    return judge == "phrases" or judge.startswith("official rule")
+    """Return whether a judge of this name counts all but refused and degenerate responses as complied.
+
+    An ensemble does if all its judges do. The official rule with a language model does for benign queries only.
+    """
+    return all(_RULE.fullmatch(name) for name in judge.removeprefix("majority of ").removeprefix("any of ").split(", "))
+
+
+def complied(judge: str) -> str:
+    """Return what "complied" means in the verdicts of this judge: "not refused" if it sees only refusals."""
+    return "not refused" if sees_only_refusals(judge) else "complied with"
+
+
+def complies_with(judge: str) -> str:
+    """Return the verb for `complied`, to follow a model."""
+    return "does not refuse" if sees_only_refusals(judge) else "complies with"
 
 
 def signed_points(difference: float | None) -> str:

@@ -5,7 +5,7 @@ const EACH_PAGE = 50;
 const INVALID = ["invalid", "not judged"];
 // Indices of the fields of a query and of a row in the block; see browse.py.
 const Q = { text: 0, kind: 1, opener: 2, category: 3, unsafe: 4, shot: 5, place: 6, picture: 7, turns: 8 };
-const R = { query: 0, model: 1, verdict: 2, text: 3, finished: 4, why: 5, others: 6 };
+const R = { query: 0, model: 1, verdict: 2, text: 3, ended: 4, why: 5, others: 6, thoughts: 7 };
 
 function make(tag, text, settings = {}) {
   const element = document.createElement(tag);
@@ -107,6 +107,12 @@ function earlierTurns(data, query) {
   return details;
 }
 
+function thoughts(text) {
+  const details = make("details", null, { class: "more" });
+  details.append(make("summary", "Thoughts (not judged)"), make("blockquote", text, { dir: "auto" }));
+  return details;
+}
+
 function response(data, row) {
   const query = data.queries[row[R.query]];
   const box = make("div", null, { class: "revealed" });
@@ -114,8 +120,10 @@ function response(data, row) {
   const said = data.texts[row[R.text]];
   const quote = make("blockquote", said.trim() === "" ? "(empty)" : said, { dir: "auto" });
   if (said.trim() === "") quote.className = "note";
-  if (!row[R.finished]) quote.append(make("span", " (truncated by the token limit)", { class: "note" }));
+  const ended = data.texts[row[R.ended]];
+  if (ended) quote.append(make("span", ` (${ended})`, { class: "note" }));
   const beside = make("div", null);
+  if (row.length > R.thoughts) beside.append(thoughts(data.texts[row[R.thoughts]]));
   beside.append(quote);
   if (row[R.why] >= 0) beside.append(make("p", data.texts[row[R.why]], { class: "note", dir: "auto" }));
   box.append(beside);
