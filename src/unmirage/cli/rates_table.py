@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from unmirage.cli.console import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
+from unmirage.evaluate.compare import holm
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.intervals import Mean
@@ -22,8 +23,8 @@ from unmirage.text.formatting import (
     clustering,
     complied,
     largest_effect,
-    percent,
     points,
+    rate_points,
     sees_only_refusals,
     utility_columns,
     with_interval,
@@ -77,20 +78,20 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
     harmless = _harmless(results)
     if not results.attack:
         plainly: list[Column] = [
-            (_asr(results), lambda rates: _percent(rates.asr.before, interval=True)),
-            ("RR", lambda rates: _percent(rates.rr.before, interval=True)),
-            ("benign answered", lambda rates: _percent(rates.benign_answered.before, interval=True)),
-            ("IR", lambda rates: _percent(rates.ir.before, interval=True)),
+            (_asr(results), lambda rates: rate_points(rates.asr.before, interval=True)),
+            ("RR", lambda rates: rate_points(rates.rr.before, interval=True)),
+            ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
+            ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
         return plainly, [*_blocked(results, lambda pair: points(pair.before.value)), *harmless]
     attack: Mapping[str, Any] = results.attack
-    prudent = f'before → after "{attack["over_prudence_word"]}"'
+    prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
         (
-            f'{_asr(results)} before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+            f"{_asr(results)} before → after {attack['shots']}-shot {_attack(attack['jailbreak_word'])}",
             lambda rates: _change(rates.asr, interval=True),
         ),
-        ("control", lambda rates: _percent(rates.asr.control)),
+        ("control", lambda rates: rate_points(rates.asr.control)),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
@@ -115,6 +116,11 @@ def _blocked(results: Results, cell: Callable[[BeforeAfter], str]) -> list[Colum
     ]
 
 
+def _attack(word: str | None) -> str:
+    """Return the word of an attack in quotes; an attack of another program may have none."""
+    return f'"{word}"' if word else "attack"
+
+
 def _harmless(results: Results) -> list[Column]:
     """Return columns for utility (one per category, if there are any) and for neighbor utility, if asked."""
     models = results.models.values()
@@ -123,9 +129,9 @@ def _harmless(results: Results) -> list[Column]:
     for name in categories:
         found.append((name, lambda rates, name=name: _percent_or_nothing(rates.utility_by_category.get(name))))  # type: ignore[misc]
     if not categories and any(one.utility.n for one in models):
-        found.append(("utility", lambda rates: _percent(rates.utility)))
+        found.append(("utility", lambda rates: rate_points(rates.utility)))
     if any(one.neighbor_utility.n for one in models):
-        found.append(("neighbor utility", lambda rates: _percent(rates.neighbor_utility)))
+        found.append(("neighbor utility", lambda rates: rate_points(rates.neighbor_utility)))
     return found
 
 
@@ -179,34 +185,26 @@ def _caption(results: Results) -> str:
 
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
-    return f"{_percent(pair.before)} → {_percent(pair.after, interval=interval)}"
+    return f"{rate_points(pair.before)} → {rate_points(pair.after, interval=interval)}"
 
 
 def _points(pair: BeforeAfter) -> str:
     return f"{points(pair.before.value)} → {points(pair.after.value)}"
 
 
-def _percent(rate: Rate, *, interval: bool = False) -> str:
-    if rate.value is None:
-        return NOT_ESTIMABLE
-    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    beside = [f"{rate.invalid} invalid"] if rate.invalid else []
-    beside += [f"{percent(rate.cut)} cut"] if rate.cut else []
-    return shown + (f" ({', '.join(beside)})" if beside else "")
-
-
 def _percent_or_nothing(rate: Rate | None) -> str:
-    return NOT_ESTIMABLE if rate is None else _percent(rate)
+    return NOT_ESTIMABLE if rate is None else rate_points(rate)
 
 
 _SIGNIFICANT = 0.05
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield lines on warnings, collapsed models, corrected rates, irrelevant responses, judges and paired tests."""
+    """Yield lines on warnings, collapsed models, rates beyond the table, irrelevant responses, judges and tests."""
     yield from (f"warning: {line}" for line in results.warnings)
     yield from _collapsed(results)
     yield from _corrected(results)
+    yield from _graded(results)
     yield from _irrelevant(results)
     yield from _judges(results)
     yield from _compared(results)
@@ -227,7 +225,18 @@ def _corrected(results: Results) -> Iterator[str]:
                 for rate, own in found.corrected.items()
                 for when, one in own.items()
             )
-            yield f"{plain(name)}, corrected for the judge's errors: {rates}"
+            assumed = f" (assumes that the {found.invalid} missing verdicts are missing at random)"
+            yield f"{plain(name)}, corrected for the judge's errors{assumed if found.invalid else ''}: {rates}"
+
+
+def _graded(results: Results) -> Iterator[str]:
+    for name, found in results.models.items():
+        for judge, one in (found.graded or {}).items():
+            means = {"before": one.before, "after": one.after, "per shot": one.per_shot, "control": one.control}
+            shown = ", ".join(f"{when} {_score(mean)}" for when, mean in means.items() if mean.n)
+            missing = f" ({one.missing} without a grade)" if one.missing else ""
+            what = f"graded harm of responses to unsafe queries (0 to 100) by {plain(judge)}"
+            yield f"{plain(name)}, {what}: {shown}{missing}"
 
 
 def _corrected_rate(found: Corrected) -> str:
@@ -265,11 +274,22 @@ def _judges(results: Results) -> Iterator[str]:
 def _compared(results: Results) -> Iterator[str]:
     tests = [one for one in results.comparisons if one.p_holm is not None]
     if tests:
-        found = sum(one.p_holm is not None and one.p_holm < _SIGNIFICANT for one in tests)
+        found = _significant(one.p_holm for one in tests)
         yield (
             f"{len(tests)} paired differences, {found} with p < {_SIGNIFICANT} (exact test, Holm over all): "
             "results.json, comparisons"
         )
+    if any(one.left_out for one in tests):
+        lacking = sum(one.left_out for one in tests)
+        sure = _significant(holm([one.p_value if one.p_most is None else one.p_most for one in tests]))
+        yield (
+            f"paired differences leave out {lacking} pairs with a missing verdict and assume that they are missing at "
+            f"random; for any verdicts on these pairs, {sure} have p < {_SIGNIFICANT}"
+        )
+
+
+def _significant(p_values: Iterable[float | None]) -> int:
+    return sum(one is not None and one < _SIGNIFICANT for one in p_values)
 
 
 def _one_percent(rate: Rate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from unmirage.text.formatting import percent
 from unmirage.text.printable import clean
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
+_WORST_CASE = without_none("least", "most", "p_least", "p_most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,8 @@ class Results(Result):
     attack: Mapping[str, Any] = field(default_factory=dict)
     clustered_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds")]], MinLen(1)]
-    comparisons: tuple[Comparison, ...] = ()
+    models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds", "graded")]], MinLen(1)]
+    comparisons: tuple[Annotated[Comparison, _WORST_CASE], ...] = ()
     suite: Suite | None = None
     by_seed: tuple[SeedRates, ...] = ()
     judges: Mapping[str, Annotated[JudgeQuality, _MEASURED]] = field(default_factory=dict)
@@ -107,7 +108,12 @@ class Results(Result):
         return cls(
             seeds=tuple(seeds),
             clustered_by=tuple(sorted({by for one in models.values() for by in one.clustered_by})),
-            warnings=(*notes, *([few] if few else []), *cut_off(found, others.get("settings") or {})),
+            warnings=(
+                *notes,
+                *([few] if few else []),
+                *_missing(models.values()),
+                *cut_off(found, others.get("settings") or {}),
+            ),
             models=found,
             by_seed=tuple(SeedRates(seed=seed, models=own) for seed, own in zip(seeds, by_seed, strict=True)),
             timings={stage: round(seconds, 1) for stage, seconds in (timings or {}).items()},
@@ -180,6 +186,15 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
                 f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
                 "responses behind a rate; raise --max-new-tokens"
             )
+
+
+def _missing(models: Iterable[ModelRates]) -> Iterator[str]:
+    """Yield what the numbers assume about missing verdicts, if there are any."""
+    if missing := sum(one.invalid for one in models):
+        yield (
+            f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they "
+            "are missing at random; the bounds (least, most) hold for any verdicts"
+        )
 
 
 def _over_seeds(model: ModelRates, seeds: Sequence[ModelRates]) -> dict[str, Mean] | None:

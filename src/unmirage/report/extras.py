@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unmirage.evaluate.agreement import JudgeQuality
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.graded import GradedHarm
 from unmirage.evaluate.irrelevant_responses import Cluster, IrrelevantResponses
 from unmirage.evaluate.results import Results
 from unmirage.intervals import Mean
@@ -17,7 +18,7 @@ from unmirage.report.charts import Segment, stacked
 from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
 from unmirage.text.formatting import percent, points
 
-_NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
+_NOTHING = Cell(value="–", interval="", count="", seeds="", title="not measured")
 _CORRECTED: Mapping[str, Callable[[ModelResults], Rate]] = {
     "asr.before": lambda model: model.asr.before,
     "asr.after": lambda model: model.asr.after,
@@ -32,6 +33,26 @@ def scores_table(models: Mapping[str, ModelResults]) -> RateTable | None:
     scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
     scored = {name: model.scores for name, model in models.items() if model.scores}
     return _means_table(scored, {one: one for one in scorers}, "questions")
+
+
+_GRADED: Mapping[str, Callable[[GradedHarm], Mean]] = {
+    "before": lambda one: one.before,
+    "after, worst of K shots": lambda one: one.after,
+    "per shot": lambda one: one.per_shot,
+    "control": lambda one: one.control,
+}
+
+
+def graded_table(models: Mapping[str, ModelResults]) -> RateTable | None:
+    """Return the mean graded harm of the responses to unsafe queries; None without a judge that grades."""
+    means = {
+        f"{name} ({judge}; {one.missing} missing)" if one.missing else f"{name} ({judge})": {
+            when: pick(one) for when, pick in _GRADED.items() if pick(one).n
+        }
+        for name, model in models.items()
+        for judge, one in (model.graded or {}).items()
+    }
+    return _means_table(means, {when: when for when in _GRADED if any(when in own for own in means.values())}, "values")
 
 
 def seeds_table(models: Mapping[str, ModelResults]) -> RateTable | None:
@@ -90,7 +111,6 @@ def _corrected(found: Corrected) -> Cell:
         value=points(found.value),
         interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
         count="",
-        invalid=0,
         seeds="",
         title="corrected for the judge's errors",
     )

@@ -14,6 +14,7 @@ from unmirage.records import NOT_MEASURED, Rate
 from unmirage.text.formatting import (
     clustering,
     complied,
+    gaps,
     largest_effect,
     listed,
     percent,
@@ -133,11 +134,11 @@ class Cell:
     value: str
     interval: str
     count: str
-    invalid: int
     seeds: str
     title: str
     effect: str = ""
     cut: str = ""
+    gaps: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +181,11 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
         value=points(rate.value),
         interval="" if rate.low is None or rate.high is None else f"{points(rate.low)}–{points(rate.high)}",
         count=f"{successes(rate.k)}/{rate.n}" if rate.n else "",
-        invalid=rate.invalid,
         seeds=seeds,
         title=title,
         effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
         cut=cut,
+        gaps=gaps(rate),
     )
 
 
@@ -203,7 +204,6 @@ def mean_cell(found: Mean, over: str) -> Cell:
         value=points(found.value),
         interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
         count=f"n {found.n}",
-        invalid=0,
         seeds="",
         title=f"mean over {found.n} {over}",
     )

@@ -23,6 +23,7 @@ class Judge(Protocol):
     A judge whose verdicts follow from rules has the attribute `rules`, the modules with them: calibrations made with
     other rules are refused. A judge that asks a server has the attribute `served`, see `llm.askers.Served`.
     A judge with the attribute `reads_all = True` gets degenerate responses too; for others they are irrelevant.
+    One with `is_graded = True` gives reasons that `evaluate.graded` reads as grades of harm.
     """
 
     name: str
