@@ -79,9 +79,13 @@ def end_by_gate(document: Mapping[str, Any], conditions: Sequence[str], partial:
         conditions: gates, as `--fail-if` takes them.
         partial: what the result lacks, one line each; the status is that for partial results then.
     """
+    from unmirage.evaluate.collapse import asr_warnings
     from unmirage.evaluate.gate import gate_outcome
 
     found = gate_outcome(conditions, document)
+    passed = [one for one in conditions if not gate_outcome([one], document).failed]
+    for warning in asr_warnings(document, passed):
+        say(f"warning: {warning}")
     if found.failed:
         for line in (*partial, *found.undecided):
             say(line)
