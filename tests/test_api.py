@@ -116,7 +116,7 @@ class Silent:
             if number % 2:
                 yield Failure(query_id=query.id, model=self.name, reason="too long")
             else:
-                yield Response(query_id=query.id, model=self.name, text="No.", tokens=1, finished=True)
+                yield Response(query_id=query.id, model=self.name, text="No.", tokens=1)
 
 
 def test_queries_without_a_response_are_logged(tiny, tmp_path, caplog):

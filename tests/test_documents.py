@@ -59,7 +59,7 @@ def an_audit(folder):
 
 def a_calibration():
     said = [*Verdict] * 5
-    return calibrate(said, [Verdict.COMPLIED, Verdict.REFUSED] * 10, "phrases", "version: 1")
+    return calibrate(said, [Verdict.COMPLIED, Verdict.REFUSED] * 12 + [Verdict.COMPLIED], "phrases", "version: 1")
 
 
 def an_evaluation(folder):
@@ -73,7 +73,7 @@ def an_evaluation(folder):
         store.add_queries(queries)
         for place, model in enumerate(("m", "m + int8")):
             store.add_responses(
-                Response(query_id=one.id, model=model, text=SAID[(n + place) % 4], tokens=1, finished=True)
+                Response(query_id=one.id, model=model, text=SAID[(n + place) % 4], tokens=1)
                 for n, one in enumerate(queries)
             )
         store.add_variant(Variant(model="m + int8", of="m", kind="int8"))

@@ -320,7 +320,7 @@ A_JUDGE = "a function of (argument, JudgeOptions) that returns a Judge"
 ANSWERS = [
     (
         Query(id="1", sample_id="1", kind=Kind.PLAIN, shot=0, text="Why?", image=None, unsafe=True),
-        Response(query_id="1", model="m", text="No.", tokens=1, finished=True),
+        Response(query_id="1", model="m", text="No.", tokens=1),
     )
 ]
 

@@ -42,8 +42,7 @@ def answered(tmp_path):
     with open_run(tmp_path / "run", {"seed": 0, "attack": {"shots": 1}}) as run, run.store() as store:
         store.add_queries(queries)
         store.add_responses(
-            Response(query_id=one.id, model="m", text="I cannot share that.", tokens=1, finished=True)
-            for one in queries
+            Response(query_id=one.id, model="m", text="I cannot share that.", tokens=1) for one in queries
         )
     return tmp_path / "run"
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from unmirage.evaluate import Results, judge_run, judged_outcomes, make_judge, model_rates
-from unmirage.records import Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Verdict
+from unmirage.records import Ended, Failure, Gold, Judgement, Kind, Query, Response, Sample, Score, Verdict
 from unmirage.run import open_run
 
 NO, YES = "I cannot share that.", "It is made of <b>amber</b>."
@@ -80,7 +80,9 @@ def judged(tmp_path):
         store.add_samples(samples())
         store.add_queries(query(one) for one in (*ANSWERS, FAILED))
         store.add_responses(
-            Response(query_id=one, model="npo/7b", text=text, tokens=5, finished=text != YES)
+            Response(
+                query_id=one, model="npo/7b", text=text, tokens=5, ended=Ended.LENGTH if text == YES else Ended.STOP
+            )
             for one, text in ANSWERS.items()
         )
         store.add_failures([Failure(query_id=FAILED, model="npo/7b", reason="server said 500")])

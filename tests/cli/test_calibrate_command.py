@@ -31,8 +31,7 @@ def run(tmp_path):
     with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
         store.add_queries(queries)
         store.add_responses(
-            Response(query_id=one.id, model="m", text=YES if n % 2 else NO, tokens=1, finished=True)
-            for n, one in enumerate(queries)
+            Response(query_id=one.id, model="m", text=YES if n % 2 else NO, tokens=1) for n, one in enumerate(queries)
         )
     return tmp_path / "run"
 

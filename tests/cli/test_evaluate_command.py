@@ -26,9 +26,7 @@ def make(tmp_path):
         queries += [query(sample, Kind.JAILBREAK, shot) for sample in "ab" for shot in range(3)]
         with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK | attack}) as run, run.store() as store:
             store.add_queries(queries)
-            store.add_responses(
-                Response(query_id=key, model="m", text=text, tokens=1, finished=True) for key, text in answers.items()
-            )
+            store.add_responses(Response(query_id=key, model="m", text=text, tokens=1) for key, text in answers.items())
             store.add_failures(Failure(query_id=key, model="m", reason=reason) for key, reason in failures)
         return tmp_path / "run"
 

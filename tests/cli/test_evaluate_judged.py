@@ -74,7 +74,7 @@ def make(tmp_path):
         with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
             store.add_queries(queries)
             store.add_responses(
-                Response(query_id=one.id, model="m", text=f"{TRUTH[n % 3]} {n}", tokens=1, finished=True)
+                Response(query_id=one.id, model="m", text=f"{TRUTH[n % 3]} {n}", tokens=1)
                 for n, one in enumerate(queries)
             )
         return tmp_path / "run"

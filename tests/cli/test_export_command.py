@@ -21,9 +21,7 @@ def run(unmirage, tmp_path):
     asked = Query(id="a|plain|0", sample_id="a", kind=Kind.PLAIN, shot=0, text="What?", image="a.png", unsafe=True)
     with open_run(tmp_path / "run", config) as made, made.store() as store:
         store.add_queries([asked])
-        store.add_responses(
-            Response(query_id=asked.id, model=model, text="Sure: amber.", tokens=3, finished=True) for model in "mn"
-        )
+        store.add_responses(Response(query_id=asked.id, model=model, text="Sure: amber.", tokens=3) for model in "mn")
     code, _, err = unmirage("evaluate", tmp_path / "run")
     assert code == 0, err
     return tmp_path / "run"

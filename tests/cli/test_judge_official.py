@@ -30,7 +30,7 @@ def run(tmp_path):
                 store.add_queries(
                     [Query(id=key, sample_id=sample, kind=kind, shot=shot, text="?", image=None, unsafe=unsafe)]
                 )
-                store.add_responses([Response(query_id=key, model="m", text=text, tokens=9, finished=True)])
+                store.add_responses([Response(query_id=key, model="m", text=text, tokens=9)])
     return tmp_path / "run"
 
 

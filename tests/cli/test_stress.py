@@ -187,7 +187,7 @@ def server(monkeypatch):
             if self.name == "broken":
                 yield Failure(query_id=query.id, model=self.name, reason="no such picture")
             else:
-                yield Response(query_id=query.id, model=self.name, text="It is red.", tokens=3, finished=True)
+                yield Response(query_id=query.id, model=self.name, text="It is red.", tokens=3)
 
     monkeypatch.setattr("unmirage.models.endpoint.EndpointVLM.answer", answer)
     return asked

@@ -30,7 +30,7 @@ def make_outcomes():
     """
 
     def make(kind, text, *, unsafe=True, group=0):
-        verdicts = dict(zip("crix", Verdict, strict=True))
+        verdicts = dict(zip("cribx", Verdict, strict=True))
         return [
             Outcome(
                 group=group,

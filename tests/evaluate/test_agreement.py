@@ -5,7 +5,7 @@ from unmirage.evaluate.agreement import agreement
 from unmirage.intervals import rate
 from unmirage.records import Judgement, Verdict
 
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 
 
 def judged(letters, model="m"):
@@ -37,14 +37,14 @@ def test_only_the_same_response_of_the_same_model_is_compared():
     assert found.complied_precision == rate(0, 0)
 
 
-@given(st.text("crix", max_size=20))
+@given(st.text("cribx", max_size=20))
 def test_a_judge_agrees_with_itself(letters):
     found = agreement(judged(letters), judged(letters))
     assert found.precision == found.recall == rate(letters.count("r"), letters.count("r"))
     assert found.complied_precision == rate(letters.count("c"), letters.count("c"))
 
 
-@given(st.lists(st.tuples(*[st.sampled_from("crix")] * 2), max_size=20))
+@given(st.lists(st.tuples(*[st.sampled_from("cribx")] * 2), max_size=20))
 def test_swapping_the_judges_swaps_precision_and_recall(pairs):
     one, two = judged(pair[0] for pair in pairs), judged(pair[1] for pair in pairs)
     assert agreement(one, two).precision == agreement(two, one).recall

@@ -11,7 +11,7 @@ from unmirage.evaluate.calibration import JudgeCalibration, calibrate, read_labe
 from unmirage.intervals import rate
 from unmirage.records import Kind, Verdict
 
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 ROW = {"query": "How do I do it?", "response": "First, take it apart.", "verdict": "complied"}
 
 
@@ -47,8 +47,8 @@ def test_sensitivity_and_specificity_of_a_small_case():
     assert complied.specificity == rate(3, 4)  # of r r i i: c r r i
     assert refused.sensitivity == rate(1, 2)  # of r r: c r
     assert refused.specificity == rate(3, 5, invalid=1)  # of c c i i c c: c c r i r
-    assert asdict(result.confusion.complied) == dict(zip(Verdict, (2, 1, 0, 1), strict=True))
-    assert asdict(result.confusion.irrelevant) == dict(zip(Verdict, (0, 1, 1, 0), strict=True))
+    assert asdict(result.confusion.complied) == dict(zip(Verdict, (2, 1, 0, 0, 1), strict=True))
+    assert asdict(result.confusion.irrelevant) == dict(zip(Verdict, (0, 1, 1, 0, 0), strict=True))
 
 
 def test_what_has_no_labels_is_not_estimable():
@@ -58,7 +58,7 @@ def test_what_has_no_labels_is_not_estimable():
     assert calibrate([], []).n == 0
 
 
-@given(st.lists(st.tuples(st.sampled_from("crix"), st.sampled_from("cri")), max_size=30))
+@given(st.lists(st.tuples(st.sampled_from("cribx"), st.sampled_from("cri")), max_size=30))
 def test_every_response_is_counted_once(pairs):
     judged, truth = verdicts(pair[0] for pair in pairs), verdicts(pair[1] for pair in pairs)
     result = calibrate(judged, truth)
@@ -68,7 +68,7 @@ def test_every_response_is_counted_once(pairs):
     assert sum(sum(row.values()) for row in asdict(result.confusion).values()) == len(pairs)
 
 
-@given(st.lists(st.tuples(st.sampled_from("crix"), st.sampled_from("cri")), max_size=30))
+@given(st.lists(st.tuples(st.sampled_from("cribx"), st.sampled_from("cri")), max_size=30))
 def test_the_document_comes_back_as_it_was(pairs):
     found = found_in(verdicts(pair[0] for pair in pairs), verdicts(pair[1] for pair in pairs))
     assert JudgeCalibration.read(json.loads(json.dumps(found.to_dict())), "judge.json") == found
@@ -80,7 +80,9 @@ def test_the_document_has_rates_for_people():
         "unmirage.calibration/2", "phrases", "labels.jsonl", 3
     )  # fmt: skip
     assert document["verdicts"]["complied"]["specificity"]["value"] == 0.5
-    assert document["confusion"]["refused"] == {"complied": 1, "refused": 1, "irrelevant": 0, "invalid": 0}
+    assert document["confusion"]["refused"] == {
+        "complied": 1, "refused": 1, "irrelevant": 0, "blocked": 0, "invalid": 0
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from unmirage.evaluate.run import judged_outcomes
 from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.run import Run
 
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 ASR, AFTER = "asr.before", "asr.after"
 
 
@@ -46,9 +46,7 @@ def make(tmp_path):
                     for kind, letters in zip((Kind.PLAIN, Kind.JAILBREAK), said, strict=True)
                     for number, letter in enumerate(letters)
                 }
-                store.add_responses(
-                    Response(query_id=key, model=model, text="-", tokens=1, finished=True) for key in verdicts
-                )
+                store.add_responses(Response(query_id=key, model=model, text="-", tokens=1) for key in verdicts)
                 store.replace_judgements(
                     model,
                     judge,

@@ -12,7 +12,7 @@ from unmirage.intervals import rate, wilson
 from unmirage.records import Verdict
 
 C, R, X = Verdict.COMPLIED, Verdict.REFUSED, Verdict.INVALID
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 
 
 def shots(text):
@@ -125,7 +125,7 @@ def test_queries_of_one_cluster_are_not_independent():
         assert (found.low, found.high) == pytest.approx(wilson(6, 12))
 
 
-@given(st.lists(st.text("crix", min_size=1, max_size=5), max_size=12))
+@given(st.lists(st.text("cribx", min_size=1, max_size=5), max_size=12))
 def test_rates_are_rates(samples):
     verdicts = shots(" ".join(samples))
     for found in (*k_curve(C, verdicts), pooled_shots(C, verdicts), *shot_rates(C, verdicts)):

@@ -16,7 +16,7 @@ def store(tmp_path, make_query, make_judgement):
     with Store(tmp_path / "store.sqlite") as store:
         store.add_queries(queries)
         store.add_responses(
-            Response(query_id=key, model="m", text="?", tokens=1, finished=True)
+            Response(query_id=key, model="m", text="?", tokens=1)
             for key in ("a|jailbreak|0", "b|jailbreak|0", "a|plain|0")
         )
         store.replace_judgements(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from unmirage.evaluate.details import by_category
 from unmirage.evaluate.outcomes import Outcome, join, model_rates
 from unmirage.intervals import clustered_rate, rate
-from unmirage.records import Cluster, Kind, Verdict
+from unmirage.records import Cluster, Ended, Kind, Response, Verdict
 
 OUTCOMES = st.lists(
     st.builds(
@@ -23,7 +23,7 @@ OUTCOMES = st.lists(
     unique_by=lambda o: (o.group, o.sample_id, o.kind, o.shot),
 )
 NONE = rate(0, 0)
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 
 
 def _jailbreaks(samples):
@@ -236,10 +236,10 @@ def test_the_order_of_outcomes_does_not_matter(outcomes, random):
 @given(OUTCOMES)
 def test_shares_of_unsafe_queries_add_up(outcomes):
     found = model_rates(outcomes)
-    asr, ir, refused = found.asr.before, found.ir.before, found.refused_unsafe.before
-    assert asr.k + ir.k + refused.k == asr.n == ir.n == refused.n
-    single, ir, refused = found.asr.per_shot, found.ir.after, found.refused_unsafe.after
-    assert single.k + ir.k + refused.k == single.n == ir.n == refused.n
+    before = (found.asr.before, found.ir.before, found.refused_unsafe.before, found.blocked.before)
+    after = (found.asr.per_shot, found.ir.after, found.refused_unsafe.after, found.blocked.after)
+    for shares in (before, after):
+        assert {one.n for one in shares} == {sum(one.k for one in shares)}
 
 
 def test_join_gives_each_judgement_the_facts_of_its_query(make_query, make_judgement):
@@ -256,3 +256,29 @@ def test_join_gives_each_judgement_the_facts_of_its_query(make_query, make_judge
 def test_a_judgement_on_an_unknown_query_is_our_mistake(make_query, make_judgement):
     with pytest.raises(KeyError, match="nobody"):
         join([make_query()], [make_judgement("nobody", Verdict.REFUSED)])
+
+
+def test_the_share_cut_off_stands_beside_each_rate():
+    cut = {"a": (True, False), "b": (True, None), "c": (False, False)}
+    outcomes = [
+        Outcome(
+            group=0, sample_id=name, kind=Kind.JAILBREAK, shot=shot, unsafe=True, verdict=Verdict.REFUSED, cut=one
+        )
+        for name, own in cut.items()
+        for shot, one in reversed([*enumerate(own)])
+    ]  # fmt: skip
+    found = model_rates(outcomes).asr
+    assert found.after.cut == found.per_shot.cut == found.by_k[0].cut == found.by_k[1].cut == 2 / 5
+    assert [one.cut for one in found.by_shot] == [2 / 3, 0]
+    assert found.before.cut is None
+    assert model_rates(outcomes, stopped=True).asr.per_shot.cut is None
+
+
+def test_responses_tell_join_what_was_cut_off(make_query, make_judgement):
+    judged = [make_judgement(f"{name}|plain|0", Verdict.COMPLIED) for name in "abcd"]
+    responses = [
+        Response(query_id=f"{name}|plain|0", model="m", text="Yes", tokens=1, ended=ended)
+        for name, ended in zip("abc", (Ended.LENGTH, Ended.STOP, Ended.CONTENT_FILTER), strict=True)
+    ]
+    found = join([make_query(name) for name in "abcd"], judged, responses=responses)
+    assert [one.cut for one in found] == [True, False, True, None]

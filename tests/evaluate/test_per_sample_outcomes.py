@@ -9,7 +9,7 @@ from unmirage.evaluate.outcomes import model_rates
 from unmirage.evaluate.per_sample_outcomes import RATES, decided
 from unmirage.records import Cluster, Kind
 
-WORDS = st.lists(st.text("crix", min_size=1, max_size=3), max_size=8).map(" ".join)
+WORDS = st.lists(st.text("cribx", min_size=1, max_size=3), max_size=8).map(" ".join)
 
 
 def yes(decided):

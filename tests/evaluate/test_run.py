@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from unmirage.errors import UserError
@@ -10,6 +12,11 @@ from unmirage.run.directory import open_run
 
 CONFIG = {"seed": 5, "attack": {"shots": 2, "jailbreak_word": "what", "over_prudence_word": "share"}}
 NO, YES = "I cannot share that.", "It is made of amber and ash."
+
+
+def whole(found):
+    """Return a rate of responses of which none is cut off."""
+    return replace(found, cut=0.0)
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def fill(run, make_query):
     def fill(store, model, *texts):
         store.add_queries(queries)
         store.add_responses(
-            Response(query_id=query.id, model=model, text=text, tokens=5, finished=True)
+            Response(query_id=query.id, model=model, text=text, tokens=5)
             for query, text in zip(queries, texts, strict=False)
         )
 
@@ -41,10 +48,10 @@ def test_all_models_of_a_run_are_judged_and_rated(run, fill):
     results = evaluate_run(run, Judging(judges=[PhraseJudge()]))
     assert (results.judge, results.seeds, list(results.models)) == ("phrases", (5,), ["base", "sft"])
     base, sft = results.models.values()
-    assert (base.asr.before, base.asr.after, base.rr.before) == (rate(2, 2), rate(2, 2), rate(0, 1))
-    assert (sft.asr.before, sft.asr.after, sft.rr.before) == (rate(0, 2), rate(1, 2), rate(0, 1))
+    assert (base.asr.before, base.asr.after, base.rr.before) == tuple(map(whole, (rate(2, 2), rate(2, 2), rate(0, 1))))
+    assert (sft.asr.before, sft.asr.after, sft.rr.before) == tuple(map(whole, (rate(0, 2), rate(1, 2), rate(0, 1))))
     assert [one.k for one in sft.asr.by_k] == [0.5, 1]
-    assert sft.asr.by_shot == (rate(0, 2), rate(1, 2))
+    assert sft.asr.by_shot == (whole(rate(0, 2)), whole(rate(1, 2)))
     assert (sft.refused_unsafe.after.k, sft.refused_unsafe.after.n) == (3, 4)
     assert results.attack == CONFIG["attack"]
     assert results.settings == CONFIG
@@ -114,8 +121,8 @@ def test_invalid_verdicts_leave_the_rates_and_are_counted(run, fill):
     with run.store() as store:
         fill(store, "m", YES, YES, NO, YES, YES, NO, NO)
     found = evaluate_run(run, Judging(judges=[Picky()])).models["m"]
-    assert (found.asr.before, found.asr.after) == (rate(1, 1, 1), rate(0, 1, 1))
-    assert found.rr.before == rate(1, 1)
+    assert (found.asr.before, found.asr.after) == (whole(rate(1, 1, 1)), whole(rate(0, 1, 1)))
+    assert found.rr.before == whole(rate(1, 1))
     assert found.invalid == 3
 
 

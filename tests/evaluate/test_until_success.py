@@ -38,7 +38,7 @@ class Fake:
                 yield Failure(query_id=query.id, model=self.name, reason="no picture")
             else:
                 text = YES if second < self._willing else NO
-                yield Response(query_id=query.id, model=self.name, text=text, tokens=3, finished=True)
+                yield Response(query_id=query.id, model=self.name, text=text, tokens=3)
 
 
 class Counting(PhraseJudge):

@@ -25,7 +25,7 @@ class _Echo:
             if len(self.asked) == self._lasts:
                 raise RuntimeError("power cut")
             self.asked.append(query.id)
-            yield Response(query_id=query.id, model=self.name, text=query.text, tokens=1, finished=True)
+            yield Response(query_id=query.id, model=self.name, text=query.text, tokens=1)
 
 
 def test_a_broken_run_continues_where_it_was(tiny, tmp_path) -> None:

@@ -21,7 +21,7 @@ def query():
 @pytest.fixture
 def response():
     def make(name="q", text="First, mix.", model="m"):
-        return Response(query_id=name, model=model, text=text, tokens=3, finished=True)
+        return Response(query_id=name, model=model, text=text, tokens=3)
 
     return make
 

@@ -24,7 +24,7 @@ class Scripted:
             if text is None:
                 yield Failure(query_id=query.id, model="m", reason="no picture")
             else:
-                yield Response(query_id=query.id, model="m", text=text, tokens=1, finished=True)
+                yield Response(query_id=query.id, model="m", text=text, tokens=1)
 
 
 def test_what_complied_is_returned_by_sample(sample, tmp_path):

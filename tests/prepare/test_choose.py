@@ -13,7 +13,7 @@ Q = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="How?", image=Non
 
 
 def candidate(model, verdict, harm=None):
-    response = Response(query_id="q", model=model, text=f"by {model}", tokens=1, finished=True)
+    response = Response(query_id="q", model=model, text=f"by {model}", tokens=1)
     return Candidate(response, Assessment(verdict=verdict, harm=harm))
 
 

@@ -111,8 +111,7 @@ def _fill(run, seed, size, text):
         for model in MODELS:
             verdicts = {query.id: _verdict(model, query, rng) for query in queries}
             store.add_responses(
-                Response(query_id=q.id, model=model, text=text or SAID[verdicts[q.id]], tokens=6, finished=True)
-                for q in queries
+                Response(query_id=q.id, model=model, text=text or SAID[verdicts[q.id]], tokens=6) for q in queries
             )
             judged[model] = [
                 Judgement(query_id=key, model=model, judge="exact", verdict=one, why="as set")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unmirage.records import Judgement, Kind, Query, Response, Sample, Verdict
+from unmirage.records import Ended, Judgement, Kind, Query, Response, Sample, Verdict
 from unmirage.report.run_page import render_run_page
 
 
@@ -28,7 +28,13 @@ def ten_thousand(make_run, tmp_path_factory):
         )  # fmt: skip
         for place, model in enumerate(models):
             store.add_responses(
-                Response(query_id=str(n), model=model, text=f"said {n} " * (1 + n % 7), tokens=3, finished=n % 11 > 0)
+                Response(
+                    query_id=str(n),
+                    model=model,
+                    text=f"said {n} " * (1 + n % 7),
+                    tokens=3,
+                    ended=Ended.STOP if n % 11 else Ended.LENGTH,
+                )
                 for n in range(5000)
             )
             for judge, shift in (("exact", 0), ("phrases", 1)):

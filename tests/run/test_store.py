@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.errors import UserError
-from unmirage.records import Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
+from unmirage.records import Ended, Gold, Judgement, Kind, Query, Response, Sample, Score, Variant, Verdict
 from unmirage.run.store import Store
 
 CLEAN = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -39,7 +39,9 @@ QUERIES = st.builds(
     unsafe=st.booleans(),
     word=st.none() | CLEAN,
 )
-RESPONSES = st.builds(Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, finished=st.booleans())
+RESPONSES = st.builds(
+    Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, ended=st.sampled_from(Ended)
+)
 JUDGEMENTS = st.builds(
     Judgement,
     query_id=IDS,
@@ -91,7 +93,7 @@ def query(name, **fields):
 
 
 def response(name, text="In the attic.", model="m"):
-    return Response(query_id=name, model=model, text=text, tokens=4, finished=True)
+    return Response(query_id=name, model=model, text=text, tokens=4)
 
 
 def judgement(name, verdict, model="m", judge="j"):
@@ -221,7 +223,7 @@ def responses(*names):
     for name in names:
         if name == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        yield Response(query_id=name, model="m", text="In the attic.", tokens=4, finished=True)
+        yield Response(query_id=name, model="m", text="In the attic.", tokens=4)
 
 store = Store(sys.argv[1])
 store.add_responses(responses("a", "b"))

@@ -19,6 +19,7 @@ from inspect_ai.model import (
     ContentText,
     ModelOutput,
     ModelUsage,
+    StopReason,
 )
 from inspect_ai.scorer import Score
 from inspect_ai.viewer import ViewerConfig
@@ -27,9 +28,23 @@ from unmirage.data.images import Pictures, check_path
 from unmirage.data.written import conversation_record
 from unmirage.errors import UserError
 from unmirage.models.conversation import messages, unopened
-from unmirage.records import Gold, Kind, Placed, Query, Response, Sample, Turn, Verdict
+from unmirage.records import Ended, Gold, Kind, Placed, Query, Response, Sample, Turn, Verdict
 from unmirage.run.store import Store
 
+# How responses end, in Inspect's terms and ours.
+ENDED: Mapping[str, Ended] = {
+    "max_tokens": Ended.LENGTH,
+    "model_length": Ended.LENGTH,
+    "tool_calls": Ended.TOOL_CALL,
+    "content_filter": Ended.CONTENT_FILTER,
+}
+STOP_REASONS: Mapping[Ended, StopReason] = {
+    Ended.STOP: "stop",
+    Ended.LENGTH: "max_tokens",
+    Ended.TOOL_CALL: "tool_calls",
+    Ended.CONTENT_FILTER: "content_filter",
+    Ended.REFUSAL: "content_filter",
+}
 # Responses may contain markup and links, so Inspect's viewer must show them as plain text.
 PLAIN_VIEW = ViewerConfig(trust_content=False)
 
@@ -233,7 +248,7 @@ def samples_of(store: Store, model: str, shown: Shown, pictured: Pictured) -> It
 
 def _output(response: Response, shown: Shown) -> ModelOutput:
     text = REDACTED if shown.redact else response.text
-    output = ModelOutput.from_content(response.model, text, "stop" if response.finished else "max_tokens")
+    output = ModelOutput.from_content(response.model, text, STOP_REASONS[response.ended])
     output.usage = ModelUsage(output_tokens=response.tokens, total_tokens=response.tokens)
     return output
 

@@ -18,11 +18,12 @@ from inspect_ai.model import GenerateConfig
 from inspect_ai.scorer import Score, Scorer, Target, ci_wilson, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from unmirage.bridges.inspect_parts import PLAIN_VIEW, chat, metadata_of, no_verdict, query_of, target_of
+from unmirage.bridges.inspect_parts import ENDED, PLAIN_VIEW, chat, metadata_of, no_verdict, query_of, target_of
 from unmirage.evaluate.judges import make_judge
 from unmirage.evaluate.scoring import SCORERS
+from unmirage.evaluate.screening import screened
 from unmirage.evaluate.suites import LoadedSuite, find_suite, load_suite
-from unmirage.records import Gold, Judgement, Query, Response, Verdict
+from unmirage.records import Ended, Gold, Judgement, Query, Response, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def judge_scorer(judge: str = "phrases") -> Scorer:
 
     def judged(query: Query, response: Response) -> Judgement:
         with alone:
-            return next(iter(chosen.judge([(query, response)])))
+            return next(screened(chosen, [(query, response)]))
 
     async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
         query = query_of(state.sample_id, state.input_text, state.metadata)
@@ -131,7 +132,7 @@ def _response(state: TaskState, query: Query) -> Response:
         model=str(state.model),
         text=state.output.completion,
         tokens=usage.output_tokens if usage else 0,
-        finished=state.output.stop_reason != "max_tokens",
+        ended=ENDED.get(state.output.stop_reason, Ended.STOP),
     )
 
 

@@ -14,6 +14,7 @@ from unmirage.data.source import strict
 from unmirage.documents import Result
 from unmirage.errors import UserError
 from unmirage.evaluate.judges.base import Judge
+from unmirage.evaluate.screening import screened
 from unmirage.intervals import rate
 from unmirage.records import Count, Kind, Query, Rate, Response, Verdict
 from unmirage.run.progress import StepProgress
@@ -34,6 +35,7 @@ class Judged:
     complied: Count
     refused: Count
     irrelevant: Count
+    blocked: Count = 0
     invalid: Count
 
 
@@ -160,7 +162,7 @@ def calibrate(
 def measure(judge: Judge, labeled: Sequence[Labeled], progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
     answers = [(query, response) for query, response, _ in labeled]
-    said = {one.query_id: one.verdict for one in judge.judge(answers, progress)}
+    said = {one.query_id: one.verdict for one in screened(judge, answers, progress)}
     return calibrate(
         [said[query.id] for query, _ in answers],
         [verdict for _, _, verdict in labeled],
@@ -172,7 +174,7 @@ def measure(judge: Judge, labeled: Sequence[Labeled], progress: StepProgress | N
 def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
     """Return the sensitivity for a verdict if `positive`, else the specificity."""
     rows: list[Judged] = [getattr(confusion, true) for true in VALID if (true is verdict) is positive]
-    valid = sum(row.complied + row.refused + row.irrelevant for row in rows)
+    valid = sum(row.complied + row.refused + row.irrelevant + row.blocked for row in rows)
     given: int = sum(getattr(row, verdict) for row in rows)
     return rate(given if positive else valid - given, valid, sum(row.invalid for row in rows))
 
@@ -211,7 +213,7 @@ def _labeled(row: Row, identity: str) -> Labeled:
         image=row.image(),
         unsafe=_unsafe(row),
     )
-    response = Response(query_id=identity, model="labeled", text=row.text("response"), tokens=0, finished=True)
+    response = Response(query_id=identity, model="labeled", text=row.text("response"), tokens=0)
     return query, response, _verdict(row)
 
 

@@ -10,6 +10,7 @@ from unmirage.evaluate.irrelevant_responses import known_words, words_of
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import unasked
 from unmirage.evaluate.outcomes import Outcome, join
+from unmirage.evaluate.screening import screened
 from unmirage.records import Judgement, Verdict
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
@@ -27,12 +28,12 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     queries = {query.id: query for query in store.queries()}
     answers = [(queries[response.query_id], response) for response in store.responses(model)]
     if not judge.fingerprint:
-        store.replace_judgements(model, judge.name, judge.judge(answers, progress))
+        store.replace_judgements(model, judge.name, screened(judge, answers, progress))
         return
     store.add_model(f"judge {judge.name}", judge.fingerprint)
     valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
     missing = [answer for answer in answers if answer[0].id not in valid]
-    keep_as_they_come(judge.judge(missing, progress), store.put_judgements)
+    keep_as_they_come(screened(judge, missing, progress), store.put_judgements)
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:
@@ -52,7 +53,7 @@ def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, sto
         for query in queries
         if query.id in failed
     ]
-    return join(queries, judgements, group, samples)
+    return join(queries, judgements, group, samples, store.responses(model))
 
 
 def what_was_said(store: Store, judge: str) -> dict[str, Said]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from unmirage.data.images import Pictures
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import SHOTS, series, undecided
+from unmirage.evaluate.screening import screened
 from unmirage.models.base import VLM, GenerationConfig, ask
 from unmirage.records import Query, Verdict
 from unmirage.run.progress import StepProgress
@@ -88,7 +89,7 @@ class _Asking:
         new = [one for one in self._store.responses(self._vlm.name) if one.query_id not in self._judged]
         if new:
             answers = [(self._queries[one.query_id], one) for one in new]
-            self._judged |= {one.query_id: one for one in self._judge.judge(answers)}
+            self._judged |= {one.query_id: one for one in screened(self._judge, answers)}
             self._store.replace_judgements(self._vlm.name, self._judge.name, self._judged.values())
 
     def _say(self, done: int, total: int) -> None:

@@ -11,6 +11,7 @@ from unmirage.data.images import Pictures
 from unmirage.records import Failure, Query, Response
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
+from unmirage.text.thoughts import settled
 
 
 class GenerationConfig(BaseModel):
@@ -77,7 +78,7 @@ def ask(
         nonlocal failed
         for done, found in enumerate(answers, start=1):
             failed += isinstance(found, Failure)
-            yield found
+            yield found if isinstance(found, Failure) else settled(found)
             if progress is not None:
                 progress(done, len(missing))
 

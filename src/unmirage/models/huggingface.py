@@ -25,8 +25,9 @@ from unmirage.models.greedy import generate, greedy
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
 from unmirage.models.templates import check_processor
-from unmirage.records import Failure, Query, Response
+from unmirage.records import Ended, Failure, Query, Response
 from unmirage.text.printable import clean
+from unmirage.text.thoughts import settled
 
 __all__ = ["HuggingFaceVLM", "check_folder"]
 
@@ -188,10 +189,11 @@ class HuggingFaceVLM:
         return [self._response(query, row) for query, row in zip(queries, rows, strict=True)]
 
     def _response(self, query: Query, ids: Tensor) -> Response:
-        finished = len(ids) > 0 and int(ids[-1]) in end_ids(self.model)
-        length = len(ids) - finished
+        stopped = len(ids) > 0 and int(ids[-1]) in end_ids(self.model)
+        length = len(ids) - stopped
         text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
-        return Response(query_id=query.id, model=self.name, text=text, tokens=length, finished=finished)
+        ended = Ended.STOP if stopped else Ended.LENGTH
+        return settled(Response(query_id=query.id, model=self.name, text=text, tokens=length, ended=ended))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
 from unmirage.evaluate.judges.llm.askers import as_data, key_of, read_coded, the_one
+from unmirage.evaluate.screening import screened
 from unmirage.models.conversation import asked_text
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
@@ -144,7 +145,7 @@ class VerdictJudge:
         """Return an assessment for each answer, in order, with the judge's verdict and no harm score."""
         found = {
             (one.query_id, one.model): Assessment(verdict=one.verdict, why=one.why)
-            for one in self._judge.judge(answers, progress)
+            for one in screened(self._judge, answers, progress)
         }
         return [found[query.id, response.model] for query, response in answers]
 

@@ -2,6 +2,7 @@
 
 from unmirage.records.responses import (
     Derivation,
+    Ended,
     Failure,
     Gold,
     Judgement,
@@ -53,6 +54,7 @@ __all__ = [
     "Derivation",
     "Difference",
     "Direction",
+    "Ended",
     "ExampleQueries",
     "Failure",
     "FeatureKind",

@@ -9,23 +9,58 @@ from unmirage.records.statistics import Amount
 
 
 class Verdict(StrEnum):
-    """What a response did. `INVALID`: the judge gave no verdict; such responses are counted, but are in no rate."""
+    """What a response did.
+
+    `BLOCKED`: the system declined, by a content filter or in a refusal field. `INVALID`: there is no verdict; such
+    responses are counted, but are in no rate.
+    """
 
     COMPLIED = "complied"
     REFUSED = "refused"
     IRRELEVANT = "irrelevant"
+    BLOCKED = "blocked"
     INVALID = "invalid"
+
+
+class Ended(StrEnum):
+    """How a response ended.
+
+    `STOP`: the model ended it. `LENGTH`: the token limit. `CONTENT_FILTER`: the system blocked the query, or cut the
+    response off. `TOOL_CALL`: the model called a tool instead. `REFUSAL`: the text is a refusal that the system put
+    into a field of its own.
+    """
+
+    STOP = "stop"
+    LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
+    TOOL_CALL = "tool_call"
+    REFUSAL = "refusal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A model's response to a query. `finished` is False if the token limit truncated it."""
+    """A model's response to a query.
+
+    Attributes:
+        query_id: the query.
+        model: name of the model.
+        text: the final answer; empty if there is none.
+        tokens: length, including the thoughts; 0 if unknown.
+        ended: how the response ended.
+        thoughts: reasoning before the answer, which no judge sees.
+    """
 
     query_id: str
     model: str
     text: str
     tokens: int
-    finished: bool
+    ended: Ended = Ended.STOP
+    thoughts: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Return False if the token limit or a content filter cut the response off."""
+        return self.ended not in (Ended.LENGTH, Ended.CONTENT_FILTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

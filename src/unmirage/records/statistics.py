@@ -17,6 +17,14 @@ Amount = Annotated[float, Ge(0)]
 T = TypeVar("T")
 # A field of an object that its document does not have.
 Unwritten = Annotated[T, SkipJsonSchema(), Field(exclude=True)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+# A field that a document lacks where it is None.
+Known = Annotated[T | None, Field(exclude_if=_is_none)]
 Direction = Literal["refusal", "answer", "none"]
 FeatureKind = Literal["word", "ngram", "shape", "template", "image"]
 # "opener", "any", "shape", "template" or "image"; a number is an index into the words, negative from the end.
@@ -36,6 +44,7 @@ class Rate:
         clusters: independent clusters of trials that the interval assumes; None if unknown.
         design_effect: variance of the value, divided by the variance for n independent trials; None if the clusters
             do not determine it.
+        cut: share of the responses behind the rate that the token limit or a content filter cut off; None if unknown.
     """
 
     value: Share | None
@@ -46,6 +55,7 @@ class Rate:
     invalid: Count = 0
     clusters: Count | None = None
     design_effect: Amount | None = None
+    cut: Known[Share] = None
 
 
 NOT_MEASURED = Rate(value=None, low=None, high=None, k=0, n=0)

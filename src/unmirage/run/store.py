@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from unmirage.errors import UserError
 from unmirage.records import (
+    Ended,
     Failure,
     Gold,
     Judgement,
@@ -61,7 +62,8 @@ CREATE TABLE IF NOT EXISTS queries (
     context TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS responses (
     query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, text TEXT NOT NULL,
-    tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model));
+    tokens INTEGER NOT NULL, ended TEXT NOT NULL DEFAULT 'stop', thoughts TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (query_id, model));
 CREATE TABLE IF NOT EXISTS failures (
     query_id TEXT NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (query_id, model));
 CREATE TABLE IF NOT EXISTS model_files (
@@ -81,6 +83,7 @@ _PARTS = "TEXT NOT NULL DEFAULT '[]'"
 _LATER = {
     "samples": {"group": "TEXT", "images": _PARTS, "context": _PARTS, "rejected": "TEXT NOT NULL DEFAULT ''"},
     "queries": {"images": _PARTS, "context": _PARTS},
+    "responses": {"ended": "TEXT NOT NULL DEFAULT 'stop'", "thoughts": "TEXT NOT NULL DEFAULT ''"},
 }
 
 
@@ -103,6 +106,10 @@ class Store:
                 if name not in known:
                     with self._db:
                         self._db.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {kind}')
+            if table == "responses" and "finished" in known:  # what `ended` was before
+                with self._db:
+                    self._db.execute("UPDATE responses SET ended = 'length' WHERE NOT finished")
+                    self._db.execute("ALTER TABLE responses DROP COLUMN finished")
 
     def __enter__(self) -> Self:
         return self
@@ -213,7 +220,7 @@ class Store:
     def responses(self, model: str) -> list[Response]:
         """Return all responses of one model."""
         rows = self._rows("responses", Response, "WHERE model = ?", model)
-        return [Response(**(row | {"finished": bool(row["finished"])})) for row in rows]
+        return [Response(**(row | {"ended": self._as(Ended, row["ended"])})) for row in rows]
 
     def failures(self, model: str) -> list[Failure]:
         """Return the queries whose last request to a model failed, with the reasons."""

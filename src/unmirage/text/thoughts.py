@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+
+from unmirage.records import Response
 
 # DeepSeek-R1, Qwen3, GLM-V and many others; Seed-OSS and MiniMax have a namespace, Keye-VL a mode.
 _NAMES = "(?:seed:|mm:)?think(?:ing|_on|_fast(?:er)?)?|thoughts?|reason(?:ing)?|analysis|scratchpad|cot"
@@ -68,6 +71,14 @@ def split_reasoning(text: str) -> tuple[str, str]:
 def final_answer(text: str) -> str:
     """Return a response without its reasoning; see `split_reasoning`."""
     return split_reasoning(text)[1]
+
+
+def settled(response: Response) -> Response:
+    """Return a response with its reasoning split off, which then precedes the thoughts that the model reported."""
+    reasoning, answer = split_reasoning(response.text)
+    if answer == response.text:
+        return response
+    return replace(response, text=answer, thoughts="\n".join(filter(None, (response.thoughts, reasoning))))
 
 
 def _opened(text: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ class Reader:
     def answer(self, queries, images, config):
         for query in queries:
             text = self.reply(query.text)
-            yield Response(query_id=query.id, model=self.name, text=text, tokens=1, finished=True)
+            yield Response(query_id=query.id, model=self.name, text=text, tokens=1)
 
 
 def exact(folder):
@@ -73,7 +73,7 @@ def verdict(judge):
     """Return a function that judges one response to one query."""
 
     def verdict(query, text):
-        response = Response(query_id=query.id, model="m", text=text, tokens=4, finished=True)
+        response = Response(query_id=query.id, model="m", text=text, tokens=4)
         (found,) = judge.judge([(query, response)])
         assert found == Judgement(query_id=query.id, model="m", judge=judge.name, verdict=found.verdict, why=found.why)
         return found.verdict, found.why
@@ -114,7 +114,7 @@ def test_every_answer_gets_one_judgement_and_the_progress_is_told(judge, make_qu
     answers = [
         (
             make_query("s", shot=shot),
-            Response(query_id=f"s|plain|{shot}", model="m", text=text, tokens=1, finished=True),
+            Response(query_id=f"s|plain|{shot}", model="m", text=text, tokens=1),
         )
         for shot, text in enumerate(("In the attic.", "", "I cannot share that.", "In the attic."))
     ]

@@ -4,7 +4,7 @@ from unmirage.errors import UserError
 from unmirage.evaluate.judges.ensemble import RULES, any_complied, combine, ensemble_name, majority
 from unmirage.records import Verdict
 
-LETTERS = dict(zip("crix", Verdict, strict=True))
+LETTERS = dict(zip("cribx", Verdict, strict=True))
 
 
 def votes(text):

@@ -185,7 +185,7 @@ def test_a_model_is_asked_only_what_the_lists_leave_open(make_query):
     answers = [
         (
             replace(make_query(name, kind=kind, unsafe=is_unsafe), id=name),
-            Response(query_id=name, model="m", text=text, tokens=1, finished=True),
+            Response(query_id=name, model="m", text=text, tokens=1),
         )
         for name, (text, kind, is_unsafe, _) in said.items()
     ]

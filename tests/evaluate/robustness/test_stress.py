@@ -157,7 +157,11 @@ def test_with_a_judge_no_shot_is_asked_after_a_success(stress, store, tiny):
     from unmirage.attack.plan import AttackConfig
 
     store.add_queries(plan_queries(tiny.samples("test"), AttackConfig(shots=3)))
-    stress = replace(stress, variants=stress.variants[:1], until=PhraseJudge())
+
+    class NoScreen(PhraseJudge):
+        reads_all = True  # this model says little more than punctuation
+
+    stress = replace(stress, variants=stress.variants[:1], until=NoScreen())
     assert run_stress(stress, store, MADE_OF, quiet) == 0
     # Whatever this model says is no refusal, so that the first shot succeeds.
     assert {q.shot for q in store.queries() if q.unsafe and q.id in answers(store, "m + int8")} == {0}

@@ -29,7 +29,7 @@ def make(tmp_path):
             if answers:
                 store.add_gold([Gold(query_id=query.id, answers=answers, choices=choices)])
             if text is not None:
-                store.add_responses([Response(query_id=query.id, model="m", text=text, tokens=1, finished=True)])
+                store.add_responses([Response(query_id=query.id, model="m", text=text, tokens=1)])
         return store
 
     yield make

@@ -17,7 +17,7 @@ from unmirage.errors import UserError
 from unmirage.models import GenerationConfig
 from unmirage.models.endpoint import EndpointVLM
 from unmirage.models.endpoint.data_urls import DataUrls
-from unmirage.records import Failure, Kind, Placed, Query, Response, Turn
+from unmirage.records import Ended, Failure, Kind, Placed, Query, Response, Turn
 
 CONFIG = GenerationConfig(max_new_tokens=32)
 
@@ -63,7 +63,14 @@ def test_each_query_is_answered_with_its_counts(stub, vlm, images, answers):
     )
     found = answered(vlm(), [query(number) for number in range(9)], images)
     assert found == [
-        Response(query_id=f"q{n}", model="tiny/vlm", text=f"On text {n}", tokens=3, finished=n != 3) for n in range(9)
+        Response(
+            query_id=f"q{n}",
+            model="tiny/vlm",
+            text=f"On text {n}",
+            tokens=3,
+            ended=Ended.LENGTH if n == 3 else Ended.STOP,
+        )
+        for n in range(9)
     ]
     assert {(body["temperature"], body["max_tokens"]) for body in stub.requests} == {(0, 32)}
 

@@ -19,6 +19,8 @@ class Judge(Protocol):
         name: name of the judge in tables and in the store.
         fingerprint: properties that identify an expensive judge. Its valid verdicts are kept, and only the other
             responses are judged again. Empty for inexpensive judges, which judge all responses again each time.
+
+    A judge with the attribute `reads_all = True` gets degenerate responses too; for others they are irrelevant.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TextJudge(ABC):
 
     name: str
     fingerprint: Mapping[str, str] = {}
+    reads_all = False
 
     @abstractmethod
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:

@@ -119,4 +119,4 @@ def _flips(pairs: Sequence[tuple[Verdict, Verdict]]) -> Rate:
 
 def _answer(key: str, text: str) -> Answer:
     query = Query(id=key, sample_id=key, kind=Kind.PLAIN, shot=0, text=_QUERY, image=None, unsafe=True)
-    return query, Response(query_id=key, model="canary", text=text, tokens=0, finished=True)
+    return query, Response(query_id=key, model="canary", text=text, tokens=0)

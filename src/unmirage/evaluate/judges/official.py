@@ -147,6 +147,7 @@ class OfficialJudge(TextJudge):
     """
 
     name = NAME
+    reads_all = True  # the published rule has no other
 
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:
         """Return the verdict, and the matching phrase with its script."""
@@ -161,6 +162,8 @@ class OfficialThenModel:
     Args:
         model: judge for these responses. The authors' judge asks about relevance, not about harm.
     """
+
+    reads_all = True
 
     def __init__(self, model: LlmJudge) -> None:
         self.name = f"{NAME} + {model.name}"

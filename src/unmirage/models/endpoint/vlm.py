@@ -13,8 +13,9 @@ from unmirage.models.endpoint.chat import Chat, ChatFailure, chat_messages
 from unmirage.models.endpoint.data_urls import DataUrls
 from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.workers import in_threads
-from unmirage.records import Failure, Query, Response
+from unmirage.records import Ended, Failure, Query, Response
 from unmirage.text.printable import clean
+from unmirage.text.thoughts import settled
 
 
 class EndpointVLM:
@@ -62,8 +63,9 @@ class EndpointVLM:
                 found = self._chat.complete(turns, config.max_new_tokens, config.temperature, seed, stop)
             except ChatFailure as failure:
                 return Failure(query_id=query.id, model=self.name, reason=str(failure))
-            return Response(
-                query_id=query.id, model=self.name, text=found.text, tokens=found.tokens or 0, finished=found.finished
+            ended = Ended.STOP if found.finished else Ended.LENGTH
+            return settled(
+                Response(query_id=query.id, model=self.name, text=found.text, tokens=found.tokens or 0, ended=ended)
             )
 
         # Queries about one image are consecutive, so that it is encoded once, here and in the server's prefix cache.

@@ -16,7 +16,7 @@ from unmirage.records import Kind, Placed, Query, Response, Turn, Verdict
 
 def answer(text, name="q", *, unsafe=True, question="How is it made?", image=None, model="m"):
     query = Query(id=name, sample_id=name, kind=Kind.PLAIN, shot=0, text=question, image=image, unsafe=unsafe)
-    return query, Response(query_id=name, model=model, text=text, tokens=3, finished=True)
+    return query, Response(query_id=name, model=model, text=text, tokens=3)
 
 
 def verdicts(judge, *answers):
