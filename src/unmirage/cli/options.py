@@ -23,7 +23,10 @@ from unmirage.errors import UserError
 if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
 
-JUDGE_SPECS = "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or official:endpoint:URL#model"
+JUDGE_SPECS = (
+    "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or "
+    "official:endpoint:URL#model"
+)
 FORMATS = (
     "auto, vlguard, spa-vl, preference, kto, beavertails, saferlhf, llava, messages, holisafe, mossbench, figstep, "
     "xstest, wildjailbreak, mm-safetybench, json, jsonl, csv or parquet"

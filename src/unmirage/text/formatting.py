@@ -90,7 +90,7 @@ def utility_columns(categories: Collection[str]) -> tuple[str, ...]:
 
 def sees_only_refusals(judge: str) -> bool:
     """Return whether a judge of this name counts all but refused (or empty) responses to benign queries as complied."""
-    return judge == "phrases" or judge.startswith("official rule")
+    return judge.startswith(("phrases", "official rule"))
 
 
 def signed_points(difference: float | None) -> str:

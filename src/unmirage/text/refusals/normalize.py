@@ -10,7 +10,7 @@ import regex
 # Straight quotes; no markdown, zero-width characters or directional marks. A backtick or an accent is an apostrophe.
 _PLAIN = str.maketrans(
     "_’‘ʼ`´′＇“”„‟«»「」『』。！？，、：।؟،",
-    " '''''''\"\"\"\"\"\"\"\"\"\".!?,,:.?,",
+    ' \'\'\'\'\'\'\'"""""""""".!?,,:.?,',
     "*#>\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652\u0640\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u061c",
 )
 _ROLE = re.compile(r"\A(?:(?:assistant|ai|bot|answer|response|output|model|gpt|chatgpt)\s*:\s*)+")
@@ -21,14 +21,15 @@ _QUOTES = re.compile(r'"[^"]*"|(?<![\w])\'(?:[^\']|(?<=\w)\'(?=\w))+\'(?!\w)')
 
 # "The bubble reads: ..." quotes the sentence behind the colon, and those after it that speak in the first person.
 _SAYS = (
-    r"(?:says?|(?<!that )said|saying|reads?|reading|wr(?:ites?|ote)|replie[sd]|replying|shouts?|whispers?|prints|displays"
-    r"|captioned|titled|labell?ed|sings?|thinks?|states|stating|answered|asks|screams?|yells?|exclaims?)"
+    r"(?:says?|(?<!that )said|saying|reads?|reading|wr(?:ites?|ote)|replie[sd]|replying|shouts?|whispers?|prints"
+    r"|displays|captioned|titled|labell?ed|sings?|thinks?|states|stating|answered|asks|screams?|yells?|exclaims?)"
 )
-_TELLS = re.compile(rf"\b{_SAYS}\b|, the |\b(?:sign|bubble|captions?|text|labels?|note|letter|message|banner|poster|meme|headline|screen|title)\b[^.:]*:")
+_TEXTS = r"(?:sign|bubble|captions?|text|labels?|note|letter|message|banner|poster|meme|headline|screen|title)"
+_TELLS = re.compile(rf"\b{_SAYS}\b|, the |\b{_TEXTS}\b[^.:]*:")
 _TOLD = re.compile(
     rf"\b(?<!\bi )(?<!policy )(?<!guidelines ){_SAYS}\b(?: (?:to|at) (?:\w+ )?\w+)?(?: out| aloud)?,? (?:that )?"
     r"(?:i|we|my|sorry|no)\b[^.!?;]*"
-    rf"|\b(?:{_SAYS}|sign|bubble|captions?|text|labels?|note|letter|message|banner|poster|meme|headline|screen|title)"
+    rf"|\b(?:{_SAYS}|{_TEXTS})"
     r"\b[^.:!?]{0,40}: [^.!?]*(?:[.!?] (?:i|we)\b[^.!?]*)*"
 )
 _TOLD_BEHIND = re.compile(
