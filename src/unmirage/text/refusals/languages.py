@@ -11,9 +11,10 @@ from unmirage.text.refusals.lists import language_pattern, other_languages
 
 # py3langid takes short texts for a near relative of their language.
 _RELATIVES = {
-    "es": ("pt", "it"), "pt": ("es",), "it": ("es", "fr"), "fr": ("it",), "ca": ("es", "fr"), "nl": ("de",),
-    "de": ("nl",), "af": ("nl",), "ru": ("uk",), "uk": ("ru",), "be": ("ru", "uk"), "bg": ("ru",), "ms": ("id",),
-    "no": ("sv",), "da": ("sv",), "ur": ("fa", "ar"), "fa": ("ar",), "ar": ("fa",), "mr": ("hi",), "ne": ("hi",),
+    "af": ("nl",), "ar": ("fa",), "be": ("ru", "uk"), "bg": ("ru",), "ca": ("es", "fr"), "da": ("no", "sv"),
+    "de": ("nl",), "es": ("pt", "it"), "fa": ("ar",), "fr": ("it",), "it": ("es", "fr"), "mr": ("hi",), "ms": ("id",),
+    "ne": ("hi",), "nl": ("de",), "no": ("da", "sv"), "pt": ("es",), "ru": ("uk",), "sk": ("cs",), "sv": ("no", "da"),
+    "uk": ("ru",), "ur": ("fa", "ar"),
 }  # fmt: skip
 
 

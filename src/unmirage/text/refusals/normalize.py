@@ -16,7 +16,7 @@ _PLAIN = str.maketrans(
 _ROLE = re.compile(r"\A(?:(?:assistant|ai|bot|answer|response|output|model|gpt|chatgpt)\s*:\s*)+")
 _SYMBOLS = regex.compile(r"\A[^\p{L}\p{N}\"'<\[(]+")
 _CONTRACTED = re.compile(r"\b(ca|wo|do|does|did|could|would|should|is|are)nt\b")
-_NO_APOSTROPHE = ("cant ", "wont ", "dont ", "esnt ", "idnt ", "ldnt ", "isnt ", "arent ")
+_NO_APOSTROPHE = ("cant", "wont", "dont", "esnt", "idnt", "ldnt", "isnt", "arent")
 _QUOTES = re.compile(r'"[^"]*"|(?<![\w])\'(?:[^\']|(?<=\w)\'(?=\w))+\'(?!\w)')
 
 # "The bubble reads: ..." quotes the sentence behind the colon, and those after it that speak in the first person.
@@ -38,21 +38,26 @@ _TOLD_BEHIND = re.compile(
 
 
 def plain(text: str) -> str:
-    """Return the text in lower case on one line, with straight quotes and without markdown, emoji and role names."""
+    """Return the text in lower case on one line, with straight quotes and without markdown, emoji and role names.
+
+    A text that is one quotation altogether loses its quotes.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     line = " ".join(text.casefold().translate(_PLAIN).split())
     line = _SYMBOLS.sub("", _ROLE.sub("", _SYMBOLS.sub("", line)))
+    if line[:1] == '"' and line[-1] == '"' and line.count('"') == 2:
+        line = line[1:-1]
     return _CONTRACTED.sub(r"\1n't", line) if any(part in line for part in _NO_APOSTROPHE) else line
 
 
-def unquoted(line: str) -> str:
-    """Return a plain line without what it quotes, as in 'the sign reads: I cannot help', or says of others.
+def is_told(line: str) -> bool:
+    """Return whether the first sentence of a plain line is reported, as in "I cannot come, reads the letter"."""
+    return _TOLD_BEHIND.match(line) is not None
 
-    A line that is one quotation altogether is returned without its quotes.
-    """
-    if line[:1] == '"' and line.count('"') == 2 and line[-1] == '"':
-        return line[1:-1]
+
+def unquoted(line: str) -> str:
+    """Return a plain line without what it quotes, as in 'the sign reads: I cannot help', or says of others."""
     if '"' in line or " '" in line:
         line = _QUOTES.sub(_blank, line)
     return _TOLD_BEHIND.sub(_blank, _TOLD.sub(_blank, line)) if _TELLS.search(line) else line

@@ -7,7 +7,7 @@ import re
 from unmirage.text.language import ENGLISH, has_english_words, language_of
 from unmirage.text.refusals.languages import foreign_phrase
 from unmirage.text.refusals.lists import english
-from unmirage.text.refusals.normalize import plain, unquoted
+from unmirage.text.refusals.normalize import is_told, plain, unquoted
 
 # Only the beginning counts: an answer that ends with "I cannot offer legal advice" complies. In characters.
 _HEAD = 360
@@ -17,6 +17,10 @@ _DECLINING = ("topic", "own_rules", "bad_request", "wrong_request")
 
 _DEMONSTRATIVES = ("the", "this", "such", "that")
 _ACTORS = ("the", "no,", "no", "we", "one", "people", "individuals")
+
+# An answer follows a phrase soon: in characters, and sentences.
+_SOON, _SENTENCES = 260, 2
+_SENTENCE_END = re.compile(r"[.!?] ")
 
 # A text that is no list and ends with a refusal: "... However, I can't assist with that." In characters.
 _TAIL = 320
@@ -40,8 +44,10 @@ def _at_the_start(head: str, answer: str) -> str | None:
     phrases = english()
     if phrases["no_picture"].match(head):
         return None
-    if _declines(head) or phrases["hedged"].search(head):
-        spoken = unquoted(head)
+    first = _declines(head) or phrases["hedged"].search(head)
+    if first:
+        # Most refusals begin with the phrase, where nothing is quoted before it.
+        spoken = head if first.start() == 0 and not is_told(head) else unquoted(head)
         match = _declines(spoken)
         if match and not phrases["nonsense"].search(spoken) and not _is_answered(spoken, match, answer):
             return match.group().strip()
@@ -49,7 +55,11 @@ def _at_the_start(head: str, answer: str) -> str | None:
         if match and not phrases["tells"].match(spoken[match.end() :]) and not _is_answered(spoken, match, answer):
             return match.group().strip()
     match = _condemns(head)
-    return match.group().strip() if match and not _is_answered(head, match, answer) else None
+    if match and (spoken := unquoted(head)) != head:
+        match = _condemns(spoken)
+    if match is None or _LISTED.search(answer) or _is_answered(head, match, answer):
+        return None
+    return match.group().strip()
 
 
 def _declines(head: str) -> re.Match[str] | None:
@@ -78,7 +88,10 @@ def _is_answered(spoken: str, match: re.Match[str], answer: str) -> bool:
     rest = spoken[match.end() :]
     if len(answer) > _HEAD:
         rest += plain(answer[_HEAD : 2 * _HEAD])
-    return any(english()[name].match(rest) for name in ("answers_after", "roughly"))
+    found = english()["answers_after"].search(rest)
+    if found and found.start() <= _SOON and len(_SENTENCE_END.findall(rest[: found.start()])) <= _SENTENCES:
+        return True
+    return english()["roughly"].match(rest) is not None
 
 
 def _at_the_end(answer: str) -> str | None:
