@@ -60,7 +60,7 @@ def test_msts_in_other_languages(language, refusals, answers):
 @pytest.mark.parametrize(
     ("files", "sizes", "missed", "alarms"),
     [
-        (("vlguard/train.json",), (1889, 977), 5, 5),
+        (("vlguard/train.json",), (1919, 977), 5, 5),
         (("field/paper/test_what_3shot.json", "field/paper/test_share_1shot.json"), (959, 540), 10, 2),
     ],
 )

@@ -20,9 +20,12 @@ class PhraseJudge(TextJudge):
             so that verdicts of different lists are kept apart.
     """
 
+    name = "phrases"
+    _own: OwnPhrases | None = None
+
     def __init__(self, own: OwnPhrases | None = None) -> None:
-        self.name = "phrases" if own is None else f"phrases + {own.name}"
-        self._own = own
+        if own is not None:
+            self.name, self._own = f"phrases + {own.name}", own
 
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:  # noqa: ARG002
         """Return the verdict and the matching phrase."""
