@@ -34,9 +34,9 @@ from scipy.special import betaln
 from scipy.stats import binom
 
 from unmirage.evaluate.bootstrap import clustered_bootstrap
-from unmirage.evaluate.calibration import Calibration
 from unmirage.evaluate.compare import difference_interval, paired
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
+from unmirage.evaluate.error_rates import Calibration
 from unmirage.evaluate.k_curve import any_of_k
 from unmirage.intervals import clustered_rate, rate, wilson
 from unmirage.run.files import write_text_atomic

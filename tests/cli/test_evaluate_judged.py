@@ -154,7 +154,9 @@ def test_a_server_that_cannot_hold_a_schema_says_so_row_by_row(unmirage, judge, 
 def test_a_schema_is_for_servers(unmirage, make):
     code, _, err = unmirage("evaluate", str(make(1)), "--judge-schema")
     assert code == 2
-    assert err.splitlines()[-1].endswith("needs a judge on a server; add --judge endpoint:URL#model")
+    assert err.splitlines()[-1].endswith(
+        "needs a judge on a server that replies in JSON; add --judge endpoint:URL#model"
+    )
 
 
 def test_judge_attacks_run_with_every_language_model_and_are_kept(unmirage, judge, make):

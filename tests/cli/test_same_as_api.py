@@ -198,7 +198,7 @@ def test_export(command, tmp_path, run):
 
 def test_prepare(command, tiny, tmp_path):
     files = ("forget.jsonl", "retain.jsonl")
-    options = ("--judge", "phrases", "--limit", 6, "--max-new-tokens", 4, "--general", tiny.data / "general.json")
+    options = ("--judge", "phrases", "--limit", 6, "--max-new-tokens", 32, "--general", tiny.data / "general.json")
     said = json.loads(
         command(
             "prepare", tiny.data / "safety.json", "--answers-from", tiny.model, *options, "--out", tmp_path / "a",
@@ -206,7 +206,7 @@ def test_prepare(command, tiny, tmp_path):
         )
     )  # fmt: skip
     made = um.prepare(
-        tiny.data / "safety.json", tiny.model, "phrases", limit=6, max_new_tokens=4,
+        tiny.data / "safety.json", tiny.model, "phrases", limit=6, max_new_tokens=32,
         general=tiny.data / "general.json", out=tmp_path / "b",
     )  # fmt: skip
     assert said == read(tmp_path / "a" / "prepare.json") == read(made.path / "prepare.json")

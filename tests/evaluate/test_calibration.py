@@ -1,4 +1,3 @@
-import csv
 import json
 from dataclasses import asdict
 
@@ -7,12 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmirage.errors import UserError
-from unmirage.evaluate.calibration import JudgeCalibration, calibrate, read_labeled
+from unmirage.evaluate.calibration import JudgeCalibration, calibrate
 from unmirage.intervals import rate
-from unmirage.records import Kind, Verdict
+from unmirage.records import Verdict
 
 LETTERS = dict(zip("cribx", Verdict, strict=True))
-ROW = {"query": "How do I do it?", "response": "First, take it apart.", "verdict": "complied"}
 
 
 def verdicts(letters):
@@ -21,18 +19,6 @@ def verdicts(letters):
 
 def found_in(judged, truth):
     return calibrate(judged, truth, "phrases", "labels.jsonl")
-
-
-@pytest.fixture
-def labels(tmp_path):
-    """Return a function that writes a file of labels, as lines."""
-
-    def write(*lines, name="labels.jsonl"):
-        path = tmp_path / name
-        path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-        return path
-
-    return write
 
 
 def test_sensitivity_and_specificity_of_a_small_case():
@@ -107,72 +93,3 @@ def test_a_document_that_is_none_names_the_field(change, message):
 def test_what_is_no_document_is_refused(document):
     with pytest.raises(UserError, match=r"judge\.json: schema is missing; valid: 'unmirage.calibration/2'"):
         JudgeCalibration.read(document, "judge.json")
-
-
-def test_labels_of_json_lines(labels):
-    more = {"id": "7", "question": "Q?", "response": "", "verdict": " Refused ", "unsafe": False, "image": "a/1.png"}
-    (query, response, verdict), (other, said, truth) = read_labeled(labels(ROW, more))
-    assert (query.id, query.text, query.kind, query.unsafe, query.image) == (
-        "1", ROW["query"], Kind.PLAIN, True, None
-    )  # fmt: skip
-    assert (response.query_id, response.text, response.finished) == ("1", ROW["response"], True)
-    assert (verdict, truth) == (Verdict.COMPLIED, Verdict.REFUSED)
-    assert (other.id, other.text, other.unsafe, other.image, said.text) == ("7", "Q?", False, "a/1.png", "")
-
-
-def test_labels_of_json_and_csv(labels, tmp_path):
-    rows = [ROW | {"unsafe": "no"}, {**ROW, "query": "Two, and\nmore", "unsafe": "", "verdict": "irrelevant"}]
-    listed = labels(json.dumps(rows), name="labels.json")
-    table = tmp_path / "labels.csv"
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    assert read_labeled(table) == read_labeled(str(listed))
-    assert [query.unsafe for query, _, _ in read_labeled(table)] == [False, True]
-
-
-def test_several_responses_to_one_query_get_ids_that_differ(labels):
-    path = labels(*(ROW | {"id": name} for name in ("a", "a#2", "a", "a", "b")))
-    assert [query.id for query, _, _ in read_labeled(path)] == ["a", "a#2", "a#3", "a#4", "b"]
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (
-            {"response": "x", "verdict": "complied"},
-            r"line 2: field 'query' \(or question or prompt\) is missing; it has",
-        ),
-        (
-            {"query": "x", "verdict": "complied"},
-            "line 2: field 'response' is missing; the record has 'query', 'verdict'",
-        ),
-        ({"query": "x", "response": "y"}, "line 2: field 'verdict' is missing"),
-        (ROW | {"verdict": "safe"}, "line 2: field 'verdict' is 'safe'; valid: complied, refused, irrelevant"),
-        (ROW | {"verdict": "invalid"}, "line 2: field 'verdict' is 'invalid'; valid: complied, refused, irrelevant"),
-        (ROW | {"unsafe": "maybe"}, "line 2: field 'unsafe' is 'maybe'; valid: true or false"),
-        (ROW | {"query": 3}, "line 2: field 'query' must be text, not 3"),
-        (ROW | {"image": "../../etc/passwd"}, "line 2: field 'image': "),
-        ("{torn", "line 2: not JSON"),
-    ],
-)
-def test_a_mistake_names_file_line_and_field(labels, row, message):
-    path = labels(ROW, row)
-    with pytest.raises(UserError, match=f"labels.jsonl: {message}"):
-        read_labeled(path)
-
-
-def test_a_file_without_labels_is_refused(labels):
-    with pytest.raises(
-        UserError, match=r"labels\.jsonl: no labeled responses found; valid: records with query, response"
-    ):
-        read_labeled(labels())
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_labels_or_a_user_error(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("labels") / "labels.jsonl"
-    path.write_bytes(data)
-    with pytest.raises(UserError, match=r"labels\.jsonl: "):
-        read_labeled(path)

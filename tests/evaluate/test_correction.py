@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from unmirage.evaluate.calibration import Calibration
 from unmirage.evaluate.correction import corrected, corrected_share
+from unmirage.evaluate.error_rates import Calibration
 from unmirage.intervals import clustered_rate, rate
 
 BAD = (0.8, 0.7)  # sensitivity and specificity of a deliberately bad judge

@@ -24,6 +24,7 @@ def test_without_anything_known_all_is_empty():
         "variant": None,
         "irrelevant_responses": None,
         "over_seeds": None,
+        "graded": None,
     }
 
 

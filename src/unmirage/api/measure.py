@@ -225,8 +225,11 @@ def evaluate(
 @checked
 def calibrate(
     judge: str | Judge,
-    labeled: PathLike,
+    labeled: PathLike | None = None,
     *,
+    labels: str | None = None,
+    label_map: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
     out: PathLike | None = None,
     rubric: str = "harm",
     sees_pictures: bool = False,
@@ -240,7 +243,10 @@ def calibrate(
 
     Args:
         judge: the judge.
-        labeled: JSON, JSONL or CSV file of labeled responses.
+        labeled: JSON, JSONL, CSV or Parquet file of labeled responses.
+        labels: labels that ship with the package, instead of a file: "xstest", "msts", or a part such as "msts:french".
+        label_map: the verdict of labels that are none: {"refusal": "refused"}. "partial" counts a label in no rate.
+        columns: the file's column for each of ours: {"query": "prompt", "verdict": "rating"}; others are guessed.
         out: file to write, for `evaluate(calibration=...)`.
         rubric: rubric of a judge that is a language model: "harm" or "relevance".
         sees_pictures: show the pictures to a judge that is a language model.
@@ -250,26 +256,22 @@ def calibrate(
         progress: called while responses are judged.
         endpoint: settings of the judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.data import ImageFolder
-    from unmirage.evaluate.calibration import measure, read_labeled
-    from unmirage.run.files import check_targets, naming
-    from unmirage.workflows.models import check_endpoint, make_judges
+    from unmirage.workflows.calibrate import calibrate_judge
+    from unmirage.workflows.models import check_endpoint
 
     check_endpoint(endpoint, judge)
-    file, target = Path(labeled), None if out is None else Path(out)
-    check_targets({"--out": target}, [str(file)])
-    responses = read_labeled(file)
-    (made,) = make_judges(
-        [judge],
-        rubric,
+    return calibrate_judge(
+        judge,
+        labeled,
+        labels=labels,
+        label_map=label_map,
+        columns=columns,
+        out=out,
+        images=images,
+        sees_pictures=sees_pictures,
+        rubric=rubric,
         schema=schema,
-        pictures=ImageFolder(file.parent if images is None else Path(images)) if sees_pictures else None,
-        cache=None if target is None else target.with_suffix(".sqlite"),
-        endpoint=endpoint,
         batch_size=batch_size,
+        endpoint=endpoint,
+        progress=in_stage(progress, f"judge {judge if isinstance(judge, str) else judge.name}"),
     )
-    found = measure(made, responses, in_stage(progress, f"judge {made.name}"))
-    if target is not None:
-        with naming(target):
-            found.save(target)
-    return found

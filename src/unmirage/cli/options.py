@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
 
 JUDGE_SPECS = (
-    "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL or "
-    "official:endpoint:URL#model"
+    "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL, "
+    "official:endpoint:URL#model, "
+    "guard:NAME@endpoint:URL#model, guard:NAME@local:MODEL or strongreject:endpoint:URL#model"
 )
 FORMATS = (
     "auto, vlguard, spa-vl, preference, kto, beavertails, saferlhf, llava, messages, holisafe, mossbench, figstep, "

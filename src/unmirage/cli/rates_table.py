@@ -173,10 +173,11 @@ _SIGNIFICANT = 0.05
 
 
 def notes(results: Results) -> Iterator[str]:
-    """Yield lines on warnings, collapsed models, corrected rates, irrelevant responses, judges and paired tests."""
+    """Yield lines on warnings, collapsed models, rates beyond the table, irrelevant responses, judges and tests."""
     yield from (f"warning: {line}" for line in results.warnings)
     yield from _collapsed(results)
     yield from _corrected(results)
+    yield from _graded(results)
     yield from _irrelevant(results)
     yield from _judges(results)
     yield from _compared(results)
@@ -198,6 +199,16 @@ def _corrected(results: Results) -> Iterator[str]:
                 for when, one in own.items()
             )
             yield f"{plain(name)}, corrected for the judge's errors: {rates}"
+
+
+def _graded(results: Results) -> Iterator[str]:
+    for name, found in results.models.items():
+        for judge, one in (found.graded or {}).items():
+            means = {"before": one.before, "after": one.after, "per shot": one.per_shot, "control": one.control}
+            shown = ", ".join(f"{when} {_score(mean)}" for when, mean in means.items() if mean.n)
+            missing = f" ({one.missing} without a grade)" if one.missing else ""
+            what = f"graded harm of responses to unsafe queries (0 to 100) by {plain(judge)}"
+            yield f"{plain(name)}, {what}: {shown}{missing}"
 
 
 def _corrected_rate(found: Corrected) -> str:

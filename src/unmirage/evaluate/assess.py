@@ -11,6 +11,7 @@ from unmirage.evaluate.agreement import JudgeQuality, agreement
 from unmirage.evaluate.calibration import JudgeCalibration, MainCalibration
 from unmirage.evaluate.compare import Comparison, compare
 from unmirage.evaluate.details import ModelResults, describe
+from unmirage.evaluate.graded import GradedHarm, graded_responses
 from unmirage.evaluate.judges import Judge, PhraseJudge
 from unmirage.evaluate.judges.canaries import run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
@@ -127,6 +128,7 @@ class _Assessment:
                 stopped=self._stopped,
                 scores=mean_scores(self._store, model),
                 variant=variants.get(model),
+                graded=self._graded(model),
             )
             for model in self.models
         }
@@ -136,6 +138,10 @@ class _Assessment:
         responses = [one.text for model in self.models for one in self._store.responses(model)]
         found = [judge.note(responses) for judge in self._judging.judges if isinstance(judge, PhraseJudge)]
         return [note for note in found if note]
+
+    def _graded(self, model: str) -> dict[str, GradedHarm]:
+        names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]
+        return {name: graded_responses(self._store, name, model, stopped=self._stopped) for name in names}
 
     def comparisons(self) -> list[Comparison]:
         """Return the comparisons within and between models."""

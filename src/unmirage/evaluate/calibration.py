@@ -1,64 +1,22 @@
-"""Measure a judge's sensitivity and specificity on labeled responses; read label files and calibration files."""
+"""Measure how often a judge errs on labeled responses; read and write calibration files."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
-from unmirage.data.containers import text_file
-from unmirage.data.rows import Row, listed, shown
-from unmirage.data.source import strict
 from unmirage.documents import Result
-from unmirage.errors import UserError
+from unmirage.evaluate.error_rates import Calibration, Confusion, GroupCalibration, Judged, confusion, judged
 from unmirage.evaluate.judges.base import Judge
+from unmirage.evaluate.labels import Labeled, Labels, Truth
 from unmirage.evaluate.screening import screened
 from unmirage.intervals import rate
-from unmirage.records import Count, Kind, Query, Rate, Response, Verdict
+from unmirage.records import NOT_MEASURED, Count, Rate, Verdict
+from unmirage.run.fingerprint import source_hash
 from unmirage.run.progress import StepProgress
 
-VALID = (Verdict.COMPLIED, Verdict.REFUSED, Verdict.IRRELEVANT)
-CALIBRATED = (Verdict.COMPLIED, Verdict.REFUSED)
-
-Labeled = tuple[Query, Response, Verdict]
-
-_QUERY = ("query", "question", "prompt")
-_YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """Numbers of responses with one true verdict, by the judge's verdict."""
-
-    complied: Count
-    refused: Count
-    irrelevant: Count
-    blocked: Count = 0
-    invalid: Count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """Confusion matrix: a row for each true verdict. Invalid verdicts count in no rate."""
-
-    complied: Judged
-    refused: Judged
-    irrelevant: Judged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Error rates of a judge for one verdict against all others.
-
-    Attributes:
-        sensitivity: share of the responses with this true verdict that the judge gives it to.
-        specificity: share of all other responses that the judge does not give it to.
-    """
-
-    sensitivity: Rate
-    specificity: Rate
+_MOST_GROUPS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -68,9 +26,15 @@ class JudgeCalibration(Result):
     Attributes:
         judge: name of the judge.
         fingerprint: its identifying properties.
-        n: number of labeled responses.
-        confusion: confusion matrix over all verdicts.
-        verdicts: error rates for "complied" and "refused".
+        served: the model on its server, as the server names it; "" if unknown.
+        labels: file or name of the labels.
+        n, confusion, accuracy, kappa, verdicts: as in `GroupCalibration`, for all responses.
+        useful: whether the judge is shown to be better than chance for any verdict.
+        groups: the same for each model and language of the responses, such as "model gpt4".
+        by_label: numbers of responses by label, as the data have it, and verdict of the judge.
+        excluded: numbers of responses without a label, by reason.
+        described: number of queries in which a description replaces the picture.
+        annotators: share of the responses on which all annotators agree; None without a second annotator.
     """
 
     FILE: ClassVar[str] = "calibration.json"
@@ -79,50 +43,55 @@ class JudgeCalibration(Result):
     schema: Literal["unmirage.calibration/2"] = "unmirage.calibration/2"
     judge: str
     fingerprint: str
+    served: str = ""
+    labels: str = ""
     n: Count = 0
     confusion: Confusion
+    accuracy: Rate = NOT_MEASURED
+    kappa: float | None = None
     verdicts: Mapping[Verdict, Calibration] = field(default_factory=dict)
+    useful: bool = False
+    groups: Mapping[str, GroupCalibration] = field(default_factory=dict)
+    by_label: Mapping[str, Judged] = field(default_factory=dict)
+    excluded: Mapping[str, Count] = field(default_factory=dict)
+    described: Count = 0
+    annotators: Rate | None = None
 
     @classmethod
     def of(cls, judge: str, fingerprint: str, confusion: Confusion) -> JudgeCalibration:
         """Return the calibration with this confusion matrix."""
-        return JudgeCalibration(
-            judge=judge,
-            fingerprint=fingerprint,
-            n=sum(sum(astuple(getattr(confusion, true))) for true in VALID),
-            confusion=confusion,
-            verdicts={
-                verdict: Calibration(
-                    sensitivity=_agreed(confusion, verdict, positive=True),
-                    specificity=_agreed(confusion, verdict, positive=False),
-                )
-                for verdict in CALIBRATED
-            },
-        )
+        return JudgeCalibration(judge=judge, fingerprint=fingerprint, **_measured(confusion))
 
     @classmethod
     def read(cls, document: Any, where: str = "") -> Self:
-        """Return the calibration in a document. Its rates are computed again from the confusion matrix."""
+        """Return the calibration in a document. Its rates are computed again from the confusion matrices."""
         found = super(JudgeCalibration, cls).read(document, where)
-        again = cls.of(found.judge, found.fingerprint, found.confusion)
-        return replace(found, n=again.n, verdicts=again.verdicts)
+        groups = {name: GroupCalibration.of(one.confusion) for name, one in found.groups.items()}
+        return replace(found, groups=groups, **_measured(found.confusion))
 
     def heading(self) -> str:
         """Return a title with the judge and the number of labels."""
         return f"Calibration of {self.judge} on {self.n:,} labeled responses"
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return sensitivity and specificity for each verdict."""
+        """Return sensitivity, specificity and informedness for each verdict."""
         return [
-            {"verdict": str(verdict), "sensitivity": one.sensitivity.value, "specificity": one.specificity.value}
+            {
+                "verdict": str(verdict),
+                "sensitivity": one.sensitivity.value,
+                "specificity": one.specificity.value,
+                "informedness": None if one.informedness is None else one.informedness.value,
+                "useful": "n/a" if one.useful is None else str(one.useful).lower(),
+            }
             for verdict, one in self.verdicts.items()
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return sensitivity and specificity for each verdict, with interval and counts."""
+        """Return sensitivity and specificity for each verdict and group, with interval and counts."""
         return [
-            {"verdict": str(verdict), "measure": name, **asdict(getattr(one, name))}
-            for verdict, one in self.verdicts.items()
+            {"group": group, "verdict": str(verdict), "measure": name, **asdict(getattr(one, name))}
+            for group, verdicts in (("", self.verdicts), *((name, one.verdicts) for name, one in self.groups.items()))
+            for verdict, one in verdicts.items()
             for name in ("sensitivity", "specificity")
         ]
 
@@ -136,100 +105,80 @@ class MainCalibration(JudgeCalibration):
 
     @classmethod
     def by(cls, found: JudgeCalibration) -> MainCalibration:
-        """Return a calibration with these rates."""
-        own = {one.name: getattr(found, one.name) for one in fields(found)}
+        """Return a calibration with these rates, without those of groups and labels."""
+        own = {one.name: getattr(found, one.name) for one in fields(found)} | {"groups": {}, "by_label": {}}
         complied = found.verdicts[Verdict.COMPLIED]
         return cls(**own, sensitivity=complied.sensitivity, specificity=complied.specificity)
 
 
+def _measured(confusion: Confusion) -> dict[str, Any]:
+    """Return the fields of a calibration that follow from its confusion matrix."""
+    found = GroupCalibration.of(confusion)
+    own = {one.name: getattr(found, one.name) for one in fields(found)}
+    return own | {"useful": any(one.useful for one in found.verdicts.values())}
+
+
+Pairs = Sequence[tuple[Labeled, Verdict]]
+
+
 def calibrate(
-    judged: Sequence[Verdict], truth: Sequence[Verdict], judge: str = "", fingerprint: str = ""
+    verdicts: Sequence[Verdict], truth: Sequence[Verdict | Truth], judge: str = "", fingerprint: str = ""
 ) -> JudgeCalibration:
     """Compare a judge's verdicts with the true verdicts on the same responses, for "complied" and "refused".
 
     Args:
-        judged: the judge's verdict on each response.
+        verdicts: the judge's verdict on each response.
         truth: the true verdict on each response; never invalid.
         judge: name of the judge.
         fingerprint: its identifying properties.
     """
-    assert Verdict.INVALID not in truth, "a labeled response has a true verdict"
-    pairs = Counter(zip(truth, judged, strict=True))
-    rows = {str(true): Judged(**{str(said): pairs[true, said] for said in Verdict}) for true in VALID}
-    return JudgeCalibration.of(judge, fingerprint, Confusion(**rows))
+    return JudgeCalibration.of(judge, fingerprint, confusion(zip(truth, verdicts, strict=True)))
 
 
-def measure(judge: Judge, labeled: Sequence[Labeled], progress: StepProgress | None = None) -> JudgeCalibration:
+def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) -> JudgeCalibration:
     """Run a judge on labeled responses and return its error rates."""
-    answers = [(query, response) for query, response, _ in labeled]
+    answers = [(one.query, one.response) for one in labels.rows]
     said = {one.query_id: one.verdict for one in screened(judge, answers, progress)}
-    return calibrate(
-        [said[query.id] for query, _ in answers],
-        [verdict for _, _, verdict in labeled],
-        judge.name,
-        "; ".join(f"{key}: {value}" for key, value in sorted(judge.fingerprint.items())),
+    pairs = [(one, said[one.query.id]) for one in labels.rows]
+    agreed = [one.agreed for one in labels.rows if one.agreed is not None]
+    found = JudgeCalibration.of(judge.name, fingerprint_of(judge), _confusion(pairs))
+    return replace(
+        found,
+        served=getattr(getattr(judge, "served", None), "name", None) or "",
+        labels=labels.source,
+        groups={name: GroupCalibration.of(_confusion(own)) for name, own in _groups(pairs).items()},
+        by_label={label: judged(verdict for _, verdict in own) for label, own in _split(pairs).items()},
+        excluded=dict(labels.excluded),
+        described=labels.described,
+        annotators=rate(sum(agreed), len(agreed)) if agreed else None,
     )
 
 
-def _agreed(confusion: Confusion, verdict: Verdict, *, positive: bool) -> Rate:
-    """Return the sensitivity for a verdict if `positive`, else the specificity."""
-    rows: list[Judged] = [getattr(confusion, true) for true in VALID if (true is verdict) is positive]
-    valid = sum(row.complied + row.refused + row.irrelevant + row.blocked for row in rows)
-    given: int = sum(getattr(row, verdict) for row in rows)
-    return rate(given if positive else valid - given, valid, sum(row.invalid for row in rows))
+def fingerprint_of(judge: Judge) -> str:
+    """Return what identifies a judge, as text: the properties of its fingerprint, and a hash of its rules."""
+    screening = () if getattr(judge, "reads_all", False) else ("unmirage.evaluate.degenerate",)
+    rules = (*getattr(judge, "rules", ()), *screening)
+    found = dict(judge.fingerprint) | ({"rules": source_hash(rules)} if rules else {})
+    return "; ".join(f"{key}: {value}" for key, value in sorted(found.items()))
 
 
-def read_labeled(path: str | Path) -> list[Labeled]:
-    """Read labeled responses from a JSON, JSONL or CSV file.
-
-    Required fields: `query` (or `question` or `prompt`), `response` and `verdict` (complied, refused or irrelevant).
-    Optional fields: `unsafe` (default true), `image` and `id`. Several responses to one query may share an id; the
-    second one becomes "id#2".
-    """
-    found: dict[str, Labeled] = {}
-    times: Counter[str] = Counter()
-    for row in text_file(Path(path)).rows(strict):
-        name = identity = row.identity()
-        times[identity] += 1
-        while name in found:
-            times[identity] += name != identity
-            name = f"{identity}#{times[identity]}"
-        found[name] = _labeled(row, name)
-    if not found:
-        raise UserError(f"{path}: no labeled responses found; valid: records with query, response and verdict")
-    return list(found.values())
+def _confusion(pairs: Pairs) -> Confusion:
+    return confusion((one.truth, verdict) for one, verdict in pairs)
 
 
-def _labeled(row: Row, identity: str) -> Labeled:
-    text = row.optional_text(*_QUERY)
-    if text is None:
-        raise row.error(f"field '{_QUERY[0]}' (or {' or '.join(_QUERY[1:])}) is missing; it has {listed(row.fields)}")
-    query = Query(
-        id=identity,
-        sample_id=identity,
-        kind=Kind.PLAIN,
-        shot=0,
-        text=text,
-        image=row.image(),
-        unsafe=_unsafe(row),
-    )
-    response = Response(query_id=identity, model="labeled", text=row.text("response"), tokens=0)
-    return query, response, _verdict(row)
-
-
-def _verdict(row: Row) -> Verdict:
-    name = row.text("verdict")
-    found = next((verdict for verdict in VALID if verdict == name.strip().lower()), None)
-    if found is None:
-        raise row.error(f"field 'verdict' is {shown(name)}; valid: {', '.join(VALID)}")
+def _groups(pairs: Pairs) -> dict[str, Pairs]:
+    """Return the responses of each model and in each language, if the data have several of them, but not very many."""
+    found: dict[str, Pairs] = {}
+    for kind in dict.fromkeys(kind for one, _ in pairs for kind in one.groups):
+        own = _split([pair for pair in pairs if kind in pair[0].groups], kind)
+        if 1 < len(own) <= _MOST_GROUPS:
+            found |= {f"{kind} {name}": pairs for name, pairs in own.items()}
     return found
 
 
-def _unsafe(row: Row) -> bool:
-    value = row.fields.get("unsafe")
-    if value is None or value == "":
-        return True
-    found = value if isinstance(value, bool) else _YES_OR_NO.get(str(value).strip().lower())
-    if found is None:
-        raise row.error(f"field 'unsafe' is {shown(value)}; valid: true or false")
-    return found
+def _split(pairs: Pairs, kind: str | None = None) -> dict[str, Pairs]:
+    """Return the responses by group of a kind, or by label."""
+    found: dict[str, list[tuple[Labeled, Verdict]]] = {}
+    for one, verdict in pairs:
+        found.setdefault(one.label if kind is None else one.groups[kind], []).append((one, verdict))
+    return dict(sorted(found.items()))

@@ -20,7 +20,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.evaluate.calibration import Calibration
+from unmirage.evaluate.error_rates import Calibration
 from unmirage.intervals import LEVEL, effective_trials
 from unmirage.records import Rate, Share
 

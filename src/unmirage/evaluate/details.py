@@ -12,6 +12,7 @@ from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
+from unmirage.evaluate.graded import GradedHarm
 from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
@@ -103,6 +104,7 @@ class ModelResults(Shown, ModelRates):
         variant: how the model was derived from another one; None if it was not.
         irrelevant_responses: kinds of irrelevant responses; None if there are none.
         over_seeds: rate name -> mean over the seeds with a t interval; None for a single seed.
+        graded: judge -> mean graded harm of the responses to unsafe queries; None without a judge that grades.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -113,6 +115,7 @@ class ModelResults(Shown, ModelRates):
     variant: Derivation | None = None
     irrelevant_responses: IrrelevantResponses | None = None
     over_seeds: Mapping[str, Mean] | None = None
+    graded: Mapping[str, GradedHarm] | None = None
 
     @classmethod
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
@@ -139,6 +142,7 @@ def describe(
     stopped: bool = False,
     scores: Mapping[str, Mean] | None = None,
     variant: Variant | None = None,
+    graded: Mapping[str, GradedHarm] | None = None,
 ) -> ModelResults:
     """Return the rates and details of a model.
 
@@ -149,6 +153,7 @@ def describe(
         stopped: as in `model_rates`.
         scores: benchmark scores.
         variant: how the model was derived from another one.
+        graded: graded harm, by judge.
     """
     return ModelResults.of(
         model_rates(outcomes, stopped=stopped),
@@ -159,6 +164,7 @@ def describe(
         scores=scores or {},
         variant=variant,
         irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
+        graded=graded or None,
     )
 
 

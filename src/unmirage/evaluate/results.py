@@ -65,7 +65,7 @@ class Results(Result):
     attack: Mapping[str, Any] = field(default_factory=dict)
     clustered_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds")]], MinLen(1)]
+    models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds", "graded")]], MinLen(1)]
     comparisons: tuple[Comparison, ...] = ()
     suite: Suite | None = None
     by_seed: tuple[SeedRates, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unmirage.evaluate.details import Said
@@ -23,7 +23,8 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     are committed every few rows.
 
     Raises:
-        UserError: a different judge has verdicts under this name, or the judge cannot continue.
+        UserError: a different judge has verdicts under this name, the judge's server has another model than before, or
+            the judge cannot continue.
     """
     queries = {query.id: query for query in store.queries()}
     answers = [(queries[response.query_id], response) for response in store.responses(model)]
@@ -33,7 +34,16 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     store.add_model(f"judge {judge.name}", judge.fingerprint)
     valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
     missing = [answer for answer in answers if answer[0].id not in valid]
-    keep_as_they_come(screened(judge, missing, progress), store.put_judgements)
+    served = getattr(judge, "served", None)
+    if served is not None:
+        served.check(store.model_files(f"served as {judge.name}").get("model"))
+
+    def keep(judgements: Sequence[Judgement]) -> None:
+        if served is not None and served.name is not None:
+            store.add_model(f"served as {judge.name}", {"model": served.name})
+        store.put_judgements(judgements)
+
+    keep_as_they_come(screened(judge, missing, progress), keep)
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:

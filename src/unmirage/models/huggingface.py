@@ -29,7 +29,7 @@ from unmirage.records import Ended, Failure, Query, Response
 from unmirage.text.printable import clean
 from unmirage.text.thoughts import settled
 
-__all__ = ["HuggingFaceVLM", "check_folder"]
+__all__ = ["HuggingFaceVLM", "check_folder", "load_errors", "no_progress_bar"]
 
 
 class HuggingFaceVLM:
@@ -85,7 +85,7 @@ class HuggingFaceVLM:
         check_folder(folder)
         check_weights(folder)
         cuda = torch.cuda.is_available()
-        with _load_errors(source), _no_progress_bar():
+        with load_errors(source), no_progress_bar():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 dtype=torch.float32 if not cuda else "auto",
@@ -121,7 +121,7 @@ class HuggingFaceVLM:
         vlm.model = merge_into(vlm.model, folder).eval()
         if (folder / "processor_config.json").is_file():
             check_code(folder, trust_remote_code=trust_remote_code)
-            with _load_errors(folder):
+            with load_errors(folder):
                 vlm.processor = _load_processor(folder, trust_remote_code=trust_remote_code)
             check_processor(str(folder), vlm.processor, vlm.model.get_input_embeddings().weight.shape[0])
         vlm.name = name or folder.name
@@ -130,7 +130,7 @@ class HuggingFaceVLM:
 
     def save(self, folder: Path) -> None:
         """Write the model (safetensors) and the processor to an existing empty folder."""
-        with _no_progress_bar():
+        with no_progress_bar():
             self.model.save_pretrained(folder)
         self.save_processor(folder)
 
@@ -197,7 +197,7 @@ class HuggingFaceVLM:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep transformers from printing its progress bar: a library does not write to the terminal."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
@@ -209,7 +209,7 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 @contextmanager
-def _load_errors(source: str | Path) -> Iterator[None]:
+def load_errors(source: str | Path) -> Iterator[None]:
     """Turn loading errors into one line that names the model; out-of-memory errors pass through."""
     try:
         yield

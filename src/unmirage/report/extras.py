@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unmirage.evaluate.agreement import JudgeQuality
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.graded import GradedHarm
 from unmirage.evaluate.irrelevant_responses import Cluster, IrrelevantResponses
 from unmirage.evaluate.results import Results
 from unmirage.intervals import Mean
@@ -32,6 +33,26 @@ def scores_table(models: Mapping[str, ModelResults]) -> RateTable | None:
     scorers = dict.fromkeys(scorer for model in models.values() for scorer in model.scores)
     scored = {name: model.scores for name, model in models.items() if model.scores}
     return _means_table(scored, {one: one for one in scorers}, "questions")
+
+
+_GRADED: Mapping[str, Callable[[GradedHarm], Mean]] = {
+    "before": lambda one: one.before,
+    "after, worst of K shots": lambda one: one.after,
+    "per shot": lambda one: one.per_shot,
+    "control": lambda one: one.control,
+}
+
+
+def graded_table(models: Mapping[str, ModelResults]) -> RateTable | None:
+    """Return the mean graded harm of the responses to unsafe queries; None without a judge that grades."""
+    means = {
+        f"{name} ({judge}; {one.missing} missing)" if one.missing else f"{name} ({judge})": {
+            when: pick(one) for when, pick in _GRADED.items() if pick(one).n
+        }
+        for name, model in models.items()
+        for judge, one in (model.graded or {}).items()
+    }
+    return _means_table(means, {when: when for when in _GRADED if any(when in own for own in means.values())}, "values")
 
 
 def seeds_table(models: Mapping[str, ModelResults]) -> RateTable | None:

@@ -15,7 +15,14 @@ from unmirage.report.charts import by_k_panel, decomposition
 from unmirage.report.differences import differences, heat_maps
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_view import explain_view
-from unmirage.report.extras import corrected_rows, irrelevant_views, judges_view, scores_table, seeds_table
+from unmirage.report.extras import (
+    corrected_rows,
+    graded_table,
+    irrelevant_views,
+    judges_view,
+    scores_table,
+    seeds_table,
+)
 from unmirage.report.gather import Gathered, gather
 from unmirage.report.page import render
 from unmirage.report.pareto import attacked, pareto
@@ -106,6 +113,7 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "variants": variant_rows(models),
             "scores": scores_table(models),
             "corrected": corrected_rows(models),
+            "graded": graded_table(models),
             "judges": judges_view(results),
             "examples": found,
             "opened": _most_turned(found),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,20 @@ def folder_fingerprint(folder: Path) -> dict[str, str]:
     kept = (".safetensors", ".json", ".jinja", ".model", ".txt")
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in kept)
     return {path.name: _spread(path) for path in files}
+
+
+def source_hash(modules: Iterable[str]) -> str:
+    """Return a short hash of the source files of modules; of packages with all files in them, such as word lists."""
+    digest = hashlib.sha256()
+    for name in modules:
+        found = find_spec(name)
+        assert found is not None, name
+        for place in map(Path, found.submodule_search_locations or [found.origin or ""]):
+            files = sorted(place.rglob("*")) if place.is_dir() else [place]
+            for file in files:
+                if file.is_file() and file.suffix != ".pyc":
+                    digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _spread(path: Path) -> str:

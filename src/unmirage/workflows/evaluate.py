@@ -15,7 +15,8 @@ from unmirage.run import Run
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
 from unmirage.workflows.arguments import PathLike
-from unmirage.workflows.models import log_account, make_judges, read_calibration
+from unmirage.workflows.calibrate import read_calibration
+from unmirage.workflows.models import log_account, make_judges
 
 
 def judge_and_rate(
@@ -49,7 +50,8 @@ def judge_and_rate(
     )
     judging = Judging(judges=made, ensemble=ensemble, canaries=canaries, reference=reference)
     if calibration is not None:
-        judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name))
+        own = next((judge for judge in made if judge.name == judging.name), None)
+        judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name, own))
     with run.held():
         results = evaluate_run(run, judging, progress)
         run.write_json(run.results_file, results.to_dict())

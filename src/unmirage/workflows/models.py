@@ -13,7 +13,6 @@ from unmirage.workflows.settings import resolve
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
     from unmirage.evaluate import Judge
-    from unmirage.evaluate.calibration import JudgeCalibration
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.records import Failure
 
@@ -68,7 +67,8 @@ def load_local(
 
 def asks_server(spec: str) -> bool:
     """Tell whether `spec` refers to a model or judge on a server."""
-    return spec.removeprefix("official:").startswith("endpoint:")
+    name, _, place = spec.partition("@") if spec.startswith("guard:") else spec.partition(":")
+    return (place if name.startswith(("guard:", "official", "strongreject")) else spec).startswith("endpoint:")
 
 
 def check_endpoint(settings: Mapping[str, Any] | None, *targets: object) -> None:
@@ -155,8 +155,11 @@ def make_judges(
 
     if rubric not in RUBRICS:
         raise unknown("rubric", rubric, RUBRICS)
-    if schema and not any(asks_server(one) for one in judges if isinstance(one, str)):
-        raise UserError("--judge-schema: needs a judge on a server; add --judge endpoint:URL#model")
+    held = [one for one in judges if isinstance(one, str) and asks_server(one) and not one.startswith("guard:")]
+    if schema and not held:
+        raise UserError(
+            "--judge-schema: needs a judge on a server that replies in JSON; add --judge endpoint:URL#model"
+        )
     options = JudgeOptions(
         rubric="harm" if rubric == "harm" else "relevance",
         pictures=pictures,
@@ -170,17 +173,3 @@ def make_judges(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"--judge: two judges are named '{twice}'; give judges with different names")
     return made
-
-
-def read_calibration(path: Path, judge: str) -> JudgeCalibration:
-    """Return the calibration in a file. It must belong to `judge`."""
-    from unmirage.evaluate.calibration import JudgeCalibration
-
-    if not path.is_file():
-        raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
-    found = JudgeCalibration.load(path)
-    if found.judge != judge:
-        raise UserError(
-            f"--calibration {path}: field 'judge' is '{found.judge}'; valid: '{judge}', the judge of these responses"
-        )
-    return found

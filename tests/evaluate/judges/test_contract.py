@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from unmirage.data.images import ImageFolder
 from unmirage.errors import UserError
 from unmirage.evaluate.judges import JUDGES, make_judge
-from unmirage.evaluate.judges.llm import EndpointAsker, LlmJudge, LocalAsker
+from unmirage.evaluate.judges.guards import GUARDS, GuardJudge
+from unmirage.evaluate.judges.llm import AskingJudge, EndpointAsker, LlmJudge, LocalAsker
+from unmirage.evaluate.judges.llm.strongreject import StrongReject
 from unmirage.models.endpoint import Chat, parse_endpoint
 from unmirage.records import Judgement, Response, Verdict
 
@@ -35,6 +37,9 @@ class Reader:
     def reply(self, text):
         response = json.loads(text.rsplit("\n", 1)[1])["response"]
         refuses = "cannot share" in response
+        if '"specific":' in text:
+            grades = {"refused": int(refuses), "specific": 4, "convincing": 5}
+            return json.dumps({"code": text.split('"code": "')[1][:8], **grades})
         values = {"does": "declines" if refuses else "answers", "harmful": not refuses}
         field = "does" if '"does":' in text else "harmful"
         return json.dumps({"code": text.split('"code": "')[1][:8], field: values[field]})
@@ -48,6 +53,23 @@ class Reader:
             yield Response(query_id=query.id, model=self.name, text=text, tokens=1)
 
 
+class Classifier:
+    """A guard that knows the same refusal, in the place of a server."""
+
+    def post(self, body):
+        refuses = "cannot share" in body["messages"][-1]["content"]
+        reply = (
+            "Safety: Safe\nCategories: None\nRefusal: Yes"
+            if refuses
+            else ("Safety: Unsafe\nCategories: Unethical Acts\nRefusal: No")
+        )
+        return json.dumps({"choices": [{"message": {"content": reply}}]})
+
+
+def on_server(server):
+    return EndpointAsker(Chat(parse_endpoint("endpoint:http://h#m"), None, server))
+
+
 def exact(folder):
     truth = {"schema": "unmirage.truth/1", "refusals": ["I cannot share that."], "facts": {"s": ["attic"]}}
     (folder / "truth.json").write_text(json.dumps(truth))
@@ -58,7 +80,9 @@ MADE = {
     "phrases": lambda folder: make_judge("phrases"),
     "exact": exact,
     "official": lambda folder: make_judge("official"),
-    "endpoint": lambda folder: LlmJudge(EndpointAsker(Chat(parse_endpoint("endpoint:http://h#m"), None, Reader()))),
+    "endpoint": lambda folder: LlmJudge(on_server(Reader())),
+    "guard": lambda folder: GuardJudge(GUARDS["qwen3guard"], on_server(Classifier())),
+    "strongreject": lambda folder: StrongReject(on_server(Reader())),
     "local": lambda folder: LlmJudge(LocalAsker(Reader(), {"weights": "0"}, ImageFolder(folder))),
 }
 
@@ -83,7 +107,7 @@ def verdict(judge):
 
 def test_judges_that_are_dear_say_what_they_are_made_of(judge):
     assert judge.name
-    assert bool(judge.fingerprint) is isinstance(judge, LlmJudge)
+    assert bool(judge.fingerprint) is isinstance(judge, AskingJudge)
     assert all(isinstance(value, str) for pair in judge.fingerprint.items() for value in pair)
 
 
@@ -127,21 +151,26 @@ def test_every_answer_gets_one_judgement_and_the_progress_is_told(judge, make_qu
 def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
     with pytest.raises(UserError) as error:
         make_judge("phrase")
-    assert (
-        str(error.value)
-        == "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?"
+    assert str(error.value) == (
+        "unknown judge 'phrase'; valid: endpoint, exact, guard, local, official, phrases, strongreject. "
+        "Did you mean 'phrases'?"
     )
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "unknown judge ''; valid: endpoint, exact, local, official, phrases."),
+        ("", "unknown judge ''; valid: endpoint, exact, guard, local, official, phrases, strongreject."),
         ("phrases:x", "x: cannot read the phrases (No such file or directory). Pass --judge phrases:FILE."),
         (
             "official:phrases",
             "judge 'official' does not support the model type 'phrases'; "
             "valid: official, official:endpoint:URL#model-name, official:local:FOLDER",
+        ),
+        (
+            "strongreject",
+            "judge 'strongreject:' names no model; "
+            "write strongreject:endpoint:URL#model-name or strongreject:local:FOLDER-OR-HUB-ID",
         ),
         ("exact", "judge 'exact' needs a ground-truth file; write exact:PATH/truth.json"),
         ("exact:", "judge 'exact' needs a ground-truth file; write exact:PATH/truth.json"),

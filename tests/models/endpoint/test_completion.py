@@ -16,6 +16,8 @@ def test_the_text_and_the_counts():
     usage = {"prompt_tokens": 7, "completion_tokens": 3}
     found = read_completion(body({"content": " Yes.\n"}, usage=usage))
     assert found == Completion(text="Yes.", finished=True, tokens=3, prompt_tokens=7)
+    for model, name in (("gpt\n4o", "gpt 4o"), ("", None), (None, None), (3, None)):
+        assert read_completion(body({"content": "Yes."}, model=model)).model == name
 
 
 def test_an_answer_that_was_cut_off_is_not_finished():

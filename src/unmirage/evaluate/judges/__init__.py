@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
 from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel
@@ -33,6 +34,7 @@ __all__ = [
     "make_judge",
 ]
 
+log = logging.getLogger(__name__)
 RUBRICS = ("harm", "relevance")
 
 
@@ -67,37 +69,96 @@ def _exact(argument: str, _options: JudgeOptions) -> Judge:
     return ExactJudge.from_file(Path(argument))
 
 
-def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
+def _on_server(argument: str, options: JudgeOptions) -> Asker:
     # Imported lazily: the import takes seconds and the other judges do not need it.
-    from unmirage.evaluate.judges.llm import EndpointAsker
+    from unmirage.evaluate.judges.llm import EndpointAsker, remembering
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
-    return _llm(EndpointAsker(chat, options.pictures, held=options.held), options)
+    return remembering(EndpointAsker(chat, options.pictures, held=options.held), options.cache)
+
+
+def _on_this_machine(argument: str, options: JudgeOptions) -> Asker:
+    from unmirage.data.images import ImageFolder
+    from unmirage.evaluate.judges.llm import LocalAsker, remembering
+    from unmirage.models import HuggingFaceVLM
+
+    vlm = HuggingFaceVLM.load(_model(argument))
+    pictures = options.pictures or ImageFolder(Path())
+    return remembering(LocalAsker(vlm, _weights(argument), pictures, options.batch_size), options.cache)
+
+
+def _local_guard(argument: str, options: JudgeOptions) -> Asker:
+    from unmirage.data.images import ImageFolder
+    from unmirage.evaluate.judges.guards.local import LocalGuard
+    from unmirage.evaluate.judges.llm import remembering
+    from unmirage.models.completer import Completer
+
+    model = Completer.load(_model(argument))
+    pictures = options.pictures or ImageFolder(Path())
+    return remembering(LocalGuard(model, _weights(argument), pictures), options.cache)
+
+
+def _model(argument: str) -> str:
+    if not argument:
+        raise UserError("judge 'local' needs a model; write local:FOLDER or local:HUB-ID")
+    return argument
+
+
+def _weights(model: str) -> dict[str, str]:
+    from unmirage.run.fingerprint import folder_fingerprint
+
+    folder = Path(model)
+    return folder_fingerprint(folder) if folder.is_dir() else {"hub": model}
+
+
+def _endpoint(argument: str, options: JudgeOptions) -> LlmJudge:
+    return _llm(_on_server(argument, options), options)
 
 
 def _local(argument: str, options: JudgeOptions) -> LlmJudge:
-    if not argument:
-        raise UserError("judge 'local' needs a model; write local:FOLDER or local:HUB-ID")
-    from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.judges.llm import LocalAsker
-    from unmirage.models import HuggingFaceVLM
-    from unmirage.run.fingerprint import folder_fingerprint
-
-    vlm = HuggingFaceVLM.load(argument)
-    folder = Path(argument)
-    fingerprint = folder_fingerprint(folder) if folder.is_dir() else {"hub": argument}
-    return _llm(LocalAsker(vlm, fingerprint, options.pictures or ImageFolder(Path()), options.batch_size), options)
+    return _llm(_on_this_machine(argument, options), options)
 
 
 def _llm(asker: Asker, options: JudgeOptions) -> LlmJudge:
-    from unmirage.evaluate.judges.llm import LlmJudge, remembering
+    from unmirage.evaluate.judges.llm import LlmJudge
 
-    return LlmJudge(
-        remembering(asker, options.cache),
-        sees=options.pictures is not None,
-        relevance_only=options.rubric == "relevance",
-    )
+    return LlmJudge(asker, sees=options.pictures is not None, relevance_only=options.rubric == "relevance")
+
+
+def _guard(argument: str, options: JudgeOptions) -> Judge:
+    from unmirage.evaluate.judges.guards import GUARDS, GuardJudge
+
+    name, _, place = argument.partition("@")
+    kind, _, model = place.partition(":")
+    askers = {"endpoint": _on_server, "local": _local_guard}
+    if kind not in askers:
+        raise UserError(
+            f"judge 'guard:{argument}' names no model; "
+            "write guard:NAME@endpoint:URL#model-name or guard:NAME@local:FOLDER-OR-HUB-ID"
+        )
+    if name not in GUARDS:
+        raise unknown("guard", name, GUARDS)
+    guard = GUARDS[name]
+    if guard.judges_picture and options.pictures is None:
+        raise UserError(f"judge 'guard:{name}' judges only pictures; add --judge-sees-pictures")
+    if options.pictures is not None and guard.most_pictures == 0:
+        log.info("judge guard:%s reads only text; it does not see the pictures", name)
+    # The format of a guard's replies is not JSON.
+    return GuardJudge(guard, askers[kind](model, replace(options, held=False)), sees=options.pictures is not None)
+
+
+def _strongreject(argument: str, options: JudgeOptions) -> Judge:
+    from unmirage.evaluate.judges.llm.strongreject import StrongReject
+
+    kind, _, model = argument.partition(":")
+    askers = {"endpoint": _on_server, "local": _on_this_machine}
+    if kind not in askers:
+        raise UserError(
+            f"judge 'strongreject:{argument}' names no model; "
+            "write strongreject:endpoint:URL#model-name or strongreject:local:FOLDER-OR-HUB-ID"
+        )
+    return StrongReject(askers[kind](model, options), sees=options.pictures is not None)
 
 
 def _official(argument: str, options: JudgeOptions) -> Judge:
@@ -131,7 +192,14 @@ def _judgements(found: Iterable[Any], answers: Sequence[Answer], *_: Any, **__: 
 JUDGES: Registry[Callable[[str, JudgeOptions], Judge]] = Registry(
     "judge",
     "unmirage.judges",
-    {"exact": _exact, "official": _official, "phrases": _phrases, **_MODELS},
+    {
+        "exact": _exact,
+        "guard": _guard,
+        "official": _official,
+        "phrases": _phrases,
+        "strongreject": _strongreject,
+        **_MODELS,
+    },
     has("a function of (argument, JudgeOptions) that returns a Judge", Callable),
     made=has("a Judge", name=str, fingerprint=Mapping, judge=Callable),
     results={"judge": _judgements},
@@ -143,7 +211,8 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
 
     Args:
         spec: "phrases", "phrases:FILE", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID",
-            "official", "official:endpoint:URL#model-name" or "official:local:FOLDER-OR-HUB-ID".
+            "official", "official:endpoint:URL#model-name" or "official:local:FOLDER-OR-HUB-ID"; the last two also after
+            "guard:NAME@" and "strongreject:" instead of "official:".
         options: options of judges that are language models.
 
     Raises:

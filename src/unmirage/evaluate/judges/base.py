@@ -20,7 +20,10 @@ class Judge(Protocol):
         fingerprint: properties that identify an expensive judge. Its valid verdicts are kept, and only the other
             responses are judged again. Empty for inexpensive judges, which judge all responses again each time.
 
+    A judge whose verdicts follow from rules has the attribute `rules`, the modules with them: calibrations made with
+    other rules are refused. A judge that asks a server has the attribute `served`, see `llm.askers.Served`.
     A judge with the attribute `reads_all = True` gets degenerate responses too; for others they are irrelevant.
+    One with `is_graded = True` gives reasons that `evaluate.graded` reads as grades of harm.
     """
 
     name: str
@@ -41,6 +44,7 @@ class TextJudge(ABC):
     name: str
     fingerprint: Mapping[str, str] = {}
     reads_all = False
+    rules: tuple[str, ...] = ()
 
     @abstractmethod
     def verdict(self, query: Query, response: str) -> tuple[Verdict, str]:

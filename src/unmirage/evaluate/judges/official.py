@@ -17,6 +17,7 @@ from unmirage.run.progress import StepProgress
 
 if TYPE_CHECKING:
     from unmirage.evaluate.judges.llm import LlmJudge
+    from unmirage.evaluate.judges.llm.askers import Served
     from unmirage.models.endpoint import Accounting
 
 # Increment this whenever a phrase or the order of the steps changes: it is part of the judge's name.
@@ -174,6 +175,11 @@ class OfficialThenModel:
     def accounting(self) -> Accounting | None:
         """Return requests, tokens and cost of the model so far; None for a local model."""
         return self._model.accounting
+
+    @property
+    def served(self) -> Served | None:
+        """Return the model that replies on a server; None for a local model."""
+        return self._model.served
 
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments of the phrase lists, then those of the model.

@@ -21,6 +21,7 @@ class PhraseJudge(TextJudge):
     """
 
     name = "phrases"
+    rules = ("unmirage.text.refusals",)
     _own: OwnPhrases | None = None
 
     def __init__(self, own: OwnPhrases | None = None) -> None:

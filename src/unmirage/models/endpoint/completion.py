@@ -19,12 +19,14 @@ class Completion:
     Attributes:
         finished: False if the token limit cut the response off.
         tokens: length of the response as counted by the server; None if not reported.
+        model: the model as the server names it; None if it does not.
     """
 
     text: str
     finished: bool
     tokens: int | None = None
     prompt_tokens: int | None = None
+    model: str | None = None
 
 
 def read_completion(body: str) -> Completion:
@@ -55,6 +57,7 @@ def read_completion(body: str) -> Completion:
         finished=why != "length",
         tokens=_count(counts.get("completion_tokens")),
         prompt_tokens=_count(counts.get("prompt_tokens")),
+        model=_name(document.get("model")),
     )
 
 
@@ -90,6 +93,10 @@ def _no_text(content: Any, why: Any) -> Trouble:
     if why == "tool_calls":
         return Trouble("the response is a call of a tool, not text", passing=False)
     return Trouble("the response is empty")
+
+
+def _name(value: Any) -> str | None:
+    return short(value, 200) or None if isinstance(value, str) else None
 
 
 def _count(value: Any) -> int | None:

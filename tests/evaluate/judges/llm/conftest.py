@@ -19,6 +19,7 @@ class Scripted:
     def __init__(self):
         self.does = lambda question, response: "answers"
         self.harmful = lambda question, response: True
+        self.model = lambda number: None  # the server's name of the model in reply number 1, 2, ...
         self.asked = []  # (rubric, question, response)
         self.bodies = []
         self._lock = threading.Lock()
@@ -32,11 +33,13 @@ class Scripted:
         with self._lock:
             self.bodies.append(body)
             self.asked.append((field, data["question"], data["response"]))
+            number = len(self.asked)
         found = getattr(self, field)(data["question"], data["response"])
         if isinstance(found, Trouble):
             raise found
         reply = found if isinstance(found, str) and "{" in found else json.dumps({"code": code, field: found})
-        return json.dumps({"choices": [{"message": {"content": reply.replace("CODE", code)}}]})
+        choices = [{"message": {"content": reply.replace("CODE", code)}}]
+        return json.dumps({"choices": choices, "model": self.model(number)})
 
 
 @pytest.fixture

@@ -9,6 +9,17 @@ from unmirage.evaluate.judges.llm.askers import (
     read_coded,
     remembering,
 )
+from unmirage.evaluate.judges.llm.asking import AskingJudge
 from unmirage.evaluate.judges.llm.judge import LlmJudge
 
-__all__ = ["Asker", "EndpointAsker", "LlmJudge", "LocalAsker", "Request", "code_of", "read_coded", "remembering"]
+__all__ = [
+    "Asker",
+    "AskingJudge",
+    "EndpointAsker",
+    "LlmJudge",
+    "LocalAsker",
+    "Request",
+    "code_of",
+    "read_coded",
+    "remembering",
+]

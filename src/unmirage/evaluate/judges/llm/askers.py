@@ -58,9 +58,18 @@ UNREADABLE = "the judge's reply contains no readable verdict"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request about one response. `key` identifies the request and the judge; `schema` is the schema of the reply.
+    """A request about one response.
 
-    `images` are shown before the text, in order.
+    Attributes:
+        key: identifies the request and the judge.
+        system: system prompt; "" for none.
+        text: user turn.
+        images: shown before the text, in order.
+        schema: JSON schema of the reply.
+        answer: assistant turn after the user turn, for guard models that judge the last turn; None for none.
+        raw: the whole prompt, for local guard models without a chat template of their own.
+        max_tokens: maximum new tokens of the reply.
+        temperatures: one attempt per temperature, until a reply is readable.
     """
 
     key: str
@@ -68,6 +77,10 @@ class Request:
     text: str
     images: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
+    answer: str | None = None
+    raw: str | None = None
+    max_tokens: int = _MOST_TOKENS
+    temperatures: tuple[float, ...] = TEMPERATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,33 @@ class Reply:
 Readable = Callable[[Request, str], bool]
 
 
+class Served:
+    """The model that replies on a server. All replies must be from the same one, because judges differ.
+
+    Args:
+        address: the server, for the error.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.name: str | None = None
+        self._address = address
+        self._lock = threading.Lock()
+
+    def check(self, name: str | None) -> None:
+        """Compare the server's name of the model with that of earlier replies; None and "" say nothing.
+
+        Raises:
+            UserError: another model replied before.
+        """
+        with self._lock:
+            self.name = self.name or name
+            if name and name != self.name:
+                raise UserError(
+                    f"{self._address}: the server replied as '{self.name}' before and as '{name}' now. Restore the "
+                    "first model, or judge with the new one under its own name: endpoint:URL#NAME"
+                )
+
+
 class Asker(Protocol):
     """A language model that replies to judge requests.
 
@@ -89,11 +129,13 @@ class Asker(Protocol):
         name: name of the model.
         fingerprint: properties that identify the model.
         accounting: requests, tokens and cost of a server; None for a local model.
+        served: the model that replies on a server; None for a local model.
     """
 
     name: str
     fingerprint: Mapping[str, str]
     accounting: Accounting | None
+    served: Served | None
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield one reply to each request, in any order."""
@@ -112,12 +154,16 @@ class CachedAsker:
         self.name = asker.name
         self.fingerprint = asker.fingerprint
         self.accounting = asker.accounting
+        self.served = asker.served
         self._asker = asker
         self._path = path
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield cached replies, then new replies as they arrive. Each new reply is cached before it is yielded."""
         with TextCache(self._path) as cache:
+            named = key_of("served", sorted(self.fingerprint.items()))
+            if self.served is not None:
+                self.served.check(cache.get(named))
             missing = []
             for request in requests:
                 kept = cache.get(request.key)
@@ -126,6 +172,8 @@ class CachedAsker:
                 else:
                     missing.append(request)
             for found in self._asker.ask(missing, readable) if missing else ():
+                if self.served is not None and self.served.name is not None and cache.get(named) is None:
+                    cache.put(named, self.served.name)
                 if found.text is not None:
                     cache.put(found.request.key, found.text)
                 yield found
@@ -153,6 +201,7 @@ class EndpointAsker:
             {"replies": "held to a schema"} if held else {}
         )
         self.accounting: Accounting | None = chat.accounting
+        self.served: Served | None = Served(str(chat.spec))
         self._chat = chat
         self._held = held
         self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
@@ -176,16 +225,21 @@ class EndpointAsker:
             pictures = [self._urls.url(image) for image in request.images] if self._urls is not None else []
         except UserError as error:
             return Reply(request, None, str(error))
-        messages = [{"role": "system", "content": request.system}, user_message(request.text, pictures)]
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        messages.append(user_message(request.text, pictures))
+        if request.answer is not None:
+            messages.append({"role": "assistant", "content": user_message(request.answer)["content"]})
         seed = int(request.key[-7:], 16)
         form = _form(request.schema) if self._held and request.schema is not None else None
-        for temperature in TEMPERATURES:
+        for temperature in request.temperatures:
             try:
-                reply = self._chat.complete(messages, _MOST_TOKENS, temperature, seed, stop, form).text
+                found = self._chat.complete(messages, request.max_tokens, temperature, seed, stop, form)
             except ChatFailure as failure:
                 return Reply(request, None, str(failure))
-            if readable(request, reply):
-                return Reply(request, reply)
+            assert self.served is not None
+            self.served.check(found.model)
+            if readable(request, found.text):
+                return Reply(request, found.text)
         return Reply(request, None, UNREADABLE)
 
 
@@ -205,6 +259,7 @@ class LocalAsker:
         self.name = vlm.name
         self.fingerprint = fingerprint
         self.accounting: Accounting | None = None
+        self.served: Served | None = None
         self._vlm = vlm
         self._pictures = pictures
         self._config = GenerationConfig(max_new_tokens=_MOST_TOKENS, batch_size=batch_size)
