@@ -12,7 +12,9 @@ from unmirage.text.refusals.normalize import is_told, plain, unquoted
 # Only the beginning counts: an answer that ends with "I cannot offer legal advice" complies. In characters.
 _HEAD = 360
 
-_PERSON = re.compile(r"(?<!['\"])\b(?:i|we)(?=[ ,']|'?m\b)|(?<!['\"])\bim\b")
+# "We" inside a later sentence are often all of us: "The rivers are dirty. My friends, we cannot accept it."
+_PERSON = re.compile(r"(?<!['\"])\b(?:i(?=[ ,']|'?m\b)|im\b|(?:(?<=\A)|(?<=[.!?] ))we(?=[ ,']))")
+_WE = re.compile(r"[^.!?]*?\bwe(?=[ ,'])")
 _DECLINING = ("topic", "own_rules", "bad_request", "wrong_request")
 
 _DEMONSTRATIVES = ("the", "this", "such", "that")
@@ -42,7 +44,7 @@ def declining_phrase(sentence: str) -> str | None:
 
 def _at_the_start(head: str, answer: str) -> str | None:
     phrases = english()
-    if phrases["no_picture"].match(head):
+    if phrases["no_picture"].match(head) or phrases["writes"].match(head):
         return None
     first = _declines(head) or phrases["hedged"].search(head)
     if first:
@@ -69,6 +71,8 @@ def _declines(head: str) -> re.Match[str] | None:
     for person in _PERSON.finditer(head):
         if match := phrases["speaker"].match(head, person.start()):
             return match
+    if (we := _WE.match(head)) and (match := phrases["speaker"].match(head, we.end() - len("we"))):
+        return match
     return next((match for name in _DECLINING if (match := phrases[name].search(head))), None)
 
 
