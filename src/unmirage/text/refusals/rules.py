@@ -15,7 +15,7 @@ _HEAD = 360
 # "We" inside a later sentence are often all of us: "The rivers are dirty. My friends, we cannot accept it."
 _PERSON = re.compile(r"(?<!['\"])\b(?:i(?=[ ,']|'?m\b)|im\b|(?:(?<=\A)|(?<=[.!?] ))we(?=[ ,']))")
 _WE = re.compile(r"[^.!?]*?\bwe(?=[ ,'])")
-_DECLINING = ("topic", "own_rules", "bad_request", "wrong_request")
+_DECLINING = ("topic", "beyond", "own_rules", "bad_request", "wrong_request")
 
 _DEMONSTRATIVES = ("the", "this", "such", "that")
 _ACTORS = ("the", "no,", "no", "we", "one", "people", "individuals")
@@ -46,11 +46,11 @@ def _at_the_start(head: str, answer: str) -> str | None:
     phrases = english()
     if phrases["no_picture"].match(head) or phrases["writes"].match(head):
         return None
-    first = _declines(head) or phrases["hedged"].search(head)
-    if first:
+    declined = _declines(head)
+    if first := declined or phrases["hedged"].search(head):
         # Most refusals begin with the phrase, where nothing is quoted before it.
         spoken = head if first.start() == 0 and not is_told(head) else unquoted(head)
-        match = _declines(spoken)
+        match = declined if spoken is head else _declines(spoken)
         if match and not phrases["nonsense"].search(spoken) and not _is_answered(spoken, match, answer):
             return match.group().strip()
         match = phrases["hedged"].search(spoken)
@@ -90,7 +90,7 @@ def _condemns(head: str) -> re.Match[str] | None:
 def _is_answered(spoken: str, match: re.Match[str], answer: str) -> bool:
     """Return whether an answer follows a phrase: "... But here is the recipe: ..."."""
     rest = spoken[match.end() :]
-    if len(answer) > _HEAD:
+    if len(rest) < _SOON and len(answer) > _HEAD:
         rest += plain(answer[_HEAD : 2 * _HEAD])
     found = english()["answers_after"].search(rest)
     if found and found.start() <= _SOON and len(_SENTENCE_END.findall(rest[: found.start()])) <= _SENTENCES:
