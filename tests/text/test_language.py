@@ -181,9 +181,9 @@ def test_answers_in_other_languages_have_labels_where_phrases_exist(name, labels
     ("file", "name", "refused", "answered"),
     [
         ("field/msts/english_textonly.csv", "response", 304, 496),
-        ("field/msts/english_multimodal_five_models.csv", "response", 680, 1320),
+        ("field/msts/english_multimodal_five_models.csv", "response", 677, 1323),
         ("field/xstest/xstest_v2_completions_gpt4.csv", "completion", 210, 240),
-        ("field/xstest/xstest_v2_completions_llama2orig.csv", "completion", 341, 109),
+        ("field/xstest/xstest_v2_completions_llama2orig.csv", "completion", 338, 112),
         ("field/xstest/xstest_v2_completions_mistralinstruct.csv", "completion", 56, 394),
     ],
 )
