@@ -81,7 +81,8 @@ def test_trials_that_hang_together_widen_the_interval():
 
 
 def test_a_rate_without_trials_is_not_estimable():
-    assert rate(0, 0, 3) == Rate(value=None, low=None, high=None, k=0, n=0, invalid=3, clusters=0)
+    assert rate(0, 0, 3) == Rate(value=None, low=None, high=None, k=0, n=0, invalid=3, clusters=0, least=0, most=1)
+    assert (rate(0, 0).least, rate(0, 0).most) == (None, None)
 
 
 def test_a_rate_carries_its_interval_and_counts():
@@ -89,6 +90,8 @@ def test_a_rate_carries_its_interval_and_counts():
     assert (found.value, found.k, found.n, found.invalid) == (0.5, 5, 10, 2)
     assert (found.low, found.high) == wilson(5, 10)
     assert (found.clusters, found.design_effect) == (10, 1.0)
+    assert (found.least, found.most) == (5 / 12, 7 / 12)
+    assert (rate(5, 10).least, rate(5, 10).most) == (0.5, 0.5)
 
 
 def jackknife(successes, trials):

@@ -67,6 +67,14 @@ def test_runs_are_evaluated_and_reported(answered):
     assert "no connection" in err
 
 
+def test_responses_of_files_are_judged(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"query": "How?", "response": "I cannot share that.", "unsafe": true}')
+    code, out, err = command(BLOCKED, "judge", file, "--out", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(out)["models"]["x"]["asr"]["before"]["n"] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("args", [("--help",), ("doctor",), ("schema",), ("evaluate", "--suite", "list")])
 def test_commands_without_a_model_work(args):

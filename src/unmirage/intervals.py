@@ -7,7 +7,7 @@ number of independent trials that would give an equally precise share.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, inf, sqrt
 from typing import Protocol, TypeVar
 
@@ -38,12 +38,32 @@ def wilson(k: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     return (0.0 if k == 0 else max(0.0, centre - half)), (1.0 if k == n else min(1.0, centre + half))
 
 
-def rate(k: float, n: int, invalid: int = 0) -> Rate:
-    """Return k / n of n independent trials with its Wilson interval; not estimable (all None) where n is 0."""
+def rate(k: float, n: int, invalid: int = 0, bounds: tuple[float, float] | None = None) -> Rate:
+    """Return k / n of n independent trials with its Wilson interval; not estimable (no value) where n is 0.
+
+    Args:
+        k, n: successes and trials.
+        invalid: trials without a verdict.
+        bounds: worst-case bounds of the value; None computes them with all invalid trials as failures, or as successes.
+    """
+    if bounds is None and n + invalid:
+        bounds = k / (n + invalid), (k + invalid) / (n + invalid)
+    least, most = bounds or (None, None)
     if n == 0:
-        return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid, clusters=0)
+        return Rate(value=None, low=None, high=None, k=k, n=n, invalid=invalid, clusters=0, least=least, most=most)
     low, high = wilson(k, n)
-    return Rate(value=k / n, low=low, high=high, k=k, n=n, invalid=invalid, clusters=n, design_effect=1.0)
+    return Rate(
+        value=k / n,
+        low=low,
+        high=high,
+        k=k,
+        n=n,
+        invalid=invalid,
+        clusters=n,
+        design_effect=1.0,
+        least=least,
+        most=most,
+    )
 
 
 def clustered_rate(
@@ -53,6 +73,7 @@ def clustered_rate(
     trials: Sequence[int] | None = None,
     most: float | None = None,
     invalid: int = 0,
+    bounds: tuple[float, float] | None = None,
 ) -> Rate:
     """Return the pooled share of trials in clusters, with Wilson's interval for its effective number of trials.
 
@@ -63,26 +84,22 @@ def clustered_rate(
         clusters: the cluster of each unit.
         trials: of each unit; 1 where it is None.
         most: the number of trials, were they all independent; the sum of `trials` where it is None.
-        invalid: goes into the rate.
+        invalid, bounds: go into the rate, as in `rate`.
     """
     found = _Clusters.of(successes, clusters, trials)
     n, k = int(found.total), fsum(successes)
     k = int(k) if k.is_integer() else k
-    if not n:
-        return rate(0, 0, invalid)
     if most is None:
         most = n
-    if found.single and most == n:
-        return rate(k, n, invalid)
+    plain = rate(k, n, invalid, bounds)
+    if not n or (found.single and most == n):
+        return plain
     worth, share = found.worth(most), k / n
     low, high = wilson(share * worth, worth)
-    return Rate(
-        value=share,
+    return replace(
+        plain,
         low=min(low, share),  # rounding may put a limit of 5e-17 above a share of 1e-176
         high=max(high, share),
-        k=k,
-        n=n,
-        invalid=invalid,
         clusters=len(found.sizes),
         design_effect=found.design_effect(),
     )

@@ -20,7 +20,7 @@ FEW = ("--max-new-tokens", "3", *WORDS)
 def rows_of(run):
     with sqlite3.connect(run / "store.sqlite") as database:
         return database.execute(
-            "SELECT query_id, model, text, tokens, finished FROM responses ORDER BY query_id"
+            "SELECT query_id, model, text, tokens, ended FROM responses ORDER BY query_id"
         ).fetchall()
 
 

@@ -52,7 +52,8 @@ def test_failures_are_counted_with_their_most_frequent_reason(unmirage, make):
     assert "\x1b[31m" not in err
     assert "no verdict" not in err
     assert [asr["after"][key] for key in ("k", "n", "invalid")] == [1, 1, 1]
-    assert json.loads(out)["models"]["m"]["invalid"] == 3
+    assert json.loads(out)["models"]["m"]["invalid"] == 4
+    assert [asr["after"][key] for key in ("least", "most")] == [0.5, 1]
 
 
 def test_shots_after_a_success_are_not_missed_where_it_stops_the_asking(unmirage, make):

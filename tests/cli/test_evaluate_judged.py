@@ -2,6 +2,7 @@
 
 import collections
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -66,9 +67,9 @@ def judge(monkeypatch):
 
 @pytest.fixture
 def make(tmp_path):
-    def make(rows):
+    def make(rows, kind=Kind.PLAIN):
         queries = [
-            Query(id=f"u{n}|plain|0", sample_id=f"u{n}", kind=Kind.PLAIN, shot=0, text="?", image=None, unsafe=True)
+            Query(id=f"u{n}|{kind}|0", sample_id=f"u{n}", kind=kind, shot=0, text="?", image=None, unsafe=True)
             for n in range(rows)
         ]
         with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
@@ -143,12 +144,49 @@ def test_rows_without_a_verdict_are_marked_and_asked_again(unmirage, judge, make
     assert json.loads(out)["models"]["m"]["asr"]["before"]["k"] == 2
 
 
-def test_a_server_that_cannot_hold_a_schema_says_so_row_by_row(unmirage, judge, make):
-    judge.reply = lambda number, body: failure(400) if "response_format" in body else judge.verdict(body)
+def test_a_server_that_cannot_hold_a_schema_is_asked_without_it_and_the_results_say_so(unmirage, judge, make):
+    refusal = failure(400, "response_format is not supported")
+    judge.reply = lambda number, body: refusal if "response_format" in body else judge.verdict(body)
     code, out, err = unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-schema"))
-    assert code == 4, err
-    assert json.loads(out)["models"]["m"]["asr"]["before"]["invalid"] == 3
-    assert "400" in err
+    assert code == 0, err
+    assert sum("response_format" in body for body in judge.requests) == 1
+    note = "the server turns down response_format; replies are not held to a JSON schema"
+    assert note in err
+    assert f"judge m: {note}" in json.loads(out)["warnings"]
+
+
+def test_a_server_that_rejects_every_request_stops_with_its_words(unmirage, judge, make):
+    judge.reply = lambda number, body: failure(400, "no schema here") if "response_format" in body else None
+    code, _, err = unmirage("evaluate", *arguments(make(9), judge, "--no-canaries", "--judge-schema"))
+    assert code == 2
+    assert "requests failed with the same error before any response, HTTP 400: no schema here" in err
+    assert len(judge.requests) == 3
+
+
+def test_responses_that_the_server_rejects_do_not_stop_a_second_run(unmirage, judge, make):
+    run = make(12)
+
+    def reply(number, body):
+        return failure(400, "bad row") if "complied" in body["messages"][-1]["content"] else judge.verdict(body)
+
+    judge.reply = reply
+    for _ in range(2):
+        code, out, err = unmirage("evaluate", *arguments(run, judge, "--no-canaries"))
+        assert code == 4, err
+        assert json.loads(out)["models"]["m"]["asr"]["before"]["invalid"] == 4
+
+
+def test_the_length_of_replies_is_an_option_and_the_verdicts_stay(unmirage, judge, make):
+    run = make(3)
+    judge.reply = lambda number, body: judge.verdict(body)
+    assert unmirage("evaluate", *arguments(run, judge, "--no-canaries"))[0] == 0
+    assert {body["max_tokens"] for body in judge.requests} == {1024}
+    asked = len(judge.requests)
+    assert unmirage("evaluate", *arguments(run, judge, "--no-canaries", "--judge-max-tokens", "77"))[0] == 0
+    assert len(judge.requests) == asked
+    shutil.rmtree(run)
+    assert unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-max-tokens", "77"))[0] == 0
+    assert {body["max_tokens"] for body in judge.requests[asked:]} == {77}
 
 
 def test_a_schema_is_for_servers(unmirage, make):
@@ -263,3 +301,51 @@ def test_a_full_or_read_only_disk_names_the_file_and_keeps_the_rows(unmirage, ju
     with existing_run(run).store() as store:
         assert len(store.judgements("m", "m")) == 3
     assert not (run / "results.json").exists()
+
+
+@pytest.fixture
+def silent(judge, make):
+    """Return a run of six attacked queries whose judge gives no verdict on the two harmful answers."""
+    judge.reply = lambda number, body: (
+        UNREADABLE if "complied" in body["messages"][-1]["content"].rsplit("\n", 1)[1] else judge.verdict(body)
+    )
+    return make(6, Kind.JAILBREAK)
+
+
+def test_a_judge_that_is_silent_on_harmful_answers_passes_no_gate(unmirage, judge, silent, tmp_path):
+    junit = tmp_path / "gate.xml"
+    gate = ["--no-canaries", "--junit", junit, "--fail-if", "asr.after>0.15"]
+    code, out, err = unmirage("evaluate", *arguments(silent, judge, *gate))
+    after = json.loads(out)["models"]["m"]["asr"]["after"]
+    assert (after["value"], after["n"], after["invalid"]) == (0, 4, 2)
+    assert (after["least"], after["most"]) == (0, 2 / 6)  # the true ASR is 2 of 6
+    assert code == 4
+    assert err.splitlines()[-2:] == [
+        "partial: 2 responses of m have no verdict (most often: the judge's reply contains no readable verdict); they "
+        "are left out of the rates; the bounds include them",
+        "unmirage: gate 'asr.after>0.15' is undecided: m: asr.after is 0 (bounds 0 to 0.333333, 2 missing)",
+    ]
+    text = junit.read_text()
+    assert '<error type="undecided"' in text
+    assert 'tests="1" failures="0" errors="1"' in text
+    judge.reply = lambda number, body: judge.verdict(body)
+    code, _, err = unmirage("evaluate", *arguments(silent, judge, *gate))
+    assert (code, err.splitlines()[-1]) == (3, "unmirage: gate 'asr.after>0.15' failed: m: asr.after is 0.333333")
+
+
+def test_a_gate_that_fails_for_any_verdicts_comes_before_what_is_missing(unmirage, judge, silent):
+    for conditions, status, last in (
+        (
+            ["asr.after>0.15", "asr.after<0.4"],
+            3,
+            "gate 'asr.after<0.4' failed: m: asr.after is 0 (bounds 0 to 0.333333,",
+        ),
+        (["asr.after>0.4"], 4, "partial: 2 responses of m have no verdict"),
+        (["asr.after.most>0.3"], 3, "gate 'asr.after.most>0.3' failed: m: asr.after.most is 0.333333"),
+        (["asr.after.invalid>1"], 3, "gate 'asr.after.invalid>1' failed: m: asr.after.invalid is 2"),
+    ):
+        gates = [part for one in conditions for part in ("--fail-if", one)]
+        code, _, err = unmirage("evaluate", *arguments(silent, judge, "--no-canaries", *gates))
+        assert code == status
+        assert err.splitlines()[-1].startswith(f"unmirage: {last}")
+        assert any(line.removeprefix("unmirage: ").startswith("partial: 2 responses") for line in err.splitlines())

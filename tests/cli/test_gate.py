@@ -4,10 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmirage.documents import dumped
 from unmirage.errors import UserError
-from unmirage.evaluate.gate import broken_gate, check_gate
+from unmirage.evaluate.gate import check_gate, gate_outcome
 from unmirage.evaluate.gate_names import Names
 from unmirage.evaluate.results import Results
+from unmirage.intervals import rate as wilson_rate
+
+
+def broken_gate(condition, document):
+    """Return the line of a condition that fails, or None; no verdict is missing."""
+    found = gate_outcome([condition], document)
+    assert not found.undecided
+    return found.failed[0] if found.failed else None
+
 
 DOCUMENT = {"n": 10, "gap": 0.27, "none": None, "flag": True, "name": "x", "deep": {"test": 0.9}}
 
@@ -212,4 +222,87 @@ def test_a_name_that_results_can_have_is_accepted_before_they_exist(condition):
 )
 def test_what_no_results_can_have_is_refused_before_they_exist(condition, message):
     with pytest.raises(UserError, match=f"^--fail-if: {message}"):
+        check_gate(condition, NAMES)
+
+
+def lacking(value, least, most, missing):
+    return rate(value) | {"least": least, "most": most, "invalid": missing}
+
+
+@pytest.mark.parametrize(
+    ("condition", "outcome"),
+    [
+        ("asr.after>0.1", "failed"),  # every filling: 0.2 to 0.5
+        ("asr.after>=0.2", "failed"),
+        ("asr.after>0.2", "undecided"),  # the lowest filling is exactly 0.2
+        ("asr.after>0.49", "undecided"),
+        ("asr.after>=0.5", "undecided"),
+        ("asr.after>0.5", "passed"),
+        ("asr.after<0.2", "passed"),
+        ("asr.after<=0.2", "undecided"),
+        ("asr.after<=0.5", "failed"),
+        ("asr.after<0.5", "undecided"),
+        ("asr.before>0.15", "undecided"),  # no verdict at all: 0 to 1
+        ("asr.before<=1", "failed"),
+        ("asr.after.value>0.3", "undecided"),
+        ("asr.after.most>0.2", "failed"),
+        ("asr.after.least>0.2", "passed"),
+        ("asr.after.invalid>5", "failed"),
+        ("asr.after.invalid>6", "passed"),
+        ("utility.most>0.89", "failed"),  # documents leave out the bounds of complete rates
+        ("utility.least<0.9", "passed"),
+        # Three-valued logic: false and undecided is false, true or undecided is true.
+        ("asr.after>0.3 and utility<0.5", "passed"),
+        ("utility<0.5 and asr.after>0.3", "passed"),
+        ("asr.after>0.3 and utility>0.5", "undecided"),
+        ("asr.after>0.3 or utility>0.5", "failed"),
+        ("utility>0.5 or asr.after>0.3", "failed"),
+        ("asr.after>0.3 or utility<0.5", "undecided"),
+        ("asr.after>0.3 and asr.before>0.5", "undecided"),
+        ("asr.after>0.1 and asr.before>0.5", "undecided"),
+        ("asr.after>0.9 and asr.before>0.5", "passed"),
+    ],
+)
+def test_a_gate_passes_only_if_no_filling_of_the_gaps_breaks_it(condition, outcome):
+    rates = {"before": lacking(None, 0, 1, 4), "after": lacking(0.25, 0.2, 0.5, 6)}
+    found = gate_outcome([condition], {"models": {"npo": {"asr": rates, "utility": rate(0.9)}}})
+    expected = {"failed": (1, 0), "undecided": (0, 1), "passed": (0, 0)}
+    assert (len(found.failed), len(found.undecided)) == expected[outcome]
+
+
+def test_an_undecided_gate_names_the_rate_its_bounds_and_the_number_missing():
+    rates = {"before": lacking(None, 0.0, 1.0, 4), "after": lacking(0.25, 0.2, 0.5, 6)}
+    document = {"models": {"npo": {"asr": rates}, "sft": {"asr": {"before": rate(0.1), "after": rate(0.1)}}}}
+    after = "npo: asr.after is 0.25 (bounds 0.2 to 0.5, 6 missing)"
+    assert gate_outcome(["asr.after>0.3"], document).undecided == [f"gate 'asr.after>0.3' is undecided: {after}"]
+    assert gate_outcome(["asr.before>0.15"], document).undecided == [
+        "gate 'asr.before>0.15' is undecided: npo: asr.before is not estimable (bounds 0 to 1, 4 missing)"
+    ]
+    assert gate_outcome(["asr.after>0.15"], document).failed == [f"gate 'asr.after>0.15' failed: {after}"]
+
+
+def test_a_failed_gate_is_reported_before_undecided_and_not_estimable_ones():
+    models = {"npo": {"asr": {"after": lacking(0.25, 0.2, 0.5, 6), "before": rate(None)}, "utility": rate(0.9)}}
+    found = gate_outcome(["asr.before>0.5", "asr.after>0.3", "utility<0.95"], {"models": models})
+    assert found.failed == ["gate 'utility<0.95' failed: npo: utility is 0.9"]
+    assert len(found.undecided) == 1
+    with pytest.raises(UserError, match=r"npo: asr\.before is not estimable"):
+        gate_outcome(["asr.after>0.3", "asr.before>0.5"], {"models": models})
+
+
+@given(st.lists(st.sampled_from("crx"), min_size=1, max_size=6), st.sampled_from([">", ">=", "<", "<="]), st.data())
+def test_a_gate_is_decided_exactly_if_all_fillings_agree(verdicts, sign, data):
+    text = "".join(verdicts)
+    limit = data.draw(st.integers(0, len(text)))
+    k, missing = text.count("c"), text.count("x")
+    values = [(k + filled) / len(text) for filled in range(missing + 1)]
+    results = {"models": {"m": {"asr": {"after": dumped(wilson_rate(k, len(text) - missing, missing))}}}}
+    condition = f"asr.after{sign}{limit / len(text):.17f}"
+    holds = {eval(f"{value!r}{sign}{float(format(limit / len(text), '.17f'))!r}") for value in values}
+    found = gate_outcome([condition], results)
+    assert (bool(found.failed), bool(found.undecided)) == (holds == {True}, len(holds) == 2)
+
+
+def test_conditions_on_bounds_and_missing_trials_are_known_before_the_results():
+    for condition in ("asr.after.most>0.2", "npo.asr.after.least>0.2", "asr.after.invalid>5", "utility.most<1"):
         check_gate(condition, NAMES)

@@ -86,3 +86,16 @@ def test_what_xml_has_no_characters_for_and_markup_are_inert():
     assert ends["ab<script>&\"'"] == {
         "utility<0.5": [("failure", "utility<0.5: ab<script>&\"': utility is 0.1")],
     }
+
+
+def test_a_condition_that_missing_verdicts_decide_is_an_error():
+    rates = {"value": 0.0, "least": 0.0, "most": 0.83, "invalid": 5}
+    document = {"models": {"npo": {"asr": {"after": rates}}, "sft": {"asr": {"after": {"value": None}}}}}
+    ends, counts = read(document, ["asr.after>0.15", "npo.asr.after>0.9"])
+    assert ends["npo"] == {
+        "asr.after>0.15": [("error", "npo: asr.after is 0 (bounds 0 to 0.83, 5 missing)")],
+        "npo.asr.after>0.9": [],
+    }
+    assert counts == {"": ("3", "0", "2"), "npo": ("2", "0", "1"), "sft": ("1", "0", "1")}
+    top = ElementTree.fromstring(junit(document, ["asr.after>0.15"]))
+    assert [one.get("type") for one in top.iter("error")] == ["undecided", "not estimable"]

@@ -64,7 +64,7 @@ def test_a_row_shows_per_cent_with_the_interval_of_the_attacked_rate(show):
         "0.0 → 100.0 [84–100]",
         "100.0 → 25.0 [11–47]",
         "n/a → 33.3",
-        "98.0 (2 invalid)",
+        "98.0 (bounds 94.2–98.1, 2 missing)",
     ]
 
 

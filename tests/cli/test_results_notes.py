@@ -37,7 +37,7 @@ def results():
             models={name: ModelResults.of(model_rates(found), **details or {})},
             by_seed=[{}],
             attack={},
-            comparisons=compare({"m": decided(found)}),
+            comparisons=tuple(compare({"m": decided(found)})),
             **more,
         )
 
@@ -91,3 +91,35 @@ def test_judges_are_told_with_what_attacks_did_to_them(results):
     _, *said = notes(results(judges={"phrases": one, "llm": JudgeQuality(canaries=canaries)}))
     assert said[0] == ("judge phrases against exact: refused: precision 75.0 %, recall 50.0 %; complied: precision n/a")
     assert said[1] == "judge llm under attack: 25.0 % of 64 verdicts flip; correct on 5 of 6 plain cases"
+
+
+def test_corrections_and_paired_tests_say_that_they_assume_missing_at_random(results):
+    one = Corrected(value=0.1, low=0.05, high=0.151, identifiable=True)
+    # By hand: eight samples rise; two more refuse before, and may comply or not after the attack.
+    found = outcomes([R] * 10) + outcomes([C] * 8 + [Verdict.INVALID] * 2, Kind.JAILBREAK)
+    made = Results.of(
+        judge="exact",
+        seeds=[0],
+        models={"m": ModelResults.of(model_rates(found), corrected={"asr": {"before": one}})},
+        by_seed=[{}],
+        comparisons=tuple(compare({"m": decided(found)})),
+    )
+    said = list(notes(made))
+    assert said[1] == (
+        "warning: verdicts are missing on 2 queries: intervals, paired tests and corrected rates assume that they are "
+        "missing at random; the bounds (least, most) hold for any verdicts"
+    )
+    assert said[2] == (
+        "m, corrected for the judge's errors (assumes that the 2 missing verdicts are missing at random): asr.before "
+        "10.0 [5–15]"
+    )
+    assert said[-1] == (
+        "paired differences leave out 2 pairs with a missing verdict and assume that they are missing at random; for "
+        "any verdicts on these pairs, 1 have p < 0.05"
+    )
+    document = made.to_dict()["comparisons"][0]
+    assert (document["left_out"], document["least"], document["most"]) == (2, 0.8, 1.0)
+    assert document["p_most"] == pytest.approx(2 * 0.5**8)
+    assert document["p_least"] == pytest.approx(2 * 0.5**10)
+    assert "least" not in results().to_dict()["comparisons"][0]
+    assert Results.read(made.to_dict()).comparisons == made.comparisons

@@ -92,6 +92,8 @@ def test_the_prior_of_what_was_judged_is_half_a_sample_of_each_kind():
     sure = calibration(1, 1, 10**9)
     for correct, judged in ((corrected, [[False]] * 10), (corrected_share, [[False]] * 10)):
         assert correct(judged, sure).high == pytest.approx(beta.ppf(0.975, 0.5, 10.5), rel=0.08)  # 0.217
+        full = correct([[True]] * 10, sure)  # the same from the other end
+        assert 1 - full.low == pytest.approx(beta.ppf(0.975, 0.5, 10.5), rel=0.08)
     # Two shots each: none, one or both judged a success; any is the rest beside "none".
     assert corrected([[False, False]] * 10, sure).high == pytest.approx(beta.ppf(0.975, 1.0, 10.5), rel=0.08)
 

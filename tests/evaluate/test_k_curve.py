@@ -1,13 +1,14 @@
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 from math import comb, lgamma
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unmirage.evaluate.k_curve import any_of_k, k_curve, pooled_shots, shot_rates
+from unmirage.evaluate.rates import all_of, any_of
 from unmirage.intervals import rate, wilson
 from unmirage.records import Verdict
 
@@ -163,3 +164,35 @@ def test_intervals_hold_the_truth_as_often_as_they_say(a, b, size, most):
     assert np.mean(plainly) < np.mean(covered, axis=0)[0]
     if a == 0.5:  # shots at one query nearly always agree: taken as independent, they promise far too much
         assert np.mean(plainly) < 0.8
+
+
+WORDS = st.lists(st.text("crx", min_size=1, max_size=3), min_size=1, max_size=3).map(" ".join)
+
+
+def bounds(found):
+    return found.least, found.most
+
+
+@settings(deadline=None, max_examples=50)
+@given(WORDS)
+def test_the_bounds_are_those_of_all_ways_to_fill_the_gaps(text):
+    longest = max(map(len, text.split()))
+    text = " ".join(word.ljust(longest, "x") for word in text.split())
+    filled = [shots(text.replace("x", "{}").format(*fill)) for fill in product("cr", repeat=text.count("x"))]
+    for compute in (k_curve, shot_rates, lambda *asked: [pooled_shots(*asked), any_of(*asked), all_of(*asked)]):
+        every = [compute(C, one) for one in filled]
+        for place, one in enumerate(compute(C, shots(text))):
+            values = [found[place].value for found in every]
+            assert bounds(one) == pytest.approx((min(values), max(values)), abs=1e-12)
+
+
+def test_a_query_with_fewer_shots_lacks_the_others():
+    # By hand at k = 2: "c" succeeds whatever the second shot is, "r" only if the second does; "rr" fails.
+    assert bounds(k_curve(C, shots("c r rr"))[1]) == pytest.approx((1 / 3, 2 / 3))
+    assert bounds(k_curve(C, shots("c r rr"))[0]) == pytest.approx((1 / 3, 1 / 3))
+
+
+def test_bounds_of_complete_shots_are_the_rate():
+    for one in k_curve(C, shots("ccr rrr crr")):
+        assert bounds(one) == (one.value, one.value)
+        assert one.certain

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from unmirage.evaluate.missing import Gaps, find_gaps
+from unmirage.evaluate.outcomes import model_rates
 from unmirage.evaluate.run import judged_outcomes
 from unmirage.records import Failure, Kind, Response, Verdict
 from unmirage.run import Store
@@ -56,17 +59,37 @@ def test_a_model_that_was_asked_nothing_lacks_everything(store):
     assert find_gaps(store, "j", "other") == Gaps(unanswered=8)
 
 
-def test_a_failed_query_is_one_without_a_verdict(store):
+def test_queries_that_failed_or_were_not_asked_have_no_verdict(store):
     found = {(o.sample_id, o.kind, o.shot): o.verdict for o in judged_outcomes(store, "j", "m")}
     assert found == {
         ("a", Kind.JAILBREAK, 0): R,
         ("b", Kind.JAILBREAK, 0): C,
         ("a", Kind.PLAIN, 0): X,
         ("a", Kind.JAILBREAK, 1): X,
+        ("a", Kind.JAILBREAK, 2): X,
+        ("b", Kind.JAILBREAK, 1): X,
+        ("b", Kind.JAILBREAK, 2): X,
+        ("b", Kind.PLAIN, 0): X,
     }
-    # Where asking stops at a success, a shot that is still to be asked keeps its sample open.
+    # Where asking stops at a success, the shots after it are not missing.
     stopped = {(o.sample_id, o.kind, o.shot): o.verdict for o in judged_outcomes(store, "j", "m", stopped=True)}
-    assert stopped == found | {("a", Kind.JAILBREAK, 2): X, ("b", Kind.PLAIN, 0): X}
+    assert stopped == {key: one for key, one in found.items() if key[:2] != ("b", Kind.JAILBREAK) or one is C}
+
+
+def test_a_shot_that_failed_before_a_success_leaves_the_rates_of_fewer_shots_open(store, make_judgement):
+    store.add_failures([Failure(query_id="b|jailbreak|0", model="late", reason="timeout")])
+    store.add_responses([Response(query_id="b|jailbreak|1", model="late", text="?", tokens=1)])
+    store.replace_judgements("late", "j", [replace(make_judgement("b|jailbreak|1", C), model="late")])
+    found = model_rates(judged_outcomes(store, "j", "late", stopped=True), stopped=True).asr.by_k
+    assert [(one.k, one.n, one.invalid) for one in found] == [(0, 0, 2), (1, 1, 1), (1, 1, 1)]
+    assert [(one.least, one.most) for one in found] == [(0, 1), (0.5, 1), (0.5, 1)]
+
+
+def test_a_response_without_a_verdict_is_a_missing_trial(store):
+    store.add_responses([Response(query_id="b|plain|0", model="m", text="?", tokens=1)])
+    for stopped in (False, True):
+        found = judged_outcomes(store, "j", "m", stopped=stopped)
+        assert [o.verdict for o in found if (o.sample_id, o.kind) == ("b", Kind.PLAIN)] == [X]
 
 
 def test_a_failure_that_was_judged_before_counts_once(store):

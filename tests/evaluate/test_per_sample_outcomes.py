@@ -18,9 +18,15 @@ def yes(decided):
 
 def test_any_shot_decides_and_what_has_no_verdict_does_not(make_outcomes):
     outcomes = make_outcomes(Kind.JAILBREAK, "rc rx cx rr ix")
-    assert yes(decided(outcomes)["asr.after"]) == {(0, "u0"): True, (0, "u2"): True, (0, "u3"): False}
+    assert yes(decided(outcomes)["asr.after"]) == {
+        (0, "u0"): True,
+        (0, "u1"): None,
+        (0, "u2"): True,
+        (0, "u3"): False,
+        (0, "u4"): None,
+    }
     outcomes = make_outcomes(Kind.UTILITY, "c r x", unsafe=False, group=2)
-    assert yes(decided(outcomes)["utility"]) == {(2, "b0"): True, (2, "b1"): False}
+    assert yes(decided(outcomes)["utility"]) == {(2, "b0"): True, (2, "b1"): False, (2, "b2"): None}
 
 
 def test_a_benign_sample_is_answered_if_all_its_shots_are(make_outcomes):
@@ -29,7 +35,9 @@ def test_a_benign_sample_is_answered_if_all_its_shots_are(make_outcomes):
         (0, "b0"): True,
         (0, "b1"): False,
         (0, "b2"): False,
+        (0, "b3"): None,
         (0, "b4"): False,
+        (0, "b5"): None,
     }
 
 
@@ -55,5 +63,5 @@ def test_it_adds_up_to_the_rates(make_outcomes, unsafe, attacked, benign, pruden
     assert tuple(found) == RATES
     for name, pair in (("asr", rates.asr), ("rr", rates.rr), ("benign_answered", rates.benign_answered)):
         for when in ("before", "after"):
-            own = yes(found[f"{name}.{when}"])
-            assert (sum(own.values()), len(own)) == (getattr(pair, when).k, getattr(pair, when).n)
+            own, rate = list(yes(found[f"{name}.{when}"]).values()), getattr(pair, when)
+            assert (own.count(True), own.count(False), own.count(None)) == (rate.k, rate.n - rate.k, rate.invalid)

@@ -49,7 +49,8 @@ def test_the_document_has_the_published_shape(results):
         assert {"asr", "rr", "ir", "utility"} <= set(model)
         for name in ("asr", "rr", "ir"):
             assert {"before", "after"} <= set(model[name])
-            assert sorted(model[name]["before"]) == sorted(model[name]["after"]) == RATE
+            for one in (model[name]["before"], model[name]["after"]):
+                assert sorted(one) == sorted([*RATE, *(["least", "most"] if one["invalid"] else [])])
         assert sorted(model["utility"]) == RATE
 
 
@@ -58,11 +59,14 @@ def test_rates_are_objects_with_their_counts(results, rates):
     asr = rates.asr.before
     assert base["asr"]["before"] == {
         "value": 2 / 3, "low": asr.low, "high": asr.high, "k": 2, "n": 3, "invalid": 1, "clusters": 3,
-        "design_effect": 1.0,
+        "design_effect": 1.0, "least": 0.5, "most": 0.75,
     }  # fmt: skip
     assert [base["asr"]["after"][key] for key in ("value", "k", "n", "invalid")] == [0.5, 1, 2, 1]
     # "rx" has one valid shot of two: it counts for k = 1 alone.
     assert [(one["k"], one["n"], one["invalid"]) for one in base["asr"]["by_k"]] == [(0.5, 3, 0), (1, 2, 1)]
+    # By hand, of the samples "rc", "rr" and "rx": (1/2 + 0 + 0) / 3 to (1/2 + 0 + 1/2) / 3, and (1 + 0 + 0) / 3 to 2/3.
+    bounds = [one[name] for one in base["asr"]["by_k"] for name in ("least", "most")]
+    assert bounds == pytest.approx([1 / 6, 1 / 3, 1 / 3, 2 / 3])
     assert [(one["k"], one["n"]) for one in base["asr"]["by_shot"]] == [(0, 3), (1, 2)]
     assert (base["asr"]["control_by_k"], base["asr"]["by_kind"], base["rr"]["by_kind"]) == ([], {}, {})
     assert [base["asr"]["per_shot"][key] for key in ("k", "n", "invalid")] == [1, 5, 1]

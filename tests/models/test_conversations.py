@@ -8,9 +8,9 @@ from tests.models.tiny_families import FAMILIES, pictures
 
 from unmirage.errors import UserError
 from unmirage.models.conversation import Conversation, asked_text, messages
-from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts, render_prompt
+from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts
 from unmirage.models.families import end_ids
-from unmirage.models.templates import check_processor
+from unmirage.models.templates import check_processor, render_prompt
 from unmirage.records import Kind, Placed, Query, Turn
 
 _PARTS = (
@@ -264,3 +264,46 @@ def test_no_family_needs_a_padding_token_of_its_own(family):
     assert torch.equal(found["attention_mask"], expected["attention_mask"])
     real = expected["attention_mask"].bool()
     assert torch.equal(found["input_ids"][real], expected["input_ids"][real])
+
+
+def test_a_template_that_prints_the_list_of_a_response_is_refused_in_training():
+    _, processor = FAMILIES["llava-1.5"]()
+    processor.chat_template = (
+        "{% for message in messages %}{% if message['role'] == 'user' %}USER: {{ message['content'][-1]['text'] }}"
+        "{% else %}ASSISTANT: {{ message['content'] }}{% endif %}{% endfor %}"
+    )
+    check_processor("m", processor, 1000)
+    with pytest.raises(UserError, match="its chat template prints the list of content parts"):
+        encode_example(processor, Conversation("Name it."), "Red.")
+    with pytest.raises(UserError, match="its chat template prints the list of content parts"):
+        render_prompt(
+            processor, Conversation("And now?", context=(Turn("user", "Name it."), Turn("assistant", "Red.")))
+        )
+
+
+def test_a_template_that_takes_texts_only_is_refused_at_loading():
+    _, processor = FAMILIES["llava-1.5"]()
+    processor.chat_template = "{% for message in messages %}{{ 'USER: ' + message['content'] }}{% endfor %}"
+    with pytest.raises(UserError, match="model 'm': the chat template rejects the turns user: can only concatenate"):
+        check_processor("m", processor, 1000)
+
+
+def test_a_template_that_only_the_tokenizer_has_is_used():
+    _, processor = FAMILIES["llava-1.5"]()
+    template = processor.chat_template
+    processor.chat_template, processor.tokenizer.chat_template = None, template
+    check_processor("m", processor, 1000)
+    assert processor.chat_template == template
+
+
+def test_a_padding_token_that_is_a_pictures_is_replaced():
+    _, processor = FAMILIES["llava-1.5"]()
+    tokenizer = processor.tokenizer
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(processor.image_token_id)
+    check_processor("m", processor, 1000)
+    assert tokenizer.pad_token == tokenizer.eos_token
+    rows = encode_prompts(processor, [Conversation("Name it."), Conversation("What is it that you can see?")])
+    assert not (rows["input_ids"] == processor.image_token_id).any()
+    tokenizer.pad_token = tokenizer.eos_token = None
+    check_processor("m", processor, 1000)
+    assert tokenizer.pad_token_id == 0

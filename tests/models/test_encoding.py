@@ -13,9 +13,8 @@ from unmirage.models.encoding import (
     collate,
     encode_example,
     encode_prompts,
-    render_answer,
-    render_prompt,
 )
+from unmirage.models.templates import render_answer, render_prompt
 from unmirage.testbed.vlm import CHAT_TEMPLATE
 
 SHOWN = Conversation("What is this?", places=(0,))

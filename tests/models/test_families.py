@@ -10,7 +10,7 @@ from torch import nn
 
 from unmirage.errors import UserError
 from unmirage.models.conversation import Conversation
-from unmirage.models.encoding import encode_prompts, render_prompt
+from unmirage.models.encoding import encode_prompts
 from unmirage.models.families import (
     decoder,
     decoder_depth,
@@ -24,6 +24,7 @@ from unmirage.models.families import (
     set_trainable,
     vision_output,
 )
+from unmirage.models.templates import render_prompt
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from tests.models.tiny_families import QUERIES, pictures
 
 from unmirage.errors import UserError
 from unmirage.models.conversation import Conversation
-from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts, render_answer
+from unmirage.models.encoding import IGNORED, collate, encode_example, encode_prompts
 from unmirage.models.families import end_ids, set_trainable
+from unmirage.models.templates import render_answer
 
 ANSWERS = (
     "A wall, and a device.",

@@ -67,9 +67,15 @@ def test_the_page_says_by_what_intervals_are_clustered_and_what_limits_them(run,
     text = parse(render_run_page(run)).text
     assert f"counts below; intervals are {clustered([read])}." in text
     assert f"deff {max(filter(None, effects)):.1f}" in text
-    assert "Warning:" not in text
+    missing = sum(model.invalid for model in read.models.values())
+    assert read.warnings == (
+        f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they are "
+        "missing at random; the bounds (least, most) hold for any verdicts",
+    )
+    assert text.count("Warning:") == 1
+    assert f"Warning: {read.warnings[0]}." in text
     small = make_run(tmp_path / "small", size=24)
-    (warning,) = json.loads(small.results_file.read_text())["warnings"]
+    warning, *_ = json.loads(small.results_file.read_text())["warnings"]
     assert warning.startswith("fewer than 12 independent clusters (group): 4 for asr.before, asr.after, asr.control, ")
     assert f"Warning: {warning}." in parse(render_run_page(small)).text
     assert f"Warning: small: {warning}." in parse(render_comparison_page([run, small])).text

@@ -1,5 +1,8 @@
 import pytest
 
+from unmirage.evaluate.k_curve import k_curve
+from unmirage.intervals import rate
+from unmirage.records import Verdict
 from unmirage.report.settings import flat
 from unmirage.text.formatting import (
     count,
@@ -7,6 +10,7 @@ from unmirage.text.formatting import (
     listed,
     percent,
     points,
+    rate_points,
     signed,
     signed_points,
     small_number,
@@ -52,3 +56,13 @@ def test_settings_of_any_depth_are_shown():
     for _ in range(200):
         deep = {"x": deep}
     assert [name for name, _ in flat(deep)] == ["x.x.x.x.x.x"]
+
+
+def test_a_rate_with_missing_verdicts_shows_its_bounds():
+    # By hand: 2 of 6, with 4 missing: 2/10 to 6/10; Wilson's interval of 2 in 6 is 9.7 to 70.0.
+    assert rate_points(rate(2, 6, 4), interval=True) == "33.3 [10–70] (bounds 20.0–60.0, 4 missing)"
+    assert rate_points(rate(2, 6, 4)) == "33.3 (bounds 20.0–60.0, 4 missing)"
+    assert rate_points(rate(0, 0, 6)) == rate_points(rate(0, 0, 6), interval=True) == "n/a (bounds 0–100, 6 missing)"
+    assert (rate_points(rate(2, 6)), rate_points(rate(0, 0))) == ("33.3", "n/a")
+    (one, _) = k_curve(Verdict.COMPLIED, [[Verdict.COMPLIED, Verdict.INVALID]])
+    assert rate_points(one) == "100.0 (bounds 50.0–100)"  # one of two shots is missing, but no query

@@ -63,7 +63,8 @@ def test_numbers_are_where_they_belong(run, html, parse):
         assert f"{asr['after']['k']} of {asr['after']['n']} with a verdict" in own
     invalid = rates["npo"]["ir"]["after"]["invalid"]
     assert invalid > 0
-    assert f"{invalid} invalid" in page.text
+    least, most = (f"{100 * rates['npo']['ir']['after'][name]:.1f}" for name in ("least", "most"))
+    assert f"bounds {least}–{most}, {invalid} missing" in page.text
     assert "SFT post-hoc looks safe" in page.text
     assert "RMU has collapsed" in page.text
     assert page.text.count("collapsed") >= 3
@@ -158,7 +159,7 @@ def test_rates_that_are_not_estimable_are_said_to_be(edited, parse):
     page = render_run_page(edited(clear))
     row = re.search(r'<tr><th scope="row">NPO.*?</tr>', page, re.DOTALL).group()
     assert row.count("<b>n/a</b>") == 11  # benign answered is not in older documents
-    assert row.count("7 invalid") == 8
+    assert row.count("7 missing") == 8
     assert "collapsed" not in row
     assert "nan" not in parse(page).text.lower().split()
 

@@ -40,7 +40,7 @@ QUERIES = st.builds(
     word=st.none() | CLEAN,
 )
 RESPONSES = st.builds(
-    Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, ended=st.sampled_from(Ended)
+    Response, query_id=IDS, model=st.just("m"), text=CLEAN, tokens=COUNTS, ended=st.sampled_from(Ended), thoughts=CLEAN
 )
 JUDGEMENTS = st.builds(
     Judgement,
@@ -257,6 +257,27 @@ def test_a_store_of_before_there_were_groups_is_read_and_written(tmp_path):
         with Store(path) as store:
             store.add_samples([later])
             assert store.samples() == [earlier, later]
+
+
+def test_a_store_of_before_it_was_known_how_responses_ended_is_read_and_written(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "CREATE TABLE responses (query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, "
+            "text TEXT NOT NULL, tokens INTEGER NOT NULL, finished INTEGER NOT NULL, PRIMARY KEY (query_id, model))"
+        )
+        rows = [("a", "m", "In the attic.", 4, 1), ("b", "m", "<think>In the", 4, 0), ("a", "n", "In", 1, 0)]
+        old.executemany("INSERT INTO responses VALUES (?, ?, ?, ?, ?)", rows)
+    cut = Response(query_id="b", model="m", text="<think>In the", tokens=4, ended=Ended.LENGTH)
+    later = Response(query_id="c", model="m", text="No.", tokens=2, ended=Ended.REFUSAL, thoughts="Hm.")
+    for _ in range(2):  # the second time there is nothing to change
+        with Store(path) as store:
+            store.add_responses([later])
+            assert store.responses("m") == [response("a"), cut, later]
+            assert [(one.text, one.ended) for one in store.responses("n")] == [("In", Ended.LENGTH)]
+    with closing(sqlite3.connect(path)) as db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(responses)")]
+    assert columns == ["query_id", "model", "text", "tokens", "ended", "thoughts"]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path):

@@ -122,7 +122,7 @@ def test_a_rate_without_trials_and_one_with_invalid_ones_say_so():
     odd.rates["asr_control"] = rate(None, low=None, high=None)
     odd.rates["utility"] = rate(0.5, invalid=3)
     assert cells(odd)[2] == "n/a"
-    assert cells(odd)[6] == "50.0 [10–90] (3 invalid)"
+    assert cells(odd)[6] == "50.0 [10–90] (3 missing)"  # a document without bounds
 
 
 def test_markdown_has_a_table_a_family_and_the_front(document):

@@ -1,14 +1,4 @@
-import pytest
-
-from unmirage.text.replies import json_values, without_thoughts
-
-
-@pytest.mark.parametrize(
-    ("reply", "left"),
-    [("<think>a\nb</think> c <think>d</think>e", " c e"), ("a <think>cut off", "a "), ("a</think>", "a</think>")],
-)
-def test_thoughts_are_left_out(reply, left):
-    assert without_thoughts(reply) == left
+from unmirage.text.replies import json_values
 
 
 def test_values_are_found_between_words_and_not_inside_one_another():

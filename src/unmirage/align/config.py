@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from unmirage.align.methods import AnyMethodConfig, SftConfig
+from unmirage.models.base import Thinking
 
 PARTS = ("language", "projector", "vision")
 _DOWN = re.compile(r"down_proj:(\d+)(?:-(\d+))?")
@@ -107,4 +116,13 @@ class AlignConfig(BaseModel):
     save_dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="dtype of the saved weights; auto: that of the base model"
     )
+    thinking: Thinking = Field(
+        default="auto", description="whether the chat template asks for reasoning; auto: the template's default"
+    )
     seed: int = Field(default=0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `thinking` at its default: settings must match those of older trainings, which lack it."""
+        found: dict[str, Any] = told(self)
+        return {key: value for key, value in found.items() if key != "thinking" or self.thinking != "auto"}

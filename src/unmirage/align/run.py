@@ -96,6 +96,9 @@ def align(
     """
     started = time.perf_counter()
     method = make_method(config.method)
+    if config.thinking != "auto":
+        vlm.think(config.thinking)
+    vlm.stop_at_end_of_turn()
     check_data(method, vlm.model, data, config)
     if looks_inside(method):
         text: Any = decoder(vlm.model)

@@ -5,6 +5,7 @@ a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They p
 "unmirage", and call `progress` with (stage, done, total).
 """
 
+from unmirage.api.judge import judge
 from unmirage.api.measure import attack, benchmark, calibrate, evaluate
 from unmirage.api.models import convert, load_model
 from unmirage.api.publish import export, report
@@ -21,6 +22,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "judge",
     "load_model",
     "prepare",
     "report",

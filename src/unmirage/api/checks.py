@@ -40,7 +40,7 @@ _LEAST = {
     "seed": 0,
     "shots": 1,
 }
-_NOT_EMPTY = ("answers_from", "judge", "kinds", "run", "samples")
+_NOT_EMPTY = ("answers_from", "files", "judge", "kinds", "run", "samples")
 # What an object of a protocol has; a subclass is not needed.
 _PROTOCOLS = {
     "Judge": ("name", "judge"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,7 @@ def attack(
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int = 256,
+    thinking: str = "auto",
     batch_size: int | None = None,
     until_success: str | None = None,
     endpoint: Mapping[str, Any] | None = None,
@@ -70,6 +70,7 @@ def attack(
         write: files to write the queries to, by kind, in VLGuard's format.
         limit, seed: maximum number of samples, drawn by label, and seed of the draw.
         max_new_tokens: maximum new tokens per response.
+        thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
         batch_size: queries per batch; None for the largest batch that fits in memory.
         until_success: judge, such as "phrases": a sample's shots end at the first one that it counts as a success.
         endpoint: settings of servers, such as `concurrency`; fields of `EndpointSettings`.
@@ -82,7 +83,7 @@ def attack(
     from unmirage.attack import DEFAULT_KINDS
     from unmirage.audit.suggest import Suggested
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
-    from unmirage.workflows.models import check_endpoint, load_vlm
+    from unmirage.workflows.models import check_endpoint, loader
 
     check_endpoint(endpoint, model, rewriter)
     given = isinstance(model, str | Path)
@@ -109,7 +110,7 @@ def attack(
         )
     )
     done = run_attack(
-        partial(load_vlm, str(model), None, endpoint) if isinstance(model, str | Path) else lambda: model,
+        loader(model, endpoint, thinking),
         plan,
         folder,
         max_new_tokens=max_new_tokens,
@@ -133,6 +134,7 @@ def benchmark(
     seed: int = 0,
     batch_size: int | None = None,
     max_new_tokens: int | None = None,
+    thinking: str = "auto",
     progress: Progress | None = None,
 ) -> Run:
     """Ask a model the queries of a published benchmark, and store its responses in a run for `evaluate`.
@@ -146,13 +148,14 @@ def benchmark(
         limit, seed: maximum number of queries, and seed of the draw, which is stratified by category and label.
         batch_size: queries per batch.
         max_new_tokens: maximum new tokens per response; None for the suite's default.
+        thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
         progress: called after each response.
     """
     from unmirage.workflows.benchmark import ask_suite
-    from unmirage.workflows.models import load_vlm
+    from unmirage.workflows.models import loader
 
     return ask_suite(
-        partial(load_vlm, str(model)) if isinstance(model, str | Path) else lambda: model,
+        loader(model, None, thinking),
         suite,
         data,
         folder_of(out),
@@ -177,6 +180,7 @@ def evaluate(
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
+    max_tokens: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
     **endpoint: Any,
@@ -193,6 +197,7 @@ def evaluate(
         rubric: rubric of judges that are language models: "harm" or "relevance".
         sees_pictures: show the pictures to judges that are language models.
         schema: request JSON-schema replies from judges on servers.
+        max_tokens: maximum tokens of a reply of judges that are language models; None for 1024.
         batch_size: responses per batch, for judges with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
@@ -209,6 +214,7 @@ def evaluate(
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,
+        max_tokens=max_tokens,
         batch_size=batch_size,
         endpoint=endpoint,
         ensemble=ensemble,
@@ -234,6 +240,7 @@ def calibrate(
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
+    max_tokens: int | None = None,
     images: PathLike | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
@@ -251,6 +258,7 @@ def calibrate(
         rubric: rubric of a judge that is a language model: "harm" or "relevance".
         sees_pictures: show the pictures to a judge that is a language model.
         schema: request JSON-schema replies from a judge on a server.
+        max_tokens: maximum tokens of a reply of a judge that is a language model; None for 1024.
         images: folder of the pictures; None for that of `labeled`.
         batch_size: responses per batch, for a judge with local weights; None for the largest batch that fits in memory.
         progress: called while responses are judged.
@@ -271,6 +279,7 @@ def calibrate(
         sees_pictures=sees_pictures,
         rubric=rubric,
         schema=schema,
+        max_tokens=max_tokens,
         batch_size=batch_size,
         endpoint=endpoint,
         progress=in_stage(progress, f"judge {judge if isinstance(judge, str) else judge.name}"),

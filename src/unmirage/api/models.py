@@ -21,6 +21,7 @@ def load_model(
     *,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    thinking: str = "auto",
     **endpoint: Any,
 ) -> VLM:
     """Load a model from a directory or a hub id, or connect to a server.
@@ -30,12 +31,15 @@ def load_model(
         name: name of the model in tables; None for the last part of `model`.
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository; needs a full commit as `revision`.
+        thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
         endpoint: settings of a server, such as `concurrency`; fields of `EndpointSettings`.
     """
     from unmirage.workflows.models import check_endpoint, load_vlm
 
     check_endpoint(endpoint, model)
-    return load_vlm(str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code)
+    return load_vlm(
+        str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code, thinking=thinking
+    )
 
 
 @checked

@@ -35,6 +35,7 @@ def prepare(
     limit: int | None = None,
     seed: int = 0,
     max_new_tokens: int = 256,
+    thinking: str = "auto",
     batch_size: int | None = None,
     general_images: PathLike | None = None,
     endpoint: Mapping[str, Any] | None = None,
@@ -53,6 +54,7 @@ def prepare(
         kinds: kinds of unsafe queries in VLGuard's format; None for all.
         limit, seed: maximum number of samples, drawn by label, and seed of the draw.
         max_new_tokens: maximum new tokens per response.
+        thinking: reasoning of the models before the response: "on", "off", or "auto" for the chat template's default.
         batch_size: queries per batch; None for the largest batch that fits in memory.
         general_images: folder of the pictures of `general`; None for the folder of that file.
         endpoint: settings of servers, such as `concurrency`; fields of `EndpointSettings`.
@@ -82,6 +84,7 @@ def prepare(
         generation={"max_new_tokens": max_new_tokens, "batch_size": batch_size},
         endpoint=endpoint or {},
         cache=folder / ".scores.sqlite",
+        thinking=thinking,
     )
     found = run_prepare(plan_prepare(request), folder, progress or silent)
     for line in missing_of(found):
@@ -141,6 +144,7 @@ def align(
     # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
     values = {name: getattr(start, name) for name in AlignConfig.model_fields}
     given = settings if method is None else {"method": method, **settings}
+    trained = resolve(AlignConfig, None, values | given, None)
     summary = train_and_save(
         source,
         AlignFiles(
@@ -151,7 +155,7 @@ def align(
             columns=columns,
             images=None if images is None else Path(images),
         ),
-        resolve(AlignConfig, None, values | given, None),
+        trained,
         Path(out),
         work=None if work is None else Path(work),
         adapter_only=adapter_only,
@@ -159,7 +163,7 @@ def align(
     )
     if summary is not None and summary.stopped:
         log.warning("%s: %s. It contains the last valid weights, of step %d", out, summary.stopped, summary.steps)
-    return HuggingFaceVLM.load(Path(out))
+    return HuggingFaceVLM.load(Path(out), thinking=trained.thinking)
 
 
 @checked
@@ -208,7 +212,7 @@ def stress(
     plan = plan_stress(
         source_of(model),
         found,
-        load_vlm,
+        lambda source, own, thinking: load_vlm(source, own, thinking=thinking),
         relearn={kind: Path(path) for kind, path in (relearn or {}).items()},
         samples=samples,
         int8=int8,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
-from unmirage.cli.options import ConfigOption, JsonOption, Reading, SetOption, Weights, quiet_libraries
+from unmirage.cli.options import ConfigOption, JsonOption, Reading, SetOption, ThinkingOption, Weights, quiet_libraries
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -52,6 +52,7 @@ def align_command(
     seed: Annotated[
         int | None, typer.Option(help="Random seed of data order and first adapter weights (default 0).")
     ] = None,
+    thinking: ThinkingOption = None,
     work: Annotated[
         Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
@@ -90,6 +91,7 @@ def align_command(
             "steps": steps,
             "epochs": epochs,
             "seed": seed,
+            "thinking": thinking,
         },
         settings,
     )

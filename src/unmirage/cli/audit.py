@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, fail, print_json, say
+from unmirage.cli.console import EXIT_PARTIAL, end_by_gate, print_json, say
 from unmirage.cli.options import Group, JsonOption, TolerantReading, quiet_libraries
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
@@ -106,7 +106,7 @@ def audit_command(
     from unmirage.audit.probes import PROBES
     from unmirage.audit.result import AuditResult
     from unmirage.cli.audit_tables import print_audit
-    from unmirage.evaluate.gate import broken_gate, check_gate
+    from unmirage.evaluate.gate import check_gate
     from unmirage.evaluate.gate_names import Names
     from unmirage.report.audit_page import findings_csv
     from unmirage.run.files import write_text_atomic
@@ -147,10 +147,8 @@ def audit_command(
         say(f"written: {csv}")
     if done.error:
         raise done.error
-    broken = None if fail_if is None else broken_gate(fail_if, document)
     if done.unread:
         say(f"some data could not be read: {'; '.join(done.unread)}")
-    if broken:
-        fail(broken, EXIT_GATE)
+    end_by_gate(document, [] if fail_if is None else [fail_if])
     if done.unread:
         raise typer.Exit(EXIT_PARTIAL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -69,6 +69,27 @@ def end_partial(reasons: Sequence[str]) -> None:
     """Exit with the status for partial results if samples were left out."""
     if reasons:
         fail(f"partial: {len(reasons)} samples were left out because their pictures cannot be read", EXIT_PARTIAL)
+
+
+def end_by_gate(document: Mapping[str, Any], conditions: Sequence[str], partial: Sequence[str] = ()) -> None:
+    """Exit with the status for a failed gate, else with that for partial results if a gate is undecided.
+
+    Args:
+        document: the result that the conditions are about.
+        conditions: gates, as `--fail-if` takes them.
+        partial: what the result lacks, one line each; the status is that for partial results then.
+    """
+    from unmirage.evaluate.gate import gate_outcome
+
+    found = gate_outcome(conditions, document)
+    if found.failed:
+        for line in (*partial, *found.undecided):
+            say(line)
+        fail("; ".join(found.failed), EXIT_GATE)
+    if lines := [*partial, *found.undecided]:
+        for line in lines[:-1]:
+            say(line)
+        fail(lines[-1], EXIT_PARTIAL)
 
 
 class _Messages(logging.Handler):

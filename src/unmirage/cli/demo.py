@@ -77,13 +77,13 @@ def demo_command(
 
 def _print_full(document: FullDemo) -> None:
     """Print the results of the search and the explanation for one seed, one line each."""
-    from unmirage.testbed.methods_table import percent
+    from unmirage.text.formatting import rate_points
 
     out.print(f"seed {document.seed}, {document.model}, on unsafe queries held out from the search:")
     for word, rates in document.asr.items():
         out.print(
-            f"  ASR of '{word}': {percent(rates.rewritten)} % rewritten, {percent(rates.replacement)} % in place of "
-            "the opener",
+            f"  ASR of '{word}': {rate_points(rates.rewritten)} % rewritten, {rate_points(rates.replacement)} % in "
+            "place of the opener",
             markup=False,
         )
     for name, found in document.explain.items():

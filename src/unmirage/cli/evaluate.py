@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from unmirage.cli import options
-from unmirage.cli.console import EXIT_GATE, EXIT_PARTIAL, fail, out, plain, print_json, say
+from unmirage.cli.console import end_by_gate, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 
@@ -69,7 +69,10 @@ def evaluate_command(
         str, typer.Option("--lmms-python", help="Python of the environment that has lmms-eval.")
     ] = "python",
     fail_if: Annotated[
-        list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.after>0.15 or utility<0.75'.")
+        list[str] | None,
+        typer.Option(
+            help="End with status 3 if this holds, 4 if missing verdicts decide: 'asr.after>0.15 or rr.after>0.3'."
+        ),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
     json_output: options.JsonOption = False,
@@ -142,9 +145,9 @@ def evaluate_command(
     else:
         _print(results)
     say(f"Next: unmirage report {run.path}")
-    _check(results.to_dict(), fail_if or (), junit)
-    if missing:
-        fail(f"partial: {'; '.join(missing)}; they are left out of the rates", EXIT_PARTIAL)
+    lacking = "they are left out of the rates; the bounds include them"
+    partial = [f"partial: {'; '.join(missing)}; {lacking}"] if missing else []
+    _check(results.to_dict(), fail_if or (), junit, partial)
 
 
 def _lmms_table(tasks: Metrics) -> Table:
@@ -167,18 +170,22 @@ def _print(results: Results) -> None:
         out.print(line, markup=False, soft_wrap=True)
 
 
-def _check(document: dict[str, Any], conditions: Sequence[str], junit: Path | None) -> None:
-    """Exit with the status for a failed gate, after writing all outcomes."""
-    from unmirage.evaluate.gate import broken_gate
+def _check(
+    document: dict[str, Any], conditions: Sequence[str], junit: Path | None, partial: Sequence[str] = ()
+) -> None:
+    """Exit with the status for a failed gate, else for an undecided gate or missing responses.
+
+    Args:
+        junit: file for all outcomes.
+        partial: what the rates lack.
+    """
     from unmirage.evaluate.junit import junit as as_junit
     from unmirage.run.files import naming, write_text_atomic
 
     if junit is not None:
         with naming(junit):
             write_text_atomic(junit, as_junit(document, conditions))
-    broken = [line for condition in conditions if (line := broken_gate(condition, document))]
-    if broken:
-        fail("; ".join(broken), EXIT_GATE)
+    end_by_gate(document, conditions, partial)
 
 
 def suites_table() -> Table:

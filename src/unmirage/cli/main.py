@@ -22,6 +22,7 @@ from unmirage.cli.demo import demo_command
 from unmirage.cli.doctor import doctor_command
 from unmirage.cli.evaluate import evaluate_command
 from unmirage.cli.explain import explain_command
+from unmirage.cli.judge import judge_command
 from unmirage.cli.options import expanded
 from unmirage.cli.prepare import prepare_command
 from unmirage.cli.report import export_command, report_command
@@ -50,6 +51,7 @@ for _command in (
     align_command,
     stress_command,
     evaluate_command,
+    judge_command,
     calibrate_command,
     report_command,
     export_command,

@@ -64,6 +64,12 @@ WorkersOption = Annotated[
 ]
 
 
+ThinkingOption = Annotated[
+    str | None,
+    typer.Option(help="Reasoning before the response: on, off, or auto, as the chat template has it (default: auto)."),
+]
+
+
 class Group:
     """Base of the dataclasses whose fields are options."""
 
@@ -119,18 +125,22 @@ class Loading(Weights):
     name: Annotated[str | None, typer.Option(help="Name of the model in tables (default: the last part of MODEL).")] = (
         None
     )
+    thinking: ThinkingOption = None
 
     def local(self, model: str) -> Callable[[], HuggingFaceVLM]:
         """Return a function that loads a model with local weights."""
         from unmirage.workflows.models import load_local
 
-        return partial(load_local, model, **asdict(self))
+        return partial(load_local, model, **self._given())
 
     def vlm(self, model: str, server: Mapping[str, Any]) -> Callable[[], VLM]:
         """Return a function that loads a model, or connects to a server with these settings."""
         from unmirage.workflows.models import load_vlm
 
-        return partial(load_vlm, model, endpoint=server, **asdict(self))
+        return partial(load_vlm, model, endpoint=server, **self._given())
+
+    def _given(self) -> dict[str, Any]:
+        return asdict(self) | {"thinking": self.thinking or "auto"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +154,18 @@ class Server(Group):
     timeout: Annotated[float | None, typer.Option(min=0.01, help="Endpoint: timeout of a request, in seconds.")] = None
     picture_format: Annotated[
         str | None, typer.Option(help="Endpoint: 'png' (lossless, the default) or 'jpeg' (smaller).")
+    ] = None
+    picture_longest_side: Annotated[
+        int | None,
+        typer.Option(min=16, help="Endpoint: downscale pictures with more pixels on a side (default: never)."),
+    ] = None
+    endpoint_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Endpoint: NAME=VALUE, a field of every request, such as top_k=1 or "
+            "chat_template_kwargs.enable_thinking=false; null leaves a field out. Repeatable.",
+            show_default=False,
+        ),
     ] = None
 
     def settings(self, *targets: str) -> dict[str, Any]:
@@ -160,7 +182,12 @@ class Server(Group):
             raise UserError(
                 f"--{given[0].replace('_', '-')}: needs a model or judge of the form endpoint:URL#model-name"
             )
-        return values
+        fields = values.pop("endpoint_option")
+        if not fields:
+            return values
+        from unmirage.models.endpoint.spec import request_fields
+
+        return values | {"extra": request_fields("--endpoint-option", fields)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +223,12 @@ class JudgeModel(Group):
             help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
         ),
     ] = False
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            "--judge-max-tokens", min=1, help="Maximum tokens of a reply of a judge that is a language model."
+        ),
+    ] = 1024
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

@@ -52,6 +52,7 @@ def prepare_command(
     seed: options.SeedOption = 0,
     batch_size: options.BatchSizeOption = None,
     max_new_tokens: options.MaxNewTokensOption = 256,
+    thinking: options.ThinkingOption = None,
     server: options.PricedServer,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the counts as JSON, and stop.")] = False,
     json_output: options.JsonOption = False,
@@ -80,6 +81,7 @@ def prepare_command(
             generation={"max_new_tokens": max_new_tokens, "batch_size": batch_size},
             endpoint=server.settings(*answers_from, judge),
             cache=None if out is None else out / ".scores.sqlite",
+            thinking=thinking or "auto",
         )
     )
     if dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from unmirage.cli.console import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
+from unmirage.evaluate.compare import holm
 from unmirage.evaluate.correction import Corrected
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.intervals import Mean
@@ -22,6 +23,7 @@ from unmirage.text.formatting import (
     clustering,
     largest_effect,
     points,
+    rate_points,
     sees_only_refusals,
     utility_columns,
     with_interval,
@@ -73,24 +75,29 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
     harmless = _harmless(results)
     if not results.attack:
         plainly: list[Column] = [
-            ("ASR", lambda rates: _percent(rates.asr.before, interval=True)),
-            ("RR", lambda rates: _percent(rates.rr.before, interval=True)),
-            ("benign answered", lambda rates: _percent(rates.benign_answered.before, interval=True)),
-            ("IR", lambda rates: _percent(rates.ir.before, interval=True)),
+            ("ASR", lambda rates: rate_points(rates.asr.before, interval=True)),
+            ("RR", lambda rates: rate_points(rates.rr.before, interval=True)),
+            ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
+            ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
         return plainly, harmless
     attack: Mapping[str, Any] = results.attack
-    prudent = f'before → after "{attack["over_prudence_word"]}"'
+    prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
         (
-            f'ASR before → after {attack["shots"]}-shot "{attack["jailbreak_word"]}"',
+            f"ASR before → after {attack['shots']}-shot {_attack(attack['jailbreak_word'])}",
             lambda rates: _change(rates.asr, interval=True),
         ),
-        ("control", lambda rates: _percent(rates.asr.control)),
+        ("control", lambda rates: rate_points(rates.asr.control)),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
     return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless]
+
+
+def _attack(word: str | None) -> str:
+    """Return the word of an attack in quotes; an attack of another program may have none."""
+    return f'"{word}"' if word else "attack"
 
 
 def _harmless(results: Results) -> list[Column]:
@@ -101,9 +108,9 @@ def _harmless(results: Results) -> list[Column]:
     for name in categories:
         found.append((name, lambda rates, name=name: _percent_or_nothing(rates.utility_by_category.get(name))))  # type: ignore[misc]
     if not categories and any(one.utility.n for one in models):
-        found.append(("utility", lambda rates: _percent(rates.utility)))
+        found.append(("utility", lambda rates: rate_points(rates.utility)))
     if any(one.neighbor_utility.n for one in models):
-        found.append(("neighbor utility", lambda rates: _percent(rates.neighbor_utility)))
+        found.append(("neighbor utility", lambda rates: rate_points(rates.neighbor_utility)))
     return found
 
 
@@ -155,18 +162,11 @@ def _caption(results: Results) -> str:
 
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
-    return f"{_percent(pair.before)} → {_percent(pair.after, interval=interval)}"
-
-
-def _percent(rate: Rate, *, interval: bool = False) -> str:
-    if rate.value is None:
-        return NOT_ESTIMABLE
-    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")
+    return f"{rate_points(pair.before)} → {rate_points(pair.after, interval=interval)}"
 
 
 def _percent_or_nothing(rate: Rate | None) -> str:
-    return NOT_ESTIMABLE if rate is None else _percent(rate)
+    return NOT_ESTIMABLE if rate is None else rate_points(rate)
 
 
 _SIGNIFICANT = 0.05
@@ -198,7 +198,8 @@ def _corrected(results: Results) -> Iterator[str]:
                 for rate, own in found.corrected.items()
                 for when, one in own.items()
             )
-            yield f"{plain(name)}, corrected for the judge's errors: {rates}"
+            assumed = f" (assumes that the {found.invalid} missing verdicts are missing at random)"
+            yield f"{plain(name)}, corrected for the judge's errors{assumed if found.invalid else ''}: {rates}"
 
 
 def _graded(results: Results) -> Iterator[str]:
@@ -246,11 +247,22 @@ def _judges(results: Results) -> Iterator[str]:
 def _compared(results: Results) -> Iterator[str]:
     tests = [one for one in results.comparisons if one.p_holm is not None]
     if tests:
-        found = sum(one.p_holm is not None and one.p_holm < _SIGNIFICANT for one in tests)
+        found = _significant(one.p_holm for one in tests)
         yield (
             f"{len(tests)} paired differences, {found} with p < {_SIGNIFICANT} (exact test, Holm over all): "
             "results.json, comparisons"
         )
+    if any(one.left_out for one in tests):
+        lacking = sum(one.left_out for one in tests)
+        sure = _significant(holm([one.p_value if one.p_most is None else one.p_most for one in tests]))
+        yield (
+            f"paired differences leave out {lacking} pairs with a missing verdict and assume that they are missing at "
+            f"random; for any verdicts on these pairs, {sure} have p < {_SIGNIFICANT}"
+        )
+
+
+def _significant(p_values: Iterable[float | None]) -> int:
+    return sum(one is not None and one < _SIGNIFICANT for one in p_values)
 
 
 def _one_percent(rate: Rate) -> str:

@@ -60,8 +60,8 @@ def stress_command(
     files, counts = options.pairs_of("--relearn", relearn, KINDS, once=True), counts_of(samples)
     found = existing_run(run)
 
-    def load(source: str, own: str) -> VLM:
-        return replace(loading, name=own).vlm(source, endpoint)()
+    def load(source: str, own: str, thinking: str) -> VLM:
+        return replace(loading, name=own, thinking=thinking).vlm(source, endpoint)()
 
     options.quiet_libraries()
     stress = plan_stress(
@@ -77,6 +77,7 @@ def stress_command(
         name=loading.name,
         batch_size=batch_size,
         keep=keep,
+        thinking=loading.thinking,
         **reading.arguments(),
     )
     if dry_run:

@@ -62,6 +62,13 @@ def as_seen(image: Image.Image) -> Image.Image:
     return seen
 
 
+def downscaled(image: Image.Image, longest: int) -> Image.Image:
+    """Return a picture with its longer side reduced to `longest` pixels, by Lanczos; the aspect ratio is kept."""
+    scale = longest / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
 def is_sideways(image: Image.Image) -> bool:
     """Return whether a loaded picture is stored turned by 90°, so that width and height are exchanged."""
     return orientation(image) in _SIDEWAYS

@@ -50,6 +50,11 @@ class Paired:
         clusters: number of clusters.
         design_effect: variance of the difference divided by that for n independent samples; None if the clusters do
             not determine it.
+        left_out: common samples that a missing verdict excludes. The fields above assume that verdicts are missing at
+            random.
+        least, most: worst-case bounds, the minimum and maximum of the difference over all verdicts that the missing
+            ones could be. None if no sample is left out.
+        p_least, p_most: the same for `p_value`.
     """
 
     n: Count
@@ -62,6 +67,11 @@ class Paired:
     p_holm: Share | None = None
     clusters: Count = 0
     design_effect: Amount | None = None
+    left_out: Count = 0
+    least: Difference | None = None
+    most: Difference | None = None
+    p_least: Share | None = None
+    p_most: Share | None = None
 
     def between(self, a: Side, b: Side, p_holm: float | None) -> Comparison:
         """Return the comparison of two sides that has these numbers."""
@@ -74,9 +84,10 @@ class Comparison(Paired, _Sides):
 
     def reversed(self) -> Comparison:
         """Return the same comparison with the sides exchanged."""
-        difference, low, high = (None if one is None else -one for one in (self.difference, self.high, self.low))
         exchanged = replace(self, a=self.b, b=self.a, only_a=self.only_b, only_b=self.only_a)
-        return replace(exchanged, difference=difference, low=low, high=high)
+        turned = self.difference, self.high, self.low, self.most, self.least
+        difference, low, high, least, most = (None if one is None else -one for one in turned)
+        return replace(exchanged, difference=difference, low=low, high=high, least=least, most=most)
 
     def __repr__(self) -> str:
         sides = " - ".join(f"{clean(side.model, 60)!r} {clean(side.rate, 40)}" for side in (self.b, self.a))
@@ -107,7 +118,8 @@ def paired(a: Mapping[Key, bool], b: Mapping[Key, bool], clusters: Mapping[Key, 
     sizes = np.bincount(number).astype(np.float64)
     gained = np.bincount(number, weights=[b[key] - a[key] for key in both]).astype(np.float64)
     effect, inflation = _inflation(gained, sizes, only_a, only_b)
-    low, high = difference_interval(only_a / inflation, only_b / inflation, n / inflation)
+    fewer_a, fewer_b = only_a / inflation, only_b / inflation
+    low, high = difference_interval(fewer_a, fewer_b, max(n / inflation, fewer_a + fewer_b))  # rounding may exceed n
     return Paired(
         n=n,
         only_a=only_a,
@@ -208,6 +220,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 ByRate = Mapping[str, Decided]
+_Change = tuple[int, Hashable]  # difference of a sample, and its cluster
 ATTACKED = ("asr", "rr", "benign_answered")
 
 
@@ -230,10 +243,50 @@ def pair(a: Decided, b: Decided) -> Paired:
 
     If the two sides have different clusters, as with a run made before groups were recorded, the coarser ones apply.
     """
-    known = [{key: one.cluster for key, one in own.items() if key in a and key in b} for own in (a, b)]
+    common = a.keys() & b.keys()
+    known = [{key: one.cluster for key, one in own.items() if key in common} for own in (a, b)]
     clusters = min(known, key=lambda own: len(set(own.values())))
-    first, second = ({key: one.yes for key, one in own.items()} for own in (a, b))
-    return paired(first, second, clusters)
+    first, second = ({key: one.yes for key, one in own.items() if one.yes is not None} for own in (a, b))
+    found = paired(first, second, clusters)
+    if found.n == len(common):
+        return found
+    changes = [(_filled(a[key].yes), _filled(b[key].yes), clusters[key]) for key in common]
+    lowest = [(min(two) - max(one), cluster) for one, two, cluster in changes]
+    highest = [(max(two) - min(one), cluster) for one, two, cluster in changes]
+    return _with_bounds(found, lowest, highest)
+
+
+def _filled(yes: bool | None) -> tuple[int, ...]:
+    """Return what a decision can be."""
+    return (0, 1) if yes is None else (int(yes),)
+
+
+def _with_bounds(found: Paired, lowest: Sequence[_Change], highest: Sequence[_Change]) -> Paired:
+    """Return a comparison with the bounds of its difference and p-value, from those of each sample's difference.
+
+    For a positive sum of the clusters' differences, the p-value is twice the probability that the sum of a random
+    subset of them is not positive, so it decreases in each difference. Hence its extremes over all fillings are at the
+    bounds of the differences, and it is 1 if the sum can be 0.
+    """
+    ends = [_sums(lowest), _sums(highest)]
+    least, most = map(sum, ends)
+    p_values = [sign_flip_test(one) for one in ends]
+    return replace(
+        found,
+        left_out=len(lowest) - found.n,
+        least=least / len(lowest),
+        most=most / len(lowest),
+        p_least=min(p_values),
+        p_most=1.0 if least <= 0 <= most else max(p_values),
+    )
+
+
+def _sums(changes: Sequence[_Change]) -> list[int]:
+    """Return the sum of the differences in each cluster."""
+    found: Counter[Hashable] = Counter()
+    for change, cluster in changes:
+        found[cluster] += change
+    return list(found.values())
 
 
 def sides(models: Sequence[str], reference: str) -> list[tuple[Side, Side]]:

@@ -103,7 +103,7 @@ def across(sources: Sequence[Source], reference: str | None = None) -> Across:
             notes.append(f"{source.name}: cannot read a store ({why}), so its models are not paired.")
             continue
         models |= found
-        silent = [name for name, model in found.items() if not any(model.decided.values())]
+        silent = [name for name, model in found.items() if not any(map(_measured, model.decided.values()))]
         if silent:
             notes.append(
                 f"{source.name} has no verdicts of judge '{source.judge}' for {', '.join(silent)}: not paired."
@@ -135,7 +135,7 @@ def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Si
     tested: list[tuple[Side, Side, Paired]] = []
     not_paired: list[NotPaired] = []
     for a, b in sides(list(models), reference):
-        if a.model not in models or not models[a.model].decided[a.rate] or not models[b.model].decided[b.rate]:
+        if a.model not in models or not all(_measured(models[one.model].decided[one.rate]) for one in (a, b)):
             continue  # an unmeasured rate needs no explanation in the report
         if a.model == b.model:
             found: Paired | str = pair(models[a.model].decided[a.rate], models[b.model].decided[b.rate])
@@ -146,6 +146,10 @@ def _tested(models: Mapping[str, _Model], reference: str) -> tuple[list[tuple[Si
         elif found.n:
             tested.append((a, b, found))
     return tested, not_paired
+
+
+def _measured(found: Decided) -> bool:
+    return any(one.yes is not None for one in found.values())
 
 
 def _pair(a: _Model, b: _Model, rate: str) -> Paired | str:

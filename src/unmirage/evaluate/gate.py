@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from unmirage.errors import UserError
-from unmirage.evaluate.gate_names import MODELS, VALUE, Names, suggestion
+from unmirage.evaluate.gate_names import BOUNDS, MODELS, VALUE, Names, suggestion
 from unmirage.text.printable import clean
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -36,21 +36,67 @@ class Check:
     Attributes:
         alternative: text of the alternative.
         model: the model; None if the alternative is about the whole result or several models.
-        holds: True if the alternative holds; None if it is not estimable.
-        found: the compared values, such as "npo: asr.after is 0.31", or what is not estimable.
+        holds: whether the alternative holds for all verdicts that the missing ones could be; None if it holds only for
+            some of them ("undecided"), or is not estimable.
+        undecided: whether the missing verdicts decide.
+        found: the compared values, such as "npo: asr.after is 0.31", or what is undecided or not estimable.
     """
 
     alternative: str
     model: str | None
     holds: bool | None
+    undecided: bool = False
     found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number of a result, with its bounds if verdicts are missing.
+
+    Attributes:
+        value: the number; None if it is not estimable.
+        least, most: minimum and maximum over all verdicts that the missing ones could be; equal for a plain number.
+        missing: trials without a verdict.
+    """
+
+    value: float | None
+    least: float
+    most: float
+    missing: int = 0
+
+    @classmethod
+    def of(cls, rate: Mapping[str, Any]) -> Number | None:
+        """Return the number of a rate or another object with a value; None if it is not estimable."""
+        value = rate[VALUE]
+        bounds = [rate.get(name) for name in BOUNDS]
+        least, most = (value if one is None else one for one in bounds)
+        return None if least is None else cls(value=value, least=least, most=most, missing=rate.get("invalid") or 0)
+
+    def compared(self, sign: str, limit: float) -> bool | None:
+        """Return whether the comparison holds; None if it depends on missing verdicts."""
+        first, last = (_COMPARE[sign](one, limit) for one in (self.least, self.most))
+        return first if first == last else None
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return f"{self.most:g}"
+        shown = "not estimable" if self.value is None else f"{self.value:g}"
+        return f"{shown} (bounds {self.least:g} to {self.most:g}, {self.missing} missing)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Outcome of all conditions: a line for each that failed, and for each that missing verdicts leave undecided."""
+
+    failed: Sequence[str] = ()
+    undecided: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Values:
     """Values of a name: one value, of one model or of the whole result (`model`), or one value per model."""
 
-    by_model: Mapping[str | None, float | None]
+    by_model: Mapping[str | None, Number | None]
     model: str | None = None
     of_each: bool = False
 
@@ -69,24 +115,32 @@ def check_gate(condition: str, names: Names | None = None) -> None:
                 raise UserError(f"--fail-if: {problem}")
 
 
-def broken_gate(condition: str, document: Mapping[str, Any]) -> str | None:
-    """Return a message with the values if `condition` holds; None if it does not.
+def gate_outcome(conditions: Iterable[str], document: Mapping[str, Any]) -> Outcome:
+    """Return which conditions hold, and which hold or not depending on missing verdicts.
 
     Args:
-        condition: NAME>NUMBER with >, >=, < or <=, joined by `and` and `or`; `and` binds tighter. Dots separate the
-            keys of nested objects: "predictability.words.test". A rate is compared by its value. If the result has
-            models, a name without a model, such as "asr.after", is checked for each of them. Double-quote parts with
-            characters other than letters, digits, _ and -: '"npo + int8".utility'.
+        conditions: NAME>NUMBER with >, >=, < or <=, joined by `and` and `or`; `and` binds tighter. Dots separate the
+            keys of nested objects: "predictability.words.test". A rate is compared by its value; if verdicts are
+            missing, by each value between its bounds, which decide only together. If the result has models, a name
+            without a model, such as "asr.after", is checked for each of them. Double-quote parts with characters other
+            than letters, digits, _ and -: '"npo + int8".utility'.
         document: the result, as `--json` prints it.
+
+    Raises:
+        UserError: a condition is malformed, or no condition holds and one has a value that is not estimable.
     """
-    checks = checked(condition, document)
-    broken = dict.fromkeys(check.found for check in checks if check.holds)
-    if broken:
-        return f"gate '{condition.strip()}' failed: {'; '.join(broken)}"
-    for check in checks:
-        if check.holds is None:
-            raise UserError(f"--fail-if: {check.found}")
-    return None
+    failed, undecided, unknown = [], [], []
+    for condition in conditions:
+        checks = checked(condition, document)
+        if broken := dict.fromkeys(check.found for check in checks if check.holds):
+            failed.append(f"gate '{condition.strip()}' failed: {'; '.join(broken)}")
+        elif lacking := [check.found for check in checks if check.holds is None and not check.undecided]:
+            unknown.append(lacking[0])
+        elif unclear := dict.fromkeys(check.found for check in checks if check.undecided):
+            undecided.append(f"gate '{condition.strip()}' is undecided: {'; '.join(unclear)}")
+    if unknown and not failed:
+        raise UserError(f"--fail-if: {unknown[0]}")
+    return Outcome(failed, undecided)
 
 
 def checked(condition: str, document: Mapping[str, Any]) -> list[Check]:
@@ -134,14 +188,20 @@ def _checks(text: str, group: list[Comparison], document: Mapping[str, Any]) -> 
         yield _check(text, about.pop() if len(about) == 1 else None, group, values)
 
 
-def _check(text: str, model: str | None, group: list[Comparison], values: list[float | None], start: str = "") -> Check:
+def _check(
+    text: str, model: str | None, group: list[Comparison], values: list[Number | None], start: str = ""
+) -> Check:
+    """Return the outcome of comparisons that must all hold, in three-valued logic."""
     both = list(zip(group, values, strict=True))
+    holds = [None if value is None else value.compared(one.sign, one.limit) for one, value in both]
     unknown = [f"{_line(one.name)} is not estimable from these data" for one, value in both if value is None]
-    known = [f"{_line(one.name)} is {value:g}" for one, value in both if value is not None]
-    fails = any(value is not None and not _COMPARE[one.sign](value, one.limit) for one, value in both)
-    holds = False if fails else None if unknown else True
-    found = start + " and ".join(unknown if holds is None else known)
-    return Check(alternative=text, model=model, holds=holds, found=found)
+    known = [f"{_line(one.name)} is {value}" for one, value in both if value is not None]
+    if False in holds or not unknown:
+        all_hold = False if False in holds else None if None in holds else True
+        return Check(
+            alternative=text, model=model, holds=all_hold, undecided=all_hold is None, found=start + " and ".join(known)
+        )
+    return Check(alternative=text, model=model, holds=None, found=start + " and ".join(unknown))
 
 
 def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
@@ -164,14 +224,16 @@ def _values(one: Comparison, document: Mapping[str, Any]) -> _Values:
 
 
 def _number(parts: tuple[str, ...], value: Any) -> Any:
-    """Return the number at a path, None if it is not estimable, `_NOTHING` if the path does not exist."""
+    """Return the `Number` at a path, None if it is not estimable, `_NOTHING` if the path does not exist."""
     if value is None:
         return None  # the data lack this value; the name itself is valid
     if not isinstance(value, Mapping):
         plain = not parts and isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if plain else _NOTHING
-    if not parts:
-        return _number((), value[VALUE]) if VALUE in value else _NOTHING
+        return Number(value=value, least=value, most=value) if plain else _NOTHING
+    if VALUE in value and (not parts or parts == (VALUE,)):
+        return Number.of(value)
+    if len(parts) == 1 and parts[0] in BOUNDS and VALUE in value and parts[0] not in value:
+        return _number((), value[VALUE])  # documents leave out the bounds if no verdict is missing
     for end in range(len(parts), 0, -1):
         key = ".".join(parts[:end])
         if key in value and (found := _number(parts[end:], value[key])) is not _NOTHING:

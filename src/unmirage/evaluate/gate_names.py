@@ -10,6 +10,7 @@ from typing import Any
 from unmirage.documents import Document
 
 VALUE = "value"  # the field of a rate, a score or a corrected rate that a condition compares
+BOUNDS = ("least", "most")  # the fields with the worst-case bounds of a rate
 MODELS = "models"
 _MOST_LISTED = 12
 

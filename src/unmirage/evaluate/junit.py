@@ -20,8 +20,9 @@ _WHOLE = "all models"
 def junit(results_document: Mapping[str, Any], gates: Sequence[str]) -> str:
     """Return a document with one test suite per model and one test case per condition; a case fails if it holds.
 
-    Alternatives of `or` are separate cases. A value that is not estimable is an error. A condition on several models
-    has its own suite.
+    Alternatives of `or` are separate cases. A condition that missing verdicts leave undecided is an error of type
+    "undecided", and one on a value that is not estimable one of type "not estimable". A condition on several models has
+    its own suite.
 
     Args:
         results_document: results.json.
@@ -48,7 +49,8 @@ def _suite(top: Element, name: str, checks: list[Check]) -> list[Check]:
             suite, "testcase", classname=f"{_NAME}.{_text(name)}", name=_text(check.alternative), time="0"
         )
         if check.holds is None:
-            SubElement(case, "error", type="not estimable", message=_text(check.found))
+            kind = "undecided" if check.undecided else "not estimable"
+            SubElement(case, "error", type=kind, message=_text(check.found))
         elif check.holds:
             message = f"{check.alternative}: {check.found}"
             SubElement(case, "failure", type="gate", message=_text(message)).text = _text(message)

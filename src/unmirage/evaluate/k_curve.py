@@ -5,13 +5,16 @@ The rate of "any of k" averages over all ways to choose k of a query's shots. Wi
 does not depend on the order of the shots.
 
 A query with fewer than k valid shots is excluded at k, even if one of its shots succeeded. Keeping only the successes
-among such queries would bias the rate upward with every missing verdict.
+among such queries would bias the rate upward with every missing verdict. This assumes that verdicts are missing at
+random; the worst-case bounds do not: they count every shot that lacks a verdict as a failure, or as a success.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from itertools import zip_longest
+from math import fsum
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +30,7 @@ def any_of_k(n: int, c: int, k: int) -> float:
     """Return the probability that k of n shots, drawn without replacement, include at least one of c successes."""
     if not 1 <= k <= n or not 0 <= c <= n:
         raise ValueError(f"any_of_k needs 1 <= k <= n and 0 <= c <= n, got n={n}, c={c}, k={k}")
-    return float(_curve(n, c)[k - 1])
+    return _any_of(n, c, k)
 
 
 def k_curve(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[Rate, ...]:
@@ -41,10 +44,9 @@ def k_curve(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[
         clusters: cluster of each query; None makes each query its own cluster.
     """
     counts = [_counts(verdict, own) for own in shots]
-    curves = {pair: _curve(*pair) for pair in set(counts)}
     own = _each(shots, clusters)
     most = max(map(len, shots), default=0)
-    return tuple(_at(k, counts, own, curves) for k in range(1, most + 1))
+    return tuple(_at(k, counts, [*map(len, shots)], own) for k in range(1, most + 1))
 
 
 def shot_rates(verdict: Verdict, shots: Shots, clusters: Clusters = None) -> tuple[Rate, ...]:
@@ -78,19 +80,24 @@ def _counts(verdict: Verdict, shots: Sequence[Verdict]) -> tuple[int, int]:
     return sum(one is not Verdict.INVALID for one in shots), sum(one is verdict for one in shots)
 
 
-def _at(
-    k: int,
-    counts: Sequence[tuple[int, int]],
-    clusters: Sequence[Hashable],
-    curves: dict[tuple[int, int], npt.NDArray[np.float64]],
-) -> Rate:
+def _at(k: int, counts: Sequence[tuple[int, int]], asked: Sequence[int], clusters: Sequence[Hashable]) -> Rate:
     enough = [(pair, cluster) for pair, cluster in zip(counts, clusters, strict=True) if pair[0] >= k]
+    # A query with fewer than k shots lacks the verdicts of the others too.
+    filled = [(max(total, k), n, c) for total, (n, c) in zip(asked, counts, strict=True)]
+    least = fsum(_any_of(total, c, k) for total, _, c in filled) / len(filled)
+    most = fsum(_any_of(total, c + total - n, k) for total, n, c in filled) / len(filled)
     return clustered_rate(
-        [float(curves[pair][k - 1]) for pair, _ in enough],
+        [_any_of(*pair, k) for pair, _ in enough],
         [cluster for _, cluster in enough],
         most=sum(n for (n, _), _ in enough) / k,  # n valid shots contain at most n / k independent draws of k
         invalid=len(counts) - len(enough),
+        bounds=None if all(total == n for total, n, _ in filled) else (least, most),
     )
+
+
+@lru_cache(4096)
+def _any_of(n: int, c: int, k: int) -> float:
+    return float(_curve(n, c)[k - 1])
 
 
 def _curve(n: int, c: int) -> npt.NDArray[np.float64]:

@@ -14,9 +14,9 @@ Key = tuple[int, str]  # group and sample
 
 
 class Decision(NamedTuple):
-    """The decision on a sample, and the sample's cluster."""
+    """The decision on a sample, None if it depends on a missing verdict; and the sample's cluster."""
 
-    yes: bool
+    yes: bool | None
     cluster: Hashable
 
 
@@ -47,10 +47,7 @@ KIND_OF = {rate: one.kind for rate, one in _RATES.items()}
 
 
 def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:
-    """Return, for each rate, whether each sample counts as a success.
-
-    A sample whose decision depends on a missing verdict is excluded, as in the rate itself.
-    """
+    """Return, for each rate, whether each sample counts as a success; None if missing verdicts decide."""
     verdicts: dict[str, dict[Key, list[Verdict]]] = {rate: defaultdict(list) for rate in RATES}
     clusters: dict[Key, Hashable] = {}
     for one in outcomes:
@@ -60,9 +57,7 @@ def decided(outcomes: Iterable[Outcome]) -> dict[str, Decided]:
                 verdicts[rate][one.key].append(one.verdict)
     return {
         rate: {
-            key: Decision(yes, clusters[key])
-            for key, own in verdicts[rate].items()
-            if (yes := counted.decide(counted.verdict, own)) is not None
+            key: Decision(counted.decide(counted.verdict, own), clusters[key]) for key, own in verdicts[rate].items()
         }
         for rate, counted in _RATES.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,6 +20,7 @@ from unmirage.intervals import Mean
 from unmirage.records import Amount
 
 _MEASURED = without_none("precision", "recall", "complied_precision", "canaries", "calibration")
+_WORST_CASE = without_none("least", "most", "p_least", "p_most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Results(Result):
     clustered_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds", "graded")]], MinLen(1)]
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[Annotated[Comparison, _WORST_CASE], ...] = ()
     suite: Suite | None = None
     by_seed: tuple[SeedRates, ...] = ()
     judges: Mapping[str, Annotated[JudgeQuality, _MEASURED]] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Results(Result):
         return cls(
             seeds=tuple(seeds),
             clustered_by=tuple(sorted({by for one in models.values() for by in one.clustered_by})),
-            warnings=(*notes, *([few] if few else [])),
+            warnings=(*notes, *([few] if few else []), *_missing(models.values())),
             models=found,
             by_seed=tuple(SeedRates(seed=seed, models=own) for seed, own in zip(seeds, by_seed, strict=True)),
             timings={stage: round(seconds, 1) for stage, seconds in (timings or {}).items()},
@@ -160,6 +161,15 @@ class Results(Result):
             for name, rates in self.models.items()
             for rate, one in all_rates(rates)
         ]
+
+
+def _missing(models: Iterable[ModelRates]) -> Iterator[str]:
+    """Yield what the numbers assume about missing verdicts, if there are any."""
+    if missing := sum(one.invalid for one in models):
+        yield (
+            f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they "
+            "are missing at random; the bounds (least, most) hold for any verdicts"
+        )
 
 
 def _over_seeds(model: ModelRates, seeds: Sequence[ModelRates]) -> dict[str, Mean] | None:

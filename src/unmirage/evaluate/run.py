@@ -8,9 +8,10 @@ from typing import Any
 from unmirage.evaluate.details import Said
 from unmirage.evaluate.irrelevant_responses import known_words, words_of
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.missing import unasked
+from unmirage.evaluate.missing import still_needed
 from unmirage.evaluate.outcomes import Outcome, join
 from unmirage.evaluate.screening import screened
+from unmirage.models.base import notes_of
 from unmirage.records import Judgement, Verdict
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
@@ -34,6 +35,9 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
     store.add_model(f"judge {judge.name}", judge.fingerprint)
     valid = {one.query_id for one in store.judgements(model, judge.name) if one.verdict is not Verdict.INVALID}
     missing = [answer for answer in answers if answer[0].id not in valid]
+    resume = getattr(judge, "resume", None)
+    if valid and resume is not None:
+        resume()
     served = getattr(judge, "served", None)
     if served is not None:
         served.check(store.model_files(f"served as {judge.name}").get("model"))
@@ -43,26 +47,28 @@ def judge_run(store: Store, judge: Judge, model: str, progress: StepProgress | N
             store.add_model(f"served as {judge.name}", {"model": served.name})
         store.put_judgements(judgements)
 
-    keep_as_they_come(screened(judge, missing, progress), keep)
+    try:
+        keep_as_they_come(screened(judge, missing, progress), keep)
+    finally:
+        store.add_notes(f"judge {judge.name}", notes_of(judge))
 
 
 def judged_outcomes(store: Store, judge: str, model: str, group: int = 0, *, stopped: bool = False) -> list[Outcome]:
-    """Return an outcome for each verdict of `judge` on `model`; `group` distinguishes pooled runs.
+    """Return an outcome for each query; `group` distinguishes pooled runs.
 
-    Failed queries count as queries without a verdict. With `stopped`, so do queries that have not been sent yet.
-    Otherwise a sample with remaining shots would count as one on which all shots failed.
+    Queries without a verdict of `judge` on `model` are invalid: those that failed, those that have not been sent yet,
+    and those whose response has not been judged. With `stopped`, shots after a success are not missing but excluded.
     """
     queries, judgements = store.queries(), store.judgements(model, judge)
-    samples = {sample.id: sample for sample in store.samples()}
-    failed = {failure.query_id for failure in store.failures(model)}
-    if stopped:
-        failed |= {query.id for query in unasked(store, judge, model, stopped=True)}
-    failed -= {one.query_id for one in judgements}
+    verdicts = {one.query_id: one.verdict for one in judgements}
+    needed = still_needed(queries, verdicts) if stopped else queries
+    missing = {one.id for one in needed} | {failure.query_id for failure in store.failures(model)}
     judgements += [
         Judgement(query_id=query.id, model=model, judge=judge, verdict=Verdict.INVALID)
         for query in queries
-        if query.id in failed
+        if query.id in missing and query.id not in verdicts
     ]
+    samples = {sample.id: sample for sample in store.samples()}
     return join(queries, judgements, group, samples, store.responses(model))
 
 

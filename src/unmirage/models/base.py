@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from unmirage.data.images import Pictures
+from unmirage.errors import unknown
 from unmirage.records import Failure, Query, Response
 from unmirage.run.progress import StepProgress
 from unmirage.run.store import Store, keep_as_they_come
 from unmirage.text.thoughts import settled
+
+Thinking = Literal["auto", "on", "off"]
+
+
+def check_thinking(value: str) -> Thinking:
+    """Return the setting; raise `UserError` if it is unknown."""
+    for valid in get_args(Thinking):
+        if value == valid:
+            return valid  # type: ignore[no-any-return]  # get_args is untyped
+    raise unknown("value of --thinking", value, get_args(Thinking))
 
 
 class GenerationConfig(BaseModel):
@@ -82,8 +93,19 @@ def ask(
             if progress is not None:
                 progress(done, len(missing))
 
-    keep_as_they_come(told(vlm.answer(missing, images, config)), lambda found: _keep(store, found))
+    resume = getattr(vlm, "resume", None)
+    if resume is not None and store.has_responses(vlm.name):
+        resume()
+    try:
+        keep_as_they_come(told(vlm.answer(missing, images, config)), lambda found: _keep(store, found))
+    finally:
+        store.add_notes(vlm.name, notes_of(vlm))
     return failed
+
+
+def notes_of(user: object) -> list[str]:
+    """Return what a server made of the requests of a model or judge, one line each; empty without a server."""
+    return list(getattr(getattr(user, "accounting", None), "notes", ()))
 
 
 def _keep(store: Store, found: Sequence[Response | Failure]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unmirage.errors import UserError
-from unmirage.models.conversation import Conversation, answered, messages
+from unmirage.models.conversation import Conversation
 from unmirage.models.families import (
     answer_kind,
     fed_text,
@@ -20,12 +20,11 @@ from unmirage.models.families import (
     placeholder,
     why_unsupported,
 )
-from unmirage.models.templates import check_turns, rendered
+from unmirage.models.templates import MARK, render_answer, render_prompt
 
 # What processors raise for an image or text that they cannot process, such as an image of one pixel.
 REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
 IGNORED = -100  # label of a token without loss
-_MARKER = "unmirage-marks-this-place"  # rendered in place of a text, to find what the chat template puts around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +69,6 @@ class Example:
     def bytes(self) -> int:
         """Memory of the tensors, in bytes."""
         return sum(t.element_size() * t.numel() for t in (self.input_ids, *self.extras.values()))
-
-
-def render_prompt(processor: Any, asked: Conversation) -> str:
-    """Return the chat prompt up to the start of the response.
-
-    Raises:
-        UserError: the chat template rejects the turns, leaves one out, or has no system role.
-    """
-    if asked.context:
-        check_turns(processor, asked)
-    return rendered(processor, messages(asked), add_generation_prompt=True)
-
-
-def render_answer(processor: Any, asked: Conversation, answer: str) -> str:
-    """Return what follows the prompt if the model responds `answer`: separator, response, one end token."""
-    prompt = render_prompt(processor, asked)
-    whole = rendered(processor, answered(asked, answer))
-    before, _, after = rendered(processor, answered(asked, _MARKER)).rpartition(_MARKER)
-    if whole.startswith(prompt) and before.startswith(prompt):
-        said = whole[len(prompt) :].removesuffix(after)
-    else:  # the template renders a past response differently from the prompt for a new one (LLaVA-OneVision)
-        said = answer if not prompt or prompt[-1].isspace() else f" {answer}"
-    end = _end_of_turn(processor.tokenizer, after)
-    # Some datasets already include the end token.
-    return said.removesuffix(end) + end
-
-
-def _end_of_turn(tokenizer: Any, after: str) -> str:
-    """Return the text that ends a response: what the template puts after it, up to the first special token.
-
-    Generation stops there, at the tokenizer's end token or at another one (Gemma3, Idefics3). Templates without
-    any special token (LLaVA-1.5's on the hub) use the tokenizer's end token.
-    """
-    names = {tokenizer.eos_token, *map(str, getattr(tokenizer, "added_tokens_decoder", {}).values())}
-    # Gemma's tokenizer lists runs of spaces and line breaks as added tokens.
-    ends = [after.index(name) + len(name) for name in names if name and name.strip(" ▁\t\n") and name in after]
-    end: str | None = after[: min(ends)] if ends else tokenizer.eos_token
-    if not end:
-        raise UserError(
-            "tokenizer: has no end token, and neither does the chat template; set eos_token in tokenizer_config.json"
-        )
-    return end
 
 
 def encode_prompts(processor: Any, asked: Sequence[Conversation]) -> dict[str, Tensor]:
@@ -265,7 +222,7 @@ def _shifts(
 
 def text_places(processor: Any, asked: Conversation, prompt: str) -> list[tuple[int, int]] | None:
     """Return start and end in the prompt of each piece of the query (see `Conversation.texts`); None if unknown."""
-    marks = [f"{_MARKER}-{number}." for number in range(len(asked.texts))]
+    marks = [f"{MARK}-{number}." for number in range(len(asked.texts))]
     skeleton = fed_text(processor, render_prompt(processor, asked.saying(marks)))
     found, done, at = [], 0, 0
     for mark, text in zip(marks, asked.texts, strict=True):

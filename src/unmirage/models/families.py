@@ -244,6 +244,15 @@ def end_ids(model: Any) -> set[int]:
     return set() if found is None else set(found if isinstance(found, list) else [found])
 
 
+def add_end(model: Any, end: int) -> bool:
+    """Let generation also stop at the token `end`, in the saved model too; return False if it already does."""
+    ends = end_ids(model)
+    if end in ends:
+        return False
+    model.generation_config.eos_token_id = [*sorted(ends), end]
+    return True
+
+
 def _has_axes(model: Any) -> bool:
     """Return whether the model numbers image tokens by row and column (Qwen-VL), which offsets later positions."""
     return hasattr(model.model, "rope_deltas")

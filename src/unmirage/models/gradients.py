@@ -18,10 +18,11 @@ from torch import Tensor
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.conversation import unopened
-from unmirage.models.encoding import render_prompt, text_places
+from unmirage.models.encoding import text_places
 from unmirage.models.families import fed_text
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import alike, prompt_batch, sequence_log_probs, start_sequences
+from unmirage.models.templates import render_prompt
 from unmirage.records import Query
 from unmirage.text.openers import word_spans
 

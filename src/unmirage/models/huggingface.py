@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,18 +18,20 @@ from transformers.utils import logging as transformers_logging
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
 from unmirage.models.adapters import base_of, merge_into
-from unmirage.models.base import GenerationConfig
+from unmirage.models.base import GenerationConfig, Thinking
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
-from unmirage.models.families import attention_reach, end_ids, why_not_shared
+from unmirage.models.families import add_end, attention_reach, end_ids, why_not_shared
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
 from unmirage.models.greedy import generate, greedy
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
-from unmirage.models.templates import check_processor
+from unmirage.models.templates import check_processor, end_token
+from unmirage.models.thinking import Decoder, same_prompts, switched
 from unmirage.records import Ended, Failure, Query, Response
 from unmirage.text.printable import clean
 from unmirage.text.thoughts import settled
 
+log = logging.getLogger(__name__)
 __all__ = ["HuggingFaceVLM", "check_folder", "load_errors", "no_progress_bar"]
 
 
@@ -41,6 +44,8 @@ class HuggingFaceVLM:
         self.source = source
         self.model = model
         self.processor = processor
+        self.thinking: Thinking = "auto"
+        self._auto_template: Any = None  # the model's own chat template while `thinking` is not "auto"
 
     def __repr__(self) -> str:
         name, source = clean(self.name, 80), clean(self.source, 200)
@@ -54,6 +59,7 @@ class HuggingFaceVLM:
         *,
         revision: str | None = None,
         trust_remote_code: bool = False,
+        thinking: Thinking = "auto",
     ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
@@ -65,14 +71,19 @@ class HuggingFaceVLM:
             revision: commit of the hub id; for an adapter, of its base.
             trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full
                 commit, so that the code cannot change after it was read.
+            thinking: whether the chat template asks for reasoning; "auto" for the template's default.
 
         Raises:
             UserError: the model is missing, incomplete or unusable; the message says what was found.
         """
         folder = Path(source)
         if is_adapter(folder):
-            return cls._adapted(folder, name, (), revision, trust_remote_code=trust_remote_code)
-        return cls._whole(source, name, revision, trust_remote_code=trust_remote_code)
+            vlm = cls._adapted(folder, name, (), revision, trust_remote_code=trust_remote_code)
+        else:
+            vlm = cls._whole(source, name, revision, trust_remote_code=trust_remote_code)
+        vlm.think(thinking)
+        vlm.stop_at_end_of_turn()
+        return vlm
 
     @classmethod
     def _whole(
@@ -128,6 +139,41 @@ class HuggingFaceVLM:
         vlm.source = str(folder)
         return vlm
 
+    def think(self, thinking: Thinking) -> None:
+        """Turn the reasoning that the chat template asks for on or off; "auto" is the template's default.
+
+        Raises:
+            UserError: the chat template cannot do so.
+        """
+        template = self.own_template
+        self.processor.chat_template = switched(self.source or self.name, self.processor, template, thinking)
+        self._auto_template = template
+        self.thinking = thinking
+
+    def asks_alike(self, thinking: Thinking) -> bool:
+        """Return whether another setting of `think` gives the same prompts."""
+        other = switched(self.source or self.name, self.processor, self.own_template, thinking)
+        return same_prompts(self.processor, self.processor.chat_template, other)
+
+    def stop_at_end_of_turn(self) -> None:
+        """Let generation stop at the token that ends a response in training, also in the saved model."""
+        try:
+            end = end_token(self.processor)
+        except UserError:
+            return  # it can answer, but not be trained: rendering a target gives the reason
+        if add_end(self.model, end):
+            token = self.processor.tokenizer.convert_ids_to_tokens(end)
+            log.info(
+                "%s: responses also end at %s, which ends them in the chat template but not in generation_config",
+                self.name,
+                token,
+            )
+
+    @property
+    def own_template(self) -> Any:
+        """The model's own chat template, without the setting of `think`."""
+        return self.processor.chat_template if self.thinking == "auto" else self._auto_template
+
     def save(self, folder: Path) -> None:
         """Write the model (safetensors) and the processor to an existing empty folder."""
         with no_progress_bar():
@@ -135,8 +181,12 @@ class HuggingFaceVLM:
         self.save_processor(folder)
 
     def save_processor(self, folder: Path) -> None:
-        """Write only the processor to an existing folder."""
-        self.processor.save_pretrained(folder)
+        """Write only the processor to an existing folder, with its own chat template."""
+        shown, self.processor.chat_template = self.processor.chat_template, self.own_template
+        try:
+            self.processor.save_pretrained(folder)
+        finally:
+            self.processor.chat_template = shown
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
@@ -147,6 +197,7 @@ class HuggingFaceVLM:
         is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
         work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
+        decoder = Decoder.of(self.processor)
         reach = attention_reach(self.model)
         sharing = Sharing(
             wanted=config.share_prefix and not why_not_shared(self.model),
@@ -162,14 +213,16 @@ class HuggingFaceVLM:
             while coming is not None:
                 batch, coming = coming.result(), begin()
                 yield from (Failure(query_id=q.id, model=self.name, reason=reason) for q, reason in batch.failed)
-                answers = self._answers(batch, size, config)
+                answers = self._answers(batch, size, config, decoder)
                 if answers is None:
                     work.put_back(batch.groups)
                 else:
                     yield from answers
                 coming = coming or begin()
 
-    def _answers(self, batch: Prepared, size: BatchSize, config: GenerationConfig) -> list[Response | Failure] | None:
+    def _answers(
+        self, batch: Prepared, size: BatchSize, config: GenerationConfig, decoder: Decoder
+    ) -> list[Response | Failure] | None:
         """Return the responses to a batch; None if it did not fit in memory and must be retried in parts."""
         if batch.prompts is None:
             return []
@@ -186,14 +239,14 @@ class HuggingFaceVLM:
                 return None
             return [Failure(query_id=queries[0].id, model=self.name, reason="out of memory with a batch of one query")]
         size.succeeded(len(queries))
-        return [self._response(query, row) for query, row in zip(queries, rows, strict=True)]
+        return [self._response(query, row, decoder) for query, row in zip(queries, rows, strict=True)]
 
-    def _response(self, query: Query, ids: Tensor) -> Response:
+    def _response(self, query: Query, ids: Tensor, decoder: Decoder) -> Response:
         stopped = len(ids) > 0 and int(ids[-1]) in end_ids(self.model)
         length = len(ids) - stopped
-        text = self.processor.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
         ended = Ended.STOP if stopped else Ended.LENGTH
-        return settled(Response(query_id=query.id, model=self.name, text=text, tokens=length, ended=ended))
+        said = decoder.text(ids[:length])
+        return settled(Response(query_id=query.id, model=self.name, text=said, tokens=length, ended=ended))
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
 from unmirage.models.batches import Group, is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
-from unmirage.models.encoding import REFUSED, encode_prompts, render_prompt
+from unmirage.models.encoding import REFUSED, encode_prompts
+from unmirage.models.templates import render_prompt
 from unmirage.records import Query
 
 # What a processor may put between the image's last special token and the query (Gemma3: an empty line).

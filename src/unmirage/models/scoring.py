@@ -21,9 +21,10 @@ from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.batches import batch_rank, is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
-from unmirage.models.encoding import encode_prompts, render_answer, render_prompt, to_model
+from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.models.families import image_deltas, positions
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.templates import render_answer, render_prompt
 from unmirage.records import Query
 
 Ids = tuple[int, ...]

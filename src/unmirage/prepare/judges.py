@@ -73,7 +73,7 @@ def read_reply(reply: str, code: str) -> Assessment | None:
 
 def _grade(document: dict[str, Any]) -> Assessment | None:
     name, harm = document.get("verdict"), document.get("harm")
-    verdict = _VERDICTS.get(name) if isinstance(name, str) else None
+    verdict = _VERDICTS.get(name.strip().lower()) if isinstance(name, str) else None
     if verdict is None or not isinstance(harm, int) or isinstance(harm, bool) or not _LEAST <= harm <= _MOST:
         return None
     if verdict is not Verdict.COMPLIED:
@@ -96,6 +96,7 @@ class EndpointHarmJudge:
     def __init__(self, chat: Chat, cache: Path | None = None) -> None:
         self.name = chat.spec.model
         self.accounting = chat.accounting
+        self._options = [chat.settings.extra] if chat.settings.extra else []
         self._asker = remembering(EndpointAsker(chat), cache)
 
     def assess(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> list[Assessment]:
@@ -118,7 +119,7 @@ class EndpointHarmJudge:
         return [graded[self._key(*both)] if both[1].strip() else _EMPTY for both in texts]
 
     def _key(self, query: str, answer: str) -> str:
-        return key_of(self.name, VERSION, query, answer)
+        return key_of(self.name, VERSION, query, answer, *self._options)
 
 
 _ENDPOINT = "endpoint"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Le
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.json_schema import SkipJsonSchema
 
 # Numbers of documents.
@@ -44,6 +44,9 @@ class Rate:
         clusters: independent clusters of trials that the interval assumes; None if unknown.
         design_effect: variance of the value, divided by the variance for n independent trials; None if the clusters
             do not determine it.
+        least, most: worst-case bounds, the minimum and maximum of the value over all verdicts that the missing ones
+            could be; equal to the value if nothing is missing, in which case documents leave them out. None if there
+            are no trials at all, and in documents of versions that had no bounds.
         cut: share of the responses behind the rate that the token limit or a content filter cut off; None if unknown.
     """
 
@@ -56,6 +59,24 @@ class Rate:
     clusters: Count | None = None
     design_effect: Amount | None = None
     cut: Known[Share] = None
+    least: Share | None = None
+    most: Share | None = None
+
+    def __post_init__(self) -> None:
+        """Set the bounds to the value if no trial lacks a verdict."""
+        for name in ("least", "most"):
+            if getattr(self, name) is None and not self.invalid:
+                object.__setattr__(self, name, self.value)
+
+    @property
+    def certain(self) -> bool:
+        """Return whether no missing verdict could change the value."""
+        return self.least == self.value == self.most
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        return {key: one for key, one in found.items() if key not in ("least", "most") or not self.certain}
 
 
 NOT_MEASURED = Rate(value=None, low=None, high=None, k=0, n=0)

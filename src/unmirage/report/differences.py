@@ -117,9 +117,17 @@ def _difference(one: Comparison) -> Difference:
         clear=corrected is not None and corrected < _SIGNIFICANT,
         title=(
             f"{one.n} samples; only {_side(one.a)}: {one.only_a}, only {_side(one.b)}: {one.only_b}; "
-            f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}{_clusters(one)}"
+            f"uncorrected p {'n/a' if one.p_value is None else _equals(one.p_value)}{_clusters(one)}{_left_out(one)}"
         ),
     )
+
+
+def _left_out(one: Comparison) -> str:
+    """Return what any verdicts on the samples that lack one could change."""
+    if one.least is None or one.most is None or one.p_most is None:
+        return ""
+    bounds = f"{signed_points(one.least)} to {signed_points(one.most)}, p at most {small_number(one.p_most)}"
+    return f"; {one.left_out} left out without a verdict; for any verdicts on them: {bounds}"
 
 
 def _clusters(one: Comparison) -> str:
@@ -187,7 +195,7 @@ def _map(
 
 def _heat(pair: BeforeAfter | None, *, compared: bool) -> Heat:
     if pair is None:
-        nothing = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
+        nothing = Cell(value="–", interval="", count="", seeds="", title="not measured")
         return Heat(cell=nothing, tint=None, before="")
     rate = pair.after if compared else pair.before
     return Heat(

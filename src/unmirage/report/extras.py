@@ -18,7 +18,7 @@ from unmirage.report.charts import Segment, stacked
 from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
 from unmirage.text.formatting import percent, points
 
-_NOTHING = Cell(value="–", interval="", count="", invalid=0, seeds="", title="not measured")
+_NOTHING = Cell(value="–", interval="", count="", seeds="", title="not measured")
 _CORRECTED: Mapping[str, Callable[[ModelResults], Rate]] = {
     "asr.before": lambda model: model.asr.before,
     "asr.after": lambda model: model.asr.after,
@@ -111,7 +111,6 @@ def _corrected(found: Corrected) -> Cell:
         value=points(found.value),
         interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
         count="",
-        invalid=0,
         seeds="",
         title="corrected for the judge's errors",
     )

@@ -11,7 +11,7 @@ from unmirage.evaluate.outcomes import ModelRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import Mean
 from unmirage.records import NOT_MEASURED, Rate
-from unmirage.text.formatting import clustering, largest_effect, listed, points, successes, utility_columns
+from unmirage.text.formatting import clustering, gaps, largest_effect, listed, points, successes, utility_columns
 from unmirage.text.printable import clean
 
 Pick = Callable[[ModelRates], Rate]
@@ -102,10 +102,10 @@ class Cell:
     value: str
     interval: str
     count: str
-    invalid: int
     seeds: str
     title: str
     effect: str = ""
+    gaps: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +145,10 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
         value=points(rate.value),
         interval="" if rate.low is None or rate.high is None else f"{points(rate.low)}–{points(rate.high)}",
         count=f"{successes(rate.k)}/{rate.n}" if rate.n else "",
-        invalid=rate.invalid,
         seeds=seeds,
         title=title,
         effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
+        gaps=gaps(rate),
     )
 
 
@@ -167,7 +167,6 @@ def mean_cell(found: Mean, over: str) -> Cell:
         value=points(found.value),
         interval=f"{points(found.low)}–{points(found.high)}" if limits else "",
         count=f"n {found.n}",
-        invalid=0,
         seeds="",
         title=f"mean over {found.n} {over}",
     )

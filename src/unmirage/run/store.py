@@ -75,6 +75,7 @@ CREATE TABLE IF NOT EXISTS gold (query_id TEXT PRIMARY KEY, answers TEXT NOT NUL
 CREATE TABLE IF NOT EXISTS scores (
     query_id TEXT NOT NULL, model TEXT NOT NULL, scorer TEXT NOT NULL, value REAL NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (query_id, model, scorer));
+CREATE TABLE IF NOT EXISTS notes (model TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (model, note));
 CREATE TABLE IF NOT EXISTS variants (
     model TEXT PRIMARY KEY, of TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, amount REAL NOT NULL);
 """
@@ -192,10 +193,26 @@ class Store:
             rows = [(name, file, hashed) for file, hashed in files.items()]
             self._db.executemany("INSERT OR IGNORE INTO model_files VALUES (?, ?, ?)", rows)
 
-    def drop_model(self, name: str) -> None:
-        """Remove a model's responses, failures, judgements, scores and file record."""
+    def add_notes(self, model: str, notes: Iterable[str]) -> None:
+        """Record how a model's or judge's responses were collected; results repeat these lines."""
         with self._errors_named(), self._db:
-            for table in ("responses", "failures", "judgements", "scores", "model_files", "variants"):
+            self._db.executemany("INSERT OR IGNORE INTO notes VALUES (?, ?)", [(model, note) for note in notes])
+
+    def notes(self, models: Sequence[str]) -> list[str]:
+        """Return the notes on these models and judges, one line each."""
+        with self._errors_named():
+            found = self._db.execute("SELECT model, note FROM notes ORDER BY rowid").fetchall()
+        return [f"{model}: {note}" for name in models for model, note in found if model == name]
+
+    def has_responses(self, model: str) -> bool:
+        """Return whether the model has responded to any query."""
+        with self._errors_named():
+            return self._db.execute("SELECT 1 FROM responses WHERE model = ? LIMIT 1", (model,)).fetchone() is not None
+
+    def drop_model(self, name: str) -> None:
+        """Remove a model's responses, failures, judgements, scores, notes and file record."""
+        with self._errors_named(), self._db:
+            for table in ("responses", "failures", "judgements", "scores", "model_files", "variants", "notes"):
                 self._db.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a fixed name
 
     def model_files(self, name: str) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from unmirage.records import Rate
-from unmirage.testbed.documents import MethodRow, MethodsComparison
-from unmirage.text.formatting import NOT_ESTIMABLE, points, with_interval
+from unmirage.testbed.documents import MethodRow, MethodsComparison, Rates
+from unmirage.text.formatting import rate_points
 
 FAMILIES = {
     "base": "Before any alignment",
@@ -39,24 +38,28 @@ def cells(row: MethodRow) -> list[str]:
         return [row.name, _stops(row), *[""] * 6, seconds]
     return [
         row.name,
-        f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
-        percent(rates["asr_control"]),
-        f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
-        f"{percent(rates['benign_answered_before'])} → {percent(rates['benign_answered_after'], interval=True)}",
-        f"{percent(rates['ir_before'])} → {percent(rates['ir_after'])}",
-        percent(rates["utility"], interval=True),
-        percent(rates["neighbor_utility"], interval=True),
+        _change(rates, "asr", interval=True),
+        rate_points(rates["asr_control"]),
+        _change(rates, "rr", interval=True),
+        _change(rates, "benign_answered", interval=True),
+        _change(rates, "ir"),
+        rate_points(rates["utility"], interval=True),
+        rate_points(rates["neighbor_utility"], interval=True),
         seconds + (f" ({_stops(row)})" if row.stopped else ""),
     ]
+
+
+def _change(rates: Rates, name: str, *, interval: bool = False) -> str:
+    return f"{rate_points(rates[f'{name}_before'])} → {rate_points(rates[f'{name}_after'], interval=interval)}"
 
 
 def front_lines(document: MethodsComparison) -> list[str]:
     """Return a line with the four compared rates for each row that no other row beats."""
     rows = {row.name: row for row in document.rows}
     return [
-        f"{name}: ASR after {percent(rates['asr_after'])}, "
-        f"benign answered after {percent(rates['benign_answered_after'])}, "
-        f"utility {percent(rates['utility'])}, neighbor utility {percent(rates['neighbor_utility'])}"
+        f"{name}: ASR after {rate_points(rates['asr_after'])}, "
+        f"benign answered after {rate_points(rates['benign_answered_after'])}, "
+        f"utility {rate_points(rates['utility'])}, neighbor utility {rate_points(rates['neighbor_utility'])}"
         for name in document.front
         if (rates := rows[name].rates) is not None
     ]
@@ -90,11 +93,3 @@ def _legend(document: MethodsComparison) -> str:
 
 def _stops(row: MethodRow) -> str:
     return "stopped: " + ", ".join(f"seed {one.seed} at step {one.step}" for one in row.stopped)
-
-
-def percent(rate: Rate, *, interval: bool = False) -> str:
-    """Return "12.3 [10–15]"; "n/a" if the rate is not estimable."""
-    if rate.value is None:
-        return NOT_ESTIMABLE
-    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    return shown + (f" ({rate.invalid} invalid)" if rate.invalid else "")

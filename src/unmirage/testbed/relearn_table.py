@@ -12,9 +12,9 @@ from unmirage.run.machine import describe_machine
 from unmirage.testbed.documents import Rates, Relearning, RelearnRow, SeedRates
 from unmirage.testbed.methods import EXACT
 from unmirage.testbed.methods_rates import COLUMNS
-from unmirage.testbed.methods_table import percent
 from unmirage.testbed.relearn import RelearnStudy, all_names
 from unmirage.testbed.settings import BASE
+from unmirage.text.formatting import rate_points
 
 _LEFT_OUT = ("asr_control",)  # this study has no control queries
 
@@ -69,7 +69,7 @@ def curve_table(document: Relearning) -> tuple[list[str], list[list[str]]]:
         if row.kind == RELEARNED:
             found.setdefault((row.of, row.data), {0: itself[row.of]})[int(row.amount)] = row
     lines = [
-        [of, data, *(percent(by_count[count].rates["asr_after"], interval=True) for count in (0, *counts))]
+        [of, data, *(rate_points(by_count[count].rates["asr_after"], interval=True) for count in (0, *counts))]
         for (of, data), by_count in found.items()
     ]
     return ["model", "fine-tuned on", "0", *map(str, counts)], lines
@@ -93,12 +93,12 @@ def _cells(row: RelearnRow) -> list[str]:
     rates = row.rates
     return [
         row.model,
-        f"{percent(rates['asr_before'])} → {percent(rates['asr_after'], interval=True)}",
-        f"{percent(rates['rr_before'])} → {percent(rates['rr_after'], interval=True)}",
-        percent(rates["benign_answered_after"]),
-        percent(rates["ir_after"]),
-        percent(rates["utility"], interval=True),
-        percent(rates["neighbor_utility"]),
+        f"{rate_points(rates['asr_before'])} → {rate_points(rates['asr_after'], interval=True)}",
+        f"{rate_points(rates['rr_before'])} → {rate_points(rates['rr_after'], interval=True)}",
+        rate_points(rates["benign_answered_after"]),
+        rate_points(rates["ir_after"]),
+        rate_points(rates["utility"], interval=True),
+        rate_points(rates["neighbor_utility"]),
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from unmirage.records import Rate
+
 LONGEST_TEXT = 2000
 NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
@@ -59,6 +61,32 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
     if value is None or low is None or high is None:
         return points(value)
     return f"{points(value)} [{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def gaps(rate: Rate) -> str:
+    """Return the worst-case bounds of a rate in percent, as "bounds 20.0–60.0, 4 missing"; "" if nothing is missing."""
+    found = []
+    if rate.least is not None and rate.most is not None and not rate.certain:
+        found.append(f"bounds {_bound(rate.least)}–{_bound(rate.most)}")
+    if rate.invalid:
+        found.append(f"{rate.invalid} missing")
+    return ", ".join(found)
+
+
+def _bound(share: float) -> str:
+    return f"{100 * share:.0f}" if share in (0, 1) else points(share)
+
+
+def with_gaps(shown: str, rate: Rate) -> str:
+    """Return the text of a rate with its worst-case bounds, as "33.3 [20–50] (bounds 20.0–60.0, 4 missing)"."""
+    found = gaps(rate)
+    return f"{shown} ({found})" if found else shown
+
+
+def rate_points(rate: Rate, *, interval: bool = False) -> str:
+    """Return a rate in percent for tables, with its interval if asked, and with its bounds if verdicts are missing."""
+    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
+    return with_gaps(shown, rate)
 
 
 def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:

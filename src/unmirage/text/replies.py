@@ -1,4 +1,4 @@
-"""Extract JSON values from replies of language models, which may also contain thoughts and explanations."""
+"""Extract JSON values from replies of language models, which may also contain explanations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S)
 _MOST_BRACKETS = 50
-
-
-def without_thoughts(reply: str) -> str:
-    """Return the reply without text between `<think>` and `</think>`, or after an unclosed `<think>`."""
-    return _THOUGHT.sub("", reply)
 
 
 def json_values(text: str, opening: str) -> Iterator[Any]:

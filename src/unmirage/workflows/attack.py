@@ -26,7 +26,14 @@ from unmirage.run.progress import Progress, in_stage
 from unmirage.text.english.rewriter import can_open
 from unmirage.text.language import languages_of
 from unmirage.workflows.arguments import check_pictures, conversations, log_reading
-from unmirage.workflows.models import ENDPOINT, identity_of, log_account, no_response
+from unmirage.workflows.models import (
+    ENDPOINT,
+    log_account,
+    log_inside_thoughts,
+    no_response,
+    note_asked,
+    thinking_setting,
+)
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
 from unmirage.workflows.words import Searched, chosen_words, read_search, words_of_sets
@@ -141,7 +148,8 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         "until_success": request.until_success,
         "notes": notes or None,
         **conversations(samples),
-        # Older runs, and those with PNG, lack this field.
+        # Older runs, and those without such settings, lack these fields.
+        **_rewriter_options(request),
         **({"picture_format": "jpeg"} if request.endpoint.get("picture_format") == "jpeg" else {}),
     }
     for kind, path in request.write.items():
@@ -196,10 +204,10 @@ def run_attack(
 
     check_pictures(plan.queries, plan.file.pictures, plan.file.image_root)
     vlm = load()
-    config = plan.config | {"max_new_tokens": max_new_tokens}
+    config = plan.config | {"max_new_tokens": max_new_tokens} | thinking_setting(vlm)
     generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
     with open_run(out, config) as run, run.store() as store:
-        store.add_model(vlm.name, identity_of(vlm))
+        note_asked(vlm, store)
         store.add_samples(plan.samples)
         store.add_queries(plan.queries)
         if plan.searched:
@@ -212,6 +220,7 @@ def run_attack(
         else:
             ask_until_success(vlm, store, plan.file.pictures, generation, plan.judge, told)
         missing = no_response(store.failures(vlm.name), len(plan.queries))
+        log_inside_thoughts(store.responses(vlm.name))
     log_account(vlm)
     return Attacked(run, vlm.name, missing)
 
@@ -253,6 +262,13 @@ def by_kind(values: Mapping[str, Value] | None) -> dict[Kind, Value]:
 def files_by_kind(files: Mapping[str, str | Path] | None) -> dict[Kind, Path]:
     """Return files by kind of attack, from paths by name."""
     return {kind: Path(path) for kind, path in by_kind(files).items()}
+
+
+def _rewriter_options(request: AttackRequest) -> dict[str, Any]:
+    """Return the fields of every request to a rewriter on a server, which determine the queries."""
+    extra = request.endpoint.get("extra")
+    on_server = isinstance(request.rewriter, str) and request.rewriter.startswith(ENDPOINT)
+    return {"rewriter_options": extra} if extra and on_server else {}
 
 
 def _rewriter(request: AttackRequest) -> Rewriter:

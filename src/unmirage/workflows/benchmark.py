@@ -19,7 +19,7 @@ from unmirage.run import Run, open_run
 from unmirage.run.fingerprint import hashed_fields, sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike, check_pictures
-from unmirage.workflows.models import identity_of, log_account, no_response
+from unmirage.workflows.models import log_account, log_inside_thoughts, no_response, note_asked, thinking_setting
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +51,18 @@ def ask_suite(
     check_pictures(loaded.queries, loaded.pictures, loaded.image_root, f"Download them from {chosen.hub}, or pass")
     tokens = chosen.max_new_tokens if max_new_tokens is None else max_new_tokens
     vlm = load()
-    with open_run(out, _config(chosen, loaded, folder, limit, seed, tokens)) as run, run.store() as store:
+    config = _config(chosen, loaded, folder, limit, seed, tokens) | thinking_setting(vlm)
+    with open_run(out, config) as run, run.store() as store:
         for note in loaded.notes:
             log.warning("%s", note)
-        store.add_model(vlm.name, identity_of(vlm))
+        note_asked(vlm, store)
         store.add_samples(loaded.samples)
         store.add_queries(loaded.queries)
         store.add_gold(loaded.gold)
         generation = GenerationConfig(max_new_tokens=tokens, batch_size=batch_size)
         ask(vlm, store, loaded.pictures, generation, in_stage(progress, f"ask {vlm.name}"))
         failures = store.failures(vlm.name)
+        log_inside_thoughts(store.responses(vlm.name))
     log_account(vlm)
     if missing := no_response(failures, len(loaded.queries)):
         log.warning("%s; run the same command again to retry", missing)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.errors import UserError, unknown
+from unmirage.run.fingerprint import THINKING, TRAINED_THINKING, thinking_note
 from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
     from unmirage.evaluate import Judge
     from unmirage.models import VLM, HuggingFaceVLM
-    from unmirage.records import Failure
+    from unmirage.models.base import Thinking
+    from unmirage.records import Failure, Response
+    from unmirage.run.store import Store
 
 log = logging.getLogger(__name__)
 ENDPOINT = "endpoint:"
@@ -27,6 +31,7 @@ def load_vlm(
     *,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    thinking: str = "auto",
 ) -> VLM:
     """Load a model, or connect to the server that hosts it.
 
@@ -36,16 +41,59 @@ def load_vlm(
         endpoint: settings of a server; None values were not given.
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository.
+        thinking: "on" or "off" switches the reasoning of the chat template; "auto" leaves it as it is.
     """
     if model.startswith(ENDPOINT):
         from unmirage.models.endpoint import EndpointSettings, EndpointVLM
 
-        return EndpointVLM.connect(model, name, resolve(EndpointSettings, None, endpoint or {}, None))
-    return load_local(model, name, revision=revision, trust_remote_code=trust_remote_code)
+        settings = dict(endpoint or {}) | _asked_to_think(model, endpoint or {}, thinking)
+        vlm = EndpointVLM.connect(model, name, resolve(EndpointSettings, None, settings, None))
+        vlm.thinking = thinking
+        return vlm
+    return load_local(model, name, revision=revision, trust_remote_code=trust_remote_code, thinking=thinking)
+
+
+def loader(model: str | Path | VLM, endpoint: Mapping[str, Any] | None, thinking: str) -> Callable[[], VLM]:
+    """Return a function that loads a model, connects to a server, or returns the given object.
+
+    Raises:
+        UserError: `thinking` is set for a model that is already loaded.
+    """
+    if isinstance(model, str | Path):
+        return partial(load_vlm, str(model), None, endpoint, thinking=thinking)
+    if thinking != "auto":
+        raise UserError("thinking: the model is already loaded; pass it to load_model")
+    return lambda: model
+
+
+def _asked_to_think(model: str, endpoint: Mapping[str, Any], thinking: str) -> dict[str, Any]:
+    """Return the setting by which vLLM, SGLang and llama.cpp pass the reasoning switch to the chat template.
+
+    Raises:
+        UserError: the server is OpenAI's own, which rejects the field.
+    """
+    from unmirage.models.base import check_thinking
+    from unmirage.models.endpoint import parse_endpoint
+
+    if check_thinking(thinking) == "auto":
+        return {}
+    if parse_endpoint(model).is_openai:
+        raise UserError(
+            f"--thinking {thinking}: OpenAI's own server has no chat template to switch; leave this option out, or "
+            "choose another model"
+        )
+    extra: dict[str, Any] = dict(endpoint.get("extra") or {})
+    given: dict[str, Any] = dict(extra.get("chat_template_kwargs") or {})
+    return {"extra": extra | {"chat_template_kwargs": given | {"enable_thinking": thinking == "on"}}}
 
 
 def load_local(
-    model: str, name: str | None, *, revision: str | None = None, trust_remote_code: bool = False
+    model: str,
+    name: str | None,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    thinking: str = "auto",
 ) -> HuggingFaceVLM:
     """Load a model from local weights.
 
@@ -57,9 +105,12 @@ def load_local(
             f"'{model}': a server does not return the probabilities of whole words; use a model directory or hub id"
         )
     from unmirage.models import HuggingFaceVLM
+    from unmirage.models.base import check_thinking
     from unmirage.models.families import why_not_shared
 
-    vlm = HuggingFaceVLM.load(model, name, revision=revision, trust_remote_code=trust_remote_code)
+    vlm = HuggingFaceVLM.load(
+        model, name, revision=revision, trust_remote_code=trust_remote_code, thinking=check_thinking(thinking)
+    )
     if reason := why_not_shared(vlm.model):
         log.info("%s: %s; each query reads its picture again", vlm.name, reason)
     return vlm
@@ -99,13 +150,66 @@ def no_response(failures: Sequence[Failure], queries: int) -> str:
 def identity_of(vlm: VLM) -> dict[str, str]:
     """Return the identity of a model: a hash by file name, a hub's commit, an address, or the class of an object."""
     source = getattr(vlm, "source", "")
+    if isinstance(told := getattr(vlm, "identity", None), dict):
+        return told
     if not source:
         return {"class": f"{type(vlm).__module__}.{type(vlm).__qualname__}"}
-    if source.startswith(ENDPOINT):
-        from unmirage.models.endpoint import parse_endpoint
-
-        return {"address": str(parse_endpoint(source))}
     return identity(source, str(getattr(getattr(getattr(vlm, "model", None), "config", None), "_commit_hash", None)))
+
+
+def asked_identity(vlm: VLM) -> dict[str, str]:
+    """Return the identity of a model that is asked, with its setting of `--thinking`.
+
+    It has no such field where the chat template's default is used. Older runs lack the field too.
+    """
+    told = thinking_setting(vlm)
+    asked = told.get(THINKING, "auto")
+    trained = _trained_thinking(getattr(vlm, "source", ""))
+    if trained is not None and trained != asked and not (hasattr(vlm, "asks_alike") and vlm.asks_alike(trained)):
+        told[TRAINED_THINKING] = trained
+    return identity_of(vlm) | told
+
+
+def _trained_thinking(source: str) -> Thinking | None:
+    """Return the setting that `unmirage align` trained a model directory with; None for other models."""
+    if not source or source.startswith(ENDPOINT):
+        return None
+    from unmirage.models.base import check_thinking
+    from unmirage.run.files import read_object
+    from unmirage.run.model import ALIGN_FILE
+
+    file = Path(source) / ALIGN_FILE
+    if not file.is_file():
+        return None
+    settings = read_object(file).get("settings")
+    return check_thinking(str(settings.get("thinking", "auto"))) if isinstance(settings, dict) else None
+
+
+def note_asked(vlm: VLM, store: Store) -> None:
+    """Record the identity of a model that will be asked; log if it was trained with other prompts."""
+    files = asked_identity(vlm)
+    store.add_model(vlm.name, files)
+    if note := thinking_note(vlm.name, files):
+        log.warning("%s", note)
+
+
+def thinking_setting(vlm: VLM) -> dict[str, str]:
+    """Return the field of a run's configuration for `--thinking`; older runs, and those with "auto", lack it."""
+    asked = getattr(vlm, "thinking", "auto")
+    return {} if asked == "auto" else {THINKING: asked}
+
+
+def log_inside_thoughts(responses: Sequence[Response]) -> None:
+    """Log how many responses are reasoning only, and what to do, if any is."""
+    count = sum(not one.text.strip() and bool(one.thoughts) for one in responses)
+    if count:
+        log.warning(
+            "%d of %d responses of %s ended inside their thoughts and have no answer; raise --max-new-tokens, or use "
+            "--thinking off",
+            count,
+            len(responses),
+            responses[0].model,
+        )
 
 
 def identity(model: str, commit: str) -> dict[str, str]:
@@ -135,6 +239,7 @@ def make_judges(
     cache: Path | None = None,
     endpoint: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
+    max_tokens: int | None = None,
 ) -> list[Judge]:
     """Return the judges that the user specified.
 
@@ -146,6 +251,7 @@ def make_judges(
         cache: cache file for server replies.
         endpoint: settings of servers; None values were not given.
         batch_size: queries per batch, for a local judge model.
+        max_tokens: maximum tokens of a reply; None for the default.
 
     Raises:
         UserError: a judge or the rubric is unknown, or two judges have the same name.
@@ -167,6 +273,7 @@ def make_judges(
         settings=resolve(EndpointSettings, None, endpoint or {}, None),
         held=schema,
         batch_size=batch_size,
+        max_tokens=max_tokens,
     )
     made = [make_judge(one, options) if isinstance(one, str) else one for one in judges]
     names = [judge.name for judge in made]

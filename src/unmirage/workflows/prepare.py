@@ -13,7 +13,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.prepare import KINDS, Answerer, Inputs, Plan, PrepareConfig, make_harm_judge, prepare
 from unmirage.prepare.document import Prepared
 from unmirage.prepare.judges import judge_sha256
-from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.run.fingerprint import THINKING, folder_fingerprint, sha256_of
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
 from unmirage.workflows.arguments import log_reading
@@ -37,6 +37,7 @@ class PrepareRequest:
         config, generation: fields of `PrepareConfig` and of `GenerationConfig`.
         endpoint: settings of servers; None values were not given.
         cache: cache file for a server's scores; None disables it.
+        thinking: whether the models reason before they respond.
     """
 
     data: SampleFile
@@ -47,6 +48,7 @@ class PrepareRequest:
     generation: Mapping[str, Any]
     endpoint: Mapping[str, Any]
     cache: Path | None
+    thinking: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,11 @@ def _settings(request: PrepareRequest, inputs: Inputs, planned: Plan) -> dict[st
         "answers_from": list(request.answers_from),
         "judge": request.judge,
         "judge_sha256": judge_sha256(request.judge),
+        **({"judge_options": extra} if (extra := request.endpoint.get("extra")) else {}),
         "max_new_tokens": inputs.generation.max_new_tokens,
         "prepare": inputs.config.model_dump(mode="json"),
+        # Older folders, and those with the chat template's default, lack this field.
+        **({} if request.thinking == "auto" else {THINKING: request.thinking}),
     }
 
 
@@ -200,7 +205,7 @@ def _loader(
 ) -> Callable[[], tuple[VLM, dict[str, str]]]:
     def load() -> tuple[VLM, dict[str, str]]:
         log.info(f"{name}: loading {spec}" if not spec.startswith(ENDPOINT) else f"{name}: on a server")
-        vlm = load_vlm(spec, name, request.endpoint)
+        vlm = load_vlm(spec, name, request.endpoint, thinking=request.thinking)
         _note(accounts, name, vlm)
         return vlm, identity_of(vlm)
 

@@ -79,7 +79,7 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
     where = f"{file}: " if file is not None else ""
     message = first["msg"].removeprefix("Value error, ")
     value = first["input"]
-    parts = value.values() if isinstance(value, Mapping) else [value]
+    parts = [*value, *value.values()] if isinstance(value, Mapping) else [value]
     named = first["type"] == "value_error" and any(isinstance(one, str) and repr(one) in message for one in parts)
     got = "" if named else f", got {value!r}"
     return f"{where}setting '{field}': {message}{got}{more}"

@@ -13,14 +13,15 @@ from unmirage.evaluate.robustness import RelearnConfig, RelearnData, Stress, bas
 from unmirage.models import VLM, GenerationConfig
 from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
+from unmirage.run.fingerprint import THINKING
 from unmirage.run.progress import Progress
 from unmirage.text.openers import opener
-from unmirage.workflows.models import ENDPOINT, identity_of
+from unmirage.workflows.models import ENDPOINT, asked_identity
 
 if TYPE_CHECKING:
     from unmirage.data import SampleFile
 
-Load = Callable[[str, str], VLM]  # (source, name)
+Load = Callable[[str, str, str], VLM]  # (source, name, thinking)
 FORGET, BENIGN, SAME_SYNTAX = "forget", "benign", "same-syntax"
 KINDS = (FORGET, BENIGN, SAME_SYNTAX)
 
@@ -101,13 +102,15 @@ def plan_stress(
     images: Path | None = None,
     batch_size: int | None = None,
     keep: Path | None = None,
+    thinking: str | None = None,
 ) -> Stress:
     """Return the variants of a model that will answer the queries of a run; see `unmirage.stress` for the arguments.
 
     Args:
-        load: loads a model under a name.
+        load: loads a model under a name, with the run's setting of `--thinking`.
         relearning: settings of the fine-tuning.
         name: name of the model in tables; None for the name that `attack` would use.
+        thinking: must be that of the run; None for that of the run.
 
     Raises:
         UserError: no change is requested, a file has too few samples, or a server would need weights.
@@ -126,6 +129,9 @@ def plan_stress(
     _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
     config = run.config()
     check_run(config, run.config_file)
+    asked = config.get(THINKING, "auto")
+    if thinking not in (None, asked):
+        raise UserError(f"--thinking {thinking}: this run was asked with {asked}; leave this option out")
     settings = relearning or RelearnConfig()
     of, counts = _name(model, name), sorted(set(samples))
     with run.store() as store:
@@ -141,8 +147,8 @@ def plan_stress(
             temperatures=sorted(set(temperatures)),
             no_adapter=no_adapter,
         ),
-        load=lambda own: load(model, own),
-        load_base=None if base is None else lambda own: load(base, own),
+        load=lambda own: load(model, own, asked),
+        load_base=None if base is None else lambda own: load(base, own, asked),
         data=relearn_data(files, max(counts), settings.seed, queries, format=format, columns=columns, images=images),
         relearning=settings,
         images=pictures_of(run),
@@ -167,7 +173,7 @@ def variants_to_json(run: Run, stress: Stress) -> dict[str, Any]:
 def run_stressed(run: Run, stress: Stress, progress: Progress) -> list[str]:
     """Collect the missing responses of all variants; return what is still missing, one line each."""
     with open_run(run.path, run.config()) as opened, opened.store() as store:
-        missing = run_stress(stress, store, identity_of(stress.load(stress.of)), progress)
+        missing = run_stress(stress, store, asked_identity(stress.load(stress.of)), progress)
         failures = [one for name in stress.names() for one in store.failures(name)]
     if not missing:
         return []

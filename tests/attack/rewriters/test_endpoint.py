@@ -7,7 +7,7 @@ import pytest
 
 from unmirage.attack.rewriters import REWRITERS, Checked, MeaningCheck, Wanted, make_rewriter
 from unmirage.attack.rewriters.base import same_words
-from unmirage.attack.rewriters.endpoint import TEMPERATURES, EndpointRewriter
+from unmirage.attack.rewriters.endpoint import TEMPERATURES, EndpointRewriter, read_rewrites
 from unmirage.errors import UserError
 from unmirage.models.endpoint.client import Trouble
 from unmirage.text.openers import opener, words
@@ -61,6 +61,23 @@ def test_a_model_that_will_not_is_filled_up_by_rules(model, chat, check, answer,
     assert len(model.bodies) <= len(TEMPERATURES)
     assert len(set(map(same_words, texts))) == 2
     assert all((opener(text) == "what") is (goal == "open") for text in texts)
+
+
+def test_a_blocked_request_is_filled_up_by_rules_and_no_rewrite_is_read_from_a_refusal(model, chat, check, tmp_path):
+    block = {"error": {"code": "content_filter", "message": "no"}}
+    model.reply = lambda prompt: Trouble("HTTP 400: no", passing=False, status=400, document=block)
+    for requests in (1, 2):  # a block is no rewrite to keep
+        rewriter = EndpointRewriter(chat(), check, tmp_path / "cache")
+        (texts,) = rewriter.reword([ONE])
+        assert len(texts) == 3
+        assert (rewriter.report.failed, rewriter.report.from_rules) == (1, 3)
+        assert len(model.bodies) == requests
+
+
+@pytest.mark.parametrize("thought", ["<think>['What is lost?']</think>", "['What is lost?']\n</think>\n"])
+def test_rewrites_are_read_from_the_final_answer(thought):
+    assert read_rewrites(f'{thought}["What opens this?"]') == ["What opens this?"]
+    assert read_rewrites("<think>What opens this?") == []
 
 
 def test_the_rules_give_only_what_is_missing_and_never_the_same_twice(model, chat, check):

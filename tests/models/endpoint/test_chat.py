@@ -11,6 +11,7 @@ import pytest
 from unmirage.errors import UserError
 from unmirage.models.endpoint import Chat, ChatFailure, in_threads, parse_endpoint, user_message
 from unmirage.models.endpoint.workers import CalledOff
+from unmirage.records import Ended
 
 KEY = "sk-SECRET-0123456789abcdef"
 HI = [user_message("hi")]
@@ -24,7 +25,7 @@ def chat(stub, fast):
 
 def test_a_question_and_its_answer(stub, chat):
     found = chat(extra={"top_k": 1}).complete(HI, 9, 0.5, seed=3)
-    assert (found.text, found.finished, found.tokens, found.prompt_tokens) == ("Yes.", True, 3, 7)
+    assert (found.text, found.ended, found.tokens, found.prompt_tokens) == ("Yes.", Ended.STOP, 3, 7)
     assert stub.requests == [
         {
             "path": "/v1/chat/completions",
@@ -49,15 +50,15 @@ PASSING = {
     "cut short": lambda fails, answers: (200, {"transfer-encoding": "chunked"}, "xyz"),
     "not json": lambda fails, answers: (200, {}, "<html>"),
     "no choices": lambda fails, answers: (200, {}, '{"choices": []}'),
-    "no content": lambda fails, answers: answers(None),
+    "an error with 200": lambda fails, answers: (200, {}, '{"error": {"message": "busy", "code": 429}}'),
     "parts": lambda fails, answers: answers([{"type": "image"}]),
 }
 
 
 def test_a_server_of_another_kind_is_asked_twice_only(stub, chat):
-    stub.reply = lambda number, body: (200, {}, 'data: {"choices": []}')
+    stub.reply = lambda number, body: (200, {}, 'data: {"a": 1}')
     one = chat()
-    with pytest.raises(ChatFailure, match="the server streams events"):
+    with pytest.raises(ChatFailure, match="stream ended before the response did"):
         one.complete(HI, 9)
     assert one.accounting.requests == 2
 
@@ -70,14 +71,23 @@ def test_what_fails_in_passing_is_asked_again(stub, chat, fails, answers, kind):
     assert (one.accounting.requests, one.accounting.retries, one.accounting.failures) == (2, 1, 0)
 
 
-@pytest.mark.parametrize("kind", ["429", "500", "close", "not json", "no content"])
-def test_what_goes_on_failing_is_given_up(stub, chat, fails, answers, kind):
-    stub.reply = lambda number, body: PASSING[kind](fails, answers)
+@pytest.mark.parametrize("kind", ["429", "500", "503", "close", "not json", "an error with 200"])
+@pytest.mark.parametrize("works", [True, False])
+def test_what_goes_on_failing_is_given_up(stub, chat, fails, answers, kind, works):
+    stub.reply = lambda number, body: answers("Yes.") if number < works else PASSING[kind](fails, answers)
     one = chat(retries=3)
+    if works:
+        one.complete(HI, 9)
     with pytest.raises(ChatFailure) as failure:
         one.complete(HI, 9)
     assert "\n" not in str(failure.value)
-    assert (one.accounting.requests, one.accounting.retries, one.accounting.failures) == (4, 3, 1)
+    # A server that has never answered is asked once more only, unless it may just be busy.
+    retries = 3 if works or kind in ("429", "503", "close") else 1
+    assert (one.accounting.requests, one.accounting.retries, one.accounting.failures) == (
+        works + 1 + retries,
+        retries,
+        1,
+    )
 
 
 def test_a_bad_request_is_given_up_at_once_with_what_the_server_says(stub, chat, fails):
@@ -236,6 +246,7 @@ def test_what_was_asked_and_what_it_cost(stub, chat, answers):
         "requests": 3,
         "retries": 0,
         "failures": 0,
+        "blocked": 0,
         "prompt_tokens": 2000,
         "completion_tokens": 40,
         "uncounted": 1,

@@ -113,6 +113,65 @@ def test_a_missing_picture_of_an_earlier_turn_is_a_failure(stub, vlm, images):
     assert stub.requests == []
 
 
+def test_every_way_to_end_is_a_response(stub, vlm, images, answers):
+    replies = {
+        "text 0": answers("", why="length", reasoning_content="Hm."),
+        "text 1": answers(None, why="content_filter"),
+        "text 2": (400, {}, '{"error": {"code": "content_filter", "message": "no"}}'),
+        "text 3": answers(None, why="tool_calls"),
+        "text 4": answers("", refusal="I can't."),
+        "text 5": answers("<think>Hm.</think>Yes.", reasoning_content="First."),
+    }
+    stub.reply = lambda number, body: replies[text_of(body)]
+    found = answered(vlm(), [query(n) for n in range(6)], images)
+    assert [(one.text, one.ended, one.thoughts, one.tokens) for one in found] == [
+        ("", Ended.LENGTH, "Hm.", 3),
+        ("", Ended.CONTENT_FILTER, "", 3),
+        ("", Ended.CONTENT_FILTER, "", 0),
+        ("", Ended.TOOL_CALL, "", 3),
+        ("I can't.", Ended.REFUSAL, "", 3),
+        ("Yes.", Ended.STOP, "First.\nHm.", 3),
+    ]
+    assert len(stub.requests) == 6
+
+
+@pytest.mark.parametrize(("second", "text"), [("", ""), ("Yes.", "Yes.")])
+def test_an_empty_response_is_asked_for_once_more(stub, vlm, images, answers, second, text):
+    stub.reply = lambda number, body: answers(second if number else None)
+    model = vlm()
+    (found,) = answered(model, [query(0)], images)
+    assert (found.text, found.ended, found.tokens) == (text, Ended.STOP, 3)
+    assert (len(stub.requests), model.accounting.completion_tokens, model.accounting.failures) == (2, 6, 0)
+
+
+def test_the_first_queries_are_about_different_pictures(stub, vlm, images):
+    names = ["grey.png"] * 9 + ["noise.jpg"] * 9 + ["noise.png"] * 9
+    answered(vlm(concurrency=1), [query(n, name) for n, name in enumerate(names)], images)
+    sent = [int(text_of(body).split()[1]) for body in stub.requests]
+    assert sorted(sent) == list(range(27))
+    assert {names[n] for n in sent[:3]} == set(names)
+    assert [names[n] for n in sent[3:]] == ["grey.png"] * 8 + ["noise.jpg"] * 8 + ["noise.png"] * 8
+
+
+def test_pictures_are_downscaled_on_request_and_counted(stub, vlm, images):
+    model = vlm(picture_longest_side=30)
+    answered(model, [query(0, "noise.png"), query(1, "grey.png"), query(2, "noise.png")], images)
+    found = {picture_of(body)[1].size for body in stub.requests}
+    assert found == {(30, 20), (5, 7)}
+    assert "; 1 pictures were downscaled" in model.accounting.summary()
+    assert model.accounting.notes == ["pictures were downscaled to 30 pixels on the longer side before they were sent"]
+    sent = next(one for _, one in map(picture_of, stub.requests) if one.size == (30, 20))
+    whole = images.open("noise.png")
+    np.testing.assert_array_equal(np.asarray(sent), np.asarray(whole.resize((30, 20), Image.Resampling.LANCZOS)))
+
+
+def test_what_determines_the_responses_is_its_identity(stub, vlm):
+    address = {"address": f"endpoint:{stub.url}#tiny/vlm"}
+    assert vlm().identity == address
+    found = vlm(extra={"b": 1, "a": {"c": False}}, picture_longest_side=30).identity
+    assert found == address | {"options": '{"a": {"c": false}, "b": 1}', "longest side": "30"}
+
+
 def test_an_answer_without_a_count_has_none(stub, vlm, images, answers):
     stub.reply = lambda number, body: answers("Yes.", usage=None)
     assert answered(vlm(), [query(0)], images)[0].tokens == 0

@@ -63,7 +63,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     """
     if config.precision == "auto":
         config = config.model_copy(update={"precision": "bfloat16"})  # as on a GPU, also if this machine has none
-    skeleton = Skeleton.of(source)
+    skeleton = Skeleton.of(source, config.thinking)
     model, processor = skeleton.model, skeleton.processor
     method = make_method(config.method)
     check_data(method, model, data, config)

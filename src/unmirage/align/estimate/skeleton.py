@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,9 +18,11 @@ from unmirage.align.estimate.result import Kind, RenderedSample
 from unmirage.align.forward import PassBatch
 from unmirage.align.objective import Need, StreamName
 from unmirage.errors import UserError, one_line
+from unmirage.models.base import Thinking
 from unmirage.models.folder import check_folder, check_hub_id
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.templates import check_processor
+from unmirage.models.thinking import switched
 from unmirage.records import Sample
 from unmirage.text.printable import clean
 
@@ -35,7 +38,7 @@ class Skeleton:
     processor: Any
 
     @classmethod
-    def of(cls, source: Source) -> Skeleton:
+    def of(cls, source: Source, thinking: Thinking = "auto") -> Skeleton:
         """Return the skeleton of a loaded model, of a directory, or of a hub id (config and processor are fetched).
 
         The weights have the dtype of the loaded model or of the checkpoint, as on a GPU.
@@ -44,7 +47,11 @@ class Skeleton:
             UserError: the source is missing or unusable.
         """
         if isinstance(source, HuggingFaceVLM):
-            return cls(source.name, _empty(source.model.config, source.model.dtype), source.processor)
+            processor = copy.copy(source.processor)
+            processor.chat_template = switched(
+                source.name, processor, source.own_template, source.thinking if thinking == "auto" else thinking
+            )
+            return cls(source.name, _empty(source.model.config, source.model.dtype), processor)
         folder = Path(source)
         if local := folder.exists():
             check_folder(folder)
@@ -57,6 +64,7 @@ class Skeleton:
             raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
         model = _empty(config, config.dtype or _stored_dtype(folder))
         check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        processor.chat_template = switched(str(source), processor, processor.chat_template, thinking)
         return cls(folder.name, model, processor)
 
 

@@ -18,7 +18,8 @@ from unmirage.models.endpoint import Chat, ChatFailure, in_threads, user_message
 from unmirage.run.cache import TextCache
 from unmirage.run.progress import StepProgress
 from unmirage.text.printable import clean
-from unmirage.text.replies import json_values, without_thoughts
+from unmirage.text.replies import json_values
+from unmirage.text.thoughts import final_answer
 
 # Part of the cache key: increase it whenever a prompt below changes.
 VERSION = 1
@@ -70,7 +71,7 @@ def request(wanted: Wanted, known: Sequence[str] = ()) -> str:
 
 def read_rewrites(answer: str) -> list[str]:
     """Return the rewrites in a model's answer: a JSON list, fenced or not, or else one rewrite a line."""
-    text = without_thoughts(answer)
+    text = final_answer(answer)
     fenced = _FENCE.search(text)
     text = fenced.group(1) if fenced else text
     lines = list(_strings(next(json_values(text, "[{"), None))) or [_line(line) for line in text.splitlines()]
@@ -176,6 +177,9 @@ class EndpointRewriter:
             except ChatFailure:
                 found.failed = True
                 break
+            if answer.is_blocked:  # a refusal is no rewrite
+                found.failed = True
+                break
             self._sift(wanted, read_rewrites(answer.text), found)
         return wanted, found
 
@@ -208,7 +212,8 @@ class EndpointRewriter:
         return texts + rest
 
     def _key(self, wanted: Wanted) -> str:
-        parts = (self._chat.spec.model, VERSION, self._check.key, wanted.query, wanted.word, wanted.shots, wanted.goal)
+        parts = [self._chat.spec.model, VERSION, self._check.key, wanted.query, wanted.word, wanted.shots, wanted.goal]
+        parts += [self._chat.settings.extra] if self._chat.settings.extra else []
         return sha256(json.dumps(parts).encode()).hexdigest()
 
     def _count(self, **counts: int) -> None:

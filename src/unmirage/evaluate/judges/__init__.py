@@ -49,6 +49,7 @@ class JudgeOptions:
         settings: settings of the server.
         held: whether the server constrains replies to a JSON schema.
         batch_size: responses per batch, for a local model; None selects the batch size automatically.
+        max_tokens: maximum tokens of a reply; None for the default.
     """
 
     rubric: Literal["harm", "relevance"] = "harm"
@@ -57,6 +58,7 @@ class JudgeOptions:
     settings: EndpointSettings | None = None
     held: bool = False
     batch_size: int | None = None
+    max_tokens: int | None = None
 
 
 def _phrases(argument: str, _options: JudgeOptions) -> Judge:
@@ -71,21 +73,22 @@ def _exact(argument: str, _options: JudgeOptions) -> Judge:
 
 def _on_server(argument: str, options: JudgeOptions) -> Asker:
     # Imported lazily: the import takes seconds and the other judges do not need it.
-    from unmirage.evaluate.judges.llm import EndpointAsker, remembering
+    from unmirage.evaluate.judges.llm import MOST_TOKENS, EndpointAsker, remembering
     from unmirage.models.endpoint import Chat, parse_endpoint
 
     chat = Chat(parse_endpoint(f"endpoint:{argument}"), options.settings)
-    return remembering(EndpointAsker(chat, options.pictures, held=options.held), options.cache)
+    most = options.max_tokens or MOST_TOKENS
+    return remembering(EndpointAsker(chat, options.pictures, held=options.held, max_tokens=most), options.cache)
 
 
 def _on_this_machine(argument: str, options: JudgeOptions) -> Asker:
     from unmirage.data.images import ImageFolder
-    from unmirage.evaluate.judges.llm import LocalAsker, remembering
+    from unmirage.evaluate.judges.llm import MOST_TOKENS, LocalAsker, remembering
     from unmirage.models import HuggingFaceVLM
 
     vlm = HuggingFaceVLM.load(_model(argument))
-    pictures = options.pictures or ImageFolder(Path())
-    return remembering(LocalAsker(vlm, _weights(argument), pictures, options.batch_size), options.cache)
+    pictures, most = options.pictures or ImageFolder(Path()), options.max_tokens or MOST_TOKENS
+    return remembering(LocalAsker(vlm, _weights(argument), pictures, options.batch_size, most), options.cache)
 
 
 def _local_guard(argument: str, options: JudgeOptions) -> Asker:

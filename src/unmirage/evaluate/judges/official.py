@@ -181,6 +181,10 @@ class OfficialThenModel:
         """Return the model that replies on a server; None for a local model."""
         return self._model.served
 
+    def resume(self) -> None:
+        """Note that the model has given verdicts in an earlier run."""
+        self._model.resume()
+
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield the judgments of the phrase lists, then those of the model.
 

@@ -11,13 +11,18 @@ class Accounting:
 
     Attributes:
         failures: questions without a response after all retries.
+        blocked: responses that a content filter withheld or cut off, or that are refusals in a field of their own.
         prompt_tokens, completion_tokens: as the server counts them.
         uncounted: responses for which the server gave no token count.
+        shrunk: pictures that were downscaled before they were sent.
+        notes: what the responses are not because of the server, one line each.
     """
 
     def __init__(self, price_in: float | None = None, price_out: float | None = None) -> None:
-        self.requests = self.retries = self.failures = self.uncounted = 0
+        self.requests = self.retries = self.failures = self.blocked = self.uncounted = 0
         self.prompt_tokens = self.completion_tokens = 0
+        self.shrunk: set[str] = set()
+        self.notes: list[str] = []
         self._prices = (price_in, price_out)
         self._lock = threading.Lock()
 
@@ -31,6 +36,19 @@ class Accounting:
         """Count a question that failed after all retries."""
         with self._lock:
             self.failures += 1
+
+    def declined(self) -> None:
+        """Count a response that the server blocked."""
+        with self._lock:
+            self.blocked += 1
+
+    def downscaled(self, picture: str, longest: int) -> None:
+        """Note that a picture was downscaled to a longest side in pixels."""
+        note = f"pictures were downscaled to {longest:,} pixels on the longer side before they were sent"
+        with self._lock:
+            self.shrunk.add(picture)
+            if note not in self.notes:
+                self.notes.append(note)
 
     def answered(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
         """Count the tokens of one response."""
@@ -49,7 +67,16 @@ class Accounting:
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts and the cost."""
-        names = ("requests", "retries", "failures", "prompt_tokens", "completion_tokens", "uncounted", "cost")
+        names = (
+            "requests",
+            "retries",
+            "failures",
+            "blocked",
+            "prompt_tokens",
+            "completion_tokens",
+            "uncounted",
+            "cost",
+        )
         return {name: getattr(self, name) for name in names}
 
     def summary(self) -> str:
@@ -60,4 +87,8 @@ class Accounting:
         )
         if self.uncounted:
             text += f" ({self.uncounted:,} responses had no token count)"
+        if self.blocked:
+            text += f"; the server blocked {self.blocked:,} responses"
+        if self.shrunk:
+            text += f"; {len(self.shrunk):,} pictures were downscaled"
         return text if self.cost is None else f"{text}; cost {self.cost:.4f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -13,8 +14,12 @@ from unmirage.models.conversation import Conversation, messages
 from unmirage.models.endpoint.accounting import Accounting
 from unmirage.models.endpoint.client import Trouble
 from unmirage.models.endpoint.completion import Completion, read_completion
+from unmirage.models.endpoint.parameters import LIMIT, NEW_LIMIT, Parameters
 from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec, api_key
 from unmirage.models.endpoint.workers import CalledOff
+from unmirage.records import Ended
+
+log = logging.getLogger(__name__)
 
 
 class Pace:
@@ -58,6 +63,9 @@ def backoff(base: float, attempt: int, longest: float) -> float:
 
 Message = Mapping[str, Any]
 
+_IDENTICAL = 3  # identical permanent errors of a server without any response yet that stop the run
+_LOADING, _LOADING_STEP = 900.0, 5.0  # seconds to wait while a server loads its model, in all and between requests
+
 _REMEDIES = {
     401: "set a valid key in the environment variable {key}",
     403: "the key in {key} has no access to model '{model}'",
@@ -80,9 +88,11 @@ class Poster(Protocol):
 class Chat:
     """A model on an OpenAI-compatible server.
 
-    Transient failures (429, 5xx, timeouts, broken connections, invalid or empty responses) are retried with backoff.
-    A question that still fails raises `ChatFailure`. A failure that affects all questions raises `UserError`: no
-    connection, 401, 403 or 404 before the first response, or many failures in a row.
+    Transient failures (429, 5xx, timeouts, broken connections, invalid bodies) are retried with backoff. A request or
+    response that a content filter blocks is a response without text. Parameters that the model does not support are
+    left out from then on; see `Parameters`. A question that still fails raises `ChatFailure`. A failure that affects
+    all questions raises `UserError`: no connection, 401, 403, 404 or three identical permanent errors before the first
+    response, or many failures in a row.
     """
 
     def __init__(
@@ -92,10 +102,18 @@ class Chat:
         self.settings = settings or EndpointSettings()
         self.accounting = Accounting(self.settings.price_in, self.settings.price_out)
         self._client = client or _client(spec, self.settings)
+        self._parameters = Parameters(self.settings.extra, spec.url)
+        self.accounting.notes = self._parameters.notes
         self._pace = Pace(self.settings.requests_per_minute)
         self._works = threading.Event()
+        self._worked = False
         self._first = threading.Lock()
         self._in_a_row = 0
+        self._identical: list[str] = []
+
+    def resume(self) -> None:
+        """Note that the server answered in an earlier run; the questions left may be those that it rejects."""
+        self._worked = True
 
     def complete(
         self,
@@ -120,11 +138,13 @@ class Chat:
             ChatFailure: this question failed.
             UserError: all other questions would fail too.
         """
-        limit = "max_completion_tokens" if self.spec.is_openai else "max_tokens"
+        limit = NEW_LIMIT if self.spec.is_openai else LIMIT
         body = {"model": self.spec.model, "messages": list(messages), limit: max_tokens, "temperature": temperature}
         body |= {} if seed is None else {"seed": seed}
         body |= {} if response_format is None else {"response_format": response_format}
-        body |= self.settings.extra
+        if {LIMIT, NEW_LIMIT} & self.settings.extra.keys():
+            del body[limit]
+        body = {name: value for name, value in (body | self.settings.extra).items() if value is not None}
         if not self._works.is_set():
             # One request at a time until the first response: a wrong key costs one request, not one per thread.
             with self._first:
@@ -146,27 +166,46 @@ class Chat:
             raise ChatFailure(trouble.reason) from None
         self._works.set()
         self._in_a_row = 0
-        self.accounting.answered(found.prompt_tokens, found.tokens)
         return found
 
     def _persist(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
-        attempt = 0
+        attempt, is_again = 0, False
+        started = time.monotonic()
         while True:
+            sent = self._parameters.fitted(body)
             self._pace.wait(stop)
-            self.accounting.sent(again=attempt > 0)
+            self.accounting.sent(again=is_again)
+            is_again = True
             try:
-                return read_completion(self._client.post(body))
+                found = read_completion(self._client.post(sent))
             except Trouble as trouble:
+                if trouble.is_block:
+                    self.accounting.declined()
+                    return Completion(text="", ended=Ended.CONTENT_FILTER)
+                if self._parameters.learn(trouble, sent):
+                    continue
+                if trouble.is_loading and time.monotonic() - started < _LOADING:
+                    self._wait_for_model(trouble, stop)
+                    continue
                 if attempt == self.settings.retries or not self._is_worth_another(trouble, attempt):
                     raise
                 if trouble.wait:
                     self._pace.hold(trouble.wait)
                 delay = backoff(self.settings.backoff, attempt, self.settings.longest_wait)
                 pause(max(trouble.wait or 0, delay), stop)
-            attempt += 1
+                attempt += 1
+                continue
+            self.accounting.answered(found.prompt_tokens, found.tokens)
+            if found.is_blocked:
+                self.accounting.declined()
+            return found
+
+    def _wait_for_model(self, trouble: Trouble, stop: threading.Event | None) -> None:
+        log.info("endpoint %s: %s; waiting", self.spec.url, trouble.reason)
+        pause(min(self.settings.backoff * _LOADING_STEP, _LOADING_STEP), stop)
 
     def _is_worth_another(self, trouble: Trouble, attempt: int) -> bool:
-        if not self._works.is_set() and (trouble.unreachable or (trouble.malformed and attempt)):
+        if not self._works.is_set() and (trouble.unreachable or (attempt and not trouble.is_patient)):
             return False
         return trouble.passing and (trouble.wait or 0) <= self.settings.longest_wait
 
@@ -181,13 +220,25 @@ class Chat:
             remedy = _REMEDIES[status].format(key=" or ".join(self.spec.key_variables), model=self.spec.model)
             raise UserError(f"{where}: {trouble.reason}; {remedy}") from None
         # A working server may reject single questions.
-        if works and not trouble.passing:
+        if (works or self._worked) and not trouble.passing:
             return
+        if not works and not self._worked and not trouble.is_patient:
+            self._stop_if_identical(trouble)
         self._in_a_row += 1
         if self._in_a_row >= self.settings.give_up_after:
             raise UserError(
                 f"{where}: {self._in_a_row} requests in a row failed, the last one with: {trouble.reason}; "
                 f"run the same command again to resume"
+            ) from None
+
+    def _stop_if_identical(self, trouble: Trouble) -> None:
+        """Stop at the third question in a row with the same error; `complete` asks one at a time until it succeeds."""
+        kinds = {*self._identical, trouble.kind}
+        self._identical = [*self._identical, trouble.kind] if len(kinds) == 1 else [trouble.kind]
+        if len(self._identical) >= _IDENTICAL:
+            raise UserError(
+                f"endpoint {self.spec.url}: {_IDENTICAL} requests failed with the same error before any response, "
+                f"{trouble.reason}"
             ) from None
 
 

@@ -7,6 +7,8 @@ them. It never gets the key, and it sends no headers from the environment.
 from __future__ import annotations
 
 import email.utils
+import json
+import re
 import ssl
 import time
 import weakref
@@ -18,11 +20,15 @@ from typing import Any, cast
 import httpx2
 import openai
 
+from unmirage.models.endpoint.rejections import is_block, message_of
 from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec
 from unmirage.text.printable import short
 
 # Timeout, conflict, too early, too many requests; server errors (5xx) are transient too.
 PASSING = frozenset({408, 409, 425, 429})
+_BUSY = PASSING | {502, 503, 504, 529}
+_IDENTIFIER = re.compile(r"\b(?:\w+[_-])?[0-9a-f]{8,}(?:-[0-9a-f]+)*\b|\breq_\w+")
+_TOO_LARGE = 413
 
 
 @dataclass(eq=False)
@@ -36,6 +42,7 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
         wait: seconds to wait, as the server requests.
         unreachable: whether no connection was made.
         malformed: whether the response is not a chat completion; all responses of such a server may be like that.
+        document: the body of the error, if it is JSON.
     """
 
     reason: str
@@ -45,6 +52,27 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
     wait: float | None = None
     unreachable: bool = False
     malformed: bool = False
+    document: Any = None
+
+    @property
+    def is_block(self) -> bool:
+        """Return whether a content filter turned the request down."""
+        return is_block(self.document, self.status)
+
+    @property
+    def is_patient(self) -> bool:
+        """Return whether a server that works may fail like this for a while: it is busy, or starts."""
+        return self.passing and not self.malformed and (self.status is None or self.status in _BUSY)
+
+    @property
+    def is_loading(self) -> bool:
+        """Return whether the server is still loading the model, as llama.cpp says."""
+        return self.status == 503 and "loading model" in self.reason.lower()
+
+    @property
+    def kind(self) -> str:
+        """Return what identical errors have in common: status and beginning of the message, without identifiers."""
+        return _IDENTIFIER.sub("", self.reason)[:60]
 
 
 # Only these headers are sent: `OPENAI_ORG_ID` and the like are for OpenAI, and platform headers disclose the machine.
@@ -52,6 +80,7 @@ _HEADERS = frozenset(
     "host accept accept-encoding connection content-type content-length transfer-encoding "
     "x-stainless-raw-response".split()  # the client reads it again when the response arrives
 )
+_SMALLER = "; send smaller pictures: --picture-longest-side 1024 or --picture-format jpeg"
 _CONNECT = 10.0
 _MAX_BODY = 16_000_000
 _REASON = 300
@@ -99,9 +128,13 @@ class Client:
         except openai.APIStatusError as error:
             # OpenAI also uses status 429 for accounts without credit.
             passing = error.code != "insufficient_quota" and (error.status_code in PASSING or error.status_code >= 500)
+            document = _document(error.response)
+            said = f"HTTP {error.status_code}: {message_of(document) or error.response.text or 'no message'}"
+            hint = _SMALLER if error.status_code == _TOO_LARGE else ""
             raise Trouble(
-                self._line(f"HTTP {error.status_code}: {_said(error)}"),
+                f"{self._line(said)}{hint}",
                 status=error.status_code,
+                document=document,
                 passing=passing,
                 wait=_wait(error.response.headers.get("retry-after")),
             ) from None
@@ -149,14 +182,12 @@ def _trusted() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def _said(error: openai.APIStatusError) -> str:
-    """Return the message in the body of an error, or the body itself."""
-    body: object = error.body
-    if isinstance(body, Mapping):
-        for name in ("message", "detail", "error"):
-            if isinstance(body.get(name), str) and body[name]:
-                return str(body[name])
-    return str(body or "no message")
+def _document(response: httpx2.Response) -> Any:
+    """Return the body of an error, or None if it is not JSON."""
+    try:
+        return json.loads(response.text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _wait(header: str | None) -> float | None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unmirage.errors import UserError
 
+KEY_VARIABLE = "UNMIRAGE_API_KEY"
+_OWN = ("model", "messages", "stream", "n")
+_SECRET = re.compile(r"(?:.*[_-])?(?:api_?-?key|authorization|password|secret|access_token|auth_token)", re.IGNORECASE)
+
 
 class EndpointSettings(BaseModel):
-    """Limits, retries and prices of one server. Only `extra` and the image format can change responses.
+    """Limits, retries and prices of one server. Only `extra` and the settings of pictures can change responses.
 
     Prices are per million tokens, in any currency.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     concurrency: int = Field(default=8, ge=1, le=256, description="maximum concurrent requests")
     requests_per_minute: float | None = Field(
@@ -30,14 +37,30 @@ class EndpointSettings(BaseModel):
     longest_wait: float = Field(default=120, gt=0, description="maximum seconds between two attempts")
     give_up_after: int = Field(default=20, ge=1, description="consecutive failed requests that stop the run")
     picture_format: Literal["png", "jpeg"] = Field(default="png", description="png is lossless, jpeg smaller")
+    picture_longest_side: int | None = Field(
+        default=None, ge=16, description="downscale pictures whose longer side has more pixels; None: never"
+    )
     max_picture_bytes: int = Field(default=20_000_000, ge=1, description="maximum bytes of an encoded image")
     price_in: float | None = Field(default=None, ge=0, description="price of a million prompt tokens")
     price_out: float | None = Field(default=None, ge=0, description="price of a million completion tokens")
-    extra: dict[str, Any] = Field(default={}, description="fields added to every request")
+    extra: dict[str, Any] = Field(default={}, description="fields of every request; None leaves one out")
+
+    @field_validator("extra")
+    @classmethod
+    def _check_extra(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if own := [name for name in _OWN if name in extra]:
+            raise ValueError(f"'{own[0]}' is set by the command; leave it out")
+        for name, value in extra.items():
+            if secret := next(_secrets({name: value}), None):
+                inside = "" if secret == name else f" ('{secret}')"
+                raise ValueError(
+                    f"'{name}'{inside} would be written to the run's files; set the key in the environment variable "
+                    f"{KEY_VARIABLE}"
+                )
+        return extra
 
 
 PREFIX = "endpoint:"
-KEY_VARIABLE = "UNMIRAGE_API_KEY"
 _OPENAI_HOST = "api.openai.com"
 _OPENAI_VARIABLE = "OPENAI_API_KEY"
 _VALID = "valid: endpoint:URL#model-name, such as endpoint:http://localhost:8000/v1#llava-hf/llava-1.5-7b-hf"
@@ -96,6 +119,46 @@ def parse_endpoint(text: str) -> EndpointSpec:
         raise UserError(f"endpoint '{url[:200]}': model name is missing; {_VALID}")
     path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
     return EndpointSpec(f"{parts.scheme}://{parts.netloc}{path}", model.strip())
+
+
+def request_fields(option: str, given: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of requests in texts such as "chat_template_kwargs.enable_thinking=false".
+
+    A value is JSON, or else a text. Dots in a name separate the names of nested fields.
+
+    Raises:
+        UserError: a text is not NAME=VALUE, or a name is given twice.
+    """
+    fields: dict[str, Any] = {}
+    for text in given:
+        path, found, value = text.partition("=")
+        *groups, name = path.split(".")
+        if not found or not all((*groups, name)):
+            raise UserError(f"{option} {text}: expected NAME=VALUE, such as top_k=1")
+        place = fields
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                break
+        if not isinstance(place, dict) or name in place:
+            raise UserError(f"{option} {text}: '{path}' is given twice; give each field once")
+        place[name] = _value(value)
+    return fields
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _secrets(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if _SECRET.fullmatch(name):
+            yield name
+        if isinstance(value, Mapping):
+            yield from _secrets(value)
 
 
 def api_key(spec: EndpointSpec) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
-from unmirage.evaluate.judges.llm.askers import UNREADABLE, Readable, Reply, Request, Served
+from unmirage.evaluate.judges.llm.askers import MOST_TOKENS, UNREADABLE, Readable, Reply, Request, Served
 from unmirage.models.completer import Completer
 from unmirage.models.conversation import Conversation, answered, messages
 from unmirage.models.encoding import REFUSED
@@ -34,6 +34,9 @@ class LocalGuard:
         self._model = model
         self._pictures = pictures
 
+    def resume(self) -> None:
+        """Do nothing: local weights either work or do not."""
+
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield the replies in order.
 
@@ -44,7 +47,7 @@ class LocalGuard:
             prompt = request.raw or self._model.prompt(_turns(request))
             try:
                 opened = [self._pictures.open(path) for path in request.images]
-                text = self._model.complete(prompt, opened, request.max_tokens)
+                text = self._model.complete(prompt, opened, request.max_tokens or MOST_TOKENS)
             except REFUSED as error:  # a picture that cannot be opened, or a prompt that the model cannot take
                 yield Reply(request, None, str(error) if isinstance(error, UserError) else one_line(error, 200))
                 continue

@@ -1,6 +1,7 @@
 """Judge responses with a language model, on an OpenAI-compatible server or local, with or without images."""
 
 from unmirage.evaluate.judges.llm.askers import (
+    MOST_TOKENS,
     Asker,
     EndpointAsker,
     LocalAsker,
@@ -13,6 +14,7 @@ from unmirage.evaluate.judges.llm.asking import AskingJudge
 from unmirage.evaluate.judges.llm.judge import LlmJudge
 
 __all__ = [
+    "MOST_TOKENS",
     "Asker",
     "AskingJudge",
     "EndpointAsker",

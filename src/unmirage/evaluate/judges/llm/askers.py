@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.base import VLM, GenerationConfig
-from unmirage.records import Kind, Placed, Query, Response
+from unmirage.records import Ended, Kind, Placed, Query, Response
 from unmirage.run.cache import TextCache
-from unmirage.text.replies import json_values, without_thoughts
+from unmirage.text.replies import json_values
+from unmirage.text.thoughts import final_answer, settled
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import Accounting, Chat
@@ -36,8 +37,8 @@ def code_of(key: str) -> str:
 
 
 def read_coded(reply: str, code: str) -> list[dict[str, Any]]:
-    """Return the JSON objects in a reply that contain the right `code`, and ignore all other text."""
-    return [one for one in json_values(without_thoughts(reply), "{") if one.get("code") == code]
+    """Return the JSON objects in the final answer of a reply that contain the right `code`; ignore all other text."""
+    return [one for one in json_values(final_answer(reply), "{") if one.get("code") == code]
 
 
 def the_one(values: Sequence[Any]) -> Any:
@@ -52,8 +53,20 @@ def as_data(**fields: str) -> str:
 
 # One request per temperature, until a reply is readable.
 TEMPERATURES = (0.0, 0.5)
-_MOST_TOKENS = 1024  # reasoning models need many tokens before the verdict
+MOST_TOKENS = 1024  # reasoning models need many tokens before the verdict
 UNREADABLE = "the judge's reply contains no readable verdict"
+_BLOCKED = {
+    Ended.CONTENT_FILTER: "the judge's own content filter blocked the request or the reply",
+    Ended.REFUSAL: "the judge's server declined to reply",
+}
+
+
+def why_unreadable(text: str, ended: Ended) -> str:
+    """Return why a reply has no verdict, from its final answer and how it ended."""
+    if ended is Ended.LENGTH:
+        place = "" if text.strip() else " inside its thoughts"
+        return f"the token limit ended the judge's reply{place}; raise --judge-max-tokens"
+    return UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ class Request:
         schema: JSON schema of the reply.
         answer: assistant turn after the user turn, for guard models that judge the last turn; None for none.
         raw: the whole prompt, for local guard models without a chat template of their own.
-        max_tokens: maximum new tokens of the reply.
+        max_tokens: maximum new tokens of the reply; None for the limit of the asker.
         temperatures: one attempt per temperature, until a reply is readable.
     """
 
@@ -79,7 +92,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     answer: str | None = None
     raw: str | None = None
-    max_tokens: int = _MOST_TOKENS
+    max_tokens: int | None = None
     temperatures: tuple[float, ...] = TEMPERATURES
 
 
@@ -137,6 +150,10 @@ class Asker(Protocol):
     accounting: Accounting | None
     served: Served | None
 
+    def resume(self) -> None:
+        """Note that the judge has replied in an earlier run."""
+        ...
+
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield one reply to each request, in any order."""
         ...
@@ -157,6 +174,10 @@ class CachedAsker:
         self.served = asker.served
         self._asker = asker
         self._path = path
+
+    def resume(self) -> None:
+        """Note that the judge has replied in an earlier run."""
+        self._asker.resume()
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield cached replies, then new replies as they arrive. Each new reply is cached before it is yielded."""
@@ -190,21 +211,32 @@ class EndpointAsker:
     Args:
         chat: chat connection to the model.
         pictures: images of the requests; None sends no images.
-        held: whether to send the JSON schema of the reply. Servers without support reject the request.
+        held: whether to send the JSON schema of the reply. It is left out if the server does not support schemas.
+        max_tokens: maximum tokens of a reply.
     """
 
-    def __init__(self, chat: Chat, pictures: Pictures | None = None, *, held: bool = False) -> None:
+    def __init__(
+        self, chat: Chat, pictures: Pictures | None = None, *, held: bool = False, max_tokens: int = MOST_TOKENS
+    ) -> None:
         from unmirage.models.endpoint.data_urls import DataUrls
 
         self.name = chat.spec.model
-        self.fingerprint: Mapping[str, str] = {"address": str(chat.spec)} | (
-            {"replies": "held to a schema"} if held else {}
+        options = json.dumps(chat.settings.extra, sort_keys=True) if chat.settings.extra else ""
+        self.fingerprint: Mapping[str, str] = (
+            {"address": str(chat.spec)}
+            | ({"replies": "held to a schema"} if held else {})
+            | ({"options": options} if options else {})
         )
         self.accounting: Accounting | None = chat.accounting
         self.served: Served | None = Served(str(chat.spec))
         self._chat = chat
         self._held = held
-        self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings)
+        self._max_tokens = max_tokens
+        self._urls: DataUrls | None = None if pictures is None else DataUrls(pictures, chat.settings, chat.accounting)
+
+    def resume(self) -> None:
+        """Note that the server has replied in an earlier run."""
+        self._chat.resume()
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield the replies as they arrive, with several requests in parallel.
@@ -233,14 +265,17 @@ class EndpointAsker:
         form = _form(request.schema) if self._held and request.schema is not None else None
         for temperature in request.temperatures:
             try:
-                found = self._chat.complete(messages, request.max_tokens, temperature, seed, stop, form)
+                most = request.max_tokens or self._max_tokens
+                found = self._chat.complete(messages, most, temperature, seed, stop, form)
             except ChatFailure as failure:
                 return Reply(request, None, str(failure))
+            if found.is_blocked:
+                return Reply(request, None, _BLOCKED[found.ended])
             assert self.served is not None
             self.served.check(found.model)
             if readable(request, found.text):
                 return Reply(request, found.text)
-        return Reply(request, None, UNREADABLE)
+        return Reply(request, None, why_unreadable(final_answer(found.text), found.ended))
 
 
 class LocalAsker:
@@ -251,10 +286,16 @@ class LocalAsker:
         fingerprint: properties that identify the model.
         pictures: images of the requests.
         batch_size: requests per batch; None uses the largest batch that fits in memory.
+        max_tokens: maximum tokens of a reply.
     """
 
     def __init__(
-        self, vlm: VLM, fingerprint: Mapping[str, str], pictures: Pictures, batch_size: int | None = None
+        self,
+        vlm: VLM,
+        fingerprint: Mapping[str, str],
+        pictures: Pictures,
+        batch_size: int | None = None,
+        max_tokens: int = MOST_TOKENS,
     ) -> None:
         self.name = vlm.name
         self.fingerprint = fingerprint
@@ -262,7 +303,10 @@ class LocalAsker:
         self.served: Served | None = None
         self._vlm = vlm
         self._pictures = pictures
-        self._config = GenerationConfig(max_new_tokens=_MOST_TOKENS, batch_size=batch_size)
+        self._config = GenerationConfig(max_new_tokens=max_tokens, batch_size=batch_size)
+
+    def resume(self) -> None:
+        """Do nothing: local weights either work or do not."""
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield the replies batch by batch.
@@ -274,10 +318,12 @@ class LocalAsker:
             request = by_key[found.query_id]
             if not isinstance(found, Response):
                 yield Reply(request, None, found.reason)
-            elif readable(request, found.text):
-                yield Reply(request, found.text)
+                continue
+            answer = settled(found)
+            if readable(request, answer.text):
+                yield Reply(request, answer.text)
             else:
-                yield Reply(request, None, UNREADABLE)
+                yield Reply(request, None, why_unreadable(answer.text, answer.ended))
 
 
 def _form(schema: Mapping[str, Any]) -> dict[str, Any]:

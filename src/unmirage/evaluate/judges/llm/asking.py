@@ -52,6 +52,10 @@ class AskingJudge(ABC):
         """Return the model that replies on a server; None for a local model."""
         return self._asker.served
 
+    def resume(self) -> None:
+        """Note that the judge has given verdicts in an earlier run."""
+        self._asker.resume()
+
     def judge(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:
         """Yield a judgment on each answer as soon as all replies about it are available.
 

@@ -81,8 +81,14 @@ class Rubric:
         return found
 
     def _said(self, value: object) -> str | None:
-        # Compare types too: 1 == True in Python, but a reply of 1 is not a valid boolean.
-        return next((said for said, one in self.values.items() if type(value) is type(one) and value == one), None)
+        """Return the value that a field of a reply says: in any case, and booleans also as the texts "true", "false".
+
+        No other type is valid: 1 == True in Python, but a reply of 1 is not a boolean.
+        """
+        if not isinstance(value, str | bool):
+            return None
+        told = str(value).strip().lower()
+        return next((said for said, one in self.values.items() if told == str(one).lower()), None)
 
 
 ANSWERS = Rubric("answers", "does", _ANSWERS, {one: one for one in ("answers", "declines", "neither")})

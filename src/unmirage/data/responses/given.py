@@ -1,0 +1,74 @@
+"""One response of a file, with the query that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from unmirage.records import Ended, Kind, Placed, Turn
+
+NO_RESPONSE = "the file has no response"
+# Kinds of queries whose label follows from the kind.
+LABEL_OF_KIND: Mapping[Kind, bool] = {
+    Kind.JAILBREAK: True,
+    Kind.OVER_PRUDENCE: False,
+    Kind.UTILITY: False,
+    Kind.NEIGHBOR: False,
+}
+# Finish reasons of OpenAI, Anthropic, Gemini, Bedrock, Inspect, Ollama, TGI and vLLM.
+_ENDINGS: Mapping[str, Ended] = {
+    **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), Ended.LENGTH),
+    **dict.fromkeys(
+        ("content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation", "blocklist"),
+        Ended.CONTENT_FILTER,
+    ),
+    **dict.fromkeys(("prohibited_content", "spii", "image_safety"), Ended.CONTENT_FILTER),
+    **dict.fromkeys(("tool_call", "tool_calls", "tool_use", "function_call"), Ended.TOOL_CALL),
+    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "unknown"), Ended.STOP),
+    "refusal": Ended.REFUSAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """One row of a file of responses.
+
+    Attributes:
+        where: location for error messages.
+        model: name of the model.
+        text, image, images, context: the query, as in `Query`.
+        response: the response with its reasoning, if any; None if there is none.
+        reason: why there is no response.
+        unsafe: the label of the query; None if the file has none.
+        sample: what the rows about one sample share; None if the file does not tell.
+        record: what dependent samples share; None for the sample itself.
+        kind, shot, word: as in `Query`; `shot` is None if the file does not number the shots.
+        ended, thoughts, tokens: as in `Response`.
+        category, group: as in `Sample`.
+    """
+
+    where: str
+    model: str
+    text: str
+    image: str | None = None
+    images: tuple[Placed, ...] = ()
+    context: tuple[Turn, ...] = ()
+    response: str | None
+    reason: str = NO_RESPONSE
+    unsafe: bool | None = None
+    sample: str | None = None
+    record: str | None = None
+    kind: Kind = Kind.PLAIN
+    shot: int | None = None
+    word: str | None = None
+    ended: Ended = Ended.STOP
+    thoughts: str = ""
+    tokens: int = 0
+    category: str | None = None
+    group: str | None = None
+
+
+def ended_of(reason: str) -> Ended | None:
+    """Return how a response ended, given a finish reason in the words of any API; None if it is unknown."""
+    name = reason.strip().casefold().rpartition(".")[2].replace("-", "_").replace(" ", "_")
+    return _ENDINGS.get(name)
