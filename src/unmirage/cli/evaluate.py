@@ -179,16 +179,12 @@ def _check(
         junit: file for all outcomes.
         partial: what the rates lack.
     """
-    from unmirage.evaluate.collapse import asr_warnings
-    from unmirage.evaluate.gate import gate_outcome
     from unmirage.evaluate.junit import junit as as_junit
     from unmirage.run.files import naming, write_text_atomic
 
     if junit is not None:
         with naming(junit):
             write_text_atomic(junit, as_junit(document, conditions))
-    for warning in asr_warnings(document, gate_outcome(conditions, document).passed):
-        say(f"warning: {warning}")
     end_by_gate(document, conditions, partial)
 
 

@@ -12,7 +12,7 @@ NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
 _TOLD = 1.05  # smaller design effects would be shown as 1.0
 
-_RULE = re.compile(r"phrases|official rule v\d+")
+_RULE = re.compile(r"phrases(?: \+ .* [0-9a-f]{8})?|official rule v\d+")
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
 _NAMES = {
