@@ -106,7 +106,8 @@ def test_judges_are_named_like_those_of_evaluate(tmp_path):
     [
         (
             "phrase",
-            "unknown judge 'phrase'; valid: endpoint, exact, guard, local, official, phrases, strongreject. Did you mean 'phrases'?",
+            "unknown judge 'phrase'; valid: endpoint, exact, guard, local, official, phrases, strongreject. "
+            "Did you mean 'phrases'?",
         ),
         ("exact", "judge 'exact' needs a ground-truth file"),
         ("exact:gone.json", "gone.json: no such file"),
