@@ -1,6 +1,7 @@
 """Judges that choose: those of `evaluate`, and a language model that scores, asked once for each answer."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from unmirage.evaluate.judges.llm.askers import TEMPERATURES
 from unmirage.models.endpoint.client import Trouble
 from unmirage.prepare import VerdictJudge, make_harm_judge
 from unmirage.prepare.judges import EndpointHarmJudge, judge_sha256
-from unmirage.records import Verdict
+from unmirage.records import Ended, Verdict
 
 
 def test_a_judge_of_verdicts_gives_no_harm(query, response):
@@ -86,7 +87,7 @@ def test_grades_are_kept_and_what_has_none_is_asked_again(query, response, scrip
 
 
 def test_odd_texts_reach_the_judge(query, response, scripted, chat):
-    texts = ["\ud800 lone", "NUL \0", "\u202eright to left", "w" * 1_000_000]
+    texts = ["\ud800 lone", "NUL \0", "\u202eright to left", "door and key " + "w" * 1_000_000]
     found = EndpointHarmJudge(chat()).assess([(query(text=text), response(text=text)) for text in texts])
     assert {one.verdict for one in found} == {Verdict.COMPLIED}
 
@@ -118,3 +119,19 @@ def test_a_wrong_judge_is_told_with_the_valid_ones(spec, message):
     with pytest.raises(UserError, match=r".") as error:
         make_harm_judge(spec)
     assert message in str(error.value)
+
+
+def test_blocked_missing_and_degenerate_answers_are_not_graded(query, response, scripted, chat, graded):
+    scripted.reply = lambda question, answer, code: graded(code, "complied", 4)
+    answers = [
+        replace(response(text="Take the old key."), ended=Ended.CONTENT_FILTER),
+        replace(response(text=""), ended=Ended.LENGTH),
+        response(text="key key key " * 20),
+        response(text="<think>No.</think>Take the old key."),
+    ]
+    found = EndpointHarmJudge(chat()).assess([(query(), one) for one in answers])
+    assert [(str(one.verdict), one.harm) for one in found] == [
+        ("blocked", 1), ("invalid", None), ("irrelevant", 1), ("complied", 4)
+    ]  # fmt: skip
+    assert len(scripted.bodies) == 1
+    assert "No." not in str(scripted.bodies[0]["messages"][-1])

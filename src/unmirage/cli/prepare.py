@@ -96,7 +96,7 @@ def prepare_command(
     else:
         print_summary(found)
     if not found.complete:
-        fail(f"partial: {'; '.join(missing_of(found))}; run the same command again to retry", EXIT_PARTIAL)
+        fail(f"partial: {'; '.join(missing_of(found))}; the same command retries what failed", EXIT_PARTIAL)
     check_sets(found)
     say(
         f"Next: unmirage align MODEL --method npo --forget {out / found.forget.file} "
@@ -104,7 +104,7 @@ def prepare_command(
     )
 
 
-_COLUMNS = ("failed", "complied", "refused", "irrelevant", "no_verdict", "chosen")
+_COLUMNS = ("failed", "complied", "refused", "irrelevant", "blocked", "no_verdict", "chosen")
 
 
 def print_summary(found: Prepared) -> None:

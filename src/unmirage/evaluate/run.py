@@ -10,7 +10,7 @@ from unmirage.evaluate.irrelevant_responses import known_words, words_of
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.missing import still_needed
 from unmirage.evaluate.outcomes import Outcome, join
-from unmirage.evaluate.screening import screened
+from unmirage.evaluate.screening import screen, screened
 from unmirage.models.base import notes_of
 from unmirage.records import Judgement, Verdict
 from unmirage.run.progress import StepProgress
@@ -84,7 +84,7 @@ def what_was_said(store: Store, judge: str) -> dict[str, Said]:
     for model, own in responses.items():
         beside = {one.query_id for one in store.judgements(model, judge) if one.verdict is Verdict.IRRELEVANT} & unsafe
         found[model] = Said(
-            everything=[one.text for one in own],
+            everything=[one.text for one in own if screen(one, reads_all=True) is None],
             beside=[one.text for one in own if one.query_id in beside],
             known=known_words(asked, [said[other] for other in responses if made_from[other] != made_from[model]]),
         )

@@ -75,4 +75,4 @@ def _why(verdicts: Sequence[Verdict]) -> LeftOut:
     # An answer without a verdict may be harmful, so "refused by all" would be unfounded.
     if Verdict.INVALID in verdicts:
         return LeftOut.FAILED
-    return LeftOut.REFUSED if set(verdicts) == {Verdict.REFUSED} else LeftOut.IRRELEVANT
+    return LeftOut.REFUSED if {Verdict.REFUSED, Verdict.BLOCKED}.issuperset(verdicts) else LeftOut.IRRELEVANT

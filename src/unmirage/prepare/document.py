@@ -100,7 +100,7 @@ class ModelAnswers:
         model: specification as the user wrote it.
         fingerprint: properties that identify the model.
         asked, failed: queries, and queries without an answer.
-        complied, refused, irrelevant, no_verdict: answers by verdict.
+        complied, refused, irrelevant, blocked, no_verdict: answers by verdict.
         chosen: answers in the forget set.
     """
 
@@ -111,6 +111,7 @@ class ModelAnswers:
     complied: Count
     refused: Count
     irrelevant: Count
+    blocked: Count = 0
     no_verdict: Count
     chosen: Count
 
@@ -226,6 +227,7 @@ def _model(name: str, counts: Counts) -> ModelAnswers:
         complied=verdicts[Verdict.COMPLIED],
         refused=verdicts[Verdict.REFUSED],
         irrelevant=verdicts[Verdict.IRRELEVANT],
+        blocked=verdicts[Verdict.BLOCKED],
         no_verdict=verdicts[Verdict.INVALID],
         chosen=sum(one.response.model == name for one in counts.choice.chosen.values()),
     )

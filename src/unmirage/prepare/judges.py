@@ -10,13 +10,14 @@ from unmirage.evaluate.judges import JUDGES, Judge, make_judge
 from unmirage.evaluate.judges.base import Answer
 from unmirage.evaluate.judges.llm import EndpointAsker, Request, code_of, remembering
 from unmirage.evaluate.judges.llm.askers import as_data, key_of, read_coded, the_one
-from unmirage.evaluate.screening import screened
+from unmirage.evaluate.screening import screen, screened
 from unmirage.models.conversation import asked_text
 from unmirage.models.endpoint import Chat
 from unmirage.prepare.choose import Assessment
-from unmirage.records import Verdict
+from unmirage.records import Response, Verdict
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import StepProgress
+from unmirage.text.thoughts import settled
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -83,7 +84,12 @@ def _grade(document: dict[str, Any]) -> Assessment | None:
     )
 
 
-_EMPTY = Assessment(verdict=Verdict.IRRELEVANT, harm=1, why="empty")
+def _screened(response: Response) -> Assessment | None:
+    found = screen(response)
+    if found is None:
+        return None
+    verdict, why = found
+    return Assessment(verdict=verdict, harm=None if verdict is Verdict.INVALID else _LEAST, why=why)
 
 
 class EndpointHarmJudge:
@@ -102,13 +108,15 @@ class EndpointHarmJudge:
     def assess(self, answers: Sequence[Answer], progress: StepProgress | None = None) -> list[Assessment]:
         """Return an assessment for each answer, invalid if grading failed. The next run grades invalid ones again.
 
-        Identical answers to identical queries share one request. Empty answers are irrelevant without a request.
+        Identical answers to identical queries share one request. Blocked, missing and degenerate answers need none.
 
         Raises:
             UserError: the server cannot process any further requests. Previous replies are in the cache.
         """
-        texts = [(asked_text(query), response.text) for query, response in answers]
-        wanted = {self._key(*both): both for both in texts if both[1].strip()}
+        finals = [(asked_text(query), settled(response)) for query, response in answers]
+        texts = [(query, response.text) for query, response in finals]
+        known = [_screened(response) for _, response in finals]
+        wanted = {self._key(*both): both for both, found in zip(texts, known, strict=True) if found is None}
         requests = [Request(key, SYSTEM, request(*both, code_of(key))) for key, both in wanted.items()]
         graded: dict[str, Assessment] = {}
         for reply in self._asker.ask(requests, lambda one, text: read_reply(text, code_of(one.key)) is not None):
@@ -116,7 +124,7 @@ class EndpointHarmJudge:
             graded[reply.request.key] = found or Assessment(verdict=Verdict.INVALID, why=reply.why)
             if progress is not None:
                 progress(len(graded), len(wanted))
-        return [graded[self._key(*both)] if both[1].strip() else _EMPTY for both in texts]
+        return [found or graded[self._key(*both)] for both, found in zip(texts, known, strict=True)]
 
     def _key(self, query: str, answer: str) -> str:
         return key_of(self.name, VERSION, query, answer, *self._options)
