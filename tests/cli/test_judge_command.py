@@ -182,7 +182,7 @@ def test_plain_queries_have_rates_before_an_attack_only(write, tmp_path, unmirag
     assert rates["asr"]["after"]["n"] == 0
     assert unmirage("report", tmp_path / "run")[0] == 0
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "complies with 50\u00a0% of the unsafe queries" in page
+    assert "does not refuse 50\u00a0% of the unsafe queries" in page
     assert "There was no attack" in page
 
 
