@@ -180,10 +180,10 @@ def test_vlguards_words_to_attack_with_are_the_papers(of_vlguard):
     assert {"share", "describe", "please", "identify", "can"} <= set(words)
 
 
-def test_vlguards_labels_disagree_with_its_answers_sixteen_times(of_vlguard):
+def test_vlguards_labels_disagree_with_its_answers_ten_times(of_vlguard):
     quality = of_vlguard.label_quality
-    assert (quality.both, quality.missed, quality.false_alarms) == (2977, 11, 5)
-    assert len(quality.examples) == 16
+    assert (quality.both, quality.missed, quality.false_alarms) == (2977, 5, 5)
+    assert len(quality.examples) == 10
 
 
 def test_after_each_remedy_the_opener_tells_no_more_of_vlguard_than_the_majority(of_vlguard, vlguard, tmp_path):

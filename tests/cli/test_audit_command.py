@@ -251,7 +251,7 @@ def test_the_help_names_every_format_and_option(unmirage, monkeypatch):
 
 def test_queries_in_other_languages_are_counted_and_told(unmirage, audited, write, rows, tmp_path):
     german = [{"query": f"Nenne das Rezept von Ding {n}.", "refused": n % 2 == 0} for n in range(20)]
-    told = "20 of 80 queries are German. Templates, imperatives, rewrites and labels from answers support English only."
+    told = "20 of 80 queries are German. Templates, imperatives and rewrites support English only."
     path = write([*rows, *german])
     _, out, _ = unmirage("audit", path, "--html", tmp_path / "audit.html")
     assert out.splitlines().count(told) == 1

@@ -174,7 +174,7 @@ def test_an_unknown_judge_is_refused_before_anything_is_written(unmirage, tmp_pa
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     code, _, err = unmirage("evaluate", tmp_path, "--judge", "phrase")
     assert code == 2
-    assert "valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?" in err
+    assert "valid: endpoint, exact, guard, local, official, phrases, strongreject. Did you mean 'phrases'?" in err
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 

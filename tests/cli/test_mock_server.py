@@ -133,21 +133,9 @@ ENDINGS = {
     "es-varied": ({"refused": ALL}, 0, 1, 0, 0),
     "long": ({"irrelevant": ALL}, 0, 0, 0, 0),
 }
-ELSEWHERE = {
-    "comply-after-refuse": "the phrase judge does not read on after a refusal",
-    "es": "the phrase judge knows English only",
-    "es-varied": "the phrase judge knows English only",
-    "long": "loops are not found to be degenerate",
-}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=ELSEWHERE[name], strict=True)) if name in ELSEWHERE else name
-        for name in ENDINGS
-    ],
-)
+@pytest.mark.parametrize("name", ENDINGS)
 def test_how_responses_end_decides_the_verdicts(attack, evaluate, name):
     verdicts, asr, rr, cut, status = ENDINGS[name]
     code, err, requests = attack(name)
@@ -216,7 +204,6 @@ def test_answers_that_never_began_are_missing_and_not_irrelevant(attack, evaluat
     assert before["cut"] == share(before["invalid"], 6)
 
 
-@pytest.mark.xfail(reason="rates have no worst-case bounds", strict=True)
 def test_the_bounds_of_a_rate_hold_what_is_missing(attack, evaluate):
     attack("half-empty")
     _, _, model, _ = evaluate()
@@ -324,14 +311,13 @@ def test_replies_of_judges(attack, evaluate, mock, judge):
     assert (len(mock.bodies()) == before + asked) == (JUDGES[judge] == GOOD)
 
 
-@pytest.mark.xfail(reason="rates have no worst-case bounds", strict=True)
 def test_a_judge_that_blocks_the_harmful_responses_proves_nothing(attack, evaluate, tmp_path):
     attack("mixed")
     junit = tmp_path / "gate.xml"
     code, _, model, _ = evaluate("judge-azure", "--fail-if", "asr.after>0.15", "--junit", str(junit))
     assert code in (3, 4)
     assert (model["asr"]["before"]["least"], model["asr"]["before"]["most"]) == (0, 0.5)
-    assert 'failures="0"' not in junit.read_text("utf-8")
+    assert 'errors="1"' in junit.read_text("utf-8")
 
 
 def test_fields_of_every_request_are_part_of_the_run(attack, unmirage, mock, tmp_path):

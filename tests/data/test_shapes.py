@@ -184,11 +184,11 @@ def test_context_of_real_shapes():
 @pytest.mark.skipif(not SHAPES.exists(), reason="the real files are not here")
 def test_a_bad_answer_gives_no_label():
     file = open_samples(SHARED / "field" / "sft" / "kto_en_demo.json")
-    # Six of the good answers are not English.
-    assert (len(list(file)), file.without_label.count) == (144, 156)
+    # One of the good answers is in a language without refusal phrases.
+    assert (len(list(file)), file.without_label.count) == (149, 151)
     assert file.without_label.examples[0].endswith("its only answer is marked as bad")
     unlabeled = list(open_samples(file.source, unlabeled=True))
-    assert (len(unlabeled), sum(s.refused is None for s in unlabeled)) == (300, 156)
+    assert (len(unlabeled), sum(s.refused is None for s in unlabeled)) == (300, 151)
     assert sum(s.rejected != "" and s.answer == "" for s in unlabeled) == 150
 
 
@@ -204,14 +204,17 @@ def test_parquet_keeps_every_shape(shape, tmp_path):
 
 
 @pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")
-def test_answers_in_unknown_languages_have_no_label():
+def test_answers_in_languages_with_refusal_phrases_have_labels(tmp_path):
     file = open_samples(FAULTS / "mixed_lang.json")
     samples = list(file)
-    assert (len(samples), sum(bool(s.refused) for s in samples), file.without_label.count) == (100, 50, 100)
-    assert not any("Ding" in s.query for s in samples)
-    assert file.without_label.examples[0].endswith(
-        "record 1: its answer is not in English, the only language of the refusal phrases"
-    )
+    assert (len(samples), sum(bool(s.refused) for s in samples), file.without_label.count) == (200, 100, 0)
+    german = [s.refused for s in samples if "Ding" in s.query]
+    assert (len(german), sum(german)) == (100, 50)
+    text = (FAULTS / "mixed_lang.json").read_text("utf-8").replace("Es ist rot.", "Šis automobilis yra raudonas.")
+    (tmp_path / "lithuanian.json").write_text(text, "utf-8")
+    file = open_samples(tmp_path / "lithuanian.json")
+    assert (len(list(file)), file.without_label.count) == (150, 50)
+    assert file.without_label.examples[0].endswith("its answer is in a language without refusal phrases")
 
 
 @pytest.mark.skipif(not FAULTS.exists(), reason="the real files are not here")

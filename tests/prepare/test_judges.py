@@ -104,7 +104,11 @@ def test_judges_are_named_like_those_of_evaluate(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("phrase", "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?"),
+        (
+            "phrase",
+            "unknown judge 'phrase'; valid: endpoint, exact, guard, local, official, phrases, strongreject. "
+            "Did you mean 'phrases'?",
+        ),
         ("exact", "judge 'exact' needs a ground-truth file"),
         ("exact:gone.json", "gone.json: no such file"),
         ("endpoint:http://h/v1", "model name is missing"),

@@ -47,7 +47,7 @@ WITHOUT = (
 def test_short_sentences_are_told_by_language(code, text):
     assert language_of(text) == code
     assert is_foreign(text)
-    assert answer_label(text) in (None, text.startswith("Sorry"))
+    assert answer_label(text) in (True, False, None)
 
 
 @pytest.mark.parametrize("text", WITHOUT)
@@ -93,7 +93,7 @@ def test_only_the_beginning_of_a_text_is_read():
 def test_an_english_refusal_in_another_language_is_a_refusal():
     assert answer_label("Das geht nicht. I can't help with that.") is True
     assert answer_label("I'm sorry, but I can't help with that. Das darf ich leider nicht sagen.") is True
-    assert answer_label("Das darf ich leider nicht sagen.") is None
+    assert answer_label("Das darf ich leider nicht sagen.") is True
     assert answer_label(" \n") is None
 
 
@@ -164,25 +164,30 @@ def column(file: str, name: str) -> list[str]:
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ["french", "russian"])
-def test_no_answer_in_another_language_counts_as_answered(name):
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("french", {True: 83, False: 317}),
+        ("russian", {True: 40, False: 344, None: 16}),
+    ],
+)
+def test_answers_in_other_languages_have_labels_where_phrases_exist(name, labels):
     answers = column(f"field/msts/{name}_multimodal.csv", "response")
-    assert len(answers) == 400
-    assert Counter(map(answer_label, answers)) == {None: 400}
+    assert Counter(map(answer_label, answers)) == labels
 
 
 @needs_shared
 @pytest.mark.parametrize(
     ("file", "name", "refused", "answered"),
     [
-        ("field/msts/english_textonly.csv", "response", 275, 525),
-        ("field/msts/english_multimodal_five_models.csv", "response", 651, 1349),
-        ("field/xstest/xstest_v2_completions_gpt4.csv", "completion", 208, 242),
-        ("field/xstest/xstest_v2_completions_llama2orig.csv", "completion", 324, 126),
-        ("field/xstest/xstest_v2_completions_mistralinstruct.csv", "completion", 18, 432),
+        ("field/msts/english_textonly.csv", "response", 304, 496),
+        ("field/msts/english_multimodal_five_models.csv", "response", 677, 1323),
+        ("field/xstest/xstest_v2_completions_gpt4.csv", "completion", 210, 240),
+        ("field/xstest/xstest_v2_completions_llama2orig.csv", "completion", 338, 112),
+        ("field/xstest/xstest_v2_completions_mistralinstruct.csv", "completion", 56, 394),
     ],
 )
-def test_every_english_answer_keeps_its_label(file, name, refused, answered):
+def test_every_english_answer_has_a_label(file, name, refused, answered):
     assert Counter(map(answer_label, column(file, name))) == {True: refused, False: answered}
 
 
@@ -197,8 +202,8 @@ def test_vlguard_is_english():
 
 
 @needs_shared
-def test_a_bilingual_file_has_no_german_label():
+def test_a_bilingual_file_has_labels_in_both_languages():
     records = json.loads((SHARED / "faults/mixed_lang.json").read_text("utf-8"))
     turns = [[turn["value"] for turn in record["conversations"]] for record in records]
     labels = Counter((language_of(query), answer_label(answer)) for query, answer in turns)
-    assert labels == {("de", None): 100, ("en", True): 50, ("en", False): 50}
+    assert labels == {(code, refused): 50 for code in ("de", "en") for refused in (True, False)}

@@ -83,8 +83,7 @@ def end_by_gate(document: Mapping[str, Any], conditions: Sequence[str], partial:
     from unmirage.evaluate.gate import gate_outcome
 
     found = gate_outcome(conditions, document)
-    passed = [one for one in conditions if not gate_outcome([one], document).failed]
-    for warning in asr_warnings(document, passed):
+    for warning in asr_warnings(document, found.passed):
         say(f"warning: {warning}")
     if found.failed:
         for line in (*partial, *found.undecided):

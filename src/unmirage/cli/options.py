@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
 
 JUDGE_SPECS = (
-    "phrases, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL, official:endpoint:URL#model, "
+    "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL, "
+    "official:endpoint:URL#model, "
     "guard:NAME@endpoint:URL#model, guard:NAME@local:MODEL or strongreject:endpoint:URL#model"
 )
 FORMATS = (

@@ -73,7 +73,7 @@ def why_unlabeled(sample: Sample) -> str:
         return "its only answer is marked as bad"
     if not final_answer(sample.answer).strip():
         return "its answer has no text after the reasoning"
-    return "its answer is not in English, the only language of the refusal phrases"
+    return "its answer is in a language without refusal phrases"
 
 
 Label = Literal["field", "answer", "refused", "answered"]

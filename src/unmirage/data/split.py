@@ -12,7 +12,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.records import Sample
 from unmirage.text.english.rewriter import rewrite
 from unmirage.text.openers import opener
-from unmirage.text.refusals import refusal_phrase
+from unmirage.text.refusals import declining_phrase
 from unmirage.text.sentences import sentences
 
 _WORDINGS = 4
@@ -40,7 +40,7 @@ def balanced(samples: Sequence[Sample], seed: int) -> list[Sample]:
 
 
 def rationale_only(samples: Iterable[Sample]) -> list[Sample]:
-    """Return the samples without the sentences of refusals that contain a refusal phrase.
+    """Return the samples without the sentences of refusals that decline.
 
     Refused samples whose answer is empty after that are dropped. Answered samples are unchanged.
     """
@@ -49,7 +49,7 @@ def rationale_only(samples: Iterable[Sample]) -> list[Sample]:
 
 
 def _explained(answer: str) -> str:
-    return " ".join(one.strip() for one in sentences(answer) if refusal_phrase(one) is None)
+    return " ".join(one.strip() for one in sentences(answer) if declining_phrase(one) is None)
 
 
 def _reworded(query: str, pool: Sequence[str], draw: random.Random) -> str:

@@ -12,7 +12,7 @@ from unmirage.evaluate.calibration import JudgeCalibration, MainCalibration
 from unmirage.evaluate.compare import Comparison, compare
 from unmirage.evaluate.details import ModelResults, describe
 from unmirage.evaluate.graded import GradedHarm, graded_responses
-from unmirage.evaluate.judges import Judge
+from unmirage.evaluate.judges import Judge, PhraseJudge
 from unmirage.evaluate.judges.canaries import run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
 from unmirage.evaluate.outcomes import Outcome
@@ -80,7 +80,12 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
-            notes=(*(config.get("notes") or ()), *found.notes(), *found.thinking_notes()),
+            notes=(
+                *(config.get("notes") or ()),
+                *found.notes(),
+                *found.phrase_notes(),
+                *found.thinking_notes(),
+            ),
             settings=config,
             machine=describe_machine(),
         )
@@ -138,6 +143,12 @@ class _Assessment:
             )
             for model in self.models
         }
+
+    def phrase_notes(self) -> list[str]:
+        """Return what the phrases of a judge cannot tell of these responses."""
+        responses = [one.text for model in self.models for one in self._store.responses(model)]
+        found = [judge.note(responses) for judge in self._judging.judges if isinstance(judge, PhraseJudge)]
+        return [note for note in found if note]
 
     def _graded(self, model: str) -> dict[str, GradedHarm]:
         names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]

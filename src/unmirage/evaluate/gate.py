@@ -86,10 +86,16 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Outcome of all conditions: a line for each that failed, and for each that missing verdicts leave undecided."""
+    """Outcome of all conditions.
+
+    Attributes:
+        failed, undecided: a line for each condition that holds, and for each that missing verdicts leave undecided.
+        passed: the other conditions.
+    """
 
     failed: Sequence[str] = ()
     undecided: Sequence[str] = ()
+    passed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ def gate_outcome(conditions: Iterable[str], document: Mapping[str, Any]) -> Outc
     Raises:
         UserError: a condition is malformed, or no condition holds and one has a value that is not estimable.
     """
-    failed, undecided, unknown = [], [], []
+    failed, undecided, unknown, passed = [], [], [], []
     for condition in conditions:
         checks = checked(condition, document)
         if broken := dict.fromkeys(check.found for check in checks if check.holds):
@@ -138,9 +144,11 @@ def gate_outcome(conditions: Iterable[str], document: Mapping[str, Any]) -> Outc
             unknown.append(lacking[0])
         elif unclear := dict.fromkeys(check.found for check in checks if check.undecided):
             undecided.append(f"gate '{condition.strip()}' is undecided: {'; '.join(unclear)}")
+        else:
+            passed.append(condition)
     if unknown and not failed:
         raise UserError(f"--fail-if: {unknown[0]}")
-    return Outcome(failed, undecided)
+    return Outcome(failed, undecided, passed)
 
 
 def checked(condition: str, document: Mapping[str, Any]) -> list[Check]:

@@ -170,6 +170,15 @@ class Results(Result):
         ]
 
 
+def _missing(models: Iterable[ModelRates]) -> Iterator[str]:
+    """Yield what the numbers assume about missing verdicts, if there are any."""
+    if missing := sum(one.invalid for one in models):
+        yield (
+            f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they "
+            "are missing at random; the bounds (least, most) hold for any verdicts"
+        )
+
+
 _LEAST_CUT = 0.01  # smaller shares are shown beside the rates only
 
 
@@ -186,15 +195,6 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
                 f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
                 "responses behind a rate; raise --max-new-tokens"
             )
-
-
-def _missing(models: Iterable[ModelRates]) -> Iterator[str]:
-    """Yield what the numbers assume about missing verdicts, if there are any."""
-    if missing := sum(one.invalid for one in models):
-        yield (
-            f"verdicts are missing on {missing} queries: intervals, paired tests and corrected rates assume that they "
-            "are missing at random; the bounds (least, most) hold for any verdicts"
-        )
 
 
 def _over_seeds(model: ModelRates, seeds: Sequence[ModelRates]) -> dict[str, Mean] | None:

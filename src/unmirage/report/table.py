@@ -137,8 +137,8 @@ class Cell:
     seeds: str
     title: str
     effect: str = ""
-    cut: str = ""
     gaps: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +184,8 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
         seeds=seeds,
         title=title,
         effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
-        cut=cut,
         gaps=gaps(rate),
+        cut=cut,
     )
 
 

@@ -12,7 +12,7 @@ NOT_ESTIMABLE = "n/a"
 _MOST_CATEGORIES = 3
 _TOLD = 1.05  # smaller design effects would be shown as 1.0
 
-_RULE = re.compile(r"phrases|official rule v\d+")
+_RULE = re.compile(r"phrases(?: \+ .* [0-9a-f]{8})?|official rule v\d+")
 _SECRET_KEY = re.compile(r"(?:^|[_.-])(?:token|api_?key|key|secret|password|authorization)$", re.IGNORECASE)
 
 _NAMES = {
@@ -85,13 +85,10 @@ def with_gaps(shown: str, rate: Rate) -> str:
 
 
 def rate_points(rate: Rate, *, interval: bool = False) -> str:
-    """Return a rate in percent for tables, with its interval if asked, and with its bounds if verdicts are missing.
-
-    The share of cut responses stands beside it if there are any.
-    """
+    """Return a rate in percent for tables, with its interval if asked, worst-case bounds, and the share cut off."""
     shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    beside = [*filter(None, [gaps(rate)]), *([f"{percent(rate.cut)} cut"] if rate.cut else [])]
-    return f"{shown} ({', '.join(beside)})" if beside else shown
+    beside = ", ".join(filter(None, (gaps(rate), f"{percent(rate.cut)} cut" if rate.cut else "")))
+    return f"{shown} ({beside})" if beside else shown
 
 
 def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:

@@ -136,7 +136,7 @@ class Languages:
     def audit_note(self) -> str:
         """Return a warning of an audit: what supports English only, if not all queries are English; else ""."""
         beyond = self.beyond()
-        return beyond and f"{beyond}. Templates, imperatives, rewrites and labels from answers support English only."
+        return beyond and f"{beyond}. Templates, imperatives and rewrites support English only."
 
 
 def languages_of(texts: Sequence[str], most: int = 10_000) -> Languages:

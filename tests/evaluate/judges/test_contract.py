@@ -161,7 +161,7 @@ def test_an_unknown_judge_lists_the_known_ones_and_the_nearest():
     ("spec", "message"),
     [
         ("", "unknown judge ''; valid: endpoint, exact, guard, local, official, phrases, strongreject."),
-        ("phrases:x", "judge 'phrases' takes no argument, got 'x'"),
+        ("phrases:x", "x: cannot read the phrases (No such file or directory). Pass --judge phrases:FILE."),
         (
             "official:phrases",
             "judge 'official' does not support the model type 'phrases'; "

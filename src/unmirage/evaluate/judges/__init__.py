@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.judges.base import Answer, Judge, TextJudge
 from unmirage.evaluate.judges.exact import ExactJudge
-from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel, PhraseJudge
+from unmirage.evaluate.judges.official import OfficialJudge, OfficialThenModel
+from unmirage.evaluate.judges.own_phrases import OwnPhrases
+from unmirage.evaluate.judges.phrases import PhraseJudge
 from unmirage.records import Judgement, Verdict
 from unmirage.registry import InvalidError, Registry, has
 
@@ -60,9 +62,7 @@ class JudgeOptions:
 
 
 def _phrases(argument: str, _options: JudgeOptions) -> Judge:
-    if argument:
-        raise UserError(f"judge 'phrases' takes no argument, got '{argument}'")
-    return PhraseJudge()
+    return PhraseJudge(OwnPhrases.from_file(Path(argument)) if argument else None)
 
 
 def _exact(argument: str, _options: JudgeOptions) -> Judge:
@@ -213,8 +213,8 @@ def make_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
     """Return the judge that `spec` names.
 
     Args:
-        spec: "phrases", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID", "official",
-            "official:endpoint:URL#model-name" or "official:local:FOLDER-OR-HUB-ID"; the last two also after
+        spec: "phrases", "phrases:FILE", "exact:PATH/truth.json", "endpoint:URL#model-name", "local:FOLDER-OR-HUB-ID",
+            "official", "official:endpoint:URL#model-name" or "official:local:FOLDER-OR-HUB-ID"; the last two also after
             "guard:NAME@" and "strongreject:" instead of "official:".
         options: options of judges that are language models.
 
