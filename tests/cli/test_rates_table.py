@@ -195,7 +195,7 @@ def test_blocked_queries_have_columns_only_if_there_are_any_and_cut_responses_st
     ("judge", "said"),
     [
         ("phrases", "not refused"),
-        ("phrases + own.yaml", "not refused"),
+        ("phrases + own.txt 0123abcd", "not refused"),
         ("official rule v1", "not refused"),
         ("majority of phrases, official rule v1", "not refused"),
         ("official rule v1 + qwen", "complied with"),
