@@ -127,3 +127,26 @@ def test_no_answer_of_published_data_is_degenerate():
 def _csv(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+PLAIN = "a dog and a cat sit on the old bench in front of the little house by the river "  # 19 words
+LATE = "It is late, and we all go home now. " * 3  # 27 words
+PATCHES = "moss-green-glass-like glow-worm-eyed "  # 7 words, all joined
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (PLAIN + PATCHES + "iron-clad, of red", "nonsense"),  # 30 words, 9 of them joined
+        (PLAIN + PATCHES + "iron-clad of", None),  # 29 words
+        (PLAIN + PATCHES + "iron clad, of red", None),  # 7 joined
+        (PLAIN + PATCHES + "iron-clad, of red.", None),  # the sentence ends
+        (PLAIN + PATCHES + 'iron-clad, of red and "old": ', None),  # a field of JSON
+        (2 * PLAIN + PATCHES + 'iron-clad, "of red or"', None),  # 12 of 50, with what is quoted
+        (2 * PLAIN + PATCHES + 'iron-clad, "of red or two"', "nonsense"),  # 13 of 51
+        (LATE + "It is late, and we go home now. " + PLAIN + PATCHES + "iron-clad, of red", "nonsense"),  # 30 of 65
+        (LATE + "It is late, and we all do go home now. " + PLAIN + PATCHES + "iron-clad, of red", None),  # 30 of 67
+    ],
+)
+def test_a_cut_sentence_of_patches_is_nonsense(text, kind):
+    assert degenerate(text) == kind

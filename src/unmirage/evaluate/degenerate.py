@@ -9,6 +9,8 @@ The first matching rule applies:
    of the last 20 words are copied. Its finished sentences and lines have fewer than 12 different words, so a response
    that says something and then loops is not degenerate. If 90 % of the words are copied, those that occur four times
    do not count. A response of 12 to 19 words is repeated if it only says the same one to four words.
+4. nonsense, too: the response is cut off in a sentence of at least 30 words, which is 45 % of the response or more.
+   A quarter of the words of that sentence are quoted or joined by hyphens, and at least eight are joined.
 
 Words in a script without spaces are single characters, and sequences of them have six. Sequences of numbers and single
 letters do not count as copied, because tables, formulas and drawings repeat them.
@@ -40,6 +42,10 @@ _SENTENCE = 4  # minimum words of a sentence, because a full stop also ends an a
 _SEQUENCE, _SEQUENCE_WITHOUT_SPACES = 3, 6
 _PERIODIC_WORDS, _LONGEST_PERIOD = 12, 4
 _RUN, _RUN_SHARE = 40, 0.9  # one character over and over
+_CUT_WORDS, _CUT_SHARE, _PATCHED, _JOINED_WORDS = 30, 0.45, 0.25, 8
+_JOINED = re.compile(r"[^\W\d_]+(?:['’\"”]*-[\"“]?[^\W\d_]+)+")
+_QUOTED = re.compile(r"[\"“][^\"“”\n]{1,60}[\"”]")
+_FIELD = re.compile(r"[\"']\s*:")  # of JSON, where everything is quoted
 
 # Thai, Lao, Myanmar, Khmer, Japanese and Chinese.
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff"
@@ -67,7 +73,9 @@ def degenerate(text: str) -> str | None:
         return "empty"
     if seen.count(_UNDECODED) >= _HALF * len(seen) > 0:
         return "nonsense"
-    return "repeated" if _loops(head, seen) else None
+    if _loops(head, seen):
+        return "repeated"
+    return "nonsense" if _is_patchwork(head) else None
 
 
 def _loops(text: str, seen: Sequence[str]) -> bool:
@@ -126,14 +134,34 @@ def _copied(said: Sequence[str]) -> list[bool]:
 def _finished(text: str) -> set[str]:
     """Return the words in finished sentences and lines."""
     found: set[str] = set()
-    start = 0
-    for match in _END.finditer(text):
-        part = text[start : match.start()]
-        whole = match["line"] or match["full"] or match.end() == len(text)
-        if not whole and part.count("(") > part.count(")"):
-            continue  # inside brackets
-        start = match.end()
+    for part, whole in _sentences(text)[:-1]:
         said = _words(part)
         if whole or len(said) >= _SENTENCE:
             found.update(filter(_telling, said))
     return found
+
+
+def _is_patchwork(text: str) -> bool:
+    """Return whether the response is mostly one sentence without an end, of quoted and joined words."""
+    *before, (last, _) = _sentences(text)
+    said = len(_words(last))
+    share = said / (said + sum(len(_words(part)) for part, _ in before) or 1)
+    if said < _CUT_WORDS or share < _CUT_SHARE or _FIELD.search(last):
+        return False
+    joined = sum(len(_words(one)) for one in _JOINED.findall(last))
+    quoted = sum(len(_words(one)) for one in _QUOTED.findall(_JOINED.sub(" ", last)))
+    return joined >= _JOINED_WORDS and joined + quoted >= _PATCHED * said
+
+
+def _sentences(text: str) -> list[tuple[str, bool]]:
+    """Return the finished sentences and lines, each with whether it certainly ends there, and the unfinished rest."""
+    found: list[tuple[str, bool]] = []
+    start = 0
+    for match in _END.finditer(text):
+        part = text[start : match.start()]
+        whole = bool(match["line"] or match["full"] or match.end() == len(text))
+        if not whole and part.count("(") > part.count(")"):
+            continue  # inside brackets
+        start = match.end()
+        found.append((part, whole))
+    return [*found, (text[start:], False)]
