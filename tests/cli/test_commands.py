@@ -170,7 +170,10 @@ def test_mistakes_end_with_2_one_line_and_nothing_written(unmirage, tiny, tmp_pa
 def test_unknown_judge_lists_the_known_ones(unmirage, attacked):
     code, _, err = unmirage("evaluate", attacked, "--judge", "phrase")
     assert code == 2
-    assert "unknown judge 'phrase'; valid: endpoint, exact, local, official, phrases. Did you mean 'phrases'?" in err
+    assert (
+        "unknown judge 'phrase'; valid: endpoint, exact, guard, local, official, phrases, strongreject. "
+        "Did you mean 'phrases'?" in err
+    )
 
 
 def test_a_picture_outside_the_data_folder_is_refused(unmirage, tiny, tmp_path):

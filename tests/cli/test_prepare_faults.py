@@ -306,7 +306,7 @@ def test_a_folder_in_use_or_of_something_else_is_refused(unmirage, tiny, tmp_pat
     [
         (
             ("--judge", "phrasse"),
-            "unknown judge 'phrasse'; valid: endpoint, exact, local, official, phrases. Did you mean",
+            "unknown judge 'phrasse'; valid: endpoint, exact, guard, local, official, phrases, strongreject.",
         ),
         (("--judge", "exact:none.json"), "none.json: no such file"),
         (("--judge", "endpoint:ftp://h/v1#m"), "scheme 'ftp' is not http or https"),

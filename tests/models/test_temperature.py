@@ -177,7 +177,7 @@ def test_a_server_is_told_temperature_and_seed(tiny, settings, told):
 
         def complete(self, messages, max_tokens, temperature=0, seed=None, stop=None):
             asked.append((max_tokens, temperature, seed))
-            return Completion(text="Yes.", tokens=1, prompt_tokens=1, finished=True)
+            return Completion(text="Yes.", tokens=1, prompt_tokens=1)
 
     vlm = EndpointVLM("m", Server())
     found = list(vlm.answer(queries_of(tiny)[:2], tiny.images, GenerationConfig(max_new_tokens=9, **settings)))

@@ -2,7 +2,6 @@
 
 import gc
 import json
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,10 +9,11 @@ import torch
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.errors import UserError
 from unmirage.evaluate.robustness import RelearnConfig
-from unmirage.records import Kind, Rate
+from unmirage.records import Kind
 from unmirage.testbed.methods_settings import MethodsSettings, RowSettings
 from unmirage.testbed.relearn import RelearnSettings, open_relearn
-from unmirage.testbed.relearn_table import curve_table, full_table, markdown, percent, summarize_relearning
+from unmirage.testbed.relearn_table import curve_table, full_table, markdown, summarize_relearning
+from unmirage.text.formatting import rate_points
 from unmirage.text.openers import opener
 
 FAST = {"learning_rate": 1e-3, "batch_size": 8, "steps": 2}
@@ -119,8 +119,8 @@ def test_the_tables(finished):
     assert heads == ["model", "fine-tuned on", "0", "2", "4"]
     assert [row[:2] for row in rows] == [["npo", "forget"], ["npo", "same-syntax"], ["npo", "benign"]]
     by_name = {row.model: row.rates for row in document.rows}
-    assert {row[2] for row in rows} == {percent(by_name["npo"]["asr_after"], interval=True)}
-    assert rows[1][4] == percent(by_name["npo + same-syntax 4"]["asr_after"], interval=True)
+    assert {row[2] for row in rows} == {rate_points(by_name["npo"]["asr_after"], interval=True)}
+    assert rows[1][4] == rate_points(by_name["npo + same-syntax 4"]["asr_after"], interval=True)
     assert [row[0] for row in full_table(document)[1]] == ["base", "npo", *NAMES]
     text = markdown(document)
     assert "| model | fine-tuned on | 0 | 2 | 4 |\n| --- | --- | ---: | ---: | ---: |" in text
@@ -145,10 +145,3 @@ def test_a_model_that_was_not_kept_is_one_named_error(finished):
             finished.complete()
     finally:
         folder.with_name("elsewhere").rename(folder)
-
-
-def test_percentages():
-    rate = Rate(value=0.25, low=0.1, high=0.5, k=5, n=20, invalid=0)
-    assert percent(rate) == "25.0"
-    assert percent(replace(rate, invalid=2), interval=True) == "25.0 [10–50] (2 invalid)"
-    assert percent(replace(rate, value=None)) == "n/a"

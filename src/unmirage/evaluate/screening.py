@@ -66,7 +66,7 @@ def screened(judge: Judge, answers: Sequence[Answer], progress: StepProgress | N
 
 def _no_answer(response: Response) -> str:
     """Return why a response is no answer; "" if the model answered, even with no text."""
-    if response.text.strip():
+    if response.text.strip() or (response.text and not response.thoughts):
         return ""
     if response.ended is Ended.LENGTH:
         return "the token limit was reached before it began; raise --max-new-tokens"

@@ -44,7 +44,7 @@ class Response:
     Attributes:
         query_id: the query.
         model: name of the model.
-        text: the final answer; empty if there is none.
+        text: the final answer; empty if there is none, blank (such as " ") if the model answered with nothing visible.
         tokens: length, including the thoughts; 0 if unknown.
         ended: how the response ended.
         thoughts: reasoning before the answer, which no judge sees.

@@ -40,12 +40,17 @@ def test_how_a_response_ended(why, ended, text):
     assert (found.text, found.ended, found.is_blocked) == (text, ended, ended is Ended.CONTENT_FILTER)
 
 
-@pytest.mark.parametrize("content", ["", None, [], " \n", "absent"])
+@pytest.mark.parametrize("content", ["", None, [], "absent"])
 @pytest.mark.parametrize("why", ["stop", "length", "content_filter"])
 def test_all_spellings_of_no_content_are_one(content, why):
     message = {"reasoning_content": "Hm."} | ({} if content == "absent" else {"content": content})
     found = read_completion(body(message, why))
     assert (found.text, found.thoughts, found.ended) == ("", "Hm.", Ended(why))
+
+
+def test_blank_content_is_content():
+    found = read_completion(body({"content": " \n"}, "length"))
+    assert (found.text, found.ended, found.is_nothing) == (" ", Ended.LENGTH, False)
 
 
 def test_nothing_at_all_is_said_so():

@@ -178,7 +178,7 @@ def _ended(choice: dict[str, Any], message: dict[str, Any], text: str) -> Ended:
 def _split(content: Any) -> tuple[str, str, str]:
     """Return the text, the thoughts and the refusal in the content of a message."""
     if content is None or isinstance(content, str):
-        return (content or "").strip(), "", ""
+        return (content or "").strip() or (content or "")[:1], "", ""
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise Trouble(f"the response's content is a {type(content).__name__}, not text", malformed=True)
     found = {"text": "", "thoughts": "", "refusal": ""}
