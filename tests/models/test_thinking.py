@@ -179,6 +179,17 @@ def test_reasoning_that_the_prompt_opens_and_the_limit_cuts_is_no_answer(vlm, fa
         assert one.thoughts
 
 
+def test_nothing_but_special_tokens_is_a_blank_answer(vlm):
+    made = vlm(PLAIN)
+    end = min(end_ids(made.model))
+    pad = next(one for one in Decoder.of(made.processor).special if one not in end_ids(made.model))
+    for ids, text, ended in (([pad] * 3, " ", Ended.LENGTH), ([pad, end], " ", Ended.STOP), ([end], "", Ended.STOP)):
+        found = made._response(queries()[0], torch.tensor(ids), Decoder.of(made.processor))
+        assert (found.text, found.ended, found.thoughts) == (text, ended, "")
+    opened = vlm(OPENING)
+    assert opened._response(queries()[0], torch.tensor([pad] * 3), Decoder.of(opened.processor)).text == ""
+
+
 MARKS = [
     "<|channel|>",
     "<|message|>",

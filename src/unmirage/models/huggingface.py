@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,9 +246,9 @@ class HuggingFaceVLM:
         length = len(ids) - stopped
         ended = Ended.STOP if stopped else Ended.LENGTH
         said = decoder.text(ids[:length])
-        found = settled(Response(query_id=query.id, model=self.name, text=said, tokens=length, ended=ended))
-        # Only spaces and special tokens: the model said nothing, and nothing that it says is missing.
-        return replace(found, text=" ") if length and not found.text and not found.thoughts else found
+        # Only spaces and special tokens: the model said nothing, so no answer is missing.
+        said = said or " " if length else said
+        return settled(Response(query_id=query.id, model=self.name, text=said, tokens=length, ended=ended))
 
 
 @contextmanager
