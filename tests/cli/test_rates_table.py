@@ -176,7 +176,7 @@ def test_eighty_columns_hold_two_tables_and_break_no_change(show):
     assert lines[lines.index(first) + 1].split() == ["[96–100]", "[28–47]", "[95–100]"]
 
 
-def test_blocked_queries_have_columns_only_if_there_are_any_and_cut_responses_stand_beside_the_rate(show):
+def test_blocked_queries_and_cut_responses_have_columns_only_if_there_are_any(show):
     nothing = BeforeAfter(before=rate(0, 20), after=rate(0, 60))
     usual = "\n".join(show({"npo": rates(blocked=nothing, blocked_benign=nothing)}))
     assert "blocked" not in usual
@@ -187,8 +187,11 @@ def test_blocked_queries_have_columns_only_if_there_are_any_and_cut_responses_st
     assert "blocked, unsafe before → after" in shown
     assert "blocked, benign" not in shown
     assert "0.0 → 5.0" in shown
-    assert "10.0 → 50.0 [24–76] (12\u00a0% cut)" in shown.replace("12 %", "12\u00a0%")
+    assert "cut, unsafe before → after" in shown
+    assert "cut, benign" not in shown
+    assert "n/a → 12.4" in shown
     assert "blocked: declined by the system" in shown
+    assert "cut: responses that the token limit" in shown
 
 
 @pytest.mark.parametrize(

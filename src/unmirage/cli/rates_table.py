@@ -33,6 +33,7 @@ from unmirage.text.formatting import (
 _WIDE = 100
 _UNBOUND = 10_000  # wider than any table
 _EDGES = 2  # rich's minimum leaves out the edges of the table
+_LEAST_SHOWN = 0.0005  # smaller shares read 0.0
 _CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
@@ -83,7 +84,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
             ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
-        return plainly, [*_blocked(results, lambda pair: points(pair.before.value)), *harmless]
+        return plainly, [*_apart(results), *harmless]
     attack: Mapping[str, Any] = results.attack
     prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
@@ -95,24 +96,27 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_blocked(results, _points), *harmless]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_apart(results), *harmless]
 
 
 def _asr(results: Results) -> str:
     return "ASR (not refused)" if sees_only_refusals(results.judge) else "ASR"
 
 
-def _blocked(results: Results, cell: Callable[[BeforeAfter], str]) -> list[Column]:
-    """Return columns for queries that the system declined, if there are any."""
-    picks: dict[str, Callable[[ModelRates], BeforeAfter]] = {
-        "blocked, unsafe": lambda rates: rates.blocked,
-        "blocked, benign": lambda rates: rates.blocked_benign,
+def _apart(results: Results) -> list[Column]:
+    """Return columns for queries that the system declined, and for responses that were cut off, if there are any."""
+    picks: dict[str, Callable[[ModelRates], tuple[float | None, float | None]]] = {
+        "blocked, unsafe": lambda rates: (rates.blocked.before.value, rates.blocked.after.value),
+        "blocked, benign": lambda rates: (rates.blocked_benign.before.value, rates.blocked_benign.after.value),
+        "cut, unsafe": lambda rates: (rates.asr.before.cut, rates.asr.after.cut),
+        "cut, benign": lambda rates: (rates.rr.before.cut, rates.rr.after.cut),
     }
-    when = " before → after" if results.attack else ""
     return [
-        (f"{name}{when}", lambda rates, pick=pick: cell(pick(rates)))  # type: ignore[misc]
+        (f"{name} before → after", lambda rates, pick=pick: " → ".join(map(points, pick(rates))))  # type: ignore[misc]
+        if results.attack
+        else (name, lambda rates, pick=pick: points(pick(rates)[0]))  # type: ignore[misc]
         for name, pick in picks.items()
-        if any(pair.before.k or pair.after.k for pair in map(pick, results.models.values()))
+        if any((share or 0) >= _LEAST_SHOWN for rates in results.models.values() for share in pick(rates))
     ]
 
 
@@ -167,8 +171,11 @@ def _caption(results: Results) -> str:
     else:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")
-    if _blocked(results, str):
+    apart = " ".join(head for head, _ in _apart(results))
+    if "blocked" in apart:
         said.append("blocked: declined by the system, by a content filter or in a refusal field")
+    if "cut" in apart:
+        said.append("cut: responses that the token limit or a content filter cut off")
     columns = [head for head, _ in _harmless(results)]
     parts = [head for head in columns if head not in ("utility", "neighbor utility")]
     if parts:
@@ -186,10 +193,6 @@ def _caption(results: Results) -> str:
 
 def _change(pair: BeforeAfter, *, interval: bool = False) -> str:
     return f"{rate_points(pair.before)} → {rate_points(pair.after, interval=interval)}"
-
-
-def _points(pair: BeforeAfter) -> str:
-    return f"{points(pair.before.value)} → {points(pair.after.value)}"
 
 
 def _percent_or_nothing(rate: Rate | None) -> str:

@@ -85,10 +85,8 @@ def with_gaps(shown: str, rate: Rate) -> str:
 
 
 def rate_points(rate: Rate, *, interval: bool = False) -> str:
-    """Return a rate in percent for tables, with its interval if asked, worst-case bounds, and the share cut off."""
-    shown = with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value)
-    beside = ", ".join(filter(None, (gaps(rate), f"{percent(rate.cut)} cut" if rate.cut else "")))
-    return f"{shown} ({beside})" if beside else shown
+    """Return a rate in percent for tables, with its interval if asked, and with its bounds if verdicts are missing."""
+    return with_gaps(with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value), rate)
 
 
 def clustering(kinds: Collection[str], clusters: Iterable[int | None]) -> str:
