@@ -41,29 +41,29 @@ Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that re
 def rates_table(results: Results, width: int) -> RenderableType:
     """Return the table: shares in percent, with the 95 % interval of an attacked rate beside or below it.
 
-    It includes utility if harmless questions were asked. A terminal too narrow for one table gets two.
+    It includes utility if harmless questions were asked. A terminal too narrow for one table gets several.
 
     Args:
         results: results of all models.
         width: width of the terminal, in characters.
     """
-    main, more = _columns(results)
-    whole = _table(results, [*main, *more], width, _caption(results))
-    unbound = Console(width=_UNBOUND)
-    if not more or Measurement.get(unbound, unbound.options, whole).minimum + _EDGES <= width:
-        return whole
+    tables: list[list[Column]] = []
+    for columns in filter(None, _columns(results)):
+        if tables and _least_width(_table(results, [*tables[-1], *columns], width)) <= width:
+            tables[-1] += columns
+        else:
+            tables.append(columns)
     caption = Text(_caption(results), style="dim")
-    return Group(_table(results, main, width), _table(results, more, width), caption)
+    return Group(*(_table(results, columns, width) for columns in tables), caption)
 
 
-def _table(results: Results, columns: Sequence[Column], width: int, caption: str | None = None) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        collapse_padding=width < _WIDE,
-        caption=caption,
-        caption_justify="left",
-        caption_style="dim",
-    )
+def _least_width(table: Table) -> int:
+    unbound = Console(width=_UNBOUND)
+    return Measurement.get(unbound, unbound.options, table).minimum + _EDGES
+
+
+def _table(results: Results, columns: Sequence[Column], width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=width < _WIDE)
     table.add_column("model", no_wrap=True)
     for head, _ in columns:
         # Break a long cell between a change and its interval.
@@ -74,9 +74,9 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
     return table
 
 
-def _columns(results: Results) -> tuple[list[Column], list[Column]]:
-    """Return the columns that an attack changes, and the columns that may go to a second table."""
-    harmless = _harmless(results)
+def _columns(results: Results) -> tuple[list[Column], ...]:
+    """Return the columns of all rates; each list may go to a table of its own."""
+    harmless, apart = _harmless(results), _apart(results)
     if not results.attack:
         plainly: list[Column] = [
             (_asr(results), lambda rates: rate_points(rates.asr.before, interval=True)),
@@ -84,7 +84,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
             ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
-        return plainly, [*_apart(results), *harmless]
+        return plainly, harmless, apart
     attack: Mapping[str, Any] = results.attack
     prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
@@ -96,7 +96,7 @@ def _columns(results: Results) -> tuple[list[Column], list[Column]]:
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *_apart(results), *harmless]
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless], apart
 
 
 def _asr(results: Results) -> str:
