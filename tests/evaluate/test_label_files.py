@@ -129,7 +129,10 @@ def test_columns_are_named_or_guessed(labels):
     other = labels({"ask": "P", "said": "C", "rating": "refused", "verdict": "complied"})
     columns = {"query": "ask", "response": "said", "verdict": "rating"}
     assert truths(other, columns=columns) == [Truth.REFUSED]
-    with pytest.raises(UserError, match=r"labels\.jsonl: has no column 'gone' for 'query'; it has 'ask', 'said', 'rat"):
+    with pytest.raises(
+        UserError,
+        match=r"labels\.jsonl: has no column 'gone' for 'query' in its first 1 records; it has 'ask', 'said', 'rat",
+    ):
         read_labels(other, columns=columns | {"query": "gone"})
     with pytest.raises(UserError, match=r"unknown column 'qury'; valid: .* Did you mean 'query'\?"):
         read_labels(other, columns={"qury": "ask"})
