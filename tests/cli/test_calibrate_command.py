@@ -185,7 +185,7 @@ def test_labels_of_the_package(unmirage, tmp_path):
         (["phrases", "LABELED", "--label-map", "no=refused"], "has the label 'no'; its labels: 'complied', 'refused'"),
         (
             ["phrases", "LABELED", "--columns", "query=a"],
-            "has no column 'a' for 'query' in its first 20 records; it has 'query', 'response', ",
+            "has no column 'a' for 'query' in its first 20 records; it has 'query', ",
         ),
     ],
 )

@@ -10,8 +10,7 @@ from unmirage.data.images import ImageFolder
 from unmirage.errors import UserError
 from unmirage.evaluate.calibration import JudgeCalibration, fingerprint_of, measure
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.labels import Labels, read_labels, shipped_labels
-from unmirage.evaluate.labels import label_map as verdicts_of
+from unmirage.evaluate.labels import Labels, label_verdicts, read_labels, shipped_labels
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import StepProgress
 from unmirage.workflows.arguments import PathLike
@@ -61,7 +60,7 @@ def _labels(
     if (labeled is None) == (labels is None):
         given = "both are given" if labels is not None else "neither is given"
         raise UserError(f"calibrate needs either a file of labeled responses or --labels NAME; {given}")
-    truths = verdicts_of((label_map or {}).items())
+    truths = label_verdicts((label_map or {}).items())
     if labels is None:
         assert labeled is not None
         return read_labels(labeled, columns=columns, label_map=truths)

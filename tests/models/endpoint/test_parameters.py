@@ -74,8 +74,8 @@ def test_what_a_model_turns_down_is_left_out_from_then_on(stub, chat, answers, c
     assert stub.requests[4:] == [rest] * 3
     assert one.accounting.failures == 0
     assert one.accounting.notes == [
-        "the server does not support temperature 0; responses are sampled at its default temperature, and another run can "
-        "differ",
+        "the server does not support temperature 0; responses are sampled at its default temperature, and another "
+        "run can differ",
         "the server does not support seeds; another run can differ",
         "the server does not support response_format; replies are not held to a JSON schema",
     ]

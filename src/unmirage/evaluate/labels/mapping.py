@@ -65,10 +65,10 @@ def parse_label_map(texts: Iterable[str]) -> dict[str, Truth]:
                 )
             pairs.append((pair[1], pair[2]))
             end = pair.end()
-    return label_map(pairs)
+    return label_verdicts(pairs)
 
 
-def label_map(pairs: Iterable[tuple[str, str]]) -> dict[str, Truth]:
+def label_verdicts(pairs: Iterable[tuple[str, str]]) -> dict[str, Truth]:
     """Return the verdict of each label, in lower case, for pairs of a label and the name of a verdict.
 
     Raises:

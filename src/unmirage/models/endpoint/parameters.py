@@ -16,8 +16,8 @@ LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 _STATUS = (None, 400, 422)
 # What it means that a parameter is left out. Reasoning models of OpenAI have no temperature.
 _NOTES = {
-    "temperature": "the server does not support temperature {value:g}; responses are sampled at its default temperature, and "
-    "another run can differ",
+    "temperature": "the server does not support temperature {value:g}; responses are sampled at its default "
+    "temperature, and another run can differ",
     "seed": "the server does not support seeds; another run can differ",
     "response_format": "the server does not support response_format; replies are not held to a JSON schema",
 }
