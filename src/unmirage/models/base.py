@@ -121,7 +121,7 @@ def ask(
 
 
 def notes_of(user: object) -> list[str]:
-    """Return what a server made of the requests of a model or judge, one line each; empty without a server."""
+    """Return how a server changed or ignored requests of a model or judge, one line each; empty without a server."""
     return list(getattr(getattr(user, "accounting", None), "notes", ()))
 
 

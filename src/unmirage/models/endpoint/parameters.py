@@ -32,7 +32,7 @@ class Parameters:
     """
 
     def __init__(self, given: Collection[str], url: str) -> None:
-        self.notes: list[str] = []  # what the responses are not, one line each
+        self.notes: list[str] = []  # what the missing parameters mean for the responses, one line each
         self._given = frozenset(given)
         self._url = url
         self._absent: set[str] = set()
