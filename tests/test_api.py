@@ -305,3 +305,8 @@ def test_skipped_records_are_logged(tiny, tmp_path, caplog, name):
     }
     getattr(um, name)(tiny.model, data, skip_bad=True, **more[name])
     assert f"{data}: 2 records were skipped" in caplog.text
+
+
+def test_judge_takes_all_options_of_judges_that_evaluate_takes():
+    judge, evaluate = (set(inspect.signature(one).parameters) for one in (um.judge, um.evaluate))
+    assert {"judge", "max_tokens", "endpoint"} <= evaluate - {"run"} <= judge

@@ -150,7 +150,7 @@ def test_a_server_that_cannot_hold_a_schema_is_asked_without_it_and_the_results_
     code, out, err = unmirage("evaluate", *arguments(make(3), judge, "--no-canaries", "--judge-schema"))
     assert code == 0, err
     assert sum("response_format" in body for body in judge.requests) == 1
-    note = "the server turns down response_format; replies are not held to a JSON schema"
+    note = "the server does not support response_format; replies are not held to a JSON schema"
     assert note in err
     assert f"judge m: {note}" in json.loads(out)["warnings"]
 

@@ -2,13 +2,15 @@
 
 import csv
 import json
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import unmirage
 from unmirage.errors import UserError
-from unmirage.evaluate.labels import Truth, parse_label_map, read_labels
+from unmirage.evaluate.labels import Truth, label_verdicts, parse_label_map, read_labels
 from unmirage.records import Kind, Verdict
 
 ROW = {"query": "How do I do it?", "response": "First, take it apart.", "verdict": "complied"}
@@ -129,7 +131,10 @@ def test_columns_are_named_or_guessed(labels):
     other = labels({"ask": "P", "said": "C", "rating": "refused", "verdict": "complied"})
     columns = {"query": "ask", "response": "said", "verdict": "rating"}
     assert truths(other, columns=columns) == [Truth.REFUSED]
-    with pytest.raises(UserError, match=r"labels\.jsonl: has no column 'gone' for 'query'; it has 'ask', 'said', 'rat"):
+    with pytest.raises(
+        UserError,
+        match=r"labels\.jsonl: has no column 'gone' for 'query' in its first 1 records; it has 'ask', 'said', 'rat",
+    ):
         read_labels(other, columns=columns | {"query": "gone"})
     with pytest.raises(UserError, match=r"unknown column 'qury'; valid: .* Did you mean 'query'\?"):
         read_labels(other, columns={"qury": "ask"})
@@ -236,3 +241,11 @@ def test_any_records_are_labels_or_a_user_error_of_one_line(tmp_path_factory, ro
         assert len({one.query.id for one in found.rows}) == len(found.rows)
     assert str(path) in said
     assert "\n" not in said
+
+
+def test_labels_of_a_map_in_python_may_have_any_characters(labels):
+    path = labels(ROW | {"verdict": "a = b, c"}, ROW)
+    found = unmirage.calibrate("phrases", path, label_map={"A = B, C": "Refused"})
+    assert (found.n, sum(astuple(found.confusion.refused))) == (2, 1)
+    with pytest.raises(UserError, match="label 'X' is mapped to refused and to complied"):
+        label_verdicts([("x", "refused"), ("X", "complied")])

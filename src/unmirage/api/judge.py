@@ -36,6 +36,7 @@ def judge(
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
+    max_tokens: int | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
     **endpoint: Any,
@@ -52,7 +53,8 @@ def judge(
         unsafe: which queries are unsafe: "all", "none", or "auto" for the labels in the files.
         images: folder of the pictures; None for that of the files.
         skip_bad: skip unreadable records.
-        ensemble, calibration, canaries, reference, rubric, sees_pictures, schema, batch_size: as for `evaluate`.
+        ensemble, calibration, canaries, reference: as for `evaluate`.
+        rubric, sees_pictures, schema, max_tokens, batch_size: as for `evaluate`.
         progress: called while files are read and responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
@@ -81,6 +83,7 @@ def judge(
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,
+        max_tokens=max_tokens,
         batch_size=batch_size,
         endpoint=endpoint,
         ensemble=ensemble,

@@ -252,7 +252,7 @@ def calibrate(
         judge: the judge.
         labeled: JSON, JSONL, CSV or Parquet file of labeled responses.
         labels: labels that ship with the package, instead of a file: "xstest", "msts", or a part such as "msts:french".
-        label_map: the verdict of labels that are none: {"refusal": "refused"}. "partial" counts a label in no rate.
+        label_map: verdict of each label that is not one: {"refusal": "refused"}. "partial" counts in no rate.
         columns: the file's column for each of ours: {"query": "prompt", "verdict": "rating"}; others are guessed.
         out: file to write, for `evaluate(calibration=...)`.
         rubric: rubric of a judge that is a language model: "harm" or "relevance".

@@ -33,14 +33,8 @@ from unmirage.records import Ended, Gold, Kind, Placed, Query, Response, Sample,
 from unmirage.run.store import Store
 from unmirage.text.thoughts import settled
 
-# How responses end, in Inspect's terms and ours.
-ENDED: Mapping[str, Ended] = {
-    "max_tokens": Ended.LENGTH,
-    "model_length": Ended.LENGTH,
-    "tool_calls": Ended.TOOL_CALL,
-    "content_filter": Ended.CONTENT_FILTER,
-}
-STOP_REASONS: Mapping[Ended, StopReason] = {
+# How responses end, in Inspect's terms.
+_STOP_REASONS: Mapping[Ended, StopReason] = {
     Ended.STOP: "stop",
     Ended.LENGTH: "max_tokens",
     Ended.TOOL_CALL: "tool_calls",
@@ -259,7 +253,7 @@ def _output(response: Response, shown: Shown) -> ModelOutput:
     text = REDACTED if shown.redact else final.text
     thoughts = REDACTED if shown.redact and final.thoughts else final.thoughts
     content: list[Content] = [ContentReasoning(reasoning=thoughts), ContentText(text=text)]
-    output = ModelOutput.from_content(response.model, content if thoughts else text, STOP_REASONS[response.ended])
+    output = ModelOutput.from_content(response.model, content if thoughts else text, _STOP_REASONS[response.ended])
     output.usage = ModelUsage(output_tokens=response.tokens, total_tokens=response.tokens)
     return output
 

@@ -15,7 +15,7 @@ from typing import Any
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from inspect_ai.model import ChatMessage
 
-from unmirage.bridges.inspect_parts import ENDED, query_of
+from unmirage.bridges.inspect_parts import query_of, thoughts_of
 from unmirage.data.responses.columns import find_columns
 from unmirage.data.responses.given import NO_RESPONSE, Given
 from unmirage.data.responses.read import ResponseFile
@@ -104,7 +104,7 @@ def _own(row: Row, model: str) -> Given:
         kind=query.kind,
         shot=query.shot,
         word=query.word,
-        ended=ENDED.get(str(said["stop_reason"]), Ended.STOP),
+        ended=Ended.of(str(said["stop_reason"])) or Ended.STOP,
         thoughts=said["thoughts"],
         tokens=said["output_tokens"] or 0,
         category=about.get("category"),
@@ -142,12 +142,10 @@ def _said(sample: EvalSample) -> dict[str, Any]:
     if not output.choices:
         return found | {"completion": output.completion or None}
     message = output.choices[0].message
-    parts = [] if isinstance(message.content, str) else message.content
-    thoughts = [one.reasoning for one in parts if one.type == "reasoning" and not one.redacted]
     reason = output.choices[0].stop_reason
     # A failed sample has an empty output.
     text = None if sample.error and not message.text else message.text
-    return found | {"completion": text, "stop_reason": reason, "thoughts": "\n".join(thoughts)}
+    return found | {"completion": text, "stop_reason": reason, "thoughts": thoughts_of(message)}
 
 
 def _last(messages: list[ChatMessage]) -> str:

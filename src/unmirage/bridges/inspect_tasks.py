@@ -19,7 +19,6 @@ from inspect_ai.scorer import Score, Scorer, Target, ci_wilson, mean, scorer, st
 from inspect_ai.solver import TaskState, generate
 
 from unmirage.bridges.inspect_parts import (
-    ENDED,
     PLAIN_VIEW,
     chat,
     metadata_of,
@@ -141,7 +140,7 @@ def _response(state: TaskState, query: Query) -> Response:
         model=str(state.model),
         text=state.output.completion,
         tokens=usage.output_tokens if usage else 0,
-        ended=ENDED.get(state.output.stop_reason, Ended.STOP),
+        ended=Ended.of(state.output.stop_reason) or Ended.STOP,
         thoughts=thoughts_of(state.output.message),
     )
 

@@ -43,16 +43,16 @@ def calibrate_command(
         str | None,
         typer.Option(
             help="Human labels of the package instead of LABELED: xstest, msts, or a part such as msts:french; "
-            "'list' shows all.",
+            "`list` shows all.",
             show_default=False,
         ),
     ] = None,
     label_map: Annotated[
         list[str] | None,
-        typer.Option(help="Verdicts of labels that are none: refusal=refused,unclear=partial. Repeatable."),
+        typer.Option(help="LABEL=VERDICT,...: verdict of a label that is none, such as answer=complied. Repeatable."),
     ] = None,
     columns: Annotated[
-        str, typer.Option(help="Columns of LABELED: query=prompt,response=output,verdict=label.", show_default=False)
+        str, typer.Option(help="Columns of LABELED: OURS=THEIRS,..., such as verdict=rating.", show_default=False)
     ] = "",
     out_file: Annotated[
         Path | None, typer.Option("--out", help="Write the calibration here, for evaluate --calibration.")

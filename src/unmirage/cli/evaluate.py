@@ -27,24 +27,12 @@ def evaluate_command(
         typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.", show_default=False),
     ] = None,
     *,
-    judge: Annotated[
-        list[str] | None,
-        typer.Option(help=f"{options.JUDGE_SPECS}. `official` is the rule of the paper's code. Repeatable."),
-    ] = None,
-    ensemble: Annotated[
-        str | None, typer.Option(help="majority or any: all judges together determine the rates.")
-    ] = None,
+    judge: options.JudgeOption = None,
+    ensemble: options.EnsembleOption = None,
     judge_model: options.JudgeModel,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
-    ] = None,
-    canaries: Annotated[
-        bool, typer.Option(help="Attack judges that are language models, and report flipped verdicts.")
-    ] = True,
-    reference: Annotated[
-        str | None, typer.Option(help="Model that all others are compared with (default: the first).")
-    ] = None,
+    calibration: options.CalibrationOption = None,
+    canaries: options.CanariesOption = True,
+    reference: options.ReferenceOption = None,
     suite: Annotated[str | None, typer.Option(help="Benchmark to run on RUN_OR_MODEL first; `list` shows all.")] = None,
     data: Annotated[
         str | None,
@@ -71,10 +59,11 @@ def evaluate_command(
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help="End with status 3 if this holds, 4 if missing verdicts decide: 'asr.after>0.15 or rr.after>0.3'."
+            help="End with status 3 if this holds, or 4 if missing verdicts decide: 'asr.after>0.15 or rr.after>0.3'. "
+            "Repeatable."
         ),
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
+    junit: options.JunitOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""

@@ -29,7 +29,7 @@ def judge_command(
     columns: Annotated[
         str,
         typer.Option(
-            help="Columns: query=prompt,response=output,unsafe=label,...; NAME=- leaves one out.", show_default=False
+            help="Names of the columns: OURS=THEIRS,..., such as query=ask; OURS=- leaves one out.", show_default=False
         ),
     ] = "",
     model: Annotated[
@@ -42,30 +42,24 @@ def judge_command(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")
     ] = False,
-    judge: Annotated[list[str] | None, typer.Option(help=f"{options.JUDGE_SPECS}. Repeatable.")] = None,
-    ensemble: Annotated[
-        str | None, typer.Option(help="majority or any: all judges together determine the rates.")
-    ] = None,
+    judge: options.JudgeOption = None,
+    ensemble: options.EnsembleOption = None,
     judge_model: options.JudgeModel,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
-    ] = None,
-    canaries: Annotated[
-        bool, typer.Option(help="Attack judges that are language models, and report flipped verdicts.")
-    ] = True,
-    reference: Annotated[
-        str | None, typer.Option(help="Model that all others are compared with (default: the first).")
-    ] = None,
+    calibration: options.CalibrationOption = None,
+    canaries: options.CanariesOption = True,
+    reference: options.ReferenceOption = None,
     batch_size: options.BatchSizeOption = None,
     server: options.PricedServer,
     fail_if: Annotated[
-        list[str] | None, typer.Option(help="End with status 3 if this holds: 'asr.before>0.15'.")
+        list[str] | None,
+        typer.Option(
+            help="End with status 3 if this holds, or 4 if missing verdicts decide: 'asr.before>0.15'. Repeatable."
+        ),
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")] = None,
+    junit: options.JunitOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
-    """Judge responses that you already have, as `unmirage evaluate` judges those of a run."""
+    """Judge responses that other programs collected, and write all rates with intervals to results.json."""
     from unmirage.evaluate.gate import check_gate
     from unmirage.evaluate.gate_names import Names
     from unmirage.evaluate.results import Results

@@ -23,6 +23,7 @@ from unmirage.errors import UserError
 if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
 
+# All forms of a judge; the help of an option has the short list.
 JUDGE_SPECS = (
     "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL, "
     "official:endpoint:URL#model, "
@@ -64,9 +65,30 @@ WorkersOption = Annotated[
 ]
 
 
+JudgeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Judge: phrases (default), phrases:FILE, official, exact:FILE, endpoint:URL#NAME, local:MODEL, "
+        "guard:NAME@... or strongreject:...; `unmirage calibrate --help` has all forms. Repeatable."
+    ),
+]
+EnsembleOption = Annotated[
+    str | None, typer.Option(help="majority or any: all judges together determine the rates (default: the first does).")
+]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
+]
+CanariesOption = Annotated[
+    bool, typer.Option(help="Attack judges that are language models, and report flipped verdicts.")
+]
+ReferenceOption = Annotated[
+    str | None, typer.Option(help="Model that all others are compared with (default: the first).")
+]
+JunitOption = Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")]
 ThinkingOption = Annotated[
     str | None,
-    typer.Option(help="Reasoning before the response: on, off, or auto, as the chat template has it (default: auto)."),
+    typer.Option(help="Reasoning before the response: on, off, or auto for the template's default (default: auto)."),
 ]
 
 
@@ -162,8 +184,8 @@ class Server(Group):
     endpoint_option: Annotated[
         list[str] | None,
         typer.Option(
-            help="Endpoint: NAME=VALUE, a field of every request, such as top_k=1 or "
-            "chat_template_kwargs.enable_thinking=false; null leaves a field out. Repeatable.",
+            help="Endpoint: NAME=VALUE, a field of every request, such as top_k=1; dots in NAME separate nested "
+            "fields, and null leaves a field out. Repeatable.",
             show_default=False,
         ),
     ] = None
@@ -220,13 +242,15 @@ class JudgeModel(Group):
         bool,
         typer.Option(
             "--judge-schema",
-            help="Request JSON-schema replies (response_format) from the judge's server, if it supports them.",
+            help="Request replies in a JSON schema from the judge's server, if it supports them.",
         ),
     ] = False
     max_tokens: Annotated[
         int,
         typer.Option(
-            "--judge-max-tokens", min=1, help="Maximum tokens of a reply of a judge that is a language model."
+            "--judge-max-tokens",
+            min=1,
+            help="Maximum tokens of a reply of a judge that is a language model, with its thoughts.",
         ),
     ] = 1024
 

@@ -125,7 +125,7 @@ def _forget(counts: ForgetSet) -> list[str]:
     lines += _indented({f"left out, {reason}": number for reason, number in counts.left_out.items()})
     lines += [f"  {kind}: {own.rows:,} of {own.asked:,}" for kind, own in counts.by_kind.items()]
     lines += _indented({f"harm {grade} of 5": number for grade, number in counts.by_harm.items()})
-    lines += _indented({"responses truncated by --max-new-tokens": counts.cut_off})
+    lines += _indented({"responses cut off by --max-new-tokens": counts.cut_off})
     return lines
 
 

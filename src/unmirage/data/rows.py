@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from sys import intern
 from typing import NamedTuple
 
 from unmirage.data.fields import Fields
 from unmirage.data.images import check_path
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.records import Sample
 from unmirage.text.markup import joined, pieces
 
@@ -241,21 +241,52 @@ def shown(value: object, longest: int = 60) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
+def check_columns(columns: Mapping[str, str], known: Collection[str], first: Sequence[Row], *left_out: str) -> None:
+    """Check the columns that the user names.
+
+    Args:
+        columns: the file's column for each of ours.
+        known: ours.
+        first: the first records; they determine which columns there are.
+        left_out: values that stand for no column.
+
+    Raises:
+        UserError: one of ours is unknown, or the file has no such column.
+    """
+    present = dict.fromkeys(name for row in first for name in row.fields)
+    for ours, theirs in columns.items():
+        if ours not in known:
+            raise unknown("column", ours, known)
+        if theirs not in present and theirs not in left_out:
+            raise UserError(
+                f"{first[0].source}: has no column {shown(theirs)} for '{ours}' in its first {len(first):,} records; "
+                f"it has {listed(present)}"
+            )
+
+
 def listed(names: Mapping[str, object]) -> str:
     """Return the field names as a list for an error message."""
     return ", ".join(shown(name) for name in names) or "no fields"
 
 
+class UniqueIds:
+    """Makes ids unique: the second "id" becomes "id#2"."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._times: dict[str, int] = {}
+
+    def of(self, identity: str) -> str:
+        """Return the id, or the next free one with a number if it is taken."""
+        name = identity
+        while name in self._taken:
+            self._times[identity] = self._times.get(identity, 1) + 1
+            name = f"{identity}#{self._times[identity]}"
+        self._taken.add(name)
+        return name
+
+
 def with_unique_ids(samples: Iterable[Sample]) -> list[Sample]:
     """Return the samples in order with unique ids: the second "id" is renamed "id#2"; `record` is unchanged."""
-    taken: set[str] = set()
-    times: dict[str, int] = {}
-    unique = []
-    for sample in samples:
-        name = sample.id
-        while name in taken:
-            times[sample.id] = times.get(sample.id, 1) + 1
-            name = f"{sample.id}#{times[sample.id]}"
-        taken.add(name)
-        unique.append(sample if name == sample.id else replace(sample, id=name))
-    return unique
+    ids = UniqueIds()
+    return [sample if (name := ids.of(sample.id)) == sample.id else replace(sample, id=name) for sample in samples]

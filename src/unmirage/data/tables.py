@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from unmirage.data.dialogue import asked, label_of, pictured, placed_turns
 from unmirage.data.labels import ANSWER_LABELS, LABELS, is_empty, label_from_answer, parse_label
-from unmirage.data.rows import PICTURES, Row, listed, shown
+from unmirage.data.rows import PICTURES, Row, check_columns, shown
 from unmirage.data.turns import ROLES, Said, history_in, text_of, transcript
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError
 from unmirage.records import LabelSource, Placed, Sample, Turn
 
 # Accepted names of each column, in order of preference.
@@ -86,12 +86,7 @@ def table_reader(first: Sequence[Row], columns: Mapping[str, str] | None = None)
 def _resolve(first: Sequence[Row], columns: Mapping[str, str]) -> _Names:
     """Return the file's column for each of ours; missing ones keep our name."""
     present = dict.fromkeys(name for row in first for name in row.fields)
-    for ours, theirs in columns.items():
-        if ours not in COLUMNS:
-            raise unknown("column", ours, COLUMNS)
-        if theirs not in present:
-            place = f"{first[0].source}: has no column {shown(theirs)} for '{ours}' in its first {len(first):,} records"
-            raise UserError(f"{place}; it has {listed(present)}")
+    check_columns(columns, COLUMNS, first)
     filled = dict.fromkeys(name for row in first for name, value in row.fields.items() if not is_empty(value))
     # Names in lower case come first, then those with capitals, such as "Goal".
     known = [{name.casefold(): name for name in names} | {name: name for name in names} for names in (filled, present)]

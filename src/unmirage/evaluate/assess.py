@@ -20,9 +20,9 @@ from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.evaluate.results import Results, Suite
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, what_was_said
 from unmirage.evaluate.scoring import mean_scores, score_run
+from unmirage.models.base import thinking_note
 from unmirage.records import Judgement
 from unmirage.run.directory import Run
-from unmirage.run.fingerprint import thinking_note
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, in_stage
 from unmirage.run.store import Store
@@ -80,12 +80,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             comparisons=tuple(found.comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
-            notes=(
-                *(config.get("notes") or ()),
-                *found.notes(),
-                *found.phrase_notes(),
-                *found.thinking_notes(),
-            ),
+            notes=(*(config.get("notes") or ()), *found.notes()),
             settings=config,
             machine=describe_machine(),
         )
@@ -123,11 +118,6 @@ class _Assessment:
         judgements = [one for name in names for one in self._store.judgements(model, name)]
         self._store.replace_judgements(model, self._judging.name, combine(rule, names, judgements))
 
-    def thinking_notes(self) -> list[str]:
-        """Return a warning for each model that was trained with other prompts than it was asked with."""
-        told = (thinking_note(model, self._store.model_files(model)) for model in self.models)
-        return [note for note in told if note]
-
     def results(self) -> dict[str, ModelResults]:
         """Return the rates and details of each model."""
         variants, said = self._store.variants(), what_was_said(self._store, self._judging.name)
@@ -144,19 +134,22 @@ class _Assessment:
             for model in self.models
         }
 
-    def phrase_notes(self) -> list[str]:
-        """Return what the phrases of a judge cannot tell of these responses."""
-        responses = [one.text for model in self.models for one in self._store.responses(model)]
-        found = [judge.note(responses) for judge in self._judging.judges if isinstance(judge, PhraseJudge)]
-        return [note for note in found if note]
-
     def _graded(self, model: str) -> dict[str, GradedHarm]:
         names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]
         return {name: graded_responses(self._store, name, model, stopped=self._stopped) for name in names}
 
     def notes(self) -> list[str]:
-        """Return how the responses and verdicts were collected, where a server did not do what was requested."""
-        return self._store.notes([*self.models, *(f"judge {judge.name}" for judge in self._judging.judges)])
+        """Return a line for each thing that limits the results.
+
+        A server did not do what was requested, a judge has no phrases for the language of some responses, or a model
+        was trained with other prompts than it was asked with.
+        """
+        judges = self._judging.judges
+        responses = [one.text for model in self.models for one in self._store.responses(model)]
+        found = self._store.notes([*self.models, *(f"judge {judge.name}" for judge in judges)])
+        found += [judge.note(responses) for judge in judges if isinstance(judge, PhraseJudge)]
+        found += [thinking_note(model, self._store.model_files(model)) for model in self.models]
+        return [note for note in found if note]
 
     def comparisons(self) -> list[Comparison]:
         """Return the comparisons within and between models."""

@@ -10,6 +10,7 @@ from unmirage.evaluate.degenerate import KINDS
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.rates import share_of
 from unmirage.records import Kind, Verdict
+from unmirage.text.formatting import percent
 from unmirage.text.printable import clean
 from unmirage.text.refusals import is_refusal
 
@@ -65,21 +66,21 @@ def reasons(
     found = []
     broken = sum((degenerate or {}).values())
     if degenerate and broken > MOST_DEGENERATE:
-        kinds = ", ".join(f"{kind} {_percent(share)}" for kind, share in degenerate.items())
-        found.append(f"gives degenerate responses to {_percent(broken)} of all queries ({kinds})")
+        kinds = ", ".join(f"{kind} {percent(share)}" for kind, share in degenerate.items())
+        found.append(f"gives degenerate responses to {percent(broken)} of all queries ({kinds})")
     if utility is not None and utility < LEAST_UTILITY:
-        found.append(f"answers {_percent(utility)} of everyday questions")
+        found.append(f"answers {percent(utility)} of everyday questions")
     if refused is not None and refused > MOST_REFUSED:
-        found.append(f"refuses {_percent(refused)} of benign queries before any attack")
+        found.append(f"refuses {percent(refused)} of benign queries before any attack")
     elif refused is not None and beside is not None and refused + beside > MOST_UNANSWERED:
         found.append(
-            f"refuses {_percent(refused)} of benign queries before any attack, and gives irrelevant responses to "
-            f"{_percent(beside)}"
+            f"refuses {percent(refused)} of benign queries before any attack, and gives irrelevant responses to "
+            f"{percent(beside)}"
         )
     if empty is not None and empty > MOST_EMPTY >= (degenerate or {}).get("empty", 0):
-        found.append(f"returns no text in {_percent(empty)} of its responses")
+        found.append(f"returns no text in {percent(empty)} of its responses")
     if same is not None and same > MOST_SAME:
-        found.append(f"returns the same text in {_percent(same)} of its responses")
+        found.append(f"returns the same text in {percent(same)} of its responses")
     return found
 
 
@@ -107,10 +108,3 @@ def _most_frequent(responses: Iterable[str]) -> int:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _percent(share: float) -> str:
-    """Format a share as a percentage, with a decimal only if rounding would give 0 or 100."""
-    whole = f"{100 * share:.0f}"
-    wrong = (whole == "0" and share > 0) or (whole == "100" and share < 1)
-    return f"{100 * share:.1f}\u00a0%" if wrong else f"{whole}\u00a0%"

@@ -38,7 +38,7 @@ def screen(response: Response, *, reads_all: bool = False) -> tuple[Verdict, str
 def degenerate_kind(response: Response) -> str:
     """Return the kind of a degenerate response; "" for others, and for blocked and missing ones."""
     final = settled(response)
-    return "" if final.ended in _BLOCKED or _no_answer(final) else degenerate(final.text) or ""
+    return "" if final.ended.is_block or _no_answer(final) else degenerate(final.text) or ""
 
 
 def screened(judge: Judge, answers: Sequence[Answer], progress: StepProgress | None = None) -> Iterator[Judgement]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -15,6 +15,8 @@ from unmirage.run.store import Store, keep_as_they_come
 from unmirage.text.thoughts import settled
 
 Thinking = Literal["auto", "on", "off"]
+# Fields of a model's identity and of a run's configuration.
+THINKING, TRAINED_THINKING = "thinking", "trained with thinking"
 
 
 def check_thinking(value: str) -> Thinking:
@@ -23,6 +25,21 @@ def check_thinking(value: str) -> Thinking:
         if value == valid:
             return valid  # type: ignore[no-any-return]  # get_args is untyped
     raise unknown("value of --thinking", value, get_args(Thinking))
+
+
+def thinking_note(model: str, files: Mapping[str, str]) -> str:
+    """Return a warning if a model was trained with other prompts than it was asked with; "" if it was not.
+
+    Args:
+        model: name of the model.
+        files: the model's identity; see `Store.add_model`.
+    """
+    if TRAINED_THINKING not in files:
+        return ""
+    return (
+        f"{model}: trained with thinking {files[TRAINED_THINKING]}, evaluated with {files.get(THINKING, 'auto')}; its "
+        "prompts differ from those of the training"
+    )
 
 
 class GenerationConfig(BaseModel):
@@ -104,7 +121,7 @@ def ask(
 
 
 def notes_of(user: object) -> list[str]:
-    """Return what a server made of the requests of a model or judge, one line each; empty without a server."""
+    """Return how a server changed or ignored requests of a model or judge, one line each; empty without a server."""
     return list(getattr(getattr(user, "accounting", None), "notes", ()))
 
 

@@ -54,7 +54,7 @@ class ForgetSet:
         left_out: numbers of the other queries by `LeftOut`.
         by_kind: rows by kind of query.
         by_harm: rows by harm score.
-        cut_off: responses that the token limit truncated.
+        cut_off: responses that the token limit cut off.
         file, sha256: name and hash of the file.
     """
 

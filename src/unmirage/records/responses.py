@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,6 +36,31 @@ class Ended(StrEnum):
     CONTENT_FILTER = "content_filter"
     TOOL_CALL = "tool_call"
     REFUSAL = "refusal"
+
+    @property
+    def is_block(self) -> bool:
+        """Return whether the system declined."""
+        return self in (Ended.CONTENT_FILTER, Ended.REFUSAL)
+
+    @classmethod
+    def of(cls, reason: str) -> Ended | None:
+        """Return how a response ended, given a finish reason in the words of any API; None if it is unknown."""
+        return _REASONS.get(reason.strip().casefold().rpartition(".")[2].replace("-", "_").replace(" ", "_"))
+
+
+# Finish reasons of OpenAI, Anthropic, Gemini, Bedrock, Inspect, Ollama, TGI and vLLM.
+_REASONS: Mapping[str, Ended] = {
+    reason: ended
+    for ended, reasons in {
+        Ended.STOP: "stop end_turn stop_sequence eos eos_token unknown",
+        Ended.LENGTH: "length max_tokens max_length max_output_tokens model_length model_context_window_exceeded",
+        Ended.CONTENT_FILTER: "content_filter content_filtered guardrail_intervened safety recitation blocklist "
+        "prohibited_content spii image_safety",
+        Ended.TOOL_CALL: "tool_call tool_calls tool_use function_call malformed_function_call",
+        Ended.REFUSAL: "refusal",
+    }.items()
+    for reason in reasons.split()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

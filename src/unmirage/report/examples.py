@@ -61,7 +61,7 @@ TURNS = {
 # How a response ended, if the model did not end it itself.
 ENDED = {
     Ended.STOP: "",
-    Ended.LENGTH: "truncated by the token limit",
+    Ended.LENGTH: "cut off by the token limit",
     Ended.CONTENT_FILTER: "blocked or cut off by a content filter",
     Ended.TOOL_CALL: "ended by a tool call",
     Ended.REFUSAL: "from the refusal field",

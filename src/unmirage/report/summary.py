@@ -66,9 +66,9 @@ class Attack:
 def summarize(results: Results) -> list[str]:
     """Return the headline, then qualifications."""
     if results.suite is not None:
-        return summarise_benchmark(results, results.suite)
+        return summarize_benchmark(results, results.suite)
     if "responses" in results.settings and not results.attack:  # judged files, without an attack
-        return summarise_benchmark(results, Suite(name=Path(str(results.settings.get("data"))).name))
+        return summarize_benchmark(results, Suite(name=Path(str(results.settings.get("data"))).name))
     attack = Attack.of(results)
     sound = {name: model for name, model in results.models.items() if not collapse(model)}
     broken = _broken(sound)
@@ -235,7 +235,7 @@ def _quoted(word: object, otherwise: str) -> str:
     return f"“{clean(word, 40)}”" if isinstance(word, str) and word else otherwise
 
 
-def summarise_benchmark(results: Results, suite: Suite) -> list[str]:
+def summarize_benchmark(results: Results, suite: Suite) -> list[str]:
     """Return the headline, then a sentence per model if there are several."""
     name = clean(suite.name, 60)
     said = [f"{clean(model_name(model), 60)} {_does(read, results.judge)}" for model, read in results.models.items()]

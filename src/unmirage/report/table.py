@@ -14,6 +14,7 @@ from unmirage.records import NOT_MEASURED, Rate
 from unmirage.text.formatting import (
     clustering,
     complied,
+    cut_share,
     gaps,
     largest_effect,
     listed,
@@ -168,7 +169,6 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
     title = f"{successes(rate.k)} of {rate.n} with a verdict" if rate.n else "not estimable: no response has a verdict"
     if rate.invalid:
         title += f"; {rate.invalid} more without a verdict"
-    cut = f"{percent(rate.cut)} cut" if rate.cut else ""
     if rate.cut:
         title += f"; {percent(rate.cut)} of the responses were cut off"
     seeds = f"{points(min(by_seed))}–{points(max(by_seed))}" if len(by_seed) > 1 else ""
@@ -185,7 +185,7 @@ def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
         title=title,
         effect=f"deff {rate.design_effect:.1f}" if clusters and rate.design_effect is not None else "",
         gaps=gaps(rate),
-        cut=cut,
+        cut=cut_share(rate),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +11,6 @@ from typing import Any
 
 from unmirage.records import Query, Sample
 
-# Fields of a model's identity and of a run's configuration.
-THINKING, TRAINED_THINKING = "thinking", "trained with thinking"
 _BLOCK = 1 << 16
 _BLOCKS = 64  # evenly spread over a large file; files up to 4 MiB are read whole
 
@@ -70,18 +68,3 @@ def hashed_fields(record: Sample | Query) -> dict[str, Any]:
     """
     later = ("images", "context", "rejected")
     return {name: value for name, value in asdict(record).items() if value or name not in later}
-
-
-def thinking_note(model: str, files: Mapping[str, str]) -> str:
-    """Return a warning if a model was trained with other prompts than it was asked with; "" if it was not.
-
-    Args:
-        model: name of the model.
-        files: the model's identity; see `Store.add_model`.
-    """
-    if TRAINED_THINKING not in files:
-        return ""
-    return (
-        f"{model}: trained with thinking {files[TRAINED_THINKING]}, evaluated with {files.get(THINKING, 'auto')}; its "
-        "prompts differ from those of the training"
-    )

@@ -84,6 +84,11 @@ def with_gaps(shown: str, rate: Rate) -> str:
     return f"{shown} ({found})" if found else shown
 
 
+def cut_share(rate: Rate) -> str:
+    """Return the share of the responses behind a rate that were cut off, as "12 % cut"; "" if none was."""
+    return f"{percent(rate.cut)} cut" if rate.cut else ""
+
+
 def rate_points(rate: Rate, *, interval: bool = False) -> str:
     """Return a rate in percent for tables, with its interval if asked, and with its bounds if verdicts are missing."""
     return with_gaps(with_interval(rate.value, rate.low, rate.high) if interval else points(rate.value), rate)

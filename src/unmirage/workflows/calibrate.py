@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from unmirage.data.images import ImageFolder
 from unmirage.errors import UserError
 from unmirage.evaluate.calibration import JudgeCalibration, fingerprint_of, measure
 from unmirage.evaluate.judges import Judge
-from unmirage.evaluate.labels import Labels, Truth, parse_label_map, read_labels, shipped_labels
+from unmirage.evaluate.labels import Labels, label_verdicts, read_labels, shipped_labels
 from unmirage.run.files import check_targets, naming
 from unmirage.run.progress import StepProgress
 from unmirage.workflows.arguments import PathLike
@@ -22,7 +22,7 @@ def calibrate_judge(
     labeled: PathLike | None,
     *,
     labels: str | None,
-    label_map: Mapping[str, str] | Iterable[str] | None,
+    label_map: Mapping[str, str] | None,
     columns: Mapping[str, str] | None,
     out: PathLike | None,
     images: PathLike | None,
@@ -54,16 +54,13 @@ def calibrate_judge(
 def _labels(
     labeled: PathLike | None,
     labels: str | None,
-    label_map: Mapping[str, str] | Iterable[str] | None,
+    label_map: Mapping[str, str] | None,
     columns: Mapping[str, str] | None,
 ) -> Labels:
     if (labeled is None) == (labels is None):
         given = "both are given" if labels is not None else "neither is given"
         raise UserError(f"calibrate needs either a file of labeled responses or --labels NAME; {given}")
-    pairs = (
-        [f"{label}={verdict}" for label, verdict in label_map.items()] if isinstance(label_map, Mapping) else label_map
-    )
-    truths: dict[str, Truth] = parse_label_map(pairs or ())
+    truths = label_verdicts((label_map or {}).items())
     if labels is None:
         assert labeled is not None
         return read_labels(labeled, columns=columns, label_map=truths)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.errors import UserError, unknown
-from unmirage.run.fingerprint import THINKING, TRAINED_THINKING, thinking_note
+from unmirage.models.base import THINKING, TRAINED_THINKING, thinking_note
 from unmirage.workflows.settings import resolve
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ENDPOINT = "endpoint:"
+_ON_SERVER = re.compile(rf"(?:official:|strongreject:|guard:[^@]*@)?{ENDPOINT}")
 
 
 def load_vlm(
@@ -118,8 +120,7 @@ def load_local(
 
 def asks_server(spec: str) -> bool:
     """Tell whether `spec` refers to a model or judge on a server."""
-    name, _, place = spec.partition("@") if spec.startswith("guard:") else spec.partition(":")
-    return (place if name.startswith(("guard:", "official", "strongreject")) else spec).startswith("endpoint:")
+    return _ON_SERVER.match(spec) is not None
 
 
 def check_endpoint(settings: Mapping[str, Any] | None, *targets: object) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError, unknown
+from unmirage.models.base import THINKING
 from unmirage.prepare import KINDS, Answerer, Inputs, Plan, PrepareConfig, make_harm_judge, prepare
 from unmirage.prepare.document import Prepared
 from unmirage.prepare.judges import judge_sha256
-from unmirage.run.fingerprint import THINKING, folder_fingerprint, sha256_of
+from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
 from unmirage.workflows.arguments import log_reading

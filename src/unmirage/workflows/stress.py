@@ -11,9 +11,9 @@ from unmirage.evaluate import make_judge, stops_at_success
 from unmirage.evaluate.pictures import pictures_of
 from unmirage.evaluate.robustness import RelearnConfig, RelearnData, Stress, base_alone, plan_variants, run_stress
 from unmirage.models import VLM, GenerationConfig
+from unmirage.models.base import THINKING
 from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
-from unmirage.run.fingerprint import THINKING
 from unmirage.run.progress import Progress
 from unmirage.text.openers import opener
 from unmirage.workflows.models import ENDPOINT, asked_identity

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from unmirage.data.responses.collect import Collected
 from unmirage.data.responses.columns import COLUMNS, find_columns
-from unmirage.data.responses.given import ended_of
 from unmirage.data.responses.read import read_responses
 from unmirage.data.responses.table import Table
 from unmirage.data.rows import Row
@@ -331,7 +330,7 @@ def test_a_label_column_that_the_user_names_may_have_any_spelling(read):
     ],
 )  # fmt: skip
 def test_finish_reasons_of_all_apis(reason, ended):
-    assert ended_of(reason) is ended
+    assert Ended.of(reason) is ended
 
 
 TEXTS = st.text("ab1<>[]{}\"' \n\x00", max_size=9)

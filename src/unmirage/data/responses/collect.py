@@ -88,11 +88,14 @@ class Collected:
                 context=one.context,
             )
         self.queries.setdefault(query.id, query)
+        self._answer(one, query.id)
+
+    def _answer(self, one: Given, query: str) -> None:
         if one.response is None:
-            self.failures.append(Failure(query_id=query.id, model=one.model, reason=one.reason))
+            self.failures.append(Failure(query_id=query, model=one.model, reason=one.reason))
             return
         response = Response(
-            query_id=query.id,
+            query_id=query,
             model=one.model,
             text=one.response,
             tokens=one.tokens,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from unmirage.data.labels import is_empty
-from unmirage.data.rows import PICTURES, Row, listed, shown
-from unmirage.errors import UserError, unknown
+from unmirage.data.rows import PICTURES, Row, check_columns, listed, shown
+from unmirage.errors import UserError
 
 LEFT_OUT = "-"  # the column of ours that the user does not want to be read
 
@@ -96,14 +96,7 @@ def find_columns(
     """
     present = dict.fromkeys(name for row in first for name in row.fields)
     source = first[0].source
-    for ours, theirs in columns.items():
-        if ours not in COLUMNS:
-            raise unknown("column", ours, COLUMNS)
-        if theirs != LEFT_OUT and theirs not in present:
-            raise UserError(
-                f"{source}: has no column {shown(theirs)} for '{ours}' in its first {len(first):,} records; "
-                f"it has {listed(present)}"
-            )
+    check_columns(columns, COLUMNS, first, LEFT_OUT)
     filled = {name for row in first for name, value in row.fields.items() if not is_empty(value)}
     stated = {**(preset or {}), **columns}
     found = dict(stated)

@@ -15,18 +15,6 @@ LABEL_OF_KIND: Mapping[Kind, bool] = {
     Kind.UTILITY: False,
     Kind.NEIGHBOR: False,
 }
-# Finish reasons of OpenAI, Anthropic, Gemini, Bedrock, Inspect, Ollama, TGI and vLLM.
-_ENDINGS: Mapping[str, Ended] = {
-    **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), Ended.LENGTH),
-    **dict.fromkeys(
-        ("content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation", "blocklist"),
-        Ended.CONTENT_FILTER,
-    ),
-    **dict.fromkeys(("prohibited_content", "spii", "image_safety"), Ended.CONTENT_FILTER),
-    **dict.fromkeys(("tool_call", "tool_calls", "tool_use", "function_call"), Ended.TOOL_CALL),
-    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "eos", "eos_token", "unknown"), Ended.STOP),
-    "refusal": Ended.REFUSAL,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +54,3 @@ class Given:
     tokens: int = 0
     category: str | None = None
     group: str | None = None
-
-
-def ended_of(reason: str) -> Ended | None:
-    """Return how a response ended, given a finish reason in the words of any API; None if it is unknown."""
-    name = reason.strip().casefold().rpartition(".")[2].replace("-", "_").replace(" ", "_")
-    return _ENDINGS.get(name)

@@ -10,7 +10,7 @@ from typing import Any
 from unmirage.data.dialogue import QueryFields, asked, pictured, placed_turns
 from unmirage.data.labels import is_empty, parse_label, truth
 from unmirage.data.responses.columns import Names
-from unmirage.data.responses.given import LABEL_OF_KIND, NO_RESPONSE, Given, ended_of
+from unmirage.data.responses.given import LABEL_OF_KIND, NO_RESPONSE, Given
 from unmirage.data.rows import Row, shown, without_placeholder
 from unmirage.data.turns import Said, text_of, turns_in
 from unmirage.records import Ended, Kind
@@ -175,7 +175,7 @@ class Table:
                 f"column '{self.names['ended']}' is {finished}; valid: finish reasons such as stop, length and "
                 "content_filter; leave the column out with --columns ended=-"
             )
-        found = ended_of(str(value))
+        found = Ended.of(str(value))
         if found is None:
             self.endings[str(value)] += 1
         return found or Ended.STOP

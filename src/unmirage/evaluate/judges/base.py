@@ -21,7 +21,8 @@ class Judge(Protocol):
             responses are judged again. Empty for inexpensive judges, which judge all responses again each time.
 
     A judge whose verdicts follow from rules has the attribute `rules`, the modules with them: calibrations made with
-    other rules are refused. A judge that asks a server has the attribute `served`, see `llm.askers.Served`.
+    other rules are refused. A judge that asks a server has the attribute `served`, see `llm.askers.Served`, and the
+    method `resume`, which is called if the judge has given verdicts in an earlier run.
     A judge with the attribute `reads_all = True` gets degenerate responses too; for others they are irrelevant.
     One with `is_graded = True` gives reasons that `evaluate.graded` reads as grades of harm.
     """

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from unmirage.data.rows import Row, listed, shown
-from unmirage.errors import UserError, unknown
+from unmirage.data.rows import Row, check_columns, listed
+from unmirage.errors import UserError
 
 # Accepted names of each column, in order of preference.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -51,11 +51,7 @@ class Columns:
         """
         present = dict.fromkeys(name for row in rows for name in row.fields)
         source = rows[0].source
-        for ours, theirs in given.items():
-            if ours not in COLUMNS:
-                raise unknown("column", ours, COLUMNS)
-            if theirs not in present:
-                raise UserError(f"{source}: has no column {shown(theirs)} for '{ours}'; it has {listed(present)}")
+        check_columns(given, COLUMNS, rows)
         lower = {name.casefold(): name for name in present} | {name: name for name in present}
         names = {
             ours: next(lower[name] for name in usual if name in lower)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmirage.data.labels import is_empty, truth
 from unmirage.data.load import find_source
-from unmirage.data.rows import Row, shown
+from unmirage.data.rows import Row, UniqueIds, shown
 from unmirage.data.source import strict
 from unmirage.errors import UserError
 from unmirage.evaluate.labels.columns import Columns
@@ -21,7 +22,6 @@ from unmirage.records import Kind, Query, Response
 log = logging.getLogger(__name__)
 TIED = "annotators disagree"
 UNLABELED = "no label"
-_YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _GROUPS = ("model", "language")
 
 
@@ -63,7 +63,7 @@ def labels_of(
     found: list[Labeled] = []
     excluded: Counter[str] = Counter()
     pictures = 0
-    ids = _Ids()
+    ids = UniqueIds()
     truths: dict[tuple[str, str], set[Truth]] = {}
     for own in reader.by_response(rows):
         votes = [vote for row in own for vote in reader.votes(row)]
@@ -104,23 +104,6 @@ def majority_of(votes: Sequence[_Vote]) -> _Vote | None:
     """Return the first vote for the verdict of most annotators; None for a tie, or without votes."""
     truth = majority([vote.truth for vote in votes]) if votes else None
     return next((vote for vote in votes if vote.truth is truth), None)
-
-
-class _Ids:
-    """Gives each response a different id: the second "id" becomes "id#2"."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-        self._times: Counter[str] = Counter()
-
-    def unique(self, identity: str) -> str:
-        name = identity
-        self._times[identity] += 1
-        while name in self._taken:
-            self._times[identity] += name != identity
-            name = f"{identity}#{self._times[identity]}"
-        self._taken.add(name)
-        return name
 
 
 class _Reader:
@@ -171,12 +154,12 @@ class _Reader:
         """Return the model and the language of a response, where the record has them."""
         return {name: value for name in _GROUPS if (value := self._columns.optional(row, name))}
 
-    def texts(self, row: Row, ids: _Ids) -> tuple[Query, Response, bool]:
+    def texts(self, row: Row, ids: UniqueIds) -> tuple[Query, Response, bool]:
         """Return the query, the response, and whether a description replaces the picture."""
         text, response = self._columns.required(row, "query"), self._columns.required(row, "response")
         image = row.image(self._columns.place(row, "image"))
         described = self._columns.optional(row, "picture") if image is None else None
-        identity = ids.unique(row.identity(self._columns.place(row, "id")))
+        identity = ids.of(row.identity(self._columns.place(row, "id")))
         query = Query(
             id=identity,
             sample_id=identity,
@@ -209,9 +192,9 @@ def _values(row: Row, column: str) -> list[object]:
 
 def _unsafe(row: Row, column: str) -> bool:
     value = row.fields.get(column)
-    if value is None or value == "":
+    if is_empty(value):
         return True
-    found = value if isinstance(value, bool) else _YES_OR_NO.get(str(value).strip().lower())
+    found = truth(value)
     if found is None:
         raise row.error(f"field '{column}' is {shown(value)}; valid: true or false")
     return found

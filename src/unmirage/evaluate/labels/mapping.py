@@ -54,7 +54,7 @@ def parse_label_map(texts: Iterable[str]) -> dict[str, Truth]:
     Raises:
         UserError: a text has another form, a verdict is unknown, or a label is given twice.
     """
-    found: dict[str, Truth] = {}
+    pairs: list[tuple[str, str]] = []
     for text in texts:
         end = 0
         while end < len(text) or not text:
@@ -63,15 +63,25 @@ def parse_label_map(texts: Iterable[str]) -> dict[str, Truth]:
                 raise UserError(
                     f"--label-map: {shown(text)} is not LABEL=VERDICT; valid: refusal=refused,answer=complied"
                 )
-            label, verdict = pair[1].casefold(), pair[2].lower()
-            if verdict not in TRUTHS:
-                raise UserError(
-                    f"--label-map: {shown(pair[0].strip(' ,'))}: unknown verdict '{verdict}'; valid: {_VALID}"
-                )
-            if found.get(label, verdict) != verdict:
-                raise UserError(f"--label-map: label {shown(pair[1])} is mapped to {found[label]} and to {verdict}")
-            found[label] = Truth(verdict)
+            pairs.append((pair[1], pair[2]))
             end = pair.end()
+    return label_verdicts(pairs)
+
+
+def label_verdicts(pairs: Iterable[tuple[str, str]]) -> dict[str, Truth]:
+    """Return the verdict of each label, in lower case, for pairs of a label and the name of a verdict.
+
+    Raises:
+        UserError: a verdict is unknown, or a label has two.
+    """
+    found: dict[str, Truth] = {}
+    for label, name in pairs:
+        key, verdict = label.strip().casefold(), name.strip().lower()
+        if verdict not in TRUTHS:
+            raise UserError(f"--label-map: {shown(f'{label}={name}')}: unknown verdict '{verdict}'; valid: {_VALID}")
+        if found.get(key, verdict) != verdict:
+            raise UserError(f"--label-map: label {shown(label)} is mapped to {found[key]} and to {verdict}")
+        found[key] = Truth(verdict)
     return found
 
 

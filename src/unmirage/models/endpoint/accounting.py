@@ -15,7 +15,7 @@ class Accounting:
         prompt_tokens, completion_tokens: as the server counts them.
         uncounted: responses for which the server gave no token count.
         shrunk: pictures that were downscaled before they were sent.
-        notes: what the responses are not because of the server, one line each.
+        notes: how requests were changed for the server, and what that means for the responses; one line each.
     """
 
     def __init__(self, price_in: float | None = None, price_out: float | None = None) -> None:

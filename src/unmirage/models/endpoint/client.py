@@ -56,7 +56,7 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
 
     @property
     def is_block(self) -> bool:
-        """Return whether a content filter turned the request down."""
+        """Return whether a content filter rejected the request."""
         return is_block(self.document, self.status)
 
     @property

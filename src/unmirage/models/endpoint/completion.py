@@ -16,17 +16,6 @@ _TEXT_PARTS = ("text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning")  # Mistral and Anthropic; Databricks
 # vLLM, SGLang and DeepSeek; OpenRouter and newer vLLM; Ollama; OpenRouter's list of parts.
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
-_ENDS = {
-    "length": Ended.LENGTH,
-    "max_tokens": Ended.LENGTH,
-    "max_output_tokens": Ended.LENGTH,
-    "model_length": Ended.LENGTH,
-    "model_context_window_exceeded": Ended.LENGTH,
-    "tool_calls": Ended.TOOL_CALL,
-    "tool_use": Ended.TOOL_CALL,
-    "function_call": Ended.TOOL_CALL,
-    "malformed_function_call": Ended.TOOL_CALL,
-}
 _ABORTED = ("error", "abort", "aborted", "cancelled", "insufficient_system_resource")
 
 
@@ -52,7 +41,7 @@ class Completion:
     @property
     def is_blocked(self) -> bool:
         """Return whether the server declined, by a content filter or in a refusal field."""
-        return self.ended in (Ended.CONTENT_FILTER, Ended.REFUSAL)
+        return self.ended.is_block
 
     @property
     def is_nothing(self) -> bool:
@@ -172,7 +161,9 @@ def _ended(choice: dict[str, Any], message: dict[str, Any], text: str) -> Ended:
     if is_filter(reason):
         return Ended.CONTENT_FILTER
     called = message.get("tool_calls") or message.get("function_call")
-    return Ended.TOOL_CALL if called and not text else _ENDS.get(reason, Ended.STOP)
+    if called and not text:
+        return Ended.TOOL_CALL
+    return Ended.of(reason) or Ended.STOP
 
 
 def _split(content: Any) -> tuple[str, str, str]:

@@ -16,10 +16,10 @@ LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 _STATUS = (None, 400, 422)
 # What it means that a parameter is left out. Reasoning models of OpenAI have no temperature.
 _NOTES = {
-    "temperature": "the server turns down temperature {value:g}; responses are sampled at its default temperature, and "
-    "another run can differ",
-    "seed": "the server turns down seeds; another run can differ",
-    "response_format": "the server turns down response_format; replies are not held to a JSON schema",
+    "temperature": "the server does not support temperature {value:g}; responses are sampled at its default "
+    "temperature, and another run can differ",
+    "seed": "the server does not support seeds; another run can differ",
+    "response_format": "the server does not support response_format; replies are not held to a JSON schema",
 }
 
 
@@ -32,7 +32,7 @@ class Parameters:
     """
 
     def __init__(self, given: Collection[str], url: str) -> None:
-        self.notes: list[str] = []  # what the responses are not, one line each
+        self.notes: list[str] = []  # what the missing parameters mean for the responses, one line each
         self._given = frozenset(given)
         self._url = url
         self._absent: set[str] = set()
@@ -64,7 +64,7 @@ class Parameters:
 
     def _tell(self, name: str, value: Any) -> None:
         if name == LIMIT:
-            log.info("endpoint %s: the server turns down %s; %s is sent instead", self._url, LIMIT, NEW_LIMIT)
+            log.info("endpoint %s: the server does not support %s; %s is sent instead", self._url, LIMIT, NEW_LIMIT)
             return
         self.notes.append(_NOTES[name].format(value=value))
         log.warning("endpoint %s: %s", self._url, self.notes[-1])

@@ -1,4 +1,4 @@
-"""Read why a server turned a request down: its message, whether a content filter did it, and which parameter it names.
+"""Read why a server rejected a request: its message, whether a content filter did it, and which parameter it names.
 
 Structured fields are read first, and messages by narrow patterns second. Sources, by server:
 
@@ -66,7 +66,7 @@ def is_filter(reason: str) -> bool:
 
 
 def is_block(document: Any, status: int | None = None) -> bool:
-    """Return whether a content filter turned the request down, from the body of the error and its HTTP status."""
+    """Return whether a content filter rejected the request, from the body of the error and its HTTP status."""
     if any(_says_filtered(part) for part in _parts(document, _DEPTH)):
         return True
     return status in _FILTER_STATUS and _FILTER_WORDS.search(message_of(document)[:_LONGEST]) is not None
