@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -31,8 +31,6 @@ from unmirage.text.formatting import (
 )
 
 _WIDE = 100
-_UNBOUND = 10_000  # wider than any table
-_EDGES = 2  # rich's minimum leaves out the edges of the table
 _CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
@@ -40,7 +38,7 @@ Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that re
 def rates_table(results: Results, width: int) -> RenderableType:
     """Return the table: shares in percent, with the 95 % interval of an attacked rate beside or below it.
 
-    It includes utility if harmless questions were asked. A terminal too narrow for one table gets two.
+    It includes utility if harmless questions were asked. A terminal too narrow for one table gets several.
 
     Args:
         results: results of all models.
@@ -48,11 +46,27 @@ def rates_table(results: Results, width: int) -> RenderableType:
     """
     main, more = _columns(results)
     whole = _table(results, [*main, *more], width, _caption(results))
-    unbound = Console(width=_UNBOUND)
-    if not more or Measurement.get(unbound, unbound.options, whole).minimum + _EDGES <= width:
+    if _fits(whole, width):
         return whole
-    caption = Text(_caption(results), style="dim")
-    return Group(_table(results, main, width), _table(results, more, width), caption)
+    return Group(*_split(results, main, width), *_split(results, more, width), Text(_caption(results), style="dim"))
+
+
+def _split(results: Results, columns: Sequence[Column], width: int) -> Iterator[Table]:
+    """Yield the columns in as few tables as fit; a column that does not fit alone shortens the models' names."""
+    while columns:
+        tables = {count: _table(results, columns[:count], width) for count in range(len(columns), 0, -1)}
+        count = next((count for count, table in tables.items() if _fits(table, width)), 1)
+        if not _fits(tables[count], width):
+            tables[count].columns[0].min_width = tables[count].columns[0].max_width = width // 2
+        yield tables[count]
+        columns = columns[count:]
+
+
+def _fits(table: Table, width: int) -> bool:
+    """Return whether no line of a table is longer than the terminal, which would cut numbers off."""
+    console = Console(width=width)
+    lines = Segment.split_lines(console.render(table))
+    return all(Segment.get_line_length(line) <= width for line in lines)
 
 
 def _table(results: Results, columns: Sequence[Column], width: int, caption: str | None = None) -> Table:
@@ -63,13 +77,17 @@ def _table(results: Results, columns: Sequence[Column], width: int, caption: str
         caption_justify="left",
         caption_style="dim",
     )
-    table.add_column("model", no_wrap=True)
-    for head, _ in columns:
-        # Break a long cell between a change and its interval.
-        table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
-    for name, rates in results.models.items():
-        flag = " (collapsed)" if rates.collapsed else ""
-        table.add_row(plain(f"{name}{flag}"), *(cell(rates) for _, cell in columns))
+    names = {
+        name: plain(f"{name}{' (collapsed)' if rates.collapsed else ''}") for name, rates in results.models.items()
+    }
+    table.add_column("model", no_wrap=True, min_width=max(map(len, names.values()), default=0))
+    cells = [[cell(rates) for _, cell in columns] for rates in results.models.values()]
+    for place, (head, _) in enumerate(columns):
+        # Break a long cell between a change and its interval, and no word: rich would cut it off.
+        words = " ".join([head, *(row[place] for row in cells)]).split()
+        table.add_column(head, justify="right", min_width=max(_CHANGE if "→" in head else 0, *map(len, words)))
+    for name, row in zip(names.values(), cells, strict=True):
+        table.add_row(name, *row)
     return table
 
 

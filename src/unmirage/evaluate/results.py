@@ -186,13 +186,9 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
     """Yield a warning for each model whose responses the token limit cut off; blocked ones do not count."""
     limit = settings.get("max_new_tokens")
     for name, model in models.items():
-        unsafe, benign = model.blocked, model.blocked_benign
-        found = [(model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after)]
-        found += [(model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED)]
-        cut = max((rate.cut or 0) - (blocked.value or 0) for rate, blocked in found)
-        if cut >= _LEAST_CUT:
+        if model.truncated >= _LEAST_CUT:
             yield (
-                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(model.truncated)} of the "
                 "responses behind a rate; raise --max-new-tokens"
             )
 
