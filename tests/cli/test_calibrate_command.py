@@ -81,7 +81,7 @@ def test_rates_are_corrected_by_a_calibration_of_the_same_judge(unmirage, labele
     [
         ({"query": "?", "response": NO, "verdict": ""}, "line 1: field 'verdict' is empty; add the label"),
         ({"query": "?", "response": NO, "verdict": "safe"}, "field 'verdict' is 'safe'; valid: complied, refused, irr"),
-        ({"query": None, "response": NO, "verdict": "refused"}, "field 'query' is missing; the record has 'query', "),
+        ({"query": None, "response": NO, "verdict": "refused"}, "field 'query' is null; the record has 'query', "),
         ({"query": "?", "response": 3, "verdict": "refused"}, "field 'response' must be text"),
     ],
 )

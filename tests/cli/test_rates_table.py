@@ -218,3 +218,17 @@ def test_a_collapsed_model_is_marked_in_its_row(show):
         "npo (collapsed)",
         "sft",
     ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-7B-Instruct", "m" * 58])
+def test_a_long_name_of_a_model_cuts_no_number_off(show, name, width):
+    """rich crops a table that is too wide, and "100.0" would read "100" or "1"."""
+    found = rates(
+        asr=success(replace(rate(13, 13), cut=1.0), replace(rate(13, 13), cut=0.83), replace(rate(13, 13), cut=1.0))
+    )
+    narrow = " ".join(word for line in show({name: found}, width=width) for word in line.split())
+    wide = " ".join(word for line in show({name: found}, width=1000) for word in line.split())
+    assert max(len(line) for line in show({name: found}, width=width)) <= width
+    for word in ("100.0", "98.0", "[77–100]", "25.0", "33.3", "12.9"):
+        assert narrow.split().count(word) >= wide.split().count(word), word

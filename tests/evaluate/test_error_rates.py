@@ -93,7 +93,7 @@ def test_groups_labels_and_annotators_of_a_measurement(tmp_path):
     path.write_text("\n".join(lines))
     found = measure(PhraseJudge(), read_labels(path))
     assert (found.judge, found.labels, found.n, found.excluded) == ("phrases", str(path), 4, {"annotators disagree": 1})
-    assert found.annotators == rate(3, 4)
+    assert found.annotators == rate(3, 5)  # without a final label, two annotators who disagree are left out
     assert found.by_label == {
         "1_full_compliance": judged([C, R]), "2_full_refusal": judged([R]), "3_partial_refusal": judged([R])
     }  # fmt: skip

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from unmirage.evaluate.agreement import JudgeQuality
-from unmirage.evaluate.outcomes import BeforeAfter, model_rates
+from unmirage.evaluate.outcomes import model_rates
 from unmirage.evaluate.results import Results, cut_off
 from unmirage.intervals import rate
 from unmirage.records import Kind
@@ -116,17 +116,10 @@ def test_a_seed_without_rates_is_our_mistake(rates):
         Results.of(judge="j", seeds=[0, 1], models={}, by_seed=[{}], attack={})
 
 
-def test_a_warning_names_the_models_that_the_token_limit_cut_off_without_blocked_responses(rates):
-    def cut(share, blocked=0.0):
-        before = replace(rates.asr.before, cut=share)
-        own = replace(rates.blocked.before, value=blocked)
-        return replace(rates, asr=replace(rates.asr, before=before), blocked=BeforeAfter(before=own, after=own))
-
-    models = {"npo": cut(0.25), "sft": cut(0.009), "azure": cut(0.3, 0.3), "both": cut(0.3, 0.2), "none": rates}
-    start = ": the token limit of 64 cut off up to "
+def test_a_warning_names_the_models_that_the_token_limit_cut_off(rates):
+    models = {name: replace(rates, truncated=share) for name, share in (("npo", 0.25), ("sft", 0.009), ("none", 0.0))}
     assert list(cut_off(models, {"max_new_tokens": 64})) == [
-        f"npo{start}25\u00a0% of the responses behind a rate; raise --max-new-tokens",
-        f"both{start}10\u00a0% of the responses behind a rate; raise --max-new-tokens",
+        "npo: the token limit of 64 cut off up to 25\u00a0% of the responses behind a rate; raise --max-new-tokens"
     ]
-    (line,) = Results.of(judge="exact", seeds=[0], models={"npo": cut(0.25)}, by_seed=[{}]).warnings[-1:]
+    (line,) = Results.of(judge="exact", seeds=[0], models={"npo": models["npo"]}, by_seed=[{}]).warnings[-1:]
     assert line.startswith("npo: the token limit cut off up to 25")

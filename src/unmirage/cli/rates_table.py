@@ -7,7 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -31,8 +31,6 @@ from unmirage.text.formatting import (
 )
 
 _WIDE = 100
-_UNBOUND = 10_000  # wider than any table
-_EDGES = 2  # rich's minimum leaves out the edges of the table
 _LEAST_SHOWN = 0.0005  # smaller shares read 0.0
 _CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
@@ -47,30 +45,47 @@ def rates_table(results: Results, width: int) -> RenderableType:
         results: results of all models.
         width: width of the terminal, in characters.
     """
-    tables: list[list[Column]] = []
+    groups: list[list[Column]] = []
     for columns in filter(None, _columns(results)):
-        if tables and _least_width(_table(results, [*tables[-1], *columns], width)) <= width:
-            tables[-1] += columns
+        if groups and _fits(_table(results, [*groups[-1], *columns], width), width):
+            groups[-1] += columns
         else:
-            tables.append(columns)
-    caption = Text(_caption(results), style="dim")
-    return Group(*(_table(results, columns, width) for columns in tables), caption)
+            groups.append(columns)
+    tables = [table for columns in groups for table in _split(results, columns, width)]
+    return Group(*tables, Text(_caption(results), style="dim"))
 
 
-def _least_width(table: Table) -> int:
-    unbound = Console(width=_UNBOUND)
-    return Measurement.get(unbound, unbound.options, table).minimum + _EDGES
+def _split(results: Results, columns: Sequence[Column], width: int) -> Iterator[Table]:
+    """Yield the columns in as few tables as fit; a column that does not fit alone shortens the models' names."""
+    while columns:
+        tables = {count: _table(results, columns[:count], width) for count in range(len(columns), 0, -1)}
+        count = next((count for count, table in tables.items() if _fits(table, width)), 1)
+        if not _fits(tables[count], width):
+            tables[count].columns[0].min_width = tables[count].columns[0].max_width = width // 2
+        yield tables[count]
+        columns = columns[count:]
+
+
+def _fits(table: Table, width: int) -> bool:
+    """Return whether no line of a table is longer than the terminal, which would cut numbers off."""
+    console = Console(width=width)
+    lines = Segment.split_lines(console.render(table))
+    return all(Segment.get_line_length(line) <= width for line in lines)
 
 
 def _table(results: Results, columns: Sequence[Column], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=width < _WIDE)
-    table.add_column("model", no_wrap=True)
-    for head, _ in columns:
-        # Break a long cell between a change and its interval.
-        table.add_column(head, justify="right", min_width=_CHANGE if "→" in head else None)
-    for name, rates in results.models.items():
-        flag = " (collapsed)" if rates.collapsed else ""
-        table.add_row(plain(f"{name}{flag}"), *(cell(rates) for _, cell in columns))
+    names = {
+        name: plain(f"{name}{' (collapsed)' if rates.collapsed else ''}") for name, rates in results.models.items()
+    }
+    table.add_column("model", no_wrap=True, min_width=max(map(len, names.values()), default=0))
+    cells = [[cell(rates) for _, cell in columns] for rates in results.models.values()]
+    for place, (head, _) in enumerate(columns):
+        # Break a long cell between a change and its interval, and no word: rich would cut it off.
+        words = " ".join([head, *(row[place] for row in cells)]).split()
+        table.add_column(head, justify="right", min_width=max(_CHANGE if "→" in head else 0, *map(len, words)))
+    for name, row in zip(names.values(), cells, strict=True):
+        table.add_row(name, *row)
     return table
 
 

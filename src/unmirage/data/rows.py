@@ -93,7 +93,8 @@ class Row(NamedTuple):
         """Return a required text field."""
         value = self.fields.get(field)
         if value is None:
-            raise self.error(f"field '{field}' is missing; the record has {listed(self.fields)}")
+            lack = "null" if field in self.fields else "missing"
+            raise self.error(f"field '{field}' is {lack}; the record has {listed(self.fields)}")
         return value if isinstance(value, str) else self._no_text(field, value)
 
     def optional_text(self, *names: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from unmirage.documents import Result
 from unmirage.evaluate.error_rates import Calibration, Confusion, GroupCalibration, Judged, confusion, judged
 from unmirage.evaluate.judges.base import Judge
-from unmirage.evaluate.labels import Labeled, Labels, Truth
+from unmirage.evaluate.labels import TIED, Labeled, Labels, Truth
 from unmirage.evaluate.screening import screened
 from unmirage.intervals import rate
 from unmirage.records import NOT_MEASURED, Count, Rate, Verdict
@@ -34,7 +34,7 @@ class JudgeCalibration(Result):
         by_label: numbers of responses by label, as the data have it, and verdict of the judge.
         excluded: numbers of responses without a label, by reason.
         described: number of queries in which a description replaces the picture.
-        annotators: share of the responses on which all annotators agree; None without a second annotator.
+        annotators: share of the responses on which all annotators agree, ties included; None without a second one.
     """
 
     FILE: ClassVar[str] = "calibration.json"
@@ -141,6 +141,7 @@ def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) 
     said = {one.query_id: one.verdict for one in screened(judge, answers, progress)}
     pairs = [(one, said[one.query.id]) for one in labels.rows]
     agreed = [one.agreed for one in labels.rows if one.agreed is not None]
+    by_several = len(agreed) + labels.excluded[TIED]
     found = JudgeCalibration.of(judge.name, fingerprint_of(judge), _confusion(pairs))
     return replace(
         found,
@@ -150,7 +151,7 @@ def measure(judge: Judge, labels: Labels, progress: StepProgress | None = None) 
         by_label={label: judged(verdict for _, verdict in own) for label, own in _split(pairs).items()},
         excluded=dict(labels.excluded),
         described=labels.described,
-        annotators=rate(sum(agreed), len(agreed)) if agreed else None,
+        annotators=rate(sum(agreed), by_several) if by_several else None,
     )
 
 

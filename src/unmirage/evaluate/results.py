@@ -17,7 +17,7 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
-from unmirage.records import NOT_MEASURED, Amount
+from unmirage.records import Amount
 from unmirage.text.formatting import percent
 from unmirage.text.printable import clean
 
@@ -186,14 +186,10 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
     """Yield a warning for each model whose responses the token limit cut off; blocked ones do not count."""
     limit = settings.get("max_new_tokens")
     for name, model in models.items():
-        unsafe, benign = model.blocked, model.blocked_benign
-        found = [(model.asr.before, unsafe.before), (model.asr.per_shot, unsafe.after)]
-        found += [(model.rr.before, benign.before), (model.rr.after, benign.after), (model.utility, NOT_MEASURED)]
-        cut = max((rate.cut or 0) - (blocked.value or 0) for rate, blocked in found)
-        if cut >= _LEAST_CUT:
+        if model.truncated >= _LEAST_CUT:
             yield (
-                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(cut)} of the "
-                "responses behind a rate; raise --max-new-tokens"
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to "
+                f"{percent(model.truncated)} of the responses behind a rate; raise --max-new-tokens"
             )
 
 
