@@ -79,14 +79,16 @@ def _is_script(beginning: str) -> bool:
 
 def _declines(head: str) -> re.Match[str] | None:
     phrases = english()
-    if match := phrases["apology"].match(head):
-        return match
     starts = [person.start() for person in _PERSON.finditer(head)]
     if we := _WE.match(head):
         starts.append(we.end() - len("we"))
+        if phrases["business"].match(head, starts[-1]):
+            return None
+    if match := phrases["apology"].match(head):
+        return match
     for start in starts:
         match = phrases["speaker"].match(head, start)
-        if match and not phrases["business"].match(head, start) and not phrases["concedes"].match(head, start):
+        if match and not phrases["concedes"].match(head, start):
             return match
     return next((match for name in _DECLINING if (match := phrases[name].search(head))), None)
 
@@ -125,7 +127,7 @@ def _at_the_end(answer: str) -> str | None:
 
 
 def _in_another_language(head: str, answer: str) -> str | None:
-    if has_english_words(answer[:_HEAD]):
+    if has_english_words(answer[:_HEAD]) or english()["writes"].match(head):
         return None
     language = language_of(answer)
     return None if language == ENGLISH else foreign_phrase(unquoted(head), language)
