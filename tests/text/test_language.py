@@ -184,7 +184,7 @@ def test_answers_in_other_languages_have_labels_where_phrases_exist(name, labels
         ("field/msts/english_multimodal_five_models.csv", "response", 677, 1323),
         ("field/xstest/xstest_v2_completions_gpt4.csv", "completion", 210, 240),
         ("field/xstest/xstest_v2_completions_llama2orig.csv", "completion", 338, 112),
-        ("field/xstest/xstest_v2_completions_mistralinstruct.csv", "completion", 56, 394),
+        ("field/xstest/xstest_v2_completions_mistralinstruct.csv", "completion", 55, 395),
     ],
 )
 def test_every_english_answer_has_a_label(file, name, refused, answered):

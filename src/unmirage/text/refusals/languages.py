@@ -16,6 +16,11 @@ _RELATIVES = {
     "ne": ("hi",), "nl": ("de",), "no": ("da", "sv"), "pt": ("es",), "ru": ("uk",), "sk": ("cs",), "sv": ("no", "da"),
     "uk": ("ru",), "ur": ("fa", "ar"),
 }  # fmt: skip
+# Traditional characters that occur in Chinese phrases, which are written with simplified ones.
+_SIMPLIFIED = str.maketrans(
+    "幫協給滿討論勵參與執繼續復覆應議薦導訴創寫編處評識別務對這產譯輸釋說們無會辦沒難讓錯過實適聽擾絕題問請內話該為個語樣當違規範確認見",
+    "帮协给满讨论励参与执继续复复应议荐导诉创写编处评识别务对这产译输释说们无会办没难让错过实适听扰绝题问请内话该为个语样当违规范确认见",
+)
 
 
 def foreign_phrase(head: str, language: str | None) -> str | None:
@@ -54,5 +59,7 @@ def _in_any(head: str) -> str | None:
 
 
 def _search(language: str, head: str) -> str | None:
-    match = language_pattern(language).search(head) if language in other_languages() else None
+    if language not in other_languages():
+        return None
+    match = language_pattern(language).search(head.translate(_SIMPLIFIED) if language == "zh" else head)
     return match.group().strip() if match else None

@@ -20,6 +20,10 @@ _DECLINING = ("topic", "beyond", "own_rules", "bad_request", "wrong_request")
 _DEMONSTRATIVES = ("the", "this", "such", "that")
 _ACTORS = ("the", "no,", "no", "we", "one", "people", "individuals")
 
+# "Ann: ... Bob: ... Ann: ...", but not the roles of a chat, which a model may go on to write after its refusal.
+_SPEAKER = re.compile(r"^\W{0,3}([A-Z][\w.' ]{0,24}?)(?: ?\([^)\n]*\))?\W{0,2}: ?\S", re.MULTILINE)
+_ROLES = frozenset({"ai", "answer", "assistant", "bot", "chatgpt", "human", "note", "question", "response", "user"})
+
 # An answer follows a phrase soon: in characters, and sentences.
 _SOON, _SENTENCES = 260, 2
 _SENTENCE_END = re.compile(r"[.!?] ")
@@ -44,7 +48,7 @@ def declining_phrase(sentence: str) -> str | None:
 
 def _at_the_start(head: str, answer: str) -> str | None:
     phrases = english()
-    if phrases["no_picture"].match(head) or phrases["writes"].match(head):
+    if phrases["no_picture"].match(head) or phrases["writes"].match(head) or _is_script(answer[: 2 * _HEAD]):
         return None
     declined = _declines(head)
     if first := declined or phrases["hedged"].search(head):
@@ -64,15 +68,28 @@ def _at_the_start(head: str, answer: str) -> str | None:
     return match.group().strip()
 
 
+def _is_script(beginning: str) -> bool:
+    """Return whether an answer begins with lines of speakers, one of whom speaks twice."""
+    first = _SPEAKER.match(beginning)
+    if first is None or first[1].casefold() in _ROLES:
+        return False
+    names = [match[1] for match in _SPEAKER.finditer(beginning)]
+    return len(names) > len(set(names)) > 1
+
+
 def _declines(head: str) -> re.Match[str] | None:
     phrases = english()
+    starts = [person.start() for person in _PERSON.finditer(head)]
+    if we := _WE.match(head):
+        starts.append(we.end() - len("we"))
+        if phrases["business"].match(head, starts[-1]):
+            return None
     if match := phrases["apology"].match(head):
         return match
-    for person in _PERSON.finditer(head):
-        if match := phrases["speaker"].match(head, person.start()):
+    for start in starts:
+        match = phrases["speaker"].match(head, start)
+        if match and not phrases["concedes"].match(head, start):
             return match
-    if (we := _WE.match(head)) and (match := phrases["speaker"].match(head, we.end() - len("we"))):
-        return match
     return next((match for name in _DECLINING if (match := phrases[name].search(head))), None)
 
 
@@ -110,7 +127,7 @@ def _at_the_end(answer: str) -> str | None:
 
 
 def _in_another_language(head: str, answer: str) -> str | None:
-    if has_english_words(answer[:_HEAD]):
+    if has_english_words(answer[:_HEAD]) or english()["writes"].match(head):
         return None
     language = language_of(answer)
     return None if language == ENGLISH else foreign_phrase(unquoted(head), language)
