@@ -150,3 +150,8 @@ PATCHES = "moss-green-glass-like glow-worm-eyed "  # 7 words, all joined
 )
 def test_a_cut_sentence_of_patches_is_nonsense(text, kind):
     assert degenerate(text) == kind
+
+
+def test_half_of_the_characters_undecodable_is_nonsense():
+    assert degenerate("abcde" + 5 * "\ufffd") == "nonsense"
+    assert degenerate("abcdef" + 5 * "\ufffd") is None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.text.thoughts import closed, final_answer, left_open, marks_among, split_reasoning
+from unmirage.records import Response
+from unmirage.text.thoughts import closed, final_answer, left_open, marks_among, settled, split_reasoning
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,14 @@ def test_the_marks_that_must_stay():
     assert marks_among(["[THINK]", "[/THINK]", "<|end|>"]) == {"[THINK]", "[/THINK]"}
     assert marks_among(["</think>", "<unused94>", "<unused95>"]) == {"</think>", "<unused94>", "<unused95>"}
     assert marks_among([]) == set()
+
+
+@pytest.mark.parametrize("quoted", ["`</think>", '"</think>"', "</think>`", "“</think>”"])
+def test_a_closing_tag_in_quotes_is_part_of_the_answer(quoted):
+    text = f"The tag {quoted} ends the thoughts of a model."
+    assert split_reasoning(text) == ("", text)
+
+
+def test_reported_thoughts_come_before_those_in_the_text():
+    response = Response(query_id="q", model="m", text="<think>two</think>Yes.", tokens=3, thoughts="one")
+    assert (settled(response).thoughts, settled(response).text) == ("one\ntwo", "Yes.")

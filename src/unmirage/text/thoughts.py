@@ -79,7 +79,7 @@ def final_answer(text: str) -> str:
 
 
 def settled(response: Response) -> Response:
-    """Return a response with its reasoning split off, which then precedes the thoughts that the model reported."""
+    """Return a response with its reasoning split off, after the thoughts that the model reported."""
     reasoning, answer = split_reasoning(response.text)
     if answer == response.text:
         return response
