@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from unmirage.evaluate.agreement import JudgeQuality
-from unmirage.evaluate.outcomes import BeforeAfter, model_rates
+from unmirage.evaluate.outcomes import model_rates
 from unmirage.evaluate.results import Results, cut_off
 from unmirage.intervals import rate
 from unmirage.records import Kind

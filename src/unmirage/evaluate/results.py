@@ -17,7 +17,7 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
 from unmirage.intervals import Mean
-from unmirage.records import NOT_MEASURED, Amount
+from unmirage.records import Amount
 from unmirage.text.formatting import percent
 from unmirage.text.printable import clean
 
@@ -188,8 +188,8 @@ def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> It
     for name, model in models.items():
         if model.truncated >= _LEAST_CUT:
             yield (
-                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to {percent(model.truncated)} of the "
-                "responses behind a rate; raise --max-new-tokens"
+                f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to "
+                f"{percent(model.truncated)} of the responses behind a rate; raise --max-new-tokens"
             )
 
 
