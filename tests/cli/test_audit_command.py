@@ -165,6 +165,7 @@ def test_an_unknown_name_in_a_gate_lists_the_numbers_there_are(unmirage, write, 
     ("condition", "message"),
     [
         ("informedness>20", "informedness is at most 1, and 20 means 2,000 %; did you mean 0.2?"),
+        ("auc<-1", "auc is at least 0, so the threshold -1 decides nothing"),
         ("n>9 and auc>=95", "auc is at most 1, and 95 means 9,500 %; did you mean 0.95?"),
         ("shortcut_gap>20", "shortcut_gap is at most 1, and 20 means 2,000 %; did you mean 0.2?"),
         ("predictability.shape.test>1.5", "predictability.shape.test is at most 1, and 1.5 means 150 %; did you me"),

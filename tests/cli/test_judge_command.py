@@ -300,6 +300,7 @@ def _queries(run):
         ([{"query": "a", "said": YES}], (), "no column for the response"),
         ([{"query": "a", "prompt": "b", "answer": YES}], (), "columns 'query' and 'prompt' may both be the query"),
         ([{"query": "a", "output": NO, "response": YES}], (), "name one: --columns response="),
+        ([{"query": "a", "output": NO, "safe": 1, "unsafe": 1}], (), "'unsafe' and 'safe' may both be the label"),
         ([{"query": "a", "answer": YES}], ("--columns", "answer=x"), "unknown column 'answer'; valid: category, ended"),
         ([{"query": "a", "answer": YES}], ("--columns", "response=x"), "has no column 'x' for 'response'"),
         ([{"query": "a", "answer": YES}], ("--columns", "x"), "is not NAME=COLUMN"),

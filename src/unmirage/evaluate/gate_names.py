@@ -56,6 +56,8 @@ class Names:
             return f"unknown metric {name!r}; valid: {listed}{suggestion(name, valid)}"
         if limit > 1 and all(number.get("maximum") == 1 for number in numbers):
             return f"{name} is at most 1, and {limit:g} means {100 * limit:,.0f} %; did you mean {limit / 100:g}?"
+        if limit < 0 and all(number.get("minimum") == 0 for number in numbers):
+            return f"{name} is at least 0, so the threshold {limit:g} decides nothing"
         return None
 
     def _model_roots(self) -> list[Node]:

@@ -37,6 +37,17 @@ def test_repeated_rows_are_samples_of_one_record():
     assert found.notes() == ["1 of 5 rows repeat another row of the same model; all count"]
 
 
+def test_responses_to_unknown_queries_are_independent_and_do_not_repeat_each_other():
+    """A file of responses only: two equal refusals are no copy, and nothing tells that they are about one query."""
+    found = collected({"text": ""}, {"text": ""}, {"text": "", "model": "n"})
+    assert {one.record for one in found.samples.values()} == {"1", "2"}
+    assert keys(found) == [("1|plain|0", "m"), ("2|plain|0", "m"), ("1|plain|0", "n")]
+    assert (found.repeated, found.notes()) == (0, [])
+    assert {
+        one.record for one in collected({"text": "", "image": "a"}, {"text": "", "image": "a"}).samples.values()
+    } == {"1"}
+
+
 def test_queries_with_one_id_are_samples_of_one_record():
     found = collected({"sample": "s"}, {"sample": "s", "text": "c"}, {"sample": "s", "text": "c", "model": "n"})
     assert keys(found) == [("s|plain|0", "m"), ("s#2|plain|0", "m"), ("s#2|plain|0", "n")]

@@ -181,3 +181,19 @@ def test_fields_that_the_command_sets_and_keys_are_refused(extra, message):
         EndpointSettings(extra=extra)
     assert "SECRET" not in str(error.value)
     assert EndpointSettings(extra={"max_tokens": 3, "tokens": 3}).extra == {"max_tokens": 3, "tokens": 3}
+
+
+def test_a_server_that_answers_as_another_model_is_noted_once(stub, chat, answers, caplog):
+    def reply(number, body):
+        status, headers, document = answers("Yes.")
+        return status, headers, json.dumps(json.loads(document) | {"model": ["a", "a", "b\n", "a", "c"][number]})
+
+    stub.reply = reply
+    one = chat()
+    seen = []
+    for _ in range(5):
+        one.complete(HI, 9)
+        seen.append(len(one.accounting.notes))
+    assert seen == [0, 0, 1, 1, 1]
+    assert one.accounting.notes == ["the server answered as 'a' and 'b'; the responses may be of different models"]
+    assert [record.getMessage() for record in caplog.records] == one.accounting.notes

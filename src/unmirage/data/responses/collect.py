@@ -57,7 +57,7 @@ class Collected:
     def _add(self, one: Given) -> None:
         self.rows += 1
         same = (one.model, one.sample, one.kind, one.text, one.image, one.images, one.context, one.response)
-        self.repeated += one.shot is None and same in self._whole
+        self.repeated += one.shot is None and same in self._whole and _is_told(one)
         self._whole.add(same)
         unsafe, source = self._label(one)
         sample, record = self._identity(one)
@@ -128,7 +128,8 @@ class Collected:
         time = self._time((one.model, one.sample, one.shot, *what))
         if one.sample is None:
             record = self._named.setdefault((0, *what), str(len(self._named) + 1))
-            return self._named.setdefault((time, *what), str(len(self._named) + 1)), record
+            sample = self._named.setdefault((time, *what), str(len(self._named) + 1))
+            return sample, record if _is_told(one) else sample
         if one.shot is not None:
             return one.sample, one.sample
         if one.kind in _SINGLE:
@@ -209,3 +210,8 @@ class Collected:
                 "samples; name the column of samples with --columns sample=NAME"
             )
         return found
+
+
+def _is_told(one: Given) -> bool:
+    """Return whether the file tells which query the response answers; others do not repeat each other."""
+    return bool(one.sample or one.text or one.image or one.images or one.context)

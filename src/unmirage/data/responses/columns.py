@@ -119,7 +119,8 @@ def _guess(
         fits = [name for name in fits if name in filled] or fits
         if len(fits) > 1 and usual.single:
             raise UserError(
-                f"{source}: columns {' and '.join(map(shown, fits))} may both be the {ours}; "
+                f"{source}: columns {' and '.join(map(shown, fits))} may both be the "
+                f"{'label' if ours == 'unsafe' else ours}; "
                 f"name one: --columns {ours}={fits[0]}"
             )
         if fits:

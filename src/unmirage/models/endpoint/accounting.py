@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
+
+from unmirage.text.printable import short
+
+log = logging.getLogger(__name__)
 
 
 class Accounting:
@@ -24,6 +29,8 @@ class Accounting:
         self.shrunk: set[str] = set()
         self.notes: list[str] = []
         self._prices = (price_in, price_out)
+        self._served: str | None = None
+        self._is_mixed = False
         self._lock = threading.Lock()
 
     def sent(self, *, again: bool) -> None:
@@ -50,9 +57,13 @@ class Accounting:
             if note not in self.notes:
                 self.notes.append(note)
 
-    def answered(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
-        """Count the tokens of one response."""
+    def answered(self, prompt_tokens: int | None, completion_tokens: int | None, model: str | None = None) -> None:
+        """Count the tokens of one response, and note when another model than before has given it."""
         with self._lock:
+            self._served = self._served or model
+            if model and model != self._served and not self._is_mixed:
+                self._is_mixed = True
+                self._note_models(model)
             self.uncounted += completion_tokens is None
             self.prompt_tokens += prompt_tokens or 0
             self.completion_tokens += completion_tokens or 0
@@ -92,3 +103,8 @@ class Accounting:
         if self.shrunk:
             text += f"; {len(self.shrunk):,} pictures were downscaled"
         return text if self.cost is None else f"{text}; cost {self.cost:.4f}"
+
+    def _note_models(self, other: str) -> None:
+        first, second = (short(name, 60) for name in (self._served or "", other))
+        self.notes.append(f"the server answered as '{first}' and '{second}'; the responses may be of different models")
+        log.warning("%s", self.notes[-1])

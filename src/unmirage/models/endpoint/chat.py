@@ -195,7 +195,7 @@ class Chat:
                 pause(max(trouble.wait or 0, delay), stop)
                 attempt += 1
                 continue
-            self.accounting.answered(found.prompt_tokens, found.tokens)
+            self.accounting.answered(found.prompt_tokens, found.tokens, found.model)
             if found.is_blocked:
                 self.accounting.declined()
             return found
