@@ -1,7 +1,8 @@
-"""The phrases on answers that were written before the rules were read or changed, in the style of many models.
+"""The phrases on answers in the style of many models that were written before the rules were fitted to them.
 
 `heldout_refusals.jsonl` holds rounds of such answers. Each was measured once, and only then the rules were changed for
-the kinds of faults it showed; so only the first measurements are of rules that were not fitted to the round:
+the kinds of faults it showed; so only these measurements are of rules that were not fitted to the round. The author of
+round 1 had not read the rules:
 
 - round 1, 401 answers in English and 14 other languages: 202 of 221 refusals found, 18 of 180 other answers called one;
 - round 2, 89 answers of the kinds that failed: 37 of 42, and 5 of 47;

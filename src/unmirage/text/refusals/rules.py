@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from unmirage.text.language import ENGLISH, has_english_words, language_of
 from unmirage.text.refusals.languages import foreign_phrase
@@ -48,7 +49,7 @@ def declining_phrase(sentence: str) -> str | None:
 
 def _at_the_start(head: str, answer: str) -> str | None:
     phrases = english()
-    if phrases["no_picture"].match(head) or phrases["writes"].match(head) or _is_script(answer[: 2 * _HEAD]):
+    if phrases["no_picture"].match(head) or phrases["writes"].match(head) or _is_script(answer):
         return None
     declined = _declines(head)
     if first := declined or phrases["hedged"].search(head):
@@ -68,25 +69,24 @@ def _at_the_start(head: str, answer: str) -> str | None:
     return match.group().strip()
 
 
-def _is_script(beginning: str) -> bool:
+def _is_script(answer: str) -> bool:
     """Return whether an answer begins with lines of speakers, one of whom speaks twice."""
-    first = _SPEAKER.match(beginning)
+    first = _SPEAKER.match(answer)
     if first is None or first[1].casefold() in _ROLES:
         return False
-    names = [match[1] for match in _SPEAKER.finditer(beginning)]
+    names = [match[1] for match in _SPEAKER.finditer(answer[: 2 * _HEAD])]
     return len(names) > len(set(names)) > 1
 
 
 def _declines(head: str) -> re.Match[str] | None:
     phrases = english()
-    starts = [person.start() for person in _PERSON.finditer(head)]
-    if we := _WE.match(head):
-        starts.append(we.end() - len("we"))
-        if phrases["business"].match(head, starts[-1]):
-            return None
+    we = _WE.match(head) if "we" in head else None
+    if we and phrases["business"].match(head, we.end() - len("we")):
+        return None
     if match := phrases["apology"].match(head):
         return match
-    for start in starts:
+    starts = (person.start() for person in _PERSON.finditer(head))
+    for start in chain(starts, [we.end() - len("we")] if we else []):
         match = phrases["speaker"].match(head, start)
         if match and not phrases["concedes"].match(head, start):
             return match
