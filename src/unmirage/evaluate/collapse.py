@@ -69,7 +69,7 @@ def reasons(
         empty: share of empty responses.
         same: share of responses with the most frequent text that is not a refusal.
         degenerate: share of each kind of degenerate responses.
-            bounds: whether verdicts are missing, so that `utility` is a maximum and shares of benign queries are minima.
+        bounds: whether verdicts are missing, so that `utility` is a maximum and shares of benign queries are minima.
     """
     found = []
     least, most = ("at least ", "at most ") if bounds else ("", "")
