@@ -34,7 +34,7 @@ class JudgeCalibration(Result):
         by_label: numbers of responses by label, as the data have it, and verdict of the judge.
         excluded: numbers of responses without a label, by reason.
         described: number of queries in which a description replaces the picture.
-            annotators: share of the responses on which all annotators agree; None without a second annotator.
+        annotators: share of the responses on which all annotators agree; None without a second annotator.
             Ties count, although they are excluded.
     """
 
