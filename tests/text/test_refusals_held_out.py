@@ -6,7 +6,8 @@ round 1 had not read the rules:
 
 - round 1, 401 answers in English and 14 other languages: 202 of 221 refusals found, 18 of 180 other answers called one;
 - round 2, 89 answers of the kinds that failed: 37 of 42, and 5 of 47;
-- round 3, 44 idioms in other languages ("I cannot believe it"): 13 called refusals;
+- round 3, 40 idioms in other languages ("I cannot believe it"): 13 called refusals. Four more, in Hindi and Polish,
+  were written along with their exceptions;
 - round 4, 74 answers in English, among them jailbroken ones: 24 of 30, and 4 of 44.
 """
 
