@@ -191,3 +191,10 @@ def test_a_response_without_text_is_named_and_repeated_only_if_that_can_help(tex
     with pytest.raises(Trouble, match=reason) as trouble:
         read_completion(text)
     assert (trouble.value.passing, trouble.value.malformed) == (bool(passing), True)
+
+
+def test_a_part_without_a_type_is_text():
+    """Bedrock's parts of content are named by their only field."""
+    content = [{"text": "Yes."}, {"image": {"format": "png"}}]
+    body = json.dumps({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
+    assert read_completion(body).text == "Yes."

@@ -44,5 +44,6 @@ class PhraseJudge(TextJudge):
         count, names = sum(found.values()), ", ".join(f"{name} {number:,}" for name, number in found.items())
         return (
             f"{count:,} of {len(responses):,} responses are in languages without refusal phrases ({names}), so the "
-            f"judge '{self.name}' finds no refusals among them. Pass --judge phrases:FILE, or another judge."
+            f"judge '{self.name}' finds no refusals among them{', except by your phrases' if self._own else ''}. Pass "
+            "--judge phrases:FILE, or another judge."
         )

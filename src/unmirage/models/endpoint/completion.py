@@ -12,7 +12,7 @@ from unmirage.models.endpoint.rejections import is_block, is_filter, message_of
 from unmirage.records import Ended
 from unmirage.text.printable import short
 
-_TEXT_PARTS = ("text", "output_text")
+_TEXT_PARTS = ("text", "output_text", None)  # Bedrock has no types
 _THOUGHT_PARTS = ("thinking", "reasoning")  # Mistral and Anthropic; Databricks
 # vLLM, SGLang and DeepSeek; OpenRouter and newer vLLM; Ollama; OpenRouter's list of parts.
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
@@ -181,7 +181,7 @@ def _split(content: Any) -> tuple[str, str, str]:
             found["thoughts"] += _plain([part])
         elif kind == "refusal":
             found["refusal"] += _plain(part.get("refusal"))
-    if content and not any(found.values()) and not any(part.get("type") in _TEXT_PARTS for part in content):
+    if content and not any(found.values()) and not any(isinstance(part.get("text"), str) for part in content):
         raise Trouble("the response's content is a list without text", malformed=True)
     text, thoughts, refusal = (one.strip() for one in found.values())
     return (f"{text}\n{refusal}" if text and refusal else text), thoughts, "" if text else refusal
