@@ -268,6 +268,18 @@ def test_an_empty_response_is_missing_in_csv_only(read):
     assert (two.response, two.ended) == ("", Ended.CONTENT_FILTER)
 
 
+def test_the_text_of_a_refusal_field_is_the_response_if_there_is_no_other(read):
+    rows = [("", "I can't help."), (None, "I can't help."), ("Sure.", "I can't help."), ("", None), ("", True)]
+    _, found = read([{"query": "a", "response": text, "refusal": declined} for text, declined in rows])
+    assert [(one.response, one.ended) for one in found] == [
+        ("I can't help.", Ended.REFUSAL),
+        ("I can't help.", Ended.REFUSAL),
+        ("Sure.", Ended.STOP),
+        ("", Ended.STOP),
+        ("", Ended.STOP),
+    ]
+
+
 def test_a_record_that_could_be_responses_by_id_is_a_record(read):
     _, found = read({"a": "Sure.", "b": None}, "m.json")
     assert [(one.sample, one.response, one.text) for one in found] == [("a", "Sure.", ""), ("b", None, "")]

@@ -198,3 +198,13 @@ def test_a_part_without_a_type_is_text():
     content = [{"text": "Yes."}, {"image": {"format": "png"}}]
     body = json.dumps({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
     assert read_completion(body).text == "Yes."
+
+
+def test_an_error_in_the_choice_is_that_of_the_provider():
+    error = {"code": 403, "message": "Your input was flagged for harassment", "metadata": {"reasons": ["x"]}}
+    with pytest.raises(Trouble) as found:
+        read_completion(json.dumps({"choices": [{"finish_reason": "error", "error": error, "message": {}}]}))
+    assert found.value.is_block
+    with pytest.raises(Trouble) as found:
+        read_completion(json.dumps({"choices": [{"error": {"code": 502, "message": "down"}, "message": {}}]}))
+    assert (found.value.is_block, found.value.passing) == (False, True)

@@ -55,6 +55,7 @@ COLUMNS: Mapping[str, Usual] = {
     "shot": Usual(("shot",)),
     "word": Usual(("word",)),
     "ended": Usual(("ended", "finish_reason", "stop_reason")),
+    "refusal": Usual(("refusal",)),
     "thoughts": Usual(("thoughts", "reasoning", "reasoning_content", "thinking")),
     "tokens": Usual(("tokens",)),
     "category": Usual(("category", "harm_category", "harmful_category", "hazard_category", "semantic_category")),

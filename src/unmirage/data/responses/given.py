@@ -31,6 +31,7 @@ class Given:
         sample: what the rows about one sample share; None if the file does not tell.
         record: what dependent samples share; None for the sample itself.
         kind, shot, word: as in `Query`; `shot` is None if the file does not number the shots.
+        declined: text of a refusal field, which is the response if there is no other.
         ended, thoughts, tokens: as in `Response`.
         category, group: as in `Sample`.
     """
@@ -49,6 +50,7 @@ class Given:
     kind: Kind = Kind.PLAIN
     shot: int | None = None
     word: str | None = None
+    declined: str = ""
     ended: Ended = Ended.STOP
     thoughts: str = ""
     tokens: int = 0

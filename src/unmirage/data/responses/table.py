@@ -61,6 +61,7 @@ class Table:
             shot=self._number(row, "shot"),
             word=self._text(row, "word"),
             ended=self._ended(row),
+            declined=self._declined(row),
             thoughts=self._text(row, "thoughts") or "",
             tokens=self._number(row, "tokens") or 0,
             category=row.category(self.names["category"]) if "category" in self.names else None,
@@ -72,6 +73,8 @@ class Table:
         missing = response is None or (self.empty_is_missing and response == "")
         # The system has replied, if there is a reason why there is no text.
         text = None if missing and first.ended is Ended.STOP else response or ""
+        if not text and first.declined:
+            return replace(first, response=first.declined, ended=Ended.REFUSAL, shot=shot)
         return replace(first, response=text, shot=shot)
 
     def _cell(self, row: Row, ours: str) -> Any:
@@ -165,6 +168,11 @@ class Table:
                 f"{'unsafe' if of_kind else 'safe'}"
             )
         return found if of_kind is None else of_kind
+
+    def _declined(self, row: Row) -> str:
+        """Return the text of a refusal field, as servers fill it; "" for labels such as true."""
+        value = self._cell(row, "refusal")
+        return value.strip() if isinstance(value, str) and truth(value) is None else ""
 
     def _ended(self, row: Row) -> Ended:
         value = self._cell(row, "ended")

@@ -135,7 +135,10 @@ def _first_choice(document: Any, absent: dict[str, Any] | None = None) -> dict[s
     mapping = document if isinstance(document, dict) else {}
     choices = mapping.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
-    error = mapping.get("error") or (choice or {}).get("error")
+    error = mapping.get("error")
+    if not error and choice and choice.get("error"):  # OpenRouter
+        error = choice["error"]
+        document = {"error": error}
     if error or (choice is None and is_block(document)):
         # Gateways report the error of the server behind them with status 200.
         code = error.get("code") if isinstance(error, dict) else None
