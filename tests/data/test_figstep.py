@@ -34,7 +34,7 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(load):
         UserError, match=r"record 1: field 'image': image path 'query_\.\./\.\./x_3_17_6\.png' contains '\.\.'"
     ):
         load([ROW | {"dataset": "../../x"}])
-    with pytest.raises(UserError, match="record 1: field 'task_id' is missing"):
+    with pytest.raises(UserError, match="record 1: field 'task_id' is null"):
         load([ROW | {"task_id": None}])
 
 

@@ -58,7 +58,7 @@ def test_columns_can_be_named_and_formats_are_told(write):
 
 def test_a_broken_row_is_named_or_set_aside(write):
     path = write({"query": ["a", None, "c"], "label": [1, 0, 0]})
-    with pytest.raises(UserError, match=r"d\.parquet: row 2: field 'query' is missing"):
+    with pytest.raises(UserError, match=r"d\.parquet: row 2: field 'query' is null"):
         load_samples(path)
     assert [s.id for s in load_samples(path, skip_bad=True)] == ["1", "3"]
 

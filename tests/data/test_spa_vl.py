@@ -27,5 +27,5 @@ def test_the_chosen_answer_is_the_sample_and_tells_the_label(load):
 
 @pytest.mark.parametrize("field", ["question", "chosen"])
 def test_a_missing_field_is_named(load, field):
-    with pytest.raises(UserError, match=f"record 2: field '{field}' is missing"):
+    with pytest.raises(UserError, match=f"record 2: field '{field}' is null"):
         load([ROW, ROW | {field: None}])

@@ -58,7 +58,7 @@ def test_without_a_label_the_answer_tells(load):
             {"refused": None, "answer": ""},
             "has neither a label field nor an answer .*--label refused",
         ),
-        ({"query": None}, "field 'query' is missing"),
+        ({"query": None}, "field 'query' is null"),
         ({"query": 7}, "field 'query' must be text, not 7"),
         ({"answer": 7}, "field 'answer' must be text, not 7"),
         ({"image": "file:///x.png"}, "field 'image': image path 'file:///x.png' is a URL"),

@@ -88,7 +88,9 @@ ReferenceOption = Annotated[
 JunitOption = Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")]
 ThinkingOption = Annotated[
     str | None,
-    typer.Option(help="Reasoning before the response: on, off, or auto for the template's default (default: auto)."),
+    typer.Option(
+        help="Reasoning before the response: on, off, or auto: what the template does by itself (default: auto)."
+    ),
 ]
 
 

@@ -65,7 +65,7 @@ def test_of_the_authors_problems_those_of_the_test_set_with_pictures_are_asked(w
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"split": None}, "record 1: field 'split' is missing"),
+        ({"split": None}, "record 1: field 'split' is null"),
         ({"image": 3}, "record 1: field 'image' must be text, not 3"),
         ({"answer": 7}, "record 1: field 'answer' is 7; valid: the index of a choice"),
         (
