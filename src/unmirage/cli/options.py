@@ -88,9 +88,7 @@ ReferenceOption = Annotated[
 JunitOption = Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")]
 ThinkingOption = Annotated[
     str | None,
-    typer.Option(
-        help="Reasoning before the response: on, off, or auto: what the template does by itself (default: auto)."
-    ),
+    typer.Option(help="Reasoning before the response: on, off, or auto: as the template has it (default: auto)."),
 ]
 
 
