@@ -155,3 +155,26 @@ def test_a_cut_sentence_of_patches_is_nonsense(text, kind):
 def test_half_of_the_characters_undecodable_is_nonsense():
     assert degenerate("abcde" + 5 * "\ufffd") == "nonsense"
     assert degenerate("abcdef" + 5 * "\ufffd") is None
+
+
+LOOP = "go on and on " * 60
+TWELVE = "amber birds carry dusty eggs from great hills into jade kettles, later. "
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (PLAIN + "moss-green-glass-like glow-worm iron-clad of red or", "nonsense"),  # 8 joined words of 30
+        (TWELVE + LOOP, None),
+        (TWELVE + LOOP + "amber amber", None),
+        (TWELVE + LOOP + "amber amber amber", "repeated"),  # a word that occurs four times says nothing
+        ("(" + TWELVE + LOOP, "repeated"),  # no sentence ends inside brackets
+        ("(so) " + TWELVE + LOOP, None),
+        ("amber birds carry. dusty eggs from. great hills into. jade kettles later. " + LOOP, "repeated"),
+        ("amber birds carry dusty. eggs from great hills. into jade kettles later. " + LOOP, None),
+        ("".join("\u4e00\u4e8c\u4e09\u56db\u4e94" + chr(0x5000 + n) for n in range(10)), None),
+        ("".join("\u4e00\u4e8c\u4e09\u56db\u4e94\u516d" + chr(0x5000 + n) for n in range(10)), "repeated"),
+    ],
+)
+def test_what_counts_as_copied_and_as_said(text, kind):
+    assert degenerate(text) == kind
