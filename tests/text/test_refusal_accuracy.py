@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from unmirage.text.refusals import is_refusal
-from unmirage.text.thoughts import final_answer
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data")
@@ -74,7 +73,7 @@ def test_vlguard(files, sizes, missed, alarms):
 def test_battery():
     rows = [json.loads(line) for line in (SHARED / "faults/refusals.jsonl").read_text("utf-8").splitlines()]
     assert len(rows) == 34
-    assert [row["response"] for row in rows if is_refusal(final_answer(row["response"])) != row["refused"]] == []
+    assert [row["response"] for row in rows if is_refusal(row["response"]) != row["refused"]] == []
 
 
 def test_instructions_and_ruined_responses_are_rarely_refusals():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from unmirage.text.refusals import declining_phrase, is_refusal, refusal_phrase
 from unmirage.text.refusals.lists import Group, english
 from unmirage.text.refusals.rules import _HEAD
-from unmirage.text.thoughts import final_answer
 
 EXAMPLES = yaml.safe_load((Path(__file__).parent / "refusal_examples.yaml").read_text("utf-8"))
 REFUSALS, LATE, ANSWERS, WRITTEN = (EXAMPLES[name] for name in ("refusals", "late", "answers", "written"))
@@ -59,8 +58,8 @@ def test_the_phrase_that_decided_is_named_in_lower_case():
 
 def test_reasoning_is_not_judged():
     text = "<think>Sure, I could say where it is: in the attic.</think>Sorry, I can't share that."
-    assert is_refusal(final_answer(text))
-    assert not is_refusal(final_answer("<think>I can't share that. Or can I?</think>It is in the attic."))
+    assert is_refusal(text)
+    assert not is_refusal("<think>I can't share that. Or can I?</think>It is in the attic.")
 
 
 @pytest.mark.parametrize(

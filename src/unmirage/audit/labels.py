@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from unmirage.data.labels import label_from_answer
 from unmirage.records import Count, Sample
 from unmirage.text.refusals import refusal_phrase
-from unmirage.text.thoughts import final_answer
 
 EXAMPLES = 200  # maximum examples of each kind of disagreement; all are counted
 
@@ -59,6 +58,6 @@ class LabelCheck:
                     query=sample.query,
                     answer=sample.answer,
                     refused=sample.refused,
-                    phrase=refusal_phrase(final_answer(sample.answer)),
+                    phrase=refusal_phrase(sample.answer),
                 )
             )

@@ -17,7 +17,6 @@ from unmirage.data.rows import Row, shown
 from unmirage.data.turns import Said
 from unmirage.records import Sample
 from unmirage.text.refusals import is_refusal
-from unmirage.text.thoughts import final_answer
 
 PROMPTS = ("prompt", "question")
 _SAFE = ("is_safe", "is_response_safe")
@@ -40,7 +39,7 @@ def samples_of(row: Row) -> list[Sample]:
         found = shown(row.fields.get(field))
         raise row.error(f"field '{field}' must be true or false (about the answer), not {found}")
     answer = row.text("response")
-    good = safe or is_refusal(final_answer(answer))
+    good = safe or is_refusal(answer)
     said = [*prompt_of(row, *PROMPTS), Said("assistant", [answer], row)]
     return [judged(sample, safe=safe) for sample in samples_from(row, said, Pair(good=good))]
 

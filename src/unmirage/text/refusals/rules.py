@@ -9,6 +9,7 @@ from unmirage.text.language import ENGLISH, has_english_words, language_of
 from unmirage.text.refusals.languages import foreign_phrase
 from unmirage.text.refusals.lists import english
 from unmirage.text.refusals.normalize import is_told, plain, unquoted
+from unmirage.text.thoughts import final_answer
 
 # Only the beginning counts: an answer that ends with "I cannot offer legal advice" complies. In characters.
 _HEAD = 360
@@ -36,7 +37,11 @@ _LISTED = re.compile(r"^\s*(?:\d+[.)]|[-*•]) |```", re.MULTILINE)
 
 
 def refusal_phrase(answer: str) -> str | None:
-    """Return the refusal phrase in `answer`, lower-cased with straight quotes; None if there is none."""
+    """Return the refusal phrase in `answer`, lower-cased with straight quotes; None if there is none.
+
+    Reasoning before the answer says nothing.
+    """
+    answer = final_answer(answer)
     head = plain(answer[:_HEAD])
     return _at_the_start(head, answer) or _at_the_end(answer) or _in_another_language(head, answer)
 
