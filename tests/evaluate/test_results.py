@@ -121,5 +121,7 @@ def test_a_warning_names_the_models_that_the_token_limit_cut_off(rates):
     assert list(cut_off(models, {"max_new_tokens": 64})) == [
         "npo: the token limit of 64 cut off up to 25\u00a0% of the responses behind a rate; raise --max-new-tokens"
     ]
+    (judged,) = cut_off(models, {"responses": {}})
+    assert judged.endswith("cut off up to 25\u00a0% of the responses behind a rate; collect them with a higher one")
     (line,) = Results.of(judge="exact", seeds=[0], models={"npo": models["npo"]}, by_seed=[{}]).warnings[-1:]
     assert line.startswith("npo: the token limit cut off up to 25")

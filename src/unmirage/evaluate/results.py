@@ -185,11 +185,12 @@ _LEAST_CUT = 0.01  # smaller shares are shown beside the rates only
 def cut_off(models: Mapping[str, ModelRates], settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield a warning for each model whose responses the token limit cut off; blocked ones do not count."""
     limit = settings.get("max_new_tokens")
+    advice = "collect them with a higher one" if "responses" in settings else "raise --max-new-tokens"
     for name, model in models.items():
         if model.truncated >= _LEAST_CUT:
             yield (
                 f"{clean(name)}: the token limit{f' of {limit}' if limit else ''} cut off up to "
-                f"{percent(model.truncated)} of the responses behind a rate; raise --max-new-tokens"
+                f"{percent(model.truncated)} of the responses behind a rate; {advice}"
             )
 
 
