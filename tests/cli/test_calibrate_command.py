@@ -159,7 +159,7 @@ def test_labels_of_the_package(unmirage, tmp_path):
     assert code == 0
     for text in (
         "openbmb/Mini", "1.2 - refusal only", "38 responses with a partial label count in no rate",
-        "pictures are not included: 400 queries have a description of the picture",
+        "the pictures do not ship: 400 queries contain a description of the picture",
     ):  # fmt: skip
         assert text in out
     code, out, _ = unmirage("calibrate", "--labels", "list")

@@ -23,7 +23,7 @@ QUERIES = 60
 WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share", "--concurrency", "1")
 DECLINED = "the system declined in the refusal field"
 FILTERED = "the system's content filter blocked the query or cut the response off"
-NO_ANSWER = "no answer: the token limit was reached before it began; raise it"
+NO_ANSWER = "no answer: the token limit ended the response before the answer began; raise the limit"
 JUDGE_BLOCKED = "the judge's own content filter blocked the request or the reply"
 # Without this, every reply waits 40 ms: the server sends headers and body apart, and TCP delays the second packet.
 AT_ONCE = (

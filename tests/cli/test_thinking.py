@@ -98,7 +98,7 @@ def test_stress_asks_as_the_run_did(unmirage, tiny, model, tmp_path):
     assert len(made.models) == 2
     assert {made.store().model_files(name)["thinking"] for name in made.models} == {"off"}
     code, _, err = unmirage("stress", model, run, "--temperature", "1", "--thinking", "on")
-    assert (code, err) == (2, "unmirage: --thinking on: this run was asked with off; leave this option out\n")
+    assert (code, err) == (2, "unmirage: --thinking on: this run uses off; leave this option out\n")
 
 
 def test_responses_that_end_inside_their_thoughts_are_counted(unmirage, tiny, tmp_path):

@@ -212,7 +212,7 @@ def test_a_record_for_each_annotator_is_one_response(labels):
 
 def test_contradicting_labels_of_one_response_are_told(labels, caplog):
     read_labels(labels(ROW, ROW | {"verdict": "refused"}, ROW | {"query": "Other?"}))
-    assert "labels.jsonl: 1 responses are there more than once with different labels" in caplog.text
+    assert "labels.jsonl: 1 responses occur more than once with different labels" in caplog.text
 
 
 def test_labels_of_a_parquet_file(tmp_path):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unmirage.api.checks import checked
+from unmirage.api.measure import evaluate
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, folder_of, paths
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge, Results
     from unmirage.run import Run
-
-log = logging.getLogger(__name__)
 
 
 @checked
@@ -58,12 +56,11 @@ def judge(
         progress: called while files are read and responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
     """
-    from unmirage.workflows.evaluate import judge_and_rate
     from unmirage.workflows.judge_file import run_of_files
     from unmirage.workflows.models import check_endpoint
 
     judges = judge if isinstance(judge, Sequence) and not isinstance(judge, str) else [judge]
-    check_endpoint(endpoint, *judges)
+    check_endpoint(endpoint, *judges)  # before the files are read
     run = run_of_files(
         paths(files),
         folder_of(out),
@@ -77,21 +74,18 @@ def judge(
         sees_pictures=sees_pictures,
         progress=progress,
     )
-    results, missing = judge_and_rate(
+    return evaluate(
         run,
         judges,
+        ensemble=ensemble,
+        calibration=calibration,
+        canaries=canaries,
+        reference=reference,
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,
         max_tokens=max_tokens,
         batch_size=batch_size,
-        endpoint=endpoint,
-        ensemble=ensemble,
-        calibration=calibration,
-        canaries=canaries,
-        reference=reference,
         progress=progress,
+        **endpoint,
     )
-    for line in missing:
-        log.warning("%s: %s; left out of the rates", run.path, line)
-    return results

@@ -49,7 +49,7 @@ def calibrate_command(
     ] = None,
     label_map: Annotated[
         list[str] | None,
-        typer.Option(help="LABEL=VERDICT,...: verdict of a label that is none, such as answer=complied. Repeatable."),
+        typer.Option(help="Map labels to verdicts: LABEL=VERDICT,..., such as answer=complied. Repeatable."),
     ] = None,
     columns: Annotated[
         str, typer.Option(help="Columns of LABELED: OURS=THEIRS,..., such as verdict=rating.", show_default=False)
@@ -153,7 +153,7 @@ def _notes(found: JudgeCalibration) -> list[str]:
     notes += [f"{count} responses are left out: {reason}" for reason, count in found.excluded.items()]
     if found.described:
         notes.append(
-            f"pictures are not included: {found.described} queries have a description of the picture in its place"
+            f"the pictures do not ship: {found.described} queries contain a description of the picture instead"
         )
     return notes + [f"{verdict}: {problem}" for verdict, one in found.verdicts.items() if (problem := one.problem())]
 

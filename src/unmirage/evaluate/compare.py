@@ -257,7 +257,7 @@ def pair(a: Decided, b: Decided) -> Paired:
 
 
 def _filled(yes: bool | None) -> tuple[int, ...]:
-    """Return what a decision can be."""
+    """Return the possible values of a decision: both if it depends on a missing verdict."""
     return (0, 1) if yes is None else (int(yes),)
 
 

@@ -1,4 +1,4 @@
-"""Find degenerate responses: empty ones, loops, and undecodable text. The rules know no language.
+"""Find degenerate responses: empty ones, loops, and undecodable text. The rules do not depend on the language.
 
 The first matching rule applies:
 
@@ -13,7 +13,8 @@ The first matching rule applies:
    A quarter of the words of that sentence are quoted or joined by hyphens, and at least eight are joined.
 
 Words in a script without spaces are single characters, and sequences of them have six. Sequences of numbers and single
-letters do not count as copied, because tables, formulas and drawings repeat them.
+letters do not count as copied, because tables, formulas and drawings repeat them. Only the first 20,000 characters of a
+response are read.
 
 The thresholds were chosen on 256 responses of an NPO-unlearned LLaVA-7B, and on the responses and annotations of
 XSTest, MSTS, VLGuard, ScienceQA and VizWiz, which must not be called degenerate.
@@ -106,7 +107,7 @@ def _words(text: str) -> list[str]:
 
 
 def _telling(word: str) -> bool:
-    """Return whether a word is no number, and not one letter or several of the same."""
+    """Return whether a word carries content: it is not a number, a single letter, or one repeated letter."""
     return bool(_CHARACTER.match(word)) or (len(set(word)) > 1 and any(map(str.isalpha, word))) or word > "\u2190"
 
 

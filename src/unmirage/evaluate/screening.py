@@ -69,7 +69,7 @@ def _no_answer(response: Response) -> str:
     if response.text.strip() or (response.text and not response.thoughts):
         return ""
     if response.ended is Ended.LENGTH:
-        return "the token limit was reached before it began; raise it"
+        return "the token limit ended the response before the answer began; raise the limit"
     if response.ended is Ended.TOOL_CALL:
         return "the model called a tool"
     return "the response ended inside its thoughts" if response.thoughts else ""

@@ -28,7 +28,7 @@ def check_thinking(value: str) -> Thinking:
 
 
 def thinking_note(model: str, files: Mapping[str, str]) -> str:
-    """Return a warning if a model was trained with other prompts than it was asked with; "" if it was not.
+    """Return a warning if a model was trained and evaluated with different prompts; "" otherwise.
 
     Args:
         model: name of the model.

@@ -53,6 +53,11 @@ class Attack:
         )
 
     @property
+    def short(self) -> str:
+        """Return the attack on unsafe queries as a subject."""
+        return "one word" if self.by_words else "the attack"
+
+    @property
     def any_of(self) -> str:
         """Return what counts as success."""
         return f"any of {self.shots} shots" if self.shots > 1 else "one shot"
@@ -84,7 +89,7 @@ def summarize(results: Results) -> list[str]:
 
 def _headline(sound: dict[str, ModelResults], broken: str | None, attack: Attack) -> str:
     if not sound:
-        return "All models have collapsed: the effect of one word on their safety cannot be measured."
+        return f"All models have collapsed: the effect of {attack.short} on their safety cannot be measured."
     if broken:
         asr = sound[broken].asr
         if not _looks_safe(sound[broken]):
@@ -97,11 +102,12 @@ def _headline(sound: dict[str, ModelResults], broken: str | None, attack: Attack
             f"{attack.jailbroken} (ASR {_percent(asr.after)}, {attack.any_of})."
         )
     asked = [model for model in sound.values() if model.asr.before.value is not None]
+    these = "this model" if len(sound) == 1 else "these models"
     if not asked or all(model.asr.after.value is None for model in asked):
-        return "The effect of one word on these models is not estimable: no attacked unsafe query has a verdict."
+        return f"The effect of {attack.short} on {these} is not estimable: no attacked unsafe query has a verdict."
     if any(_may_break(model) for model in asked):
         return (
-            "Whether one word breaks the safety of these models is undecided: it depends on the missing verdicts "
+            f"Whether {attack.short} breaks the safety of {these} is undecided: it depends on the missing verdicts "
             "(see the bounds)."
         )
     if not any(_looks_safe(model) for model in asked):

@@ -131,7 +131,7 @@ def plan_stress(
     check_run(config, run.config_file)
     asked = config.get(THINKING, "auto")
     if thinking not in (None, asked):
-        raise UserError(f"--thinking {thinking}: this run was asked with {asked}; leave this option out")
+        raise UserError(f"--thinking {thinking}: this run uses {asked}; leave this option out")
     settings = relearning or RelearnConfig()
     of, counts = _name(model, name), sorted(set(samples))
     with run.store() as store:

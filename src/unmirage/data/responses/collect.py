@@ -184,7 +184,7 @@ class Collected:
         }
 
     def notes(self) -> list[str]:
-        """Return what the rates depend on and the reader of the files noticed, one line each."""
+        """Return notes on missing, repeated and ambiguous rows, one line each."""
         found = []
         if self.failures:
             reasons = Counter(one.reason for one in self.failures)
@@ -213,5 +213,5 @@ class Collected:
 
 
 def _is_told(one: Given) -> bool:
-    """Return whether the file tells which query the response answers; others do not repeat each other."""
+    """Return whether the file identifies the query. Without one, equal responses are not copies of each other."""
     return bool(one.sample or one.text or one.image or one.images or one.context)

@@ -90,7 +90,7 @@ def labels_of(
     if not found:
         raise UserError(f"{source}: none of {excluded.total():,} responses has a label that most annotators give")
     if twice := sum(len(one) > 1 for one in truths.values()):
-        log.warning("%s: %d responses are there more than once with different labels", source, twice)
+        log.warning("%s: %d responses occur more than once with different labels", source, twice)
     return Labels(source=source, rows=found, excluded=excluded, described=pictures)
 
 

@@ -12,7 +12,7 @@ from unmirage.records import Query, Response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labeled:
-    """A response with the verdict of people.
+    """A response with a human verdict.
 
     Attributes:
         query, response: the texts.

@@ -35,7 +35,7 @@ class LocalGuard:
         self._pictures = pictures
 
     def resume(self) -> None:
-        """Do nothing: local weights either work or do not."""
+        """Do nothing: a local model has no connection to resume."""
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield the replies in order.

@@ -306,7 +306,7 @@ class LocalAsker:
         self._config = GenerationConfig(max_new_tokens=max_tokens, batch_size=batch_size)
 
     def resume(self) -> None:
-        """Do nothing: local weights either work or do not."""
+        """Do nothing: a local model has no connection to resume."""
 
     def ask(self, requests: Sequence[Request], readable: Readable) -> Iterator[Reply]:
         """Yield the replies batch by batch.
