@@ -17,6 +17,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from unmirage.imports import watch
+
 if TYPE_CHECKING:
     from unmirage.align import AlignConfig as AlignConfig
     from unmirage.align.methods import AdaptiveRmuConfig as AdaptiveRMU
@@ -117,6 +119,7 @@ _CLASSES = {
 _FUNCTIONS = frozenset(__all__) - frozenset(_CLASSES) - {"__version__"}
 
 logging.getLogger("unmirage").addHandler(logging.NullHandler())
+watch()
 
 
 class _CallablePackage(ModuleType):

@@ -9,7 +9,7 @@ from transformers import TrainingArguments
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.lora import arithmetic
-from unmirage.align.processes import by_fsdp, processes
+from unmirage.align.processes import by_fsdp, on_gpu, processes
 from unmirage.errors import UserError
 
 # The Trainer's names. Its "constant" would ignore the warmup.
@@ -46,7 +46,7 @@ def training_arguments(
         keeps: True if checkpoints are kept.
         unused: True if some passes leave out trained weights, possibly different ones on each process.
     """
-    cuda = torch.cuda.is_available()
+    cuda = on_gpu()
     number = processes().num_processes
     micro, accumulation = cut(config, number)
     return TrainingArguments(

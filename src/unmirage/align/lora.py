@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from unmirage.align.config import AlignConfig, LoraSettings, down_layers
+from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
 from unmirage.models.families import decoder_layers, down_projections, lora_targets, set_trainable
@@ -107,5 +108,5 @@ def set_checkpointing(model: Any, share: float) -> None:
 def arithmetic(config: AlignConfig) -> torch.dtype:
     """Return the dtype of the model's computation."""
     if config.precision == "auto":
-        return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+        return torch.bfloat16 if on_gpu() else torch.float32
     return torch.bfloat16 if config.precision == "bfloat16" else torch.float32

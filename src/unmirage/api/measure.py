@@ -44,6 +44,8 @@ def attack(
     seed: int = 0,
     max_new_tokens: int = 256,
     thinking: str = "auto",
+    dtype: str = "auto",
+    device: str = "auto",
     batch_size: int | None = None,
     until_success: str | None = None,
     endpoint: Mapping[str, Any] | None = None,
@@ -71,6 +73,7 @@ def attack(
         limit, seed: maximum number of samples, drawn by label, and seed of the draw.
         max_new_tokens: maximum new tokens per response.
         thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
+        dtype, device: as in `load_model`.
         batch_size: queries per batch; None for the largest batch that fits in memory.
         until_success: judge, such as "phrases": a sample's shots end at the first one that it counts as a success.
         endpoint: settings of servers, such as `concurrency`; fields of `EndpointSettings`.
@@ -110,7 +113,7 @@ def attack(
         )
     )
     done = run_attack(
-        loader(model, endpoint, thinking),
+        loader(model, endpoint, thinking, dtype, device),
         plan,
         folder,
         max_new_tokens=max_new_tokens,
@@ -135,6 +138,8 @@ def benchmark(
     batch_size: int | None = None,
     max_new_tokens: int | None = None,
     thinking: str = "auto",
+    dtype: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Run:
     """Ask a model the queries of a published benchmark, and store its responses in a run for `evaluate`.
@@ -149,13 +154,14 @@ def benchmark(
         batch_size: queries per batch.
         max_new_tokens: maximum new tokens per response; None for the suite's default.
         thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
+        dtype, device: as in `load_model`.
         progress: called after each response.
     """
     from unmirage.workflows.benchmark import ask_suite
     from unmirage.workflows.models import loader
 
     return ask_suite(
-        loader(model, None, thinking),
+        loader(model, None, thinking, dtype, device),
         suite,
         data,
         folder_of(out),

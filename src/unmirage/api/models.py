@@ -22,6 +22,8 @@ def load_model(
     revision: str | None = None,
     trust_remote_code: bool = False,
     thinking: str = "auto",
+    dtype: str = "auto",
+    device: str = "auto",
     **endpoint: Any,
 ) -> VLM:
     """Load a model from a directory or a hub id, or connect to a server.
@@ -32,13 +34,22 @@ def load_model(
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository; needs a full commit as `revision`.
         thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
+        dtype: dtype of the weights: "float32", "bfloat16", or "auto": float32 on a CPU, the checkpoint's on a GPU.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU of CUDA if there is one, else the CPU.
         endpoint: settings of a server, such as `concurrency`; fields of `EndpointSettings`.
     """
     from unmirage.workflows.models import check_endpoint, load_vlm
 
     check_endpoint(endpoint, model)
     return load_vlm(
-        str(model), name, endpoint, revision=revision, trust_remote_code=trust_remote_code, thinking=thinking
+        str(model),
+        name,
+        endpoint,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        thinking=thinking,
+        dtype=dtype,
+        device=device,
     )
 
 

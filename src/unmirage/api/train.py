@@ -108,6 +108,8 @@ def align(
     adapter_only: bool = False,
     format: str = "auto",
     columns: Mapping[str, str] | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
     **settings: Any,
 ) -> HuggingFaceVLM:
@@ -128,12 +130,15 @@ def align(
         work: directory for caches, checkpoints and log; None for `out` with ".work" at its end.
         adapter_only: write the LoRA adapter instead of the whole model.
         format, columns: format of the files.
+        dtype: dtype of the computation, the setting `precision`: "float32", "bfloat16" or "auto". Trained weights
+            stay in float32.
+        device: "cpu", "cuda", or "auto": a GPU of CUDA if there is one, else the CPU.
         progress: called after each step.
         settings: fields of `AlignConfig`, such as `steps=100`.
     """
     from unmirage.align import AlignConfig
     from unmirage.models import HuggingFaceVLM
-    from unmirage.workflows.align import AlignFiles, train_and_save
+    from unmirage.workflows.align import AlignFiles, train_and_save, with_dtype
     from unmirage.workflows.models import ENDPOINT
     from unmirage.workflows.settings import resolve
 
@@ -144,7 +149,7 @@ def align(
     # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
     values = {name: getattr(start, name) for name in AlignConfig.model_fields}
     given = settings if method is None else {"method": method, **settings}
-    trained = resolve(AlignConfig, None, values | given, None)
+    trained = with_dtype(resolve(AlignConfig, None, values | given, None), dtype)
     summary = train_and_save(
         source,
         AlignFiles(
@@ -159,11 +164,12 @@ def align(
         Path(out),
         work=None if work is None else Path(work),
         adapter_only=adapter_only,
+        device=device,
         progress=progress,
     )
     if summary is not None and summary.stopped:
         log.warning("%s: %s. It contains the last valid weights, of step %d", out, summary.stopped, summary.steps)
-    return HuggingFaceVLM.load(Path(out), thinking=trained.thinking)
+    return HuggingFaceVLM.load(Path(out), thinking=trained.thinking, device=device)
 
 
 @checked
@@ -176,6 +182,8 @@ def stress(
     int8: bool = False,
     temperatures: Sequence[float] = (),
     no_adapter: bool = False,
+    dtype: str = "auto",
+    device: str = "auto",
     batch_size: int | None = None,
     keep: PathLike | None = None,
     format: str = "auto",
@@ -194,6 +202,7 @@ def stress(
         int8: round the weights to 8 bits.
         temperatures: sample the responses at these temperatures.
         no_adapter: leave out the model's LoRA adapter.
+        dtype, device: as in `load_model`; `dtype` must be that of the run's responses of the model.
         batch_size: queries per batch; None for the largest batch that fits in memory.
         keep: folder for the fine-tuned models.
         format, columns, images: format of the files, and folder of their pictures.
@@ -212,7 +221,7 @@ def stress(
     plan = plan_stress(
         source_of(model),
         found,
-        lambda source, own, thinking: load_vlm(source, own, thinking=thinking),
+        lambda source, own, thinking: load_vlm(source, own, thinking=thinking, dtype=dtype, device=device),
         relearn={kind: Path(path) for kind, path in (relearn or {}).items()},
         samples=samples,
         int8=int8,

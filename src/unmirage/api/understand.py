@@ -121,6 +121,8 @@ def search(
     limit: int | None = None,
     words: PathLike | Sequence[str] | None = None,
     starts: Sequence[str] | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
     **settings: Any,
 ) -> SearchResult:
@@ -135,6 +137,7 @@ def search(
         limit: maximum number of samples, drawn by label.
         words: candidates, or a file with one per line; None for the whole words of the tokenizer.
         starts: first words of refusals; None for common ones and those in the data.
+        dtype, device: as in `load_model`.
         progress: called while the search runs.
         settings: fields of `SearchConfig`, such as `kind="jailbreak"`, `method="white-box"`, `seed=0`; and `format`,
             `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
@@ -143,7 +146,7 @@ def search(
 
     reading = {name: settings.pop(name) for name in READING if name in settings}
     return search_words(
-        lambda: local_model(model),
+        local_model(model, dtype, device),
         data,
         settings,
         out=out,
@@ -168,6 +171,8 @@ def explain(
     limit: int = 100,
     seed: int = 0,
     batch_size: int = 16,
+    dtype: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
     **reading: Any,
 ) -> Explanation:
@@ -183,13 +188,14 @@ def explain(
         starts: first words of refusals; None for common ones and those in the data.
         limit, seed: maximum number of queries, and seed of the draw.
         batch_size: queries per batch.
+        dtype, device: as in `load_model`.
         progress: called while queries are asked.
         reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
     """
     from unmirage.workflows.understand import explain_refusals
 
     return explain_refusals(
-        lambda: local_model(model),
+        local_model(model, dtype, device),
         data,
         out=out,
         run=run,

@@ -53,6 +53,16 @@ def align_command(
         int | None, typer.Option(help="Random seed of data order and first adapter weights (default 0).")
     ] = None,
     thinking: ThinkingOption = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="Dtype of the computation, the setting precision: float32, bfloat16 or auto (bfloat16 on a GPU). "
+            "Trained weights stay in float32."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device: auto (a CUDA GPU if available), cpu or cuda.", show_default=False)
+    ] = None,
     work: Annotated[
         Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
@@ -76,7 +86,7 @@ def align_command(
     if out is None and not dry_run:
         raise UserError("--out: missing; name the new model directory or pass --dry-run")
     from unmirage.align import AlignConfig
-    from unmirage.workflows.align import AlignFiles, check_output, estimate_training, train_and_save
+    from unmirage.workflows.align import AlignFiles, check_output, estimate_training, train_and_save, with_dtype
     from unmirage.workflows.settings import resolve
 
     resolved = resolve(
@@ -95,6 +105,7 @@ def align_command(
         },
         settings,
     )
+    resolved = with_dtype(resolved, dtype or "auto")
     files = AlignFiles(retain=retain or (), forget=forget or (), test=test or (), **reading.arguments())
     quiet_libraries()
     if out is None or dry_run:
@@ -116,6 +127,7 @@ def align_command(
             out,
             work=work,
             adapter_only=save == "adapter",
+            device=device or "auto",
             progress=progress,
             **asdict(weights),
         )

@@ -92,6 +92,15 @@ ThinkingOption = Annotated[
 ]
 
 
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(help="Dtype of local weights: auto (float32 on a CPU, else the checkpoint's), float32 or bfloat16."),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option(help="Device of local weights: auto (a CUDA GPU if available), cpu, cuda, cuda:N or mps.")
+]
+
+
 class Group:
     """Base of the dataclasses whose fields are options."""
 
@@ -148,6 +157,8 @@ class Loading(Weights):
         None
     )
     thinking: ThinkingOption = None
+    dtype: DtypeOption = None
+    device: DeviceOption = None
 
     def local(self, model: str) -> Callable[[], HuggingFaceVLM]:
         """Return a function that loads a model with local weights."""
@@ -162,7 +173,7 @@ class Loading(Weights):
         return partial(load_vlm, model, endpoint=server, **self._given())
 
     def _given(self) -> dict[str, Any]:
-        return asdict(self) | {"thinking": self.thinking or "auto"}
+        return asdict(self) | {name: getattr(self, name) or "auto" for name in ("thinking", "dtype", "device")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -17,12 +16,14 @@ from transformers.utils import logging as transformers_logging
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
+from unmirage.imports import remedy, why_broken
 from unmirage.models.adapters import base_of, merge_into
 from unmirage.models.base import GenerationConfig, Thinking
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.families import add_end, attention_reach, end_ids, why_not_shared
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
 from unmirage.models.greedy import generate, greedy
+from unmirage.models.placement import Placement
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
 from unmirage.models.templates import check_processor, end_token
@@ -45,6 +46,7 @@ class HuggingFaceVLM:
         self.model = model
         self.processor = processor
         self.thinking: Thinking = "auto"
+        self.dtype = "auto"  # the setting of `load`
         self._auto_template: Any = None  # the model's own chat template while `thinking` is not "auto"
 
     def __repr__(self) -> str:
@@ -60,6 +62,8 @@ class HuggingFaceVLM:
         revision: str | None = None,
         trust_remote_code: bool = False,
         thinking: Thinking = "auto",
+        dtype: str = "auto",
+        device: str = "auto",
     ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
@@ -72,22 +76,24 @@ class HuggingFaceVLM:
             trust_remote_code: run code that comes with the model. For a hub id, `revision` must then be a full
                 commit, so that the code cannot change after it was read.
             thinking: whether the chat template asks for reasoning; "auto" for the template's default.
+            dtype, device: dtype and device of the weights; see `Placement.of`.
 
         Raises:
             UserError: the model is missing, incomplete or unusable; the message says what was found.
         """
-        folder = Path(source)
+        folder, place = Path(source), Placement.of(dtype, device)
         if is_adapter(folder):
-            vlm = cls._adapted(folder, name, (), revision, trust_remote_code=trust_remote_code)
+            vlm = cls._adapted(folder, name, (), revision, place, trust_remote_code=trust_remote_code)
         else:
-            vlm = cls._whole(source, name, revision, trust_remote_code=trust_remote_code)
+            vlm = cls._whole(source, name, revision, place, trust_remote_code=trust_remote_code)
+        vlm.dtype = dtype
         vlm.think(thinking)
         vlm.stop_at_end_of_turn()
         return vlm
 
     @classmethod
     def _whole(
-        cls, source: str | Path, name: str | None, revision: str | None, *, trust_remote_code: bool
+        cls, source: str | Path, name: str | None, revision: str | None, place: Placement, *, trust_remote_code: bool
     ) -> HuggingFaceVLM:
         folder = local_folder(source, revision, trust_remote_code=trust_remote_code)
         if is_adapter(folder):
@@ -95,11 +101,10 @@ class HuggingFaceVLM:
         check_code(folder, trust_remote_code=trust_remote_code)
         check_folder(folder)
         check_weights(folder)
-        cuda = torch.cuda.is_available()
         with load_errors(source), no_progress_bar():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder,
-                dtype=torch.float32 if not cuda else "auto",
+                dtype=place.dtype,
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
@@ -112,11 +117,18 @@ class HuggingFaceVLM:
         check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
-        return cls(name or Path(source).name, model.eval().to("cuda" if cuda else "cpu"), processor, str(source))
+        return cls(name or Path(source).name, model.eval().to(place.device), processor, str(source))
 
     @classmethod
     def _adapted(
-        cls, folder: Path, name: str | None, above: tuple[Path, ...], revision: str | None, *, trust_remote_code: bool
+        cls,
+        folder: Path,
+        name: str | None,
+        above: tuple[Path, ...],
+        revision: str | None,
+        place: Placement,
+        *,
+        trust_remote_code: bool,
     ) -> HuggingFaceVLM:
         """Load an adapter's base, which may itself be an adapter, and merge the adapter into it."""
         if folder.resolve() in above:
@@ -126,9 +138,9 @@ class HuggingFaceVLM:
             )
         base, chain = base_of(folder), (*above, folder.resolve())
         if is_adapter(Path(base)):
-            vlm = cls._adapted(Path(base), None, chain, revision, trust_remote_code=trust_remote_code)
+            vlm = cls._adapted(Path(base), None, chain, revision, place, trust_remote_code=trust_remote_code)
         else:
-            vlm = cls._whole(base, None, revision, trust_remote_code=trust_remote_code)
+            vlm = cls._whole(base, None, revision, place, trust_remote_code=trust_remote_code)
         vlm.model = merge_into(vlm.model, folder).eval()
         if (folder / "processor_config.json").is_file():
             check_code(folder, trust_remote_code=trust_remote_code)
@@ -273,7 +285,9 @@ def load_errors(source: str | Path) -> Iterator[None]:
             raise
         text = one_line(error)
         if "video processor" in text.lower() or "torchvision" in text.lower():
-            text = f"its processor needs torchvision (pip install torchvision): {text}"
+            broken = why_broken()
+            what = f"is broken ({broken}). {remedy()}" if broken else "is missing (pip install torchvision)"
+            text = f"its processor needs torchvision, which {what}: {text}"
         raise UserError(f"model '{source}': cannot be loaded: {text}") from error
 
 

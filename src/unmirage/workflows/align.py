@@ -86,6 +86,21 @@ class AlignFiles:
         return Compared.of(lists)
 
 
+def with_dtype(config: AlignConfig, dtype: str) -> AlignConfig:
+    """Return a config whose `precision` is that of the option `dtype`; "auto" leaves it as it is.
+
+    Raises:
+        UserError: the dtype is unknown, or the config has another precision.
+    """
+    from unmirage.models.placement import check_dtype
+
+    if check_dtype(dtype) == "auto":
+        return config
+    if config.precision not in ("auto", dtype):
+        raise UserError(f"dtype {dtype}: the setting precision is {config.precision}; give one of the two")
+    return config.model_copy(update={"precision": dtype})
+
+
 def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -> None:
     """Raise `UserError` if the model directory exists, or there is no adapter to save."""
     if adapter_only and config.lora is None:
@@ -148,6 +163,7 @@ def train_and_save(
     adapter_only: bool = False,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> AlignSummary | None:
     """Train `model` and write it to `out`, with its model card and the record of its training data.
@@ -158,19 +174,23 @@ def train_and_save(
     Args:
         model: model directory, adapter directory or hub id.
         files: the training and test data.
-        revision, trust_remote_code: as for `unmirage.load_model`; all others as for `unmirage.align`.
+        revision, trust_remote_code, device: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
     from unmirage.align.card import model_card
-    from unmirage.align.processes import is_main_process, processes
+    from unmirage.align.processes import choose_device, is_main_process, processes
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
+    from unmirage.models.placement import device_of, note_bfloat16
     from unmirage.run.model import save_model
 
     check_output(out, config, adapter_only=adapter_only)
+    choose_device(device)
+    if config.precision == "bfloat16":
+        note_bfloat16(device_of(device))
     data = files.read()
     processes()  # must precede loading: it assigns each process its device
-    vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code)
+    vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code, device=device)
     parts = hashes(vlm, [*files.retain, *files.forget])
     compared = files.compare(data) if is_main_process() else None
     for line in compared.lines() if compared else ():

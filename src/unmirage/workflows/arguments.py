@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -122,11 +122,20 @@ def paths(given: PathLike | Sequence[PathLike]) -> list[Path]:
     return [Path(given)] if isinstance(given, str | Path) else [Path(one) for one in given]
 
 
-def local_model(model: PathLike | HuggingFaceVLM) -> HuggingFaceVLM:
-    """Return a model with local weights; load it if it is a directory or hub id."""
-    from unmirage.workflows.models import load_local
+def local_model(
+    model: PathLike | HuggingFaceVLM, dtype: str = "auto", device: str = "auto"
+) -> Callable[[], HuggingFaceVLM]:
+    """Return a function that loads a model with local weights, or returns the given object.
 
-    return load_local(str(model), None) if isinstance(model, str | Path) else model
+    Raises:
+        UserError: `dtype` or `device` is set for a model that is already loaded.
+    """
+    from unmirage.workflows.models import check_not_loaded, load_local
+
+    if isinstance(model, str | Path):
+        return lambda: load_local(str(model), None, dtype=dtype, device=device)
+    check_not_loaded(dtype=dtype, device=device)
+    return lambda: model
 
 
 def silent(stage: str, done: int, total: int) -> None:

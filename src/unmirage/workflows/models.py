@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ENDPOINT = "endpoint:"
+DTYPE = "dtype"  # field of a model's identity in a run
 _ON_SERVER = re.compile(rf"(?:official:|strongreject:|guard:[^@]*@)?{ENDPOINT}")
 
 
@@ -34,6 +35,8 @@ def load_vlm(
     revision: str | None = None,
     trust_remote_code: bool = False,
     thinking: str = "auto",
+    dtype: str = "auto",
+    device: str = "auto",
 ) -> VLM:
     """Load a model, or connect to the server that hosts it.
 
@@ -44,28 +47,58 @@ def load_vlm(
         revision: commit of a hub id.
         trust_remote_code: run code of the model's repository.
         thinking: "on" or "off" switches the reasoning of the chat template; "auto" leaves it as it is.
+        dtype, device: dtype and device of local weights.
+
+    Raises:
+        UserError: `dtype` or `device` is given for a server.
     """
     if model.startswith(ENDPOINT):
+        _check_not_placed(model, dtype, device)
         from unmirage.models.endpoint import EndpointSettings, EndpointVLM
 
         settings = dict(endpoint or {}) | _asked_to_think(model, endpoint or {}, thinking)
         vlm = EndpointVLM.connect(model, name, resolve(EndpointSettings, None, settings, None))
         vlm.thinking = thinking
         return vlm
-    return load_local(model, name, revision=revision, trust_remote_code=trust_remote_code, thinking=thinking)
+    return load_local(
+        model,
+        name,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        thinking=thinking,
+        dtype=dtype,
+        device=device,
+    )
 
 
-def loader(model: str | Path | VLM, endpoint: Mapping[str, Any] | None, thinking: str) -> Callable[[], VLM]:
+def loader(
+    model: str | Path | VLM,
+    endpoint: Mapping[str, Any] | None,
+    thinking: str,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Callable[[], VLM]:
     """Return a function that loads a model, connects to a server, or returns the given object.
 
     Raises:
-        UserError: `thinking` is set for a model that is already loaded.
+        UserError: `thinking`, `dtype` or `device` is set for a model that is already loaded.
     """
     if isinstance(model, str | Path):
-        return partial(load_vlm, str(model), None, endpoint, thinking=thinking)
-    if thinking != "auto":
-        raise UserError("thinking: the model is already loaded; pass it to load_model")
+        return partial(load_vlm, str(model), None, endpoint, thinking=thinking, dtype=dtype, device=device)
+    check_not_loaded(thinking=thinking, dtype=dtype, device=device)
     return lambda: model
+
+
+def check_not_loaded(**settings: str) -> None:
+    """Raise `UserError` if a setting of loading is given with a model that is already loaded."""
+    if given := next((name for name, value in settings.items() if value != "auto"), None):
+        raise UserError(f"{given}: the model is already loaded; pass it to load_model")
+
+
+def _check_not_placed(model: str, dtype: str, device: str) -> None:
+    for name, value in (("dtype", dtype), ("device", device)):
+        if value != "auto":
+            raise UserError(f"{name} {value}: '{model}' is on a server, which sets its own {name}; leave it out")
 
 
 def _asked_to_think(model: str, endpoint: Mapping[str, Any], thinking: str) -> dict[str, Any]:
@@ -96,6 +129,8 @@ def load_local(
     revision: str | None = None,
     trust_remote_code: bool = False,
     thinking: str = "auto",
+    dtype: str = "auto",
+    device: str = "auto",
 ) -> HuggingFaceVLM:
     """Load a model from local weights.
 
@@ -111,7 +146,13 @@ def load_local(
     from unmirage.models.families import why_not_shared
 
     vlm = HuggingFaceVLM.load(
-        model, name, revision=revision, trust_remote_code=trust_remote_code, thinking=check_thinking(thinking)
+        model,
+        name,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        thinking=check_thinking(thinking),
+        dtype=dtype,
+        device=device,
     )
     if reason := why_not_shared(vlm.model):
         log.info("%s: %s; each query reads its picture again", vlm.name, reason)
@@ -159,11 +200,13 @@ def identity_of(vlm: VLM) -> dict[str, str]:
 
 
 def asked_identity(vlm: VLM) -> dict[str, str]:
-    """Return the identity of a model that is asked, with its setting of `--thinking`.
+    """Return the identity of a model that is asked, with its settings `--thinking` and `--dtype`.
 
-    It has no such field where the chat template's default is used. Older runs lack the field too.
+    It has no such field where the default is used. Older runs lack the fields too.
     """
     told = thinking_setting(vlm)
+    if (dtype := getattr(vlm, "dtype", "auto")) != "auto":
+        told[DTYPE] = str(dtype)
     asked = told.get(THINKING, "auto")
     trained = _trained_thinking(getattr(vlm, "source", ""))
     if trained is not None and trained != asked and not (hasattr(vlm, "asks_alike") and vlm.asks_alike(trained)):
