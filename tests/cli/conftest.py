@@ -4,8 +4,10 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
+from tests.cli.servers import Proxy
 
 from unmirage.cli import main
 
@@ -110,3 +112,34 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def real_server(tmp_path_factory):
+    """Return a function that starts a real server of `tests.cli.servers` for this module and returns its base URL."""
+    with ExitStack() as started:
+
+        def start(server, *args):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("NO_PROXY", "127.0.0.1")
+                return started.enter_context(server(tmp_path_factory.mktemp("server"), *args))
+
+        yield start
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    """Return a function that puts a counting proxy in front of a server."""
+    for name in ("UNMIRAGE_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    made = []
+
+    def start(url):
+        made.append(Proxy(url))
+        return made[-1]
+
+    yield start
+    for proxy in made:
+        proxy.stop()

@@ -12,8 +12,8 @@ import pytest
 from unmirage.models.endpoint import EndpointSettings, EndpointVLM
 
 
-def completion(text, *, why="stop", usage=(7, 3), **message) -> tuple[int, dict, str]:
-    """Return status, headers and body of a good answer."""
+def completion(text, *, why="stop", usage=(700, 3), **message) -> tuple[int, dict, str]:
+    """Return status, headers and body of a good answer; its prompt has more tokens than the text of a query."""
     counts = {} if usage is None else {"usage": {"prompt_tokens": usage[0], "completion_tokens": usage[1]}}
     choice = {"index": 0, "finish_reason": why, "message": {"role": "assistant", "content": text, **message}}
     return 200, {}, json.dumps({"object": "chat.completion", "choices": [choice], **counts})

@@ -25,7 +25,7 @@ def chat(stub, fast):
 
 def test_a_question_and_its_answer(stub, chat):
     found = chat(extra={"top_k": 1}).complete(HI, 9, 0.5, seed=3)
-    assert (found.text, found.ended, found.tokens, found.prompt_tokens) == ("Yes.", Ended.STOP, 3, 7)
+    assert (found.text, found.ended, found.tokens, found.prompt_tokens) == ("Yes.", Ended.STOP, 3, 700)
     assert stub.requests == [
         {
             "path": "/v1/chat/completions",

@@ -57,9 +57,17 @@ class Accounting:
             if note not in self.notes:
                 self.notes.append(note)
 
-    def answered(self, prompt_tokens: int | None, completion_tokens: int | None, model: str | None = None) -> None:
-        """Count the tokens of one response, and note when another model than before has given it."""
+    def answered(
+        self, prompt_tokens: int | None, completion_tokens: int | None, model: str | None = None, asked: str = ""
+    ) -> None:
+        """Count the tokens of one response, and note when another model than before, or than asked, has given it."""
         with self._lock:
+            if model and asked and self._served is None and not _alike(model, asked):
+                log.warning(
+                    "model '%s' was requested, but the server answers as '%s'; it may serve one model under any name",
+                    short(asked, 60),
+                    short(model, 60),
+                )
             self._served = self._served or model
             if model and model != self._served and not self._is_mixed:
                 self._is_mixed = True
@@ -108,3 +116,9 @@ class Accounting:
         first, second = (short(name, 60) for name in (self._served or "", other))
         self.notes.append(f"the server answered as '{first}' and '{second}'; the responses may be of different models")
         log.warning("%s", self.notes[-1])
+
+
+def _alike(served: str, asked: str) -> bool:
+    """Return whether two names may be of one model: an alias, a version of it, or its file."""
+    names = [name.lower().rstrip("/").rpartition("/")[2] for name in (served, asked)]
+    return names[0] in names[1] or names[1] in names[0]

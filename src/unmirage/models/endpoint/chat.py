@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from unmirage.errors import UserError
@@ -85,6 +86,15 @@ class Poster(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Kind:
+    """The requests with pictures, or those without: whether one has succeeded, and the errors before."""
+
+    works: bool = False
+    first: threading.Lock = field(default_factory=threading.Lock)
+    errors: list[str] = field(default_factory=list)
+
+
 class Chat:
     """A model on an OpenAI-compatible server.
 
@@ -92,7 +102,8 @@ class Chat:
     response that a content filter blocks is a response without text. Parameters that the model does not support are
     left out from then on; see `Parameters`. A question that still fails raises `ChatFailure`. A failure that affects
     all questions raises `UserError`: no connection, 401, 403, 404 or three identical permanent errors before the first
-    response, or many failures in a row.
+    response, many failures in a row, or a model that takes no pictures. Requests with pictures and those without have
+    a first response each.
     """
 
     def __init__(
@@ -105,11 +116,10 @@ class Chat:
         self._parameters = Parameters(self.settings.extra, spec.url)
         self.accounting.notes = self._parameters.notes
         self._pace = Pace(self.settings.requests_per_minute)
-        self._works = threading.Event()
+        # A server may answer texts and reject every picture, so each kind of request has to work once.
+        self._kinds = {has_pictures: _Kind() for has_pictures in (False, True)}
         self._worked = False
-        self._first = threading.Lock()
         self._in_a_row = 0
-        self._identical: list[str] = []
 
     def resume(self) -> None:
         """Note that the server answered in an earlier run; the questions left may be those that it rejects."""
@@ -145,30 +155,35 @@ class Chat:
         if {LIMIT, NEW_LIMIT} & self.settings.extra.keys():
             del body[limit]
         body = {name: value for name, value in (body | self.settings.extra).items() if value is not None}
-        if not self._works.is_set():
+        kind = self._kinds[has_pictures(messages)]
+        if not kind.works:
             # One request at a time until the first response: a wrong key costs one request, not one per thread.
-            with self._first:
-                if not self._works.is_set():
+            with kind.first:
+                if not kind.works:
                     try:
-                        return self._answered(body, stop)
+                        return self._answered(body, kind, stop)
                     except UserError:
                         if stop is not None:
                             stop.set()  # so that the threads that wait for their turn end too
                         raise
-        return self._answered(body, stop)
+        return self._answered(body, kind, stop)
 
-    def _answered(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
+    @property
+    def _works(self) -> bool:
+        return any(kind.works for kind in self._kinds.values())
+
+    def _answered(self, body: Mapping[str, Any], kind: _Kind, stop: threading.Event | None) -> Completion:
         try:
-            found = self._persist(body, stop)
+            found = self._persist(body, kind, stop)
         except Trouble as trouble:
             self.accounting.gave_up()
-            self._stop_if_hopeless(trouble)
+            self._stop_if_hopeless(trouble, kind)
             raise ChatFailure(trouble.reason) from None
-        self._works.set()
+        kind.works = True
         self._in_a_row = 0
         return found
 
-    def _persist(self, body: Mapping[str, Any], stop: threading.Event | None) -> Completion:
+    def _persist(self, body: Mapping[str, Any], kind: _Kind, stop: threading.Event | None) -> Completion:
         attempt, is_again = 0, False
         started = time.monotonic()
         while True:
@@ -187,7 +202,7 @@ class Chat:
                 if trouble.is_loading and time.monotonic() - started < _LOADING:
                     self._wait_for_model(trouble, stop)
                     continue
-                if attempt == self.settings.retries or not self._is_worth_another(trouble, attempt):
+                if attempt == self.settings.retries or not self._is_worth_another(trouble, kind, attempt):
                     raise
                 if trouble.wait:
                     self._pace.hold(trouble.wait)
@@ -195,7 +210,7 @@ class Chat:
                 pause(max(trouble.wait or 0, delay), stop)
                 attempt += 1
                 continue
-            self.accounting.answered(found.prompt_tokens, found.tokens, found.model)
+            self.accounting.answered(found.prompt_tokens, found.tokens, found.model, asked=self.spec.model)
             if found.is_blocked:
                 self.accounting.declined()
             return found
@@ -204,14 +219,26 @@ class Chat:
         log.info("endpoint %s: %s; waiting", self.spec.url, trouble.reason)
         pause(min(self.settings.backoff * _LOADING_STEP, _LOADING_STEP), stop)
 
-    def _is_worth_another(self, trouble: Trouble, attempt: int) -> bool:
-        if not self._works.is_set() and (trouble.unreachable or (attempt and not trouble.is_patient)):
+    def _is_worth_another(self, trouble: Trouble, kind: _Kind, attempt: int) -> bool:
+        if self._is_blind(trouble, kind):
+            return False
+        if not self._works and trouble.unreachable:
+            return False
+        if not kind.works and attempt and not trouble.is_patient and not trouble.unreachable:
             return False
         return trouble.passing and (trouble.wait or 0) <= self.settings.longest_wait
 
-    def _stop_if_hopeless(self, trouble: Trouble) -> None:
+    def _is_blind(self, trouble: Trouble, kind: _Kind) -> bool:
+        return kind is self._kinds[True] and not kind.works and trouble.is_blind
+
+    def _stop_if_hopeless(self, trouble: Trouble, kind: _Kind) -> None:
         where = f"endpoint {self.spec.url}"
-        works, status = self._works.is_set(), trouble.status
+        works, status = self._works, trouble.status
+        if self._is_blind(trouble, kind):
+            raise UserError(
+                f"{where}: {trouble.reason}; the model does not take pictures, so no query with a picture can be "
+                "asked. Serve a model with vision (llama.cpp also needs --mmproj), or use data without pictures"
+            ) from None
         if not works and trouble.unreachable:
             raise UserError(f"{where}: {trouble.reason}; check the URL and that the server is running") from None
         if not works and status is not None and 300 <= status < 400:
@@ -219,11 +246,11 @@ class Chat:
         if not works and status in _REMEDIES:
             remedy = _REMEDIES[status].format(key=" or ".join(self.spec.key_variables), model=self.spec.model)
             raise UserError(f"{where}: {trouble.reason}; {remedy}") from None
+        if not kind.works and not self._worked and not trouble.is_patient and not trouble.unreachable:
+            self._stop_if_identical(trouble, kind)
         # A working server may reject single questions.
         if (works or self._worked) and not trouble.passing:
             return
-        if not works and not self._worked and not trouble.is_patient:
-            self._stop_if_identical(trouble)
         self._in_a_row += 1
         if self._in_a_row >= self.settings.give_up_after:
             raise UserError(
@@ -231,15 +258,23 @@ class Chat:
                 f"run the same command again to resume"
             ) from None
 
-    def _stop_if_identical(self, trouble: Trouble) -> None:
+    def _stop_if_identical(self, trouble: Trouble, kind: _Kind) -> None:
         """Stop at the third question in a row with the same error; `complete` asks one at a time until it succeeds."""
-        kinds = {*self._identical, trouble.kind}
-        self._identical = [*self._identical, trouble.kind] if len(kinds) == 1 else [trouble.kind]
-        if len(self._identical) >= _IDENTICAL:
+        same = {*kind.errors, trouble.kind} == {trouble.kind}
+        kind.errors = [*kind.errors, trouble.kind] if same else [trouble.kind]
+        if len(kind.errors) >= _IDENTICAL:
+            about = " to a query with a picture" if kind is self._kinds[True] and self._works else ""
+            log_hint = "; see the server's log" if (trouble.status or 0) >= 500 else ""
             raise UserError(
-                f"endpoint {self.spec.url}: {_IDENTICAL} requests failed with the same error before any response, "
-                f"{trouble.reason}"
+                f"endpoint {self.spec.url}: {_IDENTICAL} requests failed with the same error before any response"
+                f"{about}, {trouble.reason}{log_hint}"
             ) from None
+
+
+def has_pictures(messages: Sequence[Message]) -> bool:
+    """Return whether a message has a picture."""
+    contents = [content for one in messages if isinstance(content := one.get("content"), list)]
+    return any(part.get("type") == "image_url" for content in contents for part in content)
 
 
 def user_message(text: str, pictures: Sequence[str] = ()) -> dict[str, Any]:

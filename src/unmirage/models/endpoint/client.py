@@ -9,7 +9,9 @@ from __future__ import annotations
 import email.utils
 import json
 import re
+import signal
 import ssl
+import threading
 import time
 import weakref
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from typing import Any, cast
 import httpx2
 import openai
 
-from unmirage.models.endpoint.rejections import is_block, message_of
+from unmirage.models.endpoint.rejections import is_blind, is_block, message_of
 from unmirage.models.endpoint.spec import EndpointSettings, EndpointSpec
 from unmirage.text.printable import short
 
@@ -60,6 +62,11 @@ class Trouble(Exception):  # noqa: N818 - not an error yet: the request may be r
         return is_block(self.document, self.status)
 
     @property
+    def is_blind(self) -> bool:
+        """Return whether the server says that its model does not take pictures."""
+        return not self.unreachable and is_blind(self.reason)
+
+    @property
     def is_patient(self) -> bool:
         """Return whether a server that works may fail like this for a while: it is busy, or starts."""
         return self.passing and not self.malformed and (self.status is None or self.status in _BUSY)
@@ -97,6 +104,7 @@ class Client:
             if key:
                 request.headers["authorization"] = f"Bearer {key}"
 
+        survive_hang_ups()
         self._timeout = settings.timeout
         timeout = httpx2.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout))
         self._hidden = key
@@ -174,6 +182,16 @@ class Client:
     def _without_key(self, text: str) -> str:
         """Remove the key from a text: servers quote keys in their messages."""
         return text.replace(self._hidden, "[hidden]") if self._hidden else text
+
+
+def survive_hang_ups() -> None:
+    """Ignore SIGPIPE, so that a server that hangs up during a request raises an error and does not end the process.
+
+    Python ignores it by default. The command line resets it, so that `unmirage audit ... | head` ends silently.
+    """
+    in_main = threading.current_thread() is threading.main_thread()  # only that thread can set it
+    if in_main and hasattr(signal, "SIGPIPE") and signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @cache

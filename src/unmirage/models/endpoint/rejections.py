@@ -13,6 +13,11 @@ Structured fields are read first, and messages by narrow patterns second. Source
 - Alibaba: code "data_inspection_failed". DeepSeek: "Content Exists Risk". Moonshot: type "content_filter", "considered
   high risk". Zhipu: `contentFilter`, finish reason "sensitive". Volcano Engine: code "...SensitiveContentDetected".
   MiniMax: `input_sensitive`, "new_sensitive".
+- Pictures for a model without vision: llama.cpp 500, "image input is not supported"; vLLM 400, "... is not a multimodal
+  model", "At most 0 image(s) may be provided"; OpenAI "image_url is only supported by certain models"; OpenRouter 404,
+  "No endpoints found that support image input"; Ollama "missing data required for image input"; Mistral "Image input is
+  not enabled"; DeepSeek "unknown variant `image_url`"; Groq "content must be a string"; LM Studio "does not support
+  images".
 - xAI: 403, "Content violates usage guidelines". Cloudflare AI Gateway: "Prompt blocked due to security configurations".
   Portkey: 446, type "hooks_failed".
 """
@@ -47,6 +52,15 @@ _FILTER_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+# Not a single image, such as "the image is not supported": that may be about its format.
+_PICTURE = r"(?:images|image\(s\)|image (?:inputs?|content|data|understanding)|image_urls?|vision|multi-?modal\w*)"
+_BLIND = re.compile(
+    rf"{_PICTURE}(?: inputs?| content| data)? (?:is|are) (?:not|only) (?:supported|enabled|available|allowed|accepted)"
+    rf"|(?:not|n't|cannot|no \w+(?: found)? that) (?:support|accept|process|handle) (?:\w+ )?{_PICTURE}"
+    rf"|not a (?:multi-?modal|vision)|at most 0 image|required for image input|unknown variant `?image_url"
+    rf"|content must be a string",
+    re.IGNORECASE,
+)
 _UNSUPPORTED = re.compile(
     r"unsupported|(?:not|n't|no longer) (?:be )?(?:currently )?(?:support|permit|allow|accept|recogni|available)"
     r"|unknown|unrecogni|unexpected|extra (?:inputs|fields)|additional propert|only the default|deprecated",
@@ -70,6 +84,11 @@ def is_block(document: Any, status: int | None = None) -> bool:
     if any(_says_filtered(part) for part in _parts(document, _DEPTH)):
         return True
     return status in _FILTER_STATUS and _FILTER_WORDS.search(message_of(document)[:_LONGEST]) is not None
+
+
+def is_blind(message: str) -> bool:
+    """Return whether the message of an error says that the model does not take pictures."""
+    return _BLIND.search(message[:_LONGEST]) is not None
 
 
 def unsupported(document: Any, names: Collection[str]) -> str | None:

@@ -12,6 +12,7 @@ from unmirage.models.base import GenerationConfig
 from unmirage.models.conversation import unopened
 from unmirage.models.endpoint.chat import Chat, ChatFailure, chat_messages
 from unmirage.models.endpoint.data_urls import DataUrls
+from unmirage.models.endpoint.sight import Sight
 from unmirage.models.endpoint.spec import EndpointSettings, parse_endpoint
 from unmirage.models.endpoint.workers import in_threads
 from unmirage.records import Failure, Query, Response
@@ -66,7 +67,7 @@ class EndpointVLM:
         Raises:
             UserError: all other queries would fail too; earlier responses remain valid.
         """
-        urls = DataUrls(images, self._chat.settings, self.accounting)
+        urls, sight = DataUrls(images, self._chat.settings, self.accounting), Sight(self._chat)
 
         def work(query: Query, stop: threading.Event) -> Response | Failure:
             try:
@@ -79,6 +80,7 @@ class EndpointVLM:
                 found = self._chat.complete(turns, config.max_new_tokens, config.temperature, seed, stop)
                 if found.is_nothing:  # a server may lose a response; a model that has none says so twice
                     found = self._chat.complete(turns, config.max_new_tokens, config.temperature, seed, stop)
+                sight.check(turns, found, stop)
             except ChatFailure as failure:
                 return Failure(query_id=query.id, model=self.name, reason=str(failure))
             return settled(
