@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from unmirage.run.processor import Speed
+
 KINDS = ("jailbreak", "over-prudence")
 WORDS = ("--word", "jailbreak=what", "--word", "over-prudence=share")
 FEW = ("--max-new-tokens", "4", "--batch-size", "16", *WORDS)
@@ -187,9 +189,31 @@ def test_a_picture_outside_the_data_folder_is_refused(unmirage, tiny, tmp_path):
 
 
 def test_doctor_reports_versions(unmirage):
-    code, out, _ = unmirage("doctor", "--json")
+    code, out, _ = unmirage("doctor", "--json", "--no-measure")
     assert code == 0
-    assert json.loads(out)["torch"].startswith("2.")
+    report = json.loads(out)
+    assert report["torch"].startswith("2.")
+    assert report["warnings"] == []
+    assert not [name for name in report if "GFLOP" in name]
+
+
+def test_doctor_shows_the_same_speeds_and_advice_in_both_forms(unmirage, monkeypatch):
+    found = [
+        Speed("float32", 1, 34.0),
+        Speed("bfloat16", 1, 40.0),
+        Speed("float32", 2, 0.6),
+        Speed("bfloat16", 2, 50.0),
+    ]
+    monkeypatch.setattr("unmirage.run.processor.measure_products", lambda: found)
+    monkeypatch.setattr("unmirage.run.processor.bfloat16_instructions", lambda: ("amx_bf16",))
+    report = json.loads(unmirage("doctor", "--json")[1])
+    assert report["bfloat16 instructions"] == "amx_bf16"
+    assert (report["float32, 1 thread, GFLOP/s"], report["float32, 2 threads, GFLOP/s"]) == (34.0, 0.6)
+    (line,) = report["warnings"]
+    assert line.endswith("set OMP_NUM_THREADS=1")
+    out = unmirage("doctor")[1]
+    assert f"Warning: {line}\n" in out
+    assert "float32, 2 threads, GFLOP/s" in out
 
 
 @pytest.mark.parametrize(
@@ -206,6 +230,6 @@ def test_doctor_names_the_gpus_of_the_driver(unmirage, tmp_path, monkeypatch, sc
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if script else str(tmp_path))
-    code, out, err = unmirage("doctor", "--json")
+    code, out, err = unmirage("doctor", "--json", "--no-measure")
     assert code == 0, err
     assert json.loads(out)["accelerator"] == said

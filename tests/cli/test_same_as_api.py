@@ -234,3 +234,47 @@ def test_align_and_stress(command, tiny, tmp_path, run):
     um.stress(npo, run, int8=True, temperatures=[0.7])
     assert rows(other, "responses") == rows(run.path, "responses")
     assert len(um.Run(other).models) == 4
+
+
+def test_dtype_and_device(command, unmirage, tiny, tmp_path):
+    data, half = tiny.data / "test.json", {"dtype": "bfloat16", "device": "cpu"}
+    options = [part for name, value in half.items() for part in (f"--{name}", value)]
+    command("attack", tiny.model, data, "--out", tmp_path / "a", *ATTACK, *options)
+    found = um.attack(tiny.model, data, words=WORDS, limit=6, max_new_tokens=3, out=tmp_path / "b", **half)
+    assert rows(tmp_path / "a", "model_files") == rows(found.path, "model_files")
+    assert any("bfloat16" in str(row) for row in rows(found.path, "model_files"))
+    assert rows(tmp_path / "a", "responses") == rows(found.path, "responses")
+    assert (tmp_path / "a" / "config.yaml").read_bytes() == found.config_file.read_bytes()
+    code, _, err = unmirage("attack", tiny.model, data, "--out", tmp_path / "a", *ATTACK)
+    assert (code, "(dtype: was bfloat16, now absent)" in err) == (2, True), err
+    with pytest.raises(um.UserError, match="dtype: was bfloat16"):
+        um.stress(tiny.model, found, int8=True)
+    vlm = um.load_model(tiny.model, **half)
+    assert {one.dtype for one in vlm.model.parameters()} == {torch.bfloat16}
+    for function, given in ((um.attack, {"out": tmp_path / "c"}), (um.search, {}), (um.explain, {})):
+        with pytest.raises(um.UserError, match="dtype: the model is already loaded; pass it to load_model"):
+            function(vlm, data, dtype="float32", **given)
+    with pytest.raises(um.UserError, match="device cpu: 'endpoint:http://h/v1#m' is on a server"):
+        um.load_model("endpoint:http://h/v1#m", device="cpu")
+
+
+def test_dtype_and_device_of_align(command, unmirage, tiny, tmp_path):
+    small = {"steps": 1, "batch_size": 2}
+    options = [part for name, value in small.items() for part in (f"--{name.replace('_', '-')}", value)]
+    data = tiny.data / "safety.json"
+    train = ("align", tiny.model, "--train", data)
+    command(*train, *options, "--dtype", "bfloat16", "--device", "cpu", "--out", tmp_path / "a" / "m")
+    um.align(tiny.model, retain=data, dtype="bfloat16", device="cpu", out=tmp_path / "b" / "m", **small)
+    command(*train, *options, "--set", "precision=bfloat16", "--out", tmp_path / "c" / "m")
+    command(*train, *options, "--out", tmp_path / "d" / "m")
+    weights = [(tmp_path / one / "m" / "model.safetensors").read_bytes() for one in "abcd"]
+    assert weights[0] == weights[1] == weights[2] != weights[3]
+    assert read(tmp_path / "a" / "m" / "unmirage_align.json")["settings"]["precision"] == "bfloat16"
+    for wrong, message in (
+        (("--dtype", "float32", "--set", "precision=bfloat16"), "the setting precision is bfloat16; give one of the"),
+        (("--dtype", "half"), "unknown dtype 'half'"),
+        (("--device", "gpu"), "device 'gpu': is unknown"),
+    ):
+        code, _, err = unmirage(*train, *wrong, "--out", tmp_path / "e")
+        assert (code, message in err) == (2, True), err
+        assert not (tmp_path / "e").exists()
