@@ -27,8 +27,8 @@ def graft_card(name: str, record: Graft) -> str:
     parts = [
         f"---\n{head.to_yaml()}\n---",
         f"# {name}",
-        f"The text decoder `{record.lm}` ({record.architecture}) with a small CLIP vision tower and a projector, as a LLaVA. "
-        f"Weights: {counts}. The decoder's weights are unchanged.",
+        f"The text decoder `{record.lm}` ({record.architecture}) with a small CLIP vision tower and a projector, as a "
+        f"LLaVA. Weights: {counts}. The decoder's weights are unchanged.",
         _vision(record.seen),
         _template(record),
         "## Sources\n\n| file | hash |\n|---|---|\n"
@@ -41,8 +41,8 @@ def graft_card(name: str, record: Graft) -> str:
 def _vision(seen: Seen | None) -> str:
     if seen is None:
         return (
-            "## Vision\n\nTower and projector are random: pictures carry no information, and read like an uninformative "
-            "token. Responses depend on the text alone."
+            "## Vision\n\nTower and projector are random: pictures carry no information, and read like an "
+            "uninformative token. Responses depend on the text alone."
         )
     rows = [
         "## Vision",

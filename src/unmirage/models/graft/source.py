@@ -72,8 +72,8 @@ def _from_folder(lm: str | Path, revision: str | None) -> Source:
     if is_adapter(folder):
         raise UserError(f"model '{lm}': is an adapter; merge it into its base, and give the result")
     check_code(folder, trust_remote_code=False)
-    if not (folder / "config.json").is_file() and (files := sorted(folder.glob("*.gguf"))):
-        raise UserError(f"model '{lm}': has no config.json, but GGUF files; give one of them, such as {files[0]}")
+    if not (folder / "config.json").is_file() and (found := sorted(folder.glob("*.gguf"))):
+        raise UserError(f"model '{lm}': has no config.json, but GGUF files; give one of them, such as {found[0]}")
     check_folder(folder)
     check_weights(folder)
     hub = folder != Path(lm)
@@ -92,7 +92,7 @@ def _from_gguf(file: Path, name: str) -> Source:
     try:
         fields = GGUFReader(file).fields
         architecture = str(fields["general.architecture"].contents())
-    except Exception as error:  # noqa: BLE001  # the reader checks nothing, so a bad file can raise anything
+    except Exception as error:  # the reader checks nothing, so a bad file can raise anything
         raise UserError(f"{file}: is corrupt or truncated ({one_line(error, 120)}); download it again") from error
     try:
         with load_errors(file), redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
