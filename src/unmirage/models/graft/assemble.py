@@ -27,7 +27,7 @@ from unmirage.models.templates import end_token
 
 # An untrained projector returns about the mean embedding of these words, so that a picture says little.
 _UNINFORMATIVE = " a picture of something"
-_SPREAD = 0.02  # standard deviation of an untrained projector's weights, relative to that of the embeddings
+_SPREAD = 0.02  # how far an untrained projector's output varies, relative to the spread of the embeddings
 _PROBE = "The quick brown fox jumps over the lazy dog."
 _TOLERANCE = 1e-3  # relative difference of logits that rounding explains
 _NOT_OF_A_DECODER = ("_name_or_path", "_model_name_or_path", "architectures", "quantization_config")
@@ -195,7 +195,8 @@ def _quiet_projector(model: LlavaForConditionalGeneration, tokenizer: Any) -> No
     with torch.no_grad():
         said = table(words)  # the module, not its weights: some families scale embeddings
         last.bias.copy_(said.mean(0))
-        last.weight.mul_(_SPREAD * said.float().std() / last.weight.float().std())
+        spread = _SPREAD * said.float().std() / last.in_features**0.5
+        last.weight.mul_(spread / last.weight.float().std())
 
 
 def _logits(model: Any, tokenizer: Any, source: str) -> Tensor:
