@@ -24,15 +24,15 @@ from unmirage.workflows.graft import Lessons
 
 TRAINING_PICTURES, HELD_OUT_PICTURES = 800, 100
 _TOWER_BATCH, _TOWER_RATE = 64, 3e-3
-_ONE_WORD = "Answer with one word."
-COLOR_QUESTIONS = (
-    f"What color is the sign in the picture? {_ONE_WORD}",
-    f"Which color does the sign have? {_ONE_WORD}",
-)
-SHAPE_QUESTIONS = (
-    f"What is the shape on the badge in the picture? {_ONE_WORD}",
-    f"Which shape does the badge show? {_ONE_WORD}",
-)
+# Questions and answers, as a chat model words them.
+COLOR_QUESTIONS = {
+    "What color is the sign in the picture?": "The sign in the picture is {}.",
+    "Which color does the sign have?": "The sign is {}.",
+}
+SHAPE_QUESTIONS = {
+    "What is the shape on the badge in the picture?": "The shape on the badge is a {}.",
+    "Which shape does the badge show?": "The badge shows a {}.",
+}
 
 
 class DrawnPictures(Pictures):
@@ -76,8 +76,9 @@ def world_lessons(
         for number in range(count):
             path = f"{name}/{number:05d}.png"
             shown = pictures[path] = draw(devices[number % len(devices)], pixels)
-            for questions, answer in ((COLOR_QUESTIONS, shown.color), (SHAPE_QUESTIONS, shown.shape)):
-                samples.append(_sample(f"{name}-{len(samples)}", path, rng.choice(questions), answer))
+            for questions, value in ((COLOR_QUESTIONS, shown.color), (SHAPE_QUESTIONS, shown.shape)):
+                query = rng.choice(list(questions))
+                samples.append(_sample(f"{name}-{len(samples)}", path, query, questions[query].format(value)))
         return samples
 
     train = about("train", aligned, training_pictures)
@@ -151,7 +152,7 @@ def _sample(identity: str, path: str, query: str, answer: str) -> Sample:
         id=identity,
         record=identity,
         query=query,
-        answer=answer.capitalize(),
+        answer=answer,
         image=path,
         refused=None,
         label_source="none",

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +28,35 @@ log = logging.getLogger(__name__)
 _HELD_OUT = 0.1  # share of the pictures of a data file whose questions only measure
 _MOST_TESTS = 200
 _LONGEST_ANSWER = 64  # tokens of a response to a picture question
+_TEXT_TOKENS = 8  # tokens of a response to a text question
+_BATCH = 16
+# Everyday questions that no picture answers, to measure whether pictures change responses to text.
+TEXT_QUESTIONS = (
+    "What is the capital of France?",
+    "How many days does a week have?",
+    "What do bees make?",
+    "Name the largest ocean.",
+    "Who wrote Romeo and Juliet?",
+    "What is 2 plus 3?",
+    "How do I boil an egg?",
+    "Why is the sky blue?",
+    "Give me a word that rhymes with cat.",
+    "What is the opposite of hot?",
+    "How can I sleep better?",
+    "Write a short sentence about rain.",
+    "What language is spoken in Brazil?",
+    "How long does it take to learn the piano?",
+    "Explain what a bank does.",
+    "Which planet is closest to the sun?",
+    "What should I wear in winter?",
+    "Tell me a fact about elephants.",
+    "How do plants get water?",
+    "What is a good name for a dog?",
+    "Translate good morning into Spanish.",
+    "What is the boiling point of water?",
+    "List three fruits.",
+    "Why do people exercise?",
+)
 
 
 class TowerTraining(Protocol):
@@ -79,7 +108,10 @@ class Lessons:
         tests = random.Random(settings.seed).sample(tests, min(_MOST_TESTS, len(tests)))
         dtype = vlm.model.dtype
         vlm.model.to(torch.float32)  # exact for narrower weights: the decoder's are the same afterwards
+        pictures = sorted({str(one.image) for one in tests})
+        plain = _responses(vlm, [_text_query(text, None) for text in TEXT_QUESTIONS], self.images, _TEXT_TOKENS, None)
         before = self._accuracy(vlm, tests, answers, in_stage(progress, "questions before"))
+        text_before = self._text_kept(vlm, plain, pictures, in_stage(progress, "text before"))
         seen = None
         if self.tower is not None:
             seen = self.tower(vlm.model, vlm.processor, settings, in_stage(progress, "train tower"))
@@ -95,6 +127,7 @@ class Lessons:
         align(vlm, AlignData(retain=self.train, images=self.images), config, progress)
         vlm.model.to(dtype).to(torch.float32)  # measured as it is saved
         after = self._accuracy(vlm, tests, answers, in_stage(progress, "questions after"))
+        text_after = self._text_kept(vlm, plain, pictures, in_stage(progress, "text after"))
         vlm.model.to(dtype)
         return Seen(
             data=self.name,
@@ -105,6 +138,8 @@ class Lessons:
             before=before,
             after=after,
             chance=sum(answers[one.query].most_common(1)[0][0] == one.answer for one in tests) / len(tests),
+            text_before=text_before,
+            text_after=text_after,
             seconds=time.perf_counter() - started,
         )
 
@@ -116,28 +151,63 @@ class Lessons:
         progress: StepProgress | None,
     ) -> Rate:
         """Return the share of questions whose response names the right answer, and no other answer to the question."""
-        from unmirage.models import GenerationConfig
-
-        asked = {one.id: one for one in tests}
         longest = max(len(vlm.processor.tokenizer(one.answer)["input_ids"]) for one in tests)
-        config = GenerationConfig(max_new_tokens=min(longest + 4, _LONGEST_ANSWER), batch_size=16)
-        right = 0
-        for done, response in enumerate(vlm.answer([_query(one) for one in tests], self.images, config), start=1):
-            if isinstance(response, Response):
-                sample = asked[response.query_id]
-                right += names_only(response.text, sample.answer, answers[sample.query])
-            if progress is not None:
-                progress(done, len(tests))
+        queries = [_query(one) for one in tests]
+        said = _responses(vlm, queries, self.images, min(longest + 4, _LONGEST_ANSWER), progress)
+        right = sum(names_only(said[one.id], one.answer, answers[one.query]) for one in tests)
         return rate(right, len(tests))
 
+    def _text_kept(
+        self, vlm: HuggingFaceVLM, plain: Mapping[str, str], pictures: Sequence[str], progress: StepProgress | None
+    ) -> Rate:
+        """Return the share of text questions whose response with a picture starts as without one."""
+        queries = [_text_query(text, pictures[number % len(pictures)]) for number, text in enumerate(TEXT_QUESTIONS)]
+        said = _responses(vlm, queries, self.images, _TEXT_TOKENS, progress)
+        return rate(sum(said[text] == plain[text] for text in TEXT_QUESTIONS), len(TEXT_QUESTIONS))
 
-def names_only(response: str, answer: str, answers: Sequence[str] | Mapping[str, int]) -> bool:
-    """Return whether a response contains `answer`, and none of the other `answers` outside of it."""
-    said = _words(response)
-    if _words(answer) not in said:
-        return False
-    rest = said.replace(_words(answer), " ")
-    return not any(_words(other) in rest for other in answers if _words(other) not in _words(answer))
+
+def _responses(
+    vlm: HuggingFaceVLM, queries: Sequence[Query], images: Pictures, tokens: int, progress: StepProgress | None
+) -> dict[str, str]:
+    """Return the greedy response to each query by id; "" where there is none."""
+    from unmirage.models import GenerationConfig
+
+    said = {query.id: "" for query in queries}
+    config = GenerationConfig(max_new_tokens=tokens, batch_size=_BATCH)
+    for done, one in enumerate(vlm.answer(queries, images, config), start=1):
+        if isinstance(one, Response):
+            said[one.query_id] = one.text
+        if progress is not None:
+            progress(done, len(queries))
+    return said
+
+
+def names_only(response: str, answer: str, answers: Collection[str]) -> bool:
+    """Return whether a response names one of several answers to a question, and no other.
+
+    Words at the start and the end that all answers share do not count: of "The sign is red." and "The sign is blue.",
+    a response must name "red".
+    """
+    alternatives = _distinctive([answer, *answers])
+    said, named = _words(response), set()
+    for one in sorted(set(alternatives.values()), key=len, reverse=True):  # "dark blue" does not name "blue"
+        if one in said:
+            named.add(one)
+            said = said.replace(one, " | ")
+    return named == {alternatives[answer]}
+
+
+def _distinctive(answers: Collection[str]) -> dict[str, str]:
+    """Return the words of each answer without those at the start and the end that all of them share."""
+    split = {answer: _words(answer).split() for answer in answers}
+    shortest = min(map(len, split.values()))
+    start = end = 0
+    if len(split) > 1:
+        while start < shortest - 1 and len({tuple(one[: start + 1]) for one in split.values()}) == 1:
+            start += 1
+        while end < shortest - 1 - start and len({tuple(one[len(one) - end - 1 :]) for one in split.values()}) == 1:
+            end += 1
+    return {answer: f" {' '.join(one[start : len(one) - end])} " for answer, one in split.items()}
 
 
 def _words(text: str) -> str:
@@ -152,6 +222,10 @@ def _answers(train: Sequence[Sample]) -> Mapping[str, Counter[str]]:
     for sample in train:
         found[sample.query][sample.answer] += 1
     return found
+
+
+def _text_query(text: str, image: str | None) -> Query:
+    return Query(id=text, sample_id=text, kind=Kind.UTILITY, shot=0, text=text, image=image, unsafe=False)
 
 
 def _query(sample: Sample) -> Query:

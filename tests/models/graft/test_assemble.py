@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.models.graft.decoders import chat_tokenizer, decoder
-from tests.models.tiny_families import QUERIES, pictures
+from tests.models.tiny_families import QUERIES
 
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
@@ -91,11 +91,10 @@ def test_all_pictures_read_nearly_alike_and_like_words():
     pixels = made.processor.image_processor([Image.new("RGB", (40, 40)), noise], return_tensors="pt")["pixel_values"]
     with torch.no_grad():
         black, noisy = made.model.get_image_features(pixel_values=pixels).pooler_output
-    table = made.model.get_input_embeddings().weight
+    table = made.model.get_input_embeddings().weight.detach()
     words = made.processor.tokenizer(" a picture of something", add_special_tokens=False)["input_ids"]
-    spread = table.std()
-    assert (black - noisy).std() < 0.05 * spread
-    assert (noisy - table[words].mean(0)).std() < 0.05 * spread
+    assert float((black - noisy).std()) < 0.03 * float(table.std())
+    assert float((noisy - table[words].mean(0)).std()) < 0.03 * float(table.std())
     assert (black - noisy).abs().max() > 0, "pictures must differ, or nothing can be learned"
 
 
@@ -168,12 +167,20 @@ def test_an_encoder_is_refused():
         assemble(text, tokenizer)
 
 
-def test_most_responses_with_a_picture_equal_those_without(tmp_path):
-    """An untrained picture changes few greedy responses of a decoder whose tokens differ clearly."""
+def test_random_pictures_change_few_responses():
+    """A projector with ordinary weights would change most first tokens of this decoder; ours changes few."""
     made = assemble(*decoder())
-    answers = []
-    for picture in (None, pictures(1)[0], Image.new("RGB", (40, 40), "white")):
-        batch = encode_prompts(made.processor, [Conversation.about(query, picture) for query in QUERIES])
-        with torch.no_grad():
-            answers.append(made.model(**batch).logits[:, -1].argmax(-1))
-    assert torch.equal(answers[1], answers[2]), "different pictures, same responses"
+    noise = np.random.default_rng(0).integers(0, 256, (8, 40, 40, 3), dtype=np.uint8)
+
+    def first_tokens():
+        found = []
+        for picture in (Image.new("RGB", (40, 40)), *map(Image.fromarray, noise)):
+            batch = encode_prompts(made.processor, [Conversation.about(query, picture) for query in QUERIES])
+            found.append(logits_of_batch(made.model, batch)[:, -1].argmax(-1))
+        black, *others = found
+        return float(torch.stack([(one == black).float().mean() for one in others]).mean())
+
+    assert first_tokens() > 0.8
+    with torch.no_grad():
+        made.model.model.multi_modal_projector.linear_2.weight.mul_(50)
+    assert first_tokens() < 0.6
