@@ -43,10 +43,12 @@ def graft_command(
         int | None, typer.Option(help="--see world: steps of the tower's own training (default 400).")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="--see: steps of the training of tower and projector (default 200).")
+        int | None, typer.Option(help="--see: steps of the training of tower and projector (default 24).")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="--see: questions per step (default 16).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="--see: peak learning rate (default 2e-3).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="--see: questions per step (default 8).")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="--see: peak learning rate (default 1e-4 for world, else 1e-3).")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Random seed of the new weights and their training (default 0).")
     ] = None,

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _HELD_OUT = 0.1  # share of the pictures of a data file whose questions only measure
-_MOST_TESTS = 200
+_MOST_TESTS = 100
 _LONGEST_ANSWER = 64  # tokens of a response to a picture question
 _TEXT_TOKENS = 8  # tokens of a response to a text question
 _BATCH = 16
+_TUNED_RATE, _RATE = 1e-4, 1e-3  # learning rates after a training of the tower, and from random weights
 # Everyday questions that no picture answers, to measure whether pictures change responses to text.
 TEXT_QUESTIONS = (
     "What is the capital of France?",
@@ -116,7 +117,7 @@ class Lessons:
         if self.tower is not None:
             seen = self.tower(vlm.model, vlm.processor, settings, in_stage(progress, "train tower"))
         config = AlignConfig(
-            learning_rate=settings.learning_rate,
+            learning_rate=settings.learning_rate or (_TUNED_RATE if self.tower else _RATE),
             batch_size=settings.batch_size,
             steps=settings.steps,
             warmup=0.1,
