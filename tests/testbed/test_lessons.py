@@ -12,8 +12,8 @@ import unmirage as um
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
 from unmirage.models.graft import GraftSettings, assemble, graft
-from unmirage.testbed.lessons import world_lessons
-from unmirage.testbed.world import COLORS, SHAPES
+from unmirage.testbed.lessons import SHAPE_NAMES, world_lessons
+from unmirage.testbed.world import COLORS
 from unmirage.workflows.graft import TEXT_QUESTIONS, _answers, lessons_of, names_only
 
 QUICK = GraftSettings(tower_steps=2, steps=2, batch_size=4)
@@ -64,7 +64,7 @@ def test_words_that_all_answers_share_do_not_count():
 def test_the_world_s_questions_need_their_pictures():
     lessons = world_lessons(0, 120, 40)
     assert (len(lessons.train), len(lessons.held_out)) == (240, 80)
-    assert {one.answer.rstrip(".").split()[-1] for one in lessons.train} == {*COLORS, *SHAPES}
+    assert {one.answer.rstrip(".").split()[-1] for one in lessons.train} == {*COLORS, *SHAPE_NAMES.values()}
     assert all(len(count) > 3 for count in _answers(lessons.train).values())
     train, held = ({one.image for one in some} for some in (lessons.train, lessons.held_out))
     assert not train & held
