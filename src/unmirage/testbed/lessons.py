@@ -24,7 +24,6 @@ from unmirage.workflows.graft import Lessons
 
 TRAINING_PICTURES, HELD_OUT_PICTURES = 800, 100
 _TOWER_BATCH, _TOWER_RATE = 64, 3e-3
-_NOUNS = ("sign", "badge")
 # Names of the shapes, and questions and answers, as a chat model words them.
 SHAPE_NAMES = {"disc": "circle", "cross": "cross", "square": "square", "bar": "line"}
 COLOR_QUESTIONS = {
@@ -91,7 +90,7 @@ def world_lessons(
 
 @dataclass(frozen=True, slots=True)
 class _TowerTraining:
-    """Trains tower and projector to classify pictures of `devices`, and to project them to words of a caption."""
+    """Trains tower and projector to classify pictures of `devices`, and to project them to words."""
 
     seed: int
     devices: Sequence[Device]
@@ -100,13 +99,12 @@ class _TowerTraining:
         """Train; return the share of the last pictures whose color and shape are both classified correctly.
 
         The loss is the cross-entropy of a linear classifier of color and shape on the tower, plus the squared distance
-        of the projected tokens to the decoder's embeddings of a caption such as "red sign circle badge", relative to
+        of the projected tokens to the decoder's embeddings of a text such as "red red circle circle", relative to
         the embeddings' variance. The language loss then starts from pictures that read like words.
         """
         tower, projector = model.model.vision_tower, model.model.multi_modal_projector
         names = [list(COLORS), [SHAPE_NAMES[shape] for shape in SHAPES]]
         words = [_embedded(model, processor, one) for one in names]
-        nouns = _embedded(model, processor, _NOUNS)
         variance = torch.cat(words).var()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -121,7 +119,7 @@ class _TowerTraining:
             features = tower(pixel_values=pixels).last_hidden_state[:, 1:]  # without the class token, as in LLaVA
             classes = [head(features.amax(1)) for head in heads]
             color, shape = (table[target] for table, target in zip(words, targets, strict=True))
-            apart = projector(features) - _caption(color, shape, nouns, settings.image_tokens)
+            apart = projector(features) - _caption(color, shape, settings.image_tokens)
             losses = [F.cross_entropy(one, target) for one, target in zip(classes, targets, strict=True)]
             optimizer.zero_grad()
             torch.stack([*losses, apart.square().mean() / variance]).sum().backward()  # type: ignore[no-untyped-call]
@@ -141,15 +139,15 @@ class _TowerTraining:
         return pixels, (colors, torch.tensor([SHAPES.index(one.shape) for one in pictures]))
 
 
-def _caption(color: Tensor, shape: Tensor, nouns: Tensor, tokens: int) -> Tensor:
-    """Return the embeddings of "<color> sign <shape> badge", repeated to fill all tokens: (batch, tokens, width).
+def _caption(color: Tensor, shape: Tensor, tokens: int) -> Tensor:
+    """Return the embeddings of a text such as "red red circle circle": (batch, tokens, width).
 
     A single token gets the mean of color and shape.
     """
     if tokens == 1:
         return (color + shape)[:, None] / 2
-    sign, badge = (noun.expand_as(color) for noun in nouns)
-    return torch.stack([color, sign, shape, badge], dim=1).repeat(1, -(-tokens // 4), 1)[:, :tokens]
+    first = (tokens + 1) // 2
+    return torch.stack([color] * first + [shape] * (tokens - first), dim=1)
 
 
 def _embedded(model: Any, processor: Any, words: Iterable[str]) -> Tensor:
