@@ -121,7 +121,7 @@ def test_the_tower_learns_to_classify_and_its_pictures_read_like_words():
             (tokens,) = vlm.model.get_image_features(pixel_values=pixels).pooler_output
         nearest = int((words - tokens[0]).norm(dim=-1).argmin())
         right += f" {list(COLORS)[nearest]}." in sample.answer
-    assert right > 30, "of 40; chance is 7"
+    assert right > 20, "of 40; chance is 7"
 
 
 def write(folder, rows):
