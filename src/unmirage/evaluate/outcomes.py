@@ -29,7 +29,7 @@ from unmirage.records import (
 )
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
-BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
+BASELINES = (Kind.CONTROL, Kind.FORM_CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from unmirage.report.table import Cell, cell, mean_cell
 MOST_SHOTS = 12
 _KINDS = {
     Kind.CONTROL: ("control", "rewritten without the word"),
+    Kind.FORM_CONTROL: ("form control", "rewritten in the same form with another word"),
     Kind.NEUTRAL: ("neutral", "rewritten with a neutral word"),
     Kind.INSERTION: ("insertion", "word put before the original query"),
     Kind.REPLACEMENT: ("replacement", "word replaces the first word"),

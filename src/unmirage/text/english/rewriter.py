@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from unmirage.text.english.frames import frames_for
+from unmirage.text.english.inflection import MODALS, TELLING_VERBS, WH_WORDS
 from unmirage.text.english.leads import LEADS, led, needs_lead
 from unmirage.text.english.meaning import Request
 from unmirage.text.english.parse import parse
 from unmirage.text.english.prefixes import opened
-from unmirage.text.english.realise import FOREIGN_ENDS, realise, with_tails
+from unmirage.text.english.realise import FOREIGN_ENDS, realise, with_fitting_tails, with_tails
 from unmirage.text.english.variety import distinct, varied, with_tail
 from unmirage.text.language import is_foreign
 from unmirage.text.leads import content_start
@@ -22,6 +23,7 @@ from unmirage.text.openers import capitalise, decapitalise, opener, words
 __all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
 
 _FEW = 6
+_REWORDING = frozenset((*WH_WORDS, *MODALS, "please", "tell", "i", "we", "do", "does", "did"))
 _LONGEST_VARIED = 20_000  # characters; longer queries get fewer wordings
 
 
@@ -68,9 +70,23 @@ def _paraphrased(query: str, without: str, shots: int) -> list[str]:
     avoided = words(without)
     kept = next(word for word in (own, "tell", "describe") if word not in ("", *avoided[:1]))
     request = parse(query)
-    candidates = [_with_rest(text, request.rest) for text in _wordings(request, kept)] or with_tails(query)
+    candidates = []
+    if kept != own or _rewords(own, query, request):
+        candidates = [_with_rest(capitalise(text), request.rest) for text in _wordings(request, kept)]
+    candidates = candidates or with_fitting_tails(query, request)
     fitting = [text for text in candidates if not _holds(text, avoided)]
     return distinct(_many(fitting or candidates, request, shots), query, shots)
+
+
+def _rewords(own: str, query: str, request: Request) -> bool:
+    """Return whether other wordings with the query's own opener are better than the query with a tail.
+
+    A command whose object was reworded ("analyze the plan": "your analysis of the plan") does not take that object, and
+    few openers besides question words have wordings of their own.
+    """
+    if own in _REWORDING:
+        return True
+    return own in TELLING_VERBS and request.body in query
 
 
 def can_open(word: str) -> bool:
