@@ -198,6 +198,12 @@ def plan_queries(
                     "Use --rewriter endpoint:URL#MODEL, or leave this kind out with --kind"
                 )
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
+            report = rewriter.report
+            if report.asked and not report.kept and (report.dropped or report.failed):
+                raise UserError(
+                    f"{kind}: no rewrite by {rewriter.name} is left ({report.summary()}); use another model, or pass "
+                    "--fill-with-rules"
+                )
             if any(sample.refused in ATTACKS[kind] for sample in samples):
                 raise UserError(
                     f"{kind}: no rewrite of the {needed} samples keeps the places of the pictures inside their texts; "

@@ -70,6 +70,7 @@ class AttackRequest:
     limit: int | None = None
     seed: int = 0
     rewriter: str | Rewriter = "rules"
+    fill_with_rules: bool = False
     cache: Path | None = None
     encoder: Path | None = None
     endpoint: Mapping[str, Any] = field(default_factory=dict)
@@ -268,7 +269,8 @@ def _rewriter_options(request: AttackRequest) -> dict[str, Any]:
     """Return the fields of every request to a rewriter on a server, which determine the queries."""
     extra = request.endpoint.get("extra")
     on_server = isinstance(request.rewriter, str) and request.rewriter.startswith(ENDPOINT)
-    return {"rewriter_options": extra} if extra and on_server else {}
+    options = {"rewriter_options": extra} if extra and on_server else {}
+    return options | ({"fill_with_rules": True} if request.fill_with_rules and on_server else {})
 
 
 def _rewriter(request: AttackRequest) -> Rewriter:
@@ -283,7 +285,7 @@ def _rewriter(request: AttackRequest) -> Rewriter:
         from unmirage.models.endpoint import EndpointSettings
 
         settings = resolve(EndpointSettings, None, request.endpoint, None)
-    return make_rewriter(request.rewriter, request.cache, check=check, settings=settings)
+    return make_rewriter(request.rewriter, request.cache, check=check, settings=settings, fill=request.fill_with_rules)
 
 
 def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, request: AttackRequest) -> None:
@@ -293,8 +295,7 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
             why = f"; {count.pictured} of them have pictures inside the text" if count.pictured else ""
             log.warning("%s: %d samples have fewer shots than requested%s", kind, count.samples, why)
     report = rewriter.report
-    dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
-    if report.missing or any(dropped):
+    if report.missing or report.dropped or report.failed or report.from_rules:
         log.warning(report.summary())
 
 

@@ -267,7 +267,8 @@ def _counted(noun_phrase: str) -> bool:
 def _supplied(verb: str, rest: str, core: str) -> Request:
     if is_adverb(words(rest)[0]) and words(rest)[0] not in ("more", "most"):
         return Request("action", core)
-    if verb in ("share", "send", "generate", "create", "present") and is_shared_medium(rest):
+    shown = verb == "show" and " to " in rest  # "show this picture to discourage smoking"
+    if (shown or verb in ("share", "send", "generate", "create", "present")) and is_shared_medium(rest):
         return Request("action", core)
     if verb in ("send", "add", "include", "deliver") and words(rest)[0] not in WH:
         return Request("action", core)

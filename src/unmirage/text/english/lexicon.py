@@ -131,6 +131,7 @@ ADJECTIVES = frozenset(
     relevant ethnic
     """.split()
 )
+_NO_ADJECTIVES = frozenset("polish radish rubbish parish starfish goldfish jellyfish table vegetable".split())
 _ADJECTIVE_ENDINGS = ("ful", "ous", "able", "ible", "less", "ical", "ish")
 
 _NO_ADVERBS = BASE_VERBS | frozenset(
@@ -176,6 +177,8 @@ def is_participle(word: str) -> bool:
 
 def is_adjective(word: str) -> bool:
     """Return whether `word` is an adjective, by list or ending."""
+    if word in _NO_ADJECTIVES:
+        return False
     return word in ADJECTIVES or (len(word) > 5 and word.endswith(_ADJECTIVE_ENDINGS))
 
 

@@ -101,7 +101,13 @@ def is_concrete(noun_phrase: str) -> bool:
     if len(first) > 2 and first[1] in _ATTRIBUTES:
         return False
     head = head_noun(noun_phrase)
-    return len(first) == 1 or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
+    if first[0] == "your":  # "your guess at his age"
+        return False
+    return (
+        len(first) == 1
+        or head in MEDIA | CONCRETE
+        or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
+    )
 
 
 def bare(noun_phrase: str) -> str:
@@ -112,7 +118,7 @@ def bare(noun_phrase: str) -> str:
 
 def listable(noun_phrase: str) -> bool:
     """Return whether "list ..." takes the phrase: a plural, or a singular that has parts."""
-    return is_plural(noun_phrase) or " and " in noun_phrase or head_noun(noun_phrase) not in _NOT_LISTED
+    return is_plural(noun_phrase) or head_noun(noun_phrase) not in _NOT_LISTED
 
 
 def is_given(noun_phrase: str) -> bool:

@@ -6,6 +6,7 @@ alone, so it does not reveal the original opener. The rules support English only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from unmirage.text.english.frames import frames_for
@@ -23,6 +24,7 @@ from unmirage.text.openers import capitalise, decapitalise, opener, words
 __all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
 
 _FEW = 6
+_TWICE = re.compile(r"\bdetail(?:s|ed)?\b.* in detail\b|\bfor me\b.* for me\b", re.I)
 _REWORDING = frozenset((*WH_WORDS, *MODALS, "please", "tell", "i", "we", "do", "does", "did"))
 _LONGEST_VARIED = 20_000  # characters; longer queries get fewer wordings
 
@@ -49,7 +51,7 @@ def _rewritten(query: str, word: str, shots: int) -> list[str]:
     if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
         candidates = [text for text in candidates if not text.endswith(" for me.")]
     if candidates:
-        candidates = [_with_rest(_tidy(text), request.rest) for text in candidates]
+        candidates = [_with_rest(_tidy(text), request.rest) for text in _without_doubles(candidates)]
         return distinct(_many(candidates, request, shots), query, shots)
     prefixed = with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")
     return distinct(_many(prefixed, request, shots), query, shots)
@@ -73,9 +75,14 @@ def _paraphrased(query: str, without: str, shots: int) -> list[str]:
     candidates = []
     if kept != own or _rewords(own, query, request):
         candidates = [_with_rest(capitalise(text), request.rest) for text in _wordings(request, kept)]
-    candidates = candidates or with_fitting_tails(query, request)
+    candidates = _without_doubles(candidates) or with_fitting_tails(query, request)
     fitting = [text for text in candidates if not _holds(text, avoided)]
     return distinct(_many(fitting or candidates, request, shots), query, shots)
+
+
+def _without_doubles(wordings: list[str]) -> list[str]:
+    """Return the wordings without those that say a thing twice ("personal details in detail"), if others are left."""
+    return [text for text in wordings if not _TWICE.search(text)] or wordings
 
 
 def _rewords(own: str, query: str, request: Request) -> bool:
