@@ -43,6 +43,12 @@ _NOT_LISTED = frozenset(
     temperature theme time title value view way weight
     """.split()
 )
+_VISIBLE = frozenset(
+    """
+    action actions activities activity appearance attire body clothing clothes dress expression expressions gesture
+    hairstyle interior look outfit outfits pose poses posture setting
+    """.split()
+)
 _GIVEN = frozenset(
     """
     content guide guides tutorial tutorials instruction instructions template templates list lists description
@@ -103,11 +109,9 @@ def is_concrete(noun_phrase: str) -> bool:
     head = head_noun(noun_phrase)
     if first[0] == "your":  # "your guess at his age"
         return False
-    return (
-        len(first) == 1
-        or head in MEDIA | CONCRETE
-        or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
-    )
+    if len(first) == 1 or head in MEDIA | CONCRETE:
+        return True
+    return not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
 
 
 def bare(noun_phrase: str) -> str:
@@ -119,6 +123,11 @@ def bare(noun_phrase: str) -> str:
 def listable(noun_phrase: str) -> bool:
     """Return whether "list ..." takes the phrase: a plural, or a singular that has parts."""
     return is_plural(noun_phrase) or head_noun(noun_phrase) not in _NOT_LISTED
+
+
+def is_visible(noun_phrase: str) -> bool:
+    """Return whether the phrase names what a picture shows of someone, which one describes and does not share."""
+    return head_noun(noun_phrase) in _VISIBLE
 
 
 def is_given(noun_phrase: str) -> bool:
