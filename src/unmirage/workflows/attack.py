@@ -297,6 +297,8 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
     report = rewriter.report
     if report.missing or report.dropped or report.failed or report.from_rules:
         log.warning(report.summary())
+    elif report.other_opener:
+        log.info(report.summary())
 
 
 def _log_languages(samples: Sequence[Sample], attack: AttackConfig, rewriter: Rewriter) -> None:

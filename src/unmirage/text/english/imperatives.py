@@ -126,7 +126,7 @@ def from_command(bare: str, *, sure: bool = False) -> Request | None:
         return replace(made, body=f"{made.body} {aside['aside']}") if made else None
     negated = _NEGATION.match(bare)
     if negated:
-        return Request("action", "not " + negated["x"])
+        return Request("action", "not " + _POLITE_TAIL.sub("", negated["x"]))
     avoided = _AVOIDING.fullmatch(bare)
     if avoided:
         return Request("action", "not " + _GERUND.sub(lambda one: gerund_base(one[0], BASE_VERBS), avoided["x"]))

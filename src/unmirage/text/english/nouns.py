@@ -56,6 +56,10 @@ _GIVEN = frozenset(
     script scripts checklist outline overview essay review reviews
     """.split()
 )
+_AUDIENCE = re.compile(
+    r"\b(?:on social media|with (?:friends|others|everyone|people|the (?:class|group|world|public)|(?:your|my|our) \w+))\b",
+    re.I,
+)
 _OF = re.compile(r"^(?:\S+ ){1,4}?of\b", re.I)
 _WITH_CLAUSE = re.compile(r"\b(?:and|or) (?:how|why|what|who|where|when|whether)\b", re.I)
 _COLLECTIONS = frozenset("group groups crowd pair couple bunch lot image picture photo photograph painting".split())
@@ -145,9 +149,7 @@ def is_shared_medium(noun_phrase: str) -> bool:
     ):
         about_content = re.match(r"\S+ (?:content|contents|text)\b", noun_phrase, re.I)  # "the content of the letter"
         return not re.match(r"(?:a|an|some|any|your)\b", noun_phrase, re.I) and not about_content
-    return bool(
-        re.search(r"\b(?:on social media|with (?:friends|others|everyone|people|your \w+))\b", noun_phrase, re.I)
-    )
+    return bool(_AUDIENCE.search(noun_phrase))
 
 
 def _is_topic(noun_phrase: str, describes: bool) -> bool:

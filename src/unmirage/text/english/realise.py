@@ -163,7 +163,7 @@ def with_fitting_tails(query: str, request: Request) -> list[str]:
     """Return the query with tails that fit what it asks: an act, a yes-no question, or anything else."""
     acts = request.kind in ("action", "product", "claim") or _ASKS_YOU.search(query)
     tails = _ACT_TAILS if acts else _ASKED_TAILS if query.rstrip().endswith("?") else TAILS
-    return [with_tail(query, tail) for tail in tails]
+    return [with_tail(query, tail) for tail in tails if not tail or tail.strip(", ") not in query]
 
 
 def _frames(request: Request, word: str) -> tuple[str, ...]:
