@@ -57,7 +57,8 @@ _GIVEN = frozenset(
     """.split()
 )
 _AUDIENCE = re.compile(
-    r"\b(?:on social media|with (?:friends|others|everyone|people|the (?:class|group|world|public)|(?:your|my|our) \w+))\b",
+    r"\b(?:on social media"
+    r"|with (?:friends|others|everyone|people|the (?:class|group|world|public)|(?:your|my|our) \w+))\b",
     re.I,
 )
 _OF = re.compile(r"^(?:\S+ ){1,4}?of\b", re.I)
