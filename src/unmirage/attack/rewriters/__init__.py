@@ -10,6 +10,7 @@ from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
 from unmirage.registry import InvalidError, Registry, has
+from unmirage.text.english.wordings import Wordings
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -66,16 +67,20 @@ def make_rewriter(
     *,
     check: MeaningCheck | None = None,
     settings: EndpointSettings | None = None,
+    wordings: Wordings | None = None,
 ) -> Rewriter:
     """Return the rewriter for `spec`: "rules" or "endpoint:URL#model-name".
 
     Args:
         cache: file that caches a server's rewrites; None disables the cache.
         check: what a rewrite must keep of the query; None uses the default check.
+        wordings: how "rules" word attacks; None uses the "insert" wordings.
 
     Raises:
         UserError: the rewriter does not exist, or its argument is not valid.
     """
+    if spec == "rules" and wordings is not None:
+        return Checked(RuleRewriter(wordings), check or MeaningCheck())
     name = spec.partition(":")[0]
     factory = REWRITERS.find(name)
     return REWRITERS.create(name, lambda: factory(spec, check or MeaningCheck(), cache, settings))

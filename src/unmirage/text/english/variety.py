@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from unmirage.text.openers import words
+
+Text = TypeVar("Text", bound=str)
 
 _TAILS = (
     ", please",
@@ -38,7 +41,7 @@ _TAILS = (
 _LONG = 20_000  # characters; longer texts are compared without splitting into words
 
 
-def varied(wordings: list[str]) -> Iterator[str]:
+def varied(wordings: Sequence[str]) -> Iterator[str]:
     """Yield the wordings, then each with each tail, then with each pair of tails."""
     yield from wordings
     for tail in _TAILS:
@@ -56,10 +59,10 @@ def with_tail(text: str, tail: str) -> str:
     return stem + tail + ("?" if text.rstrip().endswith("?") else ".")
 
 
-def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
+def distinct(candidates: Iterable[Text], query: str, count: int) -> list[Text]:
     """Return the first `count` candidates that differ from each other and the query in more than punctuation."""
     seen = _keys(query)
-    kept: list[str] = []
+    kept: list[Text] = []
     for text in candidates:
         if len(kept) == count:
             break
