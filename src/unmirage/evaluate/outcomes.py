@@ -27,9 +27,12 @@ from unmirage.records import (
     Unwritten,
     Verdict,
 )
+from unmirage.text.english.wordings import form_of
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
 BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
+# Attacks, whose rates are also counted by form of the query.
+ATTACKED = (Kind.JAILBREAK, Kind.OVER_PRUDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Outcome:
         cluster: property that the sample shares with others; None for a sample that is independent of all others.
         cut: whether the response was cut off; None if there is no response.
         degenerate: kind of a degenerate response, "" for any other one; None if there is no response.
+        form, family: form of the query (its first three words) and family of its wording, for attacks.
     """
 
     group: int
@@ -56,6 +60,8 @@ class Outcome:
     cluster: Cluster | None = None
     cut: bool | None = None
     degenerate: str | None = None
+    form: str = ""
+    family: str | None = None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -226,6 +232,8 @@ def join(
                 cluster=None if sample is None else sample.cluster,
                 cut=None if answer is None else not answer.finished,
                 degenerate=None if answer is None else degenerate_kind(answer),
+                form=form_of(query.text) if query.kind in ATTACKED else "",
+                family=query.family,
             )
         )
     return outcomes
