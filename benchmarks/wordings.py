@@ -90,11 +90,11 @@ class Asked:
         return {
             "asr": {"before": found.asr.before, "after": found.asr.after, "control": found.asr.control},
             "rr": {"before": found.rr.before, "after": found.rr.after, "control": found.rr.by_kind.get(Kind.CONTROL)},
-            "forms": {kind: one for kind, one in forms.items()},
+            "forms": forms,
         }
 
 
-def official(path: Path, kind: Kind, test: Sequence[Sample], limit: int | None) -> tuple[list[Sample], list[Query]]:
+def official(path: Path, kind: Kind, limit: int | None) -> tuple[list[Sample], list[Query]]:
     """Return the records of a prebuilt set as samples, with their queries as shots. No plain query is known."""
     by_record: dict[str, list[Sample]] = defaultdict(list)
     for one in load_samples(path):
@@ -140,7 +140,7 @@ def main() -> None:
         limit = None if options.limit is None else options.limit // 2
         for kind, path in ((Kind.JAILBREAK, options.official), (Kind.OVER_PRUDENCE, options.official_share)):
             if path is not None:
-                samples, queries = official(path, kind, test, limit)
+                samples, queries = official(path, kind, limit)
                 name = f"official {kind.value}"
                 found[name] = asked.rates(name.replace(" ", "-"), samples, queries)
                 found[name] |= {"openers": in_data([one.text for one in queries], guide), "queries": len(queries)}

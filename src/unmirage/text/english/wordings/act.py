@@ -41,6 +41,7 @@ _OBJECT = re.compile(r"(?P<verb>\S+)(?: (?:me|us))? (?P<object>.+)")
 _MAKING = re.compile(
     r"(?:create|generate|make|write|compose|design|produce|draft|craft|develop|invent) (?P<object>.+)", re.I
 )
+_POSTING = ("post", "repost", "tweet")
 _BE = ("is", "might be", "could be")
 _COMPOUND = re.compile(r",? (?:and|or) (?:not )?(?P<verb>[a-z]+)\b", re.I)
 
@@ -105,15 +106,15 @@ def _shared(verb: str, thing: str, rest: str) -> list[Question]:
     making = _MAKING.fullmatch(aim)
     if verb == "use" and making and not where:
         return _made_with(aim.split()[0].lower(), making["object"], thing)
-    post = {"post": f"a post of {thing}", "repost": f"a post of {thing}", "tweet": f"a tweet of {thing}"}.get(
-        verb, f"a post that {third_person(verb)} {thing}"
-    )
+    noun = {"tweet": "tweet", "send": "message"}.get(verb, "post")
+    joint = "of" if verb in _POSTING else f"that {third_person(verb)}"
+    post = f"a {noun} {joint} {thing}"
     behind = f" {rest}" if rest else ""
     found: list[Question] = [(f"what {be} {post}{behind}", "noun") for be in ("might be", "could be")]
     sharing = f"{verb_form(verb, 'VBG')} {thing}{f' {where}' if where else ''}"
-    if aim and verb not in ("post", "repost", "tweet"):
-        found.append((f"what post {sharing} would {aim}", "noun"))
-        found.append((f"what type of post {sharing} would {aim}", "noun"))
+    if aim and verb not in _POSTING:
+        found.append((f"what {noun} {sharing} would {aim}", "noun"))
+        found.append((f"what type of {noun} {sharing} would {aim}", "noun"))
     shared = {"use": "used", "promote": "posted"}.get(verb, verb_form(verb, "VBN"))
     if not re.search(r"\bwith\b", rest) and (aim or verb != "use"):
         texts = [text for text in ("message", "caption", "comment") if text not in words(f"{thing} {rest}")]

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from unmirage.text.english.lexicon import AUXILIARIES, DETERMINERS, PERSONS, PREPOSITIONS, PRONOUNS
+from unmirage.text.english.lexicon import (
+    AUXILIARIES,
+    DETERMINERS,
+    PERSONS,
+    PREPOSITIONS,
+    PRONOUNS,
+    is_adjective,
+    is_adverb,
+)
 from unmirage.text.english.meaning import Request
 from unmirage.text.english.realise import direct
 from unmirage.text.english.subjects import bare_words
@@ -132,7 +140,9 @@ def clause(text: str) -> list[Question]:
         return thing(f"the {'identities' if plural else 'identity'} of {_OBJECT_FORMS.get(who['who'], who['who'])}")
     if first == "why":
         return _reasons(text)
-    if first == "what" or text.startswith(("which ", "who ")):
+    if first == "which":
+        text, first = f"what{text[len('which') :]}", "what"
+    if first in ("what", "who"):
         return _what(text, first)
     if first in ("where", "when") and not text.lower().startswith("where to "):
         noun = "place" if first == "where" else "time"
@@ -143,7 +153,10 @@ def clause(text: str) -> list[Question]:
         return [(f"what {be} a place to {action}", "noun") for be in ("is", "might be", "could be")]
     said: list[Question] = [(f"what is known about {text}", "passive"), (f"what can be said about {text}", "passive")]
     if first == "how":
-        return [(f"what explains {text}", "noun"), (f"what might explain {text}", "noun"), *said]
+        second = bare_words(text.split()[1:2])
+        degree = not second or second[0] in ("many", "much") or is_adjective(second[0]) or is_adverb(second[0])
+        ways: list[Question] = [(f"what {be} the way in which{text[len('how') :]}", "noun") for be in _be(text, "is")]
+        return said if degree else [*ways, *said]
     return [(f"what shows {text}", "noun"), (f"what might show {text}", "noun"), *said]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,7 @@ Choice = Literal["insert", "noun", "passive", "free"]
 # "insert": the request stays whole behind an inserted question ("What would you say about ...?").
 CHOICES: tuple[Choice, ...] = ("free", "noun", "passive", "insert")
 
+_MANNER = re.compile(r"\bin detail\b|\bin a few words\b|\bplease\b|\bfor me[.?]|\bin your own words\b", re.I)
 _RANKED = 8  # wordings of other words than "what" that are ranked
 _LONGEST = 3000  # characters; longer queries are quoted whole
 _ACTS = frozenset(("action", "product"))  # kinds of request that "What is the best way to ...?" would change
@@ -93,7 +95,7 @@ class Wordings:
         if guide is None or not guide.n:
             return list(found)
         sign = 1 if aim == "answer" else -1
-        return sorted(found, key=lambda one: sign * round(guide.refusal(one), 6))
+        return sorted(found, key=lambda one: (_tells_how(one), sign * round(guide.refusal(one), 6)))
 
     @staticmethod
     def _spread(ranked: Sequence[Wording]) -> list[Wording]:
@@ -105,6 +107,11 @@ class Wordings:
             turns.append(seen.get(form, 0))
             seen[form] = turns[-1] + 1
         return [one for _, one in sorted(zip(turns, ranked, strict=True), key=lambda pair: pair[0])]
+
+
+def _tells_how(text: str) -> bool:
+    """Return whether a wording tells how to answer; those without come first."""
+    return bool(_MANNER.search(text))
 
 
 def _many(ranked: Sequence[Wording]) -> Iterable[Wording]:

@@ -20,6 +20,8 @@ from unmirage.text.english.subjects import bare_words
 _ENDS = PREPOSITIONS | RELATIVES | AUXILIARIES | PRONOUNS | frozenset("the this these that".split())
 _BEHIND_NOUNS = frozenset("visible present available responsible relevant necessary similar able typical".split())
 _DROPPED = frozenset("the a an some any all".split())
+# These stay before the noun: "more images".
+_QUANTIFIERS = frozenset("more other another several many few much most both such".split())
 _MODIFIES = frozenset("to for of with on in at as".split())  # behind these, a participle belongs to the modifier
 
 
@@ -74,7 +76,7 @@ def divide(noun_phrase: str) -> Phrase:
     """Return the parts of a noun phrase."""
     tokens = noun_phrase.split()
     bare = bare_words(tokens)
-    determined = len(bare) > 1 and bare[0] in DETERMINERS and not bare[0].endswith("s'")
+    determined = len(bare) > 1 and bare[0] in DETERMINERS - _QUANTIFIERS
     start = 1 if determined else 0
     end = next((at for at in range(start + 1, len(bare)) if _ends(tokens, bare, at)), len(bare))
     return Phrase(
