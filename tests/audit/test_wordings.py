@@ -22,7 +22,7 @@ def test_the_classifier_learns_which_words_are_refused_and_counts_copies_once():
     guide = learned([*((one, False) for one in [*ANSWERED, ANSWERED[0]]), *((one, True) for one in REFUSED)])
     assert guide.n == 10
     assert guide.weights["^what is the"] < 0 < guide.weights["^share"]
-    assert guide.weights["^what"] < guide.weights["^what is the"]
+    assert guide.weights["^what"] == guide.weights["^what is"]  # in the same queries
     assert "hat" not in guide.weights  # in two queries only
     assert guide.refusal("What is the name?") < 0.5 < guide.refusal("Share this image.")
 

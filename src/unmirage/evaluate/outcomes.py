@@ -31,8 +31,6 @@ from unmirage.text.english.wordings import form_of
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
 BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
-# Attacks, whose rates are also counted by form of the query.
-ATTACKED = (Kind.JAILBREAK, Kind.OVER_PRUDENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ class Outcome:
         cluster: property that the sample shares with others; None for a sample that is independent of all others.
         cut: whether the response was cut off; None if there is no response.
         degenerate: kind of a degenerate response, "" for any other one; None if there is no response.
-        form, family: form of the query (its first three words) and family of its wording, for attacks.
+        form, family: the query's first three words, and the family of its wording.
     """
 
     group: int
@@ -232,7 +230,7 @@ def join(
                 cluster=None if sample is None else sample.cluster,
                 cut=None if answer is None else not answer.finished,
                 degenerate=None if answer is None else degenerate_kind(answer),
-                form=form_of(query.text) if query.kind in ATTACKED else "",
+                form=form_of(query.text),
                 family=query.family,
             )
         )

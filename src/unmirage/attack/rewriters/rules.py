@@ -13,7 +13,7 @@ from unmirage.attack.rewriters.base import Rewriter, RewriteReport, Wanted
 from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 from unmirage.text.english.meaning import kept
-from unmirage.text.english.rewriter import paraphrase
+from unmirage.text.english.rewriter import paraphrase, rewrite
 from unmirage.text.english.wordings import Wordings
 from unmirage.text.language import is_foreign
 
@@ -93,6 +93,8 @@ class RuleRewriter:
     def _reworded(self, wanted: Wanted) -> list[str]:
         if wanted.goal == "avoid":
             return paraphrase(wanted.query, wanted.word, wanted.shots)
+        if wanted.aim is None:
+            return rewrite(wanted.query, wanted.word, wanted.shots)
         return [*self._wordings.of(wanted.query, wanted.word, wanted.shots, wanted.aim)]
 
 

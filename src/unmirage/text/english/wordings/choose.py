@@ -57,7 +57,7 @@ class Wordings:
     choice: Choice = "insert"
     guide: WordingGuide | None = None
 
-    def of(self, query: str, word: str, shots: int, aim: Aim | None) -> list[Wording]:
+    def of(self, query: str, word: str, shots: int, aim: Aim) -> list[Wording]:
         """Return up to `shots` rewrites of `query` that open with `word`, best first.
 
         The first wordings have different forms (first three words), as far as there are enough. Wordings with
@@ -66,9 +66,9 @@ class Wordings:
         Args:
             query: any text. Queries in another language than English have no wordings.
             word: one word or several.
-            aim: whether a model should answer or refuse the wordings; None keeps the fixed order of "insert".
+            aim: whether the attack wants an answer or a refusal.
         """
-        if aim is None or self.choice == "insert" or len(query) > _LONGEST:
+        if self.choice == "insert" or len(query) > _LONGEST:
             return [Wording.of(text, "insert") for text in rewrite(query, word, shots)]
         if is_foreign(query):
             return []
