@@ -30,7 +30,7 @@ from unmirage.records import (
 from unmirage.text.english.wordings import form_of
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
-BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
+BASELINES = (Kind.CONTROL, Kind.FORM_CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,11 @@ class Outcome:
 
     Attributes:
         group: distinguishes pooled runs, such as seeds. Samples of different groups are always distinct.
-        sample_id, kind, shot, unsafe: fields of the query.
-        verdict: verdict on the response.
-        category: category of the sample, or None.
+        sample_id, kind, shot, unsafe, family, verdict: fields of the query, and the verdict on the response.
+        category, form: category of the sample, or None; and the query's first three words.
         cluster: property that the sample shares with others; None for a sample that is independent of all others.
         cut: whether the response was cut off; None if there is no response.
         degenerate: kind of a degenerate response, "" for any other one; None if there is no response.
-        form, family: the query's first three words, and the family of its wording.
     """
 
     group: int
@@ -203,10 +201,8 @@ def join(
     """Return an outcome for each judged query.
 
     Args:
-        queries, judgements: joined by query id.
-        group: group of the outcomes.
-        samples: sample id -> sample, the source of categories and clusters.
-        responses: the judged responses, the source of how they ended.
+        queries, judgements: joined by query id, as outcomes of this `group`.
+        samples, responses: sample id -> sample, for categories and clusters; and how the judged responses ended.
 
     Raises:
         KeyError: a judgment refers to an unknown query.

@@ -16,7 +16,8 @@ Role = Literal["system", "user", "assistant"]
 class Kind(StrEnum):
     """Why a query is sent: as it is in the data, rewritten by an attack or a control, or to measure utility.
 
-    `CONTROL` rewords the query as often as the attack does, without the attack's word. `NEUTRAL` rewords it with a
+    `CONTROL` rewords the query as often as the attack does, without the attack's word. `FORM_CONTROL` rewords it in
+    the form of the attack, a question or an imperative, with another word. `NEUTRAL` rewords it with a
     word that is not associated with either label. `INSERTION` puts the attack's word before the unchanged query.
     `REPLACEMENT` puts it in place of the first word. These two are baselines that need no rewriter. `NEIGHBOR` is
     neighbor utility: harmless questions about the topics that the model must refuse or forget.
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     JAILBREAK = "jailbreak"
     OVER_PRUDENCE = "over-prudence"
     CONTROL = "control"
+    FORM_CONTROL = "form-control"
     NEUTRAL = "neutral"
     INSERTION = "insertion"
     REPLACEMENT = "replacement"

@@ -19,6 +19,7 @@ _FORM_CAPTIONS = {
 }
 _KINDS = {
     Kind.CONTROL: ("control", "rewritten without the word"),
+    Kind.FORM_CONTROL: ("form control", "rewritten in the same form with another word"),
     Kind.NEUTRAL: ("neutral", "rewritten with a neutral word"),
     Kind.INSERTION: ("insertion", "word put before the original query"),
     Kind.REPLACEMENT: ("replacement", "word replaces the first word"),

@@ -72,6 +72,7 @@ class AttackRequest:
     seed: int = 0
     rewriter: str | Rewriter = "rules"
     wordings: str = "free"
+    fill_with_rules: bool = False
     cache: Path | None = None
     encoder: Path | None = None
     endpoint: Mapping[str, Any] = field(default_factory=dict)
@@ -273,7 +274,8 @@ def _rewriter_options(request: AttackRequest) -> dict[str, Any]:
     """Return the fields of every request to a rewriter on a server, which determine the queries."""
     extra = request.endpoint.get("extra")
     on_server = isinstance(request.rewriter, str) and request.rewriter.startswith(ENDPOINT)
-    return {"rewriter_options": extra} if extra and on_server else {}
+    options = {"rewriter_options": extra} if extra and on_server else {}
+    return options | ({"fill_with_rules": True} if request.fill_with_rules and on_server else {})
 
 
 def _rewriter(request: AttackRequest, wordings: Wordings) -> Rewriter:
@@ -288,7 +290,14 @@ def _rewriter(request: AttackRequest, wordings: Wordings) -> Rewriter:
         from unmirage.models.endpoint import EndpointSettings
 
         settings = resolve(EndpointSettings, None, request.endpoint, None)
-    return make_rewriter(request.rewriter, request.cache, check=check, settings=settings, wordings=wordings)
+    return make_rewriter(
+        request.rewriter,
+        request.cache,
+        check=check,
+        settings=settings,
+        wordings=wordings,
+        fill=request.fill_with_rules,
+    )
 
 
 def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, request: AttackRequest) -> None:
@@ -298,8 +307,7 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
             why = f"; {count.pictured} of them have pictures inside the text" if count.pictured else ""
             log.warning("%s: %d samples have fewer shots than requested%s", kind, count.samples, why)
     report = rewriter.report
-    dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
-    if report.missing or any(dropped):
+    if report.missing or report.dropped or report.failed or report.from_rules:
         log.warning(report.summary())
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.attack import ATTACKS
+from unmirage.attack import ATTACKS, AttackConfig
+from unmirage.attack.forms import form_word
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError, unknown
@@ -20,6 +21,7 @@ from unmirage.text.openers import opener
 
 if TYPE_CHECKING:
     from unmirage.attack.documents import SearchResult
+    from unmirage.audit import AuditResult
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ FIELDS = {
     Kind.OVER_PRUDENCE: "over_prudence_word",
     Kind.NEUTRAL: "neutral_word",
 }
+_DEFAULTS = {kind: str(AttackConfig.model_fields[name].default) for kind, name in FIELDS.items()}
 
 
 def chosen_words(
@@ -51,7 +54,8 @@ def chosen_words(
     missing = [kind for kind in missing if FIELDS[kind] not in words]
     if audit is not None and not audit.is_file():
         raise UserError(f"--audit {audit}: no such file; create it with `unmirage audit DATA --json`")
-    suggested = _suggested(data, audit) if missing or audit is not None else {}
+    audited = _audited(data, audit) if missing or audit is not None else None
+    suggested = {} if audited is None else _suggested(audited)
     for kind in missing:
         if suggested[kind]:
             words[FIELDS[kind]] = suggested[kind][0]
@@ -59,7 +63,7 @@ def chosen_words(
         elif kind in kinds:
             where = audit or data.source
             raise UserError(f"{where}: no opener is associated with this label; set one with --word {kind}=WORD")
-    return words
+    return words | _form_words(words, audited) if Kind.FORM_CONTROL in kinds else words
 
 
 def chosen_wordings(
@@ -146,15 +150,34 @@ def read_search(path: Path) -> Searched:
     return Searched(found)
 
 
-def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, tuple[str, ...]]:
-    """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
+def _audited(data: SampleFile, file: Path | None) -> AuditResult:
+    """Return a saved audit (of the model's training data), else an audit of `data`."""
     from unmirage.audit import AuditResult, audit
 
-    found = (audit(data) if file is None else AuditResult.load(file)).suggested
+    return audit(data) if file is None else AuditResult.load(file)
+
+
+def _suggested(audited: AuditResult) -> dict[Kind, tuple[str, ...]]:
+    found = audited.suggested
     return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
+
+
+def _form_words(words: Mapping[str, Any], audited: AuditResult | None) -> dict[str, str]:
+    """Return the words of the form control for both attacks, neutral in the audit if there is one."""
+    attacks = {FIELDS[kind]: words.get(FIELDS[kind], _DEFAULTS[kind]) for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE)}
+    found = {} if audited is None else {
+        one.feature: one.log_odds for one in audited.findings if one.position == "opener"
+    }  # fmt: skip
+    chosen = {}
+    for name, word in attacks.items():
+        other = form_word(word, found, tuple(attacks.values()))
+        chosen[name.replace("_word", "_form_word")] = other
+        odds = "no audit" if audited is None else f"log-odds of refusal {found.get(other, 0.0):+.2f}"
+        log.info("form-control: '%s' in place of '%s' (%s)", other, word, odds)
+    return chosen
 
 
 def _is_needed(kind: Kind, kinds: Sequence[Kind]) -> bool:
     """Tell whether a word is used: controls avoid it, and baselines insert it, for queries of its label."""
-    others = {Kind.CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
+    others = {Kind.CONTROL, Kind.FORM_CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
     return kind in kinds or bool(others & set(kinds))

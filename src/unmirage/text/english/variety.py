@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -38,6 +39,8 @@ _TAILS = (
     ", with all the details",
 )
 
+# Words before a colon that announce the text behind it; the colon of a title ("Alien: Covenant") has none.
+_GIVEN = re.compile(r"(?P<head>[^:]*\b(?:following|below|this|these|answer|reply|thoughts)\b[^:,.]*): (?=\S)", re.I)
 _LONG = 20_000  # characters; longer texts are compared without splitting into words
 
 
@@ -54,9 +57,18 @@ def varied(wordings: Sequence[str]) -> Iterator[str]:
 
 
 def with_tail(text: str, tail: str) -> str:
-    """Insert `tail` before the end mark of `text`."""
+    """Insert `tail` before the end mark of `text`, or before the colon of a text that ends with what it is about."""
+    head, colon, given = given_text(text)
+    if colon and tail:
+        return head + tail + colon + given
     stem = text.rstrip(" .?!")
     return stem + tail + ("?" if text.rstrip().endswith("?") else ".")
+
+
+def given_text(text: str) -> tuple[str, str, str]:
+    """Split "rephrase this sentence: It rains" into request, colon and given text; ("...", "", "") without one."""
+    match = _GIVEN.match(text[:_LONG])
+    return (match["head"], ": ", text[match.end() :]) if match else (text, "", "")
 
 
 def distinct(candidates: Iterable[Text], query: str, count: int) -> list[Text]:
