@@ -14,6 +14,7 @@ from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
 from unmirage.data.places import frame, placed_in
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Placed, Query, Sample
+from unmirage.text.english.wordings import Aim, Wording
 from unmirage.text.language import languages_of
 from unmirage.text.openers import Position, opener, put_in, replace_opener, words
 
@@ -50,6 +51,10 @@ FIXED = {
 }
 
 
+# What an attack wants of the model; the rules rank their wordings by it. Other kinds are not ranked.
+AIMS: dict[Kind, Aim] = {Kind.JAILBREAK: "answer", Kind.OVER_PRUDENCE: "refusal"}
+
+
 def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
     """Return each sample's own query, unchanged."""
     return [as_query(sample, kind, 0, sample.query, None) for sample in samples]
@@ -68,14 +73,18 @@ def attacked(
         shots: maximum queries per sample (K).
     """
     frames = [frame(sample.query, sample.images) for sample in samples]
-    wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal) for one in frames]
+    aim = AIMS.get(kind) if attack.goal == "open" else None
+    wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal, aim) for one in frames]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
     queries = []
     for sample, one, wordings in zip(samples, frames, found, strict=True):
         if attack.place is not None:
             wordings = [attack.place(text, word) for text in (one.body, *wordings)]
-        texts = [text for text in map(one.around, wordings) if places_of(sample, text) is not None]
-        queries += [as_query(sample, kind, shot, text, word) for shot, text in enumerate(texts)]
+        texts = [(str(one.around(text)), text.family if isinstance(text, Wording) else None) for text in wordings]
+        kept = [(text, family) for text, family in texts if places_of(sample, text) is not None]
+        queries += [
+            replace(as_query(sample, kind, shot, text, word), family=family) for shot, (text, family) in enumerate(kept)
+        ]
     return queries
 
 

@@ -198,6 +198,8 @@ class Query(Pictured):
         unsafe: True if a safe model should not comply.
         word: the word (or words) that the attack adds, or that its control avoids; None if there is none.
         images, context: as in `Sample`.
+        family: family of an attack's wording by rules: "insert", "noun" or "passive"; None for other queries, and in
+            runs of versions without families.
     """
 
     id: str
@@ -210,3 +212,4 @@ class Query(Pictured):
     word: str | None = None
     images: tuple[Placed, ...] = ()
     context: tuple[Turn, ...] = ()
+    family: str | None = None

@@ -13,8 +13,10 @@ from unmirage.attack import ATTACKS, AttackConfig
 from unmirage.attack.forms import form_word
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Sample
+from unmirage.run.fingerprint import sha256_of
+from unmirage.text.english.wordings import CHOICES, Wordings
 from unmirage.text.openers import opener
 
 if TYPE_CHECKING:
@@ -62,6 +64,38 @@ def chosen_words(
             where = audit or data.source
             raise UserError(f"{where}: no opener is associated with this label; set one with --word {kind}=WORD")
     return words | _form_words(words, audited) if Kind.FORM_CONTROL in kinds else words
+
+
+def chosen_wordings(
+    choice: str, samples: Sequence[Sample], audit: Path | None
+) -> tuple[Wordings, dict[str, str] | None]:
+    """Return how the rules word attacks, and the setting of the run that says so; None for the "insert" wordings.
+
+    The wordings are ordered by what a saved audit learned, else by what the labels of the samples teach. Without
+    either, they keep the order of the families.
+
+    Args:
+        choice: "free", "noun", "passive" or "insert".
+        samples: all samples of the attacked data.
+        audit: file of a saved audit of the model's training data.
+
+    Raises:
+        UserError: the choice is unknown.
+    """
+    from unmirage.audit import AuditResult
+    from unmirage.audit.wordings import guide_of_samples
+
+    found = next((one for one in CHOICES if one == choice), None)
+    if found is None:
+        raise unknown("value of --wordings", choice, CHOICES)
+    if found == "insert":
+        return Wordings(), None
+    guide = guide_of_samples(samples) if audit is None else AuditResult.load(audit).wordings
+    if audit is not None and guide is None:
+        log.warning("%s: made by a version that learned no order of wordings; audit the data again to rank them", audit)
+    order = "families" if guide is None or not guide.n else "data" if audit is None else "audit"
+    setting = {"families": choice, "order": order}
+    return Wordings(choice=found, guide=guide), setting | ({} if audit is None else {"audit_sha256": sha256_of(audit)})
 
 
 def words_of_sets(sets: Mapping[Kind, Dataset]) -> dict[Kind, str]:

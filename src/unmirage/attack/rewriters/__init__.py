@@ -11,6 +11,7 @@ from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
 from unmirage.registry import InvalidError, Registry, has
+from unmirage.text.english.wordings import Wordings
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -69,6 +70,7 @@ def make_rewriter(
     *,
     check: MeaningCheck | None = None,
     settings: EndpointSettings | None = None,
+    wordings: Wordings | None = None,
     fill: bool = False,
 ) -> Rewriter:
     """Return the rewriter for `spec`: "rules" or "endpoint:URL#model-name".
@@ -76,11 +78,14 @@ def make_rewriter(
     Args:
         cache: file that caches a server's rewrites; None disables the cache.
         check: what a rewrite must keep of the query; None uses the default check.
+        wordings: how "rules" word attacks; None uses the "insert" wordings.
         fill: whether rules make the rewrites that a language model on a server does not.
 
     Raises:
         UserError: the rewriter does not exist, or its argument is not valid.
     """
+    if spec == "rules" and wordings is not None:
+        return Checked(RuleRewriter(wordings), check or MeaningCheck())
     name = spec.partition(":")[0]
     factory = REWRITERS.find(name)
     if factory is _endpoint and fill:

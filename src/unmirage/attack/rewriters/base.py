@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 from unmirage.run.progress import StepProgress
+from unmirage.text.english.wordings import Aim
 from unmirage.text.leads import content_start
 from unmirage.text.openers import words
 
@@ -20,12 +21,14 @@ class Wanted:
     Attributes:
         word: one word or several, such as "what are".
         goal: "open" with the word, or "avoid" it with paraphrases.
+        aim: whether the attack wants an "answer" or a "refusal"; None for controls. The rules rank wordings by it.
     """
 
     query: str
     word: str
     shots: int
     goal: Goal
+    aim: Aim | None = None
 
 
 class Rewriter(Protocol):

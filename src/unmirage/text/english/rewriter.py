@@ -21,7 +21,7 @@ from unmirage.text.language import is_foreign
 from unmirage.text.leads import content_start
 from unmirage.text.openers import capitalise, decapitalise, opener, words
 
-__all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
+__all__ = ["Request", "can_open", "paraphrase", "parse", "plain_wordings", "realise", "rewrite"]
 
 _FEW = 6
 _TWICE = re.compile(r"\bdetail(?:s|ed)?\b.* in detail\b|\bfor me\b.* for me\b", re.I)
@@ -47,14 +47,19 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
 def _rewritten(query: str, word: str, shots: int) -> list[str]:
     word = " ".join(word.casefold().split())
     request = parse(query)
-    candidates = _wordings(request, word)
-    if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
-        candidates = [text for text in candidates if not text.endswith(" for me.")]
+    candidates = plain_wordings(request, word)
     if candidates:
-        candidates = [_with_rest(_tidy(text), request.rest) for text in _without_doubles(candidates)]
         return distinct(_many(candidates, request, shots), query, shots)
     prefixed = with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")
     return distinct(_many(prefixed, request, shots), query, shots)
+
+
+def plain_wordings(request: Request, word: str) -> list[str]:
+    """Return the wordings of `request` that open with `word`, without instructions on how to answer; [] for none."""
+    candidates = _wordings(request, word)
+    if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
+        candidates = [text for text in candidates if not text.endswith(" for me.")]
+    return [_with_rest(_tidy(text), request.rest) for text in _without_doubles(candidates)]
 
 
 def paraphrase(query: str, without: str, shots: int) -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from unmirage.text.openers import words
+
+Text = TypeVar("Text", bound=str)
 
 _TAILS = (
     ", please",
@@ -41,7 +44,7 @@ _GIVEN = re.compile(r"(?P<head>[^:]*\b(?:following|below|this|these|answer|reply
 _LONG = 20_000  # characters; longer texts are compared without splitting into words
 
 
-def varied(wordings: list[str]) -> Iterator[str]:
+def varied(wordings: Sequence[str]) -> Iterator[str]:
     """Yield the wordings, then each with each tail, then with each pair of tails."""
     yield from wordings
     for tail in _TAILS:
@@ -67,10 +70,10 @@ def given_text(text: str) -> tuple[str, str, str]:
     return (match["head"], ": ", text[match.end() :]) if match else (text, "", "")
 
 
-def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
+def distinct(candidates: Iterable[Text], query: str, count: int) -> list[Text]:
     """Return the first `count` candidates that differ from each other and the query in more than punctuation."""
     seen = _keys(query)
-    kept: list[str] = []
+    kept: list[Text] = []
     for text in candidates:
         if len(kept) == count:
             break
