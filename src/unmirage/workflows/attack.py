@@ -103,6 +103,7 @@ class AttackPlan:
         queries = [
             {"id": one.id, "kind": one.kind, "text": one.text, "image": one.image}
             | ({"family": one.family, "form": form_of(one.text)} if one.family else {})
+            | ({"made_by": one.made_by} if one.made_by else {})
             | (conversation_record(one) if one.images or one.context else {})
             for one in self.queries
         ]

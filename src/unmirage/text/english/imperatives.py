@@ -285,7 +285,7 @@ def _supplied(verb: str, rest: str, core: str) -> Request:
 
 
 def _detailed(request: Request, core: str) -> Request:
-    """Remove "in detail" from a thing, whose frames have their own tails."""
-    if request.kind == "thing" and _TAILS.search(core):
-        return Request("thing", _TAILS.sub("", request.body))
+    """Remove "in detail" from a thing or topic, whose frames have their own tails."""
+    if request.kind in ("thing", "topic") and _TAILS.search(core):
+        return Request(request.kind, _TAILS.sub("", request.body))
     return request
