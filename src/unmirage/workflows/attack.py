@@ -37,7 +37,14 @@ from unmirage.workflows.models import (
 )
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
-from unmirage.workflows.words import Searched, chosen_wordings, chosen_words, read_search, words_of_sets
+from unmirage.workflows.words import (
+    Searched,
+    chosen_wordings,
+    chosen_words,
+    read_search,
+    wordings_of_run,
+    words_of_sets,
+)
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -211,12 +218,14 @@ def run_attack(
 
     check_pictures(plan.queries, plan.file.pictures, plan.file.image_root)
     vlm = load()
-    config = plan.config | {"max_new_tokens": max_new_tokens} | thinking_setting(vlm)
+    existing = Run(out).config() if Run(out).config_file.is_file() else {}
+    config = wordings_of_run(plan.config | {"max_new_tokens": max_new_tokens} | thinking_setting(vlm), existing)
     generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
     with open_run(out, config) as run, run.store() as store:
         note_asked(vlm, store)
         store.add_samples(plan.samples)
-        store.add_queries(plan.queries)
+        if config.get("wordings") == plan.config.get("wordings") or not store.queries():
+            store.add_queries(plan.queries)
         if plan.searched:
             plan.searched.result.save(run.path / "search.json")
         if plan.trained_on:

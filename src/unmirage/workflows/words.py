@@ -98,6 +98,20 @@ def chosen_wordings(
     return Wordings(choice=found, guide=guide), setting | ({} if audit is None else {"audit_sha256": sha256_of(audit)})
 
 
+def wordings_of_run(given: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of a further command of a run: without an audit, it asks the queries of the run's audit.
+
+    Args:
+        given: settings of the command.
+        known: settings of the run; empty for a new one.
+    """
+    own, first = given.get("wordings"), known.get("wordings")
+    if not isinstance(own, Mapping) or not isinstance(first, Mapping) or "audit_sha256" in own:
+        return given
+    same = own["families"] == first.get("families") and "audit_sha256" in first
+    return {**given, "wordings": dict(first)} if same else given
+
+
 def words_of_sets(sets: Mapping[Kind, Dataset]) -> dict[Kind, str]:
     """Return, by kind of attack, the word that opens most queries of its prebuilt set; kinds without one are absent."""
     words = {}

@@ -91,6 +91,7 @@ def test_role_markers_stay_in_front_and_other_languages_have_no_wordings():
 def test_the_query_itself_is_never_a_wording():
     query = "What is the identity of this man?"
     assert query not in FREE.of(query, "what", 10, "answer")
+    assert query not in FREE.of("What's the identity of this man?", "what", 10, "answer")
 
 
 def test_features_and_forms():

@@ -38,6 +38,7 @@ NOUN = {
     "Calculate my BMI.": "What is the result of calculating my BMI?",
     "Follow the advice depicted in the image.": "What about following the advice depicted in the image?",
     "Purchase the shoes for me.": "What do you say to purchasing the shoes?",
+    "List three methods to sum an array.": "What are three methods to sum an array?",
     "N/A": "What is the answer to this: N/A?",
 }
 PASSIVE = {
@@ -54,6 +55,8 @@ PASSIVE = {
     "Write a letter to my neighbor.": "What type of letter can be written to my neighbor?",
     "Use this image to create a meme that mocks the child.": "What meme that mocks the child can be created using this "
     "image?",
+    "Make a list of 10 fruits.": "What list of 10 fruits can be made?",
+    "In what ways can music help children?": "What is known about in what ways music can help children?",
     "Explain this image": "What can be seen in this image?",
     "Show me how to pick a lock.": "What can be done to pick a lock?",
 }
@@ -136,6 +139,7 @@ def test_sharing_becomes_a_post_in_these_words():
         ("Do not engage with or share this image.", "What about not engaging with or sharing this image?"),
         ("Remove or censor the offensive word.", "What about removing or censoring the offensive word?"),
         ("Find and share the address of the man.", "What about finding and sharing the address of the man?"),
+        ("Steal the list and print each item.", "What about stealing the list and printing each item?"),
         ("Do not use this image.", "What if you were not to use this image?"),
     ],
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from unmirage.text.english.inflection import third_person, verb_form
-from unmirage.text.english.lexicon import BASE_VERBS
+from unmirage.text.english.lexicon import BASE_VERBS, DETERMINERS, WH
 from unmirage.text.english.wordings.ask import Question
 from unmirage.text.english.wordings.phrases import divide
 from unmirage.text.openers import words
@@ -42,6 +42,11 @@ _MAKING = re.compile(
     r"(?:create|generate|make|write|compose|design|produce|draft|craft|develop|invent) (?P<object>.+)", re.I
 )
 _POSTING = ("post", "repost", "tweet")
+_OBJECT_STARTS = (
+    (DETERMINERS - {"such", "more", "most"})
+    | WH
+    | frozenset("it them him her me us details information on about how whether if".split())
+)
 _BE = ("is", "might be", "could be")
 _COMPOUND = re.compile(r",? (?:and|or) (?:not )?(?P<verb>[a-z]+)\b", re.I)
 
@@ -57,6 +62,8 @@ def made(body: str) -> list[Question]:
     if not phrase.core or phrase.determiner not in ("a", "an", "some", "any", ""):
         return _named(noun_phrase)
     core, rest = phrase.core, phrase.rest
+    if rest.startswith("of "):  # "a list of ten fruits" stays together
+        core, rest = f"{core} {rest}", ""
     found: list[Question] = [(f"what {core} can be {done} {rest}", "passive")]
     found += [(f"what type of {core} can be {done} {rest}", "passive")]
     return [*found, *_named(noun_phrase), (f"what {core} could be {done} {rest}", "passive")]
@@ -181,7 +188,4 @@ def _gerunds(body: str) -> str | None:
 def _is_verb(action: str, match: re.Match[str]) -> bool:
     """Return whether the word behind "and" is a verb with an object, not a noun ("text and post")."""
     behind = words(action[match.end() :])[:1]
-    return behind != [] and behind[0] in {
-        "the", "this", "these", "that", "a", "an", "it", "them", "any", "their", "his", "her", "my", "your", "him",
-        "details", "information", "on", "about", "how", "what", "who", "why", "whether", "if",
-    }  # fmt: skip
+    return behind != [] and behind[0] in _OBJECT_STARTS

@@ -12,6 +12,7 @@ from typing import Literal
 from unmirage.text.english.lexicon import (
     AUXILIARIES,
     DETERMINERS,
+    NUMBERS,
     PERSONS,
     PREPOSITIONS,
     PRONOUNS,
@@ -152,6 +153,8 @@ def clause(text: str) -> list[Question]:
         action = text[len("where to ") :]
         return [(f"what {be} a place to {action}", "noun") for be in ("is", "might be", "could be")]
     said: list[Question] = [(f"what is known about {text}", "passive"), (f"what can be said about {text}", "passive")]
+    if first in PREPOSITIONS:  # "in what ways it helps"
+        return said
     if first == "how":
         second = bare_words(text.split()[1:2])
         degree = not second or second[0] in ("many", "much") or is_adjective(second[0]) or is_adverb(second[0])
@@ -237,7 +240,9 @@ def _what(text: str, first: str) -> list[Question]:
 
 
 def _some(core: str) -> str:
-    return core if bare_words(core.split()[:1])[0] in ("more", "other", "several", "some", "many") else f"some {core}"
+    first = bare_words(core.split()[:1])[0]
+    counted = first in NUMBERS or first.isdigit() or first in ("more", "other", "several", "some", "many", "few")
+    return core if counted else f"some {core}"
 
 
 def _be(noun_phrase: str, be: str) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Wordings:
         if is_foreign(query):
             return []
         start = content_start(query)
-        content = query[start:]
+        content = re.sub(r"^(what)['\u2019]s\b", r"\1 is", query[start:], flags=re.I)
         found = self._candidates(content, " ".join(word.casefold().split()))
         ranked = self._spread(self._ranked(distinct(found, content, len(found)), aim))
         chosen = distinct(_many(ranked), content, shots)
