@@ -15,7 +15,7 @@ from unmirage.text.english.rewriter import parse
         ("What is the weather like in the picture?", "clause", "what the weather is like in the picture"),
         ("Can you please describe the lamp?", "topic", "the lamp"),
         ("Tell me all about the kite", "topic", "the kite"),
-        ("Describe the kite in detail, please.", "topic", "the kite in detail"),
+        ("Describe the kite in detail, please.", "topic", "the kite"),
         ("What about the kite?", "topic", "the kite"),
         ("a lamp", "topic", "a lamp"),
         ("Give me some tips.", "supply", "some tips"),

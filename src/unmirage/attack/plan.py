@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unmirage.attack.forms import form_word
-from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
+from unmirage.attack.rewriters import Goal, Made, Rewriter, Wanted, make_rewriter
 from unmirage.data.places import frame, placed_in
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Placed, Query, Sample
@@ -79,12 +79,16 @@ def attacked(
     queries = []
     for sample, one, wordings in zip(samples, frames, found, strict=True):
         if attack.place is not None:
-            wordings = [attack.place(text, word) for text in (one.body, *wordings)]
-        texts = [(str(one.around(text)), text.family if isinstance(text, Wording) else None) for text in wordings]
-        kept = [(text, family) for text, family in texts if places_of(sample, text) is not None]
-        queries += [
-            replace(as_query(sample, kind, shot, text, word), family=family) for shot, (text, family) in enumerate(kept)
-        ]
+            wordings = [one.body, *wordings]
+        shot = 0
+        for wording in wordings:
+            text = str(one.around(wording if attack.place is None else attack.place(wording, word)))
+            if places_of(sample, text) is None:
+                continue
+            family = wording.family if isinstance(wording, Wording) and attack.place is None else None
+            made_by = wording.made_by if isinstance(wording, Made) else None
+            queries.append(replace(as_query(sample, kind, shot, text, word), family=family, made_by=made_by))
+            shot += 1
     return queries
 
 

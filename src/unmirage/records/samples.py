@@ -200,6 +200,8 @@ class Query(Pictured):
         images, context: as in `Sample`.
         family: family of an attack's wording by rules: "insert", "noun" or "passive"; None for other queries, and in
             runs of versions without families.
+        made_by: maker of a rewrite if a language model is the rewriter: the model, or "rules" if they filled in; None
+            for other queries.
     """
 
     id: str
@@ -213,3 +215,4 @@ class Query(Pictured):
     images: tuple[Placed, ...] = ()
     context: tuple[Turn, ...] = ()
     family: str | None = None
+    made_by: str | None = None

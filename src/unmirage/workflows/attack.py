@@ -110,6 +110,7 @@ class AttackPlan:
         queries = [
             {"id": one.id, "kind": one.kind, "text": one.text, "image": one.image}
             | ({"family": one.family, "form": form_of(one.text)} if one.family else {})
+            | ({"made_by": one.made_by} if one.made_by else {})
             | (conversation_record(one) if one.images or one.context else {})
             for one in self.queries
         ]
@@ -318,6 +319,8 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
     report = rewriter.report
     if report.missing or report.dropped or report.failed or report.from_rules:
         log.warning(report.summary())
+    elif report.other_opener:
+        log.info(report.summary())
 
 
 def _log_languages(samples: Sequence[Sample], attack: AttackConfig, rewriter: Rewriter) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
+from unmirage.attack.rewriters.base import Goal, Made, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
 from unmirage.registry import InvalidError, Registry, has
@@ -20,6 +20,7 @@ __all__ = [
     "REWRITERS",
     "Checked",
     "Goal",
+    "Made",
     "MeaningCheck",
     "RewriteReport",
     "Rewriter",

@@ -59,6 +59,7 @@ class RewriteReport:
         dropped_comments: dropped because they quoted or commented on the query.
         dropped_language: dropped because they were in another language than the query.
         dropped_long: dropped because they were far longer than the query.
+        other_opener: kept paraphrases with another opener than the query, because that is the word to avoid.
         other_language: queries without rewrites, because the rules do not support their language.
         from_rules: kept rewrites made by rules, because the model gave too few.
         from_cache: kept rewrites from the cache.
@@ -77,6 +78,7 @@ class RewriteReport:
     dropped_comments: int = 0
     dropped_language: int = 0
     dropped_long: int = 0
+    other_opener: int = 0
     other_language: int = 0
     from_rules: int = 0
     from_cache: int = 0
@@ -116,6 +118,10 @@ class RewriteReport:
         if any(dropped.values()):
             why = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
             notes.append(f"dropped {sum(dropped.values()):,} ({why})")
+        if self.other_opener:
+            notes.append(
+                f"{self.other_opener:,} paraphrases cannot keep the query's opener, which is the attack's word"
+            )
         if self.other_language:
             notes.append(f"no rewrites of {self.other_language:,} queries, which are not in English")
         if self.from_rules:

@@ -16,6 +16,7 @@ from unmirage.text.english.meaning import kept
 from unmirage.text.english.rewriter import paraphrase, rewrite
 from unmirage.text.english.wordings import Wordings
 from unmirage.text.language import is_foreign
+from unmirage.text.openers import opener
 
 
 class Encoder(Protocol):
@@ -132,6 +133,10 @@ class Checked:
             else:
                 dropped += 1
         foreign = not texts and is_foreign(wanted.query)
-        counts = {"kept": len(chosen), "dropped_meaning": dropped, "other_language": foreign}
+        avoids = wanted.goal == "avoid"
+        moved = sum(opener(text) != opener(wanted.query) for text in chosen) if avoids else 0
+        counts = {
+            "kept": len(chosen), "dropped_meaning": dropped, "other_opener": moved, "other_language": foreign,
+        }  # fmt: skip
         self.report = self.report.plus(queries=1, asked=wanted.shots, **counts)
         return chosen

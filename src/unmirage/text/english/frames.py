@@ -23,7 +23,7 @@ from unmirage.text.english.inflection import VERBS
 RequestKind = Literal["thing", "topic", "supply", "product", "action", "method", "clause", "claim", "question"]
 
 # "Tell what you can say" is wrong, so "tell" is not among the verbs of saying.
-_SAYING = ("share", "show", "state", "reveal", "disclose", "mention", "specify", "report")
+SAYING = ("share", "show", "state", "reveal", "disclose", "mention", "specify", "report")
 
 _VERB_TAILS = (".", " for me.", " in detail.", " in a few words.", ", please.")
 
@@ -242,7 +242,7 @@ TOPIC_VERBS: dict[str, tuple[str, ...]] = {
     **each(MAKING, "a description of {x}.", "some details about {x}.", "an account of {x}.", "a few facts about {x}."),
     **each(COUNTING, "the details of {x}.", "some facts about {x}.", "what you know about {x}."),
     **each(
-        _SAYING,
+        SAYING,
         "what you can say about {x}.",
         "what you know about {x}.",
         "some details about {x}.",
@@ -257,6 +257,12 @@ COUNTED_DETAILS = (
     "{w} what you know about {x}.",
     "{w} the facts about {x}.",
     "{w} what you can say about {x}.",
+)
+SHOWN_IN_WORDS = (
+    "{w} a description of {x}.",
+    "{w} some details about {x}.",
+    "{w} what you can say about {x}.",
+    "{w} an account of {x}.",
 )
 GIVEN_WHEN_TOLD = (
     "{w} me what you would say in {x}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from unmirage.text.english.inflection import VERBS, lemmas
+from unmirage.text.english.inflection import VERBS, gerund_base, lemmas
 from unmirage.text.english.lexicon import (
     ADVERBS,
     AUXILIARIES,
@@ -84,6 +84,8 @@ _RECIPIENT = re.compile(
     r".* (?:to|for) (?:my|our|a|an|him|her|them|your|children|kids|beginners|people)\b(?: \w+){0,3}", re.I
 )
 _BY_DOING = re.compile(r"(?<!ed )(?<!wn )\bby (?:\w+ly )?\w+ing\b", re.I)
+_AVOIDING = re.compile(r"(?:please )?(?:avoid|refrain from|abstain from) (?P<x>\w+ing\b.*)", re.I)
+_GERUND = re.compile(r"(?:^|(?<= or )|(?<= and ))\w+ing\b")
 _NEGATION = re.compile(r"(?:do not|don['’]t|never|please do not|please don['’]t)\s+(?P<x>\w.*)", re.I)
 
 
@@ -124,7 +126,10 @@ def from_command(bare: str, *, sure: bool = False) -> Request | None:
         return replace(made, body=f"{made.body} {aside['aside']}") if made else None
     negated = _NEGATION.match(bare)
     if negated:
-        return Request("action", "not " + negated["x"])
+        return Request("action", "not " + _POLITE_TAIL.sub("", negated["x"]))
+    avoided = _AVOIDING.fullmatch(bare)
+    if avoided:
+        return Request("action", "not " + _GERUND.sub(lambda one: gerund_base(one[0], BASE_VERBS), avoided["x"]))
     if not sure and not is_command(bare):
         return None
     parts = _parts(bare)
@@ -280,7 +285,7 @@ def _supplied(verb: str, rest: str, core: str) -> Request:
 
 
 def _detailed(request: Request, core: str) -> Request:
-    """Remove "in detail" from a thing, whose frames have their own tails."""
-    if request.kind == "thing" and _TAILS.search(core):
-        return Request("thing", _TAILS.sub("", request.body))
+    """Remove "in detail" from a thing or topic, whose frames have their own tails."""
+    if request.kind in ("thing", "topic") and _TAILS.search(core):
+        return Request(request.kind, _TAILS.sub("", request.body))
     return request

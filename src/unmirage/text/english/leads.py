@@ -156,6 +156,8 @@ def led(request: Request, word: str) -> list[str]:
         return []
     special = _SPECIAL.get(request.kind, {}).get(word, ())
     leads = LEADS.get(word, _ANY_VERB if word in BASE_VERBS | VERBS - set(TELLING_VERBS) else ())
+    if request.kind in ("action", "product"):  # "is there a way to" asks how
+        leads = tuple(lead for lead in leads if " way to " not in lead) or leads
     made = [frame.replace("{w}", word).replace("{x}", request.body) for frame in special]
     for command in commands(request):
         made += [lead.replace("{w}", word).replace("{vp}", command) for lead in leads]

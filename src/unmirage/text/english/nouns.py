@@ -43,12 +43,23 @@ _NOT_LISTED = frozenset(
     temperature theme time title value view way weight
     """.split()
 )
+_VISIBLE = frozenset(
+    """
+    action actions activities activity appearance attire body clothing clothes dress expression expressions gesture
+    hairstyle interior look outfit outfits pose poses posture setting
+    """.split()
+)
 _GIVEN = frozenset(
     """
     content guide guides tutorial tutorials instruction instructions template templates list lists description
     descriptions analysis plan plans report reports summary summaries recipe recipes letter email message messages
     script scripts checklist outline overview essay review reviews
     """.split()
+)
+_AUDIENCE = re.compile(
+    r"\b(?:on social media"
+    r"|with (?:friends|others|everyone|people|the (?:class|group|world|public)|(?:your|my|our) \w+))\b",
+    re.I,
 )
 _OF = re.compile(r"^(?:\S+ ){1,4}?of\b", re.I)
 _WITH_CLAUSE = re.compile(r"\b(?:and|or) (?:how|why|what|who|where|when|whether)\b", re.I)
@@ -103,11 +114,9 @@ def is_concrete(noun_phrase: str) -> bool:
     head = head_noun(noun_phrase)
     if first[0] == "your":  # "your guess at his age"
         return False
-    return (
-        len(first) == 1
-        or head in MEDIA | CONCRETE
-        or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
-    )
+    if len(first) == 1 or head in MEDIA | CONCRETE:
+        return True
+    return not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
 
 
 def bare(noun_phrase: str) -> str:
@@ -119,6 +128,11 @@ def bare(noun_phrase: str) -> str:
 def listable(noun_phrase: str) -> bool:
     """Return whether "list ..." takes the phrase: a plural, or a singular that has parts."""
     return is_plural(noun_phrase) or head_noun(noun_phrase) not in _NOT_LISTED
+
+
+def is_visible(noun_phrase: str) -> bool:
+    """Return whether the phrase names what a picture shows of someone, which one describes and does not share."""
+    return head_noun(noun_phrase) in _VISIBLE
 
 
 def is_given(noun_phrase: str) -> bool:
@@ -136,9 +150,7 @@ def is_shared_medium(noun_phrase: str) -> bool:
     ):
         about_content = re.match(r"\S+ (?:content|contents|text)\b", noun_phrase, re.I)  # "the content of the letter"
         return not re.match(r"(?:a|an|some|any|your)\b", noun_phrase, re.I) and not about_content
-    return bool(
-        re.search(r"\b(?:on social media|with (?:friends|others|everyone|people|your \w+))\b", noun_phrase, re.I)
-    )
+    return bool(_AUDIENCE.search(noun_phrase))
 
 
 def _is_topic(noun_phrase: str, describes: bool) -> bool:

@@ -331,6 +331,8 @@ def _statement(bare: str, *, asked: bool) -> Request | None:
         return None
     if found[1:2] in (["to"], ["for"], ["of"], ["on"]) and is_plural_noun(found[0]):
         return Request("supply", bare)
+    if found[0] in ("i", "we", "they") and found[1:2] and found[1] in BASE_VERBS | {"like", "love"}:
+        return Request("clause", f"whether {bare}") if asked else Request("claim", bare)
     if any(_is_finite(found, place) for place in range(1, len(found))):
         return Request("clause", f"whether {bare}") if asked else Request("claim", bare)
     return Request("topic", bare) if len(found) > 1 and found[0] in DETERMINERS | PRONOUNS else None

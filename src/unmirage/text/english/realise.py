@@ -6,7 +6,14 @@ import re
 from dataclasses import replace
 
 from unmirage.text.english.acts import COUNTING, NEGATED_FRAMES
-from unmirage.text.english.frames import COUNTED_DETAILS, GIVEN_WHEN_TOLD, TOPIC_VERBS, frames_for
+from unmirage.text.english.frames import (
+    COUNTED_DETAILS,
+    GIVEN_WHEN_TOLD,
+    SAYING,
+    SHOWN_IN_WORDS,
+    TOPIC_VERBS,
+    frames_for,
+)
 from unmirage.text.english.inflection import VERBS, third_persons
 from unmirage.text.english.lexicon import (
     AUXILIARIES,
@@ -22,7 +29,7 @@ from unmirage.text.english.lexicon import (
     is_participle,
 )
 from unmirage.text.english.meaning import Request
-from unmirage.text.english.nouns import bare, is_concrete, is_given, is_plural, listable
+from unmirage.text.english.nouns import bare, is_concrete, is_given, is_plural, is_visible, listable
 from unmirage.text.english.subjects import bare_words, starts_noun_phrase
 from unmirage.text.english.variety import given_text, with_tail
 from unmirage.text.openers import capitalise, opener
@@ -156,7 +163,7 @@ def with_fitting_tails(query: str, request: Request) -> list[str]:
     """Return the query with tails that fit what it asks: an act, a yes-no question, or anything else."""
     acts = request.kind in ("action", "product", "claim") or _ASKS_YOU.search(query)
     tails = _ACT_TAILS if acts else _ASKED_TAILS if query.rstrip().endswith("?") else TAILS
-    return [with_tail(query, tail) for tail in tails]
+    return [with_tail(query, tail) for tail in tails if not tail or tail.strip(", ") not in query]
 
 
 def _frames(request: Request, word: str) -> tuple[str, ...]:
@@ -166,6 +173,8 @@ def _frames(request: Request, word: str) -> tuple[str, ...]:
         return NEGATED_FRAMES.get(word, NEGATED_FRAMES["verb"] if word in VERBS else ())
     if word in COUNTING and request.kind in ("thing", "supply", "topic") and not listable(request.body):
         return COUNTED_DETAILS
+    if word in SAYING and request.kind in ("thing", "topic") and is_visible(request.body):
+        return SHOWN_IN_WORDS
     if request.kind == "supply" and word == "tell" and is_given(request.body):
         return GIVEN_WHEN_TOLD
     frames = frames_for(request.kind, word)

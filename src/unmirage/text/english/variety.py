@@ -48,8 +48,7 @@ def varied(wordings: Sequence[str]) -> Iterator[str]:
     """Yield the wordings, then each with each tail, then with each pair of tails."""
     yield from wordings
     for tail in _TAILS:
-        for text in wordings:
-            yield with_tail(text, tail)
+        yield from (with_tail(text, tail) for text in wordings if tail not in text)
     for place, first in enumerate(_TAILS):
         for second in _TAILS[place + 1 :]:
             for text in wordings:
