@@ -26,7 +26,7 @@ from provenance import made_by
 
 from unmirage.attack import AttackConfig, plan_queries
 from unmirage.attack.plan import as_query
-from unmirage.attack.rewriters import MeaningCheck, make_rewriter
+from unmirage.attack.rewriters import make_rewriter
 from unmirage.audit.wordings import guide_of_samples
 from unmirage.data import load_samples
 from unmirage.data.images import ImageFolder
@@ -164,8 +164,7 @@ def worded(
 ) -> dict[str, Any]:
     """Return the rates, the meaning kept and the forms of one choice of wordings."""
     wordings = Wordings(choice=choice, guide=None if choice == "insert" else guide)  # type: ignore[arg-type]
-    check = MeaningCheck(encoder=encoder) if encoder else MeaningCheck()
-    rewriter = make_rewriter("rules", check=check, wordings=wordings)
+    rewriter = make_rewriter("rules", wordings=wordings)  # the encoder measures only
     queries = plan_queries(test, AttackConfig(), rewriter)
     by_id = {one.id: one.query for one in test}
     attack = [one for one in queries if one.kind is Kind.JAILBREAK]
