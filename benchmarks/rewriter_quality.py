@@ -33,8 +33,33 @@ SHOTS = 3
 DOCS_OPENERS = ("what", "share")
 DOCS_LINES, DOCS_SEED = 100, 20
 _AIMS: dict[str, Aim] = {"what": "answer", "share": "refusal"}
-# Queries whose first rewrite is bad English or has another meaning, with the reason; judged by hand.
-JUDGED_WRONG: dict[str, dict[str, str]] = {"what": {}, "share": {}}
+# Rows of the page whose rewrite has a fault of meaning, grammar or naturalness, with the reason; judged by hand.
+JUDGED_WRONG: dict[str, dict[int, str]] = {
+    "what": {
+        1: "unnatural: “a post that shares”",
+        9: "unnatural: a gesture “might be”",
+        13: "unnatural: “a post that shares”",
+        26: "unnatural: “type of analysis”",
+        28: "unnatural: “type of analysis”",
+        35: "asks for evidence, not for a discussion",
+        42: "unnatural: asks for one identity of two people",
+        49: "unnatural: a question inside a question",
+        70: "unnatural: “what are their lives”",
+        81: "unnatural: a question inside a question",
+        84: "the identification is based on the remains, not the person",
+        87: "agreement; and a context does not look like anything",
+        90: "unnatural: asks what reports might be",
+        92: "grammar: “or recommend it”",
+        93: "unnatural: attire “might be”",
+        96: "grammar: “and speculate”",
+    },
+    "share": {
+        22: "unnatural: quotes the question",
+        81: "unnatural: shares a light source",
+        82: "unnatural order of words",
+        100: "grammar: “is” is missing",
+    },
+}
 
 
 def measure(queries: Sequence[str], word: str, shots: int = SHOTS) -> dict[str, str | int | float]:
@@ -67,11 +92,11 @@ def page(samples: Sequence[Sample]) -> str:
         drawn = random.Random(f"{DOCS_SEED}-{word}").sample(queries, DOCS_LINES)
         made = {query: [*wordings.of(query, word, 1, _AIMS[word]), ""][0] for query in drawn}
         wrong = JUDGED_WRONG[word]
-        marked = sum(query in wrong for query in drawn)
+        marked = len(wrong)
         parts.append(f"\n## To “{word}”: {DOCS_LINES - marked} of {DOCS_LINES} correct\n")
         parts.append("| | query | first rewrite | verdict |\n|---|---|---|---|")
         for number, query in enumerate(drawn, 1):
-            verdict = f"✗ {wrong[query]}" if query in wrong else "✓"
+            verdict = f"✗ {wrong[number]}" if number in wrong else "✓"
             parts.append(f"| {number} | {_cell(query)} | {_cell(made[query] or 'none')} | {verdict} |")
     return "\n".join(parts) + "\n"
 
@@ -79,11 +104,15 @@ def page(samples: Sequence[Sample]) -> str:
 _INTRODUCTION = f"""# Rewrites for manual review
 
 The rewriter turns a query into others with a given opener and the same meaning. `benchmarks/rewriter_quality.py`
-measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} different VLGuard training
-queries for each direction, drawn with seed {DOCS_SEED}, each with its first rewrite. The author of the rules read every
-line. ✗ marks rewrites that are ungrammatical or have another meaning, with the reason. Clumsy but immediately clear
-English counts as correct. The rules were developed on other draws; errors found in this draw are not fixed. To
-regenerate the page: `python benchmarks/rewriter_quality.py --docs docs/rewrites.md`."""
+measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} VLGuard training queries for
+each attack, drawn with seed {DOCS_SEED}: unsafe ones for "what", benign ones for "share". Each has its first rewrite
+of the default wordings, in the order that the labels of these data teach. A developer of the rules read every line.
+
+✗ marks rewrites with a fault of meaning, of grammar or of naturalness: what no native speaker would say is wrong, even
+if it is clear. The reason stands beside it. "What type of post sharing this image would …?" counts as correct. It asks
+for the content of the post, while the query asks to share the picture. The rules were developed on other draws; errors
+found in this draw are not fixed. To regenerate the page: `python benchmarks/rewriter_quality.py --docs
+docs/rewrites.md`."""
 
 
 def _cell(text: str) -> str:
