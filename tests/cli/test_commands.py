@@ -70,7 +70,38 @@ def test_dry_run_prints_the_queries_and_writes_nothing(unmirage, tiny, tmp_path)
     assert not run.exists()
     # 18 plain; 12 unsafe with 3 jailbreak and 3 control shots; 6 benign with 1 of each side
     assert len(queries) == 18 + 12 * 6 + 6 * 2
-    assert {q["text"].split()[0] for q in queries if q["kind"] == "jailbreak"} == {"What"}
+    attack = [q for q in queries if q["kind"] == "jailbreak"]
+    assert {q["text"].split()[0] for q in attack} == {"What"}
+    assert {q["family"] for q in attack} <= {"noun", "passive", "insert"}
+    assert all(q["text"].lower().replace("'s", "").startswith(q["form"]) for q in attack)
+    assert not [q for q in queries if q["kind"] in ("plain", "control") and "form" in q]
+
+
+@pytest.mark.parametrize(("choice", "families"), [("insert", {"insert"}), ("noun", {"noun"}), ("passive", {"passive"})])
+def test_wordings_of_one_family(unmirage, tiny, tmp_path, choice, families):
+    attack = ("attack", "m", tiny.data / "test.json", "--out", tmp_path / "r", *FEW, "--dry-run", "--kind", "jailbreak")
+    code, out, err = unmirage(*attack, "--wordings", choice)
+    assert code == 0, err
+    assert {q["family"] for q in json.loads(out)["queries"] if q["kind"] == "jailbreak"} == families
+    code, _, err = unmirage(*attack, "--wordings", "free-form")
+    assert (code, "unknown value of --wordings 'free-form'; valid: free, insert" in err) == (2, True)
+
+
+def test_wordings_follow_the_order_that_a_saved_audit_learned(unmirage, tiny, tmp_path):
+    code, out, _ = unmirage("audit", tiny.data / "safety.json", "--json")
+    document = json.loads(out)
+    attack = ("attack", "m", tiny.data / "test.json", "--out", tmp_path / "r", *FEW, "--dry-run", "--kind", "jailbreak")
+    for best in ("might be", "could be"):
+        document["wordings"] |= {"weights": {best: -50.0}, "intercept": 0.0, "n": 60}
+        (tmp_path / "audit.json").write_text(json.dumps(document))
+        code, out, err = unmirage(*attack, "--audit", tmp_path / "audit.json")
+        assert code == 0, err
+        first = [q["text"] for q in json.loads(out)["queries"] if q["id"].endswith("|jailbreak|0")]
+        assert sum(best in text for text in first) > len(first) / 2
+    del document["wordings"]
+    (tmp_path / "audit.json").write_text(json.dumps(document))
+    code, _, err = unmirage(*attack, "--audit", tmp_path / "audit.json")
+    assert (code, "learned no order of wordings; audit the data again" in err) == (0, True)
 
 
 def test_the_words_come_from_a_saved_audit(unmirage, tiny, tmp_path):

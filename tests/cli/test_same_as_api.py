@@ -95,6 +95,38 @@ def test_attack_and_evaluate(command, tiny, tmp_path, run):
     assert said == um.evaluate(run, [judge, "phrases"]).to_dict() == read(run.results_file)
 
 
+def test_wordings_of_attack(command, tiny, tmp_path):
+    data = tiny.data / "test.json"
+    command("attack", tiny.model, data, "--out", tmp_path / "a", *ATTACK, "--kind", "jailbreak", "--wordings",
+            "passive")  # fmt: skip
+    other = um.attack(
+        tiny.model,
+        data,
+        words=WORDS,
+        kinds=["jailbreak"],
+        limit=6,
+        max_new_tokens=3,
+        wordings="passive",
+        out=tmp_path / "b",
+    )
+    assert rows(tmp_path / "a", "queries") == rows(other.path, "queries")
+    assert (tmp_path / "a" / "config.yaml").read_bytes() == other.config_file.read_bytes()
+    assert other.config()["wordings"] == {"families": "passive", "order": "data"}
+    # A run of an earlier version has no such setting; "insert" continues it.
+    plain = {"words": WORDS, "kinds": ["jailbreak"], "limit": 6, "max_new_tokens": 3}
+    assert "wordings" not in um.attack(tiny.model, data, wordings="insert", out=tmp_path / "c", **plain).config()
+
+
+def test_a_further_model_is_asked_the_queries_of_the_runs_audit(tiny, tmp_path):
+    um.audit(tiny.data / "safety.json").save(tmp_path / "audit.json")
+    plain = {"words": WORDS, "kinds": ["jailbreak"], "limit": 6, "max_new_tokens": 1, "out": tmp_path / "run"}
+    run = um.attack(tiny.model, tiny.data / "test.json", audit=tmp_path / "audit.json", **plain)
+    asked, settings = rows(run.path, "queries"), run.config()["wordings"]
+    assert settings["order"] == "audit"
+    um.attack(tiny.model, tiny.data / "test.json", **plain)
+    assert (rows(run.path, "queries"), run.config()["wordings"]) == (asked, settings)
+
+
 def test_prebuilt_queries_and_a_search_result_of_attack(command, tiny, tmp_path):
     words, queries = tmp_path / "words.json", tmp_path / "jailbreak.json"
     found = um.search(tiny.model, tiny.data / "test.json", out=words, words=["what", "tell"], method="black-box")

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
+from unmirage.evaluate.forms import FormRates
 from unmirage.evaluate.results import Results
 from unmirage.intervals import rate
 from unmirage.records import Rate
-from unmirage.report.attack_tables import MOST_SHOTS, other_attacks, shot_table
+from unmirage.report.attack_tables import MOST_FORMS, MOST_SHOTS, form_tables, other_attacks, shot_table
 
 
 def read(k, n):
@@ -75,3 +76,44 @@ def test_other_kinds_stand_beside_the_attack_in_a_fixed_order(results):
     ]
     assert [one.count for one in dict(table.rows)["npo"]][1:4] == ["2/4", "3/4", "1/2"]
     assert {one.value for one in dict(table.rows)["base"][1:4]} == {"n/a"}
+
+
+def with_forms(results, **forms):
+    models = dict(results.models)
+    for name, by_form in forms.items():
+        families = {"noun": read(3, 4), "insert": read(0, 9)}
+        models[name] = replace(models[name], wordings={"jailbreak": FormRates(by_form=by_form, by_family=families)})
+    return replace(results, models=models)
+
+
+def test_forms_are_one_row_each_and_families_come_first(results):
+    found = with_forms(
+        results(), npo={"what is the": read(3, 4)}, rmu={"what would you": read(0, 50), "what is the": read(1, 2)}
+    )
+    table = form_tables(found)["ASR of single shots by wording"]
+    assert list(form_tables(found)) == ["ASR of single shots by wording"]
+    assert [column.name for column in table.columns] == list(found.models)
+    assert [name for name, _ in table.rows] == ["family: insert", "family: noun", "what would you …", "what is the …"]
+    cells = {name: dict(zip(found.models, row, strict=True)) for name, row in table.rows}
+    assert (cells["what would you …"]["rmu"].count, cells["what would you …"]["npo"].value) == ("0/50", "n/a")
+    assert cells["what is the …"]["npo"].count == "3/4"
+
+
+def test_only_the_most_frequent_forms_are_rows(results):
+    many = {f"what is {number:02}": read(0, 1) for number in range(MOST_FORMS + 9)}
+    table = form_tables(with_forms(results(), npo=many))["ASR of single shots by wording"]
+    assert len(table.rows) == 2 + MOST_FORMS
+
+
+def test_results_of_versions_without_forms_have_no_such_table(run):
+    document = json.loads(run.results_file.read_text())
+    for model in document["models"].values():
+        model.pop("wordings", None)
+    assert form_tables(Results.read(document)) == {}
+
+
+def test_the_form_control_has_its_column_in_the_report(results):
+    table = other_attacks(
+        results(asr={"by_kind": {"control": read(1, 4), "form-control": read(2, 4)}}, rr={"by_kind": {}})
+    )
+    assert [column.name for column in table.columns] == ["ASR: attack", "ASR: control", "ASR: form control"]

@@ -259,6 +259,23 @@ def test_a_store_of_before_there_were_groups_is_read_and_written(tmp_path):
             assert store.samples() == [earlier, later]
 
 
+def test_a_store_of_before_wordings_had_families_is_read_and_written(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "CREATE TABLE queries (id TEXT PRIMARY KEY, sample_id TEXT NOT NULL, kind TEXT NOT NULL, "
+            "shot INTEGER NOT NULL, text TEXT NOT NULL, image TEXT, unsafe INTEGER NOT NULL, word TEXT)"
+        )
+        old.execute("INSERT INTO queries VALUES ('a|jailbreak|0', 'a', 'jailbreak', 0, 'What is it?', NULL, 1, 'what')")
+    common = {"sample_id": "a", "kind": Kind.JAILBREAK, "image": None, "unsafe": True, "word": "what"}
+    earlier = Query(id="a|jailbreak|0", shot=0, text="What is it?", **common)
+    later = Query(id="a|jailbreak|1", shot=1, text="What might it be?", family="noun", **common)
+    for _ in range(2):
+        with Store(path) as store:
+            store.add_queries([later])
+            assert store.queries() == [earlier, later]
+
+
 def test_a_store_of_before_it_was_known_how_responses_ended_is_read_and_written(tmp_path):
     path = tmp_path / "store.sqlite"
     with closing(sqlite3.connect(path)) as old, old:

@@ -12,13 +12,14 @@ from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
+from unmirage.evaluate.forms import FormRates, form_rates
 from unmirage.evaluate.graded import GradedHarm
 from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
 from unmirage.intervals import Mean
-from unmirage.records import Derivation, Kind, Variant, Verdict
+from unmirage.records import Derivation, Kind, Known, Variant, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ class ModelResults(Shown, ModelRates):
         irrelevant_responses: kinds of irrelevant responses; None if there are none.
         over_seeds: rate name -> mean over the seeds with a t interval; None for a single seed.
         graded: judge -> mean graded harm of the responses to unsafe queries; None without a judge that grades.
+        wordings: kind of attack -> its rates by form and family of the wording; None for runs that stop at the first
+            success, and in documents of versions without them.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -116,6 +119,7 @@ class ModelResults(Shown, ModelRates):
     irrelevant_responses: IrrelevantResponses | None = None
     over_seeds: Mapping[str, Mean] | None = None
     graded: Mapping[str, GradedHarm] | None = None
+    wordings: Known[Mapping[str, FormRates]] = None
 
     @classmethod
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
@@ -165,6 +169,7 @@ def describe(
         variant=variant,
         irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
         graded=graded or None,
+        wordings=None if stopped else form_rates(outcomes) or None,
     )
 
 

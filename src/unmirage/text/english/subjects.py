@@ -21,6 +21,7 @@ from unmirage.text.english.lexicon import (
     PREPOSITIONS,
     PRONOUNS,
     RELATIVES,
+    STRONG_VERBS,
     WEAK_VERBS,
     is_adjective,
     is_adverb,
@@ -34,6 +35,7 @@ _NOUN_LIKE = frozenset(
     "light orange human square male female inside outside poor rich public native official present fat gold silver "
     "fast fair single individual flat right left model foreign special sick dead close well far".split()
 )
+_SAID_TO = frozenset("likely supposed meant expected intended".split())
 _PARTICLES = frozenset("on off up down out".split())
 _PICTURES = frozenset("image picture photo photograph painting meme video scene".split())
 _LONGEST = 60  # words of a question that are looked at
@@ -125,6 +127,8 @@ class _Scan:
         goes_on = (
             following and following not in PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | DETERMINERS | PRONOUNS | ADVERBS
         )
+        if self.bare[at - 1] == "of" and is_adjective(word) and following.endswith("ing"):
+            return False  # "the causes of sudden flooding"
         if word in ("left", "right") and (is_adjective(following) or self.bare[at + 2 : at + 3] == ["than"]):
             return True
         if opens and goes_on and self.build != "verb":
@@ -138,6 +142,8 @@ class _Scan:
         if word == "not":
             return True
         if is_adverb(word):
+            if self.build == "be" and word not in _SAID_TO and self._is_said_to(at + 1):
+                return False
             return self.build != "verb" or following in BASE_VERBS or is_adverb(following)
         if self.build == "verb":
             return self._is_base_verb(at)
@@ -146,6 +152,8 @@ class _Scan:
         if word == "like" and not self.needed and following in PREPOSITIONS:
             return True  # "what is the weather like in the picture"
         if is_participle(word):
+            if self.build == "be" and self._is_said_to(at + 1):
+                return False  # "is the event | shown here | likely to be"
             return self.build == "have" or self.needed or following != "by"
         if self.build == "have":
             return False
@@ -164,10 +172,21 @@ class _Scan:
             return False
         if word == "like" and "be" in self.bare[at + 1 :]:
             return False  # "might a test like the one shown be used"
+        if word in WEAK_VERBS and following in PREPOSITIONS and self._ends_with_verb():
+            return False  # "does the process of painting work"
         if word in BASE_VERBS or word == "be":
             return not (word in WEAK_VERBS and following in BASE_VERBS - {"like"})
         known = word in PREPOSITIONS | CONJUNCTIONS | RELATIVES or starts_noun_phrase(word)
         return starts_noun_phrase(following) and not known and not is_participle(word)
+
+    def _is_said_to(self, start: int) -> bool:
+        pairs = zip(self.bare[start:], self.bare[start + 1 :], strict=False)
+        return any(word in _SAID_TO and following == "to" for word, following in pairs)
+
+    def _ends_with_verb(self) -> bool:
+        before = self.bare[-2]
+        closed = before in DETERMINERS or before in PREPOSITIONS or is_adjective(before)
+        return not closed and self.bare[-1] in STRONG_VERBS | {"work"}
 
     def _go_on(self, at: int) -> tuple[int, bool]:
         """Return the next index, and whether the current noun phrase already has its noun."""
