@@ -251,7 +251,7 @@ def test_dtype_and_device(command, unmirage, tiny, tmp_path):
         um.stress(tiny.model, found, int8=True)
     vlm = um.load_model(tiny.model, **half)
     assert {one.dtype for one in vlm.model.parameters()} == {torch.bfloat16}
-    for function, given in ((um.attack, {"out": tmp_path / "c"}), (um.search, {}), (um.explain, {})):
+    for function, given in ((um.attack, {"words": WORDS, "out": tmp_path / "c"}), (um.search, {}), (um.explain, {})):
         with pytest.raises(um.UserError, match="dtype: the model is already loaded; pass it to load_model"):
             function(vlm, data, dtype="float32", **given)
     with pytest.raises(um.UserError, match="device cpu: 'endpoint:http://h/v1#m' is on a server"):
