@@ -259,7 +259,7 @@ def test_dtype_and_device(command, unmirage, tiny, tmp_path):
 
 
 def test_dtype_and_device_of_align(command, unmirage, tiny, tmp_path):
-    small = {"steps": 1, "batch_size": 2}
+    small = {"steps": 3, "batch_size": 2, "learning_rate": 1e-3}
     options = [part for name, value in small.items() for part in (f"--{name.replace('_', '-')}", value)]
     data = tiny.data / "safety.json"
     train = ("align", tiny.model, "--train", data)
