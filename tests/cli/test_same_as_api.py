@@ -283,7 +283,7 @@ def test_dtype_and_device(command, unmirage, tiny, tmp_path):
         um.stress(tiny.model, found, int8=True)
     vlm = um.load_model(tiny.model, **half)
     assert {one.dtype for one in vlm.model.parameters()} == {torch.bfloat16}
-    for function, given in ((um.attack, {"out": tmp_path / "c"}), (um.search, {}), (um.explain, {})):
+    for function, given in ((um.attack, {"words": WORDS, "out": tmp_path / "c"}), (um.search, {}), (um.explain, {})):
         with pytest.raises(um.UserError, match="dtype: the model is already loaded; pass it to load_model"):
             function(vlm, data, dtype="float32", **given)
     with pytest.raises(um.UserError, match="device cpu: 'endpoint:http://h/v1#m' is on a server"):
@@ -291,7 +291,7 @@ def test_dtype_and_device(command, unmirage, tiny, tmp_path):
 
 
 def test_dtype_and_device_of_align(command, unmirage, tiny, tmp_path):
-    small = {"steps": 1, "batch_size": 2}
+    small = {"steps": 3, "batch_size": 2, "learning_rate": 1e-3}
     options = [part for name, value in small.items() for part in (f"--{name.replace('_', '-')}", value)]
     data = tiny.data / "safety.json"
     train = ("align", tiny.model, "--train", data)
