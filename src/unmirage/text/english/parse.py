@@ -188,12 +188,10 @@ _LOOSE = frozenset(
 def _unwrapped(bare: str) -> Request | None:
     if _SEEING.match(bare):
         return None
-    found = _matched(bare, WRAPPED)
-    if found:
+    if found := _matched(bare, WRAPPED):
         return found
     for pattern, lead in ((_WHAT_IF, "what would happen if "), (_HOW_COME, "why ")):
-        match = pattern.fullmatch(bare)
-        if match:
+        if match := pattern.fullmatch(bare):
             return Request("clause", lead + match["x"])
     return None
 
