@@ -87,6 +87,7 @@ def run_demo(
         raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
     seeds = list(worlds)
     refuse_old_world(out)
+    _refuse_other_decoder(out, chosen)
     _refuse_other_arms(out, chosen.models)
     with ExitStack() as stack:
         config = {"demo": True, **chosen.model_dump(mode="json"), **base_choice(train_base)}
@@ -145,6 +146,19 @@ def _refuse_other_arms(out: Path, arms: Collection[str]) -> None:
         raise UserError(
             f"{out}: was made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
         )
+
+
+def _refuse_other_decoder(out: Path, chosen: settings.StudySettings) -> None:
+    """Raise `UserError` if the run directory has another decoder; other settings would hide this difference."""
+    before = Run(out).config() if Run(out).config_file.is_file() else None
+    if before is None or "demo" not in before:
+        return
+    had = before.get("decoder")
+    has = chosen.decoder.name if isinstance(chosen, decoder_settings.DecoderStudySettings) else None
+    name = had.get("name") if isinstance(had, dict) else None
+    if name != has:
+        was, now = (f"with --decoder {one}" if one else "without --decoder" for one in (name, has))
+        raise UserError(f"{out}: was made {was}, now {now}; name a new directory with --out")
 
 
 def compare_methods(
@@ -224,12 +238,12 @@ def search_settings(
     the other arguments.
     """
     _check_decoder_options(decoder, base_steps)
+    if decoder is not None and methods:
+        raise UserError("--methods: is not supported with --decoder; leave one of them out")
     candidates = None
     if decoder is None:
         starts = methods_settings.OTHER_STARTS if methods else settings.STARTS
         chosen = settings.study_settings((), signal).model_copy(update={"models": starts})
-    elif methods:
-        raise UserError("--methods: is not supported with --decoder; leave one of them out")
     else:
         facts = decoder_of(decoder)
         candidates = decoder_settings.CANDIDATES
