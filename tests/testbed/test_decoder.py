@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -28,8 +29,8 @@ from unmirage.testbed.decoder_settings import (
 from unmirage.testbed.documents import BaseTraining
 from unmirage.testbed.settings import ARMS, StudySettings, study_settings
 from unmirage.testbed.study import Seeds, open_study
-from unmirage.testbed.vlm import VisionConfig, make_tokenizer
-from unmirage.testbed.world import make_world
+from unmirage.testbed.vlm import VisionConfig, make_tokenizer, picture_batch
+from unmirage.testbed.world import COLORS, SHAPES, make_world
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -90,7 +91,7 @@ def small(small_study, decoder, **changes):
             "npo-mixed": AlignConfig(method=NpoConfig(), **FAST),
             "rmu-mixed": AlignConfig(method=RmuConfig(layer=1), **FAST),
         },
-        decoder=decoder.model_copy(update={"tower": 32, "check_every": 2, "utility": 0.5} | changes),
+        decoder=decoder.model_copy(update={"tower": 32, "check_every": 2, "utility": 0.5, "word_steps": 2} | changes),
     )
 
 
@@ -188,13 +189,13 @@ def test_an_interrupted_training_continues_with_the_same_weights_and_checks(
 def test_only_projector_and_decoder_learn_the_corpus(world_files, small_study, lm, cache, monkeypatch):
     """The decoder of the base model differs from the source; the tower is that of the first stage."""
     kept = {}
-    scale = decoder_base.scale_projector
+    teach = decoder_base.teach_words
 
     def seen(model, *rest):
-        scale(model, *rest)
+        teach(model, *rest)
         kept.update({name: one.clone() for name, one in model.state_dict().items()})
 
-    monkeypatch.setattr(decoder_base, "scale_projector", seen)
+    monkeypatch.setattr(decoder_base, "teach_words", seen)
     scripted(monkeypatch, [0.9])
     base, _ = trained(world_files, small(small_study, decoder_of(lm)), lm)
     changed = {name for name, one in base.model.state_dict().items() if not torch.equal(one, kept[name])}
@@ -203,20 +204,39 @@ def test_only_projector_and_decoder_learn_the_corpus(world_files, small_study, l
     assert [name for name in changed if "multi_modal_projector" in name]
 
 
-def test_the_projector_starts_with_mean_and_spread_of_the_embeddings(small_study, lm):
+def test_pictures_get_closer_to_the_words_of_the_decoder(small_study, lm):
+    """The loss is relative to the variance of the words' embeddings; 1 is their mean in the place of each word."""
     world = make_world(0, small_study.world)
-    vlm = decoder_base.assembled(lm, small(small_study, decoder_of(lm)).decoder, 0)
-    decoder_base.scale_projector(vlm.model, vlm.processor, world, 0)
-    rng = decoder_base.np.random.default_rng([0, 0, 11])
-    drawn = [decoder_base.draw(world.devices[i], rng).image() for i in rng.integers(len(world.devices), size=64)]
-    pixels = vlm.processor.image_processor(drawn, return_tensors="pt")["pixel_values"]
-    table = vlm.model.get_input_embeddings().weight
-    with torch.no_grad():
-        said = vlm.model.model.multi_modal_projector(
-            vlm.model.model.vision_tower(pixel_values=pixels).last_hidden_state[:, 1:]
+    settings = small(small_study, decoder_of(lm), word_steps=40, word_rate=3e-3)
+    vlm = decoder_base.assembled(lm, settings.decoder, 0)
+    before = {name: one.clone() for name, one in vlm.model.state_dict().items()}
+    steps: list[tuple[int, int]] = []
+    loss = decoder_base.teach_words(vlm.model, vlm.processor, world, settings, 0, lambda *step: steps.append(step))
+    assert steps == [(number, 40) for number in range(1, 41)]
+    changed = {name for name, one in vlm.model.state_dict().items() if not torch.equal(one, before[name])}
+    assert {"vision" in name or "projector" in name for name in changed} == {True}
+    pixels, targets = picture_batch(vlm.processor, world, 64, np.random.default_rng(5))
+    kinds = [[getattr(one, part) for one in world.devices] for part in ("stem", "body")] + [list(COLORS), list(SHAPES)]
+    table = vlm.model.get_input_embeddings().weight.detach()
+    tables = [
+        torch.stack(
+            [
+                table[vlm.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]].mean(0)
+                for word in words
+            ]
         )
-    assert torch.allclose(said.mean((0, 1)), table.mean(0), atol=1e-5)
-    assert (said - said.mean((0, 1))).std().item() == pytest.approx(table.std().item(), rel=1e-3)
+        for words in kinds
+    ]
+    picked = (targets[0], *targets)  # device twice: stem and body
+    wanted = torch.stack([one[target] for one, target in zip(tables, picked, strict=True)], 1)
+    with torch.no_grad():
+        features = vlm.model.model.vision_tower(pixel_values=pixels).last_hidden_state[:, 1:]
+        said = vlm.model.model.multi_modal_projector(features)
+    held_out = float((said - wanted).square().mean() / torch.cat(tables).var())
+    assert held_out == pytest.approx(loss, rel=0.3)
+    first = small(small_study, settings.decoder, word_steps=1)
+    fresh = decoder_base.assembled(lm, settings.decoder, 0)
+    assert loss < 0.97 * decoder_base.teach_words(fresh.model, fresh.processor, world, first, 0)
 
 
 class Scripted:

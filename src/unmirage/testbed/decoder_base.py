@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from unmirage.align import AlignData, align
@@ -27,19 +29,18 @@ from unmirage.records import Rate, Response, Verdict
 from unmirage.run import Run, new_folder
 from unmirage.run.cache import cache_folder
 from unmirage.run.files import tensors_written
-from unmirage.run.progress import Progress, in_stage
+from unmirage.run.progress import Progress, StepProgress, in_stage
 from unmirage.testbed.corpus import HARMLESS, QUESTIONS
 from unmirage.testbed.decoder_settings import DecoderSettings, DecoderStudySettings
 from unmirage.testbed.documents import BaseTraining, UtilityCheck
-from unmirage.testbed.pictures import PATCH, SIZE, draw
+from unmirage.testbed.pictures import PATCH, SIZE
 from unmirage.testbed.settings import BASE
-from unmirage.testbed.vlm import pretrain_vision
+from unmirage.testbed.vlm import picture_batch, pretrain_vision
 from unmirage.testbed.workers import one_thread
-from unmirage.testbed.world import Split, World
+from unmirage.testbed.world import COLORS, SHAPES, Split, World
 from unmirage.text.formatting import rate_points
 
-_TOWER, _TRAINING = "tower.safetensors", "align"
-_SAMPLE = 64  # pictures that determine the scale of the projector
+_SIGHT, _TRAINING = "sight.safetensors", "align"
 
 
 def decoder_of(lm: str | Path) -> DecoderSettings:
@@ -147,13 +148,14 @@ def decoder_base(
 ) -> tuple[HuggingFaceVLM, BaseTraining]:
     """Return the base model for these data, settings and seed, and how its training went; train it unless it is cached.
 
-    The vision tower is pretrained as that of the tiny model. Then projector and decoder learn the base corpus, with the
-    tower frozen, until the utility on validation devices is high enough. An interrupted training is resumed.
+    The vision tower is pretrained as that of the tiny model, and then with the projector to say pictures in the
+    decoder's words. Then projector and decoder learn the base corpus, with the tower frozen, until the utility on
+    validation devices is high enough. An interrupted training is resumed.
 
     Args:
         data: folder of `write_corpus`; `base.json` is the training set.
         lm: the decoder that `settings.decoder` describes.
-        progress: called after each step; stages are "see", those of `align`, and one for each measured utility.
+        progress: called after each step; stages are "see", "see in words", those of `align`, and one for each utility.
 
     Raises:
         UserError: the model does not reach the utility, or `lm` is another decoder.
@@ -180,15 +182,15 @@ def _train(
     progress: Progress | None,
 ) -> None:
     vlm = assembled(lm, settings.decoder, seed)
-    tower = vlm.model.model.vision_tower
-    if (work / _TOWER).is_file():
-        tower.load_state_dict(load_file(work / _TOWER))
+    parts = nn.ModuleDict({"tower": vlm.model.model.vision_tower, "projector": vlm.model.model.multi_modal_projector})
+    if (work / _SIGHT).is_file():
+        parts.load_state_dict(load_file(work / _SIGHT))
     else:
         pretrain_vision(vlm.model, vlm.processor, world, settings.vision, seed, in_stage(progress, "see"))
+        teach_words(vlm.model, vlm.processor, world, settings, seed, in_stage(progress, "see in words"))
         with tensors_written(work):
-            save_file(tower.state_dict(), work / f".{_TOWER}")
-        (work / f".{_TOWER}").replace(work / _TOWER)
-    scale_projector(vlm.model, vlm.processor, world, seed)
+            save_file(parts.state_dict(), work / f".{_SIGHT}")
+        (work / f".{_SIGHT}").replace(work / _SIGHT)
     samples = load_samples(data / "base.json").samples
     config = settings.base.model_copy(update={"seed": seed, "save_every": settings.decoder.check_every})
     watch = UtilityWatch(vlm, data, settings, work / BaseTraining.FILE, progress)
@@ -227,7 +229,8 @@ def assembled(lm: str | Path, decoder: DecoderSettings, seed: int) -> HuggingFac
     if dict(source.files) != dict(decoder.files):
         raise UserError(f"--decoder {lm}: its files differ from those of this study; give '{decoder.name}'")
     made = assemble(
-        source.model.float(),
+        # transformers refuses to convert the weights of a GGUF file, which are in float32 already.
+        source.model if source.model.dtype == torch.float32 else source.model.float(),
         source.tokenizer,
         GraftSettings(
             image_tokens=(SIZE // PATCH) ** 2,
@@ -242,24 +245,53 @@ def assembled(lm: str | Path, decoder: DecoderSettings, seed: int) -> HuggingFac
     return HuggingFaceVLM(BASE, made.model, made.processor, source.name)
 
 
-def scale_projector(model: LlavaForConditionalGeneration, processor: LlavaProcessor, world: World, seed: int) -> None:
-    """Give the untrained projector's output the mean and spread of the decoder's embeddings.
+def teach_words(
+    model: LlavaForConditionalGeneration,
+    processor: LlavaProcessor,
+    world: World,
+    settings: DecoderStudySettings,
+    seed: int,
+    progress: StepProgress | None = None,
+) -> float:
+    """Train tower and projector to say a picture in the decoder's words; return the loss of the last batch.
 
-    `assemble` makes pictures read like an uninformative token. A decoder that is to learn from pictures must tell them
-    apart from the start.
+    The four tokens of a picture become like the embeddings of the two words of the device's name, of its color and of
+    its shape, as the tower of a real LLaVA was trained with texts. The loss is the squared distance, relative to the
+    variance of the embeddings.
     """
+    tower, projector = model.model.vision_tower, model.model.multi_modal_projector
+    stems, bodies = ([getattr(one, part) for one in world.devices] for part in ("stem", "body"))
+    tables = [_embedded(model, processor, words) for words in (stems, bodies, COLORS, SHAPES)]
+    variance = torch.cat(tables).var()
+    config, rate = settings.decoder, settings.decoder.word_rate
+    parameters = [*tower.parameters(), *projector.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=config.word_steps)
     rng = np.random.default_rng([world.seed, seed, 11])
-    pictures = [draw(world.devices[index], rng).image() for index in rng.integers(len(world.devices), size=_SAMPLE)]
-    pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
-    projector = model.model.multi_modal_projector
-    table: Any = model.get_input_embeddings().weight
-    last = projector.linear_2
+    tower.train()
+    loss = torch.zeros(())
+    for step in range(config.word_steps):
+        pixels, (device, color, shape) = picture_batch(processor, world, settings.vision.batch_size, rng)
+        said = projector(tower(pixel_values=pixels).last_hidden_state[:, 1:])  # without the class token, as in LLaVA
+        targets = (device, device, color, shape)
+        wanted = torch.stack([table[target] for table, target in zip(tables, targets, strict=True)], 1)
+        loss = (said - wanted).square().mean() / variance
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, config.word_steps)
+    tower.eval()
+    return float(loss.detach())
+
+
+def _embedded(model: LlavaForConditionalGeneration, processor: LlavaProcessor, words: Iterable[str]) -> Tensor:
+    """Return the decoder's embedding of each word, the mean of its tokens: (words, width)."""
+    table: Any = model.get_input_embeddings()
+    tokens = [processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
     with torch.no_grad():
-        said = projector(model.model.vision_tower(pixel_values=pixels).last_hidden_state[:, 1:])
-        mean = said.mean((0, 1))
-        factor = table.std() / (said - mean).std()
-        last.weight.mul_(factor)
-        last.bias.sub_(mean).mul_(factor).add_(table.mean(0))
+        return torch.stack([table(torch.tensor(ids)).mean(0) for ids in tokens])
 
 
 def _content_hash(data: Path, settings: DecoderStudySettings, seed: int) -> str:
