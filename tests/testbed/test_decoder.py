@@ -26,7 +26,7 @@ from unmirage.testbed.decoder_settings import (
     decoder_starts,
     decoder_study_settings,
 )
-from unmirage.testbed.documents import BaseTraining
+from unmirage.testbed.documents import BaseTraining, SettingsChoice
 from unmirage.testbed.settings import ARMS, StudySettings, study_settings
 from unmirage.testbed.study import Seeds, open_study
 from unmirage.testbed.vlm import VisionConfig, make_tokenizer, picture_batch
@@ -321,6 +321,17 @@ def test_settings_have_every_arm_and_only_known_candidates():
         assert CHOSEN[starts[arm].method.name] in CANDIDATES[starts[arm].method.name]
     assert {starts[arm].method.name for arm in SEARCHED} == set(CANDIDATES) == set(CHOSEN)
     assert decoder_arms(30)["npo"].learning_rate == CHOSEN["npo"]["learning_rate"]
+
+
+def test_arms_have_the_settings_that_the_committed_search_chose():
+    file = Path(__file__).parents[2] / "benchmarks" / "results" / "decoder_settings.json"
+    if not file.is_file():
+        pytest.skip("the search has not been committed")
+    document = SettingsChoice.load(file)
+    assert {document.settings["models"][arm]["method"]["name"]: one for arm, one in document.chosen.items()} == CHOSEN
+    for arm, candidates in document.arms.items():
+        tried = CANDIDATES[document.settings["models"][arm]["method"]["name"]]
+        assert [one.change for one in candidates] == list(tried)
 
 
 def test_settings_of_a_study_differ_from_the_tiny_models_only_where_they_must(lm):
