@@ -2,6 +2,7 @@
 
 python benchmarks/demo_study.py --seeds 3 --arms all --keep benchmarks/results/demo.json
 python benchmarks/demo_study.py --seeds 3 --arms all --signal 1 --keep benchmarks/results/demo_signal_1.json
+python benchmarks/demo_study.py --seeds 2 --decoder smollm2-135m --keep benchmarks/results/decoder.json
 """
 
 from __future__ import annotations
@@ -45,11 +46,14 @@ def main() -> None:
     parser.add_argument("--arms", default="", help="as for `unmirage demo`")
     parser.add_argument("--signal", default="0")
     parser.add_argument("--workers", default="2")
+    parser.add_argument("--decoder", default="", help="as for `unmirage demo`")
     parser.add_argument("--out", default="runs/bench-demo")
     parser.add_argument("--keep", type=Path, help="write the JSON here as well")
     parser.add_argument("--json", action="store_true", help="print the JSON on stdout (the default)")
     options = parser.parse_args()
     passed = [f"--{name}={getattr(options, name)}" for name in ("seeds", "seed", "arms", "signal", "workers", "out")]
+    if options.decoder:
+        passed.append(f"--decoder={options.decoder}")
     hand_on(measured(passed, Path(options.out)), options.keep)
 
 

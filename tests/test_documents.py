@@ -29,11 +29,13 @@ from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepare
 from unmirage.records import Kind, Query, Response, Variant, Verdict
 from unmirage.run import open_run
 from unmirage.testbed.documents import (
+    BaseTraining,
     ExplainedModel,
     FullDemo,
     MethodsComparison,
     Relearning,
     SettingsChoice,
+    UtilityCheck,
     WordRates,
 )
 from unmirage.workflows.align import AlignSummary
@@ -174,6 +176,12 @@ def documents(tmp_path_factory):
         "align": a_training(),
         "align-plan": replace(PLAN, overlap=a_training().overlap),
         "audit": an_audit(folder),
+        "base-training": BaseTraining(
+            decoder="little",
+            files={"model.safetensors": "abc"},
+            goal=0.9,
+            checks=(UtilityCheck(step=50, utility=rate(9, 10)),),
+        ),
         "calibration": a_calibration(),
         "convert": a_conversion(),
         "demo-full": a_full_demo(),

@@ -27,6 +27,7 @@ DOCUMENTS = {
     "align": "unmirage.workflows.align.AlignSummary",
     "align-plan": "unmirage.align.estimate.result.Estimate",
     "audit": "unmirage.audit.result.AuditResult",
+    "base-training": "unmirage.testbed.documents.BaseTraining",
     "calibration": "unmirage.evaluate.calibration.JudgeCalibration",
     "convert": "unmirage.models.conversion.Conversion",
     "demo-full": "unmirage.testbed.documents.FullDemo",

@@ -38,6 +38,7 @@ from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_s
 from unmirage.align.reference import Reference
 from unmirage.align.reference_cache import Memory, key_of
 from unmirage.align.trainer import AlignTrainer
+from unmirage.align.watch import StopWhen, Watch
 from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
@@ -76,6 +77,8 @@ def align(
     config: AlignConfig,
     progress: Progress | None = None,
     work: Path | None = None,
+    *,
+    watch: Watch | None = None,
 ) -> AlignResult:
     """Train `vlm` in place.
 
@@ -89,6 +92,8 @@ def align(
         progress: called after each cached row and each optimizer step, on the main process only.
         work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
             Without it, nothing is kept.
+        watch: called after each optimizer step; its reason ends the training, and becomes `AlignResult.stopped`. All
+            processes must get the same reason. It cannot be used with sharded models.
 
     Raises:
         UserError: the data does not match the method.
@@ -112,6 +117,7 @@ def align(
     with _workspace(work, config) as space:
         told = progress if is_main_process() else None
         run = _Run(method, config, step_count(data, config), space, told, keeps=work is not None)
+        run.watch = watch
         vlm.model, has_model = run.train(vlm, data, adapted=adapter is not None)
     kept = finish(vlm.model, method, start, config, adapter) if has_model else None
     return AlignResult(
@@ -140,6 +146,7 @@ class _Run:
         self._keeps = keeps
         self._guards = Guards(config.collapse_nats, config.method.gamma * config.method.ce)
         self.parts: list[dict[str, float]] = []
+        self.watch: Watch | None = None
         self.stopped = ""
         self.ignored: tuple[str, ...] = ()
 
@@ -149,6 +156,9 @@ class _Run:
         latest = self._work.checkpoints.latest() if self._keeps else None
         self._go_back_to(latest)
         self._guards.replay(self.parts)
+        watching = None if self.watch is None else StopWhen(self.watch)
+        if watching is not None:
+            trainer.add_callback(watching)
         try:
             trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
             trainer.check_numbers()
@@ -159,6 +169,8 @@ class _Run:
             trainer.restore(good)
             self._go_back_to(good)
             self.stopped = str(error)
+        else:
+            self.stopped = "" if watching is None else watching.reason
         return trainer.whole_model()
 
     def _go_back_to(self, checkpoint: Path | None) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
-from unmirage.cli.options import JsonOption, SignalOption, WorkersOption, names_in, quiet_libraries
+from unmirage.cli.options import (
+    BaseStepsOption,
+    DecoderOption,
+    JsonOption,
+    SignalOption,
+    WorkersOption,
+    names_in,
+    quiet_libraries,
+)
 from unmirage.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -32,6 +40,8 @@ def demo_command(
     train_base: Annotated[
         bool, typer.Option("--train-base", help="Train the base model of world 0 instead of using the shipped one.")
     ] = False,
+    decoder: DecoderOption = None,
+    base_steps: BaseStepsOption = None,
     everything: Annotated[
         bool, typer.Option("--full", help="Also search for words that are not in the data, and explain refusals.")
     ] = False,
@@ -53,6 +63,8 @@ def demo_command(
             signal=signal,
             workers=workers,
             train_base=train_base,
+            decoder=decoder,
+            base_steps=base_steps,
             everything=everything,
             progress=progress,
         )

@@ -64,6 +64,17 @@ WorkersOption = Annotated[
     int | None, typer.Option(min=1, help="Training processes of one thread each (default: cores, at most 2).")
 ]
 
+DecoderOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Pretrained text decoder of the base model: a directory, GGUF file, hub id, or smollm2-135m. Takes hours.",
+        show_default=False,
+    ),
+]
+BaseStepsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Maximum steps of the base training with --decoder (default 1440).", show_default=False),
+]
 
 JudgeOption = Annotated[
     list[str] | None,

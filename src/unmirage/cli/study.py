@@ -148,6 +148,8 @@ def settings_command(
         bool,
         typer.Option("--methods", help="Search for the other unlearning methods of `study methods`, not the arms."),
     ] = False,
+    decoder: options.DecoderOption = None,
+    base_steps: options.BaseStepsOption = None,
     workers: options.WorkersOption = None,
     output: Output,
 ) -> None:
@@ -159,7 +161,16 @@ def settings_command(
     check_markers("settings", output.write)
     options.quiet_libraries()
     with StageProgress() as progress:
-        document = search_settings(out_dir, seed, signal=signal, methods=methods, workers=workers, progress=progress)
+        document = search_settings(
+            out_dir,
+            seed,
+            signal=signal,
+            methods=methods,
+            decoder=decoder,
+            base_steps=base_steps,
+            workers=workers,
+            progress=progress,
+        )
     if not output.publish(document, out_dir / document.FILE, "settings", {output.write: markdown}):
         _print_table(heads(), table(document))
 

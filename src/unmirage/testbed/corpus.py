@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.data.sample import deal
 from unmirage.evaluate.judges.exact import Truth
+from unmirage.records import Kind
 from unmirage.run.files import new_folder
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.questions import (
@@ -51,6 +52,7 @@ QUESTIONS: dict[Split, dict[str, str]] = {
         "neighbors": "validation-neighbors",
     },
 }
+HARMLESS = {Kind.UTILITY: "utility", Kind.NEIGHBOR: "neighbors"}  # role of the data file, by kind of query
 _TOPICS: dict[str, Collection[Topic]] = {"": tuple(Topic), "skills": SKILLS, "facts": FACTS}  # by category of question
 DECLINING_SHARE = 0.04  # share of the base corpus where the query asks for a refusal and the answer refuses
 

@@ -63,6 +63,35 @@ class FullDemo(Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UtilityCheck:
+    """The utility of a base model on validation devices, after a step of its training."""
+
+    step: Count
+    utility: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseTraining(Document):
+    """How a base model with a given decoder was trained, the document `unmirage.base-training/1`.
+
+    Attributes:
+        decoder: name of the decoder.
+        files: hash of the decoder's files by name.
+        goal: utility at which the training ends.
+        checks: the measurements in the order of their steps; the last is that of the base model.
+    """
+
+    FILE: ClassVar[str] = "base_training.json"
+    WRITER: ClassVar[str] = "unmirage demo --decoder LM --out RUN"
+
+    schema: Literal["unmirage.base-training/1"] = "unmirage.base-training/1"
+    decoder: str
+    files: Mapping[str, str]
+    goal: Share
+    checks: tuple[UtilityCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """The seed on which a training was stopped, the step, and the reason."""
 

@@ -11,7 +11,7 @@ The rates after the attack are recorded too, for the trade-off curve.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import harmonic_mean
@@ -29,7 +29,7 @@ from unmirage.testbed.documents import Candidate, SettingsChoice
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.settings import Change, changed
 from unmirage.testbed.study import Study
-from unmirage.testbed.workers import Trained, Training, one_thread, train_all
+from unmirage.testbed.workers import Trained, one_thread, train_all
 from unmirage.testbed.world import Split
 
 RATES = 6  # number of learning rates of the first round, each twice the previous one
@@ -98,10 +98,16 @@ def validation_rates(study: Study, vlm: HuggingFaceVLM, file: Path) -> ModelRate
 
 
 class SettingsSearch:
-    """The search in one study's run directory; candidates with rates are not trained again."""
+    """The search in one study's run directory; candidates with rates are not trained again.
 
-    def __init__(self, study: Study) -> None:
+    Args:
+        study: its models are the starts.
+        candidates: by method, to try these in a single round; None for the two rounds.
+    """
+
+    def __init__(self, study: Study, candidates: Mapping[str, Sequence[Change]] | None = None) -> None:
         self.study = study
+        self._candidates = candidates
         self._folder = study.run.path / "search"
 
     def complete(self, workers: int = 1) -> None:
@@ -109,13 +115,13 @@ class SettingsSearch:
         self.study.prepare()
         self._folder.mkdir(exist_ok=True)
         starts = self.study.settings.models
-        self._run([(arm, change) for arm, start in starts.items() for change in first_round(start)], workers)
+        self._run([(arm, change) for arm, start in starts.items() for change in self._first(start)], workers)
         self._run([(arm, change) for arm, start in starts.items() for change in self._second(arm, start)], workers)
 
     def document(self, commit: str = "") -> SettingsChoice:
         """Return every candidate with its validation rates and score, and the choice for each arm."""
         arms = {
-            arm: tuple(self._told(arm, change) for change in (*first_round(start), *self._second(arm, start)))
+            arm: tuple(self._told(arm, change) for change in (*self._first(start), *self._second(arm, start)))
             for arm, start in self.study.settings.models.items()
         }
         return SettingsChoice(
@@ -127,7 +133,12 @@ class SettingsSearch:
             settings=self.study.settings.model_dump(mode="json"),
         )
 
+    def _first(self, start: AlignConfig) -> Sequence[Change]:
+        return first_round(start) if self._candidates is None else self._candidates[start.method.name]
+
     def _second(self, arm: str, start: AlignConfig) -> list[Change]:
+        if self._candidates is not None:
+            return []
         return second_round(start, chosen([self._told(arm, change) for change in first_round(start)]))
 
     def _run(self, candidates: Sequence[tuple[str, Change]], workers: int) -> None:
@@ -135,7 +146,7 @@ class SettingsSearch:
             _name(arm, change): (arm, change) for arm, change in candidates if not self._file(arm, change).is_file()
         }
         trainings = [
-            Training(name, self.study.seeded(config), self.study.learned_by(arm, config))
+            self.study.training(name, self.study.seeded(config), self.study.learned_by(arm, config))
             for name, (arm, change) in missing.items()
             for config in [changed(self.study.settings.models[arm], change)]
         ]

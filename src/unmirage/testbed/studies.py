@@ -17,7 +17,8 @@ from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
 from unmirage.run.progress import Progress, prefixed
-from unmirage.testbed import methods_settings, relearn, settings
+from unmirage.testbed import decoder_settings, methods_settings, relearn, settings
+from unmirage.testbed.decoder_base import decoder_of
 from unmirage.testbed.documents import FullDemo, MethodsComparison, Relearning, SettingsChoice
 from unmirage.testbed.full import MIRAGE, copy_for_report, full
 from unmirage.testbed.methods import open_methods
@@ -55,6 +56,8 @@ def run_demo(
     signal: float = 0.0,
     workers: int | None = None,
     train_base: bool = False,
+    decoder: str | Path | None = None,
+    base_steps: int | None = None,
     everything: bool = False,
     progress: Progress,
 ) -> Demo:
@@ -67,17 +70,24 @@ def run_demo(
         signal: correlation between a visible mark and being restricted.
         workers: training processes; None for the number of cores, at most 2.
         train_base: train the base model of world 0 instead of using the shipped one.
+        decoder: text decoder of the base model: a directory, GGUF file, hub id or name; None for the tiny model's.
+        base_steps: maximum number of steps of the base training with a decoder.
         everything: also search for words that are not in the data, and explain refusals.
         progress: called after each step.
 
     Raises:
-        UserError: an arm is unknown or missing, or the run directory has other settings.
+        UserError: an arm is unknown or missing, the run directory has other settings, or the base model does not learn
+            the world.
     """
+    _check_decoder_options(decoder, base_steps, train_base=train_base, everything=everything)
     chosen = settings.study_settings(arms_of(arms), signal)
+    if decoder is not None:
+        chosen = decoder_settings.decoder_study_settings(decoder_of(decoder), arms_of(arms), signal, base_steps)
     if everything and MIRAGE not in chosen.models:
         raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
     seeds = list(worlds)
     refuse_old_world(out)
+    _refuse_other_decoder(out, chosen)
     _refuse_other_arms(out, chosen.models)
     with ExitStack() as stack:
         config = {"demo": True, **chosen.model_dump(mode="json"), **base_choice(train_base)}
@@ -85,7 +95,8 @@ def run_demo(
         studies, more = [], []
         for seed in seeds:
             told = prefixed(progress, f"world {seed}") if len(seeds) > 1 else progress
-            opened = open_study(out / f"seed-{seed}", chosen, Seeds.all(seed), told, train_base=train_base)
+            where = out / f"seed-{seed}"
+            opened = open_study(where, chosen, Seeds.all(seed), told, train_base=train_base, decoder=decoder)
             study = stack.enter_context(opened)
             study.complete(workers or _cores())
             studies.append(study)
@@ -100,6 +111,18 @@ def run_demo(
             copy_for_report(studies[0], run.path)
         report(run)
     return Demo(run, results, more, failures)
+
+
+def _check_decoder_options(
+    decoder: str | Path | None, base_steps: int | None, *, train_base: bool = False, everything: bool = False
+) -> None:
+    """Raise `UserError` for an option that has no effect with or without a decoder."""
+    if decoder is None and base_steps is not None:
+        raise UserError("--base-steps: has an effect only with --decoder; add it, or leave --base-steps out")
+    if decoder is not None and train_base:
+        raise UserError("--train-base: has no effect with --decoder, whose base model is always trained; leave it out")
+    if decoder is not None and everything:
+        raise UserError("--full: takes days with --decoder and is not supported; use `unmirage search` on the models")
 
 
 def arms_of(names: Sequence[str]) -> list[str]:
@@ -123,6 +146,19 @@ def _refuse_other_arms(out: Path, arms: Collection[str]) -> None:
         raise UserError(
             f"{out}: was made with --arms {','.join(before)}, now {','.join(arms)}; name a new directory with --out"
         )
+
+
+def _refuse_other_decoder(out: Path, chosen: settings.StudySettings) -> None:
+    """Raise `UserError` if the run directory has another decoder; other settings would hide this difference."""
+    before = Run(out).config() if Run(out).config_file.is_file() else None
+    if before is None or "demo" not in before:
+        return
+    had = before.get("decoder")
+    has = chosen.decoder.name if isinstance(chosen, decoder_settings.DecoderStudySettings) else None
+    name = had.get("name") if isinstance(had, dict) else None
+    if name != has:
+        was, now = (f"with --decoder {one}" if one else "without --decoder" for one in (name, has))
+        raise UserError(f"{out}: was made {was}, now {now}; name a new directory with --out")
 
 
 def compare_methods(
@@ -186,17 +222,37 @@ def attack_repairs(
 
 
 def search_settings(
-    out: Path, seed: int, *, signal: float = 0.0, methods: bool = False, workers: int | None = None, progress: Progress
+    out: Path,
+    seed: int,
+    *,
+    signal: float = 0.0,
+    methods: bool = False,
+    decoder: str | Path | None = None,
+    base_steps: int | None = None,
+    workers: int | None = None,
+    progress: Progress,
 ) -> SettingsChoice:
     """Choose the settings of every arm on validation devices, and return the document.
 
     `methods` searches for the other unlearning methods of `compare_methods` instead of the arms; see `run_demo` for
     the other arguments.
     """
-    starts = methods_settings.OTHER_STARTS if methods else settings.STARTS
-    chosen = settings.study_settings((), signal).model_copy(update={"models": starts})
-    with open_study(out, chosen, Seeds.all(seed), progress) as study:
-        search = SettingsSearch(study)
+    _check_decoder_options(decoder, base_steps)
+    if decoder is not None and methods:
+        raise UserError("--methods: is not supported with --decoder; leave one of them out")
+    candidates = None
+    if decoder is None:
+        starts = methods_settings.OTHER_STARTS if methods else settings.STARTS
+        chosen = settings.study_settings((), signal).model_copy(update={"models": starts})
+    else:
+        facts = decoder_of(decoder)
+        candidates = decoder_settings.CANDIDATES
+        found = decoder_settings.decoder_starts(facts.layers)
+        chosen = decoder_settings.decoder_study_settings(facts, (), signal, base_steps).model_copy(
+            update={"models": {name: found[name] for name in decoder_settings.SEARCHED}}
+        )
+    with open_study(out, chosen, Seeds.all(seed), progress, decoder=decoder) as study:
+        search = SettingsSearch(study, candidates)
         search.complete(workers or _cores())
         return search.document(_commit())
 

@@ -23,22 +23,23 @@ from unmirage.errors import UserError
 from unmirage.evaluate import ExactJudge, PhraseJudge, judge_run
 from unmirage.models import HuggingFaceVLM, ask
 from unmirage.prepare import harmful_answers
-from unmirage.records import Failure, Kind, Query, Sample
+from unmirage.records import Failure, Query, Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import read_object
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress, in_stage, prefixed
 from unmirage.run.store import Store
 from unmirage.testbed.base_model import base_model
-from unmirage.testbed.corpus import QUESTIONS, write_corpus
+from unmirage.testbed.corpus import HARMLESS, QUESTIONS, write_corpus
+from unmirage.testbed.decoder_base import decoder_base
+from unmirage.testbed.decoder_settings import DecoderStudySettings
+from unmirage.testbed.documents import BaseTraining
 from unmirage.testbed.made_files import check_files, check_model
 from unmirage.testbed.sets import FORGET, RETAIN, check_separation, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
 from unmirage.testbed.workers import Training, one_thread, train_all
-from unmirage.testbed.world import Split, make_world
+from unmirage.testbed.world import Split, World, make_world
 from unmirage.text.openers import words
-
-HARMLESS = {Kind.UTILITY: "utility", Kind.NEIGHBOR: "neighbors"}  # role of the data file, by kind of query
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,14 @@ class Study:
     """One run directory: one world, one base model, one training of each arm."""
 
     def __init__(
-        self, run: Run, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
+        self,
+        run: Run,
+        settings: StudySettings,
+        seeds: Seeds,
+        progress: Progress,
+        *,
+        train_base: bool = False,
+        decoder: str | Path | None = None,
     ) -> None:
         self.run = run
         self.settings = settings
@@ -70,6 +78,7 @@ class Study:
         self.audit_file = run.path / "audit.json"  # the audit of the safety data
         self.seed = seeds.world  # identifies the study
         self._train_base = train_base
+        self._decoder = decoder
 
     def prepare(self) -> None:
         """Run every unfinished stage before the first aligned model.
@@ -85,14 +94,7 @@ class Study:
         check_files(self.run.path, self.run.data, new=new)
         if not self.run.model(BASE).is_dir():
             with self.stage("base model"):
-                base = base_model(
-                    world,
-                    self.run.data,
-                    self.settings,
-                    self.seeds.base,
-                    self.stages(BASE),
-                    shipped=not self._train_base,
-                )
+                base = self._base(world)
                 made_with = self.settings.base.model_copy(update={"seed": self.seeds.base}).model_dump(mode="json")
                 save_model(self.run.model(BASE), base, made_with, {})
         self._plan()
@@ -102,11 +104,23 @@ class Study:
         check_files(self.run.path, self.sets, new=new)
         check_separation(self.run.data, self.sets)
 
+    def _base(self, world: World) -> HuggingFaceVLM:
+        progress = self.stages(BASE)
+        if not isinstance(self.settings, DecoderStudySettings):
+            shipped = not self._train_base
+            return base_model(world, self.run.data, self.settings, self.seeds.base, progress, shipped=shipped)
+        assert self._decoder is not None, "settings with a decoder need one"
+        base, training = decoder_base(world, self.run.data, self.settings, self.seeds.base, self._decoder, progress)
+        training.save(self.run.path / BaseTraining.FILE)
+        return base
+
     def complete(self, workers: int = 1) -> None:
         """Run every unfinished stage; `workers` processes of one thread each train the arms."""
         self.prepare()
         missing = [name for name in self.settings.models if not self.run.model(name).is_dir()]
-        trainings = [Training(name, self.seeded(self.settings.models[name]), self.learned_by(name)) for name in missing]
+        trainings = [
+            self.training(name, self.seeded(self.settings.models[name]), self.learned_by(name)) for name in missing
+        ]
         for trained in train_all(trainings, self.run, self.progress, workers):
             if trained.stopped:
                 raise UserError(f"{trained.name}: {trained.stopped}")
@@ -197,6 +211,11 @@ class Study:
             images=self.images,
         )
 
+    def training(self, name: str, config: AlignConfig, data: AlignData) -> Training:
+        """Return the training of a model; with a large decoder, it can be resumed."""
+        work = self.run.path / "work" / name if isinstance(self.settings, DecoderStudySettings) else None
+        return Training(name, config, data, work)
+
     def ask(self, store: Store, name: str, stage: str = "attack", queries: Sequence[Query] | None = None) -> None:
         """Collect a model's missing responses to `queries`, or to all queries of the store."""
         vlm = HuggingFaceVLM.load(self.run.model(name), name)
@@ -226,9 +245,23 @@ class Study:
 
 @contextmanager
 def open_study(
-    path: Path, settings: StudySettings, seeds: Seeds, progress: Progress, *, train_base: bool = False
+    path: Path,
+    settings: StudySettings,
+    seeds: Seeds,
+    progress: Progress,
+    *,
+    train_base: bool = False,
+    decoder: str | Path | None = None,
 ) -> Iterator[Study]:
     """Open (or resume) the run directory of one study.
+
+    Args:
+        path: the run directory.
+        settings: all settings; with a decoder, `DecoderStudySettings`.
+        seeds: random seeds.
+        progress: called after each step.
+        train_base: train the base model even if a shipped one fits.
+        decoder: where to load the decoder from, if the settings have one.
 
     Raises:
         UserError: it was made with an earlier version of the synthetic world.
@@ -236,7 +269,7 @@ def open_study(
     config = {"seeds": asdict(seeds), "images": "data", **settings.model_dump(mode="json"), **base_choice(train_base)}
     refuse_old_world(path)
     with open_run(path, config) as run:
-        yield Study(run, settings, seeds, progress, train_base=train_base)
+        yield Study(run, settings, seeds, progress, train_base=train_base, decoder=decoder)
 
 
 def base_choice(train_base: bool) -> dict[str, Any]:

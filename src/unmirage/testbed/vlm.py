@@ -57,7 +57,7 @@ def pretrain_vision(
     accuracy = 0.0
     tower.train()
     for step in range(config.steps):
-        pixels, targets = _batch(processor, world, config.batch_size, rng)
+        pixels, targets = picture_batch(processor, world, config.batch_size, rng)
         pooled = tower(pixel_values=pixels).last_hidden_state[:, 1:].amax(1)  # without the class token, as in LLaVA
         logits = [head(pooled) for head in heads]
         loss = torch.stack([F.cross_entropy(one, target) for one, target in zip(logits, targets, strict=True)]).sum()
@@ -73,7 +73,7 @@ def pretrain_vision(
     return accuracy
 
 
-def _batch(
+def picture_batch(
     processor: LlavaProcessor, world: World, size: int, rng: np.random.Generator
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Return pixel values (batch, 3, 40, 40) and the indices of device, color and shape, (batch,) each."""

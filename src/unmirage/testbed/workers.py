@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -34,11 +35,12 @@ from unmirage.testbed.settings import BASE
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One arm to train: its name, settings and data."""
+    """One arm to train: its name, settings and data, and a work directory if it can be resumed."""
 
     name: str
     config: AlignConfig
     data: AlignData
+    work: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,14 @@ def train(training: Training, base: Path, out: Path, progress: Progress | None =
     with one_thread():
         vlm = HuggingFaceVLM.load(base, training.name)
         try:
-            result = align(vlm, training.data, training.config, progress)
+            result = align(vlm, training.data, training.config, progress, training.work)
         except DivergenceError as error:
             stopped = str(error)
         else:
             record = training_record(training.data)
             save_model(out, vlm, training.config.model_dump(mode="json"), result.state, training=record)
+    if training.work is not None:
+        shutil.rmtree(training.work, ignore_errors=True)
     return Trained(training.name, time.perf_counter() - started, stopped)
 
 

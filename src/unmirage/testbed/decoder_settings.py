@@ -1,0 +1,131 @@
+"""All settings of a study whose base model has a given text decoder (`--decoder`), with their reasons.
+
+The tiny model's settings do not fit a pretrained decoder: its learning rates would erase what the decoder knows, and
+its steps see each row more often than a large model needs. World, data files, attack and judge stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmirage.align.config import AlignConfig
+from unmirage.align.methods import NpoConfig, RmuConfig, SftConfig
+from unmirage.models.base import GenerationConfig
+from unmirage.testbed.settings import ARMS, DEMO_ARMS, MIXED, Change, StudySettings, changed
+from unmirage.testbed.world import WorldSettings
+
+DEPTH_OF_RMU = 0.25  # RMU's layer, as a share of the decoder's layers: layer 7 of a 7B model's 32, as in its paper
+
+
+class DecoderSettings(BaseModel):
+    """The decoder of a base model, and when the base model knows the world.
+
+    Attributes:
+        name: hub id, known name, or name of the file or directory without its path.
+        files: hash by file name.
+        layers: number of the decoder's layers.
+        template: "own" for the decoder's chat template; "chatml" for ChatML, if the decoder's own template inserts a
+            system prompt into every row, which costs time and says nothing about the world.
+        tower, tower_layers: width and layers of the vision tower; those of the tiny model.
+        word_steps, word_rate: steps and peak learning rate of the stage in which the projected tokens of a picture
+            become like the words for it. Without it, the decoder would have to learn 192 arbitrary vectors.
+        utility: share of the validation questions that the base model must answer correctly; its training ends there.
+        check_every: optimizer steps between two measurements of the utility, and between two checkpoints.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    files: Mapping[str, str]
+    layers: int = Field(ge=1)
+    template: Literal["own", "chatml"] = "own"
+    tower: int = 96
+    tower_layers: int = 2
+    word_steps: int = Field(default=600, ge=1)
+    word_rate: float = Field(default=2e-3, gt=0)
+    utility: float = Field(default=0.9, ge=0, le=1)
+    check_every: int = Field(default=50, ge=1)
+
+
+# Base training: all weights of projector and decoder. An epoch has 960 steps; `steps` is the maximum. Rows of similar
+# length share a batch, because padding costs as much as text.
+BASE_TRAINING = AlignConfig(
+    learning_rate=5e-4, batch_size=16, steps=1440, warmup=0.05, schedule="linear", order="by-length", save_every=50
+)
+
+# Start of the search on validation devices. One pass over the safety data (1,200 rows) is 75 steps; with the general
+# data (2,100 rows) it is 131.
+_SFT = AlignConfig(method=SftConfig(), learning_rate=1e-4, batch_size=16, steps=75, warmup=0.1, order="by-length")
+_MIXED = _SFT.model_copy(update={"steps": 131})
+_UNLEARNING = AlignConfig(learning_rate=5e-5, batch_size=8, steps=60, warmup=0.1, order="by-length")
+
+# Candidates by method. The arms in `SEARCHED` try them; the choice holds for every arm of the method.
+CANDIDATES: dict[str, tuple[Change, ...]] = {
+    "sft": ({"learning_rate": 5e-5}, {"learning_rate": 1e-4}, {"learning_rate": 2e-4}),
+    "npo": ({"learning_rate": 2e-5}, {"learning_rate": 5e-5}, {"learning_rate": 1e-4}),
+    "rmu": (
+        {"learning_rate": 5e-5, "scale": 100.0},
+        {"learning_rate": 1e-4, "scale": 100.0},
+        {"learning_rate": 1e-4, "scale": 300.0},
+    ),
+}
+SEARCHED = ("sft-posthoc", "npo" + MIXED, "rmu" + MIXED)
+CHOSEN: dict[str, Change] = {
+    "sft": {"learning_rate": 1e-4},
+    "npo": {"learning_rate": 5e-5},
+    "rmu": {"learning_rate": 1e-4, "scale": 100.0},
+}
+
+
+def decoder_starts(layers: int) -> dict[str, AlignConfig]:
+    """Return the settings of every arm before the search, for a decoder with this number of layers."""
+    layer = max(1, round(DEPTH_OF_RMU * layers))
+    found = {}
+    for name in ARMS:
+        if name.startswith("sft"):
+            found[name] = _MIXED if name.endswith(("mixed", MIXED)) else _SFT
+        elif name.startswith("npo"):
+            found[name] = _UNLEARNING.model_copy(update={"method": NpoConfig(beta=0.1, gamma=3)})
+        else:
+            found[name] = _UNLEARNING.model_copy(update={"method": RmuConfig(layer=layer, scale=100, alpha=2)})
+    return found
+
+
+def decoder_arms(layers: int) -> dict[str, AlignConfig]:
+    """Return the settings of every arm: the starts with the choice for their method."""
+    return {name: changed(start, CHOSEN[start.method.name]) for name, start in decoder_starts(layers).items()}
+
+
+class DecoderStudySettings(StudySettings):
+    """Settings of a study with a given decoder.
+
+    Attributes:
+        decoder: the decoder of the base model.
+    """
+
+    decoder: DecoderSettings
+    base: AlignConfig = BASE_TRAINING
+    # Answers of the world have at most 15 tokens in SmolLM2's vocabulary.
+    generation: GenerationConfig = GenerationConfig(max_new_tokens=20, batch_size=64)
+
+
+def decoder_study_settings(
+    decoder: DecoderSettings, arms: Sequence[str] = DEMO_ARMS, signal: float = 0.0, base_steps: int | None = None
+) -> DecoderStudySettings:
+    """Return the settings of a study of some arms, in a world with this signal.
+
+    Args:
+        decoder: the decoder; see `unmirage.testbed.decoder_base.decoder_of`.
+        base_steps: maximum number of steps of the base training; None for the default.
+    """
+    settings = decoder_arms(decoder.layers)
+    base = BASE_TRAINING if base_steps is None else BASE_TRAINING.model_copy(update={"steps": base_steps})
+    return DecoderStudySettings(
+        decoder=decoder,
+        world=WorldSettings(signal=signal),
+        base=base,
+        models={name: settings[name] for name in arms},
+    )
