@@ -42,7 +42,8 @@ def graft_command(
         int | None, typer.Option(help="--see world: steps of the tower's own training (default 400).")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="--see: steps of the training of tower and projector (default 24).")
+        int | None,
+        typer.Option(help="--see: steps of the training of tower and projector (default 6 for world, else one pass)."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="--see: questions per step (default 8).")] = None,
     learning_rate: Annotated[

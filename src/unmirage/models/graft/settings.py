@@ -23,7 +23,12 @@ class GraftSettings(BaseModel):
     patch: int = Field(default=20, ge=1, le=256, description="edge of a patch in pixels")
     seed: int = Field(default=0, ge=0, description="random seed of the new weights and of their training")
     tower_steps: int = Field(default=400, ge=1, description="steps of the tower's training as a classifier")
-    steps: int = Field(default=24, ge=1, description="steps of the training of tower and projector in the model")
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="steps of the training of tower and projector in the model; None: 6 after a tower training, else "
+        "one pass over the questions",
+    )
     batch_size: int = Field(default=8, ge=1, description="questions per step")
     learning_rate: float | None = Field(
         default=None,
