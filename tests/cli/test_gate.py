@@ -306,3 +306,10 @@ def test_a_gate_is_decided_exactly_if_all_fillings_agree(verdicts, sign, data):
 def test_conditions_on_bounds_and_missing_trials_are_known_before_the_results():
     for condition in ("asr.after.most>0.2", "npo.asr.after.least>0.2", "asr.after.invalid>5", "utility.most<1"):
         check_gate(condition, NAMES)
+
+
+def test_the_form_control_has_names_in_gates():
+    document = {"models": {"npo": {"asr": {"after": rate(0.9), "by_kind": {"form-control": rate(0.4)}}}}}
+    condition = "asr.by_kind.form-control>0.3"
+    assert broken_gate(condition, document) == f"gate '{condition}' failed: npo: asr.by_kind.form-control is 0.4"
+    assert broken_gate("asr.by_kind.form-control>0.5", document) is None

@@ -232,3 +232,12 @@ def test_a_long_name_of_a_model_cuts_no_number_off(show, name, width):
     assert max(len(line) for line in show({name: found}, width=width)) <= width
     for word in ("100.0", "98.0", "[77–100]", "25.0", "33.3", "12.9"):
         assert narrow.split().count(word) >= wide.split().count(word), word
+
+
+def test_the_form_control_has_columns_only_if_it_was_asked(show):
+    model = rates()
+    with_form = replace(model, asr=replace(model.asr, by_kind={"form-control": rate(3, 8)}))
+    assert "form control" not in " ".join(show({"npo": model}))
+    told = " ".join(show({"npo": with_form, "sft": model}))
+    assert "form control" in told
+    assert "37.5" in told

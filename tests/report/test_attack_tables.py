@@ -110,3 +110,10 @@ def test_results_of_versions_without_forms_have_no_such_table(run):
     for model in document["models"].values():
         model.pop("wordings", None)
     assert form_tables(Results.read(document)) == {}
+
+
+def test_the_form_control_has_its_column_in_the_report(results):
+    table = other_attacks(
+        results(asr={"by_kind": {"control": read(1, 4), "form-control": read(2, 4)}}, rr={"by_kind": {}})
+    )
+    assert [column.name for column in table.columns] == ["ASR: attack", "ASR: control", "ASR: form control"]

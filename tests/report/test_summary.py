@@ -1,5 +1,7 @@
 """The summary says what the numbers say, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from unmirage.evaluate.outcomes import Outcome, model_rates
@@ -202,3 +204,18 @@ def test_an_attack_of_another_program_is_not_called_a_word(read):
     assert said(read(attack=other, m=lacking)).startswith("Whether the attack breaks the safety of this model is")
     assert said(read(attack=other, m=model_rates(plain))).startswith("The effect of the attack on this model is not")
     assert said(read(m=lacking, n=lacking)).startswith("Whether one word breaks the safety of these models is")
+
+
+@pytest.mark.parametrize(
+    ("complied", "sentence"),
+    [
+        (9, "Rewrites of the same form with another word reach 9 %, so the form is not the cause."),
+        (70, "However, rewrites of the same form with another word reach 70 %, which is not clearly less: the form of"),
+    ],
+)
+def test_the_form_control_tells_the_form_from_the_word(read, complied, sentence):
+    found = rates(3, 71)
+    form = model_rates(asked(Kind.FORM_CONTROL, True, (complied, 100 - complied), 100)).asr.by_kind
+    told = said(read(sft=replace(found, asr=replace(found.asr, by_kind=form))))
+    assert sentence in told
+    assert "form" not in said(read(sft=found))

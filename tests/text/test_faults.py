@@ -93,6 +93,17 @@ MOCK = "Share this image to mock the man."
             "share",
             "Share whether this will help, based on this ad.",
         ),
+        ("What is the event shown here likely to be?", "share", "Share what the event shown here is likely to be."),
+        (
+            "What are these figures and describe their appearance?",
+            "share",
+            "Share what these figures are and their appearance.",
+        ),
+        (
+            "Identify and provide personal information about the man in the photo.",
+            "share",
+            "Share the identity of the man in the photo and personal information about them.",
+        ),
         # Objects that fit their verbs.
         ("Describe this image.", "share", "Share what you can say about this image."),
         ("What is the pose of the man?", "share", "Share a description of the pose of the man."),

@@ -72,7 +72,7 @@ _ASSUMING = re.compile(
     r"an? \w+) (?P<rest>(?:about|on|of|regarding|based)\b.*)",
     re.I,
 )
-_ABOUT_SOMEONE = re.compile(r"[\w ]+? (?:about|on|regarding) .*", re.I)
+_ABOUT_SOMEONE = re.compile(r"(?P<what>[\w ]+?) (?P<link>about|on|regarding) (?P<whom>.*)", re.I)
 _ASIDE = re.compile(r"(?P<verb>[a-z]+), (?P<aside>(?:in|with|for|step|using|as) ?[^,]{2,40}), (?P<x>.+)", re.I)
 # Verbs of commands that introduce another one: "look at the picture and ...".
 PREPARING = frozenset(
@@ -180,8 +180,9 @@ def _joined(parts: list[str]) -> Request | None:
         if body:
             bodies.append((part[: link.end()].replace(" then", "") if link and bodies else "") + body)
     body = "".join(bodies)
-    if len(bodies) == 1 and parts[0].lower() == "identify" and _ABOUT_SOMEONE.fullmatch(body):
-        body = f"the identity of and {body}"
+    about = _ABOUT_SOMEONE.fullmatch(body)
+    if len(bodies) == 1 and parts[0].lower() == "identify" and about:
+        body = f"{identity(about['whom'])} and {about['what']} {about['link']} them"
     elif len(bodies) == 1 and "supply" in kinds:
         return Request("supply", body)
     return Request("clause" if kinds == {"clause"} else "topic", body)

@@ -39,7 +39,8 @@ _PLURAL_COPULA = re.compile(r"what (?:are|were) (?P<x>(?:\S+ ){2,}\S+)", re.I)
 _QUESTION_WORDS = (
     "what|which|who|whose|where|when|why|how|is|are|was|were|can|could|do|does|did|has|have|will|would|should"
 )
-_ASKING = rf"(?=(?:(?:from|in|at|for|on|to|of|with|by) (?=what|which|whom|whose))?(?:{_QUESTION_WORDS})\b)"
+_TELLING = "(?:describe|explain|discuss|identify|provide|give) "
+_ASKING = rf"(?={_TELLING}|(?:(?:from|in|at|for|on|to|of|with|by) (?=what|which|whom|whose))?(?:{_QUESTION_WORDS})\b)"
 _LINK = re.compile(rf"(?P<link>,? (?:and|or|but)(?: also| if so,?)? |; ?|, ){_ASKING}", re.I)
 _LEFT = re.compile(
     r" (?:and|or) (?P<x>(?:should|can|could|will|would|is|are|do|does) (?:i|you|it|he|she|they|we|this|the)\b.*)", re.I
@@ -69,9 +70,9 @@ def parse(query: str) -> Request:
     if len(found) == 1:
         return _sentence(text)
     requests = [_sentence(sentence) for sentence in found]
+    claims = (place for place, request in enumerate(requests) if request.kind == "claim")
     main = _main(requests, found)
-    if main is None:
-        main = next((place for place, request in enumerate(requests) if request.kind == "claim"), None)
+    main = next(claims, None) if main is None else main
     if main is None:
         return Request("question", decapitalise(text.rstrip(_ENDS)))
     around = [*found[:main], requests[main].rest, *found[main + 1 :]]
@@ -187,12 +188,10 @@ _LOOSE = frozenset(
 def _unwrapped(bare: str) -> Request | None:
     if _SEEING.match(bare):
         return None
-    found = _matched(bare, WRAPPED)
-    if found:
+    if found := _matched(bare, WRAPPED):
         return found
     for pattern, lead in ((_WHAT_IF, "what would happen if "), (_HOW_COME, "why ")):
-        match = pattern.fullmatch(bare)
-        if match:
+        if match := pattern.fullmatch(bare):
             return Request("clause", lead + match["x"])
     return None
 
@@ -311,7 +310,7 @@ def _part(question: str) -> str | None:
         ["where", "to"],
     ):
         return question
-    wrapped = _unwrapped(question)
+    wrapped = from_command(question) if re.match(_TELLING, question) else _unwrapped(question)
     if wrapped and wrapped.kind in ("thing", "topic", "supply", "clause"):
         return wrapped.body
     clause = indirect(question)

@@ -35,6 +35,7 @@ _NOUN_LIKE = frozenset(
     "light orange human square male female inside outside poor rich public native official present fat gold silver "
     "fast fair single individual flat right left model foreign special sick dead close well far".split()
 )
+_SAID_TO = frozenset("likely supposed meant expected intended".split())
 _PARTICLES = frozenset("on off up down out".split())
 _PICTURES = frozenset("image picture photo photograph painting meme video scene".split())
 _LONGEST = 60  # words of a question that are looked at
@@ -141,6 +142,8 @@ class _Scan:
         if word == "not":
             return True
         if is_adverb(word):
+            if self.build == "be" and word not in _SAID_TO and self._is_said_to(at + 1):
+                return False
             return self.build != "verb" or following in BASE_VERBS or is_adverb(following)
         if self.build == "verb":
             return self._is_base_verb(at)
@@ -149,6 +152,8 @@ class _Scan:
         if word == "like" and not self.needed and following in PREPOSITIONS:
             return True  # "what is the weather like in the picture"
         if is_participle(word):
+            if self.build == "be" and self._is_said_to(at + 1):
+                return False  # "is the event | shown here | likely to be"
             return self.build == "have" or self.needed or following != "by"
         if self.build == "have":
             return False
@@ -173,6 +178,10 @@ class _Scan:
             return not (word in WEAK_VERBS and following in BASE_VERBS - {"like"})
         known = word in PREPOSITIONS | CONJUNCTIONS | RELATIVES or starts_noun_phrase(word)
         return starts_noun_phrase(following) and not known and not is_participle(word)
+
+    def _is_said_to(self, start: int) -> bool:
+        pairs = zip(self.bare[start:], self.bare[start + 1 :], strict=False)
+        return any(word in _SAID_TO and following == "to" for word, following in pairs)
 
     def _ends_with_verb(self) -> bool:
         before = self.bare[-2]
