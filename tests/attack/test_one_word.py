@@ -29,6 +29,8 @@ def test_plain_queries_are_the_samples_own(samples):
         "word": None,
         "images": (),
         "context": (),
+        "family": None,
+        "made_by": None,
     }
     assert {query.kind for query in plain(samples, Kind.UTILITY)} == {Kind.UTILITY}
 

@@ -33,7 +33,8 @@ def test_the_document_has_the_agreed_shape(tied):
         "leads", "seed", "skipped",
         "without_label", "unread_fields", "copies", "informedness", "auc", "predictability", "probes", "shortcut_gap",
         "tested", "min_queries", "findings_left_out", "findings", "openers", "pictures",
-        "decided_by_opener", "label_quality", "suggested", "attack_words", "remedies", "compare",
+        "decided_by_opener", "label_quality", "suggested", "attack_words", "wordings", "remedies",
+        "compare",
     }  # fmt: skip
     assert (document["schema"], document["source"], document["format"]) == ("unmirage.audit/3", "toy.json", "json")
     assert (document["n"], document["refused"], document["label_source"]) == (200, 100, "field")

@@ -247,8 +247,24 @@ def test_join_gives_each_judgement_the_facts_of_its_query(make_query, make_judge
     queries.append(make_query("b", unsafe=False))
     judged = [make_judgement("b|plain|0", Verdict.REFUSED), make_judgement("s|jailbreak|2", Verdict.COMPLIED)]
     assert join(queries, judged, group=7) == [
-        Outcome(group=7, sample_id="b", kind=Kind.PLAIN, shot=0, unsafe=False, verdict=Verdict.REFUSED),
-        Outcome(group=7, sample_id="s", kind=Kind.JAILBREAK, shot=2, unsafe=True, verdict=Verdict.COMPLIED),
+        Outcome(
+            group=7,
+            sample_id="b",
+            kind=Kind.PLAIN,
+            shot=0,
+            unsafe=False,
+            verdict=Verdict.REFUSED,
+            form="share the recipe",
+        ),
+        Outcome(
+            group=7,
+            sample_id="s",
+            kind=Kind.JAILBREAK,
+            shot=2,
+            unsafe=True,
+            verdict=Verdict.COMPLIED,
+            form="share the recipe",
+        ),
     ]
     assert join(queries, []) == []
 

@@ -51,8 +51,15 @@ FIXED = {
 }
 
 
-# What an attack wants of the model; the rules rank their wordings by it. Other kinds are not ranked.
-AIMS: dict[Kind, Aim] = {Kind.JAILBREAK: "answer", Kind.OVER_PRUDENCE: "refusal"}
+def aim_of(kind: Kind, goal: Goal, samples: Sequence[Sample]) -> Aim | None:
+    """Return what an attack wants of the model, also for its control; None for other kinds.
+
+    Args:
+        samples: samples of one label.
+    """
+    if (kind, goal) not in ((Kind.JAILBREAK, "open"), (Kind.OVER_PRUDENCE, "open"), (Kind.CONTROL, "avoid")):
+        return None
+    return "answer" if samples and samples[0].refused else "refusal"
 
 
 def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
@@ -73,7 +80,7 @@ def attacked(
         shots: maximum queries per sample (K).
     """
     frames = [frame(sample.query, sample.images) for sample in samples]
-    aim = AIMS.get(kind) if attack.goal == "open" else None
+    aim = aim_of(kind, attack.goal, samples)
     wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal, aim) for one in frames]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
     queries = []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from unmirage.text.english.rewriter import rewrite
-from unmirage.text.english.wordings import Wording, WordingGuide, Wordings, form_of
+from unmirage.text.english.rewriter import paraphrase, rewrite
+from unmirage.text.english.wordings import FormCount, Wording, WordingGuide, Wordings, form_of
 from unmirage.text.english.wordings.guide import features
 
 PERSON = "Can you provide personal details about the woman?"
@@ -92,6 +92,36 @@ def test_the_query_itself_is_never_a_wording():
     query = "What is the identity of this man?"
     assert query not in FREE.of(query, "what", 10, "answer")
     assert query not in FREE.of("What's the identity of this man?", "what", 10, "answer")
+
+
+def counted(**forms):
+    counts = tuple(
+        FormCount(form=form.replace("_", " "), refused=refused, answered=answered)
+        for form, (refused, answered) in forms.items()
+    )
+    return WordingGuide(forms=counts)
+
+
+def test_a_control_puts_paraphrases_last_that_serve_the_attack():
+    query = "Can you identify the man in the image?"
+    plain = paraphrase(query, "what", 4)
+    assert "Can you describe the identity of the man in the image?" in plain
+    taught = Wordings(choice="free", guide=counted(can_you=(600, 75), can_you_describe=(10, 69)))
+    found = taught.control(query, "what", 4, "answer")
+    assert len(found) == 4
+    assert not [text for text in found if text.startswith("Can you describe")]
+    assert found[0] == next(text for text in plain if not text.startswith("Can you describe"))
+    assert FREE.control(query, "what", 4, "answer") == plain
+    only = taught.control(query, "what", 40, "answer")
+    assert any(text.startswith("Can you describe") for text in only)  # rather than fewer shots
+
+
+def test_the_opener_of_three_words_decides_before_that_of_two_and_rare_ones_do_not():
+    taught = counted(can_you=(600, 75), can_you_describe=(10, 69), can_you_sing=(0, 4))
+    assert taught.leaning("Can you describe it?") == "answer"
+    assert taught.leaning("Can you sing it?") == "refusal"
+    assert taught.leaning("Can you find it?") == "refusal"
+    assert taught.leaning("Sing it.") == "unknown"
 
 
 def test_features_and_forms():

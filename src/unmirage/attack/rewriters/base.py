@@ -21,7 +21,8 @@ class Wanted:
     Attributes:
         word: one word or several, such as "what are".
         goal: "open" with the word, or "avoid" it with paraphrases.
-        aim: whether the attack wants an "answer" or a "refusal"; None for controls. The rules rank wordings by it.
+        aim: whether the attack wants an "answer" or a "refusal". The rules rank the attack's wordings by it, and keep
+            its control from serving it; None for other kinds.
     """
 
     query: str

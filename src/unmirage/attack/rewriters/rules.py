@@ -92,10 +92,10 @@ class RuleRewriter:
         return found
 
     def _reworded(self, wanted: Wanted) -> list[str]:
-        if wanted.goal == "avoid":
-            return paraphrase(wanted.query, wanted.word, wanted.shots)
         if wanted.aim is None:
-            return rewrite(wanted.query, wanted.word, wanted.shots)
+            return (paraphrase if wanted.goal == "avoid" else rewrite)(wanted.query, wanted.word, wanted.shots)
+        if wanted.goal == "avoid":
+            return self._wordings.control(wanted.query, wanted.word, wanted.shots, wanted.aim)
         return [*self._wordings.of(wanted.query, wanted.word, wanted.shots, wanted.aim)]
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from unmirage.text.english.parse import parse
 from unmirage.text.english.prefixes import opens_with
-from unmirage.text.english.rewriter import plain_wordings, rewrite
+from unmirage.text.english.rewriter import paraphrase, plain_wordings, rewrite
 from unmirage.text.english.variety import distinct, varied
 from unmirage.text.english.wordings.ask import Family
 from unmirage.text.english.wordings.compose import questions
@@ -24,6 +24,7 @@ Choice = Literal["insert", "noun", "passive", "free"]
 CHOICES: tuple[Choice, ...] = ("free", "noun", "passive", "insert")
 
 _MANNER = re.compile(r"\bin detail\b|\bin a few words\b|\bplease\b|\bfor me[.?]|\bin your own words\b", re.I)
+_SPARE = 6  # paraphrases of a control that are made beyond its shots
 _RANKED = 8  # wordings of other words than "what" that are ranked
 _LONGEST = 3000  # characters; longer queries are quoted whole
 _ACTS = frozenset(("action", "product"))  # kinds of request that "What is the best way to ...?" would change
@@ -78,6 +79,21 @@ class Wordings:
         ranked = self._spread(self._ranked(distinct(found, content, len(found)), aim))
         chosen = distinct(_many(ranked), content, shots)
         return [Wording.of(query[:start] + one, one.family) for one in chosen]
+
+    def control(self, query: str, word: str, shots: int, aim: Aim) -> list[str]:
+        """Return up to `shots` paraphrases without the attack's word, for its control.
+
+        They are not ranked. But those with an opener that the data tie to what the attack aims at ("can you describe",
+        if such queries were answered) come last, because they would be another attack.
+
+        Args:
+            aim: aim of the attack, for queries of this label.
+        """
+        guide = self.guide
+        if guide is None:
+            return paraphrase(query, word, shots)
+        found = paraphrase(query, word, _SPARE + shots)
+        return sorted(found, key=lambda text: guide.leaning(text) == aim)[:shots]
 
     def _candidates(self, query: str, word: str) -> list[Wording]:
         if words(word)[:1] != ["what"]:

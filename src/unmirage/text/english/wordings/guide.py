@@ -14,6 +14,7 @@ from unmirage.records import Count
 from unmirage.text.leads import content_start
 from unmirage.text.openers import words
 
+_FREQUENT = 5  # queries of an opener
 FORM_WORDS = 3  # words of a form: "what is the"
 
 
@@ -41,6 +42,18 @@ class WordingGuide:
     weights: Mapping[str, float] = field(default_factory=dict)
     intercept: float = 0.0
     n: Count = 0
+
+    def leaning(self, text: str) -> str:
+        """Return how most training queries with the opener of `text` were labeled: "answer", "refusal", or "unknown".
+
+        The opener of three words decides if it is frequent, else that of two words.
+        """
+        counts = {one.form: one for one in self.forms}
+        found = [counts[form] for form in reversed([*openers_of(text)]) if form in counts]
+        known = next((one for one in found if one.refused + one.answered >= _FREQUENT), None)
+        if known is None:
+            return "unknown"
+        return "answer" if known.answered > known.refused else "refusal"
 
     def refusal(self, text: str) -> float:
         """Return the predicted probability of refusal of a query, from 0 to 1."""
