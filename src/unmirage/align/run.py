@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.records import SinkCount
 from unmirage.run.progress import Progress, in_stage
 
 
@@ -56,6 +57,7 @@ class AlignResult:
         state: tensors of the method, such as RMU's control vector.
         adapter: the trained adapter before merging, and its settings; None without one.
         stopped: why the run stopped early; "" if it did not.
+        sinks: attention sinks that losses on representations leave out, by stream; empty for other losses.
         ignored: incomplete files of an earlier process, which were removed from the work directory.
         writes: True if this process has the model and must write it; with several processes, the main one.
     """
@@ -66,6 +68,7 @@ class AlignResult:
     state: dict[str, Tensor]
     adapter: Adapter | None = None
     stopped: str = ""
+    sinks: Mapping[str, SinkCount] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     writes: bool = True
 
@@ -121,6 +124,7 @@ def align(
         state=method.state(),
         adapter=kept,
         stopped=run.stopped,
+        sinks=run.sinks,
         ignored=run.ignored,
         writes=is_main_process(),
     )
@@ -141,6 +145,7 @@ class _Run:
         self._guards = Guards(config.collapse_nats, config.method.gamma * config.method.ce)
         self.parts: list[dict[str, float]] = []
         self.stopped = ""
+        self.sinks: dict[str, SinkCount] = {}
         self.ignored: tuple[str, ...] = ()
 
     def train(self, vlm: HuggingFaceVLM, data: AlignData, *, adapted: bool) -> tuple[Any, bool]:
@@ -186,6 +191,7 @@ class _Run:
                 self.ignored = self._work.clear_incomplete()
             told = in_stage(self._progress, "caching reference outputs")
             memory.fill(rows, dataset, method, told, write=is_main_process())
+        self.sinks = {name: one for name, stream in rows.items() if (one := stream.counted_sinks()) is not None}
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
         how = config.optimizations

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from unmirage.data import open_samples
 from unmirage.data.overlap import PairOverlap
@@ -16,7 +18,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.data.several import together
 from unmirage.documents import Document
 from unmirage.errors import UserError
-from unmirage.records import Amount, Count
+from unmirage.records import Amount, Count, SinkCount
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
@@ -123,6 +125,7 @@ class AlignSummary(Document):
         seconds: duration of the last call.
         stopped: why the training stopped early; "" if it did not.
         loss: weighted parts of the loss by step.
+        sinks: places of the rows by stream, and the attention sinks among them that the loss left out, if any.
         overlap: overlap of training and test data.
     """
 
@@ -136,6 +139,7 @@ class AlignSummary(Document):
     stopped: str
     loss: Sequence[Mapping[str, float]]
     overlap: tuple[PairOverlap, ...]
+    sinks: Annotated[Mapping[str, SinkCount], Field(exclude_if=lambda sinks: not sinks)] = field(default_factory=dict)
 
 
 def train_and_save(
@@ -161,7 +165,7 @@ def train_and_save(
         revision, trust_remote_code: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
-    from unmirage.align.card import model_card
+    from unmirage.align.card import model_card, sink_lines
     from unmirage.align.processes import is_main_process, processes
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
@@ -187,6 +191,8 @@ def train_and_save(
         result = align(vlm, data, config, told, folder)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
+        for line in sink_lines(result.sinks):
+            log.warning("%s", line)
         if not result.writes:
             return None
         assert compared is not None  # the process that writes is the main one
@@ -209,6 +215,7 @@ def train_and_save(
         stopped=result.stopped,
         loss=result.parts,
         overlap=compared.pairs,
+        sinks={name: one for name, one in result.sinks.items() if one.sinks},
     )
 
 
