@@ -35,6 +35,9 @@ def model_card(
     parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
     if result.stopped:
         parts.append(f"**Stopped early**: {result.stopped}. The weights are those of step {result.steps}.")
+    if result.watched:
+        checks = ", ".join(f"{value:.3f} (step {step})" for step, value in result.watched.items())
+        parts.append(f"Mean relevance of responses to benign validation queries: {checks}.")
     if told := sink_lines(result.sinks):
         parts.append("\n".join(f"- {line}" for line in told))
     parts += [
