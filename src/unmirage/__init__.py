@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         prepare,
         report,
         search,
+        search_unlearning,
         stress,
     )
     from unmirage.attack.documents import Explanation as Explanation
@@ -90,6 +91,7 @@ __all__ = [
     "prepare",
     "report",
     "search",
+    "search_unlearning",
     "stress",
 ]
 

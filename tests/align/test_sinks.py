@@ -1,8 +1,8 @@
-"""Attention sinks inside queries and answers: found by hand-worked medians, and left out of losses on representations."""
+"""Attention sinks inside queries and answers: found by medians, and left out of losses on representations."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import torch
@@ -135,8 +135,8 @@ def test_the_official_loss_covers_every_place_as_before(tiny):
 
 
 def test_a_retain_term_leaves_them_out_too(tiny):
-    config = AlignConfig(method=method_config("npo", layer=LAYER, retain_term="representation", ce=0.0), batch_size=ROWS,
-                         steps=4, learning_rate=1e-3)  # fmt: skip
+    method = method_config("npo", layer=LAYER, retain_term="representation", ce=0.0)
+    config = AlignConfig(method=method, batch_size=ROWS, steps=4, learning_rate=1e-3)
     vlm = loaded(tiny)
     data = data_for(tiny, config.method, ROWS)
     token = common_token(vlm, rows_of(vlm, data, config, "retain"))
@@ -158,11 +158,8 @@ def test_a_resumed_run_finds_the_same(tiny, tmp_path):
             if broken and (stage, done) == ("align", 3):
                 raise KeyboardInterrupt
 
-        with planted(vlm.model, common_token(vlm, rows_of(vlm, data, config))):
-            try:
-                results.append(align(vlm, data, config, stop, tmp_path / str(broken)))
-            except KeyboardInterrupt:
-                pass
+        with planted(vlm.model, common_token(vlm, rows_of(vlm, data, config))), suppress(KeyboardInterrupt):
+            results.append(align(vlm, data, config, stop, tmp_path / str(broken)))
     vlm = loaded(tiny)
     with planted(vlm.model, common_token(vlm, rows_of(vlm, data, config))):
         results.append(align(vlm, data, config, None, tmp_path / "True"))

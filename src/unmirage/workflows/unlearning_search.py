@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +125,10 @@ class UnlearningSearch:
     def run(self, commit: str = "") -> UnlearningSettings:
         """Train and measure every missing candidate; return all results."""
         (self._folder / "candidates").mkdir(parents=True, exist_ok=True)
-        base = self._base()
         candidates = self._candidates()
+        for name, change in candidates.items():
+            self._config(name, change)  # a wrong setting is an error before the first training
+        base = self._base()
         found = tuple(self._found(name, change, base) for name, change in candidates.items())
         request = self._request
         by_method: dict[str, Chosen | None] = {"any": choose(base, found, request.tolerance)}
@@ -177,6 +179,15 @@ class UnlearningSearch:
         layers = rmu_layers(depth) if "rmu" in self._request.methods else []
         return grid(self._request.methods, depth, median_norms(vlm, rows, self._request.data.images, layers))
 
+    def _config(self, name: str, change: Change) -> AlignConfig:
+        from unmirage.align import AlignConfig
+        from unmirage.workflows.settings import resolve
+
+        try:
+            return resolve(AlignConfig, None, {**self._request.common, **change}, None)
+        except UserError as error:
+            raise UserError(f"candidate '{name}': {error}") from None
+
     def _found(self, name: str, change: Change, base: Kept) -> UnlearningCandidate:
         settings = {**self._request.common, **change}
         file = self._folder / "candidates" / f"{_file_name(name)}.json"
@@ -190,13 +201,13 @@ class UnlearningSearch:
         return found
 
     def _train(self, name: str, settings: Change, base: Kept) -> UnlearningCandidate:
-        from unmirage.align import AlignConfig, align
+        from unmirage.align import align
         from unmirage.align.guards import DivergenceError
         from unmirage.align.watch import StopError
 
         request = self._request
         vlm = self._load()
-        config: AlignConfig = AlignConfig.model_validate(settings)
+        config = self._config(name, settings)
         watch = _Watch(self._validation, base, request.tolerance, request.every)
         stopped, sinks = None, {}
         try:
@@ -252,13 +263,3 @@ def _method(settings: Change) -> str:
 
 def _file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)
-
-
-def told(settings: UnlearningSettings) -> Iterator[str]:
-    """Yield what the search chose, one line per method."""
-    for method, chosen in settings.chosen.items():
-        what = "all methods" if method == "any" else method
-        if chosen is None:
-            yield f"{what}: no candidate forgets and keeps relevance within {settings.tolerance:g} of the base's"
-        else:
-            yield f"{what}: {chosen.name}, {chosen.step} steps"
