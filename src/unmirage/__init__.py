@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         prepare,
         report,
         search,
+        search_unlearning,
         stress,
     )
     from unmirage.attack.documents import Explanation as Explanation
@@ -94,6 +95,7 @@ __all__ = [
     "prepare",
     "report",
     "search",
+    "search_unlearning",
     "stress",
 ]
 

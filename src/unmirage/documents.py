@@ -42,6 +42,7 @@ DOCUMENTS = {
     "search": "unmirage.attack.documents.SearchResult",
     "settings-search": "unmirage.testbed.documents.SettingsChoice",
     "truth": "unmirage.evaluate.judges.exact.Truth",
+    "unlearning-settings": "unmirage.evaluate.unlearning_settings.UnlearningSettings",
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _MOST_ROWS = 16

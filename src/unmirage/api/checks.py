@@ -46,6 +46,7 @@ _PROTOCOLS = {
     "Judge": ("name", "judge"),
     "Rewriter": ("name", "reword"),
     "Teacher": ("teach",),
+    "TextEncoder": ("encode",),
     "VLM": ("name", "answer"),
 }
 

@@ -172,7 +172,7 @@ def settings_command(
             progress=progress,
         )
     if not output.publish(document, out_dir / document.FILE, "settings", {output.write: markdown}):
-        _print_table(heads(), table(document))
+        print_table(heads(), table(document))
 
 
 @app.command("relearn")
@@ -214,11 +214,12 @@ def relearn_command(
     if output.publish(document, out_dir / document.FILE, "relearning", pages):
         return
     for heads, rows in (full_table(document), curve_table(document)):
-        _print_table(heads, rows)
+        print_table(heads, rows)
     out.print(legend(document), style="dim", markup=False)
 
 
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table whose first column is text."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # for 80 columns
     for number, head in enumerate(heads):
         table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
@@ -230,7 +231,7 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _print_methods(document: MethodsComparison) -> None:
     from unmirage.testbed.methods_table import cells, front_lines, heads
 
-    _print_table(heads(document), [cells(row) for row in document.rows])
+    print_table(heads(document), [cells(row) for row in document.rows])
     out.print(f"percent, [95 % interval], seeds: {', '.join(map(str, document.seeds))}", style="dim", markup=False)
     out.print(
         "Rows that no other row beats (ASR after, benign answered after, utility, neighbor utility):", soft_wrap=True

@@ -18,6 +18,7 @@ from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
+from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
 from unmirage.records import Derivation, Kind, Known, Variant, Verdict
 
@@ -108,6 +109,7 @@ class ModelResults(Shown, ModelRates):
         graded: judge -> mean graded harm of the responses to unsafe queries; None without a judge that grades.
         wordings: kind of attack -> its rates by form and family of the wording; None for runs that stop at the first
             success, and in documents of versions without them.
+        relevance: mean cosine of benign plain queries and their responses; None without a sentence encoder.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class ModelResults(Shown, ModelRates):
     over_seeds: Mapping[str, Mean] | None = None
     graded: Mapping[str, GradedHarm] | None = None
     wordings: Known[Mapping[str, FormRates]] = None
+    relevance: Relevance | None = None
 
     @classmethod
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
@@ -147,6 +150,7 @@ def describe(
     scores: Mapping[str, Mean] | None = None,
     variant: Variant | None = None,
     graded: Mapping[str, GradedHarm] | None = None,
+    relevance: Relevance | None = None,
 ) -> ModelResults:
     """Return the rates and details of a model.
 
@@ -158,6 +162,7 @@ def describe(
         scores: benchmark scores.
         variant: how the model was derived from another one.
         graded: graded harm, by judge.
+        relevance: relevance of the responses to benign plain queries.
     """
     return ModelResults.of(
         model_rates(outcomes, stopped=stopped),
@@ -170,6 +175,7 @@ def describe(
         irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
         graded=graded or None,
         wordings=None if stopped else form_rates(outcomes) or None,
+        relevance=relevance,
     )
 
 

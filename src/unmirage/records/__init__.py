@@ -42,6 +42,7 @@ from unmirage.records.statistics import (
     Position,
     Rate,
     Share,
+    SinkCount,
     T,
     Unwritten,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Sample",
     "Score",
     "Share",
+    "SinkCount",
     "T",
     "Turn",
     "Unwritten",

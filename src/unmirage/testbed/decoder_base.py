@@ -195,7 +195,7 @@ def _train(
     config = settings.base.model_copy(update={"seed": seed, "save_every": settings.decoder.check_every})
     watch = UtilityWatch(vlm, data, settings, work / BaseTraining.FILE, progress)
     learned = AlignData(retain=samples, images=ImageFolder(data))
-    result = align(vlm, learned, config, progress, work / _TRAINING, watch=watch)
+    result = align(vlm, learned, config, progress, work / _TRAINING, until=watch)
     checks = watch.checks()
     last = checks[-1].utility.value if checks else None
     if last is None or last < settings.decoder.utility:
