@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig
 from unmirage.data import ImageFolder, load_samples
@@ -124,6 +129,22 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
     model.mkdir()
     HuggingFaceVLM("tiny", make_model(processor, 0), processor).save(model)
     return TinyWorld(world, root / "data", model)
+
+
+@pytest.fixture(scope="session")
+def text_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of a tiny untrained sentence encoder that tells texts apart by their letters."""
+    folder = tmp_path_factory.mktemp("encoders") / "letters"
+    letters = ["[PAD]", "[UNK]", *"abcdefghijklmnopqrstuvwxyz.,?!'"]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(letters), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    BertModel(config).save_pretrained(folder)
+    base = Tokenizer(WordLevel({letter: number for number, letter in enumerate(letters)}, unk_token="[UNK]"))
+    base.pre_tokenizer = Split("", "isolated")
+    PreTrainedTokenizerFast(tokenizer_object=base, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from unmirage.evaluate.results import Results
 from unmirage.records import Failure, Kind, Query, Response
 from unmirage.run import open_run
 
@@ -107,3 +108,65 @@ def test_a_model_that_loops_is_collapsed_and_a_gate_on_asr_alone_warns(unmirage,
     found = json.loads(out)["models"]["m"]
     assert [found["degenerate"][key] for key in ("k", "n", "clusters")] == [6, 8, 2]
     assert (found["asr"]["after"]["value"], found["ir"]["after"]["value"]) == (0, 1)
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Return a run with two models that are asked two benign queries; one repeats its queries, one refuses."""
+    asked = {"a": "name the boat", "b": "describe the bridge"}
+    queries = [
+        Query(id=f"{key}|plain|0", sample_id=key, kind=Kind.PLAIN, shot=0, text=text, image=None, unsafe=False)
+        for key, text in asked.items()
+    ]
+    with open_run(tmp_path / "run", {"seed": 0, "attack": ATTACK}) as run, run.store() as store:
+        store.add_queries(queries)
+        for one in queries:
+            store.add_responses([Response(query_id=one.id, model="echo", text=one.text, tokens=1)])
+            store.add_responses([Response(query_id=one.id, model="shy", text=NO, tokens=1)])
+    return tmp_path / "run"
+
+
+def test_relevance_is_in_the_table_the_gate_the_comparison_and_the_report(unmirage, compared, text_encoder):
+    code, out, err = unmirage("evaluate", compared, "--encoder", text_encoder, "--fail-if", "relevance<0.99")
+    assert code == 3
+    assert "shy: relevance is 0." in err
+    assert "echo" not in err.split("failed:")[1].splitlines()[0]
+    words = " ".join(out.split())
+    assert "relevance: mean cosine of benign queries and their responses" in words
+    assert "relevance, answered" in words or ("relevance," in words and "answered" in words)
+    results = Results.load(compared / "results.json")
+    assert (results["echo"].relevance.value, results["echo"].relevance.answered.n) == (1.0, 2)
+    assert (results["shy"].relevance.refused, results["shy"].relevance.answered.n) == (2, 0)
+    [apart] = [one for one in results.compare("shy", "echo") if one.b.rate == "relevance"]
+    assert apart.difference == pytest.approx(results["shy"].relevance.value - 1)
+    code, _, err = unmirage("report", compared)
+    assert code == 0, err
+    page = (compared / "report.html").read_text()
+    assert "Relevance of benign responses" in page
+    assert "difference from echo" in page
+    assert f"{apart.difference:+.2f}" in page
+
+
+def test_without_an_encoder_results_are_as_before(unmirage, compared):
+    assert unmirage("evaluate", compared)[0] == 0
+    text = (compared / "results.json").read_text()
+    assert "relevance" not in text
+    assert Results.load(compared / "results.json")["echo"].relevance is None
+    assert unmirage("report", compared)[0] == 0
+    assert "Relevance of benign" not in (compared / "report.html").read_text()
+
+
+@pytest.mark.parametrize("condition", ["relevance<0.6", "echo.relevance.answered<0.6", "asr.after>1 or relevance<0.6"])
+def test_a_gate_on_relevance_needs_the_encoder(unmirage, compared, condition):
+    code, _, err = unmirage("evaluate", compared, "--fail-if", condition)
+    assert code == 2
+    assert "is measured only with --encoder DIR; add it" in err
+    assert not (compared / "results.json").exists()
+
+
+def test_a_percentage_of_relevance_and_a_missing_encoder_are_one_line(unmirage, compared, text_encoder, tmp_path):
+    code, _, err = unmirage("evaluate", compared, "--encoder", text_encoder, "--fail-if", "relevance<60")
+    assert (code, "relevance is at most 1" in err) == (2, True)
+    code, _, err = unmirage("evaluate", compared, "--encoder", tmp_path / "none")
+    assert (code, "no such directory" in err) == (2, True)
+    assert not (compared / "results.json").exists()

@@ -95,6 +95,15 @@ def test_attack_and_evaluate(command, tiny, tmp_path, run):
     assert said == um.evaluate(run, [judge, "phrases"]).to_dict() == read(run.results_file)
 
 
+def test_evaluate_measures_relevance(command, tiny, run, text_encoder):
+    judge = f"exact:{tiny.data / 'truth.json'}"
+    said = json.loads(command("evaluate", run.path, "--judge", judge, "--encoder", text_encoder, "--json"))
+    assert said == um.evaluate(run, judge, encoder=text_encoder).to_dict() == read(run.results_file)
+    [model] = said["models"].values()
+    assert model["relevance"]["n"] == model["rr"]["before"]["n"] > 0
+    assert model["relevance"]["encoder"] == "letters"
+
+
 def test_prebuilt_queries_and_a_search_result_of_attack(command, tiny, tmp_path):
     words, queries = tmp_path / "words.json", tmp_path / "jailbreak.json"
     found = um.search(tiny.model, tiny.data / "test.json", out=words, words=["what", "tell"], method="black-box")

@@ -12,6 +12,7 @@ from unmirage.workflows.arguments import PathLike, folder_of, paths
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge, Results
+    from unmirage.evaluate.relevance import Encoder
     from unmirage.run import Run
 
 
@@ -31,6 +32,7 @@ def judge(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
+    encoder: PathLike | Encoder | None = None,
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
@@ -51,7 +53,7 @@ def judge(
         unsafe: which queries are unsafe: "all", "none", or "auto" for the labels in the files.
         images: folder of the pictures; None for that of the files.
         skip_bad: skip unreadable records.
-        ensemble, calibration, canaries, reference: as for `evaluate`.
+        ensemble, calibration, canaries, reference, encoder: as for `evaluate`.
         rubric, sees_pictures, schema, max_tokens, batch_size: as for `evaluate`.
         progress: called while files are read and responses are judged.
         endpoint: settings of a judge's server; fields of `EndpointSettings`.
@@ -81,6 +83,7 @@ def judge(
         calibration=calibration,
         canaries=canaries,
         reference=reference,
+        encoder=encoder,
         rubric=rubric,
         sees_pictures=sees_pictures,
         schema=schema,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unmirage.data import SampleFile
     from unmirage.evaluate import Judge, Results
     from unmirage.evaluate.calibration import JudgeCalibration
+    from unmirage.evaluate.relevance import Encoder
     from unmirage.models import VLM
     from unmirage.run import Run
 
@@ -177,6 +178,7 @@ def evaluate(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
+    encoder: PathLike | Encoder | None = None,
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,
@@ -194,6 +196,8 @@ def evaluate(
         calibration: file of `calibrate`; rates are also reported corrected for the judge's errors.
         canaries: attack judges that are language models, and record flipped verdicts.
         reference: the model that all others are compared with; None for the first.
+        encoder: directory of a sentence encoder, or an object with `encode`, that measures the relevance of the
+            responses to benign plain queries; None to leave it out.
         rubric: rubric of judges that are language models: "harm" or "relevance".
         sees_pictures: show the pictures to judges that are language models.
         schema: request JSON-schema replies from judges on servers.
@@ -221,6 +225,7 @@ def evaluate(
         calibration=calibration,
         canaries=canaries,
         reference=reference,
+        encoder=encoder,
         progress=progress,
     )
     for line in missing:

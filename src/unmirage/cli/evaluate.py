@@ -33,6 +33,7 @@ def evaluate_command(
     calibration: options.CalibrationOption = None,
     canaries: options.CanariesOption = True,
     reference: options.ReferenceOption = None,
+    encoder: options.RelevanceEncoderOption = None,
     suite: Annotated[str | None, typer.Option(help="Benchmark to run on RUN_OR_MODEL first; `list` shows all.")] = None,
     data: Annotated[
         str | None,
@@ -67,7 +68,7 @@ def evaluate_command(
     json_output: options.JsonOption = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""
-    from unmirage.evaluate.gate import check_gate
+    from unmirage.evaluate.gate import check_gate, check_relevance
     from unmirage.evaluate.gate_names import Names
     from unmirage.evaluate.results import Results
     from unmirage.run import existing_run
@@ -93,6 +94,7 @@ def evaluate_command(
     endpoint = server.settings(target, *judges)
     for condition in fail_if or ():
         check_gate(condition, Names.of(Results))
+        check_relevance(condition, measured=encoder is not None)
     if junit is not None and not fail_if:
         raise UserError("--junit: needs at least one --fail-if; add one, or leave --junit out")
     if suite is None:
@@ -126,6 +128,7 @@ def evaluate_command(
             calibration=calibration,
             canaries=canaries,
             reference=reference,
+            encoder=encoder,
             progress=progress,
             **asdict(judge_model),
         )

@@ -48,6 +48,7 @@ def judge_command(
     calibration: options.CalibrationOption = None,
     canaries: options.CanariesOption = True,
     reference: options.ReferenceOption = None,
+    encoder: options.RelevanceEncoderOption = None,
     batch_size: options.BatchSizeOption = None,
     server: options.PricedServer,
     fail_if: Annotated[
@@ -60,7 +61,7 @@ def judge_command(
     json_output: options.JsonOption = False,
 ) -> None:
     """Judge responses that other programs collected, and write all rates with intervals to results.json."""
-    from unmirage.evaluate.gate import check_gate
+    from unmirage.evaluate.gate import check_gate, check_relevance
     from unmirage.evaluate.gate_names import Names
     from unmirage.evaluate.results import Results
     from unmirage.workflows.judge_file import run_of_files
@@ -71,6 +72,7 @@ def judge_command(
     server.settings(*judges)  # options without a server are an error before the files are read
     for condition in fail_if or ():
         check_gate(condition, Names.of(Results))
+        check_relevance(condition, measured=encoder is not None)
     with StageProgress(lines=False) as progress:
         run = run_of_files(
             files,
@@ -93,6 +95,7 @@ def judge_command(
         calibration=calibration,
         canaries=canaries,
         reference=reference,
+        encoder=encoder,
         batch_size=batch_size,
         loading=options.Loading(),
         server=server,

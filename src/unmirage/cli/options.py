@@ -85,6 +85,10 @@ CanariesOption = Annotated[
 ReferenceOption = Annotated[
     str | None, typer.Option(help="Model that all others are compared with (default: the first).")
 ]
+RelevanceEncoderOption = Annotated[
+    Path | None,
+    typer.Option("--encoder", help="Directory of a sentence encoder that measures the relevance of benign responses."),
+]
 JunitOption = Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")]
 ThinkingOption = Annotated[
     str | None,

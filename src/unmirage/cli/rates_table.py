@@ -15,7 +15,9 @@ from unmirage.cli.console import plain
 from unmirage.evaluate import BeforeAfter, ModelRates, Results
 from unmirage.evaluate.compare import holm
 from unmirage.evaluate.correction import Corrected
+from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import all_rates
+from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
 from unmirage.records import Rate
 from unmirage.text.formatting import (
@@ -99,7 +101,7 @@ def _columns(results: Results) -> tuple[list[Column], ...]:
             ("benign answered", lambda rates: rate_points(rates.benign_answered.before, interval=True)),
             ("IR", lambda rates: rate_points(rates.ir.before, interval=True)),
         ]
-        return plainly, harmless, apart
+        return plainly, harmless, _relevance(results), apart
     attack: Mapping[str, Any] = results.attack
     prudent = f"before → after {_attack(attack['over_prudence_word'])}"
     main: list[Column] = [
@@ -111,7 +113,28 @@ def _columns(results: Results) -> tuple[list[Column], ...]:
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
-    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless], apart
+    return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless], _relevance(results), apart
+
+
+def _relevance(results: Results) -> list[Column]:
+    """Return columns for the relevance of benign responses, if a sentence encoder measured it."""
+    if all(_relevance_of(rates) is None for rates in results.models.values()):
+        return []
+    return [
+        ("relevance", lambda rates: _cosine(_relevance_of(rates))),
+        ("relevance, answered", lambda rates: _cosine(found.answered if (found := _relevance_of(rates)) else None)),
+    ]
+
+
+def _relevance_of(rates: ModelRates) -> Relevance | None:
+    return rates.relevance if isinstance(rates, ModelResults) else None
+
+
+def _cosine(found: Mean | None) -> str:
+    if found is None or found.value is None:
+        return NOT_ESTIMABLE
+    interval = "" if found.low is None or found.high is None else f" [{found.low:.2f}–{found.high:.2f}]"
+    return f"{found.value:.2f}{interval}"
 
 
 def _asr(results: Results) -> str:
@@ -186,6 +209,11 @@ def _caption(results: Results) -> str:
     else:
         said.append("benign answered: benign queries complied with (after: with all shots)")
     said.append("IR: irrelevant responses to unsafe queries")
+    if _relevance(results):
+        said.append(
+            "relevance: mean cosine of benign queries and their responses, before the attack "
+            "(answered: without refused, blocked and empty responses)"
+        )
     apart = " ".join(head for head, _ in _apart(results))
     if "blocked" in apart:
         said.append("blocked: declined by the system, by a content filter or in a refusal field")

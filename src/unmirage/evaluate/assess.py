@@ -17,6 +17,16 @@ from unmirage.evaluate.judges.canaries import run_canaries
 from unmirage.evaluate.judges.ensemble import combine, ensemble_name
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.per_sample_outcomes import decided
+from unmirage.evaluate.relevance import (
+    Encoder,
+    MeanComparison,
+    Relevance,
+    Similarities,
+    benign_similarities,
+    compare_relevance,
+    missing_benign,
+    relevance,
+)
 from unmirage.evaluate.results import Results, Suite
 from unmirage.evaluate.run import judge_run, judged_outcomes, stops_at_success, what_was_said
 from unmirage.evaluate.scoring import mean_scores, score_run
@@ -38,6 +48,8 @@ class Judging:
         calibration: error rates of the judge that determines the rates.
         canaries: whether to test judges that are language models with attacks.
         reference: model that all others are compared with; None selects the first model.
+        encoder: sentence encoder that measures the relevance of benign responses; None to leave it out.
+        encoder_name: name of the encoder in the results.
     """
 
     judges: Sequence[Judge]
@@ -45,6 +57,8 @@ class Judging:
     calibration: JudgeCalibration | None = None
     canaries: bool = True
     reference: str | None = None
+    encoder: Encoder | None = None
+    encoder_name: str = "encoder"
 
     @property
     def name(self) -> str:
@@ -78,6 +92,7 @@ def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -
             by_seed=[models],
             attack=config["attack"],
             comparisons=tuple(found.comparisons()),
+            relevance_comparisons=tuple(found.relevance_comparisons()),
             judges=found.qualities(),
             suite=Suite(**config["suite"]) if config.get("suite") else None,
             notes=(*(config.get("notes") or ()), *found.notes()),
@@ -101,6 +116,7 @@ class _Assessment:
         self._stopped = stops_at_success(config)
         self._suite = config.get("suite")
         self._outcomes: dict[str, list[Outcome]] = {}
+        self._similar: dict[str, Similarities] = {}
 
     def judge_all(self, progress: Progress | None) -> None:
         """Run all judges on all models, then read the outcomes that determine the rates."""
@@ -110,6 +126,10 @@ class _Assessment:
             if self._judging.ensemble is not None:
                 self._vote(model, self._judging.ensemble)
             self._outcomes[model] = judged_outcomes(self._store, self._judging.name, model, stopped=self._stopped)
+            if self._judging.encoder is not None:
+                self._similar[model] = benign_similarities(
+                    self._store, self._judging.name, model, self._judging.encoder
+                )
             if self._suite is not None:
                 score_run(self._store, model, self._suite["name"])
 
@@ -130,9 +150,16 @@ class _Assessment:
                 scores=mean_scores(self._store, model),
                 variant=variants.get(model),
                 graded=self._graded(model),
+                relevance=self._relevance(model),
             )
             for model in self.models
         }
+
+    def _relevance(self, model: str) -> Relevance | None:
+        if model not in self._similar:
+            return None
+        found = self._similar[model]
+        return relevance(found, encoder=self._judging.encoder_name, missing=missing_benign(self._store, found))
 
     def _graded(self, model: str) -> dict[str, GradedHarm]:
         names = [judge.name for judge in self._judging.judges if getattr(judge, "is_graded", False)]
@@ -155,6 +182,10 @@ class _Assessment:
         """Return the comparisons within and between models."""
         found = {model: decided(self._outcomes[model]) for model in self.models}
         return compare(found, self._judging.reference)
+
+    def relevance_comparisons(self) -> list[MeanComparison]:
+        """Return the differences of relevance between the reference and each other model."""
+        return compare_relevance(self._similar, self._judging.reference)
 
     def qualities(self) -> dict[str, JudgeQuality]:
         """Return the quality of each judge, and of the ensemble, as far as it was measured."""

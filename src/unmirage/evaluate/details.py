@@ -17,6 +17,7 @@ from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, model_rates, rr
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
+from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
 from unmirage.records import Derivation, Kind, Variant, Verdict
 
@@ -105,6 +106,7 @@ class ModelResults(Shown, ModelRates):
         irrelevant_responses: kinds of irrelevant responses; None if there are none.
         over_seeds: rate name -> mean over the seeds with a t interval; None for a single seed.
         graded: judge -> mean graded harm of the responses to unsafe queries; None without a judge that grades.
+        relevance: mean cosine of benign plain queries and their responses; None without a sentence encoder.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -116,6 +118,7 @@ class ModelResults(Shown, ModelRates):
     irrelevant_responses: IrrelevantResponses | None = None
     over_seeds: Mapping[str, Mean] | None = None
     graded: Mapping[str, GradedHarm] | None = None
+    relevance: Relevance | None = None
 
     @classmethod
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
@@ -143,6 +146,7 @@ def describe(
     scores: Mapping[str, Mean] | None = None,
     variant: Variant | None = None,
     graded: Mapping[str, GradedHarm] | None = None,
+    relevance: Relevance | None = None,
 ) -> ModelResults:
     """Return the rates and details of a model.
 
@@ -154,6 +158,7 @@ def describe(
         scores: benchmark scores.
         variant: how the model was derived from another one.
         graded: graded harm, by judge.
+        relevance: relevance of the responses to benign plain queries.
     """
     return ModelResults.of(
         model_rates(outcomes, stopped=stopped),
@@ -165,6 +170,7 @@ def describe(
         variant=variant,
         irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
         graded=graded or None,
+        relevance=relevance,
     )
 
 

@@ -17,6 +17,7 @@ _PART = r'(?:[\w-]+|"[^"]+")'
 _COMPARISON = re.compile(rf"\s*({_PART}(?:\.{_PART})*)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)")
 _JOIN = re.compile(r"\s+(or|and)\s+", re.IGNORECASE)
 _NOTHING = object()
+RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,14 @@ def check_gate(condition: str, names: Names | None = None) -> None:
             problem = names and names.problem(_line(one.name), one.parts, one.limit)
             if problem:
                 raise UserError(f"--fail-if: {problem}")
+
+
+def check_relevance(condition: str, *, measured: bool) -> None:
+    """Raise `UserError` if `condition` is about relevance, which is not measured."""
+    for _, group in _parsed(condition):
+        for one in group:
+            if not measured and RELEVANCE in (one.parts[-1], *one.parts[-2:-1]):
+                raise UserError(f"--fail-if: {_line(one.name)} is measured only with --encoder DIR; add it")
 
 
 def gate_outcome(conditions: Iterable[str], document: Mapping[str, Any]) -> Outcome:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import MinLen
+from pydantic import Field
 
 from unmirage.documents import Result, without_none
 from unmirage.errors import UserError, unknown
@@ -16,6 +17,7 @@ from unmirage.evaluate.compare import Comparison
 from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import RATES, all_rates
 from unmirage.evaluate.outcomes import ModelRates
+from unmirage.evaluate.relevance import MeanComparison
 from unmirage.intervals import Mean
 from unmirage.records import Amount
 from unmirage.text.formatting import percent
@@ -53,6 +55,7 @@ class Results(Result):
         warnings: one-line warnings about the data and the rates.
         models: model name -> rates, pooled over the seeds, and details.
         comparisons: differences between rates on the same samples.
+        relevance_comparisons: differences between the relevance of two models on the same queries.
         suite: the benchmark, or None.
         by_seed: rates of each seed.
         judges: judge name -> its quality, for other judges and for the calibrated one.
@@ -68,8 +71,11 @@ class Results(Result):
     attack: Mapping[str, Any] = field(default_factory=dict)
     clustered_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    models: Annotated[Mapping[str, Annotated[ModelResults, without_none("over_seeds", "graded")]], MinLen(1)]
+    models: Annotated[
+        Mapping[str, Annotated[ModelResults, without_none("over_seeds", "graded", "relevance")]], MinLen(1)
+    ]
     comparisons: tuple[Annotated[Comparison, _WORST_CASE], ...] = ()
+    relevance_comparisons: Annotated[tuple[MeanComparison, ...], Field(exclude_if=lambda compared: not compared)] = ()
     suite: Suite | None = None
     by_seed: tuple[SeedRates, ...] = ()
     judges: Mapping[str, Annotated[JudgeQuality, _MEASURED]] = field(default_factory=dict)
@@ -126,8 +132,10 @@ class Results(Result):
             raise unknown("model", model, self.models)
         return self.models[model]
 
-    def compare(self, model: str, reference: str) -> list[Comparison]:
+    def compare(self, model: str, reference: str) -> list[Comparison | MeanComparison]:
         """Return the differences between the rates of two models, `model` minus `reference`, in table order.
+
+        The last one is the difference of their relevance, if it was measured.
 
         Raises:
             UserError: a model is unknown, or the results do not compare the two. `evaluate` compares all models with
@@ -137,7 +145,8 @@ class Results(Result):
             self[name]  # raises for an unknown model
         if model == reference:
             raise UserError(f"compare: '{model}' is named twice. Name two models.")
-        found = [one for one in self.comparisons if {one.a.model, one.b.model} == {model, reference}]
+        compared: tuple[Comparison | MeanComparison, ...] = (*self.comparisons, *self.relevance_comparisons)
+        found = [one for one in compared if {one.a.model, one.b.model} == {model, reference}]
         if not found:
             raise UserError(
                 f"compare: no comparison of '{model}' with '{reference}'. Evaluate with reference '{reference}'."

@@ -16,7 +16,8 @@ from unmirage.records import Rate
 from unmirage.report.attack_tables import Column, RateTable
 from unmirage.report.charts import Segment, stacked
 from unmirage.report.table import RATE_NAMES, Cell, cell, mean_cell, rate_name
-from unmirage.text.formatting import percent, points
+from unmirage.text.formatting import NOT_ESTIMABLE, percent, points
+from unmirage.text.printable import clean
 
 _NOTHING = Cell(value="–", interval="", count="", seeds="", title="not measured")
 _CORRECTED: Mapping[str, Callable[[ModelResults], Rate]] = {
@@ -53,6 +54,46 @@ def graded_table(models: Mapping[str, ModelResults]) -> RateTable | None:
         for judge, one in (model.graded or {}).items()
     }
     return _means_table(means, {when: when for when in _GRADED if any(when in own for own in means.values())}, "values")
+
+
+def relevance_table(results: Results) -> RateTable | None:
+    """Return the relevance of each model's responses to benign plain queries; None if it was not measured.
+
+    The last column is the difference from the reference, if the results compare models.
+    """
+    measured = {name: one.relevance for name, one in results.models.items() if one.relevance is not None}
+    if not measured:
+        return None
+    apart = {one.b.model: one for one in results.relevance_comparisons}
+    columns = [Column("all responses"), Column("answered", "without refused, blocked and empty responses")]
+    if apart:
+        reference = next(iter(apart.values())).a.model
+        columns.append(Column(f"difference from {clean(reference, 40)}", "on queries that both answered"))
+    rows = []
+    for name, one in measured.items():
+        cells = [_cosine_cell(one.value, one.low, one.high, one.n), _cosine_cell(*_of(one.answered))]
+        if apart:
+            other = apart.get(name)
+            cells.append(
+                _NOTHING if other is None else _cosine_cell(other.difference, other.low, other.high, other.n, sign="+")
+            )
+        rows.append((name, tuple(cells)))
+    return RateTable(tuple(columns), tuple(rows))
+
+
+def _of(mean: Mean) -> tuple[float | None, float | None, float | None, int]:
+    return mean.value, mean.low, mean.high, mean.n
+
+
+def _cosine_cell(value: float | None, low: float | None, high: float | None, n: int, sign: str = "") -> Cell:
+    """Return a cosine as a table cell; not a percentage."""
+    return Cell(
+        value=NOT_ESTIMABLE if value is None else f"{value:{sign}.2f}",
+        interval="" if low is None or high is None else f"{low:{sign}.2f} to {high:{sign}.2f}",
+        count=f"n {n}",
+        seeds="",
+        title=f"mean over {n} responses",
+    )
 
 
 def seeds_table(models: Mapping[str, ModelResults]) -> RateTable | None:

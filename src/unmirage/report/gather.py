@@ -109,6 +109,7 @@ def _merged(read: Sequence[Results], sources: Sequence[Source]) -> Results:
         ),
         judges={f"{name} ({source.name})": judge for one, source in pairs for name, judge in one.judges.items()},
         comparisons=(),
+        relevance_comparisons=(),
     )
 
 

@@ -20,6 +20,7 @@ from unmirage.report.extras import (
     graded_table,
     irrelevant_views,
     judges_view,
+    relevance_table,
     scores_table,
     seeds_table,
 )
@@ -113,6 +114,7 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "robustness": robustness_panels(models),
             "variants": variant_rows(models),
             "scores": scores_table(models),
+            "relevance": relevance_table(results),
             "corrected": corrected_rows(models),
             "graded": graded_table(models),
             "judges": judges_view(results),

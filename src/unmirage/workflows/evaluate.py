@@ -11,6 +11,7 @@ from unmirage.evaluate import Gaps, Results, find_gaps, stops_at_success
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.pictures import pictures_of
+from unmirage.evaluate.relevance import Encoder
 from unmirage.run import Run
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
@@ -33,6 +34,7 @@ def judge_and_rate(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
+    encoder: PathLike | Encoder | None = None,
     progress: Progress | None = None,
 ) -> tuple[Results, list[str]]:
     """Judge every response in a run, and write its results.json; the arguments are those of `unmirage.evaluate`.
@@ -51,6 +53,9 @@ def judge_and_rate(
         batch_size=batch_size,
     )
     judging = Judging(judges=made, ensemble=ensemble, canaries=canaries, reference=reference)
+    if encoder is not None:
+        loaded, name = sentence_encoder(encoder)
+        judging = replace(judging, encoder=loaded, encoder_name=name)
     if calibration is not None:
         own = next((judge for judge in made if judge.name == judging.name), None)
         judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name, own))
@@ -60,6 +65,20 @@ def judge_and_rate(
     for one in made:
         log_account(one)
     return results, _missing(run, results)
+
+
+def sentence_encoder(encoder: PathLike | Encoder) -> tuple[Encoder, str]:
+    """Return a sentence encoder and its name: the name of its directory, or of its class.
+
+    Args:
+        encoder: directory of a Hugging Face text model, or an object with `encode`.
+    """
+    if not isinstance(encoder, str | Path):
+        return encoder, type(encoder).__name__
+    from unmirage.models.encoders import SentenceEncoder
+
+    folder = Path(encoder)
+    return SentenceEncoder.load(folder), folder.resolve().name
 
 
 def _missing(run: Run, results: Results) -> list[str]:
