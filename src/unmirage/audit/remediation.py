@@ -92,7 +92,9 @@ def with_remedies(
     for name, path in files.items():
         written, weights = _written(name, queries, data, path, write(path), options.seed, settings)
         file = read(path)
-        found = audit(file if weights is None else _Drawn.of(file, drawn_by_weight(weights, options.seed)), test, options)
+        found = audit(
+            file if weights is None else _Drawn.of(file, drawn_by_weight(weights, options.seed)), test, options
+        )
         outcome = replace(written, **_measured(found))
         if weights is not None:  # the audit is of a draw
             outcome = replace(outcome, n=len(weights), refused=result.refused)

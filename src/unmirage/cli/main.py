@@ -29,7 +29,7 @@ from unmirage.cli.report import export_command, report_command
 from unmirage.cli.schema import schema_command
 from unmirage.cli.search import search_command
 from unmirage.cli.stress import stress_command
-from unmirage.cli.study import app as study_app
+from unmirage.cli.study_pretrained import app as study_app
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
 app = typer.Typer(

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from unmirage.documents import Result
 from unmirage.evaluate.compare import Comparison
+from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
-from unmirage.records import Amount, Count, Known, Rate, Share
+from unmirage.records import Amount, Count, Rate, Share
+from unmirage.records.statistics import Known
 
 Rates = Mapping[str, Rate]
 
@@ -69,7 +71,6 @@ class ModelRow:
         trainings: the training of each seed; empty for the base model.
         wordings: rates by name of the wordings, "ours" or "given"; empty if all trainings were stopped.
         relevance: mean cosine of benign plain queries and responses; None without an encoder.
-        relevance_answered: the same for responses that do not refuse.
     """
 
     name: str
@@ -79,8 +80,7 @@ class ModelRow:
     what: str
     trainings: tuple[SeedTraining, ...]
     wordings: Mapping[str, WordingRates]
-    relevance: Known[Mean] = None
-    relevance_answered: Known[Mean] = None
+    relevance: Known[Relevance] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class PretrainedStudy(Result):
         judge: name of the judge.
         data: sizes of the data, and their overlap.
         wordings: what was asked, by name of the wordings.
-        rows: the models.
+        models: the rows of the tables.
         left_out: models that the data do not allow, with the reasons.
         notes: what was replaced, cut or left out, one line each.
         settings: settings of the study.
@@ -133,7 +133,7 @@ class PretrainedStudy(Result):
     judge: str
     data: DataSummary
     wordings: Mapping[str, WordingSet]
-    rows: tuple[ModelRow, ...]
+    models: tuple[ModelRow, ...]
     left_out: Mapping[str, str]
     notes: tuple[str, ...]
     settings: Mapping[str, Any]
@@ -142,18 +142,18 @@ class PretrainedStudy(Result):
 
     def heading(self) -> str:
         """Return a title with the number of models and seeds."""
-        return f"{len(self.rows)} models on pretrained weights, seeds {', '.join(map(str, self.seeds))}"
+        return f"{len(self.models)} models on pretrained weights, seeds {', '.join(map(str, self.seeds))}"
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row per model and wordings with the values of its main rates."""
         shown = ("asr_before", "asr_after", "asr_control", "rr_before", "rr_after", "rr_control")
         return [
             {"model": row.name, "wordings": name, **{rate: own.rates[rate].value for rate in shown}}
-            for row in self.rows
+            for row in self.models
             for name, own in row.wordings.items()
         ]
 
-    def rows_of_rates(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         """Return one row per model, wordings and rate, with value, interval and counts."""
         return [
             {
@@ -167,7 +167,7 @@ class PretrainedStudy(Result):
                 "n": one.n,
                 "clusters": one.clusters,
             }
-            for row in self.rows
+            for row in self.models
             for name, own in row.wordings.items()
             for rate, one in own.rates.items()
         ]

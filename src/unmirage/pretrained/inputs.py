@@ -85,8 +85,8 @@ def read_inputs(
     shared = pair.picture_and_query.second.shared if Way.PICTURE_AND_QUERY in pair.shared else 0
     if shared and not allow_overlap:
         raise UserError(
-            f"{test}: {shared:,} of {pair.picture_and_query.second.total:,} queries are also in {train}, about the same "
-            "picture. Rates on them measure memorization. Remove them, or pass --allow-overlap"
+            f"{test}: {shared:,} of {pair.picture_and_query.second.total:,} queries are also in {train}, about the "
+            "same picture. Rates on them measure memorization. Remove them, or pass --allow-overlap"
         )
     if shared:
         notes.append(f"{shared:,} test queries are also training queries about the same picture (--allow-overlap)")
@@ -104,12 +104,13 @@ def _pictures(file: SampleFile, notes: list[str], *, placeholder: bool) -> Pictu
         return file.pictures
     if len(missing) < len(named) and not placeholder:
         raise UserError(
-            f"{file.image_root}: {len(missing):,} of {len(named):,} pictures of {file.source.name} are missing, such as "
-            f"{missing[0][:200]!r}. Restore them, name their folder with --images, or replace missing ones by a gray "
-            "picture with --placeholder-pictures"
+            f"{file.image_root}: {len(missing):,} of {len(named):,} pictures of {file.source.name} are missing, such "
+            f"as {missing[0][:200]!r}. Restore them, name their folder with --images, or replace missing ones by a "
+            "gray picture with --placeholder-pictures"
         )
     notes.append(
-        f"{file.source.name}: {len(missing):,} of {len(named):,} pictures are missing and were replaced by one gray picture"
+        f"{file.source.name}: {len(missing):,} of {len(named):,} pictures are missing and were replaced by one gray "
+        "picture"
     )
     return WithPlaceholder(file.pictures)
 
@@ -177,4 +178,3 @@ def with_first_sentences(samples: Sequence[Sample], *, cut: bool) -> tuple[list[
 def first_sentence(answer: str) -> str:
     """Return the first sentence of an answer."""
     return sentences(answer.strip())[0].strip()
-

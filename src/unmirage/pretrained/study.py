@@ -24,7 +24,7 @@ from unmirage.pretrained.inputs import Inputs, with_first_sentences
 from unmirage.pretrained.sets import TrainingSet, TrainingSets
 from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings
 from unmirage.pretrained.tasks import Ask, CollectForget, Spent, Train, Unlearn
-from unmirage.pretrained.wordings import GIVEN, OURS, Wordings, given_wordings, our_wordings
+from unmirage.pretrained.wordings import OURS, Wordings, given_wordings, our_wordings
 from unmirage.records import Sample
 from unmirage.run import Run, open_run
 from unmirage.run.files import new_folder, read_object, write_json_atomic, write_text_atomic
@@ -59,6 +59,7 @@ class SeedStudy:
 
     Attributes:
         left_out: models that the data do not allow, with the reasons.
+        cut: how answers were cut, in one line.
     """
 
     def __init__(self, run: Run, request: Request, seed: int, first: Path | None) -> None:
@@ -66,6 +67,7 @@ class SeedStudy:
         self.run = run
         self.seed = seed
         self.left_out: dict[str, str] = {}
+        self.cut = ""
         self.request = request
         self._first = first
         self._sets: dict[str, TrainingSet] = {}
@@ -81,8 +83,11 @@ class SeedStudy:
             found.append(given_wordings(request.inputs.queries, request.inputs.test, request.limit, request.settings))
         return found
 
-    def prepare(self) -> None:
-        """Store the queries of all runs, and make the training sets of models that are missing."""
+    def prepare(self, like: SeedStudy | None = None) -> None:
+        """Store the queries of all runs, and make the training sets; `like` is another seed of the same study."""
+        if like is not None:
+            self.wordings = like.wordings
+            shutil.copyfile(like.run.path / "audit.json", self.run.path / "audit.json")
         for one in self.wordings:
             with self.opened(one) as run, run.store() as store:
                 store.add_samples(one.samples)
@@ -145,7 +150,13 @@ class SeedStudy:
         """Judge all responses, write the results.json of each run, and return the results by run."""
         judge = f"phrases:{self.run.path / RATIONALES}"
         return {
-            one.name: judge_and_rate(self.run_of(one.name), [judge], reference=BASE, progress=progress)[0]
+            one.name: judge_and_rate(
+                self.run_of(one.name),
+                [judge],
+                reference=BASE,
+                encoder=self.request.encoder if one.name == OURS else None,
+                progress=progress,
+            )[0]
             for one in self.wordings
         }
 
@@ -167,10 +178,6 @@ class SeedStudy:
             for one in self.wordings:
                 stack.enter_context(self.opened(one))
             yield
-
-    def training_set(self, name: str) -> TrainingSet:
-        """Return the training data of a fine-tuned model."""
-        return self._sets[name]
 
     def _make_sets(self) -> None:
         wanted = [name for name in self.request.models if MODELS[name].method == "sft"]

@@ -1,4 +1,4 @@
-"""Train several arms from one base model, in processes of one thread each; the weights do not depend on their number."""
+"""Train several arms from one base model, in processes of one thread each; weights do not depend on their number."""
 
 from __future__ import annotations
 
