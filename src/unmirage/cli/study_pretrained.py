@@ -25,6 +25,10 @@ class Data(options.Group):
     test: Annotated[Path | None, typer.Option(help="Data to attack with; needed with --data.", show_default=False)] = (
         None
     )
+    hold_out: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hold out this many records of --data as test data, in place of --test."),
+    ] = None
     queries: Annotated[
         list[str] | None,
         typer.Option(

@@ -64,7 +64,7 @@ def _speed() -> float:
     with one_thread(), torch.inference_mode():
         one, other = torch.ones(size, size), torch.ones(size, size)
         best = min(_timed(one, other) for _ in range(8))
-    return 2 * size**3 / best
+    return float(2 * size**3 / best)
 
 
 def _timed(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from unmirage.data.images import Pictures, WithPlaceholder
 from unmirage.data.overlap import PairOverlap, Way, fingerprints_of, overlaps
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample_file import SampleFile
+from unmirage.data.write import write_samples
 from unmirage.errors import UserError
 from unmirage.records import Kind, Sample
 from unmirage.text.sentences import sentences
@@ -23,6 +26,7 @@ from unmirage.workflows.arguments import log_reading
 
 log = logging.getLogger(__name__)
 _NEAR = 0.8  # Jaccard similarity of the words of two queries
+_COPIES = 10  # pictures with one content that are taken for placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def _compared(train: SampleFile, test: SampleFile, notes: list[str]) -> tuple[Pa
     Placeholders are compared by path: otherwise, queries about any two pictures would be about the same one.
     """
     lists = {"train": (with_unique_ids(train), train.pictures), "test": (with_unique_ids(test), test.pictures)}
-    blank = any(isinstance(one, WithPlaceholder) or _all_alike(own, one) for own, one in lists.values())
+    blank = any(isinstance(one, WithPlaceholder) or _are_blank(own, one) for own, one in lists.values())
     if blank:
         lists = {name: (own, _Paths()) for name, (own, _) in lists.items()}
     (pair,) = overlaps({name: fingerprints_of(*own) for name, own in lists.items()})
@@ -145,13 +149,11 @@ def _compared(train: SampleFile, test: SampleFile, notes: list[str]) -> tuple[Pa
     return pair, near
 
 
-def _all_alike(samples: Sequence[Sample], pictures: Pictures) -> bool:
-    """Return whether all picture files, of two or more, have the same content."""
+def _are_blank(samples: Sequence[Sample], pictures: Pictures) -> bool:
+    """Return whether the picture files are placeholders: two or more with one content, or ten for each content."""
     paths = sorted({path for sample in samples for path in sample.paths})
-    if len(paths) < 2:
-        return False
-    first = pictures.content(paths[0])
-    return all(pictures.content(path) == first for path in paths[1:])
+    contents = {blake2b(pictures.content(path), digest_size=16).digest() for path in paths}
+    return len(paths) > 1 and len(contents) <= max(1, len(paths) // _COPIES)
 
 
 def _near(queries: Sequence[str], others: Sequence[str]) -> int:
@@ -173,6 +175,32 @@ def with_first_sentences(samples: Sequence[Sample], *, cut: bool) -> tuple[list[
     if len(answered) < len(samples):
         told += f"; {len(samples) - len(answered):,} samples without an answer left out"
     return kept, told
+
+
+def hold_out_records(file: SampleFile, count: int, folder: Path) -> tuple[Path, Path]:
+    """Write the samples of a file in two parts, and return the files of training and test data.
+
+    Args:
+        count: number of records in the test data; all samples of a record are in one part.
+        folder: folder of the two files.
+
+    Raises:
+        UserError: the file does not have more records than that.
+    """
+    samples = with_unique_ids(file)
+    records = list(dict.fromkeys(one.record for one in samples))
+    if not 0 < count < len(records):
+        raise UserError(
+            f"--hold-out {count}: valid: 1 to {len(records) - 1:,}; {file.source} has {len(records):,} records"
+        )
+    order = list(range(len(records)))
+    random.Random(0).shuffle(order)
+    held = {records[place] for place in order[:count]}
+    folder.mkdir(parents=True, exist_ok=True)
+    train, test = folder / "train.jsonl", folder / "test.jsonl"
+    write_samples((one for one in samples if one.record not in held), train)
+    write_samples((one for one in samples if one.record in held), test)
+    return train, test
 
 
 def first_sentence(answer: str) -> str:

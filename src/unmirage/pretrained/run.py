@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from unmirage.api.checks import checked
+from unmirage.data import open_samples
 from unmirage.errors import UserError, unknown
 from unmirage.models.graft.named import WHEELS
 from unmirage.pretrained.documents import PretrainedStudy
 from unmirage.pretrained.estimate import estimate
-from unmirage.pretrained.inputs import Inputs, read_inputs
+from unmirage.pretrained.inputs import Inputs, hold_out_records, read_inputs
 from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings
 from unmirage.pretrained.study import Request, SeedStudy, open_seed
 from unmirage.pretrained.summary import relevance_of, summarize
@@ -40,6 +41,7 @@ def study_pretrained(
     general: PathLike | None = None,
     seeds: Sequence[int] = (0,),
     models: Sequence[str] = (),
+    hold_out: int | None = None,
     limit: int | None = None,
     encoder: PathLike | None = None,
     workers: int | None = None,
@@ -55,7 +57,7 @@ def study_pretrained(
 
     Args:
         train: safety data to train on; None for the text of the synthetic world.
-        test: data to attack with; needed if and only if `train` is given.
+        test: data to attack with. With `train`, either this or `hold_out` is needed.
         base: directory of the base model, or a name that `unmirage graft` knows, such as "smollm2-135m".
         out: run directory; an unfinished one is continued.
         queries: files of prebuilt attack queries, by kind; records that `test` lacks are measured after the attack
@@ -63,6 +65,7 @@ def study_pretrained(
         general: general data for the model `sft-mixed`.
         seeds: seeds of the trainings; rates are pooled over them.
         models: names of the models; none for all. The base model is always there.
+        hold_out: number of records of `train` to hold out as test data, drawn at random with a fixed seed.
         limit: maximum number of test samples, drawn by label.
         encoder: directory of a sentence encoder. It measures the relevance of responses, and checks rewrites.
         workers: processes of one thread each; None for the number of cores, at most 2.
@@ -84,7 +87,9 @@ def study_pretrained(
     defaults = PretrainedSettings().model_dump(mode="json")
     resolved = resolve(PretrainedSettings, None, {**defaults, **(settings or {})}, None)
     folder, told = Path(out), progress or silent
-    data, tested, more = _data(train, test, general, folder)
+    data, tested, more = _data(train, test, general, folder, hold_out, reading)
+    if hold_out is not None:
+        reading = {"images": open_samples(data if train is None else train, **reading).image_root}
     inputs = read_inputs(
         data,
         tested,
@@ -132,12 +137,25 @@ def _models(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _data(
-    train: PathLike | None, test: PathLike | None, general: PathLike | None, out: Path
+    train: PathLike | None,
+    test: PathLike | None,
+    general: PathLike | None,
+    out: Path,
+    held_out: int | None,
+    reading: Mapping[str, Any],
 ) -> tuple[Path, Path, Path | None]:
     """Return the files of training, test and general data; those of the synthetic world if none is given."""
+    if held_out is not None:
+        if train is None or test is not None:
+            raise UserError("--hold-out: splits --data, in place of --test; give --data alone")
+        data, tested = hold_out_records(open_samples(train, **reading, check_labels=True), held_out, out / "data")
+        return data, tested, None if general is None else Path(general)
     if (train is None) != (test is None):
         missing, given = ("--test", "--data") if test is None else ("--data", "--test")
-        raise UserError(f"{missing}: missing; {given} needs it. Leave both out for the text of the synthetic world")
+        raise UserError(
+            f"{missing}: missing; {given} needs it. Leave both out for the text of the synthetic "
+            "world, or hold out a part of --data with --hold-out N"
+        )
     if train is not None and test is not None:
         return Path(train), Path(test), None if general is None else Path(general)
     folder = out / "data"

@@ -14,6 +14,7 @@ from unmirage.data.images import Pictures
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import deal
 from unmirage.data.several import together
+from unmirage.data.written import Written
 from unmirage.errors import UserError
 from unmirage.pretrained.settings import PretrainedSettings, Recipe
 from unmirage.records import Sample
@@ -72,7 +73,9 @@ class TrainingSets:
         if recipe.data == "safety":
             return TrainingSet(tuple(self._safety), self._pictures)
         remedy = self._remedy(recipe)
-        samples = with_unique_ids(remedy.apply(self._safety))
+        assert self._queries is not None
+        rows = remedy.rows(map(Written, self._safety), self._queries.ids)
+        samples = with_unique_ids(row.sample for row in rows)
         return TrainingSet(tuple(samples), self._pictures, tuple(_told(remedy)))
 
     def _mixed(self) -> TrainingSet:
