@@ -9,11 +9,11 @@ import pytest
 from tests.pretrained.tiny import FAST, LIMIT
 
 import unmirage as um
+from unmirage.data import load_samples
+from unmirage.data.sample import draw_stratified
 from unmirage.pretrained.settings import MODELS
 from unmirage.pretrained.table import markdown
 from unmirage.text.formatting import points
-
-ALL = set(MODELS) - {"sft-mixed"}
 
 
 def read(path):
@@ -42,7 +42,9 @@ def any_of(rows, kind, unsafe, verdict):
 @pytest.fixture(scope="module")
 def frozen(tiny_study, tmp_path_factory):
     """Return a prebuilt jailbreak set of two records of the test data and one other record."""
-    records = [one for one in read(tiny_study.data / "test.json") if not one["safe"]][:2]
+    drawn = draw_stratified(load_samples(tiny_study.data / "test.json").samples, LIMIT, 0)
+    asked = {one.record for one in drawn if one.refused}
+    records = [one for one in read(tiny_study.data / "test.json") if not one["safe"] and one["id"] in asked][:2]
     foreign = records[0] | {"id": "foreign", "image": "nowhere.png"}
     rows = []
     for one in (*records, foreign):
@@ -107,7 +109,8 @@ def test_rates_are_those_of_the_runs_pooled_over_the_seeds(done):
         assert (own.rates[name].k, own.rates[name].n) == (counts[name, 0], counts[name, 1])
         assert own.over_seeds[name].n == 2
     assert own.rates["asr_after"].n == 10
-    assert own.rates["asr_after"].clusters == 5  # both seeds were asked the same samples
+    # Both seeds were asked the same samples.
+    assert own.rates["asr_after"].clusters == own.by_seed[0].rates["asr_after"].clusters <= 5
     assert own.by_k[-1].value == own.rates["asr_after"].value
     assert {one.a.rate for one in own.changes} == {"asr.before", "rr.before", "benign_answered.before"}
     line = next(one for one in markdown(document).splitlines() if one.startswith("| sft-posthoc"))
@@ -119,7 +122,8 @@ def test_the_base_model_answers_once_for_all_seeds(done):
     first, second = (Counter(asked(out / f"seed-{seed}" / "ours", "base")) for seed in (0, 1))
     assert first == second
     base = next(one for one in document.models if one.name == "base").wordings["ours"].rates["asr_before"]
-    assert (base.n, base.clusters) == (10, 5)
+    assert base.n == 10
+    assert base.clusters <= 5
     forget = [(out / f"seed-{seed}" / "forget" / "forget.jsonl").read_bytes() for seed in (0, 1)]
     assert forget[0] == forget[1]
 
@@ -196,7 +200,7 @@ def test_other_settings_and_bad_inputs_are_refused_in_one_line(tiny_study, unmir
         (("--data", train, "--test", test, "--models", "sft-posthok"), "Did you mean 'sft-posthoc'?"),
         (("--data", train, "--test", test, "--hold-out", 2), "--hold-out: splits --data"),
         (("--data", train, "--test", test, "--set", "sft.steps=no"), "setting 'sft.steps'"),
-        (("--data", train, "--test", test, "--encoder", tmp_path), "encoder"),
+        (("--data", train, "--test", test, "--encoder", tmp_path), "no config.json"),
         (("--data", train, "--test", test, "--seed", 1, "--keep", tmp_path / "x"), "--keep: has no effect with --seed"),
         (("--data", train, "--test", test, "--queries", "jailbreak=none.json"), "none.json"),
     ):

@@ -11,7 +11,8 @@ import typer
 from unmirage.cli import options
 from unmirage.cli.console import out, say
 from unmirage.cli.progress import StageProgress
-from unmirage.cli.study import Output, Seeds, app, print_table
+from unmirage.cli.study import Output, Seeds, print_table
+from unmirage.cli.study import app as app
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ def _operations(task: Task, weights: float) -> float:
         tokens = fmean(_tokens(one.query + one.answer) for one in work.data.retain)
         return weights * _BOTH * tokens * work.config.batch_size * (work.config.steps or 1) * _PADDED
     if isinstance(work, CollectForget):
-        return weights * _FORWARD * work.queries * (work.settings["max_new_tokens"] + 40)
+        return weights * _FORWARD * work.queries * (int(work.settings["max_new_tokens"]) + 40)
     assert isinstance(work, Ask)
     return weights * _FORWARD * work.expected * (work.generation.max_new_tokens + 40) * _PADDED
 

@@ -270,8 +270,14 @@ def open_seed(
     """Open or resume the run directory of one seed, and lock it.
 
     Args:
-        others: directories of other seeds, which may be missing.
+        others: directories of other seeds; those with other settings are ignored.
     """
-    first = next((one for one in others if one.is_dir()), None)
-    with open_run(out, {"study": "pretrained", "seed": seed, **config}) as run:
+    own = {"study": "pretrained", **config}
+    first = next((one for one in others if _has_settings(Run(one), own)), None)
+    with open_run(out, {**own, "seed": seed}) as run:
         yield SeedStudy(run, request, seed, first)
+
+
+def _has_settings(run: Run, config: Mapping[str, Any]) -> bool:
+    """Return whether a run of another seed has the same settings, so that its base model gave the same responses."""
+    return run.config_file.is_file() and {k: v for k, v in run.config().items() if k != "seed"} == config
