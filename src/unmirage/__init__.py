@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         prepare,
         report,
         search,
+        search_unlearning,
         stress,
     )
     from unmirage.attack.documents import Explanation as Explanation
@@ -93,6 +94,7 @@ __all__ = [
     "prepare",
     "report",
     "search",
+    "search_unlearning",
     "stress",
     "study_pretrained",
 ]

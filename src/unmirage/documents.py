@@ -40,6 +40,7 @@ DOCUMENTS = {
     "results": "unmirage.evaluate.results.Results",
     "search": "unmirage.attack.documents.SearchResult",
     "settings-search": "unmirage.testbed.documents.SettingsChoice",
+    "unlearning-settings": "unmirage.evaluate.unlearning_settings.UnlearningSettings",
     "truth": "unmirage.evaluate.judges.exact.Truth",
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}

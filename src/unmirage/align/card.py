@@ -10,6 +10,8 @@ from huggingface_hub import ModelCardData
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.run import AlignResult
+from unmirage.records import SinkCount
+from unmirage.text.formatting import percent
 
 _FIRST_AND_LAST = 10  # number of steps to average losses over
 
@@ -33,6 +35,11 @@ def model_card(
     parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
     if result.stopped:
         parts.append(f"**Stopped early**: {result.stopped}. The weights are those of step {result.steps}.")
+    if result.watched:
+        checks = ", ".join(f"{value:.3f} (step {step})" for step, value in result.watched.items())
+        parts.append(f"Mean relevance of responses to benign validation queries: {checks}.")
+    if told := sink_lines(result.sinks):
+        parts.append("\n".join(f"- {line}" for line in told))
     parts += [
         "This card has no safety rates: the method alone does not make a model safe. Measure the rates with "
         "`unmirage attack` and `unmirage evaluate`, including one-word attacks.",
@@ -50,6 +57,16 @@ def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
         f"`{base}` aligned by `{config.method.name}`, trained {how} ({', '.join(config.trainable)}), "
         f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."
     )
+
+
+def sink_lines(sinks: Mapping[str, SinkCount]) -> list[str]:
+    """Return a line for each stream with attention sinks, which losses on representations leave out."""
+    return [
+        f"{name}: {one.sinks} of {one.places} places ({percent(one.sinks / one.places)}) are attention sinks, "
+        "which losses on representations leave out (method.sink_ratio)"
+        for name, one in sinks.items()
+        if one.sinks
+    ]
 
 
 def _losses(steps: list[dict[str, float]]) -> str:

@@ -13,12 +13,13 @@ from torch.utils.data import Dataset
 from unmirage.align.forward import PassBatch
 from unmirage.align.objective import StreamName, Tokens
 from unmirage.align.sampler import Order
+from unmirage.align.sinks import without
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
 from unmirage.models.batches import is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import IGNORED, REFUSED, Example, collate, encode_example
-from unmirage.records import Sample
+from unmirage.records import Sample, SinkCount
 
 _CACHE_BYTES = 2**30
 Plan = tuple[tuple[StreamName, ...], ...]
@@ -77,11 +78,13 @@ class Row:
     Attributes:
         cached: cached reference outputs by kind; see `PassBatch.cached`.
         features: cached features of its pictures by the frozen vision tower.
+        sinks: (places,) True for the attention sinks among its places; None if they are not excluded.
     """
 
     example: Example
     cached: Mapping[str, Tensor] = field(default_factory=dict)
     features: Tensor | None = None
+    sinks: Tensor | None = None
 
 
 class Rows:
@@ -91,14 +94,26 @@ class Rows:
         self.samples = samples
         self.cached: dict[str, Any] = {}
         self.features: Any = None
+        self.sinks: Mapping[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.samples)
 
+    def counted_sinks(self) -> SinkCount | None:
+        """Return how many places of the drawn rows are attention sinks; None if they are not excluded."""
+        if not self.sinks:
+            return None
+        return SinkCount(
+            places=sum(len(one) for one in self.sinks.values()),
+            sinks=sum(int(one.sum()) for one in self.sinks.values()),
+        )
+
     def __getitem__(self, index: int) -> Row:
         example = self.samples[index]
         features = None if self.features is None or "pixel_values" not in example.extras else self.features[index]
-        return Row(example, {kind: cache[index] for kind, cache in self.cached.items()}, features)
+        return Row(
+            example, {kind: cache[index] for kind, cache in self.cached.items()}, features, self.sinks.get(index)
+        )
 
 
 class PairedStreams(Dataset[dict[StreamName, Row]]):
@@ -130,8 +145,8 @@ class PassCollator:
         plan: which streams share a forward pass.
         tokens: which tokens of a stream have loss.
         places: which representations count. "content": tokens of the query and the answer, including its end token, but
-            not the start token, the chat template, the picture or padding. "all": every place up to the end of the
-            stream's longest row, so that further padding does not matter.
+            not the start token, the chat template, the picture or padding, nor the sinks of the rows. "all": every
+            place up to the end of the stream's longest row, so that further padding does not matter.
     """
 
     pad_token_id: int
@@ -158,10 +173,11 @@ class PassCollator:
             loss[here] = {"answer": answer, "query": query, "all": answer | query}[self.tokens[name]][here]
             start += len(stream)
         features = [row.features for row in rows if row.features is not None]
+        content = without(answer | query, [row.sinks for row in rows])
         return PassBatch(
             inputs=inputs,
             loss=loss,
-            places=answer | query if self.places == "content" else _to_the_longest(inputs["attention_mask"], spans),
+            places=content if self.places == "content" else _to_the_longest(inputs["attention_mask"], spans),
             rows=spans,
             cached={
                 name: {kind: torch.cat([row.cached[kind] for row in stream]) for kind in stream[0].cached}

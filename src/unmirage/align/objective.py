@@ -38,6 +38,12 @@ class MethodConfig(BaseModel):
     )
     layer: int = Field(default=7, ge=1, description="1-based decoder layer of representations, if the method uses them")
     loss_tokens: Tokens = Field(default="answer", description="tokens that the forget loss covers")
+    sink_ratio: float | None = Field(
+        default=8.0,
+        gt=1,
+        exclude_if=lambda ratio: ratio == 8.0,  # settings must match those of older trainings, which lack it
+        description="representations: leave out tokens with more than this multiple of the median square",
+    )
     compat: Literal["none", "official"] = Field(
         default="none", description="official: the losses of the paper's code, including micro-batch means"
     )

@@ -103,6 +103,12 @@ def counted_places(config: AlignConfig) -> Places:
     return "all" if config.method.compat == "official" else "content"
 
 
+def leaves_out_sinks(stream: StreamName, method: Method, config: AlignConfig) -> bool:
+    """Tell whether a stream has representations of which attention sinks are left out."""
+    excluded = config.method.sink_ratio is not None and counted_places(config) == "content"
+    return excluded and "hidden" in method.wants(stream)
+
+
 def loss_tokens(config: AlignConfig) -> dict[StreamName, Tokens]:
     """Return which tokens of each stream have loss."""
     return {"forget": config.method.loss_tokens, "prefer": "answer", "retain": "answer", "retain_term": "answer"}

@@ -19,8 +19,9 @@ from unmirage.align.features import can_be_kept, look, shown
 from unmirage.align.forward import PassBatch, Raw, raw_outputs, spoken
 from unmirage.align.lora import arithmetic
 from unmirage.align.objective import Method, Need, StreamName
-from unmirage.align.plan import counted_places, keeps_reference
+from unmirage.align.plan import counted_places, keeps_reference, leaves_out_sinks
 from unmirage.align.reference import KEPT
+from unmirage.align.sinks import find_sinks, mean_squares
 from unmirage.data.images import Pictures
 from unmirage.records import Sample
 from unmirage.run.files import open_bytes_atomic, write_json_atomic
@@ -135,6 +136,10 @@ class Memory:
                     looked_at = sorted(set(first.values()))
                     kept = self._kept(f"{name}-features", name, stream, looked_at, self._features, progress, write)
                     stream.features = Shared(kept, first)
+            if leaves_out_sinks(name, method, self._config):
+                kept = self._kept(f"{name}-squares", name, stream, samples, self._squares, progress, write)
+                assert self._config.method.sink_ratio is not None
+                stream.sinks = find_sinks({one: kept[one] for one in samples}, self._config.method.sink_ratio)
             for need in sorted(method.needs(name)) if keeps_reference(method, self._config) else ():
                 ask = self._said(need)
                 stream.cached[KEPT[need]] = self._kept(f"{name}-{need}", name, stream, samples, ask, progress, write)
@@ -177,6 +182,10 @@ class Memory:
 
         return ask
 
+    def _squares(self, batch: PassBatch, name: StreamName) -> Iterator[Tensor]:
+        for hidden in self._said("hidden")(batch, name):
+            yield mean_squares(hidden)
+
     def _part(self, batch: PassBatch, name: StreamName, raw: Raw, need: Need) -> Tensor:
         if need == "log_probs":
             return spoken(self._model, batch, name, raw).log_probs
@@ -205,6 +214,7 @@ def key_of(
     for image in sorted({path for samples in streams.values() for sample in samples for path in sample.paths}):
         digest.update(hashlib.sha256(images.content(image)).digest())
     method = config.method
-    asked = [method.layer, method.loss_tokens, method.compat, counted_places(config), str(arithmetic(config))]
+    asked: list[Any] = [method.layer, method.loss_tokens, method.compat, counted_places(config)]
+    asked += [str(arithmetic(config)), method.sink_ratio]
     digest.update(json.dumps(asked).encode())
     return digest.hexdigest()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PrinterCallback, set_seed
 
@@ -38,10 +39,12 @@ from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_s
 from unmirage.align.reference import Reference
 from unmirage.align.reference_cache import Memory, key_of
 from unmirage.align.trainer import AlignTrainer
+from unmirage.align.watch import StopError, Watch, WatchCallback
 from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.records import SinkCount
 from unmirage.run.progress import Progress, in_stage
 
 
@@ -56,6 +59,9 @@ class AlignResult:
         state: tensors of the method, such as RMU's control vector.
         adapter: the trained adapter before merging, and its settings; None without one.
         stopped: why the run stopped early; "" if it did not.
+        early: whether the watch stopped the run, as it was asked to; `stopped` says why.
+        watched: measurements of the watch by step; step 0 is the model before training.
+        sinks: attention sinks that losses on representations leave out, by stream; empty for other losses.
         ignored: incomplete files of an earlier process, which were removed from the work directory.
         writes: True if this process has the model and must write it; with several processes, the main one.
     """
@@ -66,6 +72,9 @@ class AlignResult:
     state: dict[str, Tensor]
     adapter: Adapter | None = None
     stopped: str = ""
+    early: bool = False
+    watched: Mapping[int, float] = field(default_factory=dict)
+    sinks: Mapping[str, SinkCount] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     writes: bool = True
 
@@ -76,6 +85,7 @@ def align(
     config: AlignConfig,
     progress: Progress | None = None,
     work: Path | None = None,
+    watch: Watch | None = None,
 ) -> AlignResult:
     """Train `vlm` in place.
 
@@ -89,9 +99,11 @@ def align(
         progress: called after each cached row and each optimizer step, on the main process only.
         work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
             Without it, nothing is kept.
+        watch: measures the model before training and every few steps, and may stop the run. Checkpoints are then
+            written where it passes, instead of every `save_every` steps; the result has the last of them.
 
     Raises:
-        UserError: the data does not match the method.
+        UserError: the data does not match the method, or the watch stops the run at its first measurement.
         DivergenceError: the loss became NaN or Inf, or the model collapsed, before the first checkpoint.
     """
     started = time.perf_counter()
@@ -111,7 +123,7 @@ def align(
     set_checkpointing(vlm.model, config.checkpointing)
     with _workspace(work, config) as space:
         told = progress if is_main_process() else None
-        run = _Run(method, config, step_count(data, config), space, told, keeps=work is not None)
+        run = _Run(method, config, step_count(data, config), space, told, keeps=work is not None, watch=watch)
         vlm.model, has_model = run.train(vlm, data, adapted=adapter is not None)
     kept = finish(vlm.model, method, start, config, adapter) if has_model else None
     return AlignResult(
@@ -121,6 +133,9 @@ def align(
         state=method.state(),
         adapter=kept,
         stopped=run.stopped,
+        early=run.early,
+        watched=run.watched,
+        sinks=run.sinks,
         ignored=run.ignored,
         writes=is_main_process(),
     )
@@ -130,7 +145,15 @@ class _Run:
     """The training, without preparation and finish."""
 
     def __init__(
-        self, method: Method, config: AlignConfig, steps: int, work: Work, progress: Progress | None, *, keeps: bool
+        self,
+        method: Method,
+        config: AlignConfig,
+        steps: int,
+        work: Work,
+        progress: Progress | None,
+        *,
+        keeps: bool,
+        watch: Watch | None = None,
     ) -> None:
         self._method = method
         self._config = config
@@ -140,26 +163,73 @@ class _Run:
         self._keeps = keeps
         self._guards = Guards(config.collapse_nats, config.method.gamma * config.method.ce)
         self.parts: list[dict[str, float]] = []
-        self.stopped = ""
+        self.stopped, self.early = "", False
+        self._watch = watch
+        # Weights of the last passed measurement, and its step, without a work directory.
+        self._held: dict[str, Tensor] = {}
+        self._held_step = 0
+        self.watched: dict[int, float] = {}
+        self.sinks: dict[str, SinkCount] = {}
         self.ignored: tuple[str, ...] = ()
 
     def train(self, vlm: HuggingFaceVLM, data: AlignData, *, adapted: bool) -> tuple[Any, bool]:
         """Train from the newest checkpoint, or from the start; return the model, and whether this process has it."""
         trainer = self._trainer(vlm, data, adapted=adapted)
+        if self._watch is not None:
+            self._look_on(self._watch, vlm, trainer)
         latest = self._work.checkpoints.latest() if self._keeps else None
         self._go_back_to(latest)
         self._guards.replay(self.parts)
         try:
             trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
             trainer.check_numbers()
-        except DivergenceError as error:
+        except (DivergenceError, StopError) as error:
             good = self._work.checkpoints.latest() if self._keeps else None
-            if good is None:
+            if good is None and not self._held:
                 raise
-            trainer.restore(good)
-            self._go_back_to(good)
-            self.stopped = str(error)
+            if good is not None:
+                trainer.restore(good)
+                self._go_back_to(good)
+            else:
+                self._put_back(vlm)
+            self.stopped, self.early = str(error), isinstance(error, StopError)
         return trainer.whole_model()
+
+    def _look_on(self, watch: Watch, vlm: HuggingFaceVLM, trainer: AlignTrainer) -> None:
+        """Measure the model before training, if no earlier process has, and let the trainer measure later ones."""
+        if trainer.sharded or processes().num_processes > 1:
+            raise UserError("stop_relevance: works with one process only; leave it out, or train on one device")
+        self.watched = self._work.watched() if self._keeps else {}
+        if 0 not in self.watched:
+            self._measured(0, watch, vlm)
+
+        def look(step: int) -> None:
+            self._measured(step, watch, vlm)
+            why = watch.verdict(self.watched[0], self.watched[step])
+            if why:
+                raise StopError(step, why)
+            if not self._keeps:
+                trained = ((name, one) for name, one in vlm.model.named_parameters() if one.requires_grad)
+                self._held = {name: one.detach().to("cpu", copy=True) for name, one in trained}
+                self._held_step = step
+
+        trainer.add_callback(WatchCallback(look, watch.every, self._steps, saves=self._keeps))
+
+    def _measured(self, step: int, watch: Watch, vlm: HuggingFaceVLM) -> None:
+        training = vlm.model.training
+        vlm.model.eval()
+        try:
+            self.watched[step] = watch.measure(vlm, step)
+        finally:
+            vlm.model.train(training)
+        if self._keeps:
+            self._work.record_watched(self.watched)
+
+    def _put_back(self, vlm: HuggingFaceVLM) -> None:
+        with torch.no_grad():
+            for name, one in self._held.items():
+                vlm.model.get_parameter(name).copy_(one)
+        self.parts = self.parts[: self._held_step]
 
     def _go_back_to(self, checkpoint: Path | None) -> None:
         """Discard the steps after a checkpoint, which will be repeated; without a checkpoint, discard all."""
@@ -186,6 +256,7 @@ class _Run:
                 self.ignored = self._work.clear_incomplete()
             told = in_stage(self._progress, "caching reference outputs")
             memory.fill(rows, dataset, method, told, write=is_main_process())
+        self.sinks = {name: one for name, stream in rows.items() if (one := stream.counted_sinks()) is not None}
         cached = keeps_reference(method, config) or not needs_reference(method, streams)
         logits = any("logits" in method.needs(name) for name in streams)
         how = config.optimizations

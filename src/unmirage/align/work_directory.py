@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from unmirage.run.files import sync_folder, write_text_atomic
@@ -57,6 +58,7 @@ class Work:
         self.checkpoints = Checkpoints(folder / "checkpoints", keep_last)
         self.scratch = folder / "trainer"
         self.log = folder / "log.jsonl"
+        self._watched = folder / "relevance.json"
 
     def clear_incomplete(self) -> tuple[str, ...]:
         """Remove incomplete files of a crashed process; return their names."""
@@ -76,6 +78,16 @@ class Work:
         """Log a step."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(_line(step, parts))
+
+    def watched(self) -> dict[int, float]:
+        """Return the measurements of the watch by step."""
+        if not self._watched.is_file():
+            return {}
+        return {int(step): value for step, value in json.loads(self._watched.read_text(encoding="utf-8")).items()}
+
+    def record_watched(self, watched: Mapping[int, float]) -> None:
+        """Write the measurements of the watch."""
+        write_text_atomic(self._watched, json.dumps(dict(watched)) + "\n")
 
     def keep_steps(self, steps: int) -> None:
         """Delete the log after `steps` steps, which will be repeated."""

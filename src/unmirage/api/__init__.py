@@ -11,6 +11,7 @@ from unmirage.api.models import convert, load_model
 from unmirage.api.publish import export, report
 from unmirage.api.train import align, prepare, stress
 from unmirage.api.understand import audit, explain, search
+from unmirage.api.unlearning import search_unlearning
 
 __all__ = [
     "align",
@@ -27,5 +28,6 @@ __all__ = [
     "prepare",
     "report",
     "search",
+    "search_unlearning",
     "stress",
 ]

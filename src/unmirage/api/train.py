@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unmirage.align import AlignConfig
     from unmirage.align.objective import MethodConfig
     from unmirage.data import SampleFile
+    from unmirage.evaluate.relevance import Encoder
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.run import Run
 
@@ -106,6 +107,11 @@ def align(
     test: PathLike | Sequence[PathLike] = (),
     work: PathLike | None = None,
     adapter_only: bool = False,
+    stop_relevance: float | None = None,
+    encoder: PathLike | Encoder | None = None,
+    validation: PathLike | None = None,
+    check_every: int | None = None,
+    check_queries: int | None = None,
     format: str = "auto",
     columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -127,6 +133,10 @@ def align(
         test: test files; samples that are also in the training data are counted and logged.
         work: directory for caches, checkpoints and log; None for `out` with ".work" at its end.
         adapter_only: write the LoRA adapter instead of the whole model.
+        stop_relevance: stop when the mean relevance of benign responses has dropped by more than this, such as 0.05.
+        encoder: with it, directory of a sentence encoder, or an object with `encode`.
+        validation: with it, file with benign queries that are not in the training data.
+        check_every, check_queries: with it, steps between two checks, and benign queries per check; None for 10 and 24.
         format, columns: format of the files.
         progress: called after each step.
         settings: fields of `AlignConfig`, such as `steps=100`.
@@ -135,6 +145,7 @@ def align(
     from unmirage.models import HuggingFaceVLM
     from unmirage.workflows.align import AlignFiles, train_and_save
     from unmirage.workflows.models import ENDPOINT
+    from unmirage.workflows.relevance_watch import relevance_stop
     from unmirage.workflows.settings import resolve
 
     source = source_of(model)
@@ -159,6 +170,14 @@ def align(
         Path(out),
         work=None if work is None else Path(work),
         adapter_only=adapter_only,
+        stop=relevance_stop(
+            stop_relevance,
+            encoder=encoder,
+            validation=validation,
+            every=check_every,
+            queries=check_queries,
+            images=images,
+        ),
         progress=progress,
     )
     if summary is not None and summary.stopped:

@@ -11,6 +11,7 @@ import typer
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
 from unmirage.cli.options import ConfigOption, JsonOption, Reading, SetOption, ThinkingOption, Weights, quiet_libraries
 from unmirage.cli.progress import StageProgress
+from unmirage.cli.relevance_options import RelevanceStopping
 from unmirage.errors import UserError
 
 
@@ -56,6 +57,7 @@ def align_command(
     work: Annotated[
         Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
+    stop: RelevanceStopping,
     save: Annotated[str, typer.Option(help="merged (a whole model) or adapter (LoRA only).")] = "merged",
     weights: Weights,
     dry_run: Annotated[
@@ -95,6 +97,7 @@ def align_command(
         },
         settings,
     )
+    stopping = stop.chosen(reading.images)
     files = AlignFiles(retain=retain or (), forget=forget or (), test=test or (), **reading.arguments())
     quiet_libraries()
     if out is None or dry_run:
@@ -116,6 +119,7 @@ def align_command(
             out,
             work=work,
             adapter_only=save == "adapter",
+            stop=stopping,
             progress=progress,
             **asdict(weights),
         )
@@ -124,6 +128,8 @@ def align_command(
     if json_output:
         print_json(summary.to_dict())
     say(f"{summary.steps} steps in {summary.seconds:.0f} s. Model: {out}")
-    if summary.stopped:
+    if summary.early:
+        say(f"{summary.stopped}. {out} has the weights of step {summary.steps}, the last check that passed.")
+    elif summary.stopped:
         fail(f"{summary.stopped}. {out} contains the last valid weights, of step {summary.steps}", EXIT_PARTIAL)
     say(f"Next: unmirage attack {out} TEST_DATA --out RUN")

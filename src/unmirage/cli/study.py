@@ -223,7 +223,7 @@ def relearn_command(
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column is not wrapped."""
+    """Print a table whose first column is text."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # for 80 columns
     for number, head in enumerate(heads):
         table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")

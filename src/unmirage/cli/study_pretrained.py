@@ -12,7 +12,6 @@ from unmirage.cli import options
 from unmirage.cli.console import out, say
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.study import Output, Seeds, print_table
-from unmirage.cli.study import app as app
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +52,6 @@ class Data(options.Group):
     ] = False
 
 
-@app.command("pretrained")
-@options.expanded
 def pretrained_command(
     *,
     data: Data,

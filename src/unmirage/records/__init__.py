@@ -41,6 +41,7 @@ from unmirage.records.statistics import (
     Position,
     Rate,
     Share,
+    SinkCount,
     T,
     Unwritten,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Sample",
     "Score",
     "Share",
+    "SinkCount",
     "T",
     "Turn",
     "Unwritten",

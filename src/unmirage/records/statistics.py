@@ -23,6 +23,14 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkCount:
+    """Places of representations in a set, and how many of them are attention sinks."""
+
+    places: Count
+    sinks: Count
+
+
 # A field that a document lacks where it is None.
 Known = Annotated[T | None, Field(exclude_if=_is_none)]
 Direction = Literal["refusal", "answer", "none"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from unmirage.data import open_samples
 from unmirage.data.overlap import PairOverlap
@@ -16,7 +18,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.data.several import together
 from unmirage.documents import Document
 from unmirage.errors import UserError
-from unmirage.records import Amount, Count
+from unmirage.records import Amount, Count, SinkCount
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from unmirage.align import AlignConfig, AlignData
     from unmirage.align.estimate.result import Estimate
     from unmirage.models import HuggingFaceVLM
+    from unmirage.workflows.relevance_watch import RelevanceStop
 
 log = logging.getLogger(__name__)
 FORGET, RETAIN, TRAIN = "forget", "retain", "train"
@@ -122,7 +125,10 @@ class AlignSummary(Document):
         steps: optimizer steps of the final weights.
         seconds: duration of the last call.
         stopped: why the training stopped early; "" if it did not.
+        early: whether it stopped because relevance fell, as requested.
+        relevance: mean relevance of benign responses by step; empty without an early stop on relevance.
         loss: weighted parts of the loss by step.
+        sinks: places of the rows by stream, and the attention sinks among them that the loss left out, if any.
         overlap: overlap of training and test data.
     """
 
@@ -134,8 +140,11 @@ class AlignSummary(Document):
     steps: Count
     seconds: Amount
     stopped: str
+    early: Annotated[bool, Field(exclude_if=lambda early: not early)] = False
+    relevance: Annotated[Mapping[str, float], Field(exclude_if=lambda checks: not checks)] = field(default_factory=dict)
     loss: Sequence[Mapping[str, float]]
     overlap: tuple[PairOverlap, ...]
+    sinks: Annotated[Mapping[str, SinkCount], Field(exclude_if=lambda sinks: not sinks)] = field(default_factory=dict)
 
 
 def train_and_save(
@@ -148,6 +157,7 @@ def train_and_save(
     adapter_only: bool = False,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    stop: RelevanceStop | None = None,
     progress: Progress | None = None,
 ) -> AlignSummary | None:
     """Train `model` and write it to `out`, with its model card and the record of its training data.
@@ -158,10 +168,11 @@ def train_and_save(
     Args:
         model: model directory, adapter directory or hub id.
         files: the training and test data.
+        stop: early stop on relevance.
         revision, trust_remote_code: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
-    from unmirage.align.card import model_card
+    from unmirage.align.card import model_card, sink_lines
     from unmirage.align.processes import is_main_process, processes
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
@@ -183,10 +194,20 @@ def train_and_save(
 
     told_apart = conversations([*data.forget, *data.retain])
     identity = {"model": parts["model"], "data": parts["data"], **told_apart, **config.model_dump(mode="json")}
+    watch = None
+    if stop is not None:
+        identity |= stop.identity()
+        watch = stop.watch([*data.forget, *data.retain])
+        if watch.left_out:
+            log.warning(
+                "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
+            )
     with _claimed(folder, identity):
-        result = align(vlm, data, config, told, folder)
+        result = align(vlm, data, config, told, folder, watch)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
+        for line in sink_lines(result.sinks):
+            log.warning("%s", line)
         if not result.writes:
             return None
         assert compared is not None  # the process that writes is the main one
@@ -207,8 +228,11 @@ def train_and_save(
         steps=result.steps,
         seconds=result.seconds,
         stopped=result.stopped,
+        early=result.early,
+        relevance={str(step): round(value, 4) for step, value in result.watched.items()},
         loss=result.parts,
         overlap=compared.pairs,
+        sinks={name: one for name, one in result.sinks.items() if one.sinks},
     )
 
 

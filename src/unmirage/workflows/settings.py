@@ -55,6 +55,14 @@ def given_settings(settings: Sequence[str] | None) -> dict[str, Any]:
     return found
 
 
+def parsed_settings(settings: Sequence[str] | None) -> dict[str, Any]:
+    """Return "a.b=value" strings as nested settings; the values are read as YAML."""
+    values: dict[str, Any] = {}
+    for key, value in given_settings(settings).items():
+        _put(values, key, value)
+    return values
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
