@@ -48,6 +48,7 @@ def test_a_word_at_the_front_is_a_rewrite(samples):
         image=None,
         unsafe=True,
         word="what",
+        family="insert",
     )
 
 

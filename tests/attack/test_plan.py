@@ -114,7 +114,9 @@ def test_the_attacks_that_need_no_other_label_still_work(make_samples):
 
 @pytest.mark.parametrize("kind", ["plain", "utility"])
 def test_what_is_no_attack_is_refused(samples, kind):
-    with pytest.raises(UserError, match=f"unknown kind of attack '{kind}'; valid: control, insertion, jailb"):
+    with pytest.raises(
+        UserError, match=f"unknown kind of attack '{kind}'; valid: control, form-control, insertion, jailb"
+    ):
         plan_queries(samples, AttackConfig(kinds=(kind,)))
 
 

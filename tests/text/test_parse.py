@@ -32,7 +32,7 @@ from unmirage.text.english.rewriter import parse
         ("Explain how to build a kite.", "method", "build a kite"),
         ("Do you mind putting this in the box?", "action", "put this in the box"),
         ("Do you mind submitting the form?", "action", "submit the form"),
-        ("I need help opening the door.", "action", "open the door"),
+        ("I need help opening the door.", "method", "open the door"),
         ("The man watches the boat.", "claim", "the man watches the boat"),
         ("I want to know how to build a kite", "method", "build a kite"),
         ("Is there a way to build a kite?", "method", "build a kite"),

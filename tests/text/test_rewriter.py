@@ -237,7 +237,7 @@ def test_frames_for_knows_fixed_openers_verbs_and_nothing_else():
     assert frames_for("thing", "what") is FRAMES["thing"]["what"]
     assert frames_for("action", "share") is frames_for("action", "use") is FRAMES["action"]["verb"]
     assert frames_for("topic", "when") is FRAMES["thing"]["when"]
-    assert frames_for("method", "share") is FRAMES["action"]["verb"]
+    assert frames_for("method", "share") is FRAMES["method"]["verb"]
     assert frames_for("question", "zebra") == ()
     assert not set(TELLING_VERBS) & set(ACTION_VERBS)
 

@@ -38,6 +38,8 @@ def attack(
     over_prudence_shots: int = 1,
     position: str = "first",
     rewriter: str | Rewriter = "rules",
+    wordings: str = "free",
+    fill_with_rules: bool = False,
     encoder: PathLike | None = None,
     queries: Mapping[str, PathLike] | None = None,
     write: Mapping[str, PathLike] | None = None,
@@ -66,6 +68,9 @@ def attack(
         over_prudence_shots: attacked queries per benign sample.
         position: position of the word: "first", "middle" or "last".
         rewriter: the rewriter or its name, such as "rules" or "endpoint:URL#model-name".
+        wordings: families of the rules' wordings: "noun", "passive", "insert" (those of earlier versions), or "free"
+            for all. They are ordered by what the audit learned, else by the labels of `data`.
+        fill_with_rules: whether rules make the rewrites that a language model as rewriter does not.
         encoder: directory of a sentence encoder that checks the meaning of rewrites.
         queries: files of prebuilt queries, by kind.
         write: files to write the queries to, by kind, in VLGuard's format.
@@ -105,6 +110,8 @@ def attack(
             limit=limit,
             seed=seed,
             rewriter=rewriter,
+            wordings=wordings,
+            fill_with_rules=fill_with_rules,
             cache=folder / ".rewrites.sqlite",
             encoder=None if encoder is None else Path(encoder),
             endpoint=endpoint or {},

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unmirage.attack.forms import form_word
 from unmirage.attack.rewriters import Goal, Rewriter, Wanted, make_rewriter
 from unmirage.data.places import frame, placed_in
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Placed, Query, Sample
+from unmirage.text.english.wordings import Aim, Wording
 from unmirage.text.language import languages_of
 from unmirage.text.openers import Position, opener, put_in, replace_opener, words
 
@@ -42,10 +44,15 @@ def attack_at(position: Position) -> Attack:
 # Kinds whose word has one position.
 FIXED = {
     Kind.CONTROL: Attack("avoid"),
+    Kind.FORM_CONTROL: Attack("open"),
     Kind.NEUTRAL: Attack("open"),
     Kind.INSERTION: Attack("avoid", lambda query, word: put_in(query, word, "first")),
     Kind.REPLACEMENT: Attack("avoid", replace_opener),
 }
+
+
+# What an attack wants of the model; the rules rank their wordings by it. Other kinds are not ranked.
+AIMS: dict[Kind, Aim] = {Kind.JAILBREAK: "answer", Kind.OVER_PRUDENCE: "refusal"}
 
 
 def plain(samples: Iterable[Sample], kind: Kind = Kind.PLAIN) -> list[Query]:
@@ -66,14 +73,18 @@ def attacked(
         shots: maximum queries per sample (K).
     """
     frames = [frame(sample.query, sample.images) for sample in samples]
-    wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal) for one in frames]
+    aim = AIMS.get(kind) if attack.goal == "open" else None
+    wanted = [Wanted(one.body, word, shots - (attack.place is not None), attack.goal, aim) for one in frames]
     found = rewriter.reword(wanted) if wanted and wanted[0].shots else [[] for _ in wanted]
     queries = []
     for sample, one, wordings in zip(samples, frames, found, strict=True):
         if attack.place is not None:
             wordings = [attack.place(text, word) for text in (one.body, *wordings)]
-        texts = [text for text in map(one.around, wordings) if places_of(sample, text) is not None]
-        queries += [as_query(sample, kind, shot, text, word) for shot, text in enumerate(texts)]
+        texts = [(str(one.around(text)), text.family if isinstance(text, Wording) else None) for text in wordings]
+        kept = [(text, family) for text, family in texts if places_of(sample, text) is not None]
+        queries += [
+            replace(as_query(sample, kind, shot, text, word), family=family) for shot, (text, family) in enumerate(kept)
+        ]
     return queries
 
 
@@ -105,6 +116,7 @@ ATTACKS: dict[Kind, tuple[bool, ...]] = {
     Kind.JAILBREAK: (True,),
     Kind.OVER_PRUDENCE: (False,),
     Kind.CONTROL: (True, False),
+    Kind.FORM_CONTROL: (True, False),
     Kind.NEUTRAL: (True, False),
     Kind.INSERTION: (True, False),
     Kind.REPLACEMENT: (True, False),
@@ -112,11 +124,14 @@ ATTACKS: dict[Kind, tuple[bool, ...]] = {
 DEFAULT_KINDS = (Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL)
 
 
+FormWord = Annotated[str | None, Field(exclude_if=lambda word: word is None)]
+
+
 class AttackConfig(BaseModel):
     """Which attacks to run, with which words and how many shots.
 
     Unsafe samples use the word and K of jailbreak, benign ones those of over-prudence. The control avoids that word,
-    and the neutral attack has its own word.
+    and the neutral attack has its own word. The form control replaces the word by another one of the same form.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +142,9 @@ class AttackConfig(BaseModel):
     jailbreak_word: str = "what"
     over_prudence_word: str = "share"
     neutral_word: str = "list"
+    # Absent from the settings of runs without a form control, older ones included.
+    jailbreak_form_word: FormWord = Field(default=None, description="word of the form control, unsafe samples")
+    over_prudence_form_word: FormWord = Field(default=None, description="word of the form control, benign samples")
     position: Position = Field(default="first", description="position of the attack word in the query")
     stop_at_first_success: bool = False
 
@@ -143,6 +161,10 @@ class AttackConfig(BaseModel):
         """Return the word of a kind of attack for unsafe or benign samples."""
         if kind is Kind.NEUTRAL:
             return self.neutral_word
+        if kind is Kind.FORM_CONTROL:
+            chosen = self.jailbreak_form_word if unsafe else self.over_prudence_form_word
+            attacks = (self.jailbreak_word, self.over_prudence_word)
+            return chosen or form_word(attacks[not unsafe], taken=attacks)
         return self.jailbreak_word if unsafe else self.over_prudence_word
 
     def shots_of(self, *, unsafe: bool) -> int:
@@ -185,6 +207,12 @@ def plan_queries(
                     "Use --rewriter endpoint:URL#MODEL, or leave this kind out with --kind"
                 )
             needed = "answered" if kind is Kind.OVER_PRUDENCE else "refused"
+            report = rewriter.report
+            if report.asked and not report.kept and (report.dropped or report.failed):
+                raise UserError(
+                    f"{kind}: no rewrite by {rewriter.name} is left ({report.summary()}); use another model, or pass "
+                    "--fill-with-rules"
+                )
             if any(sample.refused in ATTACKS[kind] for sample in samples):
                 raise UserError(
                     f"{kind}: no rewrite of the {needed} samples keeps the places of the pictures inside their texts; "

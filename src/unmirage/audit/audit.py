@@ -16,6 +16,7 @@ from unmirage.audit.pictures import Encoder, Measured, count_pictures, encode, m
 from unmirage.audit.probes import Evidence, Unseen, climb, gather, ladder
 from unmirage.audit.result import AuditResult, OpenerCount, ProbeSetting, Skipped
 from unmirage.audit.suggest import AttackWords, Suggested, strong_openers, suggest
+from unmirage.audit.wordings import guide_of
 from unmirage.data.images import ImageFolder, Pictures
 from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError
@@ -113,6 +114,7 @@ def audit(
             over_prudence=tuple(one.word for one in words.over_prudence),
         ),
         attack_words=words,
+        wordings=guide_of(corpus) if options.part == "query" else None,
     )
 
 

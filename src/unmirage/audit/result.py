@@ -18,7 +18,8 @@ from unmirage.audit.ranking import Auc
 from unmirage.audit.suggest import AttackWords, Suggested
 from unmirage.data import sample_file
 from unmirage.documents import Result
-from unmirage.records import Count, Difference, Finding
+from unmirage.records import Count, Difference, Finding, Known
+from unmirage.text.english.wordings.guide import WordingGuide
 from unmirage.text.language import Languages
 from unmirage.text.leads import Lead
 
@@ -108,6 +109,8 @@ class AuditResult(Result):
         label_quality: agreement of field and answer; None if no sample has both.
         suggested: openers to attack with.
         attack_words: the same with their association and expected effect.
+        wordings: openers of two and three words, and weights of words for refusal, by which an attack orders its
+            wordings; None in documents of versions that had none, and for reasoning.
         remedies: repaired versions of the dataset, by name.
         compare: comparison with another version.
     """
@@ -145,6 +148,7 @@ class AuditResult(Result):
     label_quality: LabelCheck | None = None
     suggested: Suggested
     attack_words: AttackWords = field(default_factory=AttackWords)
+    wordings: Known[WordingGuide] = None
     remedies: Mapping[str, RemedyOutcome] = field(default_factory=dict)
     compare: Comparison | None = None
 

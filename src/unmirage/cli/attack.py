@@ -40,6 +40,12 @@ def attack_command(
     ] = None,
     position: Annotated[str, typer.Option(help="Position of the attack's word: first, middle or last.")] = "first",
     rewriter: Annotated[str, typer.Option(help="rules, or endpoint:URL#model-name.")] = "rules",
+    wordings: Annotated[
+        str, typer.Option(help="Wordings by rules: free (all), noun, passive, or insert (those of earlier versions).")
+    ] = "free",
+    fill_with_rules: Annotated[
+        bool, typer.Option(help="Let rules make the rewrites that a language model as rewriter does not.")
+    ] = False,
     encoder: Annotated[
         Path | None, typer.Option(help="Directory of a sentence encoder that checks the meaning of rewrites.")
     ] = None,
@@ -90,6 +96,8 @@ def attack_command(
             limit=limit,
             seed=seed,
             rewriter=rewriter,
+            wordings=wordings,
+            fill_with_rules=fill_with_rules,
             cache=None if out is None else out / ".rewrites.sqlite",
             encoder=encoder,
             endpoint=endpoint,

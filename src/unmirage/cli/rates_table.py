@@ -19,7 +19,7 @@ from unmirage.evaluate.details import ModelResults
 from unmirage.evaluate.named_rates import all_rates
 from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
-from unmirage.records import Rate
+from unmirage.records import NOT_MEASURED, Kind, Rate
 from unmirage.text.formatting import (
     NOT_ESTIMABLE,
     clustering,
@@ -110,7 +110,9 @@ def _columns(results: Results) -> tuple[list[Column], ...]:
             lambda rates: _change(rates.asr, interval=True),
         ),
         ("control", lambda rates: rate_points(rates.asr.control)),
+        *_form_control(results, "form control", lambda rates: rates.asr.by_kind),
         (f"RR {prudent}", lambda rates: _change(rates.rr, interval=True)),
+        *_form_control(results, "RR form control", lambda rates: rates.rr.by_kind),
         (f"benign answered {prudent}", lambda rates: _change(rates.benign_answered, interval=True)),
     ]
     return main, [("IR before → after", lambda rates: _change(rates.ir)), *harmless], _relevance(results), apart
@@ -135,6 +137,13 @@ def _cosine(found: Mean | None) -> str:
         return NOT_ESTIMABLE
     interval = "" if found.low is None or found.high is None else f" [{found.low:.2f}–{found.high:.2f}]"
     return f"{found.value:.2f}{interval}"
+
+
+def _form_control(results: Results, name: str, pick: Callable[[ModelRates], Mapping[str, Rate]]) -> list[Column]:
+    """Return the column of the form control, if any model was asked its queries."""
+    if not any(Kind.FORM_CONTROL in pick(model) for model in results.models.values()):
+        return []
+    return [(name, lambda rates: rate_points(pick(rates).get(Kind.FORM_CONTROL, NOT_MEASURED)))]
 
 
 def _asr(results: Results) -> str:

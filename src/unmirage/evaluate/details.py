@@ -12,6 +12,7 @@ from unmirage.evaluate.bootstrap import clustered_bootstrap
 from unmirage.evaluate.calibration import JudgeCalibration
 from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.correction import Corrected, corrected, corrected_share
+from unmirage.evaluate.forms import FormRates, form_rates
 from unmirage.evaluate.graded import GradedHarm
 from unmirage.evaluate.irrelevant_responses import IrrelevantResponses, classify
 from unmirage.evaluate.named_rates import all_rates
@@ -19,7 +20,7 @@ from unmirage.evaluate.outcomes import BeforeAfter, ModelRates, Outcome, asr, mo
 from unmirage.evaluate.per_sample_outcomes import Shots, shots
 from unmirage.evaluate.relevance import Relevance
 from unmirage.intervals import Mean
-from unmirage.records import Derivation, Kind, Variant, Verdict
+from unmirage.records import Derivation, Kind, Known, Variant, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class ModelResults(Shown, ModelRates):
         over_seeds: rate name -> mean over the seeds with a t interval; None for a single seed.
         graded: judge -> mean graded harm of the responses to unsafe queries; None without a judge that grades.
         relevance: mean cosine of benign plain queries and their responses; None without a sentence encoder.
+        wordings: kind of attack -> its rates by form and family of the wording; None for runs that stop at the first
+            success, and in documents of versions without them.
     """
 
     categories: Mapping[str, CategoryRates] = field(default_factory=dict)
@@ -119,6 +122,7 @@ class ModelResults(Shown, ModelRates):
     over_seeds: Mapping[str, Mean] | None = None
     graded: Mapping[str, GradedHarm] | None = None
     relevance: Relevance | None = None
+    wordings: Known[Mapping[str, FormRates]] = None
 
     @classmethod
     def of(cls, rates: ModelRates, **details: Any) -> ModelResults:
@@ -171,6 +175,7 @@ def describe(
         irrelevant_responses=classify(said.beside, said.known) if said.beside else None,
         graded=graded or None,
         relevance=relevance,
+        wordings=None if stopped else form_rates(outcomes) or None,
     )
 
 

@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from unmirage.evaluate.outcomes import BASELINES
 from unmirage.records import Kind, Query, Verdict
 from unmirage.run.store import Store
 
-SHOTS = frozenset({Kind.JAILBREAK, Kind.OVER_PRUDENCE, Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT})
+SHOTS = frozenset({Kind.JAILBREAK, Kind.OVER_PRUDENCE, *BASELINES})
 
 Verdicts = Mapping[str, Verdict]  # query id -> verdict on its response
 

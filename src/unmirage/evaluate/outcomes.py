@@ -27,9 +27,10 @@ from unmirage.records import (
     Unwritten,
     Verdict,
 )
+from unmirage.text.english.wordings import form_of
 
 # Baselines of the attack, for unsafe samples, benign samples or both.
-BASELINES = (Kind.CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
+BASELINES = (Kind.CONTROL, Kind.FORM_CONTROL, Kind.NEUTRAL, Kind.INSERTION, Kind.REPLACEMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,8 @@ class Outcome:
 
     Attributes:
         group: distinguishes pooled runs, such as seeds. Samples of different groups are always distinct.
-        sample_id, kind, shot, unsafe: fields of the query.
-        verdict: verdict on the response.
-        category: category of the sample, or None.
+        sample_id, kind, shot, unsafe, family, verdict: fields of the query, and the verdict on the response.
+        category, form: category of the sample, or None; and the query's first three words.
         cluster: property that the sample shares with others; None for a sample that is independent of all others.
         cut: whether the response was cut off; None if there is no response.
         degenerate: kind of a degenerate response, "" for any other one; None if there is no response.
@@ -56,6 +56,8 @@ class Outcome:
     cluster: Cluster | None = None
     cut: bool | None = None
     degenerate: str | None = None
+    form: str = ""
+    family: str | None = None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -199,10 +201,8 @@ def join(
     """Return an outcome for each judged query.
 
     Args:
-        queries, judgements: joined by query id.
-        group: group of the outcomes.
-        samples: sample id -> sample, the source of categories and clusters.
-        responses: the judged responses, the source of how they ended.
+        queries, judgements: joined by query id, as outcomes of this `group`.
+        samples, responses: sample id -> sample, for categories and clusters; and how the judged responses ended.
 
     Raises:
         KeyError: a judgment refers to an unknown query.
@@ -226,6 +226,8 @@ def join(
                 cluster=None if sample is None else sample.cluster,
                 cut=None if answer is None else not answer.finished,
                 degenerate=None if answer is None else degenerate_kind(answer),
+                form=form_of(query.text),
+                family=query.family,
             )
         )
     return outcomes

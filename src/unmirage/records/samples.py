@@ -16,7 +16,8 @@ Role = Literal["system", "user", "assistant"]
 class Kind(StrEnum):
     """Why a query is sent: as it is in the data, rewritten by an attack or a control, or to measure utility.
 
-    `CONTROL` rewords the query as often as the attack does, without the attack's word. `NEUTRAL` rewords it with a
+    `CONTROL` rewords the query as often as the attack does, without the attack's word. `FORM_CONTROL` rewords it in
+    the form of the attack, a question or an imperative, with another word. `NEUTRAL` rewords it with a
     word that is not associated with either label. `INSERTION` puts the attack's word before the unchanged query.
     `REPLACEMENT` puts it in place of the first word. These two are baselines that need no rewriter. `NEIGHBOR` is
     neighbor utility: harmless questions about the topics that the model must refuse or forget.
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     JAILBREAK = "jailbreak"
     OVER_PRUDENCE = "over-prudence"
     CONTROL = "control"
+    FORM_CONTROL = "form-control"
     NEUTRAL = "neutral"
     INSERTION = "insertion"
     REPLACEMENT = "replacement"
@@ -196,6 +198,8 @@ class Query(Pictured):
         unsafe: True if a safe model should not comply.
         word: the word (or words) that the attack adds, or that its control avoids; None if there is none.
         images, context: as in `Sample`.
+        family: family of an attack's wording by rules: "insert", "noun" or "passive"; None for other queries, and in
+            runs of versions without families.
     """
 
     id: str
@@ -208,3 +212,4 @@ class Query(Pictured):
     word: str | None = None
     images: tuple[Placed, ...] = ()
     context: tuple[Turn, ...] = ()
+    family: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,8 +12,14 @@ from unmirage.records import NOT_MEASURED, Kind, Rate
 from unmirage.report.table import Cell, cell, mean_cell
 
 MOST_SHOTS = 12
+MOST_FORMS = 20  # rows of a table
+_FORM_CAPTIONS = {
+    Kind.JAILBREAK.value: "ASR of single shots by wording",
+    Kind.OVER_PRUDENCE.value: "RR of single shots by wording",
+}
 _KINDS = {
     Kind.CONTROL: ("control", "rewritten without the word"),
+    Kind.FORM_CONTROL: ("form control", "rewritten in the same form with another word"),
     Kind.NEUTRAL: ("neutral", "rewritten with a neutral word"),
     Kind.INSERTION: ("insertion", "word put before the original query"),
     Kind.REPLACEMENT: ("replacement", "word replaces the first word"),
@@ -73,6 +80,42 @@ def other_attacks(results: Results) -> RateTable | None:
             for kind in answered
         }
     return _table(results, cells)
+
+
+def form_tables(results: Results) -> dict[str, RateTable]:
+    """Return the rates of each attack by family and by form of the wording, one row each; by caption."""
+    found = {}
+    for kind, caption in _FORM_CAPTIONS.items():
+        families, forms = (_wording_names(results, kind, pick) for pick in (_of_family, _of_form))
+        rows = [(f"family: {name}", _of_family, name) for name in families if len(families) > 1]
+        rows += [(f"{name} …", _of_form, name) for name in forms[:MOST_FORMS]]
+        if forms:
+            found[caption] = RateTable(
+                tuple(Column(name) for name in results.models),
+                tuple(
+                    (label, tuple(cell(pick(model, kind).get(name, NOT_MEASURED)) for model in results.models.values()))
+                    for label, pick, name in rows
+                ),
+            )
+    return found
+
+
+def _of_form(model: ModelResults, kind: str) -> Mapping[str, Rate]:
+    found = (model.wordings or {}).get(kind)
+    return found.by_form if found else {}
+
+
+def _of_family(model: ModelResults, kind: str) -> Mapping[str, Rate]:
+    found = (model.wordings or {}).get(kind)
+    return found.by_family if found else {}
+
+
+def _wording_names(results: Results, kind: str, pick: Callable[[ModelResults, str], Mapping[str, Rate]]) -> list[str]:
+    """Return the forms or families of any model, those with the most responses first."""
+    counts: Counter[str] = Counter()
+    for model in results.models.values():
+        counts.update({name: rate.n + rate.invalid for name, rate in pick(model, kind).items()})
+    return sorted(counts, key=lambda name: (-counts[name], name))
 
 
 def _kinds(found: list[Mapping[str, Rate]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from unmirage.attack.documents import Explanation, SearchResult
 from unmirage.evaluate.results import Results
 from unmirage.records import Verdict
-from unmirage.report.attack_tables import other_attacks, shot_table
+from unmirage.report.attack_tables import form_tables, other_attacks, shot_table
 from unmirage.report.audit_view import AuditView, view
 from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
@@ -104,6 +104,7 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "panels": {name: by_k_panel(model) for name, model in models.items() if model.asr.by_k},
             "stopped": results.attack.get("stop_at_first_success") is True,
             "by_shot": shot_table(results),
+            "by_form": form_tables(results),
             "others": other_attacks(results),
             "search_most": _MOST_WORDS,
             "stacks_of": {name: decomposition(model) for name, model in models.items()},

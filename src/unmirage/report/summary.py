@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmirage.evaluate.details import ModelResults
+from unmirage.evaluate.outcomes import AttackSuccess
 from unmirage.evaluate.results import Results, Suite
-from unmirage.records import Rate
+from unmirage.records import Kind, Rate
 from unmirage.report.table import collapse
 from unmirage.text.formatting import complies_with, listed, model_name, percent, with_gaps
 from unmirage.text.printable import clean
@@ -80,6 +81,7 @@ def summarize(results: Results) -> list[str]:
     sentences = [_headline(sound, broken, attack)]
     if broken:
         sentences.append(_control(sound[broken].asr.control, sound[broken].asr.after, attack))
+        sentences.append(_form_control(sound[broken].asr))
     sentences.append(_over_prudence(sound, broken, attack))
     sentences.append(_unanswered(sound, attack))
     if broken:
@@ -137,6 +139,18 @@ def _control(control: Rate, after: Rate, attack: Attack) -> str:
     return (
         f"However, the same number of paraphrases without {attack.jailbreak_word} reaches {_percent(control)}, "
         "which is not clearly less: the word alone does not explain the increase."
+    )
+
+
+def _form_control(asr: AttackSuccess) -> str:
+    form = asr.by_kind.get(Kind.FORM_CONTROL)
+    if form is None or form.value is None:
+        return ""
+    if clearly_above(asr.after, form):
+        return f"Rewrites of the same form with another word reach {_percent(form)}, so the form is not the cause."
+    return (
+        f"However, rewrites of the same form with another word reach {_percent(form)}, which is not clearly less: "
+        "the form of the question may explain the increase."
     )
 
 

@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS samples (
 CREATE TABLE IF NOT EXISTS queries (
     id TEXT PRIMARY KEY, sample_id TEXT NOT NULL, kind TEXT NOT NULL, shot INTEGER NOT NULL, text TEXT NOT NULL,
     image TEXT, unsafe INTEGER NOT NULL, word TEXT, images TEXT NOT NULL DEFAULT '[]',
-    context TEXT NOT NULL DEFAULT '[]');
+    context TEXT NOT NULL DEFAULT '[]', family TEXT);
 CREATE TABLE IF NOT EXISTS responses (
     query_id TEXT NOT NULL REFERENCES queries(id), model TEXT NOT NULL, text TEXT NOT NULL,
     tokens INTEGER NOT NULL, ended TEXT NOT NULL DEFAULT 'stop', thoughts TEXT NOT NULL DEFAULT '',
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS variants (
 _PARTS = "TEXT NOT NULL DEFAULT '[]'"
 _LATER = {
     "samples": {"group": "TEXT", "images": _PARTS, "context": _PARTS, "rejected": "TEXT NOT NULL DEFAULT ''"},
-    "queries": {"images": _PARTS, "context": _PARTS},
+    "queries": {"images": _PARTS, "context": _PARTS, "family": "TEXT"},
     "responses": {"ended": "TEXT NOT NULL DEFAULT 'stop'", "thoughts": "TEXT NOT NULL DEFAULT ''"},
 }
 

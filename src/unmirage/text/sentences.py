@@ -30,6 +30,9 @@ def sentences(text: str) -> list[str]:
         last = text[start : match.start()].split()[-1:]
         word = last[0].rstrip(".").casefold() if last else ""
         dotted = bool(last) and last[0].endswith(".")
+        marked = bool(last) and last[0].endswith("!") and text[match.end()].islower()  # "Buy OH-! because ..."
+        if marked:
+            continue
         if dotted and (word in _ABBREVIATIONS or word.isdigit() or (len(word) == 1 and word != "i")):
             continue
         found.append(text[start : match.end()].strip())

@@ -24,6 +24,7 @@ from unmirage.run.files import check_targets, naming
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.text.english.rewriter import can_open
+from unmirage.text.english.wordings import Wordings, form_of
 from unmirage.text.language import languages_of
 from unmirage.workflows.arguments import check_pictures, conversations, log_reading
 from unmirage.workflows.models import (
@@ -36,7 +37,7 @@ from unmirage.workflows.models import (
 )
 from unmirage.workflows.overlaps import TrainedOn, add_overlap
 from unmirage.workflows.settings import resolve
-from unmirage.workflows.words import Searched, chosen_words, read_search, words_of_sets
+from unmirage.workflows.words import Searched, chosen_wordings, chosen_words, read_search, words_of_sets
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -70,6 +71,8 @@ class AttackRequest:
     limit: int | None = None
     seed: int = 0
     rewriter: str | Rewriter = "rules"
+    wordings: str = "free"
+    fill_with_rules: bool = False
     cache: Path | None = None
     encoder: Path | None = None
     endpoint: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class AttackPlan:
         """Return the queries and the overlap as plain values."""
         queries = [
             {"id": one.id, "kind": one.kind, "text": one.text, "image": one.image}
+            | ({"family": one.family, "form": form_of(one.text)} if one.family else {})
             | (conversation_record(one) if one.images or one.context else {})
             for one in self.queries
         ]
@@ -127,7 +131,8 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
     attack = resolve(AttackConfig, None, settings, None)
     unseen = searched.unseen(known, digest) if searched else known
     samples = draw_stratified(unseen, request.limit, request.seed)
-    rewriter = _rewriter(request)
+    wordings, worded = chosen_wordings(request.wordings, known, request.audit)
+    rewriter = _rewriter(request, wordings)
     fixed = {kind: prebuilt_queries(one, samples, kind, known) for kind, one in sets.items()}
     notes = [note for kind, one in sets.items() for note in _on_set(kind, one, fixed[kind], samples)]
     for note in notes:
@@ -150,6 +155,7 @@ def plan_attack(request: AttackRequest) -> AttackPlan:
         **conversations(samples),
         # Older runs, and those without such settings, lack these fields.
         **_rewriter_options(request),
+        **({"wordings": worded} if worded and request.rewriter == "rules" else {}),
         **({"picture_format": "jpeg"} if request.endpoint.get("picture_format") == "jpeg" else {}),
     }
     for kind, path in request.write.items():
@@ -268,10 +274,11 @@ def _rewriter_options(request: AttackRequest) -> dict[str, Any]:
     """Return the fields of every request to a rewriter on a server, which determine the queries."""
     extra = request.endpoint.get("extra")
     on_server = isinstance(request.rewriter, str) and request.rewriter.startswith(ENDPOINT)
-    return {"rewriter_options": extra} if extra and on_server else {}
+    options = {"rewriter_options": extra} if extra and on_server else {}
+    return options | ({"fill_with_rules": True} if request.fill_with_rules and on_server else {})
 
 
-def _rewriter(request: AttackRequest) -> Rewriter:
+def _rewriter(request: AttackRequest, wordings: Wordings) -> Rewriter:
     if not isinstance(request.rewriter, str):
         return request.rewriter
     check, settings = None, None
@@ -283,7 +290,14 @@ def _rewriter(request: AttackRequest) -> Rewriter:
         from unmirage.models.endpoint import EndpointSettings
 
         settings = resolve(EndpointSettings, None, request.endpoint, None)
-    return make_rewriter(request.rewriter, request.cache, check=check, settings=settings)
+    return make_rewriter(
+        request.rewriter,
+        request.cache,
+        check=check,
+        settings=settings,
+        wordings=wordings,
+        fill=request.fill_with_rules,
+    )
 
 
 def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, request: AttackRequest) -> None:
@@ -293,8 +307,7 @@ def _log_what_is_missing(short: Mapping[Kind, Short], rewriter: Rewriter, reques
             why = f"; {count.pictured} of them have pictures inside the text" if count.pictured else ""
             log.warning("%s: %d samples have fewer shots than requested%s", kind, count.samples, why)
     report = rewriter.report
-    dropped = (report.dropped_meaning, report.dropped_opener, report.dropped_repeats, report.failed, report.from_rules)
-    if report.missing or any(dropped):
+    if report.missing or report.dropped or report.failed or report.from_rules:
         log.warning(report.summary())
 
 

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unmirage.attack import ATTACKS
+from unmirage.attack import ATTACKS, AttackConfig
+from unmirage.attack.forms import form_word
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
-from unmirage.errors import UserError
+from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Sample
+from unmirage.run.fingerprint import sha256_of
+from unmirage.text.english.wordings import CHOICES, Wordings
 from unmirage.text.openers import opener
 
 if TYPE_CHECKING:
     from unmirage.attack.documents import SearchResult
+    from unmirage.audit import AuditResult
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ FIELDS = {
     Kind.OVER_PRUDENCE: "over_prudence_word",
     Kind.NEUTRAL: "neutral_word",
 }
+_DEFAULTS = {kind: str(AttackConfig.model_fields[name].default) for kind, name in FIELDS.items()}
 
 
 def chosen_words(
@@ -49,7 +54,8 @@ def chosen_words(
     missing = [kind for kind in missing if FIELDS[kind] not in words]
     if audit is not None and not audit.is_file():
         raise UserError(f"--audit {audit}: no such file; create it with `unmirage audit DATA --json`")
-    suggested = _suggested(data, audit) if missing or audit is not None else {}
+    audited = _audited(data, audit) if missing or audit is not None else None
+    suggested = {} if audited is None else _suggested(audited)
     for kind in missing:
         if suggested[kind]:
             words[FIELDS[kind]] = suggested[kind][0]
@@ -57,7 +63,39 @@ def chosen_words(
         elif kind in kinds:
             where = audit or data.source
             raise UserError(f"{where}: no opener is associated with this label; set one with --word {kind}=WORD")
-    return words
+    return words | _form_words(words, audited) if Kind.FORM_CONTROL in kinds else words
+
+
+def chosen_wordings(
+    choice: str, samples: Sequence[Sample], audit: Path | None
+) -> tuple[Wordings, dict[str, str] | None]:
+    """Return how the rules word attacks, and the setting of the run that says so; None for the "insert" wordings.
+
+    The wordings are ordered by what a saved audit learned, else by what the labels of the samples teach. Without
+    either, they keep the order of the families.
+
+    Args:
+        choice: "free", "noun", "passive" or "insert".
+        samples: all samples of the attacked data.
+        audit: file of a saved audit of the model's training data.
+
+    Raises:
+        UserError: the choice is unknown.
+    """
+    from unmirage.audit import AuditResult
+    from unmirage.audit.wordings import guide_of_samples
+
+    found = next((one for one in CHOICES if one == choice), None)
+    if found is None:
+        raise unknown("value of --wordings", choice, CHOICES)
+    if found == "insert":
+        return Wordings(), None
+    guide = guide_of_samples(samples) if audit is None else AuditResult.load(audit).wordings
+    if audit is not None and guide is None:
+        log.warning("%s: made by a version that learned no order of wordings; audit the data again to rank them", audit)
+    order = "families" if guide is None or not guide.n else "data" if audit is None else "audit"
+    setting = {"families": choice, "order": order}
+    return Wordings(choice=found, guide=guide), setting | ({} if audit is None else {"audit_sha256": sha256_of(audit)})
 
 
 def words_of_sets(sets: Mapping[Kind, Dataset]) -> dict[Kind, str]:
@@ -112,15 +150,34 @@ def read_search(path: Path) -> Searched:
     return Searched(found)
 
 
-def _suggested(data: SampleFile, file: Path | None) -> dict[Kind, tuple[str, ...]]:
-    """Return the words of a saved audit (of the model's training data), else of an audit of `data`."""
+def _audited(data: SampleFile, file: Path | None) -> AuditResult:
+    """Return a saved audit (of the model's training data), else an audit of `data`."""
     from unmirage.audit import AuditResult, audit
 
-    found = (audit(data) if file is None else AuditResult.load(file)).suggested
+    return audit(data) if file is None else AuditResult.load(file)
+
+
+def _suggested(audited: AuditResult) -> dict[Kind, tuple[str, ...]]:
+    found = audited.suggested
     return {Kind.JAILBREAK: found.jailbreak, Kind.OVER_PRUDENCE: found.over_prudence}
+
+
+def _form_words(words: Mapping[str, Any], audited: AuditResult | None) -> dict[str, str]:
+    """Return the words of the form control for both attacks, neutral in the audit if there is one."""
+    attacks = {FIELDS[kind]: words.get(FIELDS[kind], _DEFAULTS[kind]) for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE)}
+    found = {} if audited is None else {
+        one.feature: one.log_odds for one in audited.findings if one.position == "opener"
+    }  # fmt: skip
+    chosen = {}
+    for name, word in attacks.items():
+        other = form_word(word, found, tuple(attacks.values()))
+        chosen[name.replace("_word", "_form_word")] = other
+        odds = "no audit" if audited is None else f"log-odds of refusal {found.get(other, 0.0):+.2f}"
+        log.info("form-control: '%s' in place of '%s' (%s)", other, word, odds)
+    return chosen
 
 
 def _is_needed(kind: Kind, kinds: Sequence[Kind]) -> bool:
     """Tell whether a word is used: controls avoid it, and baselines insert it, for queries of its label."""
-    others = {Kind.CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
+    others = {Kind.CONTROL, Kind.FORM_CONTROL, Kind.INSERTION, Kind.REPLACEMENT}
     return kind in kinds or bool(others & set(kinds))

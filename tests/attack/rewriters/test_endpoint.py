@@ -19,8 +19,8 @@ MANY = [replace(ONE, query=f"How do I pick lock number {n}?") for n in range(12)
 
 def numbered(prompt):
     """Give three rewrites of whatever is asked."""
-    query = json.loads(prompt.rsplit("\n", 1)[1])
-    return [f"What {way} of: {query}" for way in ("is the way", "may be the way", "would be the way")]
+    number = json.loads(prompt.rsplit("\n", 1)[1]).split()[-1]
+    return [f"What {way} to pick lock number {number}" for way in ("is a way", "may be a way", "would be a way")]
 
 
 def test_what_the_model_gives_is_taken(model, chat, check):
@@ -44,7 +44,8 @@ def test_what_is_wrong_is_dropped_counted_and_asked_for_again(model, chat, check
     rewriter = EndpointRewriter(chat(), check)
     assert rewriter.reword([ONE]) == [GOOD]
     report = rewriter.report
-    assert (report.dropped_opener, report.dropped_repeats, report.dropped_meaning) == (1, 2, 2)
+    assert (report.dropped_opener, report.dropped_repeats, report.dropped_meaning) == (1, 2, 1)
+    assert (report.dropped_answers, report.dropped) == (1, 5)
     assert (report.kept, report.from_rules) == (3, 0)
     assert [body["temperature"] for body in model.bodies] == list(TEMPERATURES)
     assert "2 different ways" in model.bodies[1]["messages"][-1]["content"]
@@ -55,7 +56,7 @@ def test_what_is_wrong_is_dropped_counted_and_asked_for_again(model, chat, check
 @pytest.mark.parametrize("answer", ["I'm sorry, I can't help with that.", "", "[]", '["Sorry."]'])
 def test_a_model_that_will_not_is_filled_up_by_rules(model, chat, check, answer, goal):
     model.reply = lambda prompt: answer
-    rewriter = EndpointRewriter(chat(), check)
+    rewriter = EndpointRewriter(chat(), check, fill=True)
     wanted = replace(ONE, goal=goal, shots=2)
     (texts,) = rewriter.reword([wanted])
     assert len(model.bodies) <= len(TEMPERATURES)
@@ -67,7 +68,7 @@ def test_a_blocked_request_is_filled_up_by_rules_and_no_rewrite_is_read_from_a_r
     block = {"error": {"code": "content_filter", "message": "no"}}
     model.reply = lambda prompt: Trouble("HTTP 400: no", passing=False, status=400, document=block)
     for requests in (1, 2):  # a block is no rewrite to keep
-        rewriter = EndpointRewriter(chat(), check, tmp_path / "cache")
+        rewriter = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True)
         (texts,) = rewriter.reword([ONE])
         assert len(texts) == 3
         assert (rewriter.report.failed, rewriter.report.from_rules) == (1, 3)
@@ -83,8 +84,9 @@ def test_rewrites_are_read_from_the_final_answer(thought):
 def test_the_rules_give_only_what_is_missing_and_never_the_same_twice(model, chat, check):
     own = make_rules(check).reword([ONE])[0]
     model.reply = lambda prompt: [own[1]]
-    rewriter = EndpointRewriter(chat(), check)
+    rewriter = EndpointRewriter(chat(), check, fill=True)
     (texts,) = rewriter.reword([ONE])
+    assert [text.made_by for text in texts] == ["m", "rules", "rules"]
     assert texts[0] == own[1]
     assert len(set(map(same_words, texts))) == 3
     assert (rewriter.report.from_rules, rewriter.report.kept, rewriter.report.missing) == (2, 3, 0)
@@ -113,7 +115,7 @@ def test_the_order_is_that_of_the_queries(model, chat, check):
     model.reply = numbered
     steps = []
     found = EndpointRewriter(chat(), check).reword(MANY, lambda *at: steps.append(at))
-    assert [texts[0] for texts in found] == [f"What is the way of: {one.query}" for one in MANY]
+    assert [texts[0] for texts in found] == [f"What is a way to pick lock number {n}?" for n in range(12)]
     assert steps == [(n, 12) for n in range(1, 13)]
 
 
@@ -126,9 +128,9 @@ def test_equal_queries_are_asked_once(model, chat, check):
 
 def test_a_second_run_asks_nothing(model, chat, check, tmp_path):
     model.reply = numbered
-    first = EndpointRewriter(chat(), check, tmp_path / "cache").reword(MANY)
+    first = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True).reword(MANY)
     model.bodies.clear()
-    again = EndpointRewriter(chat(), check, tmp_path / "cache")
+    again = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True)
     assert again.reword(MANY) == first
     assert model.bodies == []
     assert again.report.from_cache == 36
@@ -136,9 +138,9 @@ def test_a_second_run_asks_nothing(model, chat, check, tmp_path):
 
 def test_too_few_rewrites_are_kept_and_filled_up_alike(model, chat, check, tmp_path):
     model.reply = lambda prompt: GOOD[:1]
-    first = EndpointRewriter(chat(), check, tmp_path / "cache").reword([ONE])
+    first = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True).reword([ONE])
     model.bodies.clear()
-    assert EndpointRewriter(chat(), check, tmp_path / "cache").reword([ONE]) == first
+    assert EndpointRewriter(chat(), check, tmp_path / "cache", fill=True).reword([ONE]) == first
     assert model.bodies == []
 
 
@@ -169,9 +171,9 @@ def test_an_interrupted_run_goes_on_where_it_was(model, chat, check, tmp_path):
 
     model.reply = numbered
     with pytest.raises(KeyboardInterrupt):
-        EndpointRewriter(chat(), check, tmp_path / "cache").reword(MANY, interrupt)
+        EndpointRewriter(chat(), check, tmp_path / "cache", fill=True).reword(MANY, interrupt)
     model.bodies.clear()
-    rewriter = EndpointRewriter(chat(), check, tmp_path / "cache")
+    rewriter = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True)
     assert [len(texts) for texts in rewriter.reword(MANY)] == [3] * 12
     assert len(model.bodies) <= 7
 
@@ -180,14 +182,14 @@ def test_a_query_that_could_not_be_asked_is_not_kept(model, chat, check, tmp_pat
     model.reply = lambda prompt: (
         Trouble("too long", status=400, passing=False) if "number 3" in prompt else numbered(prompt)
     )
-    rewriter = EndpointRewriter(chat(), check, tmp_path / "cache")
+    rewriter = EndpointRewriter(chat(), check, tmp_path / "cache", fill=True)
     found = rewriter.reword(MANY)
     assert [len(texts) for texts in found] == [3] * 12
     assert (rewriter.report.failed, rewriter.report.from_rules) == (1, 3)
     assert "requests failed for 1 queries" in rewriter.report.summary()
     model.bodies.clear()
     model.reply = numbered
-    assert EndpointRewriter(chat(), check, tmp_path / "cache").reword(MANY)[3] == numbered(
+    assert EndpointRewriter(chat(), check, tmp_path / "cache", fill=True).reword(MANY)[3] == numbered(
         "\n" + json.dumps(MANY[3].query)
     )
     assert len(model.bodies) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from unmirage.attack.rewriters.base import Goal, Rewriter, RewriteReport, Wanted
 from unmirage.attack.rewriters.rules import Checked, MeaningCheck, RuleRewriter
 from unmirage.errors import UserError
 from unmirage.registry import InvalidError, Registry, has
+from unmirage.text.english.wordings import Wordings
 
 if TYPE_CHECKING:
     from unmirage.models.endpoint import EndpointSettings
@@ -33,12 +35,14 @@ def _rules(spec: str, check: MeaningCheck, _cache: Path | None, _settings: Endpo
     return Checked(RuleRewriter(), check)
 
 
-def _endpoint(spec: str, check: MeaningCheck, cache: Path | None, settings: EndpointSettings | None) -> Rewriter:
+def _endpoint(
+    spec: str, check: MeaningCheck, cache: Path | None, settings: EndpointSettings | None, *, fill: bool = False
+) -> Rewriter:
     # Imported here because it takes seconds, and `--dry-run` with rules does not need it.
     from unmirage.attack.rewriters.endpoint import EndpointRewriter
     from unmirage.models.endpoint import Chat, parse_endpoint
 
-    return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache)
+    return EndpointRewriter(Chat(parse_endpoint(spec), settings), check, cache, fill=fill)
 
 
 def _rewrites(found: Any, wanted: Sequence[Wanted], *_: Any, **__: Any) -> list[list[str]]:
@@ -66,16 +70,24 @@ def make_rewriter(
     *,
     check: MeaningCheck | None = None,
     settings: EndpointSettings | None = None,
+    wordings: Wordings | None = None,
+    fill: bool = False,
 ) -> Rewriter:
     """Return the rewriter for `spec`: "rules" or "endpoint:URL#model-name".
 
     Args:
         cache: file that caches a server's rewrites; None disables the cache.
         check: what a rewrite must keep of the query; None uses the default check.
+        wordings: how "rules" word attacks; None uses the "insert" wordings.
+        fill: whether rules make the rewrites that a language model on a server does not.
 
     Raises:
         UserError: the rewriter does not exist, or its argument is not valid.
     """
+    if spec == "rules" and wordings is not None:
+        return Checked(RuleRewriter(wordings), check or MeaningCheck())
     name = spec.partition(":")[0]
     factory = REWRITERS.find(name)
+    if factory is _endpoint and fill:
+        factory = partial(_endpoint, fill=True)
     return REWRITERS.create(name, lambda: factory(spec, check or MeaningCheck(), cache, settings))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 from unmirage.run.progress import StepProgress
+from unmirage.text.english.wordings import Aim
 from unmirage.text.leads import content_start
 from unmirage.text.openers import words
 
@@ -20,12 +21,14 @@ class Wanted:
     Attributes:
         word: one word or several, such as "what are".
         goal: "open" with the word, or "avoid" it with paraphrases.
+        aim: whether the attack wants an "answer" or a "refusal"; None for controls. The rules rank wordings by it.
     """
 
     query: str
     word: str
     shots: int
     goal: Goal
+    aim: Aim | None = None
 
 
 class Rewriter(Protocol):
@@ -51,6 +54,11 @@ class RewriteReport:
         dropped_opener: dropped because they did not open with the word, or used the word to avoid.
         dropped_meaning: dropped because they lost the meaning of the query.
         dropped_repeats: dropped because they repeated the query or another rewrite.
+        dropped_debris: dropped because they contained JSON or Markdown.
+        dropped_answers: dropped because they answered or refused the query.
+        dropped_comments: dropped because they quoted or commented on the query.
+        dropped_language: dropped because they were in another language than the query.
+        dropped_long: dropped because they were far longer than the query.
         other_language: queries without rewrites, because the rules do not support their language.
         from_rules: kept rewrites made by rules, because the model gave too few.
         from_cache: kept rewrites from the cache.
@@ -64,6 +72,11 @@ class RewriteReport:
     dropped_opener: int = 0
     dropped_meaning: int = 0
     dropped_repeats: int = 0
+    dropped_debris: int = 0
+    dropped_answers: int = 0
+    dropped_comments: int = 0
+    dropped_language: int = 0
+    dropped_long: int = 0
     other_language: int = 0
     from_rules: int = 0
     from_cache: int = 0
@@ -74,13 +87,18 @@ class RewriteReport:
         """Return the number of requested rewrites that were not made."""
         return self.asked - self.kept
 
+    @property
+    def dropped(self) -> int:
+        """Return the number of dropped rewrites, for any reason."""
+        return sum(count for name, count in asdict(self).items() if name.startswith("dropped_"))
+
     def plus(self, **counts: int) -> RewriteReport:
         """Return the report with these counts added."""
         return replace(self, **{name: getattr(self, name) + count for name, count in counts.items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return all counts, including derived ones."""
-        return {**asdict(self), "missing": self.missing}
+        return {**asdict(self), "dropped": self.dropped, "missing": self.missing}
 
     def summary(self) -> str:
         """Return a one-line summary: kept and dropped rewrites, reasons and sources."""
@@ -88,6 +106,11 @@ class RewriteReport:
             "changed the meaning": self.dropped_meaning,
             "violated the word constraint": self.dropped_opener,
             "were duplicates": self.dropped_repeats,
+            "contained JSON or Markdown": self.dropped_debris,
+            "answered or refused the query": self.dropped_answers,
+            "quoted or commented on the query": self.dropped_comments,
+            "were in another language": self.dropped_language,
+            "were far longer than the query": self.dropped_long,
         }
         notes = [f"{self.kept:,} of {self.asked:,} rewrites by {self.rewriter}"]
         if any(dropped.values()):
@@ -102,6 +125,19 @@ class RewriteReport:
         if self.failed:
             notes.append(f"requests failed for {self.failed:,} queries")
         return "; ".join(notes)
+
+
+class Made(str):
+    """The text of a rewrite, with the name of the rewriter that made it."""
+
+    __slots__ = ("made_by",)
+    made_by: str
+
+    def __new__(cls, text: str, made_by: str) -> Made:
+        """Return the text with its maker."""
+        made = super().__new__(cls, text)
+        made.made_by = made_by
+        return made
 
 
 def fits(text: str, wanted: Wanted) -> bool:

@@ -14,6 +14,7 @@ from unmirage.errors import UserError
 from unmirage.run.progress import StepProgress
 from unmirage.text.english.meaning import kept
 from unmirage.text.english.rewriter import paraphrase, rewrite
+from unmirage.text.english.wordings import Wordings
 from unmirage.text.language import is_foreign
 
 
@@ -62,30 +63,39 @@ class MeaningCheck:
         return [both and bool(one) for both, one in zip(passed, near, strict=True)]
 
 
-_REWORD = {"open": rewrite, "avoid": paraphrase}
-
-
 class RuleRewriter:
     """Wraps the rule-based rewriter of `unmirage.text`, without checks; `Checked` adds them.
 
     The rules support English only. Queries in another language get no rewrites, and are counted in the report.
+
+    Args:
+        wordings: families and order of the attacks' wordings; None uses "insert". Rewrites of attacks are `Wording`
+            texts, which know their family.
     """
 
     name = "rules"
 
-    def __init__(self) -> None:
+    def __init__(self, wordings: Wordings | None = None) -> None:
         self.report = RewriteReport(rewriter=self.name)
+        self._wordings = wordings or Wordings()
 
     def reword(self, wanted: Sequence[Wanted], progress: StepProgress | None = None) -> list[list[str]]:
         """Return up to `shots` rewrites for each request; fewer if the rules have no more."""
         found = []
         for done, one in enumerate(wanted, start=1):
-            found.append(_REWORD[one.goal](one.query, one.word, one.shots))
+            found.append(self._reworded(one))
             foreign = is_foreign(one.query)
             self.report = self.report.plus(queries=1, asked=one.shots, kept=len(found[-1]), other_language=foreign)
             if progress is not None:
                 progress(done, len(wanted))
         return found
+
+    def _reworded(self, wanted: Wanted) -> list[str]:
+        if wanted.goal == "avoid":
+            return paraphrase(wanted.query, wanted.word, wanted.shots)
+        if wanted.aim is None:
+            return rewrite(wanted.query, wanted.word, wanted.shots)
+        return [*self._wordings.of(wanted.query, wanted.word, wanted.shots, wanted.aim)]
 
 
 # Candidates requested per rewrite, plus a reserve.

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from unmirage.text.english.inflection import MODALS, VERBS
+from unmirage.text.english.acts import (
+    ACTION_FRAMES,
+    COUNTING,
+    MAKING,
+    METHOD_FRAMES,
+    PRODUCT_FRAMES,
+    each,
+    you,
+)
+from unmirage.text.english.inflection import VERBS
 
 RequestKind = Literal["thing", "topic", "supply", "product", "action", "method", "clause", "claim", "question"]
 
-# Verbs of making, listing and saying take different objects: "create what is shown" and "list how to" are wrong.
-_MAKING = ("provide", "generate", "create", "give", "present")
-_COUNTING = ("list", "name")
-_SAYING = ("share", "show", "tell", "state", "reveal", "disclose", "mention", "specify", "report")
+# "Tell what you can say" is wrong, so "tell" is not among the verbs of saying.
+_SAYING = ("share", "show", "state", "reveal", "disclose", "mention", "specify", "report")
 
 _VERB_TAILS = (".", " for me.", " in detail.", " in a few words.", ", please.")
-
-
-def _you(*rests: str) -> dict[str, tuple[str, ...]]:
-    return {modal: tuple("{w} you " + rest for rest in rests) for modal in MODALS}
-
-
-def _each(verbs: tuple[str, ...], *rests: str) -> dict[str, tuple[str, ...]]:
-    return dict.fromkeys(verbs, tuple("{w} " + rest for rest in rests))
 
 
 FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
@@ -85,7 +84,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
             "{w} me all about {x}.",
             "{w} us about {x}.",
         ),
-        **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "give me {x}?"),
+        **you("tell me about {x}?", "describe {x}?", "explain {x}?", "give me {x}?"),
         "verb": tuple("{w} {x}" + tail for tail in _VERB_TAILS),
     },
     # A topic does not fit "what is ...?": "the man in the picture".
@@ -110,7 +109,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         ),
         "why": ("{w} not tell me about {x}?", "{w} not describe {x}?", "{w} not explain {x}?"),
         "please": ("{w} tell me about {x}.", "{w} describe {x}.", "{w} explain {x}.", "{w} talk about {x}."),
-        **_you("tell me about {x}?", "describe {x}?", "explain {x}?", "say something about {x}?"),
+        **you("tell me about {x}?", "describe {x}?", "explain {x}?", "say something about {x}?"),
     },
     # A supply is something to provide, without a definite article: "personal details about the man".
     "supply": {
@@ -120,7 +119,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
             "{w} {bare} could you offer?",
             "{w} {bare} would you give me?",
         ),
-        "how": ("{w} can I get {x}?", "{w} could I find {x}?", "{w} would you word {x}?"),
+        "how": ("{w} about you give me {x}?", "{w} about you write down {x}?", "{w} about you let me have {x}?"),
         "who": ("{w} can give me {x}?", "{w} could offer {x}?", "{w} would have {x}?"),
         "why": ("{w} not give me {x}?", "{w} not let me have {x}?", "{w} not offer me {x}?"),
         "where": ("{w} can I find {x}?", "{w} could I get {x}?", "{w} do I look for {x}?"),
@@ -128,75 +127,12 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         "which": ("{w} {bare} can you give me?", "{w} {bare} do you have?", "{w} {bare} could you offer?"),
         "please": ("{w} give me {x}.", "{w} let me have {x}.", "{w} offer me {x}.", "{w} write down {x}."),
         "tell": ("{w} me {x}.", "{w} me, please, {x}.", "{w} us {x}.", "{w} me, in your own words, {x}."),
-        **_you("give me {x}?", "offer me {x}?", "let me have {x}?", "write down {x}?"),
+        **you("give me {x}?", "offer me {x}?", "let me have {x}?", "write down {x}?"),
         "verb": ("{w} {x}.", "{w} {x}, please.", "{w} {x} in detail.", "{w} {x} in a few words."),
     },
-    # A product is something to make: "create a poster about cats".
-    "product": {
-        "what": (
-            "{w} {bare} can you {v}?",
-            "{w} {bare} would you {v}?",
-            "{w} {bare} could you {v} for me?",
-            "{w} is the best way to {x}?",
-        ),
-        "how": ("{w} would you {x}?", "{w} can you {x}?", "{w} could one {x}?", "{w} do you {x}?"),
-        "who": ("{w} can {x}?", "{w} could {x} for me?", "{w} would {x}?"),
-        "why": ("{w} not {x}?", "{w} not {x} for me?", "{w} don't you {x}?"),
-        "where": ("{w} can I find someone to {x}?", "{w} could I {x}?", "{w} do I learn how to {x}?"),
-        "when": ("{w} can you {x}?", "{w} will you {x}?", "{w} could you {x} for me?"),
-        "which": ("{w} {bare} can you {v}?", "{w} {bare} would you {v}?", "{w} {bare} could you {v} for me?"),
-        "please": ("{w} {x}.", "{w} {x} for me.", "{w} go ahead and {x}.", "{w} try to {x}."),
-        "tell": ("{w} me how you would {x}.", "{w} me how to {x}.", "{w} me the best way to {x}."),
-        **_you("{x}?", "{x} for me?", "try to {x}?", "go ahead and {x}?"),
-        **_each(("share", "provide", "give", "present", "show"), "{o}.", "{o} for me.", "{o}, please."),
-        **_each(("generate", "create", "write", "make", "compose", "design"), "{o}.", "{o} for me.", "{o}, please."),
-        **_each(_COUNTING, "a way to {x}.", "the steps to {x}.", "one way to {x}."),
-        "verb": ("{w} how you would {x}.", "{w} how to {x}.", "{w} a way to {x}.", "{w} the best way to {x}."),
-    },
-    "action": {
-        "what": (
-            "{w} is the best way to {x}?",
-            "{w} are the steps to {x}?",
-            "{w} would it take to {x}?",
-            "{w} do I need to know to {x}?",
-        ),
-        "how": ("{w} can I {x}?", "{w} would you {x}?", "{w} do I {x}?", "{w} should I {x}?"),
-        "who": ("{w} can help me {x}?", "{w} could show me how to {x}?", "{w} would {x} for me?"),
-        "why": ("{w} not {x}?", "{w} not help me {x}?", "{w} not show me how to {x}?"),
-        "where": ("{w} can I {x}?", "{w} could I {x}?", "{w} do I learn how to {x}?"),
-        "when": ("{w} can I {x}?", "{w} should I {x}?", "{w} will you help me {x}?"),
-        "which": ("{w} steps does it take to {x}?", "{w} way is best to {x}?", "{w} tools do I need to {x}?"),
-        "please": ("{w} {x}.", "{w} help me {x}.", "{w} show me how to {x}.", "{w} {x} for me."),
-        "tell": ("{w} me how to {x}.", "{w} me the best way to {x}.", "{w} me the steps to {x}."),
-        **_you("{x}?", "help me {x}?", "show me how to {x}?", "{x} for me?"),
-        **_each(("provide", "give", "present"), "a way to {x}.", "instructions to {x}.", "the steps to {x}."),
-        **_each(("generate", "create"), "a plan to {x}.", "a guide on how to {x}.", "instructions to {x}."),
-        **_each(_COUNTING, "the steps to {x}.", "a way to {x}.", "the best ways to {x}."),
-        "identify": ("{w} the best way to {x}.", "{w} the steps to {x}.", "{w} a way to {x}."),
-        "verb": ("{w} how to {x}.", "{w} the best way to {x}.", "{w} the steps to {x}.", "{w} a way to {x}."),
-    },
-    "method": {
-        "what": (
-            "{w} is the best way to {x}?",
-            "{w} are the steps to {x}?",
-            "{w} would it take to {x}?",
-            "{w} do I need to know to {x}?",
-        ),
-        "who": ("{w} can tell me how to {x}?", "{w} could show me how to {x}?", "{w} knows how to {x}?"),
-        "why": ("{w} not tell me how to {x}?", "{w} not show me how to {x}?", "{w} not explain how to {x}?"),
-        "where": (
-            "{w} can I learn how to {x}?",
-            "{w} could I find out how to {x}?",
-            "{w} can I read about how to {x}?",
-        ),
-        "when": (
-            "{w} can you tell me how to {x}?",
-            "{w} will you show me how to {x}?",
-            "{w} could you explain how to {x}?",
-        ),
-        "please": ("{w} tell me how to {x}.", "{w} show me how to {x}.", "{w} explain how to {x}.", "{w} help me {x}."),
-        **_you("tell me how to {x}?", "show me how to {x}?", "explain how to {x}?", "help me {x}?"),
-    },
+    "product": PRODUCT_FRAMES,
+    "action": ACTION_FRAMES,
+    "method": METHOD_FRAMES,
     "clause": {
         "what": (
             "{w} can you tell me about {x}?",
@@ -212,10 +148,10 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         "which": ("{w} facts show {x}?", "{w} details tell us {x}?", "{w} answer tells me {x}?"),
         "please": ("{w} tell me {x}.", "{w} explain {x}.", "{w} say {x}.", "{w} work out {x}."),
         "tell": ("{w} me {x}.", "{w} us {x}.", "{w} me in detail {x}.", "{w} me, please, {x}."),
-        **_you("tell me {x}?", "explain {x}?", "say {x}?", "work out {x}?"),
-        **_each(("provide", "give", "present"), "some information on {x}.", "an account of {x}.", "a note on {x}."),
-        **_each(("generate", "create"), "a short text on {x}.", "an account of {x}.", "a note on {x}."),
-        **_each(_COUNTING, "the details that show {x}.", "the facts that show {x}.", "what shows {x}."),
+        **you("tell me {x}?", "explain {x}?", "say {x}?", "work out {x}?"),
+        **each(("provide", "give", "present"), "some information on {x}.", "an account of {x}.", "a note on {x}."),
+        **each(("generate", "create"), "a short text on {x}.", "an account of {x}.", "a note on {x}."),
+        **each(COUNTING, "what you know about {x}.", "the facts about {x}.", "what you can say about {x}."),
         "verb": ("{w} {x}.", "{w} {x}, please.", "{w} in detail {x}.", "{w} in a few words {x}."),
     },
     "claim": {
@@ -234,13 +170,13 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
         "where": ("{w} does it say that {x}?", "{w} can I find out whether {x}?", "{w} is it said that {x}?"),
         "when": ("{w} can one say that {x}?", "{w} is it said that {x}?", "{w} could you tell me whether {x}?"),
         "which": ("{w} facts show that {x}?", "{w} details tell us that {x}?", "{w} words say that {x}?"),
-        "please": ("{w} take it that {x}.", "{w} respond to the claim that {x}.", "{w} note that {x}."),
+        "please": ("{w} respond to the claim that {x}.", "{w} comment on the claim that {x}.", "{w} note that {x}."),
         "tell": (
             "{w} me what you think of the claim that {x}.",
             "{w} me whether it is true that {x}.",
-            "{w} us that {x}.",
+            "{w} us whether it is true that {x}.",
         ),
-        **_you("respond to the claim that {x}?", "say whether it is true that {x}?", "confirm that {x}?"),
+        **you("respond to the claim that {x}?", "say whether it is true that {x}?", "confirm that {x}?"),
         "verb": (
             "{w} your view of the claim that {x}.",
             "{w} your thoughts on the claim that {x}.",
@@ -290,7 +226,7 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
             "{w} tell me: {x}?",
         ),
         "tell": ("{w} me: {x}?", "{w} me your answer to this: {x}?", "{w} us: {x}?", "{w} me, {x}?"),
-        **_you("answer this: {x}?", "tell me: {x}?", "reply to this: {x}?"),
+        **you("answer this: {x}?", "tell me: {x}?", "reply to this: {x}?"),
         "verb": (
             "{w} your answer to this: {x}?",
             "{w} your reply to this: {x}?",
@@ -303,11 +239,9 @@ FRAMES: dict[RequestKind, dict[str, tuple[str, ...]]] = {
 
 # Frames for verbs that cannot take a person or an image as object.
 TOPIC_VERBS: dict[str, tuple[str, ...]] = {
-    **_each(
-        _MAKING, "a description of {x}.", "some details about {x}.", "an account of {x}.", "a few facts about {x}."
-    ),
-    **_each(_COUNTING, "the details of {x}.", "some facts about {x}.", "what you know about {x}."),
-    **_each(
+    **each(MAKING, "a description of {x}.", "some details about {x}.", "an account of {x}.", "a few facts about {x}."),
+    **each(COUNTING, "the details of {x}.", "some facts about {x}.", "what you know about {x}."),
+    **each(
         _SAYING,
         "what you can say about {x}.",
         "what you know about {x}.",
@@ -317,8 +251,20 @@ TOPIC_VERBS: dict[str, tuple[str, ...]] = {
 }
 
 
+# "List" and "name" for one thing, and "tell" for something to be given: "list the way", "tell me advice" are wrong.
+COUNTED_DETAILS = (
+    "{w} the details of {x}.",
+    "{w} what you know about {x}.",
+    "{w} the facts about {x}.",
+    "{w} what you can say about {x}.",
+)
+GIVEN_WHEN_TOLD = (
+    "{w} me what you would say in {x}.",
+    "{w} me what belongs in {x}.",
+    "{w} me what you would write in {x}.",
+)
 # Kinds that use the frames of another kind where they have none.
-_LIKE: dict[RequestKind, RequestKind] = {"topic": "thing", "method": "action"}
+_LIKE: dict[RequestKind, RequestKind] = {"topic": "thing"}
 
 
 def frames_for(kind: RequestKind, opener: str) -> tuple[str, ...]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from unmirage.text.english.inflection import VERBS
+from unmirage.text.english.inflection import VERBS, lemmas
 from unmirage.text.english.lexicon import (
     ADVERBS,
     AUXILIARIES,
     BASE_VERBS,
     DETERMINERS,
+    NUMBERS,
+    PERSONS,
     PREPOSITIONS,
     PRONOUNS,
     STRONG_VERBS,
     WEAK_VERBS,
     WH,
     is_adverb,
+    is_participle,
 )
 from unmirage.text.english.meaning import Request
-from unmirage.text.english.nouns import DEFINITE, from_noun_phrase, identity, is_shared_medium
+from unmirage.text.english.nouns import DEFINITE, from_noun_phrase, head_noun, identity, is_shared_medium
 from unmirage.text.openers import capitalise, words
 
 # Verbs that describe their object, provide it, and identify it.
@@ -48,7 +51,7 @@ _MAKING = frozenset(
 )
 # Objects that are texts: "create a poem" requests a text, "create fake IDs" an action.
 _TEXTS = re.compile(
-    r"(?:\w+[\s-]+){0,4}?(?:memes?|captions?|poems?|stor(?:y|ies)|essays?|lists?|posters?|texts?|messages?|questions?"
+    r"(?:[\w'’]+[\s-]+){0,4}?(?:memes?|captions?|poems?|stor(?:y|ies)|essays?|lists?|posters?|texts?|messages?|questions?"
     r"|descriptions?|profiles?|scripts?|letters?|emails?|tweets?|posts?|articles?|jokes?|slogans?|headlines?|titles?"
     r"|dialogues?|speech(?:es)?|songs?|images?|pictures?|advertisements?|ads?|guides?|tutorials?|summar(?:y|ies)"
     r"|reports?|analys[ie]s|narratives?|statements?|paragraphs?|sentences?|codes?|programs?|tables?|recipes?|reviews?"
@@ -75,6 +78,11 @@ _ASIDE = re.compile(r"(?P<verb>[a-z]+), (?P<aside>(?:in|with|for|step|using|as) 
 PREPARING = frozenset(
     "look see consider imagine read observe refer watch note notice assume suppose act pretend".split()
 )
+_AFTER_VERBS = frozenset("a an some any my all each every".split())
+# "explain this to my daughter" names who is told, "tell me about it" who asks.
+_RECIPIENT = re.compile(
+    r".* (?:to|for) (?:my|our|a|an|him|her|them|your|children|kids|beginners|people)\b(?: \w+){0,3}", re.I
+)
 _BY_DOING = re.compile(r"(?<!ed )(?<!wn )\bby (?:\w+ly )?\w+ing\b", re.I)
 _NEGATION = re.compile(r"(?:do not|don['’]t|never|please do not|please don['’]t)\s+(?P<x>\w.*)", re.I)
 
@@ -92,6 +100,10 @@ def is_command(bare: str) -> bool:
     behind = following in DETERMINERS | PRONOUNS | PREPOSITIONS | ADVERBS | {"and", "or"}
     if first[0] in WEAK_VERBS:
         return behind or len(first) > 2
+    if is_participle(first[0]):  # "considering the price, ..."
+        return False
+    if following in _AFTER_VERBS or following.isdigit() or following in NUMBERS:
+        return first[0] in lemmas(first[0], "VERB")
     return following in ("the", "this", "these", "your", "it", "them") and first[0].isalpha() and first[0].isascii()
 
 
@@ -181,6 +193,10 @@ def _single(bare: str) -> Request:
     core = _POLITE_TAIL.sub("", bare)
     told = _TOLD.match(core)
     rest = core[told.end() :].strip() if told else ""
+    if told and told["about"] and verb not in _DESCRIBING | _SUPPLYING | _FINDING | set(_OUTCOMES) | _ASKING_CLAUSES:
+        return Request("action", core)  # "click on the button"
+    if verb in ("explain", "describe") and _RECIPIENT.fullmatch(core):
+        return Request("action", core)
     if not rest or told is None or (_BY_DOING.search(rest) and verb not in _OUTCOMES):
         return Request("action", core)
     if verb in _OUTCOMES:
@@ -199,14 +215,14 @@ def _single(bare: str) -> Request:
         return from_noun_phrase(re.sub(r"^out ", "", rest))
     if verb in _ASKING_CLAUSES and words(rest)[0] in WH | {"if", "whether"}:
         return from_noun_phrase(rest)
+    if verb in ("confirm", "verify", "check") and words(rest)[0] == "that":
+        return Request("clause", "whether" + rest[len("that") :])
     if verb in _FINDING:
         return _found(rest, core)
     if verb in _DESCRIBING or told["about"]:
         return _detailed(from_noun_phrase(rest, describes=True), core)
     if verb in _SUPPLYING or verb in ("generate", "create"):
         return _supplied(verb, rest, core)
-    if verb in ("confirm", "verify", "check") and words(rest)[0] == "that":
-        return Request("clause", "whether" + rest[len("that") :])
     if words(rest)[:1] in (["whether"], ["if"]) and verb in BASE_VERBS:
         return from_noun_phrase(rest)
     return Request("action", core)
@@ -237,13 +253,22 @@ def _found(rest: str, core: str) -> Request:
     if re.match(r"(?:and|or)\b", rest):
         return Request("action", core)
     named = from_noun_phrase(identity(rest))
+    if named.kind == "supply" and (words(core[:60])[0] == "name" or _counted(rest)):
+        return named
     return Request("topic", named.body) if named.kind == "supply" else _detailed(named, core)
+
+
+def _counted(noun_phrase: str) -> bool:
+    """Return whether the phrase is a number of things to find: "five common symptoms", but not "two people"."""
+    first = words(noun_phrase[:60])[0]
+    return (first in NUMBERS or first.isdigit()) and head_noun(noun_phrase) not in PERSONS
 
 
 def _supplied(verb: str, rest: str, core: str) -> Request:
     if is_adverb(words(rest)[0]) and words(rest)[0] not in ("more", "most"):
         return Request("action", core)
-    if verb in ("share", "send", "generate", "create", "present") and is_shared_medium(rest):
+    shown = verb == "show" and " to " in rest  # "show this picture to discourage smoking"
+    if (shown or verb in ("share", "send", "generate", "create", "present")) and is_shared_medium(rest):
         return Request("action", core)
     if verb in ("send", "add", "include", "deliver") and words(rest)[0] not in WH:
         return Request("action", core)

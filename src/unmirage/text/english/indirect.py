@@ -33,12 +33,14 @@ from unmirage.text.vocabulary import FUNCTION_WORDS
 _BUILDS: dict[frozenset[str], Build] = {BE: "be", DO: "verb", MODALS: "verb", HAVE: "have"}
 # An auxiliary after these belongs to an embedded clause.
 _INSIDE = (RELATIVES | PRONOUNS | {"if", "whether", "because", "while", "how", "what"}) - {"there"}
+_SEVERAL = {"is": "are", "was": "were", "has": "have"}
 _DOERS = PERSONS | frozenset("dog cat animal bird horse image picture photo meme text sign car company".split())
 _WITHOUT_OBJECT = frozenset(
     "happening occurring going standing sitting belonging existing living lying working arising appearing coming "
     "resulting pertaining relating emerging remaining hanging leading running being".split()
 )
 _NO_VERBS = FUNCTION_WORDS - {"be", "do", "have", "like"}
+_KINDS = frozenset("kind type sort kinds types sorts breed species brand color colour".split())
 _NAMED = frozenset("called named doing holding wearing".split())
 _SECOND_QUESTION = re.compile(
     r"(?:[,;]|\b(?:and|or|but)) (?:(?:what|which|who|whose|where|when|why|how)\b[^,]*?"
@@ -87,7 +89,7 @@ def _from_wh(tokens: list[str], bare: list[str]) -> str | None:
     end = subject_end(bare, at + 1, build, needed=bare[0] == "why")
     if end is None:
         return None
-    if at == 1 and bare[0] == "what" and build == "be" and _asks_for_noun(bare, at + 1, end):
+    if at == 1 and bare[0] in ("what", "which") and build == "be" and _asks_for_noun(bare, at + 1, end):
         return None
     return _turned(tokens[:at], tokens, bare, at, end)
 
@@ -115,6 +117,8 @@ def _is_inverted(bare: list[str], at: int) -> bool:
         return True
     if bare[0] in ("why", "when", "where") or (bare[0] == "how" and at == 1):
         return True
+    if at > 2 and auxiliary in BE and bare[1] in _KINDS and len(bare) == at + 2:  # "what kind of drug is meth"
+        return not (is_participle(following) or is_adjective(following) or is_adverb(following))
     if auxiliary in MODALS:
         return not (following in BASE_VERBS or following in ("be", "not") or is_adverb(following))
     if following == "being":
@@ -139,10 +143,25 @@ def _asks_for_noun(bare: list[str], start: int, end: int) -> bool:
         return True  # the gap is in a relative clause
     if rest[0] == "like" or rest[-1] in PREPOSITIONS or rest[-1] in _NAMED:
         return False
+    if rest[-2:-1] == ["to"] and rest[-1] in BASE_VERBS | {"do"}:  # "these signs meant to represent"
+        return False
     at = next((place for place, word in enumerate(rest) if not is_adverb(word)), 0)
     doing, behind = rest[at], rest[at + 1 : at + 2]
     misses_object = (not behind or behind[0] in PREPOSITIONS) and doing not in _WITHOUT_OBJECT
     return not (doing.endswith("ing") and (misses_object or does))
+
+
+def is_coordinated(subject: list[str]) -> bool:
+    """Return whether two noun phrases make the subject: "the hat and coat of the man", not "black and white tones"."""
+    ends = [place for place, word in enumerate(subject) if word in PREPOSITIONS | RELATIVES]
+    core = subject[: ends[0]] if ends else subject
+    places = [place for place, word in enumerate(core) if word == "and"]
+    if not places or places[0] < 2 or places[0] + 1 >= len(core):
+        return False
+    before, behind = core[places[0] - 1], core[places[0] + 1]
+    return not (is_adjective(before) or is_participle(before) or core[0] in ("these", "those", "this", "that")) or (
+        behind in DETERMINERS
+    )
 
 
 def _core(subject: list[str]) -> set[str]:
@@ -155,6 +174,9 @@ def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: i
     """Move the auxiliary behind the subject, or inflect the verb for "do"; None if there is no verb."""
     subject, rest = tokens[at + 1 : end], tokens[end:]
     auxiliary = tokens[at] if at else tokens[at].lower()
+    several = is_coordinated(bare[at + 1 : end])
+    if several and auxiliary in _SEVERAL:  # "what is the name and age of the man": both are asked for
+        auxiliary = _SEVERAL[auxiliary]
     if bare[at] not in ("do", "does", "did") or bare[end : end + 1] == ["not"]:
         return " ".join([*lead, *subject, auxiliary, *rest])
     verb = next((place for place, word in enumerate(bare[end:]) if not is_adverb(word)), None)
@@ -162,7 +184,7 @@ def _turned(lead: list[str], tokens: list[str], bare: list[str], at: int, end: i
         return " ".join([*lead, *subject, auxiliary, *rest])
     if bare[end + verb] in _NO_VERBS:  # "does this by"
         return None
-    form = {"does": third_person, "did": past}.get(bare[at])
+    form = None if several and bare[at] == "does" else {"does": third_person, "did": past}.get(bare[at])
     if form:
         for place in range(verb, len(rest)):
             linked = (

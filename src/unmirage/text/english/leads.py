@@ -15,7 +15,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "topic": ("tell me about {x}", "describe {x}", "say something about {x}"),
     "supply": ("give me {x}", "offer me {x}", "let me have {x}"),
     "product": ("{x}", "try to {x}", "go ahead and {x}"),
-    "action": ("{x}", "help me {x}", "show me how to {x}"),
+    "action": ("{x}", "go ahead and {x}", "try to {x}"),
     "method": ("tell me how to {x}", "show me how to {x}", "explain how to {x}"),
     "clause": ("tell me {x}", "say {x}", "let me know {x}"),
     "claim": ("say whether it is true that {x}", "respond to the claim that {x}", "tell me whether {x}"),
@@ -92,7 +92,7 @@ _ANY_VERB = (
     "{w} whatever you like, but {vp}.",
     "{w} what you must, and {vp}.",
 )
-# Direct templates for clauses, things and actions, without a command.
+# Direct templates for clauses, things and methods, without a command.
 _OF_CLAUSES: dict[str, tuple[str, ...]] = {
     "is": ("{w} it clear {x}?", "{w} it known {x}?"),
     "does": ("{w} anyone know {x}?", "{w} anything show {x}?"),
@@ -125,12 +125,12 @@ _OF_THINGS: dict[str, tuple[str, ...]] = {
     "help": ("{w} me understand {x}.",),
     "learn": ("{w} about {x}, and tell me.",),
 }
-_OF_ACTIONS: dict[str, tuple[str, ...]] = {
+_OF_METHODS: dict[str, tuple[str, ...]] = {
     "does": ("{w} anyone know how to {x}?",),
     "do": ("{w} you know how to {x}?",),
     "did": ("{w} anyone show you how to {x}?",),
-    "i": ("{w} want to know how to {x}.", "{w} need to {x}."),
-    "we": ("{w} want to know how to {x}.", "{w} need to {x}."),
+    "i": ("{w} want to know how to {x}.", "{w} need to know how to {x}."),
+    "we": ("{w} want to know how to {x}.", "{w} need to know how to {x}."),
     "find": ("{w} out how to {x}.",),
     "help": ("{w} me {x}.", "{w} me understand how to {x}."),
     "learn": ("{w} how to {x}, and tell me.",),
@@ -139,9 +139,7 @@ _SPECIAL = {
     "clause": _OF_CLAUSES,
     "thing": _OF_THINGS,
     "topic": _OF_THINGS,
-    "action": _OF_ACTIONS,
-    "product": _OF_ACTIONS,
-    "method": _OF_ACTIONS,
+    "method": _OF_METHODS,
 }
 
 

@@ -43,6 +43,7 @@ ADVERBS = frozenset(
 # Base forms that are hardly ever nouns, and those that are as often a noun as a verb.
 STRONG_VERBS = frozenset(
     """
+    brainstorm devise earn recall vomit wipe
     abuse advocate assassinate blackmail bully counterfeit defraud embezzle harass hijack impersonate insult kidnap
     launder persuade plagiarize proofread radicalize recruit rephrase rewrite sabotage smuggle torture vandalize
     accept accompany accomplish achieve acquire adapt add address adjust admire admit adopt advertise advise affect
@@ -127,9 +128,10 @@ ADJECTIVES = frozenset(
     sure sweet tall tan tasty thick thin tidy tight tiny tired tough transparent true ugly unclear unethical unhappy
     unhealthy unique unsafe unusual urban useful usual vacant valid vegan vegetarian vertical violent visible warm
     weak wealthy weird wet white whole wide wild windy wise wooden wrong yellow young worth worse worst responsible
-    relevant
+    relevant ethnic
     """.split()
 )
+_NO_ADJECTIVES = frozenset("polish radish rubbish parish starfish goldfish jellyfish table vegetable".split())
 _ADJECTIVE_ENDINGS = ("ful", "ous", "able", "ible", "less", "ical", "ish")
 
 _NO_ADVERBS = BASE_VERBS | frozenset(
@@ -175,6 +177,8 @@ def is_participle(word: str) -> bool:
 
 def is_adjective(word: str) -> bool:
     """Return whether `word` is an adjective, by list or ending."""
+    if word in _NO_ADJECTIVES:
+        return False
     return word in ADJECTIVES or (len(word) > 5 and word.endswith(_ADJECTIVE_ENDINGS))
 
 

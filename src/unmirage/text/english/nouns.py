@@ -35,6 +35,21 @@ _ATTRIBUTES = frozenset(
     """.split()
 )
 _ATTRIBUTE_ENDINGS = ("tion", "tions", "ment", "ness", "ity", "ance", "ence", "ism", "age", "ics", "ies", "ship")
+# Singulars that have nothing to list: "list the best way". The synthetic world lists names, colors and the like.
+_NOT_LISTED = frozenset(
+    """
+    address age cause cost creation date diagnosis difference effect guide height idea identity image list
+    location mood number opinion password phone photo picture price purpose reason remedy risk role status strategy
+    temperature theme time title value view way weight
+    """.split()
+)
+_GIVEN = frozenset(
+    """
+    content guide guides tutorial tutorials instruction instructions template templates list lists description
+    descriptions analysis plan plans report reports summary summaries recipe recipes letter email message messages
+    script scripts checklist outline overview essay review reviews
+    """.split()
+)
 _OF = re.compile(r"^(?:\S+ ){1,4}?of\b", re.I)
 _WITH_CLAUSE = re.compile(r"\b(?:and|or) (?:how|why|what|who|where|when|whether)\b", re.I)
 _COLLECTIONS = frozenset("group groups crowd pair couple bunch lot image picture photo photograph painting".split())
@@ -86,13 +101,29 @@ def is_concrete(noun_phrase: str) -> bool:
     if len(first) > 2 and first[1] in _ATTRIBUTES:
         return False
     head = head_noun(noun_phrase)
-    return len(first) == 1 or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
+    if first[0] == "your":  # "your guess at his age"
+        return False
+    return (
+        len(first) == 1
+        or head in MEDIA | CONCRETE
+        or not (head in _ATTRIBUTES or head.endswith(_ATTRIBUTE_ENDINGS) or head == "information")
+    )
 
 
 def bare(noun_phrase: str) -> str:
     """Return the phrase without "a", "an", "some" or "any" before it."""
     first, _, rest = noun_phrase.partition(" ")
     return rest if first.lower() in _INDEFINITE and rest else noun_phrase
+
+
+def listable(noun_phrase: str) -> bool:
+    """Return whether "list ..." takes the phrase: a plural, or a singular that has parts."""
+    return is_plural(noun_phrase) or head_noun(noun_phrase) not in _NOT_LISTED
+
+
+def is_given(noun_phrase: str) -> bool:
+    """Return whether the phrase is a text or advice, which one gives and does not tell: "a guide", "instructions"."""
+    return head_noun(noun_phrase) in _GIVEN
 
 
 def is_shared_medium(noun_phrase: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
+from unmirage.text.english.acts import ACTION_FRAMES
 from unmirage.text.english.frames import FRAMES, RequestKind
 from unmirage.text.english.imperatives import PREPARING, from_command
 from unmirage.text.english.indirect import indirect
@@ -24,48 +25,16 @@ from unmirage.text.english.lexicon import (
 from unmirage.text.english.meaning import Request
 from unmirage.text.english.nouns import from_noun_phrase, is_plural_noun
 from unmirage.text.english.subjects import bare_words
-from unmirage.text.openers import decapitalise, opener
+from unmirage.text.english.wrapped import HELPING, WRAPPED
+from unmirage.text.openers import capitalise, decapitalise, opener
 from unmirage.text.sentences import fronted, sentences, with_adjunct, without_filler
 
 _LONGEST = 3000  # characters; longer queries are quoted verbatim
 _ENDS = " .?!"
-_SOMEBODY = r"(?:you|u|someone|anyone|somebody|anybody|one of you)"
-_POLITE = r"(?:(?:please|kindly|possibly|perhaps|also|just|maybe),? )*"
-# Patterns of polite and indirect requests, and the type of their inner part `x`.
-_WRAPPED: tuple[tuple[str, str], ...] = (
-    (r"would you (?:say|think|agree)(?: that)? (?P<x>.+)", "whether"),
-    (rf"(?:can|could|would|will|won['’]t|can['’]t) {_SOMEBODY} {_POLITE}"
-     rf"(?:be (?:so )?(?:kind|able)(?: enough)?(?: as)? to )?{_POLITE}(?P<x>.+)", "command"),
-    (rf"(?:are|were) you able to {_POLITE}(?P<x>.+)", "command"),
-    (rf"(?:is|would) it (?:be )?possible (?:for you )?to {_POLITE}(?P<x>.+)", "command"),
-    (rf"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|ask|expect) (?:for )?you to "
-     rf"{_POLITE}(?P<x>.+)", "command"),
-    (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish)(?: to)? (?:know|learn|find out|understand|hear)"
-     r"(?: more)?(?: about)? (?P<x>.+)", "asked"),
-    (r"(?:i|we)(?: would|['’]d)? (?:want|need|like|love|wish|plan|am trying|are trying) to (?P<x>.+)", "method"),
-    (r"(?:i|we)(?: am|['’]m| are|['’]re)? (?:wonder|wondering|curious)(?: about| to know)? (?P<x>.+)", "asked"),
-    (r"(?:do you (?:know|have any idea|happen to know)|any idea|you know)(?: about)? (?P<x>.+)", "asked"),
-    (r"(?:can|could|may|might) (?:i|we) (?:ask|know|learn)(?: you)?(?: about)? (?P<x>.+)", "asked"),
-    (r"(?:let me|let us) (?:know|ask)(?: about)? (?P<x>.+)", "asked"),
-    (r"i(?: would|['’]d)? (?:want|need|like) (?P<x>(?:a|an|some|the) .+)", "asked"),
-    (r"(?:can|could|may) (?:i|we) (?:have|get|see) (?P<x>(?:a|an|some|the|your) .+)", "asked"),
-    (r"(?:would|do) you mind (?P<x>\w+ing .+)", "gerund"),
-    (r"(?:is there|are there) (?:a|any|some) (?:way|ways) (?:for \w+ )?to (?P<x>.+)", "method"),
-    (r"(?:please )?help (?:me|us)(?: to)? (?P<x>.+)", "command"),
-    (r"(?:i|we) need (?:some |your )?(?:help|assistance) (?:with |in )?(?P<x>\w+ing .+)", "gerund"),
-    (r"(?:please )?(?:answer|respond to|reply to) (?:the|this|my|these)(?: following)? questions?[:,]? "
-     r"(?P<x>.+)", "request"),
-    (r"how to (?P<x>.+)", "method"),
-    (r"how (?:do|can|could|should|would|might) (?:i|we|you|one|someone|somebody)(?: \w+ly)? "
-     r"(?P<x>(?!(?:know|feel|think|like|see|mean|look|believe|say|have)\b).+)", "method"),
-    (r"why (?:not|don['’]t you|don['’]t we) (?P<x>.+)", "command"),
-    (r"(?:what|how) about (?P<x>.+)", "topic"),
-)  # fmt: skip
-_PATTERNS = tuple((re.compile(pattern, re.I), kind) for pattern, kind in _WRAPPED)
 _SEEING = re.compile(
     r"(?:can|could) (?:you|one) (?:see|hear|spot|notice|detect|feel|understand|recogni[sz]e if)\b", re.I
 )
-_COPULA = re.compile(r"what(?:\s+(?:is|are|was|were)|['’]s)\s+(?P<x>.+)", re.I)
+_COPULA = re.compile(r"(?:what|which)(?:\s+(?:is|are|was|were)|['’]s)\s+(?P<x>.+)", re.I)
 _PLURAL_COPULA = re.compile(r"what (?:are|were) (?P<x>(?:\S+ ){2,}\S+)", re.I)
 _QUESTION_WORDS = (
     "what|which|who|whose|where|when|why|how|is|are|was|were|can|could|do|does|did|has|have|will|would|should"
@@ -77,7 +46,18 @@ _LEFT = re.compile(
 )
 _WHAT_IF = re.compile(r"what (?:if|happens if|would happen if|happens when) (?P<x>.+)", re.I)
 _HOW_COME = re.compile(r"how come (?P<x>.+)", re.I)
+_TO_KNOW = re.compile(
+    r"(?:better )?(?:understand|know|learn|find out)(?:ing)?(?: more)?(?: about)? (?P<x>(?!to ).+)", re.I
+)
 _SHORT = 9
+_EXACTLY = re.compile(
+    r"(?:exactly|just|precisely|roughly|approximately),? (?=(?:what|which|who|where|when|why|how)\b)", re.I
+)
+# A statement and a request in one sentence, and the words that the request begins with.
+_AFTER = r"(?:[,;]|,? (?:and|so|but|then)) "
+_WITH = "please|kindly|can you|could you|would you|will you|(?:help|tell|give|show|advise|teach) me|let me know"
+_ASKED_FOR = re.compile(rf"{_AFTER}(?=(?:{_WITH})\b)", re.I)
+_BEHIND = re.compile(rf"{_AFTER}(?=(?:{_WITH}|can i|should i|what|which|who|where|when|why|how)\b)", re.I)
 
 
 def parse(query: str) -> Request:
@@ -108,26 +88,46 @@ def _main(requests: list[Request], found: list[str]) -> int | None:
 def _prepares(request: Request, sentence: str) -> bool:
     if request.kind == "topic" and len(request.body) + 1 >= len(sentence):
         return True  # a fragment
+    if request.kind == "method" and opener(without_filler(sentence)) in ("i", "we"):
+        return True  # "I want to go there. Which way is it?"
     return request.kind == "action" and opener(request.body) in PREPARING | {"not"}
 
 
 def _sentence(text: str) -> Request:
     bare = decapitalise(without_filler(text).rstrip(_ENDS))
-    found = _request(bare)
+    firm = _behind_statement(bare, _ASKED_FOR) if opener(bare) in ("i", "we") else None
+    found = firm or _request(bare)
     if found:
         return found
     for front, rest in fronted(bare):
         inner = _request(decapitalise(rest))
         if inner and inner.kind not in ("claim", "question"):
             return replace(inner, body=with_adjunct(inner.body, front))
-    return _statement(bare, asked=text.rstrip().endswith("?")) or Request("question", bare)
+    return (
+        _behind_statement(bare, _BEHIND)
+        or _statement(bare, asked=text.rstrip().endswith("?"))
+        or Request("question", bare)
+    )
+
+
+def _behind_statement(bare: str, cue: re.Pattern[str]) -> Request | None:
+    """Return the request behind a statement: "My car is out of gas, please name a station"."""
+    for match in cue.finditer(bare):
+        told, asked = bare[: match.start()], bare[match.end() :]
+        inner = _request(decapitalise(asked)) if len(told.split()) > 1 else None
+        if inner and inner.kind not in ("claim", "question"):
+            return replace(inner, rest=capitalise(told.strip(" ,;")) + ".")
+    return None
 
 
 def _request(bare: str) -> Request | None:
+    bare = _EXACTLY.sub("", bare)
     if opener(bare) == "please":
         bare = re.sub(r"^please[ ,]+", "", bare, flags=re.I)
     found = _from_frames(bare) or _unwrapped(bare) or from_command(bare) or _from_question(bare)
-    return replace(found, body=_turned_end(found.body)) if found and found.kind == "clause" else found
+    if found and found.kind == "clause":
+        return replace(found, body=_turned_end(found.body).replace(" can not ", " cannot "))
+    return found
 
 
 def _turned_end(clause: str) -> str:
@@ -144,8 +144,10 @@ def _from_frames(bare: str) -> Request | None:
         if not match:
             continue
         body = match["x"]
-        if kind == "action":
+        if kind == "method":
             return Request("method", body)
+        if kind == "action":
+            return from_command(body, sure=True)
         if kind == "question":
             return _request(decapitalise(body)) or Request("question", body)
         if kind == "thing" or opener(body) in WH | {"whether"}:
@@ -157,13 +159,13 @@ def _from_frames(bare: str) -> Request | None:
 def _patterns(first: str) -> tuple[tuple[RequestKind, bool, re.Pattern[str]], ...]:
     """Return kind, whether the object is described, and pattern of the frames that open with `first`."""
     found: list[tuple[RequestKind, bool, re.Pattern[str]]] = []
-    kinds: tuple[RequestKind, ...] = ("question", "thing", "clause", "action")
+    kinds: tuple[RequestKind, ...] = ("question", "action", "thing", "clause", "method")
     fixed = (*WH_WORDS, *MODALS, "please", "tell")
     for kind in kinds:
         frames = FRAMES[kind].get(first, ()) if first in fixed else ()
         if kind != "question" and first in (*MODALS, "please"):  # parsed as commands
             continue
-        if kind == "action" and first in ("where", "when"):  # "where can I buy it" asks for a place
+        if kind == "method" and first in ("where", "when"):  # "where can I buy it" asks for a place
             continue
         if kind == "question" and not frames and first.isalpha():
             frames = FRAMES["question"]["verb"]
@@ -178,17 +180,16 @@ def _patterns(first: str) -> tuple[tuple[RequestKind, bool, re.Pattern[str]], ..
 
 # Frames that match too much.
 _LOOSE = frozenset(
-    ("{w} {x}.", "{w} you {x}?", "{w} is the best way to {x}?", "{w} are the steps to {x}?", "{w} would {x} for me?")
+    ("{w} {x}.", "{w} you {x}?", "{w} is the best way to {x}?", "{w} are the steps to {x}?", *ACTION_FRAMES["who"])
 )
 
 
 def _unwrapped(bare: str) -> Request | None:
     if _SEEING.match(bare):
         return None
-    for pattern, inside in _PATTERNS:
-        match = pattern.fullmatch(bare)
-        if match:
-            return _inside(inside, match["x"])
+    found = _matched(bare, WRAPPED)
+    if found:
+        return found
     for pattern, lead in ((_WHAT_IF, "what would happen if "), (_HOW_COME, "why ")):
         match = pattern.fullmatch(bare)
         if match:
@@ -196,9 +197,18 @@ def _unwrapped(bare: str) -> Request | None:
     return None
 
 
+def _matched(bare: str, patterns: tuple[tuple[re.Pattern[str], str], ...]) -> Request | None:
+    """Return the request inside the first pattern that matches."""
+    for pattern, inside in patterns:
+        match = pattern.fullmatch(bare)
+        if match:
+            return _inside(inside, match["x"])
+    return None
+
+
 def _inside(inside: str, body: str) -> Request | None:
     if inside == "command":
-        return from_command(body, sure=True)
+        return _matched(body, HELPING) or from_command(body, sure=True)
     if inside == "method":
         return Request("method", body)
     if inside == "request":
@@ -208,9 +218,24 @@ def _inside(inside: str, body: str) -> Request | None:
     if inside == "topic":
         return Request("topic", body)
     if inside == "gerund":
-        verb, _, rest = body.partition(" ")
-        return from_command(f"{gerund_base(verb, BASE_VERBS)} {rest}", sure=True)
+        return from_command(_from_gerund(body), sure=True)
+    if inside == "wanted":
+        return _clause_or(body, describes=False)
+    if inside in ("helped", "helped base"):
+        known = _TO_KNOW.fullmatch(body)
+        if known:
+            return _clause_or(known["x"])
+        helped = from_command(_from_gerund(body) if inside == "helped" else body, sure=True)
+        return replace(helped, kind="method") if helped and helped.kind == "action" else helped
     return _clause_or(body)
+
+
+def _from_gerund(body: str) -> str:
+    """Return the command for "opening the door"; both verbs of "opening and closing the door" are turned."""
+    gerund = re.match(r"(?P<how>\w+ly )?(?P<first>\w+ing)(?:(?P<link> (?:and|or) )(?P<second>\w+ing)(?= ))?", body)
+    assert gerund is not None
+    second = gerund["second"] and gerund["link"] + gerund_base(gerund["second"], BASE_VERBS)
+    return (gerund["how"] or "") + gerund_base(gerund["first"], BASE_VERBS) + (second or "") + body[gerund.end() :]
 
 
 def _clause_or(body: str, *, describes: bool = True) -> Request:
@@ -301,7 +326,7 @@ def _part(question: str) -> str | None:
 
 def _statement(bare: str, *, asked: bool) -> Request | None:
     """Parse a statement: "this must go" is a claim, "this must go?" a clause with "whether", "a boat" a topic."""
-    found = bare_words(bare.split())
+    found = bare_words(bare.partition(": ")[0].split())
     if not found or not all(word.isascii() for word in found) or found[0] in WH:
         return None
     if found[1:2] in (["to"], ["for"], ["of"], ["on"]) and is_plural_noun(found[0]):

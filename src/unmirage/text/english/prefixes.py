@@ -12,7 +12,8 @@ from unmirage.text.english.nouns import bare, is_concrete, is_plural
 from unmirage.text.english.realise import realise
 from unmirage.text.openers import opener, words
 
-_ACTIONS = ("action", "product", "method")
+_ACTS = ("action", "product")
+_ACTIONS = (*_ACTS, "method")
 _YOU = r"(?:you|someone|anyone|somebody|anybody|we|i)"
 _COMMAND = re.compile(
     rf"(?:.* )?(?:can|could|would|will) {_YOU}(?: please| kindly)?|(?:.* )?(?:please|kindly)|.*\bto|let(?:'s| us| me)",
@@ -89,7 +90,9 @@ def _rests(request: Request, prefix: str) -> list[str]:
 
 
 def _told(request: Request) -> list[str]:
-    if request.kind in _ACTIONS:
+    if request.kind in _ACTS:
+        return [f"that you will {request.body}", f"that you can {request.body}", f"once you {request.body}"]
+    if request.kind == "method":
         return [f"how to {request.body}", f"the best way to {request.body}", f"a way to {request.body}"]
     if request.kind == "clause":
         return [request.body]
@@ -99,7 +102,9 @@ def _told(request: Request) -> list[str]:
 
 
 def _given(request: Request) -> list[str]:
-    if request.kind in _ACTIONS:
+    if request.kind in _ACTS:
+        return [f"the result once you {request.body}", f"the outcome once you {request.body}"]
+    if request.kind == "method":
         return [f"a way to {request.body}", f"instructions to {request.body}", f"the steps to {request.body}"]
     if request.kind == "supply" or (request.kind == "thing" and not is_concrete(request.body)):
         return [request.body, f"some details on {request.body}"]

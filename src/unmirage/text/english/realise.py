@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from unmirage.text.english.frames import TOPIC_VERBS, frames_for
+from unmirage.text.english.acts import COUNTING, NEGATED_FRAMES
+from unmirage.text.english.frames import COUNTED_DETAILS, GIVEN_WHEN_TOLD, TOPIC_VERBS, frames_for
 from unmirage.text.english.inflection import VERBS, third_persons
 from unmirage.text.english.lexicon import (
     AUXILIARIES,
@@ -15,12 +17,14 @@ from unmirage.text.english.lexicon import (
     PREPOSITIONS,
     STRONG_VERBS,
     WH,
+    is_adjective,
+    is_adverb,
     is_participle,
 )
 from unmirage.text.english.meaning import Request
-from unmirage.text.english.nouns import bare, is_concrete, is_plural
+from unmirage.text.english.nouns import bare, is_concrete, is_given, is_plural, listable
 from unmirage.text.english.subjects import bare_words, starts_noun_phrase
-from unmirage.text.english.variety import with_tail
+from unmirage.text.english.variety import given_text, with_tail
 from unmirage.text.openers import capitalise, opener
 
 _INSIDE = frozenset("who which that where when why how if whether because while what".split())
@@ -76,11 +80,16 @@ def opined(clause: str, word: str) -> list[str]:
 
 def _behind_question_phrase(tokens: list[str], bare: list[str]) -> int | None:
     """Return where "what type of drink" ends: before the auxiliary or the subject, whichever comes first."""
+    measured = bare[1] in ("many", "much", "often", "long", "far", "old") or is_adjective(bare[1]) or is_adverb(bare[1])
+    if bare[0] in ("why", "when", "where") or (bare[0] == "how" and not measured):  # "why trans people are"
+        return None if _OPINION & set(bare) else 1
     first = 2 if bare[1:2] in (["many"], ["much"]) else 1
     starts = (place for place in range(first, len(bare)) if bare[place] in AUXILIARIES or _starts(tokens, bare, place))
     cut = next(starts, None)
     if cut is None or _OPINION & set(bare) or _INSIDE & set(bare[1:cut]):
         return None
+    if cut == len(bare) - 1 and cut > 3 and bare[cut] in BE:  # "what kind of drug | meth is"
+        return cut - 1
     doing = (
         is_participle(word)
         or (place == 1 and word in third_persons(STRONG_VERBS))
@@ -97,7 +106,12 @@ def _starts(tokens: list[str], bare: list[str], place: int) -> bool:
 
 
 TAILS = ("", ", please", ", if you can", " in detail", " in a few words", " for me")
+_ACT_TAILS = ("", ", please", ", if you can", ", if you would", ", if possible")  # "share it in detail" is wrong
+# Behind a yes-no question, where an instruction how to answer does not fit.
+_ASKED_TAILS = ("", ", in your view", ", as far as you can tell", ", would you say", ", to the best of your knowledge")
 FOREIGN_ENDS = tuple("\u3002\uff1f\uff01\u061f\u0964\u2026")
+_ASKS_YOU = re.compile(r"\b(?:can|could|would|will) you\b[^.?!]*\?\s*$", re.I)
+_LIST = re.compile(r"(?:\w+ (?:me )?)?(?:a|the) (?:\w+ )?list of (?=\w)", re.I)  # "list a list of tips"
 _LONG = 12  # maximum words of a noun phrase between "what" and "can you give me"
 _LONG_SUPPLY = (
     "{w} can you give me in the way of {x}?",
@@ -115,9 +129,17 @@ _LONG_PRODUCT = (
 
 def realise(request: Request, word: str) -> list[str]:
     """Return all wordings of `request` that open with `word`; [] if there are none."""
+    head, colon, given = given_text(request.body)
+    if colon:
+        wordings = realise(replace(request, body=head), word)
+        ends = re.search(r"[.?!][\"'”’)]*$", given)
+        return [text[:-1] + colon + given + ("" if ends else text[-1:]) for text in wordings]
     body = request.body
+    listed = _LIST.match(body) if word == "list" else None
+    if listed:
+        return realise(replace(request, kind="supply", body=body[listed.end() :]), word)
     if request.kind in ("action", "product") and word in VERBS and opener(body[:200]) == word:
-        return with_tails(capitalise(body) + ".")
+        return [with_tail(capitalise(body) + ".", tail) for tail in _ACT_TAILS]
     made = [_fill(frame, word, request) for frame in _frames(request, word)]
     if request.kind == "clause":
         asked = direct(body, word)
@@ -130,9 +152,22 @@ def with_tails(query: str) -> list[str]:
     return [with_tail(query, tail) for tail in TAILS]
 
 
+def with_fitting_tails(query: str, request: Request) -> list[str]:
+    """Return the query with tails that fit what it asks: an act, a yes-no question, or anything else."""
+    acts = request.kind in ("action", "product", "claim") or _ASKS_YOU.search(query)
+    tails = _ACT_TAILS if acts else _ASKED_TAILS if query.rstrip().endswith("?") else TAILS
+    return [with_tail(query, tail) for tail in tails]
+
+
 def _frames(request: Request, word: str) -> tuple[str, ...]:
     if request.kind == "topic" and word in TOPIC_VERBS and is_concrete(request.body):
         return TOPIC_VERBS[word]
+    if request.kind == "action" and request.body.startswith("not "):
+        return NEGATED_FRAMES.get(word, NEGATED_FRAMES["verb"] if word in VERBS else ())
+    if word in COUNTING and request.kind in ("thing", "supply", "topic") and not listable(request.body):
+        return COUNTED_DETAILS
+    if request.kind == "supply" and word == "tell" and is_given(request.body):
+        return GIVEN_WHEN_TOLD
     frames = frames_for(request.kind, word)
     if word in ("what", "which") and (len(request.body.split()) > _LONG or "," in request.body):
         if request.kind == "supply":
@@ -145,12 +180,9 @@ def _frames(request: Request, word: str) -> tuple[str, ...]:
 def _fill(frame: str, word: str, request: Request) -> str:
     body = request.body
     verb, thing = _split_product(body) if request.kind == "product" else ("", body)
-    if request.kind == "action" and body.startswith("not "):
-        frame = _negated(frame)
     slots = {
         "w": word,
-        "x": body,
-        "not": "not to " + body.removeprefix("not "),
+        "x": body.removeprefix("not ") if request.kind == "action" else body,
         "be": "are" if is_plural(body) else "is",
         "bare": bare(thing),
         "o": thing,
@@ -166,13 +198,6 @@ def _quoting(frame: str, word: str, body: str) -> str:
     if body[-1:] in FOREIGN_ENDS:
         return frame.rstrip("?")
     return frame if word in WH | AUXILIARIES or opener(body[:200]) in WH | AUXILIARIES else frame.rstrip("?") + "."
-
-
-def _negated(frame: str) -> str:
-    """Return a frame for "not V": "not to V" for "to V", and "do not V" for a command."""
-    if "to {x}" in frame:
-        return frame.replace("to {x}", "{x}").replace("{x}", "{not}")
-    return frame.replace("{w} {x}", "{w} do {x}")
 
 
 def _split_product(body: str) -> tuple[str, str]:

@@ -6,22 +6,26 @@ alone, so it does not reveal the original opener. The rules support English only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from unmirage.text.english.frames import frames_for
+from unmirage.text.english.inflection import MODALS, TELLING_VERBS, WH_WORDS
 from unmirage.text.english.leads import LEADS, led, needs_lead
 from unmirage.text.english.meaning import Request
 from unmirage.text.english.parse import parse
 from unmirage.text.english.prefixes import opened
-from unmirage.text.english.realise import FOREIGN_ENDS, realise, with_tails
+from unmirage.text.english.realise import FOREIGN_ENDS, realise, with_fitting_tails, with_tails
 from unmirage.text.english.variety import distinct, varied, with_tail
 from unmirage.text.language import is_foreign
 from unmirage.text.leads import content_start
 from unmirage.text.openers import capitalise, decapitalise, opener, words
 
-__all__ = ["Request", "can_open", "paraphrase", "parse", "realise", "rewrite"]
+__all__ = ["Request", "can_open", "paraphrase", "parse", "plain_wordings", "realise", "rewrite"]
 
 _FEW = 6
+_TWICE = re.compile(r"\bdetail(?:s|ed)?\b.* in detail\b|\bfor me\b.* for me\b", re.I)
+_REWORDING = frozenset((*WH_WORDS, *MODALS, "please", "tell", "i", "we", "do", "does", "did"))
 _LONGEST_VARIED = 20_000  # characters; longer queries get fewer wordings
 
 
@@ -43,14 +47,19 @@ def rewrite(query: str, word: str, shots: int) -> list[str]:
 def _rewritten(query: str, word: str, shots: int) -> list[str]:
     word = " ".join(word.casefold().split())
     request = parse(query)
-    candidates = _wordings(request, word)
-    if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
-        candidates = [text for text in candidates if not text.endswith(" for me.")]
+    candidates = plain_wordings(request, word)
     if candidates:
-        candidates = [_with_rest(_tidy(text), request.rest) for text in candidates]
         return distinct(_many(candidates, request, shots), query, shots)
     prefixed = with_tails(f"{capitalise(word)}, {decapitalise(query.strip())}")
     return distinct(_many(prefixed, request, shots), query, shots)
+
+
+def plain_wordings(request: Request, word: str) -> list[str]:
+    """Return the wordings of `request` that open with `word`, without instructions on how to answer; [] for none."""
+    candidates = _wordings(request, word)
+    if request.kind == "thing" and request.body.startswith("your "):  # "your thoughts for me" is wrong
+        candidates = [text for text in candidates if not text.endswith(" for me.")]
+    return [_with_rest(_tidy(text), request.rest) for text in _without_doubles(candidates)]
 
 
 def paraphrase(query: str, without: str, shots: int) -> list[str]:
@@ -68,9 +77,28 @@ def _paraphrased(query: str, without: str, shots: int) -> list[str]:
     avoided = words(without)
     kept = next(word for word in (own, "tell", "describe") if word not in ("", *avoided[:1]))
     request = parse(query)
-    candidates = [_with_rest(text, request.rest) for text in _wordings(request, kept)] or with_tails(query)
+    candidates = []
+    if kept != own or _rewords(own, query, request):
+        candidates = [_with_rest(capitalise(text), request.rest) for text in _wordings(request, kept)]
+    candidates = _without_doubles(candidates) or with_fitting_tails(query, request)
     fitting = [text for text in candidates if not _holds(text, avoided)]
     return distinct(_many(fitting or candidates, request, shots), query, shots)
+
+
+def _without_doubles(wordings: list[str]) -> list[str]:
+    """Return the wordings without those that say a thing twice ("personal details in detail"), if others are left."""
+    return [text for text in wordings if not _TWICE.search(text)] or wordings
+
+
+def _rewords(own: str, query: str, request: Request) -> bool:
+    """Return whether other wordings with the query's own opener are better than the query with a tail.
+
+    A command whose object was reworded ("analyze the plan": "your analysis of the plan") does not take that object, and
+    few openers besides question words have wordings of their own.
+    """
+    if own in _REWORDING:
+        return True
+    return own in TELLING_VERBS and request.body in query
 
 
 def can_open(word: str) -> bool:

@@ -21,6 +21,7 @@ from unmirage.text.english.lexicon import (
     PREPOSITIONS,
     PRONOUNS,
     RELATIVES,
+    STRONG_VERBS,
     WEAK_VERBS,
     is_adjective,
     is_adverb,
@@ -125,6 +126,8 @@ class _Scan:
         goes_on = (
             following and following not in PREPOSITIONS | CONJUNCTIONS | AUXILIARIES | DETERMINERS | PRONOUNS | ADVERBS
         )
+        if self.bare[at - 1] == "of" and is_adjective(word) and following.endswith("ing"):
+            return False  # "the causes of sudden flooding"
         if word in ("left", "right") and (is_adjective(following) or self.bare[at + 2 : at + 3] == ["than"]):
             return True
         if opens and goes_on and self.build != "verb":
@@ -164,10 +167,17 @@ class _Scan:
             return False
         if word == "like" and "be" in self.bare[at + 1 :]:
             return False  # "might a test like the one shown be used"
+        if word in WEAK_VERBS and following in PREPOSITIONS and self._ends_with_verb():
+            return False  # "does the process of painting work"
         if word in BASE_VERBS or word == "be":
             return not (word in WEAK_VERBS and following in BASE_VERBS - {"like"})
         known = word in PREPOSITIONS | CONJUNCTIONS | RELATIVES or starts_noun_phrase(word)
         return starts_noun_phrase(following) and not known and not is_participle(word)
+
+    def _ends_with_verb(self) -> bool:
+        before = self.bare[-2]
+        closed = before in DETERMINERS or before in PREPOSITIONS or is_adjective(before)
+        return not closed and self.bare[-1] in STRONG_VERBS | {"work"}
 
     def _go_on(self, at: int) -> tuple[int, bool]:
         """Return the next index, and whether the current noun phrase already has its noun."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from unmirage.text.openers import words
+
+Text = TypeVar("Text", bound=str)
 
 _TAILS = (
     ", please",
@@ -35,10 +39,12 @@ _TAILS = (
     ", with all the details",
 )
 
+# Words before a colon that announce the text behind it; the colon of a title ("Alien: Covenant") has none.
+_GIVEN = re.compile(r"(?P<head>[^:]*\b(?:following|below|this|these|answer|reply|thoughts)\b[^:,.]*): (?=\S)", re.I)
 _LONG = 20_000  # characters; longer texts are compared without splitting into words
 
 
-def varied(wordings: list[str]) -> Iterator[str]:
+def varied(wordings: Sequence[str]) -> Iterator[str]:
     """Yield the wordings, then each with each tail, then with each pair of tails."""
     yield from wordings
     for tail in _TAILS:
@@ -51,15 +57,24 @@ def varied(wordings: list[str]) -> Iterator[str]:
 
 
 def with_tail(text: str, tail: str) -> str:
-    """Insert `tail` before the end mark of `text`."""
+    """Insert `tail` before the end mark of `text`, or before the colon of a text that ends with what it is about."""
+    head, colon, given = given_text(text)
+    if colon and tail:
+        return head + tail + colon + given
     stem = text.rstrip(" .?!")
     return stem + tail + ("?" if text.rstrip().endswith("?") else ".")
 
 
-def distinct(candidates: Iterable[str], query: str, count: int) -> list[str]:
+def given_text(text: str) -> tuple[str, str, str]:
+    """Split "rephrase this sentence: It rains" into request, colon and given text; ("...", "", "") without one."""
+    match = _GIVEN.match(text[:_LONG])
+    return (match["head"], ": ", text[match.end() :]) if match else (text, "", "")
+
+
+def distinct(candidates: Iterable[Text], query: str, count: int) -> list[Text]:
     """Return the first `count` candidates that differ from each other and the query in more than punctuation."""
     seen = _keys(query)
-    kept: list[str] = []
+    kept: list[Text] = []
     for text in candidates:
         if len(kept) == count:
             break
