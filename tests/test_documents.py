@@ -24,6 +24,7 @@ from unmirage.evaluate.judges.exact import Truth
 from unmirage.evaluate.lmms_eval import LmmsResults, Metric
 from unmirage.intervals import rate
 from unmirage.models.conversion import Conversion, ConversionSettings
+from unmirage.models.graft.document import Graft, Seen
 from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
 from unmirage.records import Kind, Query, Response, Variant, Verdict
 from unmirage.run import open_run
@@ -115,6 +116,18 @@ def prepared_sets():
     )  # fmt: skip
 
 
+def a_graft():
+    seen = Seen(
+        data="world", files={}, questions=2, pictures=1, tower_accuracy=0.5, before=rate(0, 4), after=rate(3, 4),
+        chance=0.25, text_before=rate(4, 4), text_after=rate(2, 4), seconds=1.5,
+    )  # fmt: skip
+    return Graft(
+        lm="a.gguf", files={"a.gguf": "0"}, architecture="LlamaForCausalLM", license="", chat_template="own",
+        system="Be kind.", padding="", parameters={"vision": 3, "language": 7}, settings={"tower": 64}, seen=seen,
+        machine={"cpus": 2},
+    )  # fmt: skip
+
+
 def a_training():
     shared = {way.value: Shared(Count(1, 2), Count(1, 3)) for way in Way}
     pair = PairOverlap(first="forget", second="retain", **shared)
@@ -165,6 +178,7 @@ def documents(tmp_path_factory):
         "convert": a_conversion(),
         "demo-full": a_full_demo(),
         "explain": an_explanation(),
+        "graft": a_graft(),
         "lmms-eval": LmmsResults(model="m", tasks={"pope": {"f1": Metric(0.5, 0.01), "yes": Metric(1.0, None)}}),
         "methods": MethodsComparison.load(COMMITTED / "methods.json"),
         "overlap": an_overlap(),

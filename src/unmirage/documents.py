@@ -31,6 +31,7 @@ DOCUMENTS = {
     "convert": "unmirage.models.conversion.Conversion",
     "demo-full": "unmirage.testbed.documents.FullDemo",
     "explain": "unmirage.attack.documents.Explanation",
+    "graft": "unmirage.models.graft.document.Graft",
     "lmms-eval": "unmirage.evaluate.lmms_eval.LmmsResults",
     "methods": "unmirage.testbed.documents.MethodsComparison",
     "overlap": "unmirage.workflows.overlaps.RunOverlap",

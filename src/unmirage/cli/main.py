@@ -22,6 +22,7 @@ from unmirage.cli.demo import demo_command
 from unmirage.cli.doctor import doctor_command
 from unmirage.cli.evaluate import evaluate_command
 from unmirage.cli.explain import explain_command
+from unmirage.cli.graft import graft_command
 from unmirage.cli.judge import judge_command
 from unmirage.cli.options import expanded
 from unmirage.cli.prepare import prepare_command
@@ -49,6 +50,7 @@ for _command in (
     search_command,
     explain_command,
     convert_command,
+    graft_command,
     prepare_command,
     align_command,
     stress_command,

@@ -34,22 +34,21 @@ from unmirage.pretrained.documents import (
 from unmirage.pretrained.inputs import Inputs
 from unmirage.pretrained.settings import BASE, MODELS
 from unmirage.pretrained.study import SeedStudy
-from unmirage.pretrained.wordings import FORM_CONTROL, OURS, Wordings
+from unmirage.pretrained.wordings import OURS, Wordings
 from unmirage.records import NOT_MEASURED, Cluster, Rate
 from unmirage.run.fingerprint import folder_fingerprint
 from unmirage.run.machine import describe_machine
 
-_FORM = "" if FORM_CONTROL is None else FORM_CONTROL.value
 COLUMNS: Mapping[str, Callable[[ModelRates], Rate]] = {
     "asr_before": lambda rates: rates.asr.before,
     "asr_after": lambda rates: rates.asr.after,
     "asr_per_shot": lambda rates: rates.asr.per_shot,
     "asr_control": lambda rates: rates.asr.control,
-    "asr_form_control": lambda rates: rates.asr.by_kind.get(_FORM, NOT_MEASURED),
+    "asr_form_control": lambda rates: rates.asr.by_kind.get("form-control", NOT_MEASURED),
     "rr_before": lambda rates: rates.rr.before,
     "rr_after": lambda rates: rates.rr.after,
     "rr_control": lambda rates: rates.rr.by_kind.get("control", NOT_MEASURED),
-    "rr_form_control": lambda rates: rates.rr.by_kind.get(_FORM, NOT_MEASURED),
+    "rr_form_control": lambda rates: rates.rr.by_kind.get("form-control", NOT_MEASURED),
     "refused_unsafe_before": lambda rates: rates.refused_unsafe.before,
     "refused_unsafe_after": lambda rates: rates.refused_unsafe.after,
     "ir_before": lambda rates: rates.ir.before,

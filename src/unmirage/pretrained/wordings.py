@@ -22,8 +22,6 @@ from unmirage.workflows.attack import AttackRequest, plan_attack
 from unmirage.workflows.words import FIELDS, words_of_sets
 
 OURS, GIVEN = "ours", "given"
-# Rewrites that keep the attack's form without its word; not all versions have them.
-FORM_CONTROL = next((kind for kind in ATTACKS if kind.value == "form-control"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def our_wordings(
     test: SampleFile, audit: Path, encoder: Path | None, limit: int | None, settings: PretrainedSettings
 ) -> Wordings:
     """Return the plain queries of the test data, and their rewrites with the words that the audit suggests."""
-    kinds = (*DEFAULT_KINDS, *([FORM_CONTROL] if FORM_CONTROL is not None else []))
+    kinds = (*DEFAULT_KINDS, Kind.FORM_CONTROL)
     plan = plan_attack(
         AttackRequest(
             file=test, kinds=kinds, audit=audit, settings={"shots": settings.shots}, limit=limit, encoder=encoder

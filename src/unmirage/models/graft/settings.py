@@ -23,9 +23,14 @@ class GraftSettings(BaseModel):
     patch: int = Field(default=20, ge=1, le=256, description="edge of a patch in pixels")
     seed: int = Field(default=0, ge=0, description="random seed of the new weights and of their training")
     tower_steps: int = Field(default=400, ge=1, description="steps of the tower's training as a classifier")
-    steps: int = Field(default=200, ge=1, description="steps of the training of tower and projector in the model")
-    batch_size: int = Field(default=16, ge=1, description="questions per step")
-    learning_rate: float = Field(default=2e-3, gt=0, allow_inf_nan=False, description="peak learning rate")
+    steps: int = Field(default=24, ge=1, description="steps of the training of tower and projector in the model")
+    batch_size: int = Field(default=8, ge=1, description="questions per step")
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="peak learning rate; None: 1e-4 after a tower training, else 1e-3",
+    )
 
     @field_validator("image_tokens")
     @classmethod

@@ -20,6 +20,7 @@ from unmirage.models.huggingface import load_errors, no_progress_bar
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 
 _MAGIC = b"GGUF"
+_CHAT_MODEL = "give a chat model, such as Llama, Qwen or Gemma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def _from_folder(lm: str | Path, revision: str | None) -> Source:
     check_folder(folder)
     check_weights(folder)
     hub = folder != Path(lm)
-    model, tokenizer = _loaded(folder, str(lm), dtype="auto", use_safetensors=True)
+    with load_errors(lm):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    model, tokenizer = _loaded(config, folder, str(lm), dtype="auto", use_safetensors=True)
     files = folder_fingerprint(folder) | ({"commit": folder.name} if hub else {})
     return Source(str(lm) if hub else folder.resolve().name, model, tokenizer, files)
 
@@ -95,15 +98,14 @@ def _from_gguf(file: Path, name: str) -> Source:
     except Exception as error:  # the reader checks nothing, so a bad file can raise anything
         raise UserError(f"{file}: is corrupt or truncated ({one_line(error, 120)}); download it again") from error
     try:
-        with load_errors(file), redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
-            model, tokenizer = _loaded(file.parent, str(file), dtype=torch.float32, gguf_file=file.name)
-    except UserError as error:
-        if "is not supported" not in str(error):
-            raise
+        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    except (ValueError, KeyError, AttributeError, TypeError, OSError) as error:
         raise UserError(
-            f"{file}: architecture '{architecture}' is no text decoder that transformers reads from GGUF; "
-            "give a chat model, such as Llama, Qwen or Gemma"
+            f"{file}: architecture '{architecture}' is no text decoder that transformers reads from GGUF "
+            f"({one_line(error, 120)}); {_CHAT_MODEL}"
         ) from error
+    with redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
+        model, tokenizer = _loaded(config, file.parent, str(file), dtype=torch.float32, gguf_file=file.name)
     return Source(name, model, tokenizer, {file.name: sha256_of(file)})
 
 
@@ -112,12 +114,11 @@ def _need_gguf(what: str) -> None:
         raise UserError(f"{what}: reading GGUF needs the package gguf; install it: pip install 'unmirage[gguf]'")
 
 
-def _loaded(folder: Path, source: str, **options: Any) -> tuple[Any, Any]:
+def _loaded(config: Any, folder: Path, source: str, **options: Any) -> tuple[Any, Any]:
     """Return model and tokenizer of a folder; `options` are those of `from_pretrained`."""
+    _check_kind(config, source)
     told = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
     with load_errors(source), no_progress_bar():
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, **told)
-        _check_kind(config, source)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **told)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, **options
@@ -132,6 +133,6 @@ def _check_kind(config: Any, source: str) -> None:
     if config.get_text_config() is not config:
         raise UserError(f"model '{source}': is a multimodal model ({kind}) already; give a text decoder")
     if getattr(config, "is_encoder_decoder", False) or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise UserError(f"model '{source}': {kind} is no text decoder; give a chat model, such as Llama, Qwen or Gemma")
+        raise UserError(f"model '{source}': {kind} is no text decoder; {_CHAT_MODEL}")
     if getattr(config, "quantization_config", None) is not None and "gguf" not in str(config.quantization_config):
         raise UserError(f"model '{source}': its weights are quantized; give the unquantized model")

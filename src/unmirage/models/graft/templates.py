@@ -35,7 +35,7 @@ _READING = (
     "{%- endif -%}"
     "{%- set turns.read = turns.read + [dict(message, content=said.text)] -%}"
     "{%- endfor -%}"
-    "{%- set messages = turns.read %}"
+    "{%- set messages = turns.read %}{{ '' }}"  # not a block at the end: the renderer drops the line break after one
 )
 _QUERY, _ANSWER, _SYSTEM = "unmirage-query", "unmirage-answer", "unmirage-system"
 

@@ -11,7 +11,7 @@ import torch
 
 from unmirage.errors import UserError
 from unmirage.models.families import part_of
-from unmirage.models.graft.assemble import Assembly, assemble
+from unmirage.models.graft.assembly import Assembly, assemble
 from unmirage.models.graft.card import graft_card
 from unmirage.models.graft.document import Graft, Seen
 from unmirage.models.graft.named import WHEELS
