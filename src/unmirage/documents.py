@@ -41,8 +41,8 @@ DOCUMENTS = {
     "results": "unmirage.evaluate.results.Results",
     "search": "unmirage.attack.documents.SearchResult",
     "settings-search": "unmirage.testbed.documents.SettingsChoice",
-    "unlearning-settings": "unmirage.evaluate.unlearning_settings.UnlearningSettings",
     "truth": "unmirage.evaluate.judges.exact.Truth",
+    "unlearning-settings": "unmirage.evaluate.unlearning_settings.UnlearningSettings",
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _MOST_ROWS = 16

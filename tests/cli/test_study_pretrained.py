@@ -1,6 +1,7 @@
 """`unmirage study pretrained` on a tiny model: its document against its runs, resuming, seeds, and what is refused."""
 
 import json
+import shutil
 import signal
 import sqlite3
 from collections import Counter
@@ -230,3 +231,28 @@ def test_a_diverged_training_is_a_row_of_its_own(tiny_study, tmp_path):
     assert row.trainings[0].stopped.startswith("training diverged at step ")
     assert row.wordings == {}
     assert "| sft-posthoc | ours | stopped: training diverged" in markdown(document)
+
+
+def test_without_data_the_text_of_the_synthetic_world_is_used_with_its_general_data(tiny_study, tmp_path, monkeypatch):
+    written = []
+
+    def write(folder):
+        written.append(folder)
+        shutil.copytree(tiny_study.data, folder)
+
+    monkeypatch.setattr("unmirage.pretrained.run.write_world", write)
+    out = tmp_path / "out"
+    document = tiny_study.study(out, "base", train=None, test=None)
+    assert written == [out / "data"]
+    assert (document.data.train, document.data.test, document.data.general) == (180, 18, 12)
+    assert document.data.same_picture_and_text == 0
+    tiny_study.study(out, "base", train=None, test=None)
+    assert len(written) == 1
+
+
+def test_held_out_records_are_the_test_data(tiny_study, tmp_path):
+    document = tiny_study.study(tmp_path / "out", "base", test=None, hold_out=20)
+    assert document.data.train + document.data.test == 180
+    assert document.data.test >= 20
+    assert {path.name for path in (tmp_path / "out" / "data").iterdir()} == {"train.jsonl", "test.jsonl"}
+    assert len(document.models[0].wordings["ours"].by_seed[0].rates) > 10

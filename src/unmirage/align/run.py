@@ -186,6 +186,8 @@ class _Run:
         except (DivergenceError, StopError) as error:
             good = self._work.checkpoints.latest() if self._keeps else None
             if good is None and not self._held:
+                if isinstance(error, StopError):
+                    raise StopError(error.step, f"{error.why}; lower learning_rate, or check more often") from None
                 raise
             if good is not None:
                 trainer.restore(good)

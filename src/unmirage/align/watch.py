@@ -36,7 +36,7 @@ class StopError(UserError):
 
     def __init__(self, step: int, why: str) -> None:
         super().__init__(f"stopped at step {step}: {why}")
-        self.step = step
+        self.step, self.why = step, why
 
 
 def should_look(step: int, every: int, steps: int) -> bool:

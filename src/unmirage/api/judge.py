@@ -12,7 +12,7 @@ from unmirage.workflows.arguments import PathLike, folder_of, paths
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge, Results
-    from unmirage.evaluate.relevance import Encoder
+    from unmirage.evaluate.relevance import TextEncoder
     from unmirage.run import Run
 
 
@@ -32,7 +32,7 @@ def judge(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
-    encoder: PathLike | Encoder | None = None,
+    encoder: PathLike | TextEncoder | None = None,
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,

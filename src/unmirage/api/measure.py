@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from unmirage.data import SampleFile
     from unmirage.evaluate import Judge, Results
     from unmirage.evaluate.calibration import JudgeCalibration
-    from unmirage.evaluate.relevance import Encoder
+    from unmirage.evaluate.relevance import TextEncoder
     from unmirage.models import VLM
     from unmirage.run import Run
 
@@ -185,7 +185,7 @@ def evaluate(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
-    encoder: PathLike | Encoder | None = None,
+    encoder: PathLike | TextEncoder | None = None,
     rubric: str = "harm",
     sees_pictures: bool = False,
     schema: bool = False,

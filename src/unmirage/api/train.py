@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unmirage.align import AlignConfig
     from unmirage.align.objective import MethodConfig
     from unmirage.data import SampleFile
-    from unmirage.evaluate.relevance import Encoder
+    from unmirage.evaluate.relevance import TextEncoder
     from unmirage.models import VLM, HuggingFaceVLM
     from unmirage.run import Run
 
@@ -108,7 +108,7 @@ def align(
     work: PathLike | None = None,
     adapter_only: bool = False,
     stop_relevance: float | None = None,
-    encoder: PathLike | Encoder | None = None,
+    encoder: PathLike | TextEncoder | None = None,
     validation: PathLike | None = None,
     check_every: int | None = None,
     check_queries: int | None = None,

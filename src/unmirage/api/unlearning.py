@@ -12,7 +12,7 @@ from unmirage.workflows.arguments import PathLike, paths, source_of
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
-    from unmirage.evaluate.relevance import Encoder
+    from unmirage.evaluate.relevance import TextEncoder
     from unmirage.evaluate.unlearning_settings import UnlearningSettings
     from unmirage.models import HuggingFaceVLM
 
@@ -24,7 +24,7 @@ def search_unlearning(
     retain: PathLike | Sequence[PathLike],
     validation: PathLike,
     *,
-    encoder: PathLike | Encoder,
+    encoder: PathLike | TextEncoder,
     out: PathLike,
     methods: Sequence[str] = ("npo", "rmu"),
     candidates: PathLike | Mapping[str, Mapping[str, Any]] | None = None,
@@ -34,7 +34,7 @@ def search_unlearning(
     unsafe: int = 16,
     judge: str | Judge = "phrases",
     max_new_tokens: int = 16,
-    batch_size: int = 16,
+    query_batch: int = 16,
     images: PathLike | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -54,7 +54,7 @@ def search_unlearning(
         tolerance: maximum loss of relevance, compared with the model before training.
         benign, unsafe: numbers of validation queries.
         judge: judge of the responses.
-        max_new_tokens, batch_size: maximum new tokens per response, and queries per batch of the measurements.
+        max_new_tokens, query_batch: maximum new tokens per response, and queries per batch of the measurements.
         images: folder of the pictures; None for the folder of each file.
         progress: called while candidates train.
         settings: settings of all candidates; fields of `AlignConfig`, such as `steps=24`.
@@ -76,7 +76,7 @@ def search_unlearning(
         unsafe=unsafe,
         judge=judge,
         max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
+        query_batch=query_batch,
         images=None if images is None else Path(images),
         settings=settings,
         progress=progress,

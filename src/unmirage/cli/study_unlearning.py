@@ -41,7 +41,7 @@ def unlearning_command(
     unsafe: Annotated[int, typer.Option(help="Number of unsafe validation queries.")] = 16,
     judge: Annotated[str, typer.Option(help="Judge of the responses.")] = "phrases",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum new tokens per response.")] = 16,
-    batch_size: Annotated[int, typer.Option(min=1, help="Queries per batch of the measurements.")] = 16,
+    query_batch: Annotated[int, typer.Option(min=1, help="Queries per batch of the measurements.")] = 16,
     images: options.ImagesOption = None,
     output: Output,
 ) -> None:
@@ -68,7 +68,7 @@ def unlearning_command(
             unsafe=unsafe,
             judge=judge,
             max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
+            query_batch=query_batch,
             images=images,
             settings=parsed_settings(settings),
             progress=progress,

@@ -18,10 +18,10 @@ from unmirage.evaluate.judges.ensemble import combine, ensemble_name
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.per_sample_outcomes import decided
 from unmirage.evaluate.relevance import (
-    Encoder,
     MeanComparison,
     Relevance,
     Similarities,
+    TextEncoder,
     benign_similarities,
     compare_relevance,
     missing_benign,
@@ -57,7 +57,7 @@ class Judging:
     calibration: JudgeCalibration | None = None
     canaries: bool = True
     reference: str | None = None
-    encoder: Encoder | None = None
+    encoder: TextEncoder | None = None
     encoder_name: str = "encoder"
 
     @property

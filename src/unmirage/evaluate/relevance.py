@@ -27,7 +27,7 @@ RELEVANCE = "relevance"
 _DIGITS = 6  # of a cosine, so that results do not depend on the order of a sum
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
     """Maps each text to a unit vector, for example `unmirage.models.encoders.SentenceEncoder`."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ class MeanComparison:
         return replace(self, a=self.b, b=self.a, difference=difference, low=low, high=high)
 
 
-def similarities(encoder: Encoder, queries: Sequence[str], responses: Sequence[str]) -> list[float]:
+def similarities(encoder: TextEncoder, queries: Sequence[str], responses: Sequence[str]) -> list[float]:
     """Return the relevance of each response to the query at the same place; 0 for a response without words.
 
     Args:
@@ -120,7 +120,7 @@ def is_empty(response: str) -> bool:
     return degenerate(response) == "empty"
 
 
-def benign_similarities(store: Store, judge: str, model: str, encoder: Encoder) -> dict[str, Similarity]:
+def benign_similarities(store: Store, judge: str, model: str, encoder: TextEncoder) -> dict[str, Similarity]:
     """Return the relevance of each response of a model to a benign plain query, by query id.
 
     Args:

@@ -14,6 +14,7 @@ from unmirage.data.images import Pictures
 from unmirage.data.sample import draw_stratified
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.several import together
+from unmirage.errors import UserError
 from unmirage.pretrained.settings import PretrainedSettings
 from unmirage.records import Dataset, Kind, Query, Sample
 from unmirage.run.fingerprint import sha256_of
@@ -47,14 +48,24 @@ def our_wordings(
     test: SampleFile, audit: Path, encoder: Path | None, limit: int | None, settings: PretrainedSettings
 ) -> Wordings:
     """Return the plain queries of the test data, and their rewrites with the words that the audit suggests."""
-    kinds = (*DEFAULT_KINDS, Kind.FORM_CONTROL)
-    plan = plan_attack(
-        AttackRequest(
-            file=test, kinds=kinds, audit=audit, settings={"shots": settings.shots}, limit=limit, encoder=encoder
-        )
+    request = AttackRequest(
+        file=test,
+        kinds=(*DEFAULT_KINDS, Kind.FORM_CONTROL),
+        audit=audit,
+        settings={"shots": settings.shots},
+        limit=limit,
+        encoder=encoder,
     )
+    notes: tuple[str, ...] = ()
+    try:
+        plan = plan_attack(request)
+    except UserError as error:
+        if Kind.FORM_CONTROL.value not in str(error):
+            raise
+        # Some words are the only ones of their form.
+        plan, notes = plan_attack(replace(request, kinds=DEFAULT_KINDS)), (f"without a form control: {error}",)
     config = plan.config | {"max_new_tokens": settings.max_new_tokens}
-    return Wordings(OURS, plan.samples, plan.queries, test.pictures, config)
+    return Wordings(OURS, plan.samples, plan.queries, test.pictures, config, notes)
 
 
 def given_wordings(

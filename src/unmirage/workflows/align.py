@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -202,7 +203,7 @@ def train_and_save(
             log.warning(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
             )
-    with _claimed(folder, identity):
+    with _released(folder), _claimed(folder, identity):
         result = align(vlm, data, config, told, folder, watch)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
@@ -234,6 +235,18 @@ def train_and_save(
         overlap=compared.pairs,
         sinks={name: one for name, one in result.sinks.items() if one.sinks},
     )
+
+
+@contextmanager
+def _released(folder: Path) -> Iterator[None]:
+    """Delete the work directory of a run that stops before it has anything to resume, so that it blocks no other."""
+    from unmirage.align.watch import StopError
+
+    try:
+        yield
+    except StopError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

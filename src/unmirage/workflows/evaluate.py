@@ -11,7 +11,7 @@ from unmirage.evaluate import Gaps, Results, find_gaps, stops_at_success
 from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.pictures import pictures_of
-from unmirage.evaluate.relevance import Encoder
+from unmirage.evaluate.relevance import TextEncoder
 from unmirage.run import Run
 from unmirage.run.progress import Progress
 from unmirage.text.printable import short
@@ -34,7 +34,7 @@ def judge_and_rate(
     calibration: PathLike | None = None,
     canaries: bool = True,
     reference: str | None = None,
-    encoder: PathLike | Encoder | None = None,
+    encoder: PathLike | TextEncoder | None = None,
     progress: Progress | None = None,
 ) -> tuple[Results, list[str]]:
     """Judge every response in a run, and write its results.json; the arguments are those of `unmirage.evaluate`.
@@ -67,7 +67,7 @@ def judge_and_rate(
     return results, _missing(run, results)
 
 
-def sentence_encoder(encoder: PathLike | Encoder) -> tuple[Encoder, str]:
+def sentence_encoder(encoder: PathLike | TextEncoder) -> tuple[TextEncoder, str]:
     """Return a sentence encoder and its name: the name of its directory, or of its class.
 
     Args:

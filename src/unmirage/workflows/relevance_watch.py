@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unmirage.data import open_samples
 from unmirage.data.overlap import normalized
 from unmirage.errors import UserError
-from unmirage.evaluate.relevance import Encoder, similarities
+from unmirage.evaluate.relevance import TextEncoder, similarities
 from unmirage.evaluate.unlearning_settings import TOLERANCE
 from unmirage.models.base import GenerationConfig
 from unmirage.records import Response, Sample
@@ -41,7 +41,7 @@ class RelevanceStop:
         images: folder of the pictures of `validation`; None for the folder of the file.
     """
 
-    encoder: PathLike | Encoder
+    encoder: PathLike | TextEncoder
     validation: PathLike
     drop: float = TOLERANCE
     every: int = EVERY
@@ -101,7 +101,7 @@ class RelevanceStop:
 def relevance_stop(
     drop: float | None,
     *,
-    encoder: PathLike | Encoder | None = None,
+    encoder: PathLike | TextEncoder | None = None,
     validation: PathLike | None = None,
     every: int | None = None,
     queries: int | None = None,
@@ -148,7 +148,7 @@ class RelevanceWatch:
 
     left_out = 0  # benign queries of the file that are in the training data
 
-    def __init__(self, samples: Sequence[Sample], images: Pictures, encoder: Encoder, stop: RelevanceStop) -> None:
+    def __init__(self, samples: Sequence[Sample], images: Pictures, encoder: TextEncoder, stop: RelevanceStop) -> None:
         self.every = stop.every
         self._queries = plain(samples)
         self._images = images

@@ -24,7 +24,7 @@ from unmirage.workflows.validation import Validation, drawn
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
-    from unmirage.evaluate.relevance import Encoder
+    from unmirage.evaluate.relevance import TextEncoder
     from unmirage.records import Sample
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def search_settings(
     retain: Sequence[Path],
     validation: Path,
     *,
-    encoder: PathLike | Encoder,
+    encoder: PathLike | TextEncoder,
     out: Path,
     methods: Sequence[str] = METHODS,
     candidates: PathLike | Mapping[str, Mapping[str, Any]] | None = None,
@@ -47,7 +47,7 @@ def search_settings(
     unsafe: int = UNSAFE,
     judge: str | Judge = "phrases",
     max_new_tokens: int = NEW_TOKENS,
-    batch_size: int = 16,
+    query_batch: int = 16,
     images: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     commit: str = "",
@@ -80,7 +80,7 @@ def search_settings(
         encoder_name=name,
         judge=made,
         max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
+        batch_size=query_batch,
     )
     request = SearchRequest(
         model=model,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unmirage.errors import UserError
 from unmirage.evaluate import Judge, PhraseJudge, judge_run, judged_outcomes, model_rates
 from unmirage.evaluate.bootstrap import clustered_bootstrap
-from unmirage.evaluate.relevance import Encoder, benign_similarities, relevance, similarities
+from unmirage.evaluate.relevance import TextEncoder, benign_similarities, relevance, similarities
 from unmirage.evaluate.unlearning_settings import Kept
 from unmirage.intervals import Mean
 from unmirage.models.base import GenerationConfig, ask
@@ -67,7 +67,7 @@ class Validation:
         *,
         forget: Sequence[Sample],
         forget_images: Pictures,
-        encoder: Encoder,
+        encoder: TextEncoder,
         encoder_name: str = "encoder",
         judge: Judge | None = None,
         max_new_tokens: int = 16,
