@@ -45,11 +45,8 @@ _NOT_EMPTY = ("answers_from", "files", "judge", "kinds", "run", "samples")
 _PROTOCOLS = {
     "Judge": ("name", "judge"),
     "Rewriter": ("name", "reword"),
-<<<<<<< HEAD
     "Teacher": ("teach",),
-=======
     "TextEncoder": ("encode",),
->>>>>>> 8235b2fdbc84f2dfedd894146354e74e2e25c5dc
     "VLM": ("name", "answer"),
 }
 

@@ -19,7 +19,7 @@ from unmirage.evaluate.collapse import collapsed
 from unmirage.evaluate.compare import Side, holm, pair
 from unmirage.evaluate.outcomes import Outcome
 from unmirage.evaluate.per_sample_outcomes import decided
-from unmirage.evaluate.relevance import Encoder, Similarity, benign_similarities, relevance
+from unmirage.evaluate.relevance import Similarity, TextEncoder, benign_similarities, relevance
 from unmirage.evaluate.run import what_was_said
 from unmirage.intervals import Mean
 from unmirage.pretrained.documents import (
@@ -63,7 +63,7 @@ _ATTACKED = ("asr", "rr", "benign_answered")
 def summarize(
     studies: Sequence[SeedStudy],
     results: Sequence[Mapping[str, Results]],
-    encoder: tuple[Encoder, str] | None,
+    encoder: tuple[TextEncoder, str] | None,
     commit: str,
 ) -> PretrainedStudy:
     """Return the document.
@@ -124,7 +124,7 @@ def _asked(wordings: Wordings) -> WordingSet:
     return WordingSet(attack=wordings.config["attack"], queries=dict(counts), notes=wordings.notes)
 
 
-def _row(name: str, studies: Sequence[SeedStudy], judge: str, encoder: tuple[Encoder, str] | None) -> ModelRow:
+def _row(name: str, studies: Sequence[SeedStudy], judge: str, encoder: tuple[TextEncoder, str] | None) -> ModelRow:
     recipe = MODELS[name]
     answered = [study for study in studies if not study.record(name).get("stopped")]
     found = None if encoder is None or not answered else _similar(name, answered, judge, encoder[0])
@@ -216,7 +216,7 @@ def _said(studies: Sequence[SeedStudy], wordings: str, name: str, judge: str) ->
     return found
 
 
-def _similar(name: str, studies: Sequence[SeedStudy], judge: str, encoder: Encoder) -> dict[str, Similarity]:
+def _similar(name: str, studies: Sequence[SeedStudy], judge: str, encoder: TextEncoder) -> dict[str, Similarity]:
     found: dict[str, Similarity] = {}
     for study in studies if name != BASE else studies[:1]:
         with study.run_of(OURS).store() as store:
@@ -233,7 +233,7 @@ def _timings(studies: Sequence[SeedStudy]) -> dict[str, dict[str, float]]:
     return {task: {key: round(value, 1) for key, value in spent.items()} for task, spent in found.items()}
 
 
-def relevance_of(folder: Path | None) -> tuple[Encoder, str] | None:
+def relevance_of(folder: Path | None) -> tuple[TextEncoder, str] | None:
     """Return the sentence encoder in a directory and its name; None for None."""
     from unmirage.workflows.evaluate import sentence_encoder
 
