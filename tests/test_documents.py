@@ -123,7 +123,8 @@ def prepared_sets():
 def a_pretrained_study():
     rates = {name: rate(1, 4) for name in COLUMNS}
     own = WordingRates(
-        rates=rates, by_k=(rate(1, 4),), control_by_k=(rate(0, 4),), over_seeds={"asr_after": Mean(value=0.25, low=0.0, high=1.0, n=2)},
+        rates=rates, by_k=(rate(1, 4),), control_by_k=(rate(0, 4),),
+        over_seeds={"asr_after": Mean(value=0.25, low=0.0, high=1.0, n=2)},
         by_seed=(PretrainedSeedRates(seed=0, rates=rates),), changes=(), collapsed=(),
     )  # fmt: skip
     training = SeedTraining(

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from tests.pretrained.tiny import FAST, LIMIT
@@ -12,6 +13,7 @@ from tests.pretrained.tiny import FAST, LIMIT
 import unmirage as um
 from unmirage.data import load_samples
 from unmirage.data.sample import draw_stratified
+from unmirage.evaluate.unlearning_settings import Chosen, UnlearningCandidate
 from unmirage.pretrained.settings import MODELS
 from unmirage.pretrained.table import markdown
 from unmirage.text.formatting import points
@@ -231,6 +233,26 @@ def test_a_diverged_training_is_a_row_of_its_own(tiny_study, tmp_path):
     assert row.trainings[0].stopped.startswith("training diverged at step ")
     assert row.wordings == {}
     assert "| sft-posthoc | ours | stopped: training diverged" in markdown(document)
+
+
+def test_settings_of_a_search_are_used_and_a_method_without_any_is_left_out(tiny_study, tmp_path, monkeypatch):
+    candidate = UnlearningCandidate(
+        name="gentle",
+        settings={"method": {"name": "npo", "beta": 0.3}, "learning_rate": 2e-4, "batch_size": 2, "steps": 9},
+        points=(),
+    )
+    found = SimpleNamespace(
+        candidates=(candidate,), chosen={"npo": Chosen(name="gentle", step=1), "rmu": None}, tolerance=0.05
+    )
+    monkeypatch.setattr("unmirage.pretrained.run.UnlearningSettings", SimpleNamespace(load=lambda _: found))
+    fast = {name: value for name, value in FAST.items() if not name.startswith("npo.")}
+    document = tiny_study.study(tmp_path / "out", "npo", "rmu", unlearning="found.json", settings=fast)
+    assert document.left_out == {"rmu": "the search found no setting that forgets and keeps relevance within 0.05"}
+    assert document.settings["npo"]["method"]["beta"] == 0.3
+    assert (document.settings["npo"]["steps"], document.settings["npo"]["batch_size"]) == (1, 2)
+    row = next(one for one in document.models if one.name == "npo")
+    assert row.trainings[0].steps == 1
+    assert [one.name for one in document.models] == ["base", "npo"]
 
 
 def test_without_data_the_text_of_the_synthetic_world_is_used_with_its_general_data(tiny_study, tmp_path, monkeypatch):

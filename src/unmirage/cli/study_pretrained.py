@@ -73,6 +73,12 @@ def pretrained_command(
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep the models after they have answered all queries.")
     ] = False,
+    unlearning: Annotated[
+        Path | None,
+        typer.Option(
+            help="Document of `unmirage study unlearning`, for the settings of npo and rmu.", show_default=False
+        ),
+    ] = None,
     set_: options.SetOption = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
         "unmirage-pretrained"
@@ -103,6 +109,7 @@ def pretrained_command(
             encoder=encoder,
             workers=workers,
             keep_models=keep_models,
+            unlearning=unlearning,
             settings=given_settings(set_),
             summary=seeds.seed is None,
             progress=progress,

@@ -11,11 +11,12 @@ from typing import Any
 from unmirage.api.checks import checked
 from unmirage.data import open_samples
 from unmirage.errors import UserError, unknown
+from unmirage.evaluate.unlearning_settings import UnlearningSettings
 from unmirage.models.graft.named import WHEELS
 from unmirage.pretrained.documents import PretrainedStudy
 from unmirage.pretrained.estimate import estimate
 from unmirage.pretrained.inputs import Inputs, hold_out_records, read_inputs
-from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings
+from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings, searched
 from unmirage.pretrained.study import Request, SeedStudy, open_seed
 from unmirage.pretrained.summary import relevance_of, summarize
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
@@ -48,6 +49,7 @@ def study_pretrained(
     placeholder_pictures: bool = False,
     allow_overlap: bool = False,
     keep_models: bool = False,
+    unlearning: PathLike | None = None,
     summary: bool = True,
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -72,6 +74,8 @@ def study_pretrained(
         placeholder_pictures: replace missing pictures by a gray one even if only some are missing.
         allow_overlap: accept test queries that are also training queries about the same picture.
         keep_models: keep the model directories after the models have answered.
+        unlearning: file of `search_unlearning`, whose settings `npo` and `rmu` use. A method without a setting that
+            keeps relevance is left out.
         summary: return the document; otherwise None.
         settings: settings by dotted name, such as {"shots": 5, "sft.steps": 32}; see `PretrainedSettings`.
         progress: called after each step, with the name of the task.
@@ -84,7 +88,10 @@ def study_pretrained(
     chosen = _models(models)
     if not seeds:
         raise UserError("seeds: empty; name at least one seed")
-    defaults = PretrainedSettings().model_dump(mode="json")
+    defaults, left_out = PretrainedSettings().model_dump(mode="json"), dict[str, str]()
+    if unlearning is not None:
+        found, left_out = searched(UnlearningSettings.load(unlearning))
+        defaults |= {name: config.model_dump(mode="json") for name, config in found.items()}
     resolved = resolve(PretrainedSettings, None, {**defaults, **(settings or {})}, None)
     folder, told = Path(out), progress or silent
     data, tested, more = _data(train, test, general, folder, hold_out, reading)
@@ -106,6 +113,7 @@ def study_pretrained(
         models=chosen,
         limit=limit,
         encoder=None if encoder is None else Path(encoder),
+        left_out={name: why for name, why in left_out.items() if name in chosen},
     )
     measure = relevance_of(request.encoder)  # before the work, so that an unusable encoder is reported now
     with ExitStack() as stack:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.methods import NpoConfig, RmuConfig, SftConfig
+from unmirage.evaluate.unlearning_settings import UnlearningSettings
+from unmirage.workflows.settings import resolve
 
 BASE = "base"
 Method = Literal["none", "sft", "npo", "rmu"]
@@ -52,6 +54,25 @@ class PretrainedSettings(BaseModel):
         ),
         description="what replaces refusals in the data of sft-rationale; the judge counts them as refusals",
     )
+
+
+def searched(found: UnlearningSettings) -> tuple[dict[str, AlignConfig], dict[str, str]]:
+    """Return the settings that a search chose for each unlearning method, and why a method has none.
+
+    Args:
+        found: the document of `unmirage study unlearning`.
+    """
+    chosen: dict[str, AlignConfig] = {}
+    without: dict[str, str] = {}
+    candidates = {one.name: one for one in found.candidates}
+    for method in ("npo", "rmu"):
+        best = found.chosen.get(method)
+        if best is None:
+            without[method] = f"the search found no setting that forgets and keeps relevance within {found.tolerance:g}"
+        else:
+            settings = {**candidates[best.name].settings, "steps": best.step}
+            chosen[method] = resolve(AlignConfig, None, settings, None)
+    return chosen, without
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Request:
         base: directory of the base model.
         models: names of the models, in the order of `MODELS`.
         encoder: directory of a sentence encoder; None without.
+        left_out: models that are not made, with the reasons.
     """
 
     base: Path
@@ -52,13 +53,14 @@ class Request:
     models: tuple[str, ...]
     limit: int | None
     encoder: Path | None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class SeedStudy:
     """The run directory of one seed.
 
     Attributes:
-        left_out: models that the data do not allow, with the reasons.
+        left_out: models that are not made, such as those that the data do not allow, with the reasons.
         cut: how answers were cut, in one line.
     """
 
@@ -66,7 +68,7 @@ class SeedStudy:
         """Open a seed; `first` is the directory of another seed, whose responses of the base model are copied."""
         self.run = run
         self.seed = seed
-        self.left_out: dict[str, str] = {}
+        self.left_out = dict(request.left_out)
         self.cut = ""
         self.request = request
         self._first = first
