@@ -75,9 +75,7 @@ def pretrained_command(
     ] = False,
     unlearning: Annotated[
         Path | None,
-        typer.Option(
-            help="Document of `unmirage study unlearning`, for the settings of npo and rmu.", show_default=False
-        ),
+        typer.Option(help="Document of `study unlearning`, for the settings of npo and rmu.", show_default=False),
     ] = None,
     set_: options.SetOption = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
