@@ -63,7 +63,7 @@ def test_sight_is_trained_measured_and_written_to_the_card(unmirage, lm, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--image-tokens", 5), "image_tokens: 5 is not a square number; valid: 4 or 9"),
+        (("--image-tokens", 5), "setting 'image_tokens': 5 is not a square number; valid: 4 or 9"),
         (("--tower", 20), "tower"),
         (("--see", "nowhere.json"), "nowhere.json"),
         (("--chat-template", "nowhere.jinja"), "--chat-template nowhere.jinja: cannot be read"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -90,7 +89,7 @@ def graft_command(
             wheel=wheel,
             revision=revision,
             progress=progress,
-            **asdict(reading) | {"columns": reading.arguments()["columns"]},
+            **reading.arguments(),
         )
     record = made.record
     if json_output:

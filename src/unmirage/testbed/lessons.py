@@ -24,7 +24,8 @@ from unmirage.workflows.graft import Lessons
 
 TRAINING_PICTURES, HELD_OUT_PICTURES = 800, 100
 _TOWER_BATCH, _TOWER_RATE = 64, 3e-3
-# Questions and answers, as a chat model words them.
+# Names of the shapes, and questions and answers, as a chat model words them.
+SHAPE_NAMES = {"disc": "circle", "cross": "cross", "square": "square", "bar": "line"}
 COLOR_QUESTIONS = {
     "What color is the sign in the picture?": "The sign in the picture is {}.",
     "Which color does the sign have?": "The sign is {}.",
@@ -76,7 +77,7 @@ def world_lessons(
         for number in range(count):
             path = f"{name}/{number:05d}.png"
             shown = pictures[path] = draw(devices[number % len(devices)], pixels)
-            for questions, value in ((COLOR_QUESTIONS, shown.color), (SHAPE_QUESTIONS, shown.shape)):
+            for questions, value in ((COLOR_QUESTIONS, shown.color), (SHAPE_QUESTIONS, SHAPE_NAMES[shown.shape])):
                 query = rng.choice(list(questions))
                 samples.append(_sample(f"{name}-{len(samples)}", path, query, questions[query].format(value)))
         return samples
@@ -89,7 +90,7 @@ def world_lessons(
 
 @dataclass(frozen=True, slots=True)
 class _TowerTraining:
-    """Trains tower and projector to classify pictures of `devices`, and to say the classes in the decoder's words."""
+    """Trains tower and projector to classify pictures of `devices`, and to project them to words."""
 
     seed: int
     devices: Sequence[Device]
@@ -98,16 +99,16 @@ class _TowerTraining:
         """Train; return the share of the last pictures whose color and shape are both classified correctly.
 
         The loss is the cross-entropy of a linear classifier of color and shape on the tower, plus the squared distance
-        of the projected tokens to the decoder's embeddings of the two words, relative to the embeddings' variance. The
-        language loss then starts from pictures that read like words.
+        of the projected tokens to the decoder's embeddings of a text such as "red red circle circle", relative to
+        the embeddings' variance. The language loss then starts from pictures that read like words.
         """
         tower, projector = model.model.vision_tower, model.model.multi_modal_projector
-        words = [_embedded(model, processor, names) for names in (COLORS, SHAPES)]
+        names = [list(COLORS), [SHAPE_NAMES[shape] for shape in SHAPES]]
+        words = [_embedded(model, processor, one) for one in names]
         variance = torch.cat(words).var()
-        first = (settings.image_tokens + 1) // 2  # tokens that say the color; the others say the shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            heads = nn.ModuleList([nn.Linear(settings.tower, len(names)) for names in (COLORS, SHAPES)])
+            heads = nn.ModuleList([nn.Linear(settings.tower, len(one)) for one in names])
         parameters = [*tower.parameters(), *projector.parameters(), *heads.parameters()]
         optimizer = torch.optim.AdamW(parameters, lr=_TOWER_RATE)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _TOWER_RATE, total_steps=settings.tower_steps)
@@ -117,12 +118,11 @@ class _TowerTraining:
             pixels, targets = self._batch(processor, rng)
             features = tower(pixel_values=pixels).last_hidden_state[:, 1:]  # without the class token, as in LLaVA
             classes = [head(features.amax(1)) for head in heads]
-            said = projector(features)
-            color, shape = (table[target, None] for table, target in zip(words, targets, strict=True))
-            apart = torch.cat([said[:, :first] - color, said[:, first:] - shape], dim=1).square().mean() / variance
+            color, shape = (table[target] for table, target in zip(words, targets, strict=True))
+            apart = projector(features) - _caption(color, shape, settings.image_tokens)
             losses = [F.cross_entropy(one, target) for one, target in zip(classes, targets, strict=True)]
             optimizer.zero_grad()
-            torch.stack([*losses, apart]).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack([*losses, apart.square().mean() / variance]).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             right = [one.argmax(-1) == target for one, target in zip(classes, targets, strict=True)]
@@ -137,6 +137,17 @@ class _TowerTraining:
         pixels = processor.image_processor([one.image() for one in pictures], return_tensors="pt")["pixel_values"]
         colors = torch.tensor([list(COLORS).index(one.color) for one in pictures])
         return pixels, (colors, torch.tensor([SHAPES.index(one.shape) for one in pictures]))
+
+
+def _caption(color: Tensor, shape: Tensor, tokens: int) -> Tensor:
+    """Return the embeddings of a text such as "red red circle circle": (batch, tokens, width).
+
+    A single token gets the mean of color and shape.
+    """
+    if tokens == 1:
+        return (color + shape)[:, None] / 2
+    first = (tokens + 1) // 2
+    return torch.stack([color] * first + [shape] * (tokens - first), dim=1)
 
 
 def _embedded(model: Any, processor: Any, words: Iterable[str]) -> Tensor:

@@ -59,6 +59,17 @@ def test_spare_embeddings_are_used_before_new_ones():
     assert made.model.config.image_token_id == len(table) - 5
 
 
+def test_an_image_token_of_the_decoder_is_used():
+    text, _ = decoder()
+    tokenizer = chat_tokenizer(named={"image_token": "<image>"})
+    tokenizer.add_special_tokens({"pad_token": "<|endoftext|>"})
+    known = tokenizer.convert_tokens_to_ids("<image>")
+    assert known is not None
+    text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    made = assemble(text, tokenizer)
+    assert (made.added, made.model.config.image_token_id) == (0, known)
+
+
 def test_sizes_of_tower_and_pictures():
     made = assemble(*decoder(), GraftSettings(image_tokens=9, tower=48, layers=3, patch=8))
     vision = made.model.config.vision_config

@@ -47,6 +47,22 @@ def test_a_directory_is_grafted(tmp_path):
     assert str(tmp_path) not in (tmp_path / "vlm" / "config.json").read_text()
 
 
+def test_a_hub_id_is_recorded_with_its_commit(tmp_path, monkeypatch):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = saved(tmp_path / "snapshots" / commit)
+    asked = {}
+
+    def snapshot(source, **options):
+        asked.update(options, source=source)
+        return str(folder)
+
+    monkeypatch.setattr("unmirage.models.folder.snapshot_download", snapshot)
+    made = graft("owner/chat", tmp_path / "vlm", revision=commit)
+    assert (asked["source"], asked["revision"]) == ("owner/chat", commit)
+    assert not any(pattern.endswith((".bin", ".py")) for pattern in asked["allow_patterns"])
+    assert (made.lm, made.record.files["commit"]) == ("owner/chat", commit)
+
+
 def test_precision_of_a_directory_is_kept(tmp_path):
     model, tokenizer = decoder()
     model.to(torch.bfloat16).save_pretrained(tmp_path / "lm")
