@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_align_dry_run import PLAN
+from tests.evaluate.test_unlearning_settings import a_search as a_search_for_settings
 
 import unmirage as um
 from unmirage.attack.documents import Baseline, ExplainedQuery, FoundWord, Refusal, WordChange
@@ -30,7 +31,7 @@ from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepare
 from unmirage.pretrained.documents import DataSummary, ModelRow, SeedTraining, WordingRates, WordingSet
 from unmirage.pretrained.documents import SeedRates as PretrainedSeedRates
 from unmirage.pretrained.summary import COLUMNS
-from unmirage.records import Kind, Query, Response, Variant, Verdict
+from unmirage.records import Kind, Query, Response, SinkCount, Variant, Verdict
 from unmirage.run import open_run
 from unmirage.testbed.documents import (
     ExplainedModel,
@@ -165,7 +166,10 @@ def a_graft():
 def a_training():
     shared = {way.value: Shared(Count(1, 2), Count(1, 3)) for way in Way}
     pair = PairOverlap(first="forget", second="retain", **shared)
-    return AlignSummary(model="out", steps=1, seconds=0.5, stopped="", loss=[{"forget": 0.5}], overlap=(pair,))
+    watched = {"early": True, "relevance": {"0": 0.66, "1": 0.64}, "sinks": {"forget": SinkCount(places=50, sinks=2)}}
+    return AlignSummary(
+        model="out", steps=1, seconds=0.5, stopped="fell", loss=[{"forget": 0.5}], overlap=(pair,), **watched
+    )
 
 
 def an_overlap():
@@ -223,6 +227,7 @@ def documents(tmp_path_factory):
         "search": a_search(),
         "settings-search": SettingsChoice.load(COMMITTED / "settings.json"),
         "truth": Truth(needed={3: 2}, refusals=("I cannot.",), facts={"0": ("amber", "ash", "moss")}),
+        "unlearning-settings": a_search_for_settings(),
     }
 
 

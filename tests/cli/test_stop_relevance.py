@@ -10,7 +10,7 @@ import unmirage as um
 from unmirage.data import load_samples, write_samples
 from unmirage.data.split import forget
 
-NPO = ("--method", "npo", "--learning-rate", "1e-3", "--batch-size", "2", "--steps", "6", "--set", "schedule=constant")
+NPO = ("--method", "npo", "--learning-rate", "1e-4", "--batch-size", "2", "--steps", "6", "--set", "schedule=constant")
 STOP = {"stop_relevance": 0.05, "check_every": 2, "check_queries": 3}
 
 
@@ -56,7 +56,7 @@ def patched(files, monkeypatch):
 
 def align(files, out, **settings):
     forget_file, retain, validation = files
-    common = {"learning_rate": 1e-3, "batch_size": 2, "steps": 6, "schedule": "constant", "warmup": 0.0}
+    common = {"learning_rate": 1e-4, "batch_size": 2, "steps": 6, "schedule": "constant", "warmup": 0.0}
     return {
         "method": "npo", "out": out, "forget": forget_file, "retain": retain, "validation": validation,
         "images": validation.parent,
@@ -65,11 +65,13 @@ def align(files, out, **settings):
 
 
 def test_the_api_keeps_the_weights_before_the_drop(tiny, tmp_path, files):
-    um.align(tiny.model, **align(files, tmp_path / "out", encoder=scripted(files, 0.9, 0.9, 0.88, 0.5)))
+    um.align(
+        tiny.model, **align(files, tmp_path / "out", encoder=scripted(files, 0.9, 0.9, 0.88, -0.9), stop_relevance=0.95)
+    )
     plainly = {key: value for key, value in align(files, tmp_path / "short", steps=4).items() if key not in STOP}
     um.align(tiny.model, **{key: value for key, value in plainly.items() if key != "validation"})
     own, short = (load_file(tmp_path / name / "model.safetensors") for name in ("out", "short"))
-    assert all(bool((own[name] == short[name]).all()) for name in short)
+    assert {name: float(abs(own[name] - short[name]).max()) for name in short if (own[name] != short[name]).any()} == {}
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Mean relevance of responses to benign validation queries:" in card
     assert "(step 0)" in card
@@ -78,12 +80,12 @@ def test_the_api_keeps_the_weights_before_the_drop(tiny, tmp_path, files):
 
 
 def test_the_command_says_so_and_succeeds(tiny, tmp_path, files, patched, unmirage, text_encoder):
-    patched(0.9, 0.9, 0.5)
+    patched(0.9, 0.9, -0.9)
     forget_file, retain, validation = files
     code, out, err = unmirage(
         "align", tiny.model, "--images", tiny.data,
         "--forget", forget_file, "--retain", retain, "--out", tmp_path / "out", *NPO,
-        "--stop-relevance", "0.05", "--encoder", text_encoder, "--validation", validation, "--check-every", "2",
+        "--stop-relevance", "0.95", "--encoder", text_encoder, "--validation", validation, "--check-every", "2",
         "--check-queries", "3", "--json",
     )  # fmt: skip
     assert code == 0, err
@@ -101,7 +103,7 @@ def test_a_drop_at_the_first_check_leaves_nothing_that_blocks_a_lower_rate(
         "--forget", forget_file, "--retain", retain, "--out", tmp_path / "out", *NPO,
         "--stop-relevance", "0.05", "--encoder", text_encoder, "--validation", validation, "--check-every", "2",
     )  # fmt: skip
-    patched(0.9, 0.1)
+    patched(0.9, -0.9)
     code, _, err = unmirage(*command)
     assert code == 2
     assert "stopped at step 2" in err

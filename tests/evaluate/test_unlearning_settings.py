@@ -90,8 +90,8 @@ def test_nothing_is_chosen_where_no_setting_does_both():
     assert choose(BASE, []) is None
 
 
-@pytest.fixture
-def document():
+def a_search():
+    """Return a document with two methods, one of which keeps nothing."""
     found = (
         candidate("npo, a", kept(0.64, 3.0, 2.5), kept(0.4, 6.0, 6.0)),
         candidate("rmu, b", kept(0.5, 5.0, 5.0), method="rmu"),
@@ -99,6 +99,11 @@ def document():
     )
     chosen = {"any": choose(BASE, found), "npo": choose(BASE, found[:1]), "rmu": choose(BASE, found[1:])}
     return UnlearningSettings(model="m", base=BASE, tolerance=0.05, chosen=chosen, candidates=found)
+
+
+@pytest.fixture
+def document():
+    return a_search()
 
 
 def test_the_table_marks_the_choice_and_says_where_there_is_none(document):
