@@ -58,7 +58,7 @@ def sinks():
 
 
 @pytest.fixture(scope="session")
-def study(base, vlguard, committed, tmp_path_factory):
+def study(committed, vlguard, base, tmp_path_factory):
     """Run the committed study's first seed with fewer test samples, and return its document."""
     encoder = os.environ.get("UNMIRAGE_ENCODER", "")
     known = {row.name for row in committed.models}

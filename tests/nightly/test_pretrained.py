@@ -54,7 +54,7 @@ def test_unlearning_keeps_relevant_answers(study, committed, name):
     assert not model(study, name).wordings["ours"].collapsed
 
 
-def test_no_token_dominates_the_loss_of_rmu(base, vlguard, sinks, tmp_path):
+def test_no_token_dominates_the_loss_of_rmu(sinks, vlguard, base, tmp_path):
     keep = tmp_path / "sink.json"
     script = ROOT / "benchmarks" / "rmu_sink.py"
     subprocess.run([sys.executable, script, base, vlguard, "--keep", keep], check=True, stdout=subprocess.DEVNULL)
