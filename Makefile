@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself. `make demo` and `make test` are all a newcomer needs.
-.PHONY: setup demo test quick check lint types bench clean
+.PHONY: setup demo test quick nightly check lint types bench clean
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -28,6 +28,10 @@ test: $(STAMP)
 # Without the tests that run models, trainings, a browser or processes of their own: for use while you work.
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+
+# Regression on pretrained weights: about an hour on two cores. See tests/nightly/conftest.py for what it needs.
+nightly: $(STAMP)
+	$(BIN)/python -m pytest -m nightly tests/nightly
 
 check: lint types
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.pretrained.tiny import TinyStudy, make_tiny_study
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
@@ -29,7 +30,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 # Tests that use one of these run a model, a training, a browser, a process, or an audit of thousands of queries.
 SLOW_FIXTURES = frozenset(
-    "answered browser family original package plain_testbed planted small_study stopped testbed tiny vlguard".split()
+    (
+        "answered browser family original package plain_testbed planted small_study stopped testbed tiny tiny_study "
+        "vlguard"
+    ).split()
 )
 
 TINY = CorpusSize(
@@ -102,8 +106,15 @@ def tables_of_languages() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow whatever uses a slow fixture, so that `make quick` leaves out new tests of that kind too."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out nightly tests unless `-m` names them, and mark whatever uses a slow fixture as slow.
+
+    So `make quick` leaves out new tests with slow fixtures, too.
+    """
+    if "nightly" not in config.option.markexpr:
+        nightly = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=nightly)
+        items[:] = [item for item in items if item not in nightly]
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
@@ -145,6 +156,12 @@ def text_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base.pre_tokenizer = Split("", "isolated")
     PreTrainedTokenizerFast(tokenizer_object=base, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
+    """Return the inputs of a study on pretrained weights; they are shared, so tests must not change them."""
+    return make_tiny_study(tmp_path_factory.mktemp("pretrained"))
 
 
 @pytest.fixture(scope="session")

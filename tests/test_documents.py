@@ -23,10 +23,14 @@ from unmirage.evaluate.calibration import calibrate
 from unmirage.evaluate.judges import PhraseJudge
 from unmirage.evaluate.judges.exact import Truth
 from unmirage.evaluate.lmms_eval import LmmsResults, Metric
-from unmirage.intervals import rate
+from unmirage.evaluate.relevance import Relevance
+from unmirage.intervals import Mean, rate
 from unmirage.models.conversion import Conversion, ConversionSettings
 from unmirage.models.graft.document import Graft, Seen
 from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
+from unmirage.pretrained.documents import DataSummary, ModelRow, SeedTraining, WordingRates, WordingSet
+from unmirage.pretrained.documents import SeedRates as PretrainedSeedRates
+from unmirage.pretrained.summary import COLUMNS
 from unmirage.records import Kind, Query, Response, SinkCount, Variant, Verdict
 from unmirage.run import open_run
 from unmirage.testbed.documents import (
@@ -119,6 +123,36 @@ def prepared_sets():
     )  # fmt: skip
 
 
+def a_pretrained_study():
+    rates = {name: rate(1, 4) for name in COLUMNS}
+    own = WordingRates(
+        rates=rates, by_k=(rate(1, 4),), control_by_k=(rate(0, 4),),
+        over_seeds={"asr_after": Mean(value=0.25, low=0.0, high=1.0, n=2)},
+        by_seed=(PretrainedSeedRates(seed=0, rates=rates),), changes=(), collapsed=(),
+    )  # fmt: skip
+    training = SeedTraining(
+        seed=0, rows=2, refused=1, forget_rows=0, steps=1, seconds=1.5, cpu_seconds=1.0, stopped="",
+        losses={"cross_entropy": (2.0, 1.0)}, notes=("cut",),
+    )  # fmt: skip
+    answered = Mean(value=0.5, low=None, high=None, n=1)
+    relevant = Relevance(
+        value=0.5, low=0.4, high=0.6, n=2, answered=answered, refused=1, blocked=0, empty=0, missing=0, encoder="e"
+    )
+    row = ModelRow(
+        name="sft-posthoc", method="sft", data="safety", share=1.0, what="w", trainings=(training,),
+        wordings={"ours": own}, relevance=relevant,
+    )  # fmt: skip
+    data = DataSummary(
+        train=2, train_refused=1, test=2, general=0, same_text=0, same_picture_and_text=0, nearly_same_text=1
+    )
+    return um.PretrainedStudy(
+        base={"name": "b"}, seeds=(0,), judge="phrases", data=data,
+        wordings={"ours": WordingSet(attack=WORDS, queries={"plain (unsafe)": 2}, notes=())}, models=(row,),
+        left_out={"npo": "why"}, notes=("n",), settings={"limit": None}, machine={"cpus": 2},
+        timings={"train sft-posthoc": {"seconds": 1.5, "cpu_seconds": 1.0}},
+    )  # fmt: skip
+
+
 def a_graft():
     seen = Seen(
         data="world", files={}, questions=2, pictures=1, tower_accuracy=0.5, before=rate(0, 4), after=rate(3, 4),
@@ -195,6 +229,7 @@ def documents(tmp_path_factory):
         "methods": MethodsComparison.load(COMMITTED / "methods.json"),
         "overlap": an_overlap(),
         "prepare": prepared_sets(),
+        "pretrained": a_pretrained_study(),
         "relearning": Relearning.load(COMMITTED / "relearning.json"),
         "results": an_evaluation(folder),
         "search": a_search(),

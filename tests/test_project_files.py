@@ -87,8 +87,20 @@ def test_the_workflow_has_few_rights_and_an_end() -> None:
     assert all(0 < job["timeout-minutes"] <= 60 and "permissions" not in job for job in workflow["jobs"].values())
 
 
-def test_actions_are_pinned_by_commit() -> None:
-    steps = [step for job in load(".github/workflows/ci.yml")["jobs"].values() for step in job["steps"]]
+def test_the_nightly_workflow_has_few_rights_and_runs_the_target_that_names_the_marker() -> None:
+    workflow = load(".github/workflows/nightly.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    assert 0 < job["timeout-minutes"] <= 180
+    assert job["steps"][-1]["run"] == "make nightly"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^nightly: .*\n\t.*pytest -m nightly tests/nightly$", makefile, re.MULTILINE)
+    assert "nightly" not in re.search(r"^test: .*\n\t(.*)$", makefile, re.MULTILINE)[1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["ci", "nightly"])
+def test_actions_are_pinned_by_commit(name: str) -> None:
+    steps = [step for job in load(f".github/workflows/{name}.yml")["jobs"].values() for step in job["steps"]]
     used = [step["uses"] for step in steps if "uses" in step]
     assert used
     assert [name for name in used if not re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", name)] == []

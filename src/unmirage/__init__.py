@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from unmirage.errors import UserError as UserError
     from unmirage.evaluate import Results as Results
     from unmirage.evaluate.calibration import JudgeCalibration as JudgeCalibration
+    from unmirage.pretrained.documents import PretrainedStudy as PretrainedStudy
+    from unmirage.pretrained.run import study_pretrained as study_pretrained
     from unmirage.run import Run as Run
 
 __version__ = "0.1.0"
@@ -73,6 +75,7 @@ __all__ = [
     "GradDiff",
     "JudgeCalibration",
     "KLMin",
+    "PretrainedStudy",
     "Results",
     "Run",
     "SearchResult",
@@ -97,9 +100,10 @@ __all__ = [
     "search",
     "search_unlearning",
     "stress",
+    "study_pretrained",
 ]
 
-# Classes by public name: the module, and the name there.
+# Classes, and functions outside `unmirage.api`, by public name: the module, and the name there.
 _CLASSES = {
     "AdaptiveRMU": ("unmirage.align.methods", "AdaptiveRmuConfig"),
     "AlignConfig": ("unmirage.align", "AlignConfig"),
@@ -112,6 +116,7 @@ _CLASSES = {
     "KLMin": ("unmirage.align.methods", "KlMinConfig"),
     "NPO": ("unmirage.align.methods", "NpoConfig"),
     "RMU": ("unmirage.align.methods", "RmuConfig"),
+    "PretrainedStudy": ("unmirage.pretrained.documents", "PretrainedStudy"),
     "Results": ("unmirage.evaluate", "Results"),
     "Run": ("unmirage.run", "Run"),
     "SFT": ("unmirage.align.methods", "SftConfig"),
@@ -119,6 +124,7 @@ _CLASSES = {
     "SimNPO": ("unmirage.align.methods", "SimNpoConfig"),
     "TaskVector": ("unmirage.align.methods", "TaskVectorConfig"),
     "UserError": ("unmirage.errors", "UserError"),
+    "study_pretrained": ("unmirage.pretrained.run", "study_pretrained"),
 }
 _FUNCTIONS = frozenset(__all__) - frozenset(_CLASSES) - {"__version__"}
 

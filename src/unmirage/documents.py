@@ -37,6 +37,7 @@ DOCUMENTS = {
     "methods": "unmirage.testbed.documents.MethodsComparison",
     "overlap": "unmirage.workflows.overlaps.RunOverlap",
     "prepare": "unmirage.prepare.document.Prepared",
+    "pretrained": "unmirage.pretrained.documents.PretrainedStudy",
     "relearning": "unmirage.testbed.documents.Relearning",
     "results": "unmirage.evaluate.results.Results",
     "search": "unmirage.attack.documents.SearchResult",

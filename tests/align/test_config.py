@@ -61,7 +61,7 @@ NO_PART = "unknown part '{}'; valid: language, projector, vision, down_proj:5 or
         ({"warmup": 1.0}, ("warmup",), "less than 1"),
         ({"schedule": "cosin"}, ("schedule",), "'cosine', 'linear' or 'constant'"),
         ({"precision": "fp8"}, ("precision",), "'auto', 'float32' or 'bfloat16'"),
-        ({"order": "random"}, ("order",), "'shuffled' or 'by-length'"),
+        ({"order": "random"}, ("order",), "'shuffled', 'by-length' or 'within-steps'"),
         ({"checkpointing": 1.5}, ("checkpointing",), "less than or equal to 1"),
         ({"save_every": 0}, ("save_every",), "greater than or equal to 1"),
         ({"keep_last": 0}, ("keep_last",), "greater than or equal to 1"),

@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "separate": {"optimizations": Optimizations(passes="separate")},
     "micro-batches of 1": {"micro_batch_size": 1},
     "micro-batches of 2": {"micro_batch_size": 2},
+    "rows of a step by length": {"micro_batch_size": 2, "order": "within-steps"},
     "half the layers again": {"checkpointing": 0.5},
     "all layers again": {"checkpointing": 1.0},
 }
@@ -47,6 +48,7 @@ def _matters(variant: str, name: str, adapter: str) -> bool:
         "joint": inside,
         "separate": sides and not inside,
         "micro-batches of 2": name in ("npo", "rmu"),
+        "rows of a step by length": name in ("sft", "npo", "rmu") and adapter == "full",
         "half the layers again": adapter == "full",
         "all layers again": adapter == "lora",
     }.get(variant, True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmirage.align.sampler import Order, OrderByLength
+from unmirage.align.sampler import Order, OrderByLength, OrderWithinSteps
 
 
 def taken(order: Order, positions: range) -> list[int]:
@@ -107,3 +107,18 @@ def test_neighbours_of_a_batch_change_from_pass_to_pass() -> None:
         for turn in range(3)
     ]
     assert all(len(one & other) < 25 for one, other in pairwise(meet))
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(64, 4), (61, 4), (203, 8)])
+def test_order_within_steps_has_the_rows_of_each_step_and_sorts_them(samples: int, batch: int) -> None:
+    sizes, plain = lengths(samples), Order("forget", samples, 0)
+    order = OrderWithinSteps("forget", samples, 0, sizes.__getitem__, batch)
+    moved = 0
+    for start in range(0, 4 * samples - batch, batch):
+        step = range(start, start + batch)
+        found, same = taken(order, step), taken(plain, step)
+        assert Counter(found) == Counter(same)
+        if step[0] // samples == step[-1] // samples:
+            assert [sizes[one] for one in found] == sorted(sizes[one] for one in same)
+        moved += found != same
+    assert moved > samples // batch

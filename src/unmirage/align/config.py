@@ -105,8 +105,10 @@ class AlignConfig(BaseModel):
         default=0.0, ge=0, le=1, description="share of decoder layers with gradient checkpointing"
     )
     optimizations: Optimizations = Optimizations()
-    order: Literal["shuffled", "by-length"] = Field(
-        default="shuffled", description="by-length: batches of rows with similar length, in random order"
+    order: Literal["shuffled", "by-length", "within-steps"] = Field(
+        default="shuffled",
+        description="by-length: batches of rows with similar length, in random order; within-steps: the batches of "
+        "shuffled, with the rows of each sorted by length, so that micro-batches have less padding",
     )
     save_every: int = Field(default=100, ge=1, description="steps between checkpoints, if there is a work directory")
     keep_last: int = Field(default=2, ge=1, description="number of checkpoints to keep")

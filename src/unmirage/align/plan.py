@@ -13,7 +13,7 @@ from unmirage.align.dataset import EncodedSamples, PairedStreams, PassCollator, 
 from unmirage.align.methods import make_method
 from unmirage.align.methods.dpo import Dpo
 from unmirage.align.objective import Method, StreamName, Tokens
-from unmirage.align.sampler import Order, OrderByLength
+from unmirage.align.sampler import Order, OrderByLength, OrderWithinSteps
 from unmirage.data.images import Pictures
 from unmirage.data.sample import deal
 from unmirage.errors import UserError
@@ -141,6 +141,8 @@ def make_dataset(rows: dict[StreamName, Rows], steps: int, config: AlignConfig) 
 def _order(name: StreamName, rows: Rows, config: AlignConfig) -> Order:
     if config.order == "by-length":
         return OrderByLength(name, len(rows), config.seed, rows.samples.length, config.batch_size)
+    if config.order == "within-steps":
+        return OrderWithinSteps(name, len(rows), config.seed, rows.samples.length, config.batch_size)
     return Order(name, len(rows), config.seed)
 
 

@@ -92,7 +92,9 @@ def with_remedies(
     for name, path in files.items():
         written, weights = _written(name, queries, data, path, write(path), options.seed, settings)
         file = read(path)
-        found = audit(file if weights is None else _Drawn.of(file, _times(weights, options.seed)), test, options)
+        found = audit(
+            file if weights is None else _Drawn.of(file, drawn_by_weight(weights, options.seed)), test, options
+        )
         outcome = replace(written, **_measured(found))
         if weights is not None:  # the audit is of a draw
             outcome = replace(outcome, n=len(weights), refused=result.refused)
@@ -138,7 +140,7 @@ def _measured(found: AuditResult) -> dict[str, Any]:
     return {name: getattr(found, name) for name in _MEASURED}
 
 
-def _times(weights: Floats, seed: int) -> Ints:
+def drawn_by_weight(weights: Floats, seed: int) -> Ints:
     """Return how often to draw each query: its weight, rounded down or up, as many in all as have a weight.
 
     Systematic sampling: the rounding is that of one random number for all.

@@ -31,6 +31,7 @@ from unmirage.cli.schema import schema_command
 from unmirage.cli.search import search_command
 from unmirage.cli.stress import stress_command
 from unmirage.cli.study import app as study_app
+from unmirage.cli.study_pretrained import pretrained_command
 from unmirage.cli.study_unlearning import unlearning_command
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
@@ -62,6 +63,7 @@ for _command in (
     doctor_command,
 ):
     app.command(_command.__name__.removesuffix("_command"))(expanded(_command))
+study_app.command("pretrained")(expanded(pretrained_command))
 study_app.command("unlearning")(expanded(unlearning_command))
 app.add_typer(study_app, name="study")
 

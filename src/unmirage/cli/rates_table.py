@@ -32,9 +32,8 @@ from unmirage.text.formatting import (
     with_interval,
 )
 
-_WIDE = 100
+_WIDE, _CHANGE = 100, len("98.1 → 100.0")
 _LEAST_SHOWN = 0.0005  # smaller shares read 0.0
-_CHANGE = len("98.1 → 100.0")
 Column = tuple[str, Callable[[ModelRates], str]]  # header, and function that returns a model's cell
 
 

@@ -1,11 +1,11 @@
-"""`unmirage study`: longer comparisons on the built-in synthetic world."""
+"""`unmirage study`: longer comparisons on the built-in synthetic world and on pretrained weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from rich import box
@@ -21,26 +21,30 @@ if TYPE_CHECKING:
     from unmirage.testbed.documents import MethodsComparison
 
 WORLDS = 3
-app = typer.Typer(help="Compare methods, and attacks on them, on the built-in world.", no_args_is_help=True)
+app = typer.Typer(help="Compare methods, and attacks on them.", no_args_is_help=True)
 
 
 @app.callback()
 def _root() -> None:
-    """Compare methods, and attacks on them, on the built-in world."""
+    """Compare methods, and attacks on them, on the built-in world or on pretrained weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worlds(options.Group):
-    """The worlds of a study."""
+class Seeds(options.Group):
+    """The seeds of a study.
 
+    Attributes:
+        COUNT: default number of seeds.
+    """
+
+    COUNT: ClassVar[int] = 1
     seeds: Annotated[
-        int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
+        int | None, typer.Option(min=1, help="Number of trainings of each model; rates are pooled (default 1).")
     ] = None
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Run this seed alone, without a table, so that seeds can run in separate processes."),
     ] = None
-    signal: options.SignalOption = 0.0
 
     def chosen(self, given: Mapping[str, Any]) -> list[int]:
         """Return the seeds to run: the one given seed, or the first ones.
@@ -49,13 +53,24 @@ class Worlds(options.Group):
             given: options that have no effect with a single seed; None or False if not given.
         """
         if self.seed is None:
-            return list(range(self.seeds or WORLDS))
+            return list(range(self.seeds or self.COUNT))
         for option, value in {"--seeds": self.seeds, **given}.items():
             if value:
                 raise UserError(
                     f"{option}: has no effect with --seed, which runs one seed without a table; leave it out"
                 )
         return [self.seed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worlds(Seeds):
+    """The worlds of a study."""
+
+    COUNT: ClassVar[int] = WORLDS
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help=f"Number of worlds; rates are pooled over them (default {WORLDS}).")
+    ] = None
+    signal: options.SignalOption = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -214,3 +214,28 @@ def _loaded(image: Image.Image, relative: str) -> Image.Image:
         return as_seen(image)
     except _BROKEN as error:
         raise UserError(f"image {relative!r} is damaged or truncated ({error}); replace the file") from error
+
+
+class WithPlaceholder(Pictures):
+    """Images of which missing ones are replaced by one gray picture.
+
+    Args:
+        inner: the images.
+    """
+
+    def __init__(self, inner: Pictures) -> None:
+        super().__init__(inner.max_pixels)
+        self._inner = inner
+
+    def exists(self, relative: str) -> bool:  # noqa: ARG002
+        """Return True: a missing image is replaced."""
+        return True
+
+    def _file(self, relative: str) -> BinaryIO:
+        return self._inner._file(relative) if self._inner.exists(relative) else io.BytesIO(_gray_picture())
+
+
+def _gray_picture() -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (32, 32), (127, 127, 127)).save(written, "PNG")
+    return written.getvalue()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 _PACKAGES = ("unmirage", "torch", "transformers", "accelerate", "numpy", "scipy", "scikit-learn")
 
@@ -35,3 +38,16 @@ def installed_version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def commit_of_checkout() -> str:
+    """Return the commit of a checkout, with "-dirty" if files are changed; "" for an installed package."""
+    git = shutil.which("git")
+    if git is None or not _output(git, "ls-files", Path(__file__).name):
+        return ""  # an installed package may lie inside another project's checkout
+    return _output(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _output(git: str, *command: str) -> str:
+    done = subprocess.run([git, *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else ""

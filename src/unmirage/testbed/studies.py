@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
+from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import decoder_settings, methods_settings, relearn, settings
 from unmirage.testbed.decoder_base import decoder_of
@@ -27,6 +25,7 @@ from unmirage.testbed.relearn_table import summarize_relearning
 from unmirage.testbed.settings_search import SettingsSearch
 from unmirage.testbed.study import Seeds, base_choice, open_study, refuse_old_world
 from unmirage.testbed.summary import summarize
+from unmirage.workflows.processes import cores
 
 One = TypeVar("One")
 
@@ -98,7 +97,7 @@ def run_demo(
             where = out / f"seed-{seed}"
             opened = open_study(where, chosen, Seeds.all(seed), told, train_base=train_base, decoder=decoder)
             study = stack.enter_context(opened)
-            study.complete(workers or _cores())
+            study.complete(workers or cores())
             studies.append(study)
             if everything:
                 more.append(full(study))
@@ -190,7 +189,7 @@ def compare_methods(
         lambda study: study.complete(rows),
         progress,
     ) as studies:
-        return summarize_methods(studies, _commit()) if summary else None
+        return summarize_methods(studies, commit_of_checkout()) if summary else None
 
 
 def attack_repairs(
@@ -218,7 +217,7 @@ def attack_repairs(
         lambda study: study.complete(),
         progress,
     ) as studies:
-        return summarize_relearning(studies, _commit()) if summary else None
+        return summarize_relearning(studies, commit_of_checkout()) if summary else None
 
 
 def search_settings(
@@ -253,8 +252,8 @@ def search_settings(
         )
     with open_study(out, chosen, Seeds.all(seed), progress, decoder=decoder) as study:
         search = SettingsSearch(study, candidates)
-        search.complete(workers or _cores())
-        return search.document(_commit())
+        search.complete(workers or cores())
+        return search.document(commit_of_checkout())
 
 
 @contextmanager
@@ -280,20 +279,3 @@ def _completed(
             complete(study)
             studies.append(study)
         yield studies
-
-
-def _cores() -> int:
-    return min(2, os.cpu_count() or 1)
-
-
-def _commit() -> str:
-    """Return the commit of a checkout, with "-dirty" if files are changed; "" for an installed package."""
-    git = shutil.which("git")
-    if git is None or not _output(git, "ls-files", Path(__file__).name):
-        return ""  # an installed package may lie inside another project's checkout
-    return _output(git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-
-
-def _output(git: str, *command: str) -> str:
-    done = subprocess.run([git, *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -32,26 +32,35 @@ def resolve(
     for key, value in options.items():
         if value is not None:
             _put(values, key, value)
-    _put_all(values, settings)
+    for key, value in given_settings(settings).items():
+        _put(values, key, value)
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise UserError(_one_line(error, file)) from None
 
 
+def given_settings(settings: Sequence[str] | None) -> dict[str, Any]:
+    """Return dotted key -> value of "a.b=value" strings, whose values are read as YAML.
+
+    Raises:
+        UserError: a text has another form.
+    """
+    found: dict[str, Any] = {}
+    for text in settings or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set {text}: expected KEY=VALUE, such as method.beta=0.2")
+        found[key] = _yaml_value(value, f"--set {text}")
+    return found
+
+
 def parsed_settings(settings: Sequence[str] | None) -> dict[str, Any]:
     """Return "a.b=value" strings as nested settings; the values are read as YAML."""
     values: dict[str, Any] = {}
-    _put_all(values, settings)
+    for key, value in given_settings(settings).items():
+        _put(values, key, value)
     return values
-
-
-def _put_all(values: dict[str, Any], settings: Sequence[str] | None) -> None:
-    for text in settings or ():
-        key, found, value = text.partition("=")
-        if not found or not key:
-            raise UserError(f"--set {text}: expected KEY=VALUE, such as method.beta=0.2")
-        _put(values, key, _yaml_value(value, f"--set {text}"))
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
