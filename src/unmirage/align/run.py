@@ -104,7 +104,7 @@ def align(
         watch: measures the model before training and every few steps, and may stop the run. Checkpoints are then
             written where it passes, instead of every `save_every` steps; the result has the last of them.
         until: called after each optimizer step; its reason ends the training with the weights of that step, and
-            becomes `AlignResult.stopped`. All processes must get the same reason. It cannot be used with sharded models.
+            becomes `AlignResult.stopped`. All processes must get the same reason. Not for sharded models.
 
     Raises:
         UserError: the data does not match the method, or the watch stops the run at its first measurement.

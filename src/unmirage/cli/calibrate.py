@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, new_table, out, plain, print_json, say
-from unmirage.cli.options import JUDGE_SPECS, BatchSizeOption, ImagesOption, JsonOption, JudgeModel, Server
+from unmirage.cli.judge_options import JUDGE_SPECS, JudgeModel
+from unmirage.cli.options import BatchSizeOption, ImagesOption, JsonOption, Server
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
 from unmirage.text.formatting import with_interval

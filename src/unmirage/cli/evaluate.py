@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from unmirage.cli import options
+from unmirage.cli import judge_options, options
 from unmirage.cli.console import end_by_gate, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
@@ -27,13 +27,13 @@ def evaluate_command(
         typer.Argument(metavar="RUN_OR_MODEL", help="A run directory; with --suite, a model.", show_default=False),
     ] = None,
     *,
-    judge: options.JudgeOption = None,
-    ensemble: options.EnsembleOption = None,
-    judge_model: options.JudgeModel,
-    calibration: options.CalibrationOption = None,
-    canaries: options.CanariesOption = True,
-    reference: options.ReferenceOption = None,
-    encoder: options.RelevanceEncoderOption = None,
+    judge: judge_options.JudgeOption = None,
+    ensemble: judge_options.EnsembleOption = None,
+    judge_model: judge_options.JudgeModel,
+    calibration: judge_options.CalibrationOption = None,
+    canaries: judge_options.CanariesOption = True,
+    reference: judge_options.ReferenceOption = None,
+    encoder: judge_options.RelevanceEncoderOption = None,
     suite: Annotated[str | None, typer.Option(help="Benchmark to run on RUN_OR_MODEL first; `list` shows all.")] = None,
     data: Annotated[
         str | None,
@@ -64,7 +64,7 @@ def evaluate_command(
             "Repeatable."
         ),
     ] = None,
-    junit: options.JunitOption = None,
+    junit: judge_options.JunitOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
     """Judge every response of a run, and write all rates with intervals to results.json."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unmirage.cli import options
+from unmirage.cli import judge_options, options
 from unmirage.cli.evaluate import evaluate_command
 from unmirage.cli.progress import StageProgress
 from unmirage.data.tables import parse_columns
@@ -42,13 +42,13 @@ def judge_command(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Skip records that cannot be read, and count them.")
     ] = False,
-    judge: options.JudgeOption = None,
-    ensemble: options.EnsembleOption = None,
-    judge_model: options.JudgeModel,
-    calibration: options.CalibrationOption = None,
-    canaries: options.CanariesOption = True,
-    reference: options.ReferenceOption = None,
-    encoder: options.RelevanceEncoderOption = None,
+    judge: judge_options.JudgeOption = None,
+    ensemble: judge_options.EnsembleOption = None,
+    judge_model: judge_options.JudgeModel,
+    calibration: judge_options.CalibrationOption = None,
+    canaries: judge_options.CanariesOption = True,
+    reference: judge_options.ReferenceOption = None,
+    encoder: judge_options.RelevanceEncoderOption = None,
     batch_size: options.BatchSizeOption = None,
     server: options.PricedServer,
     fail_if: Annotated[
@@ -57,7 +57,7 @@ def judge_command(
             help="End with status 3 if this holds, or 4 if missing verdicts decide: 'asr.before>0.15'. Repeatable."
         ),
     ] = None,
-    junit: options.JunitOption = None,
+    junit: judge_options.JunitOption = None,
     json_output: options.JsonOption = False,
 ) -> None:
     """Judge responses that other programs collected, and write all rates with intervals to results.json."""

@@ -23,12 +23,6 @@ from unmirage.errors import UserError
 if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
 
-# All forms of a judge; the help of an option has the short list.
-JUDGE_SPECS = (
-    "phrases, phrases:FILE, official, exact:PATH/truth.json, endpoint:URL#model, local:MODEL, "
-    "official:endpoint:URL#model, "
-    "guard:NAME@endpoint:URL#model, guard:NAME@local:MODEL or strongreject:endpoint:URL#model"
-)
 FORMATS = (
     "auto, vlguard, spa-vl, preference, kto, beavertails, saferlhf, llava, messages, holisafe, mossbench, figstep, "
     "xstest, wildjailbreak, mm-safetybench, json, jsonl, csv or parquet"
@@ -76,31 +70,6 @@ BaseStepsOption = Annotated[
     typer.Option(min=1, help="Maximum steps of the base training with --decoder (default 1440).", show_default=False),
 ]
 
-JudgeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Judge: phrases (default), phrases:FILE, official, exact:FILE, endpoint:URL#NAME, local:MODEL, "
-        "guard:NAME@... or strongreject:...; `unmirage calibrate --help` has all forms. Repeatable."
-    ),
-]
-EnsembleOption = Annotated[
-    str | None, typer.Option(help="majority or any: all judges together determine the rates (default: the first does).")
-]
-CalibrationOption = Annotated[
-    Path | None,
-    typer.Option(help="File of `unmirage calibrate`; rates are also reported corrected for the judge's errors."),
-]
-CanariesOption = Annotated[
-    bool, typer.Option(help="Attack judges that are language models, and report flipped verdicts.")
-]
-ReferenceOption = Annotated[
-    str | None, typer.Option(help="Model that all others are compared with (default: the first).")
-]
-RelevanceEncoderOption = Annotated[
-    Path | None,
-    typer.Option("--encoder", help="Directory of a sentence encoder that measures the relevance of benign responses."),
-]
-JunitOption = Annotated[Path | None, typer.Option(help="Write the outcome of --fail-if here, as JUnit XML.")]
 ThinkingOption = Annotated[
     str | None,
     typer.Option(help="Reasoning before the response: on, off, or auto: as the template has it (default: auto)."),
@@ -248,37 +217,6 @@ class PricedServer(Server):
     price_out: Annotated[
         float | None, typer.Option(min=0, help="Endpoint: price per million response tokens, to report the cost.")
     ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgeModel(Group):
-    """Settings of a judge that is a language model."""
-
-    rubric: Annotated[
-        str,
-        typer.Option(
-            help="Rubric of a judge that is a language model: harm (two questions), or relevance (one, as in the "
-            "paper)."
-        ),
-    ] = "harm"
-    sees_pictures: Annotated[
-        bool, typer.Option("--judge-sees-pictures", help="Show the pictures to a judge that is a language model.")
-    ] = False
-    schema: Annotated[
-        bool,
-        typer.Option(
-            "--judge-schema",
-            help="Request replies in a JSON schema from the judge's server, if it supports them.",
-        ),
-    ] = False
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--judge-max-tokens",
-            min=1,
-            help="Maximum tokens of a reply of a judge that is a language model, with its thoughts.",
-        ),
-    ] = 1024
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

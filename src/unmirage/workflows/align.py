@@ -224,7 +224,7 @@ def train_and_save(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
             )
     with _released(folder), _claimed(folder, identity):
-        result = align(vlm, data, config, told, folder, watch)
+        result = align(vlm, data, config, told, folder, watch=watch)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
         for line in sink_lines(result.sinks):
