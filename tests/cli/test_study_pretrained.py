@@ -12,7 +12,7 @@ from tests.pretrained.tiny import FAST, LIMIT
 
 import unmirage as um
 from unmirage.data import load_samples
-from unmirage.data.sample import draw_stratified
+from unmirage.data.sample import draw_per_label
 from unmirage.evaluate.unlearning_settings import Chosen, UnlearningCandidate
 from unmirage.pretrained.settings import MODELS
 from unmirage.pretrained.table import markdown
@@ -45,7 +45,7 @@ def any_of(rows, kind, unsafe, verdict):
 @pytest.fixture(scope="module")
 def frozen(tiny_study, tmp_path_factory):
     """Return a prebuilt jailbreak set of two records of the test data and one other record."""
-    drawn = draw_stratified(load_samples(tiny_study.data / "test.json").samples, LIMIT, 0)
+    drawn = draw_per_label(load_samples(tiny_study.data / "test.json").samples, LIMIT, 0)
     asked = {one.record for one in drawn if one.refused}
     records = [one for one in read(tiny_study.data / "test.json") if not one["safe"] and one["id"] in asked][:2]
     foreign = records[0] | {"id": "foreign", "image": "nowhere.png"}
@@ -74,7 +74,7 @@ def test_every_model_of_a_study_has_rates(tiny_study, tmp_path):
     assert {row.name for row in document.models} == set(MODELS)
     assert document.left_out == {}
     for row in document.models:
-        assert row.wordings["ours"].rates["asr_after"].n == 5
+        assert row.wordings["ours"].rates["asr_after"].n == row.wordings["ours"].rates["rr_after"].n == LIMIT
         assert [one.steps for one in row.trainings] == ([2] if row.method != "none" else [])
     rows = {row.name: row.trainings[0] for row in document.models if row.trainings}
     assert (rows["sft-posthoc"].rows, rows["sft-posthoc"].refused) == (180, 120)
@@ -111,7 +111,7 @@ def test_rates_are_those_of_the_runs_pooled_over_the_seeds(done):
     for name in ("asr_after", "asr_control", "asr_before", "rr_after"):
         assert (own.rates[name].k, own.rates[name].n) == (counts[name, 0], counts[name, 1])
         assert own.over_seeds[name].n == 2
-    assert own.rates["asr_after"].n == 10
+    assert own.rates["asr_after"].n == 2 * LIMIT
     # Both seeds were asked the same samples.
     assert own.rates["asr_after"].clusters == own.by_seed[0].rates["asr_after"].clusters <= 5
     assert own.by_k[-1].value == own.rates["asr_after"].value
@@ -125,7 +125,7 @@ def test_the_base_model_answers_once_for_all_seeds(done):
     first, second = (Counter(asked(out / f"seed-{seed}" / "ours", "base")) for seed in (0, 1))
     assert first == second
     base = next(one for one in document.models if one.name == "base").wordings["ours"].rates["asr_before"]
-    assert base.n == 10
+    assert base.n == 2 * LIMIT
     assert base.clusters <= 5
     forget = [(out / f"seed-{seed}" / "forget" / "forget.jsonl").read_bytes() for seed in (0, 1)]
     assert forget[0] == forget[1]
@@ -152,7 +152,7 @@ def test_a_killed_study_continues_and_asks_nothing_twice(tiny_study, stopped, un
     status, _ = stopped("Store.add_responses", 7, signal.SIGKILL, *command)
     assert status == -signal.SIGKILL
     before = asked_of(out / "seed-0" / "ours")
-    assert 0 < sum(before.values()) < 2 * LIMIT * 5
+    assert 0 < sum(before.values()) < 4 * LIMIT * 5
     code, _, err = unmirage(*command, "--json")
     assert code == 0, err
     after = asked_of(out / "seed-0" / "ours")

@@ -34,7 +34,7 @@ FAST: dict[str, Any] = {
     "forget_queries": 6,
     "forget_tokens": 4,
 }
-LIMIT = 8
+LIMIT = 4  # of each label
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,10 @@ def pretrained_command(
     ],
     models: Annotated[str, typer.Option(help="Models, separated by commas (default: all).")] = "",
     seeds: Seeds,
-    limit: options.LimitOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Maximum number of unsafe and of benign test samples each (default: all)."),
+    ] = None,
     encoder: Annotated[
         Path | None,
         typer.Option(help="Directory of a sentence encoder: measures relevance of responses, and checks rewrites."),

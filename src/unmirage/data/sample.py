@@ -58,6 +58,15 @@ def draw_stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> 
     return [samples[place] for place in _drawn(strata, quota, random.Random(seed))]
 
 
+def draw_per_label(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+    """Return at most `limit` samples of each label in their order."""
+    drawn = []
+    for label in (True, False):
+        places = [place for place, sample in enumerate(samples) if sample.refused is label]
+        drawn += places if limit is None else random.Random(seed).sample(places, min(limit, len(places)))
+    return [samples[place] for place in sorted(drawn)]
+
+
 def draw_by_category(samples: Sequence[Sample], limit: int | None, seed: int) -> list[int]:
     """Return the sorted indices of at most `limit` samples, stratified by category and label.
 

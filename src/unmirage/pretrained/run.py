@@ -68,7 +68,7 @@ def study_pretrained(
         seeds: seeds of the trainings; rates are pooled over them.
         models: names of the models; none for all. The base model is always there.
         hold_out: number of records of `train` to hold out as test data, drawn at random with a fixed seed.
-        limit: maximum number of test samples, drawn by label.
+        limit: maximum number of test samples of each label, and of records of a prebuilt set.
         encoder: directory of a sentence encoder. It measures the relevance of responses, and checks rewrites.
         workers: processes of one thread each; None for the number of cores, at most 2.
         placeholder_pictures: replace missing pictures by a gray one even if only some are missing.

@@ -10,10 +10,13 @@ from typing import Any
 
 from unmirage.attack import ATTACKS, DEFAULT_KINDS, AttackConfig, plain, prebuilt_queries
 from unmirage.attack.plan import as_query
+from unmirage.data import open_samples
 from unmirage.data.images import Pictures
-from unmirage.data.sample import draw_stratified
+from unmirage.data.rows import with_unique_ids
+from unmirage.data.sample import draw_per_label
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.several import together
+from unmirage.data.write import write_samples
 from unmirage.errors import UserError
 from unmirage.pretrained.settings import PretrainedSettings
 from unmirage.records import Dataset, Kind, Query, Sample
@@ -47,13 +50,20 @@ class Wordings:
 def our_wordings(
     test: SampleFile, audit: Path, encoder: Path | None, limit: int | None, settings: PretrainedSettings
 ) -> Wordings:
-    """Return the plain queries of the test data, and their rewrites with the words that the audit suggests."""
+    """Return the plain queries of the test data, and their rewrites with the words that the audit suggests.
+
+    Args:
+        test: the test data.
+        audit: audit of the training data; a drawn part of the test data is written beside it.
+        encoder: directory of a sentence encoder that checks the rewrites.
+        limit: maximum number of samples of each label.
+        settings: settings of the study.
+    """
     request = AttackRequest(
-        file=test,
+        file=test if limit is None else _drawn(test, limit, audit.parent / "test.jsonl"),
         kinds=(*DEFAULT_KINDS, Kind.FORM_CONTROL),
         audit=audit,
         settings={"shots": settings.shots},
-        limit=limit,
         encoder=encoder,
     )
     notes: tuple[str, ...] = ()
@@ -68,6 +78,12 @@ def our_wordings(
     return Wordings(OURS, plan.samples, plan.queries, test.pictures, config, notes)
 
 
+def _drawn(test: SampleFile, limit: int, file: Path) -> SampleFile:
+    """Write at most `limit` test samples of each label to a file, and return it with their pictures."""
+    write_samples(draw_per_label(with_unique_ids(test), limit, 0), file)
+    return replace(open_samples(file, images=test.image_root), pictures=test.pictures)
+
+
 def given_wordings(
     sets: Mapping[Kind, SampleFile], test: SampleFile, limit: int | None, settings: PretrainedSettings
 ) -> Wordings:
@@ -78,7 +94,7 @@ def given_wordings(
     files = [test, *sets.values()]
     lists, pictures = together([(file, file.pictures) for file in files])
     known = lists[0]
-    chosen = draw_stratified(known, limit, 0)
+    chosen = draw_per_label(known, limit, 0)
     samples: dict[str, Sample] = {}
     queries: list[Query] = []
     notes: list[str] = []
@@ -89,7 +105,7 @@ def given_wordings(
         owners = {query.sample_id for query in asked}
         samples |= {one.id: one for one in known if one.id in owners}
         lonely = list(_alone(alone, kind))
-        drawn = draw_stratified([one for one, _ in lonely], limit, 0)
+        drawn = draw_per_label([one for one, _ in lonely], limit, 0)
         kept = {one.id for one in drawn}
         samples |= {one.id: one for one in drawn}
         queries += [*asked, *(query for _, own in lonely for query in own if query.sample_id in kept)]
