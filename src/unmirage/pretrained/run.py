@@ -13,6 +13,7 @@ from unmirage.data import open_samples
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.unlearning_settings import UnlearningSettings
 from unmirage.models.graft.named import WHEELS
+from unmirage.models.graft.templates import CHATML
 from unmirage.pretrained.documents import PretrainedStudy
 from unmirage.pretrained.estimate import estimate
 from unmirage.pretrained.inputs import Inputs, hold_out_records, read_inputs
@@ -196,7 +197,8 @@ def _base(base: PathLike, out: Path, progress: Progress) -> Path:
         )
     made = out / "models" / str(base)
     if not made.is_dir():
-        graft(str(base), made, progress=progress)
+        # The decoder's own template adds a system prompt of 21 tokens to each row, and safety data have none.
+        graft(str(base), made, chat_template=CHATML, progress=progress)
     return made
 
 
