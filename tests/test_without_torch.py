@@ -76,7 +76,9 @@ def test_responses_of_files_are_judged(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("args", [("--help",), ("doctor",), ("schema",), ("evaluate", "--suite", "list")])
+@pytest.mark.parametrize(
+    "args", [("--help",), ("doctor", "--no-measure"), ("schema",), ("evaluate", "--suite", "list")]
+)
 def test_commands_without_a_model_work(args):
     code, out, err = command(BLOCKED, *args)
     assert code == 0, err
@@ -95,7 +97,15 @@ def test_commands_that_need_a_model_say_what_to_install(tmp_path, monkeypatch, a
 
 
 @pytest.mark.parametrize(
-    "args", [("--help",), ("doctor",), ("schema",), ("audit", "--helpp"), ("evaluate", "RUN"), ("report", "RUN")]
+    "args",
+    [
+        ("--help",),
+        ("doctor", "--no-measure"),
+        ("schema",),
+        ("audit", "--helpp"),
+        ("evaluate", "RUN"),
+        ("report", "RUN"),
+    ],
 )
 def test_torch_is_not_imported_where_it_is_installed(answered, args):
     command(PLAIN, "evaluate", answered)

@@ -42,7 +42,7 @@ def config(name="npo", **settings):
 def watched(tiny, watch, work=None, progress=None, name="npo"):
     vlm = loaded(tiny)
     own = config(name)
-    result = align(vlm, data_for(tiny, own.method, ROWS), own, progress, work, watch)
+    result = align(vlm, data_for(tiny, own.method, ROWS), own, progress, work, watch=watch)
     return result, weights_of(vlm.model)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from unmirage.audit import AuditOptions, audit
 from unmirage.audit.compare import RemedyOutcome
-from unmirage.audit.remediation import _times, _warnings, with_comparison, with_remedies
+from unmirage.audit.remediation import drawn_by_weight, _warnings, with_comparison, with_remedies
 from unmirage.data import open_samples, writer_for
 from unmirage.data.written import rows_of
 from unmirage.errors import UserError
@@ -82,7 +82,7 @@ def test_weights_are_written_and_their_audit_follows_them(tied, tmp_path):
 
 def test_rows_are_drawn_in_proportion_to_their_weights():
     weights = np.array([0.0, 0.5, 1.5, 2.25, 0.75])
-    drawn = np.array([_times(weights, seed) for seed in range(400)])
+    drawn = np.array([drawn_by_weight(weights, seed) for seed in range(400)])
     expected = weights * 4 / 5
     assert (drawn.sum(axis=1) == 4).mean() > 0.99 or set(drawn.sum(axis=1)) <= {4, 5}
     assert (np.abs(drawn - expected) < 1).all()

@@ -25,6 +25,7 @@ def test_without_anything_known_all_is_empty():
         "irrelevant_responses": None,
         "over_seeds": None,
         "graded": None,
+        "relevance": None,
     }
 
 

@@ -27,6 +27,7 @@ from unmirage.align.plan import (
     AlignData,
     check_data,
     keeps_reference,
+    leaves_out_sinks,
     make_collator,
     make_dataset,
     make_rows,
@@ -153,6 +154,9 @@ class _Run:
                 numbers = sum(size.tiles * size.tile_tokens for size in pictured) * shape.vision[-1].width
                 disk = Disk(name, "image features", len(pictured), numbers * _FLOAT32)
                 yield disk, sum(self.work.look(name, size) for size in pictured)
+            if leaves_out_sinks(name, method, self.config):
+                disk = Disk(name, "squares", len(drawn), sum(size.places for size in drawn) * _FLOAT32)
+                yield disk, sum(self.work.answer(name, size, "hidden") for size in drawn)
             for need in sorted(method.needs(name)) if keeps_reference(method, self.config) else ():
                 taken = sum(self._said(size, need) for size in drawn)
                 disk = Disk(name, KEPT[need].replace("_", "-"), len(drawn), taken)
