@@ -5,7 +5,7 @@ import pytest
 
 from unmirage.audit import AuditOptions, audit
 from unmirage.audit.compare import RemedyOutcome
-from unmirage.audit.remediation import drawn_by_weight, _warnings, with_comparison, with_remedies
+from unmirage.audit.remediation import _warnings, drawn_by_weight, with_comparison, with_remedies
 from unmirage.data import open_samples, writer_for
 from unmirage.data.written import rows_of
 from unmirage.errors import UserError
