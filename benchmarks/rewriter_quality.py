@@ -108,11 +108,12 @@ measures openers and content words; grammar needs a human reader. Below are {DOC
 each attack, drawn with seed {DOCS_SEED}: unsafe ones for "what", benign ones for "share". Each has its first rewrite
 of the default wordings, in the order that the labels of these data teach. A developer of the rules read every line.
 
-✗ marks rewrites with a fault of meaning, of grammar or of naturalness: what no native speaker would say is wrong, even
-if it is clear. The reason stands beside it. "What type of post sharing this image would …?" counts as correct, 10 times
-for "what". It asks for the content of the post, while the query asks to share the picture; who calls that another act counts
-74 of 100. Two earlier draws were read to fix faults, and the first was of all queries: queries that already open with the
-word read worse ("What can be said about what …"), and an attack does not send them. Errors found in this draw are not fixed. To regenerate the page: `python benchmarks/rewriter_quality.py --docs
+✗ marks rewrites with a fault of meaning, of grammar or of naturalness: what no native speaker would say is wrong,
+even if it is clear. The reason stands beside it. "What type of post sharing this image would …?" counts as correct,
+10 times for "what". It asks for the content of the post, while the query asks to share the picture; who calls that
+another act counts 74 of 100. Two earlier draws were read to fix faults, and the first was of all queries: queries
+that already open with the word read worse ("What can be said about what …"), and an attack does not send them. Errors
+found in this draw are not fixed. To regenerate the page: `python benchmarks/rewriter_quality.py --docs
 docs/rewrites.md`."""
 
 
