@@ -106,7 +106,7 @@ _INTRODUCTION = f"""# Rewrites for manual review
 The rewriter turns a query into others with a given opener and the same meaning. `benchmarks/rewriter_quality.py`
 measures openers and content words; grammar needs a human reader. Below are {DOCS_LINES} VLGuard training queries for
 each attack, drawn with seed {DOCS_SEED}: unsafe ones for "what", benign ones for "share". Each has its first rewrite
-of the default wordings, in the order that the labels of these data teach. A developer of the rules read every line.
+of the default wordings, in the order learned from the labels of these data. A developer of the rules read every line.
 
 ✗ marks rewrites with a fault of meaning, of grammar or of naturalness: what no native speaker would say is wrong,
 even if it is clear. The reason stands beside it. "What type of post sharing this image would …?" counts as correct,

@@ -32,10 +32,10 @@ def guide_of_samples(samples: Iterable[Sample]) -> WordingGuide:
 
 
 def learned(queries: Iterable[tuple[str, bool]]) -> WordingGuide:
-    """Return the guide that labeled queries (True: refused) teach.
+    """Return the guide learned from labeled queries (True: refused).
 
     The classifier is a logistic regression with an L2 penalty on binary features. It is trained on each text and label
-    once. Data with one label teach no weights. Large data are thinned evenly.
+    once. Data with one label give no weights. Large data are thinned evenly.
     """
     found = list(queries)
     return replace(_classified(list(dict.fromkeys(found))), forms=_forms(found))

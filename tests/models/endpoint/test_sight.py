@@ -10,7 +10,7 @@ from unmirage.errors import UserError
 from unmirage.models import GenerationConfig
 from unmirage.models.endpoint import Chat, ChatFailure, user_message
 from unmirage.models.endpoint.chat import has_pictures
-from unmirage.models.endpoint.client import survive_hang_ups
+from unmirage.models.endpoint.client import ignore_sigpipe
 from unmirage.models.endpoint.rejections import is_blind
 from unmirage.models.endpoint.spec import parse_endpoint
 from unmirage.records import Failure, Kind, Query, Response
@@ -166,6 +166,6 @@ def test_a_server_that_hangs_up_does_not_end_the_process(stub, chat):
     try:
         chat()
         assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
-        survive_hang_ups()
+        ignore_sigpipe()
     finally:
         signal.signal(signal.SIGPIPE, before)

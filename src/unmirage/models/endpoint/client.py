@@ -104,7 +104,7 @@ class Client:
             if key:
                 request.headers["authorization"] = f"Bearer {key}"
 
-        survive_hang_ups()
+        ignore_sigpipe()
         self._timeout = settings.timeout
         timeout = httpx2.Timeout(settings.timeout, connect=min(_CONNECT, settings.timeout))
         self._hidden = key
@@ -184,7 +184,7 @@ class Client:
         return text.replace(self._hidden, "[hidden]") if self._hidden else text
 
 
-def survive_hang_ups() -> None:
+def ignore_sigpipe() -> None:
     """Ignore SIGPIPE, so that a server that hangs up during a request raises an error and does not end the process.
 
     Python ignores it by default. The command line resets it, so that `unmirage audit ... | head` ends silently.

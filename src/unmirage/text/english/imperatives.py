@@ -79,7 +79,7 @@ PREPARING = frozenset(
     "look see consider imagine read observe refer watch note notice assume suppose act pretend".split()
 )
 _AFTER_VERBS = frozenset("a an some any my all each every".split())
-# "explain this to my daughter" names who is told, "tell me about it" who asks.
+# The addressee of an explanation: "explain this to my daughter". "me" is the user, as in "tell me about it".
 _RECIPIENT = re.compile(
     r".* (?:to|for) (?:my|our|a|an|him|her|them|your|children|kids|beginners|people)\b(?: \w+){0,3}", re.I
 )

@@ -1,4 +1,4 @@
-"""Choose the wordings of a query that an attack uses: their family, and their order by what training data teach."""
+"""Choose the wordings of a query that an attack uses: their family, and the order learned from training data."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Wordings:
     Attributes:
         choice: a family, or "free" for all. Families other than "insert" apply to "what"; other words have "insert"
             wordings only.
-        guide: what training data teach about wordings; None keeps the order of the families. "insert" has a fixed
+        guide: learned from training data; None keeps the order of the families. "insert" has a fixed
             order of its own.
     """
 
