@@ -189,13 +189,13 @@ def test_an_interrupted_training_continues_with_the_same_weights_and_checks(
 def test_only_projector_and_decoder_learn_the_corpus(world_files, small_study, lm, cache, monkeypatch):
     """The decoder of the base model differs from the source; the tower is that of the first stage."""
     kept = {}
-    teach = decoder_base.teach_words
+    original = decoder_base.train_on_words
 
     def seen(model, *rest):
-        teach(model, *rest)
+        original(model, *rest)
         kept.update({name: one.clone() for name, one in model.state_dict().items()})
 
-    monkeypatch.setattr(decoder_base, "teach_words", seen)
+    monkeypatch.setattr(decoder_base, "train_on_words", seen)
     scripted(monkeypatch, [0.9])
     base, _ = trained(world_files, small(small_study, decoder_of(lm)), lm)
     changed = {name for name, one in base.model.state_dict().items() if not torch.equal(one, kept[name])}
@@ -211,7 +211,7 @@ def test_pictures_get_closer_to_the_words_of_the_decoder(small_study, lm):
     vlm = decoder_base.assembled(lm, settings.decoder, 0)
     before = {name: one.clone() for name, one in vlm.model.state_dict().items()}
     steps: list[tuple[int, int]] = []
-    loss = decoder_base.teach_words(vlm.model, vlm.processor, world, settings, 0, lambda *step: steps.append(step))
+    loss = decoder_base.train_on_words(vlm.model, vlm.processor, world, settings, 0, lambda *step: steps.append(step))
     assert steps == [(number, 40) for number in range(1, 41)]
     changed = {name for name, one in vlm.model.state_dict().items() if not torch.equal(one, before[name])}
     assert {"vision" in name or "projector" in name for name in changed} == {True}
@@ -236,7 +236,7 @@ def test_pictures_get_closer_to_the_words_of_the_decoder(small_study, lm):
     assert held_out == pytest.approx(loss, rel=0.3)
     first = small(small_study, settings.decoder, word_steps=1)
     fresh = decoder_base.assembled(lm, settings.decoder, 0)
-    assert loss < 0.97 * decoder_base.teach_words(fresh.model, fresh.processor, world, first, 0)
+    assert loss < 0.97 * decoder_base.train_on_words(fresh.model, fresh.processor, world, first, 0)
 
 
 class Scripted:

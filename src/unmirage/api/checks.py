@@ -45,7 +45,7 @@ _NOT_EMPTY = ("answers_from", "files", "judge", "kinds", "run", "samples")
 _PROTOCOLS = {
     "Judge": ("name", "judge"),
     "Rewriter": ("name", "reword"),
-    "Teacher": ("teach",),
+    "PictureTraining": ("train",),
     "TextEncoder": ("encode",),
     "VLM": ("name", "answer"),
 }

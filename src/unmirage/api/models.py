@@ -14,7 +14,7 @@ from unmirage.workflows.arguments import PathLike, silent
 
 if TYPE_CHECKING:
     from unmirage.models import VLM
-    from unmirage.models.graft import Grafted, Teacher
+    from unmirage.models.graft import Grafted, PictureTraining
     from unmirage.models.original_llava import Converted
 
 
@@ -90,8 +90,8 @@ def convert(
     )
 
 
-# Lessons by name: functions of a seed. Strings, so that they are imported only when they are needed.
-LESSONS = {"world": "unmirage.testbed.lessons.world_lessons"}
+# PictureQuestions by name: functions of a seed. Strings, so that they are imported only when they are needed.
+PICTURE_TRAININGS = {"world": "unmirage.testbed.picture_questions.world_questions"}
 
 
 @checked
@@ -99,7 +99,7 @@ def graft(
     lm: PathLike,
     out: PathLike,
     *,
-    see: PathLike | Teacher | None = None,
+    see: PathLike | PictureTraining | None = None,
     image_tokens: int | None = None,
     tower: int | None = None,
     layers: int | None = None,
@@ -123,7 +123,7 @@ def graft(
         lm: directory (safetensors), hub id, GGUF file, or "smollm2-135m" (downloaded from PyPI).
         out: the new model directory; must not exist.
         see: data to train tower and projector on: "world" for pictures of the synthetic world, a data file with
-            pictures and answers, or an object with a method `teach`; None leaves them random.
+            pictures and answers, or an object with a method `train`; None leaves them random.
         image_tokens: tokens per picture, a square number.
         tower, layers: hidden size and layers of the vision tower.
         patch: edge of a patch in pixels.
@@ -152,7 +152,7 @@ def graft(
         lm,
         Path(out),
         settings=settings,
-        see=_teacher(see, reading, settings.seed),
+        see=_picture_training(see, reading, settings.seed),
         chat_template=chat_template,
         wheel=None if wheel is None else Path(wheel),
         revision=revision,
@@ -160,15 +160,17 @@ def graft(
     )
 
 
-def _teacher(see: PathLike | Teacher | None, reading: Mapping[str, Any], seed: int) -> Teacher | None:
-    from unmirage.workflows.graft import lessons_of
+def _picture_training(
+    see: PathLike | PictureTraining | None, reading: Mapping[str, Any], seed: int
+) -> PictureTraining | None:
+    from unmirage.workflows.graft import questions_of
 
-    if isinstance(see, str | Path) and str(see) not in LESSONS:
-        return lessons_of(Path(see), reading, seed)
+    if isinstance(see, str | Path) and str(see) not in PICTURE_TRAININGS:
+        return questions_of(Path(see), reading, seed)
     if given := [name for name, value in reading.items() if value not in (None, "auto", False, {})]:
         raise UserError(f"{given[0]}: used only with a data file; name one with --see FILE, or leave it out")
     if isinstance(see, str | Path):
-        module, _, name = LESSONS[str(see)].rpartition(".")
-        found: Teacher = getattr(import_module(module), name)(seed)
+        module, _, name = PICTURE_TRAININGS[str(see)].rpartition(".")
+        found: PictureTraining = getattr(import_module(module), name)(seed)
         return found
     return see

@@ -187,7 +187,7 @@ def _train(
         parts.load_state_dict(load_file(work / _SIGHT))
     else:
         pretrain_vision(vlm.model, vlm.processor, world, settings.vision, seed, in_stage(progress, "see"))
-        teach_words(vlm.model, vlm.processor, world, settings, seed, in_stage(progress, "see in words"))
+        train_on_words(vlm.model, vlm.processor, world, settings, seed, in_stage(progress, "see in words"))
         with tensors_written(work):
             save_file(parts.state_dict(), work / f".{_SIGHT}")
         (work / f".{_SIGHT}").replace(work / _SIGHT)
@@ -245,7 +245,7 @@ def assembled(lm: str | Path, decoder: DecoderSettings, seed: int) -> HuggingFac
     return HuggingFaceVLM(BASE, made.model, made.processor, source.name)
 
 
-def teach_words(
+def train_on_words(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
     world: World,
@@ -253,7 +253,7 @@ def teach_words(
     seed: int,
     progress: StepProgress | None = None,
 ) -> float:
-    """Train tower and projector to say a picture in the decoder's words; return the loss of the last batch.
+    """Train tower and projector to turn pictures into word embeddings of the decoder; return the last batch's loss.
 
     The four tokens of a picture become like the embeddings of the two words of the device's name, of its color and of
     its shape, as the tower of a real LLaVA was trained with texts. The loss is the squared distance, relative to the

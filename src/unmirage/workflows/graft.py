@@ -71,13 +71,13 @@ class TowerTraining(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """Questions about pictures; a `Teacher` of `unmirage.models.graft`.
+class PictureQuestions:
+    """Questions about pictures, to train on and to measure with; a `PictureTraining` of `unmirage.models.graft`.
 
     Attributes:
         name: "world" or name of a file.
         files: hash of each data file.
-        train: training questions with answers.
+        training: questions to train on, with answers.
         held_out: questions about other pictures.
         images: all pictures.
         tower: trains the tower before the projector; None if the pictures have no labels.
@@ -85,12 +85,12 @@ class Lessons:
 
     name: str
     files: Mapping[str, str]
-    train: Sequence[Sample]
+    training: Sequence[Sample]
     held_out: Sequence[Sample]
     images: Pictures
     tower: TowerTraining | None = None
 
-    def teach(self, vlm: HuggingFaceVLM, settings: GraftSettings, progress: Progress | None) -> Seen:
+    def train(self, vlm: HuggingFaceVLM, settings: GraftSettings, progress: Progress | None) -> Seen:
         """Train tower and projector of `vlm` in place, with a frozen decoder; measure the accuracy before and after.
 
         Raises:
@@ -101,7 +101,7 @@ class Lessons:
         from unmirage.align import AlignConfig, AlignData, align
 
         started = time.perf_counter()
-        answers = _answers(self.train)
+        answers = _answers(self.training)
         tests = [one for one in self.held_out if len(answers[one.query]) > 1 and one.answer in answers[one.query]]
         if not tests:
             raise UserError(
@@ -121,13 +121,13 @@ class Lessons:
         config = AlignConfig(
             learning_rate=settings.learning_rate or (_TUNED_RATE if self.tower else _RATE),
             batch_size=settings.batch_size,
-            steps=settings.steps or (_TUNED_STEPS if self.tower else ceil(len(self.train) / settings.batch_size)),
+            steps=settings.steps or (_TUNED_STEPS if self.tower else ceil(len(self.training) / settings.batch_size)),
             warmup=0.1,
             trainable=("projector", "vision"),
             precision="float32",
             seed=settings.seed,
         )
-        align(vlm, AlignData(retain=self.train, images=self.images), config, progress)
+        align(vlm, AlignData(retain=self.training, images=self.images), config, progress)
         vlm.model.to(dtype).to(torch.float32)  # measured as it is saved
         after = self._accuracy(vlm, tests, answers, in_stage(progress, "questions after"))
         text_after = self._text_kept(vlm, plain, pictures, in_stage(progress, "text after"))
@@ -135,8 +135,8 @@ class Lessons:
         return Seen(
             data=self.name,
             files=self.files,
-            questions=len(self.train),
-            pictures=len({one.image for one in self.train}),
+            questions=len(self.training),
+            pictures=len({one.image for one in self.training}),
             tower_accuracy=seen,
             before=before,
             after=after,
@@ -245,8 +245,8 @@ def _query(sample: Sample) -> Query:
     )
 
 
-def lessons_of(path: Path, reading: Mapping[str, Any], seed: int) -> Lessons:
-    """Return the lessons of a data file; the pictures of a random tenth are held out.
+def questions_of(path: Path, reading: Mapping[str, Any], seed: int) -> PictureQuestions:
+    """Return the questions of a data file; the pictures of a random tenth are held out.
 
     Args:
         path: data with pictures and answers.
@@ -272,10 +272,10 @@ def lessons_of(path: Path, reading: Mapping[str, Any], seed: int) -> Lessons:
         )
     random.Random(seed).shuffle(pictures)
     held = set(pictures[: max(1, round(_HELD_OUT * len(pictures)))])
-    return Lessons(
+    return PictureQuestions(
         name=path.name,
         files={path.name: sha256_of(path)},
-        train=[one for one in usable if one.image not in held],
+        training=[one for one in usable if one.image not in held],
         held_out=[one for one in usable if one.image in held],
         images=file.pictures,
     )

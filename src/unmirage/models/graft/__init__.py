@@ -14,16 +14,16 @@ from unmirage.models.graft.settings import GraftSettings
 if TYPE_CHECKING:
     from unmirage.models.graft.assembly import Assembly, assemble
     from unmirage.models.graft.source import Source, load_decoder
-    from unmirage.models.graft.write import Grafted, Teacher, graft
+    from unmirage.models.graft.write import Grafted, PictureTraining, graft
 
 __all__ = [
     "Assembly",
     "Graft",
     "GraftSettings",
     "Grafted",
+    "PictureTraining",
     "Seen",
     "Source",
-    "Teacher",
     "assemble",
     "graft",
     "load_decoder",
@@ -35,7 +35,7 @@ _MODULES = {
     "Source": "source",
     "load_decoder": "source",
     "Grafted": "write",
-    "Teacher": "write",
+    "PictureTraining": "write",
     "graft": "write",
 }
 

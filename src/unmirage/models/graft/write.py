@@ -25,10 +25,10 @@ from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress
 
 
-class Teacher(Protocol):
+class PictureTraining(Protocol):
     """Trains the vision tower and the projector of a model."""
 
-    def teach(self, vlm: HuggingFaceVLM, settings: GraftSettings, progress: Progress | None, /) -> Seen:
+    def train(self, vlm: HuggingFaceVLM, settings: GraftSettings, progress: Progress | None, /) -> Seen:
         """Train them in place, and measure what the model sees; the decoder must stay as it is."""
         ...
 
@@ -57,7 +57,7 @@ def graft(
     out: Path,
     *,
     settings: GraftSettings | None = None,
-    see: Teacher | None = None,
+    see: PictureTraining | None = None,
     chat_template: str | Path | None = None,
     wheel: Path | None = None,
     revision: str | None = None,
@@ -84,7 +84,7 @@ def graft(
     source = load_decoder(lm, revision=revision, wheel=wheel)
     made = assemble(source.model, source.tokenizer, settings, source=str(lm), chat_template=chat_template)
     vlm = HuggingFaceVLM(out.name, made.model, made.processor, source.name)
-    seen = None if see is None else see.teach(vlm, settings, progress)
+    seen = None if see is None else see.train(vlm, settings, progress)
     record = _record(source, made, settings, chat_template, seen)
     with tensors_written(out), new_folder(out) as new:
         vlm.save(new)

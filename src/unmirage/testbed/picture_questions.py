@@ -20,7 +20,7 @@ from unmirage.records import Sample
 from unmirage.run.progress import StepProgress
 from unmirage.testbed.pictures import Picture, draw
 from unmirage.testbed.world import COLORS, SHAPES, Device, Split, make_world
-from unmirage.workflows.graft import Lessons
+from unmirage.workflows.graft import PictureQuestions
 
 TRAINING_PICTURES, HELD_OUT_PICTURES = 800, 100
 _TOWER_BATCH, _TOWER_RATE = 64, 3e-3
@@ -56,9 +56,9 @@ class DrawnPictures(Pictures):
         return file
 
 
-def world_lessons(
+def world_questions(
     seed: int = 0, training_pictures: int = TRAINING_PICTURES, held_out_pictures: int = HELD_OUT_PICTURES
-) -> Lessons:
+) -> PictureQuestions:
     """Return questions about the color of a device's sign and the shape on its badge.
 
     Held-out pictures show devices that no training picture shows.
@@ -85,7 +85,7 @@ def world_lessons(
     train = about("train", aligned, training_pictures)
     held_out = about("held-out", evaluation, held_out_pictures)
 
-    return Lessons("world", {}, train, held_out, DrawnPictures(pictures), _TowerTraining(seed, aligned))
+    return PictureQuestions("world", {}, train, held_out, DrawnPictures(pictures), _TowerTraining(seed, aligned))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Lessons give a grafted model sight: what they ask, what they train, and how they measure it."""
+"""Questions about pictures give a grafted model sight: what is asked, what is trained, and how it is measured."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import unmirage as um
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
 from unmirage.models.graft import GraftSettings, assemble, graft
-from unmirage.testbed.lessons import SHAPE_NAMES, world_lessons
+from unmirage.testbed.picture_questions import SHAPE_NAMES, world_questions
 from unmirage.testbed.world import COLORS
-from unmirage.workflows.graft import TEXT_QUESTIONS, _answers, lessons_of, names_only
+from unmirage.workflows.graft import TEXT_QUESTIONS, _answers, names_only, questions_of
 
 QUICK = GraftSettings(tower_steps=2, steps=2, batch_size=4)
 
@@ -62,33 +62,33 @@ def test_words_that_all_answers_share_do_not_count():
 
 
 def test_the_world_s_questions_need_their_pictures():
-    lessons = world_lessons(0, 120, 40)
-    assert (len(lessons.train), len(lessons.held_out)) == (240, 80)
-    assert {one.answer.rstrip(".").split()[-1] for one in lessons.train} == {*COLORS, *SHAPE_NAMES.values()}
-    assert all(len(count) > 3 for count in _answers(lessons.train).values())
-    train, held = ({one.image for one in some} for some in (lessons.train, lessons.held_out))
+    questions = world_questions(0, 120, 40)
+    assert (len(questions.training), len(questions.held_out)) == (240, 80)
+    assert {one.answer.rstrip(".").split()[-1] for one in questions.training} == {*COLORS, *SHAPE_NAMES.values()}
+    assert all(len(count) > 3 for count in _answers(questions.training).values())
+    train, held = ({one.image for one in some} for some in (questions.training, questions.held_out))
     assert not train & held
-    pictures = {lessons.images.content(path) for path in train}
+    pictures = {questions.images.content(path) for path in train}
     assert len(pictures) == len(train)
-    assert not pictures & {lessons.images.content(path) for path in held}
-    assert all(lessons.images.open(path).size == (40, 40) for path in held)
-    assert not lessons.images.exists("train/00120.png")
-    again = world_lessons(0, 120, 40)
-    assert again.train == lessons.train
-    assert again.images.content("train/00007.png") == lessons.images.content("train/00007.png")
-    assert world_lessons(1, 120, 40).images.content("train/00007.png") != lessons.images.content("train/00007.png")
+    assert not pictures & {questions.images.content(path) for path in held}
+    assert all(questions.images.open(path).size == (40, 40) for path in held)
+    assert not questions.images.exists("train/00120.png")
+    again = world_questions(0, 120, 40)
+    assert again.train == questions.training
+    assert again.images.content("train/00007.png") == questions.images.content("train/00007.png")
+    assert world_questions(1, 120, 40).images.content("train/00007.png") != questions.images.content("train/00007.png")
 
 
-def test_teaching_changes_tower_and_projector_only_and_measures_before_and_after():
-    vlm, lessons = made(), world_lessons(0, 30, 12)
+def test_training_changes_tower_and_projector_only_and_measures_before_and_after():
+    vlm, questions = made(), world_questions(0, 30, 12)
     before = {name: one.clone() for name, one in vlm.model.state_dict().items()}
-    seen = lessons.teach(vlm, QUICK, None)
+    seen = questions.train(vlm, QUICK, None)
     changed = {name.split(".")[1] for name, one in vlm.model.state_dict().items() if not torch.equal(one, before[name])}
     assert changed == {"vision_tower", "multi_modal_projector"}
     assert (seen.data, seen.questions, seen.pictures, seen.before.n, seen.after.n) == ("world", 60, 30, 24, 24)
-    counts = _answers(lessons.train)
+    counts = _answers(questions.training)
     best = {query: max(count, key=count.get) for query, count in counts.items()}
-    assert seen.chance == pytest.approx(sum(best[one.query] == one.answer for one in lessons.held_out) / 24)
+    assert seen.chance == pytest.approx(sum(best[one.query] == one.answer for one in questions.held_out) / 24)
     assert 0 < seen.chance < 0.6
     assert seen.seconds > 0
     assert seen.text_before.n == seen.text_after.n == len(TEXT_QUESTIONS)
@@ -100,20 +100,20 @@ def test_narrow_weights_are_trained_in_float32_and_keep_their_precision():
     assembled = assemble(text.to(torch.bfloat16), tokenizer)
     before = {name: one.clone() for name, one in text.state_dict().items()}
     vlm = HuggingFaceVLM("a", assembled.model, assembled.processor)
-    world_lessons(0, 30, 12).teach(vlm, QUICK, None)
+    world_questions(0, 30, 12).train(vlm, QUICK, None)
     assert {one.dtype for one in vlm.model.parameters()} == {torch.bfloat16}
     assert all(torch.equal(one, before[name]) for name, one in text.state_dict().items())
 
 
 @pytest.mark.slow
 def test_the_tower_learns_to_classify_and_its_pictures_read_like_words():
-    vlm, lessons = made(), world_lessons(0, 2, 1)
+    vlm, questions = made(), world_questions(0, 2, 1)
     settings = GraftSettings(tower_steps=120)
-    accuracy = lessons.tower(vlm.model, vlm.processor, settings, None)
+    accuracy = questions.tower(vlm.model, vlm.processor, settings, None)
     assert accuracy > 0.5, "chance is 1/24"
     table, tokenizer = vlm.model.get_input_embeddings().weight, vlm.processor.tokenizer
     words = torch.stack([table[tokenizer(f" {word}")["input_ids"]].mean(0) for word in COLORS])
-    shown = world_lessons(0, 40, 1)
+    shown = world_questions(0, 40, 1)
     right = 0
     for sample in shown.train[::2]:
         pixels = vlm.processor.image_processor([shown.images.open(sample.image)], return_tensors="pt")["pixel_values"]
@@ -126,7 +126,7 @@ def test_the_tower_learns_to_classify_and_its_pictures_read_like_words():
 
 def write(folder, rows):
     (folder / "images").mkdir(exist_ok=True)
-    shown = world_lessons(0, len(rows), 1).images
+    shown = world_questions(0, len(rows), 1).images
     for number in range(len(rows)):
         (folder / f"images/{number}.png").write_bytes(shown.content(f"train/{number:05d}.png"))
     records = [{"id": str(n), "image": f"images/{n}.png", **row} for n, row in enumerate(rows)]
@@ -142,12 +142,12 @@ def test_a_data_file_is_split_by_picture(tmp_path, caplog):
     rows = [asked("What color?", ("Red", "Blue")[n % 2]) for n in range(20)]
     path = write(tmp_path, rows)
     (tmp_path / "images/3.png").unlink()
-    lessons = lessons_of(path, {}, 0)
-    assert (len(lessons.train), len(lessons.held_out)) == (17, 2)
-    assert not {one.image for one in lessons.train} & {one.image for one in lessons.held_out}
+    questions = questions_of(path, {}, 0)
+    assert (len(questions.training), len(questions.held_out)) == (17, 2)
+    assert not {one.image for one in questions.training} & {one.image for one in questions.held_out}
     assert "1 sample without an answer or a readable picture left out" in caplog.text
-    assert set(lessons.files) == {"qa.json"}
-    seen = lessons.teach(made(), QUICK, None)
+    assert set(questions.files) == {"qa.json"}
+    seen = questions.train(made(), QUICK, None)
     assert (seen.tower_accuracy, seen.before.n) == (None, 2)
 
 
@@ -176,7 +176,7 @@ def test_options_for_data_need_data(tmp_path):
 
 def test_a_failed_training_leaves_nothing(tmp_path):
     class Failing:
-        def teach(self, vlm, settings, progress):
+        def train(self, vlm, settings, progress):
             raise UserError("no")
 
     with pytest.raises(UserError, match="no"):
