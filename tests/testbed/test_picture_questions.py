@@ -74,7 +74,7 @@ def test_the_world_s_questions_need_their_pictures():
     assert all(questions.images.open(path).size == (40, 40) for path in held)
     assert not questions.images.exists("train/00120.png")
     again = world_questions(0, 120, 40)
-    assert again.train == questions.training
+    assert again.training == questions.training
     assert again.images.content("train/00007.png") == questions.images.content("train/00007.png")
     assert world_questions(1, 120, 40).images.content("train/00007.png") != questions.images.content("train/00007.png")
 
@@ -115,7 +115,7 @@ def test_the_tower_learns_to_classify_and_its_pictures_read_like_words():
     words = torch.stack([table[tokenizer(f" {word}")["input_ids"]].mean(0) for word in COLORS])
     shown = world_questions(0, 40, 1)
     right = 0
-    for sample in shown.train[::2]:
+    for sample in shown.training[::2]:
         pixels = vlm.processor.image_processor([shown.images.open(sample.image)], return_tensors="pt")["pixel_values"]
         with torch.no_grad():
             (tokens,) = vlm.model.get_image_features(pixel_values=pixels).pooler_output
