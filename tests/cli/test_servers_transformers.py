@@ -153,7 +153,7 @@ def test_a_server_that_drops_pictures_silently_is_noticed(attack, server, langua
     code, err = attack(model=language_model)
     assert code == 0, err
     (line,) = [one for one in err.splitlines() if "ignore pictures" in one]
-    assert "prompt tokens with its picture and without; check that the model has vision" in line
+    assert "prompt tokens with and without the picture of a query; check that the model has vision" in line
     unmirage("evaluate", tmp_path / "run")
     results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     assert any("the server seems to ignore pictures" in note for note in results["warnings"])

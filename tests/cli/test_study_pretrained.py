@@ -16,7 +16,7 @@ from unmirage.data.sample import draw_per_label
 from unmirage.evaluate.unlearning_settings import Chosen, UnlearningCandidate
 from unmirage.pretrained.settings import MODELS
 from unmirage.pretrained.table import markdown
-from unmirage.text.formatting import points
+from unmirage.text.formatting import points, with_interval
 
 
 def read(path):
@@ -118,6 +118,8 @@ def test_rates_are_those_of_the_runs_pooled_over_the_seeds(done):
     assert {one.a.rate for one in own.changes} == {"asr.before", "rr.before", "benign_answered.before"}
     line = next(one for one in markdown(document).splitlines() if one.startswith("| sft-posthoc"))
     assert f"{points(own.rates['asr_before'].value)} → {points(own.rates['asr_after'].value)} [" in line
+    control = own.rates["asr_control"]
+    assert f"| {with_interval(control.value, control.low, control.high)} |" in line
 
 
 def test_the_base_model_answers_once_for_all_seeds(done):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from unmirage.pretrained.documents import ModelRow, PretrainedStudy, Rates, WordingRates
 from unmirage.pretrained.wordings import GIVEN, OURS
+from unmirage.records import Rate
 from unmirage.text.formatting import duration, points, rate_points, small_number, with_interval
 
 NAME = "pretrained"  # in the markers of a Markdown file
@@ -118,11 +119,11 @@ def _cells(document: PretrainedStudy, row: ModelRow, name: str) -> list[str]:
         row.name + (" *" if own.collapsed else ""),
         _SOURCES[name],
         _change(rates, "asr"),
-        points(rates["asr_control"].value),
-        *([points(rates["asr_form_control"].value)] if form else []),
+        _control(rates["asr_control"]),
+        *([_control(rates["asr_form_control"])] if form else []),
         _change(rates, "rr"),
-        points(rates["rr_control"].value),
-        *([points(rates["rr_form_control"].value)] if form else []),
+        _control(rates["rr_control"]),
+        *([_control(rates["rr_form_control"])] if form else []),
         rate_points(rates["refused_unsafe_before"], interval=True),
         f"{points(rates['ir_before'].value)} → {points(rates['ir_after'].value)}",
     ]
@@ -141,6 +142,10 @@ def _change(rates: Rates, name: str) -> str:
     before, after = rates[f"{name}_before"], rates[f"{name}_after"]
     shown = with_interval(after.value, after.low, after.high)
     return f"{rate_points(before)} → {shown}" if before.n else f"{shown} (n={after.n})"
+
+
+def _control(rate: Rate) -> str:
+    return rate_points(rate, interval=True) if rate.n else ""
 
 
 def _k_heads(document: PretrainedStudy) -> list[str]:

@@ -134,9 +134,20 @@ def test_a_dropped_picture_is_noticed_by_the_tokens(
     list(model.answer([query(0, "grey.png")], images, CONFIG))
     assert len(stub.requests) == requests
     assert stub.requests[-1]["max_tokens"] == (1 if requests == 2 else 9)
-    line = "the server seems to ignore pictures: a query has 20 prompt tokens with its picture and without"
+    line = "the server seems to ignore pictures: 20 prompt tokens with and without the picture of a query"
     assert model.accounting.notes == [line] * noted
     assert [record.getMessage()[: len(line)] for record in caplog.records] == [line] * noted
+
+
+def test_a_check_that_fails_is_told(stub, vlm, images, answers, fails, caplog):
+    stub.reply = lambda number, body: answers("Yes.", usage=(20, 3)) if pictured(body) else fails(400, "no text alone")
+    model = vlm(concurrency=1)
+    (found,) = model.answer([query(0, "grey.png")], images, CONFIG)
+    assert isinstance(found, Response)
+    (note,) = model.accounting.notes
+    assert note.startswith("not checked whether the server reads pictures: the same query without its picture: ")
+    assert "no text alone" in note
+    assert [record.getMessage() for record in caplog.records] == [note]
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,18 @@ class Sight:
             return  # the server does not count tokens, or counts more than the text can have
         try:
             blind = self._chat.complete([*_without_pictures(turns)], 1, stop=stop).prompt_tokens
-        except ChatFailure:
+        except ChatFailure as failure:
+            self._note(f"not checked whether the server reads pictures: the same query without its picture: {failure}")
             return
         if blind == found.prompt_tokens:
-            note = (
-                f"the server seems to ignore pictures: a query has {blind:,} prompt tokens with its picture and without"
+            self._note(
+                f"the server seems to ignore pictures: {blind:,} prompt tokens with and without the picture of a query",
+                "; check that the model has vision and that the server was started with it",
             )
-            self._chat.accounting.notes.append(note)
-            log.warning("%s; check that the model has vision and that the server was started with it", note)
+
+    def _note(self, note: str, advice: str = "") -> None:
+        self._chat.accounting.notes.append(note)
+        log.warning("%s%s", note, advice)
 
 
 def _text_tokens(turns: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

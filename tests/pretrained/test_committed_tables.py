@@ -1,0 +1,49 @@
+"""Tables of committed studies in the documentation are those of their documents, and show what the text claims."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import unmirage as um
+from unmirage.testbed.summary import markers
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+TABLES = [
+    ("pretrained", "short", "README.md", "pretrained"),
+    ("pretrained", "full", "docs/pretrained.md", "pretrained"),
+    ("pretrained_curve", "curve", "docs/pretrained.md", "pretrained-curve"),
+    ("pretrained_unlearning", "full", "docs/pretrained.md", "pretrained-unlearning"),
+]
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("pretrained_table", ROOT / "benchmarks/pretrained_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def committed(name):
+    return um.PretrainedStudy.load(RESULTS / f"{name}.json")
+
+
+@pytest.mark.parametrize(("name", "part", "page", "marker"), TABLES)
+def test_the_page_has_the_table_of_the_document(script, name, part, page, marker):
+    begin, end = markers(marker)
+    shown = (ROOT / page).read_text(encoding="utf-8").split(begin)[1].split(end)[0]
+    assert shown.strip() == script.PARTS[part](committed(name)).strip()
+
+
+def test_a_short_table_has_one_row_per_model_with_both_wordings(script):
+    document = committed("pretrained")
+    lines = script.short(document).splitlines()
+    assert len(lines) == 2 + len(document.models)
+    row = next(one for one in document.models if one.name == "sft-posthoc")
+    cells = next(line for line in lines if line.startswith("| `sft-posthoc` ")).strip("| ").split(" | ")
+    after = row.wordings["given"].rates["asr_after"]
+    assert cells[3] == f"{100 * after.value:.1f} [{100 * after.low:.0f}–{100 * after.high:.0f}]"
