@@ -59,7 +59,7 @@ def test_a_mirage_is_told_with_its_control_its_other_side_and_its_cure(read):
     found = read(base=rates(95, 99), sft=rates(3, 71, rr=(2, 88)), npo=rates(2, 9))
     assert said(found) == (
         "sft looks safe (ASR 3 %) until its unsafe queries open with “what” (ASR 71 %, any of 3 shots). "
-        "The same number of paraphrases without that word reaches 5 %, so the cause is the word and not the rewording. "
+        "The same number of paraphrases without that word reaches 5 %, so rewording alone is not the cause. "
         "It also refuses 88 % of benign queries once they open with “share”, up from 2 %. "
         "Under the same attack, ASR is clearly lower for NPO (9 %)."
     )
@@ -106,7 +106,7 @@ def test_a_jump_is_named_although_no_model_looks_safe(read):
     text = said(read(base=rates(98, 100, control=99), sft_posthoc=rates(33, 100, control=40)))
     assert text.startswith(
         "The ASR of sft_posthoc rises from 33 to 100 % once its unsafe queries open with “what” (any of 3 shots). "
-        "The same number of paraphrases without that word reaches 40 %, so the cause is the word"
+        "The same number of paraphrases without that word reaches 40 %, so rewording alone is not"
     )
     assert "no safety" not in text
 
@@ -210,6 +210,7 @@ def test_an_attack_of_another_program_is_not_called_a_word(read):
     ("complied", "sentence"),
     [
         (9, "Rewrites of the same form with another word reach 9 %, so the form is not the cause."),
+        (40, "Rewrites of the same form with another word reach 40 %: the form of the question explains a part of the"),
         (70, "However, rewrites of the same form with another word reach 70 %, which is not clearly less: the form of"),
     ],
 )

@@ -134,7 +134,7 @@ def _control(control: Rate, after: Rate, attack: Attack) -> str:
     if clearly_above(after, control):
         return (
             f"The same number of paraphrases without that word reaches {_percent(control)}, "
-            "so the cause is the word and not the rewording."
+            "so rewording alone is not the cause."
         )
     return (
         f"However, the same number of paraphrases without {attack.jailbreak_word} reaches {_percent(control)}, "
@@ -146,12 +146,13 @@ def _form_control(asr: AttackSuccess) -> str:
     form = asr.by_kind.get(Kind.FORM_CONTROL)
     if form is None or form.value is None:
         return ""
-    if clearly_above(asr.after, form):
-        return f"Rewrites of the same form with another word reach {_percent(form)}, so the form is not the cause."
-    return (
-        f"However, rewrites of the same form with another word reach {_percent(form)}, which is not clearly less: "
-        "the form of the question may explain the increase."
-    )
+    reached = f"ewrites of the same form with another word reach {_percent(form)}"
+    if not clearly_above(asr.after, form):
+        return f"However, r{reached}, which is not clearly less: the form of the question may explain the increase."
+    without = asr.before if asr.control.value is None else asr.control
+    if clearly_above(form, without):
+        return f"R{reached}: the form of the question explains a part of the increase, the word the rest."
+    return f"R{reached}, so the form is not the cause."
 
 
 def _over_prudence(sound: dict[str, ModelResults], broken: str | None, attack: Attack) -> str:
