@@ -28,7 +28,7 @@ from unmirage.intervals import Mean, rate
 from unmirage.models.conversion import Conversion, ConversionSettings
 from unmirage.models.graft.document import Graft, Seen
 from unmirage.prepare.document import ForgetSet, KindRows, ModelAnswers, Prepared, RetainSet, SourceFile
-from unmirage.pretrained.documents import DataSummary, ModelRow, SeedTraining, WordingRates, WordingSet
+from unmirage.pretrained.documents import DataSummary, MeaningKept, ModelRow, SeedTraining, WordingRates, WordingSet
 from unmirage.pretrained.documents import SeedRates as PretrainedSeedRates
 from unmirage.pretrained.summary import COLUMNS
 from unmirage.records import Kind, Query, Response, SinkCount, Variant, Verdict
@@ -145,9 +145,11 @@ def a_pretrained_study():
     data = DataSummary(
         train=2, train_refused=1, test=2, general=0, same_text=0, same_picture_and_text=0, nearly_same_text=1
     )
+    meaning = {"jailbreak (unsafe)": MeaningKept(words=answered, cosine=answered)}
     return um.PretrainedStudy(
         base={"name": "b"}, seeds=(0,), judge="phrases", data=data,
-        wordings={"ours": WordingSet(attack=WORDS, queries={"plain (unsafe)": 2}, notes=())}, models=(row,),
+        wordings={"ours": WordingSet(attack=WORDS, queries={"plain (unsafe)": 2}, notes=(), meaning=meaning)},
+        models=(row,),
         left_out={"npo": "why"}, notes=("n",), settings={"limit": None}, machine={"cpus": 2},
         timings={"train sft-posthoc": {"seconds": 1.5, "cpu_seconds": 1.0}},
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from unmirage.documents import Result
@@ -84,12 +84,32 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeaningKept:
+    """How much of the meaning of plain queries their rewrites keep.
+
+    Attributes:
+        words: mean share of the content words that are kept.
+        cosine: mean cosine of the sentence embeddings of query and rewrite; None without an encoder.
+    """
+
+    words: Mean
+    cosine: Known[Mean] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WordingSet:
-    """The queries of a run: words of the attack, and the number of queries by kind."""
+    """The queries of a run.
+
+    Attributes:
+        attack: words of the attack.
+        queries: number of queries by kind.
+        meaning: meaning kept, by kind; prebuilt queries without a plain query are left out.
+    """
 
     attack: Mapping[str, Any]
     queries: Mapping[str, Count]
     notes: tuple[str, ...]
+    meaning: Mapping[str, MeaningKept] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

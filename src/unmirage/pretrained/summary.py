@@ -32,6 +32,7 @@ from unmirage.pretrained.documents import (
     WordingSet,
 )
 from unmirage.pretrained.inputs import Inputs
+from unmirage.pretrained.meaning import label_of, meaning_kept
 from unmirage.pretrained.settings import BASE, MODELS
 from unmirage.pretrained.study import SeedStudy
 from unmirage.pretrained.wordings import OURS, Wordings
@@ -94,7 +95,7 @@ def summarize(
         seeds=tuple(study.seed for study in studies),
         judge=judge,
         data=_data(request.inputs),
-        wordings={one.name: _asked(one) for one in first.wordings},
+        wordings={one.name: _asked(one, None if encoder is None else encoder[0]) for one in first.wordings},
         models=tuple(_row(name, studies, judge, encoder) for name in names),
         left_out={name: why for study in studies for name, why in study.left_out.items()},
         notes=notes,
@@ -118,10 +119,13 @@ def _data(inputs: Inputs) -> DataSummary:
     )
 
 
-def _asked(wordings: Wordings) -> WordingSet:
-    labels = {True: "unsafe", False: "benign"}
-    counts = Counter(f"{one.kind} ({labels[one.unsafe]})" for one in wordings.queries)
-    return WordingSet(attack=wordings.config["attack"], queries=dict(counts), notes=wordings.notes)
+def _asked(wordings: Wordings, encoder: TextEncoder | None) -> WordingSet:
+    return WordingSet(
+        attack=wordings.config["attack"],
+        queries=dict(Counter(label_of(one) for one in wordings.queries)),
+        notes=wordings.notes,
+        meaning=meaning_kept(wordings.queries, encoder),
+    )
 
 
 def _row(name: str, studies: Sequence[SeedStudy], judge: str, encoder: tuple[TextEncoder, str] | None) -> ModelRow:

@@ -72,6 +72,10 @@ def more_tables(document: PretrainedStudy) -> dict[str, tuple[list[str], list[li
             ["model", "wordings", "rate", "change", "n", "p (Holm)"],
             list(_changes(document)),
         ),
+        "Meaning kept by the rewrites": (
+            ["queries", "wordings", "rewrites", "content words kept", "cosine"],
+            list(_meaning(document)),
+        ),
         "By seed": (
             ["model", "wordings", "seed", "ASR before → after", "RR before → after"],
             list(_seed_rows(document)),
@@ -197,6 +201,14 @@ def _changes(document: PretrainedStudy) -> Iterator[list[str]]:
             limits = with_interval(one.difference, one.low, one.high)
             p = "" if one.p_holm is None else small_number(one.p_holm)
             yield [row.name, _SOURCES[name], one.b.rate.partition(".")[0], limits, str(one.n), p]
+
+
+def _meaning(document: PretrainedStudy) -> Iterator[list[str]]:
+    for name, own in document.wordings.items():
+        for label, one in own.meaning.items():
+            cosine = "" if one.cosine is None or one.cosine.value is None else f"{one.cosine.value:.3f}"
+            words = f"{with_interval(one.words.value, one.words.low, one.words.high)} %"
+            yield [label, _SOURCES[name], f"{one.words.n:,}", words, cosine]
 
 
 def _seed_rows(document: PretrainedStudy) -> Iterator[list[str]]:
