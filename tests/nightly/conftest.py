@@ -8,6 +8,7 @@ import pytest
 
 from unmirage.errors import UserError
 from unmirage.models.graft import graft
+from unmirage.models.graft.templates import CHATML
 from unmirage.pretrained.documents import PretrainedStudy
 from unmirage.pretrained.run import study_pretrained
 from unmirage.run.cache import cache_folder
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 NAME = "smollm2-135m"
 HELD_OUT = 500  # records of VLGuard's training file, as in the committed study
-LIMIT = 300  # test samples
+LIMIT = 150  # unsafe and benign test samples each
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def base():
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            graft(NAME, folder)
+            graft(NAME, folder, chat_template=CHATML)  # as `study pretrained --base smollm2-135m` makes it
         except UserError as error:
             pytest.skip(f"{NAME} cannot be made: {error}")
     return folder
@@ -52,25 +53,34 @@ def committed():
 
 
 @pytest.fixture(scope="session")
+def unlearned():
+    """Return the committed study of NPO and RMU; its settings of fine-tuning are those of the other study."""
+    file = RESULTS / "pretrained_unlearning.json"
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not committed")
+    return PretrainedStudy.load(file)
+
+
+@pytest.fixture(scope="session")
 def sinks():
     """Return the committed shares of single tokens in RMU's loss."""
     return json.loads((RESULTS / "rmu_sink.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
-def study(committed, vlguard, base, tmp_path_factory):
-    """Run the committed study's first seed with fewer test samples, and return its document."""
+def study(unlearned, vlguard, base, tmp_path_factory):
+    """Run the first seed of the committed studies with fewer test samples, and return its document."""
     encoder = os.environ.get("UNMIRAGE_ENCODER", "")
-    known = {row.name for row in committed.models}
-    settings = {name: value for name, value in committed.settings.items() if name != "limit"}
+    known = {row.name for row in unlearned.models}
+    settings = {name: value for name, value in unlearned.settings.items() if name != "limit"}
     return study_pretrained(
         vlguard,
         base=base,
         hold_out=HELD_OUT,
         out=tmp_path_factory.mktemp("nightly") / "out",
-        models=sorted({"sft-posthoc", "npo", "rmu"} & known),
+        models=["sft-posthoc", *sorted({"npo", "rmu"} & known)],
         limit=LIMIT,
         encoder=encoder or None,
-        seeds=(committed.seeds[0],),
+        seeds=(unlearned.seeds[0],),
         settings=settings,
     )

@@ -42,11 +42,11 @@ def test_the_attack_and_not_its_control_breaks_the_model(study):
 
 
 @pytest.mark.parametrize("name", ["npo", "rmu"])
-def test_unlearning_keeps_relevant_answers(study, committed, name):
+def test_unlearning_keeps_relevant_answers(study, unlearned, name):
     base, found = model(study, "base").relevance, model(study, name).relevance
     if base is None or found is None:
         pytest.skip("relevance was not measured; set UNMIRAGE_ENCODER to the directory of a sentence encoder")
-    before, after = model(committed, "base").relevance, model(committed, name).relevance
+    before, after = model(unlearned, "base").relevance, model(unlearned, name).relevance
     assert before is not None
     assert after is not None
     # As close to the base as the committed model, give or take the width of its interval.
