@@ -14,6 +14,7 @@ from unmirage.data.overlap import normalized
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
+from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress
 from unmirage.workflows.align import AlignFiles
 from unmirage.workflows.arguments import PathLike, counted
@@ -50,7 +51,6 @@ def search_settings(
     query_batch: int = 16,
     images: Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    commit: str = "",
     progress: Progress | None = None,
 ) -> UnlearningSettings:
     """Train and measure every missing candidate, write the results to `out`, and return them.
@@ -92,7 +92,7 @@ def search_settings(
         tolerance=tolerance,
         forget_rows=FORGET,
     )
-    found = UnlearningSearch(request, measured, out, progress).run(commit)
+    found = UnlearningSearch(request, measured, out, progress).run(commit_of_checkout())
     found.save(out / found.FILE)
     return found
 
