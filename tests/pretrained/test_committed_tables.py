@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import unmirage as um
+from unmirage.evaluate.unlearning_settings import UnlearningSettings
 from unmirage.testbed.summary import markers
+from unmirage.workflows.unlearning_study import markdown
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -32,11 +34,21 @@ def committed(name):
     return um.PretrainedStudy.load(RESULTS / f"{name}.json")
 
 
+def shown(page, marker):
+    begin, end = markers(marker)
+    return (ROOT / page).read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip()
+
+
 @pytest.mark.parametrize(("name", "part", "page", "marker"), TABLES)
 def test_the_page_has_the_table_of_the_document(script, name, part, page, marker):
-    begin, end = markers(marker)
-    shown = (ROOT / page).read_text(encoding="utf-8").split(begin)[1].split(end)[0]
-    assert shown.strip() == script.PARTS[part](committed(name)).strip()
+    assert shown(page, marker) == script.PARTS[part](committed(name)).strip()
+
+
+def test_the_page_has_the_table_of_the_search():
+    assert (
+        shown("docs/unlearning.md", "unlearning")
+        == markdown(UnlearningSettings.load(RESULTS / "unlearning_settings.json")).strip()
+    )
 
 
 def test_a_short_table_has_one_row_per_model_with_both_wordings(script):
