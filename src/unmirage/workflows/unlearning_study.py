@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from unmirage.data import open_samples
-from unmirage.data.overlap import normalized
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
@@ -20,7 +19,7 @@ from unmirage.workflows.arguments import PathLike, counted
 from unmirage.workflows.evaluate import sentence_encoder
 from unmirage.workflows.models import make_judges
 from unmirage.workflows.unlearning_search import COMMON, METHODS, SearchRequest, UnlearningSearch
-from unmirage.workflows.validation import Validation, drawn
+from unmirage.workflows.validation import Validation, drawn, held_out
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -119,8 +118,7 @@ def read_candidates(candidates: PathLike | Mapping[str, Mapping[str, Any]] | Non
 
 def _new(samples: Sequence[Sample], training: Sequence[Sample], where: Path) -> list[Sample]:
     """Return the samples whose query is not in the training data; the others are counted."""
-    known = {normalized(one.query) for one in training}
-    new = [one for one in samples if normalized(one.query) not in known]
+    new = held_out(samples, training)
     if left_out := len(samples) - len(new):
         log.warning("%s: %s that are in the training data left out", where, counted(left_out, "validation sample"))
     return new
