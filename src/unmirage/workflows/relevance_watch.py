@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from unmirage.data import open_samples
+from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError
 from unmirage.evaluate.relevance import TextEncoder, similarities
 from unmirage.evaluate.unlearning_settings import TOLERANCE
@@ -80,7 +81,7 @@ class RelevanceStop:
             UserError: the file has no benign query, or all of them are in the training data.
         """
         file = open_samples(Path(self.validation), images=None if self.images is None else Path(self.images))
-        benign = [one for one in file if not one.refused]
+        benign = [one for one in with_unique_ids(file) if not one.refused]
         if not benign:
             raise UserError(
                 f"{self.validation}: no benign query; name a file with some that are not in the training data"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from unmirage.data import open_samples
+from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
@@ -63,7 +64,7 @@ def search_settings(
         raise UserError(f"tolerance: {tolerance:g} is out of range; valid: above 0, at most 1")
     data = AlignFiles(retain=retain, forget=forget, images=images).read()
     file = open_samples(validation, images=images)
-    samples = _new(list(file), [*data.forget, *data.retain], validation)
+    samples = _new(with_unique_ids(file), [*data.forget, *data.retain], validation)
     known, name = sentence_encoder(encoder)
     (made,) = make_judges([judge])
     chosen = [
