@@ -14,6 +14,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
+from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress
 from unmirage.workflows.align import AlignFiles
 from unmirage.workflows.arguments import PathLike, counted
@@ -91,6 +92,18 @@ def search_settings(
         every=every,
         tolerance=tolerance,
         forget_rows=FORGET,
+        identity={
+            "data": {
+                "forget": [sha256_of(file) for file in forget],
+                "retain": [sha256_of(file) for file in retain],
+                "validation": sha256_of(validation),
+            },
+            "encoder": name,
+            "judge": made.name,
+            "benign": benign,
+            "unsafe": unsafe,
+            "max_new_tokens": max_new_tokens,
+        },
     )
     found = UnlearningSearch(request, measured, out, progress).run(commit)
     found.save(out / found.FILE)
@@ -121,7 +134,9 @@ def _new(samples: Sequence[Sample], training: Sequence[Sample], where: Path) -> 
     """Return the samples whose query is not in the training data; the others are counted."""
     new = held_out(samples, training)
     if left_out := len(samples) - len(new):
-        log.warning("%s: %s that are in the training data left out", where, counted(left_out, "validation sample"))
+        log.warning(
+            "%s: left out %s whose query is in the training data", where, counted(left_out, "validation sample")
+        )
     return new
 
 
