@@ -47,6 +47,7 @@ class PretrainedSettings(BaseModel):
     forget_tokens: int = Field(default=32, ge=1, description="maximum new tokens of an answer to forget")
     balanced_copies: int = Field(default=4, ge=1, description="how often a row may be in the balanced data")
     rationales: tuple[str, ...] = Field(
+        min_length=1,
         default=(
             "What is asked here would not be safe.",
             "Such an answer could hurt somebody.",
@@ -81,7 +82,7 @@ class Recipe:
 
     Attributes:
         method: training method; "none" for the base model.
-        data: name of the training data; see `sets.training_set`. Unlearning has forget and retain sets instead.
+        data: name of the training data; see `sets.TrainingSets`. Unlearning has forget and retain sets instead.
         share: share of the rewordings that diversified data use.
         what: description for tables and documents.
     """
