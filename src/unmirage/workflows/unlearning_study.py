@@ -16,6 +16,7 @@ from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSet
 from unmirage.intervals import Mean
 from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress
+from unmirage.text.markdown import markdown_table
 from unmirage.workflows.align import AlignFiles
 from unmirage.workflows.arguments import PathLike, counted
 from unmirage.workflows.evaluate import sentence_encoder
@@ -186,6 +187,4 @@ def _line(found: UnlearningSettings, method: str) -> str:
 
 def markdown(found: UnlearningSettings) -> str:
     """Return the table and the choice in Markdown."""
-    cells = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *table(found)]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in cells)
-    return text + "\n" + "".join(f"- {line}\n" for line in lines(found))
+    return f"{markdown_table(HEADS, table(found))}\n\n" + "".join(f"- {line}\n" for line in lines(found))
