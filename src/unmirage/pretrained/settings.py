@@ -16,7 +16,7 @@ from unmirage.workflows.settings import resolve
 BASE = "base"
 Method = Literal["none", "sft", "npo", "rmu"]
 
-# All weights, as in the paper. 64 steps of 16 rows at 1e-4 see 1,024 rows, and take a 135 M model from complying with
+# All weights, as in the paper. 64 steps of 16 rows at 1e-4 are 1,024 rows, and take a 135 M model from complying with
 # nearly all unsafe queries to refusing nearly all. Sorting the rows of a step changes gradients by rounding only; with
 # four rows per forward pass, it saves a quarter of the computed tokens.
 _SFT = AlignConfig(

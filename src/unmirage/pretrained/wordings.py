@@ -36,7 +36,7 @@ class Wordings:
         name: OURS or GIVEN.
         samples, queries, pictures: what to ask.
         config: configuration of the run.
-        notes: what the user should know, one line each.
+        notes: what was left out or only partly measured, one line each.
     """
 
     name: str
