@@ -36,9 +36,9 @@ from unmirage.testbed.documents import BaseTraining, UtilityCheck
 from unmirage.testbed.pictures import PATCH, SIZE
 from unmirage.testbed.settings import BASE
 from unmirage.testbed.vlm import picture_batch, pretrain_vision
-from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import COLORS, SHAPES, Split, World
 from unmirage.text.formatting import rate_points
+from unmirage.workflows.processes import one_thread
 
 _SIGHT, _TRAINING = "sight.safetensors", "align"
 
