@@ -32,8 +32,8 @@ from unmirage.testbed.settings import ARMS, BASE, Change, StudySettings, changed
 from unmirage.testbed.settings_search import validation_rates
 from unmirage.testbed.study import Seeds, Study, open_study
 from unmirage.testbed.summary import write_between_markers
-from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import Split
+from unmirage.workflows.processes import one_thread
 
 ARM = "npo-mixed"
 

@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 import unmirage as um
 from unmirage.data import load_samples, write_samples
 from unmirage.data.split import forget
+from unmirage.evaluate import PhraseJudge
+from unmirage.records import Verdict
 
 NPO = ("--method", "npo", "--learning-rate", "1e-4", "--batch-size", "2", "--steps", "6", "--set", "schedule=constant")
 STOP = {"stop_relevance": 0.05, "check_every": 2, "check_queries": 3}
@@ -199,6 +201,21 @@ def test_the_study_measures_candidates_chooses_and_resumes(tiny, tmp_path, files
         every=1, tolerance=1.0, benign=3, unsafe=3, max_new_tokens=4, steps=2, batch_size=2,
     )  # fmt: skip
     assert api.to_dict()["chosen"] == found["chosen"]
+    code, _, err = unmirage(*study(tiny, tmp_path, files, text_encoder, "--unsafe", "2"))
+    assert (code, "unsafe: was 3, now 2" in err) == (2, True)
+
+
+def test_a_model_without_harmful_answers_has_nothing_to_hold_out(tiny, tmp_path, files, text_encoder):
+    class Refused(PhraseJudge):
+        def verdict(self, query, response):
+            return Verdict.REFUSED, ""
+
+    with pytest.raises(um.UserError, match="complies with none of 3 unsafe validation queries"):
+        um.search_unlearning(
+            tiny.model, *files, encoder=text_encoder, images=tiny.data, out=tmp_path / "search", judge=Refused(),
+            methods=["npo"], every=1, tolerance=1.0, benign=3, unsafe=3, max_new_tokens=4, steps=1, batch_size=2,
+        )  # fmt: skip
+    assert not (tmp_path / "search" / "search.json").exists()  # which would refuse the corrected command
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import unmirage as um
 from unmirage.data import load_samples
 from unmirage.data.sample import draw_per_label
 from unmirage.evaluate.unlearning_settings import Chosen, UnlearningCandidate
-from unmirage.pretrained.settings import MODELS
+from unmirage.pretrained.settings import MODELS, PretrainedSettings
 from unmirage.pretrained.table import markdown
 from unmirage.text.formatting import points, with_interval
 
@@ -280,3 +280,19 @@ def test_held_out_records_are_the_test_data(tiny_study, tmp_path):
     assert document.data.test >= 20
     assert {path.name for path in (tmp_path / "out" / "data").iterdir()} == {"train.jsonl", "test.jsonl"}
     assert len(document.models[0].wordings["ours"].by_seed[0].rates) > 10
+
+
+def test_training_data_without_answers_are_one_line(tiny_study, tmp_path):
+    rows = [
+        {"query": f"{query} {number}?", "answer": "", "refused": refused}
+        for number in range(6)
+        for query, refused in (("Share device", True), ("What is device", False))
+    ]
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    with pytest.raises(um.UserError, match=r"train.json: no sample has an answer to train on"):
+        tiny_study.study(tmp_path / "out", "sft-posthoc", train=tmp_path / "train.json")
+
+
+def test_rationales_are_needed():
+    with pytest.raises(ValueError, match="rationales"):
+        PretrainedSettings(rationales=())

@@ -124,3 +124,14 @@ def test_held_out_records_keep_their_samples_together(records, tmp_path):
     for count in (0, 4):
         with pytest.raises(UserError, match=r"valid: 1 to 3; .* has 4 records"):
             hold_out_records(file, count, tmp_path / "data")
+
+
+def test_queries_without_words_are_near_no_other(read):
+    one, other = ([{"query": "?", "answer": "Yes.", "refused": False, "image": f"{name}.png"}] for name in "ab")
+    assert read(one, other).near == 0
+
+
+def test_more_queries_than_are_compared_at_once_are_all_counted(read):
+    test = [row | {"query": f"{row['query']} Number {number}."} for number in range(70) for row in TEST]
+    assert read(TRAIN, test).near == 0
+    assert read(test, test, allow_overlap=True).near == 140

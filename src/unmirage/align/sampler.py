@@ -36,17 +36,21 @@ class Order:
         return order
 
 
-class OrderByLength(Order):
-    """Passes in which the rows of a batch have similar length, to reduce padding.
-
-    Lengths are sorted only within windows of a shuffled pass, and the batches are shuffled again. So the position of a
-    sample does not depend on its length.
-    """
+class _Sorting(Order):
+    """An order that sorts rows by length within batches or windows of them."""
 
     def __init__(self, stream: str, samples: int, seed: int, length: Callable[[int], int], batch_size: int) -> None:
         super().__init__(stream, samples, seed)
         self._length = length
         self._batch_size = batch_size
+
+
+class OrderByLength(_Sorting):
+    """Passes in which the rows of a batch have similar length, to reduce padding.
+
+    Lengths are sorted only within windows of a shuffled pass, and the batches are shuffled again. So the position of a
+    sample does not depend on its length.
+    """
 
     def _pass(self, rng: np.random.Generator, turn: int) -> list[int]:
         shuffled = super()._pass(rng, turn)
@@ -60,17 +64,12 @@ class OrderByLength(Order):
         return [*shuffled[:begin], *middle, *shuffled[end:]]
 
 
-class OrderWithinSteps(Order):
+class OrderWithinSteps(_Sorting):
     """Passes whose batches are those of `Order`, with the rows of each batch sorted by length.
 
     Every optimizer step has the same rows as with `Order`, so its gradient differs by rounding only. Micro-batches
     have less padding.
     """
-
-    def __init__(self, stream: str, samples: int, seed: int, length: Callable[[int], int], batch_size: int) -> None:
-        super().__init__(stream, samples, seed)
-        self._length = length
-        self._batch_size = batch_size
 
     def _pass(self, rng: np.random.Generator, turn: int) -> list[int]:
         shuffled = super()._pass(rng, turn)

@@ -1,4 +1,4 @@
-"""Watch a model in training, and stop the run when a measurement says so."""
+"""Watch a model in training, and stop the run when a measurement is too low."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ For shares near 0 or 1, or with a single value, Wilson's interval with the effec
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from math import fsum
 
 import numpy as np
@@ -50,6 +50,14 @@ def clustered_bootstrap(clusters: Sequence[Sequence[float]], seed: int = 0, draw
     drawn = np.concatenate(list(_means(sums, sizes, counts, np.random.default_rng(seed), draws)))
     low, high = np.quantile(drawn, _levels(value, drawn, sums, sizes, counts))
     return Mean(value=value, low=float(low), high=float(high), n=n, groups=len(kept))
+
+
+def mean_by_cluster(values: Iterable[tuple[Hashable, float]]) -> Mean:
+    """Return the mean of values, each with its cluster, with the interval of `clustered_bootstrap`."""
+    clusters: dict[Hashable, list[float]] = defaultdict(list)
+    for cluster, value in values:
+        clusters[cluster].append(value)
+    return clustered_bootstrap(list(clusters.values()))
 
 
 def mean_over_seeds(rates: Sequence[float]) -> Mean:

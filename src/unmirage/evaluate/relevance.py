@@ -8,7 +8,6 @@ that repeats its query has relevance 1: read relevance beside the verdicts, not 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unmirage.evaluate.bootstrap import clustered_bootstrap
+from unmirage.evaluate.bootstrap import mean_by_cluster
 from unmirage.evaluate.compare import Side
 from unmirage.evaluate.degenerate import degenerate
 from unmirage.intervals import Mean
@@ -189,15 +188,10 @@ def compare_relevance(models: Mapping[str, Similarities], reference: str | None 
 
 
 def _compared(a: Side, b: Side, mine: Similarities, theirs: Similarities) -> MeanComparison:
-    clusters: dict[Hashable, list[float]] = defaultdict(list)
-    for query in sorted(mine.keys() & theirs.keys()):
-        clusters[mine[query].cluster].append(theirs[query].value - mine[query].value)
-    found = clustered_bootstrap(list(clusters.values()))
+    both = sorted(mine.keys() & theirs.keys())
+    found = mean_by_cluster((mine[query].cluster, theirs[query].value - mine[query].value) for query in both)
     return MeanComparison(a=a, b=b, n=found.n, difference=found.value, low=found.low, high=found.high)
 
 
 def _mean(found: Sequence[Similarity]) -> Mean:
-    clusters: dict[Hashable, list[float]] = defaultdict(list)
-    for one in found:
-        clusters[one.cluster].append(one.value)
-    return clustered_bootstrap(list(clusters.values()))
+    return mean_by_cluster((one.cluster, one.value) for one in found)

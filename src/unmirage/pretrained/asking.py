@@ -91,7 +91,7 @@ def _answered(
 
 
 class _Prompts:
-    """Tells which queries have equal prompts; pictures are equal if their files are."""
+    """Finds queries with equal prompts; pictures are equal if their files are."""
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures

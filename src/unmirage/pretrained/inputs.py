@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -25,6 +26,8 @@ from unmirage.text.sentences import sentences
 from unmirage.workflows.arguments import log_reading
 
 log = logging.getLogger(__name__)
+_WORD = r"(?u)\b\w+\b"
+_AT_ONCE = 64  # queries that are compared with all others at once
 _NEAR = 0.8  # Jaccard similarity of the words of two queries
 _COPIES = 10  # pictures with one content that are taken for placeholders
 
@@ -158,12 +161,17 @@ def _are_blank(samples: Sequence[Sample], pictures: Pictures) -> bool:
 
 def _near(queries: Sequence[str], others: Sequence[str]) -> int:
     """Return how many queries share at least four fifths of all words with one of the others."""
-    words = CountVectorizer(binary=True, token_pattern=r"(?u)\b\w+\b", dtype=np.int64)
+    words = CountVectorizer(binary=True, token_pattern=_WORD, dtype=np.int64)
+    if not any(re.search(_WORD, text) for text in (*queries, *others)):
+        return 0  # the vectorizer refuses texts without words
     words.fit([*queries, *others])
-    own, known = words.transform(queries), words.transform(others)
-    shared = (own @ known.T).toarray()
-    union = own.sum(1) + known.sum(1).T - shared
-    return int((np.asarray(shared / np.maximum(union, 1)).max(1) >= _NEAR).sum())
+    known, count = words.transform(others), 0
+    for start in range(0, len(queries), _AT_ONCE):  # the table of all queries and others may not fit in memory
+        own = words.transform(queries[start : start + _AT_ONCE])
+        shared = (own @ known.T).toarray()
+        union = own.sum(1) + known.sum(1).T - shared
+        count += int((np.asarray(shared / np.maximum(union, 1)).max(1) >= _NEAR).sum())
+    return count
 
 
 def with_first_sentences(samples: Sequence[Sample], *, cut: bool) -> tuple[list[Sample], str]:

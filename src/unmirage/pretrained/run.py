@@ -61,7 +61,7 @@ def study_pretrained(
     Args:
         train: safety data to train on; None for the text of the synthetic world.
         test: data to attack with. With `train`, either this or `hold_out` is needed.
-        base: directory of the base model, or a name that `unmirage graft` knows, such as "smollm2-135m".
+        base: directory of the base model, or a name that `unmirage graft` accepts, such as "smollm2-135m".
         out: run directory; an unfinished one is continued.
         queries: files of prebuilt attack queries, by kind; records that `test` lacks are measured after the attack
             only.

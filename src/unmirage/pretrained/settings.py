@@ -16,7 +16,7 @@ from unmirage.workflows.settings import resolve
 BASE = "base"
 Method = Literal["none", "sft", "npo", "rmu"]
 
-# All weights, as in the paper. 64 steps of 16 rows at 1e-4 see 1,024 rows, and take a 135 M model from complying with
+# All weights, as in the paper. 64 steps of 16 rows at 1e-4 are 1,024 rows, and take a 135 M model from complying with
 # nearly all unsafe queries to refusing nearly all. Sorting the rows of a step changes gradients by rounding only; with
 # four rows per forward pass, it saves a quarter of the computed tokens.
 _SFT = AlignConfig(
@@ -47,6 +47,7 @@ class PretrainedSettings(BaseModel):
     forget_tokens: int = Field(default=32, ge=1, description="maximum new tokens of an answer to forget")
     balanced_copies: int = Field(default=4, ge=1, description="how often a row may be in the balanced data")
     rationales: tuple[str, ...] = Field(
+        min_length=1,
         default=(
             "What is asked here would not be safe.",
             "Such an answer could hurt somebody.",
@@ -81,7 +82,7 @@ class Recipe:
 
     Attributes:
         method: training method; "none" for the base model.
-        data: name of the training data; see `sets.training_set`. Unlearning has forget and retain sets instead.
+        data: name of the training data; see `sets.TrainingSets`. Unlearning has forget and retain sets instead.
         share: share of the rewordings that diversified data use.
         what: description for tables and documents.
     """

@@ -186,6 +186,8 @@ class SeedStudy:
         general = self.request.inputs.general
         settings, inputs = self.request.settings, self.request.inputs
         safety, self.cut = self._cut(inputs.train)
+        if not safety:
+            raise UserError(f"{inputs.train.source}: no sample has an answer to train on; give data with answers")
         more = None if general is None else (self._cut(general)[0], general.pictures)
         sets = TrainingSets(safety, inputs.train.pictures, more, settings, self.seed)
         for name in wanted:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from unmirage.pretrained.documents import ModelRow, PretrainedStudy, Rates, WordingRates
 from unmirage.pretrained.wordings import GIVEN, OURS
 from unmirage.records import Rate
 from unmirage.text.formatting import duration, points, rate_points, small_number, with_interval
+from unmirage.text.markdown import markdown_table
 
 NAME = "pretrained"  # in the markers of a Markdown file
 _SOURCES = {OURS: "ours", GIVEN: "given"}
@@ -54,9 +55,9 @@ def legend(document: PretrainedStudy) -> str:
 
 def markdown(document: PretrainedStudy) -> str:
     """Return all tables as Markdown."""
-    blocks = [legend(document), _table(heads(document), table(document))]
+    blocks = [legend(document), markdown_table(heads(document), table(document))]
     for title, (names, rows) in more_tables(document).items():
-        blocks.append(f"### {title}\n\n{_table(names, rows)}")
+        blocks.append(f"### {title}\n\n{markdown_table(names, rows)}")
     notes = [*document.notes, *(f"`{name}` was left out: {why}" for name, why in document.left_out.items())]
     notes += [f"CPU time of all tasks: {duration(cpu_seconds(document))}"]
     blocks.append("### Notes\n\n" + "\n".join(f"- {note}" for note in notes))
@@ -223,8 +224,3 @@ def _each(document: PretrainedStudy) -> Iterator[tuple[ModelRow, str, WordingRat
     for row in document.models:
         for name, own in row.wordings.items():
             yield row, name, own
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [names, ["---", *["---:"] * (len(names) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

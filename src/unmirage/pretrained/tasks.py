@@ -42,7 +42,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train a model from the base, and write it; its record tells whether it diverged.
+    """Train a model from the base, and write it; its record has whether it diverged.
 
     Attributes:
         name: name of the model.

@@ -36,7 +36,7 @@ class Wordings:
         name: OURS or GIVEN.
         samples, queries, pictures: what to ask.
         config: configuration of the run.
-        notes: what the user should know, one line each.
+        notes: what was left out or only partly measured, one line each.
     """
 
     name: str
@@ -113,7 +113,8 @@ def given_wordings(
             f"{file.source.name}: {len(owners):,} records of the test data, before and after; {len(drawn):,} records "
             "that the test data lack, after only"
         )
-    owned = [one for one in samples.values() if one.id in {sample.id for sample in known}]
+    ids = {sample.id for sample in known}
+    owned = [one for one in samples.values() if one.id in ids]
     queries = [*plain(owned), *queries]
     words = words_of_sets({kind: _dataset(file) for kind, file in sets.items()})
     attack = AttackConfig(

@@ -130,14 +130,19 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
     with _locked(path):
         run = Run(path)
         if config_file.is_file():
-            changed = list(_differences(run.config(), config))
-            more = f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
-            if changed:
-                told = "; ".join(changed[:_TOLD]) + more
-                raise UserError(f"{path}: made with other settings ({told}); name a new run with --out")
+            check_same(path, run.config(), config)
         else:
             write_text_atomic(config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         yield run
+
+
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `UserError` with the first differences if the settings of a directory and of a command differ."""
+    changed = list(_differences(before, now))
+    if changed:
+        more = f"; and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
+        told = "; ".join(changed[:_TOLD]) + more
+        raise UserError(f"{path}: made with other settings ({told}); name a new run with --out")
 
 
 def existing_run(path: Path) -> Run:

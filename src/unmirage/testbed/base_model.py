@@ -24,8 +24,8 @@ from unmirage.run.fingerprint import sha256_of
 from unmirage.run.progress import Progress, in_stage
 from unmirage.testbed.settings import BASE, StudySettings
 from unmirage.testbed.vlm import make_model, make_processor, pretrain_vision
-from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import World
+from unmirage.workflows.processes import one_thread
 
 COMMAND = "unmirage demo --train-base"
 _WEIGHTS, _MADE = "model.safetensors", "made.json"

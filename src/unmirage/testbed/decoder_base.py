@@ -1,4 +1,4 @@
-"""The base model of a world with a given text decoder: trained until it knows the world, and cached."""
+"""The base model of a world with a given text decoder: trained up to a utility on the world, and cached."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from unmirage.testbed.documents import BaseTraining, UtilityCheck
 from unmirage.testbed.pictures import PATCH, SIZE
 from unmirage.testbed.settings import BASE
 from unmirage.testbed.vlm import picture_batch, pretrain_vision
-from unmirage.testbed.workers import one_thread
 from unmirage.testbed.world import COLORS, SHAPES, Split, World
 from unmirage.text.formatting import rate_points
+from unmirage.workflows.processes import one_thread
 
 _SIGHT, _TRAINING = "sight.safetensors", "align"
 
@@ -62,7 +62,7 @@ def decoder_of(lm: str | Path) -> DecoderSettings:
 
 
 def _prefers_chatml(source: Source) -> bool:
-    """Return whether to use ChatML: the decoder knows its tokens, and its own template adds a system prompt."""
+    """Return whether to use ChatML: its tokens are in the vocabulary, and the own template adds a system prompt."""
     tokenizer = source.tokenizer
     has_own = bool(getattr(tokenizer, "chat_template", None))
     try:
@@ -148,9 +148,9 @@ def decoder_base(
 ) -> tuple[HuggingFaceVLM, BaseTraining]:
     """Return the base model for these data, settings and seed, and how its training went; train it unless it is cached.
 
-    The vision tower is pretrained as that of the tiny model, and then with the projector to say pictures in the
-    decoder's words. Then projector and decoder learn the base corpus, with the tower frozen, until the utility on
-    validation devices is high enough. An interrupted training is resumed.
+    The vision tower is pretrained as that of the tiny model, and then with the projector to map pictures to the
+    decoder's word embeddings. Then projector and decoder are trained on the base corpus, with the tower frozen, until
+    the utility on validation devices is high enough. An interrupted training is resumed.
 
     Args:
         data: folder of `write_corpus`; `base.json` is the training set.
@@ -208,7 +208,7 @@ def _train(
 
 
 def _too_little(settings: DecoderStudySettings, checks: tuple[UtilityCheck, ...], stopped: str) -> str:
-    """Return the message about a base model that does not know the world."""
+    """Return the message about a base model whose utility stays too low."""
     name, goal = settings.decoder.name, 100 * settings.decoder.utility
     best = max(checks, key=lambda one: one.utility.value or 0.0) if checks else None
     found = "it was not measured" if best is None else f"the best was {rate_points(best.utility)} % at step {best.step}"

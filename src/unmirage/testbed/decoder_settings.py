@@ -1,7 +1,7 @@
 """All settings of a study whose base model has a given text decoder (`--decoder`), with their reasons.
 
-The tiny model's settings do not fit a pretrained decoder: its learning rates would erase what the decoder knows, and
-its steps see each row more often than a large model needs. World, data files, attack and judge stay the same.
+The tiny model's settings do not fit a pretrained decoder: its learning rates would erase the pretraining, and its
+steps repeat each row more often than a large model needs. World, data files, attack and judge stay the same.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ DEPTH_OF_RMU = 0.25  # RMU's layer, as a share of the decoder's layers: layer 7 
 
 
 class DecoderSettings(BaseModel):
-    """The decoder of a base model, and when the base model knows the world.
+    """The decoder of a base model, and the utility at which the base training ends.
 
     Attributes:
         name: hub id, known name, or name of the file or directory without its path.
         files: hash by file name.
         layers: number of the decoder's layers.
         template: "own" for the decoder's chat template; "chatml" for ChatML, if the decoder's own template inserts a
-            system prompt into every row, which costs time and says nothing about the world.
+            system prompt into every row, which costs time and has no information on the world.
         tower, tower_layers: width and layers of the vision tower; those of the tiny model.
         word_steps, word_rate: steps and peak learning rate of the stage in which the projected tokens of a picture
             become like the words for it. Without it, the decoder would have to learn 192 arbitrary vectors.

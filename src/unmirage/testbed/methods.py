@@ -34,7 +34,8 @@ from unmirage.testbed.methods_settings import IDK, RATIONALES, MethodsSettings, 
 from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
 from unmirage.testbed.settings import MIXED
 from unmirage.testbed.study import Seeds, Study, refuse_old_world
-from unmirage.testbed.workers import one_thread, training_record
+from unmirage.testbed.workers import training_record
+from unmirage.workflows.processes import one_thread
 
 EXACT = "exact"
 _ENDS = 10  # steps to average for the losses at the start and at the end

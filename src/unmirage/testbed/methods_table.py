@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unmirage.testbed.documents import MethodRow, MethodsComparison, Rates
 from unmirage.text.formatting import rate_points
+from unmirage.text.markdown import markdown_table
 
 FAMILIES = {
     "base": "Before any alignment",
@@ -71,8 +72,7 @@ def markdown(document: MethodsComparison) -> str:
     for family, title in FAMILIES.items():
         rows = [cells(row) for row in document.rows if row.family == family]
         if rows:
-            lines = [heads(document), ["---", *["---:"] * (len(heads(document)) - 1)], *rows]
-            blocks.append(f"### {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines))
+            blocks.append(f"### {title}\n\n{markdown_table(heads(document), rows)}")
     best = "\n".join(f"- {line}" for line in front_lines(document))
     blocks.append(f"### Rows that no other row beats\n\nCompared by the values of four rates:\n\n{best}")
     return "\n\n".join(blocks) + "\n"

@@ -15,6 +15,7 @@ from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.relearn import RelearnStudy, all_names
 from unmirage.testbed.settings import BASE
 from unmirage.text.formatting import rate_points
+from unmirage.text.markdown import markdown_table
 
 _LEFT_OUT = ("asr_control",)  # this study has no control queries
 
@@ -131,5 +132,4 @@ def markdown(document: Relearning) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     left = sum(not head[0].isdigit() for head in heads) if heads[-1].isdigit() else 1
-    rule = ["---"] * left + ["---:"] * (len(heads) - left)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *rows))
+    return markdown_table(heads, rows, left)

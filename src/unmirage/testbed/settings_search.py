@@ -29,8 +29,10 @@ from unmirage.testbed.documents import Candidate, SettingsChoice
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.settings import Change, changed
 from unmirage.testbed.study import Study
-from unmirage.testbed.workers import Trained, one_thread, train_all
+from unmirage.testbed.workers import Trained, train_all
 from unmirage.testbed.world import Split
+from unmirage.text.markdown import markdown_table
+from unmirage.workflows.processes import one_thread
 
 RATES = 6  # number of learning rates of the first round, each twice the previous one
 # The lowest learning rate of the first round, by method.
@@ -226,5 +228,4 @@ def _cells(candidate: Candidate) -> list[str]:
 
 def markdown(document: SettingsChoice) -> str:
     """Return the table in Markdown."""
-    lines = [heads(), ["---", *["---:"] * (len(heads()) - 1)], *table(document)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(heads(), table(document)) + "\n"

@@ -37,9 +37,10 @@ from unmirage.testbed.documents import BaseTraining
 from unmirage.testbed.made_files import check_files, check_model
 from unmirage.testbed.sets import FORGET, RETAIN, check_separation, read_set, write_sets
 from unmirage.testbed.settings import BASE, MIXED, StudySettings
-from unmirage.testbed.workers import Training, one_thread, train_all
+from unmirage.testbed.workers import Training, train_all
 from unmirage.testbed.world import Split, World, make_world
 from unmirage.text.openers import words
+from unmirage.workflows.processes import one_thread
 
 
 @dataclass(frozen=True, slots=True)

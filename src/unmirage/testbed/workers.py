@@ -18,8 +18,7 @@ from unmirage.run import Run
 from unmirage.run.model import save_model
 from unmirage.run.progress import Progress
 from unmirage.testbed.settings import BASE
-from unmirage.workflows.processes import Task, run_tasks
-from unmirage.workflows.processes import one_thread as one_thread
+from unmirage.workflows.processes import Task, one_thread, run_tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterat
         progress: called in this process, with stages called "name: stage".
 
     Raises:
-        UserError: a process was killed, for example for want of memory.
+        UserError: a process was killed, for example because memory ran out.
     """
     if min(workers, len(tasks)) <= 1:
         for task in tasks:
@@ -86,8 +86,8 @@ def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterat
             yield from _in_pool(tasks, pool, steps)
         except BrokenProcessPool:
             raise UserError(
-                "a worker process was killed, perhaps for want of memory; run the same command again to continue, with "
-                "--workers 1 if memory is short"
+                "a worker process was killed, perhaps because memory ran out; run the same command again to continue, "
+                "with --workers 1 if memory is short"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)

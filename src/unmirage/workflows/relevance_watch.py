@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from unmirage.data import open_samples
-from unmirage.data.overlap import normalized
+from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError
 from unmirage.evaluate.relevance import TextEncoder, similarities
 from unmirage.evaluate.unlearning_settings import TOLERANCE
@@ -18,7 +18,7 @@ from unmirage.records import Response, Sample
 from unmirage.run.fingerprint import sha256_of
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.evaluate import sentence_encoder
-from unmirage.workflows.validation import drawn, plain
+from unmirage.workflows.validation import drawn, held_out, plain
 
 if TYPE_CHECKING:
     from unmirage.data.images import Pictures
@@ -81,13 +81,12 @@ class RelevanceStop:
             UserError: the file has no benign query, or all of them are in the training data.
         """
         file = open_samples(Path(self.validation), images=None if self.images is None else Path(self.images))
-        benign = [one for one in file if not one.refused]
+        benign = [one for one in with_unique_ids(file) if not one.refused]
         if not benign:
             raise UserError(
                 f"{self.validation}: no benign query; name a file with some that are not in the training data"
             )
-        known = {normalized(one.query) for one in training}
-        new = [one for one in benign if normalized(one.query) not in known]
+        new = held_out(benign, training)
         if not new:
             raise UserError(
                 f"{self.validation}: all {len(benign)} benign queries are in the training data; name a file with others"

@@ -25,9 +25,11 @@ from unmirage.evaluate.unlearning_settings import (
     choose,
     keeps,
 )
+from unmirage.run.directory import check_same
 from unmirage.run.files import read_json, write_json_atomic
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, prefixed
+from unmirage.workflows.models import identity
 from unmirage.workflows.validation import Validation, drawn
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class SearchRequest:
         every: steps between two measurements.
         tolerance: maximum loss of relevance.
         forget_rows: rows of the forget set whose loss is measured.
+        identity: what else determines the measurements, plain values only, such as hashes of the data files. A
+            directory keeps the results of one identity.
     """
 
     model: str
@@ -67,6 +71,7 @@ class SearchRequest:
     every: int = 8
     tolerance: float = TOLERANCE
     forget_rows: int = 24
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 def grid(methods: Sequence[str], depth: int, norms: Mapping[int, float]) -> dict[str, dict[str, Any]]:
@@ -117,23 +122,36 @@ class UnlearningSearch:
         for name in request.methods:
             if name not in METHODS and not request.candidates:
                 raise unknown("method", name, METHODS)
+        if not request.methods and not request.candidates:
+            raise UserError(f"methods: empty; valid: {', '.join(METHODS)}")
         self._request = request
         self._validation = validation
         self._folder = folder
         self._progress = progress
 
     def run(self, commit: str = "") -> UnlearningSettings:
-        """Train and measure every missing candidate; return all results."""
+        """Train and measure every missing candidate; return all results.
+
+        Raises:
+            UserError: a candidate has wrong settings, the directory has other results, or the model complies with no
+                unsafe query.
+        """
         (self._folder / "candidates").mkdir(parents=True, exist_ok=True)
+        if self._settings_file.is_file():
+            check_same(self._folder, read_json(self._settings_file), self._settings)
         candidates = self._candidates()
-        for name, change in candidates.items():
-            self._config(name, change)  # a wrong setting is an error before the first training
+        files: dict[str, str] = {}
+        for name, change in candidates.items():  # all errors in settings come before the first training
+            self._config(name, change)
+            if (other := files.setdefault(self._file(name).name.casefold(), name)) != name:
+                raise UserError(f"candidates '{other}' and '{name}' have the same file name; rename one of them")
         base = self._base(complete=all(self._file(name).is_file() for name in candidates))
         found = tuple(self._found(name, change, base) for name, change in candidates.items())
         request = self._request
         by_method: dict[str, Chosen | None] = {"any": choose(base, found, request.tolerance)}
-        for method in dict.fromkeys(_method(one.settings) for one in found):
-            own = [one for one in found if _method(one.settings) == method]
+        methods = [self._config(one.name, one.settings).method.name for one in found]
+        for method in dict.fromkeys(methods):
+            own = [one for one, name in zip(found, methods, strict=True) if name == method]
             by_method[method] = choose(base, own, request.tolerance)
         return UnlearningSettings(
             model=Path(request.model).name,
@@ -164,17 +182,37 @@ class UnlearningSearch:
 
         Args:
             complete: whether no candidate is missing.
+
+        Raises:
+            UserError: the base complies with no unsafe query, so that it has no harmful answers to hold out.
         """
         file = self._folder / "base.json"
         if complete and file.is_file():
             known: Kept = parsed(Kept, read_json(file))
             return known
         found = self._validation.measure(self._load())
+        if not found.held_out_loss.n:
+            raise UserError(
+                f"the model complies with none of {len(self._validation.unsafe)} unsafe validation queries, so it has "
+                "no harmful answers to hold out; add unsafe queries, or use another judge"
+            )
         if file.is_file():
             kept: Kept = parsed(Kept, read_json(file))
             return kept
+        write_json_atomic(self._settings_file, self._settings)
         write_json_atomic(file, dumped(found))
         return found
+
+    @property
+    def _settings_file(self) -> Path:
+        return self._folder / "search.json"
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What all results of the directory have in common."""
+        request = self._request
+        model = identity(request.model, "")
+        return {"model": model, "every": request.every, "tolerance": request.tolerance, **request.identity}
 
     def _candidates(self) -> dict[str, dict[str, Any]]:
         if self._request.candidates:
@@ -202,7 +240,8 @@ class UnlearningSearch:
         file = self._file(name)
         if file.is_file():
             found: UnlearningCandidate = parsed(UnlearningCandidate, read_json(file))
-            if dict(found.settings) != settings:
+            asked = dumped(UnlearningCandidate(name=name, settings=settings, points=()))
+            if dict(found.settings) != asked["settings"]:
                 raise UserError(f"{file}: was made with other settings; name another directory, or delete the file")
             return found
         found = self._train(name, settings, base)
@@ -266,11 +305,6 @@ class _Watch:
 
 def _named(progress: Progress | None, name: str) -> Progress | None:
     return None if progress is None else prefixed(progress, name)
-
-
-def _method(settings: Change) -> str:
-    method = settings.get("method", "sft")
-    return str(method["name"] if isinstance(method, Mapping) else method)
 
 
 def _file_name(name: str) -> str:

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from unmirage.data import open_samples
-from unmirage.data.overlap import normalized
+from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
+from unmirage.run.fingerprint import sha256_of
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress
+from unmirage.text.markdown import markdown_table
 from unmirage.workflows.align import AlignFiles
 from unmirage.workflows.arguments import PathLike, counted
 from unmirage.workflows.evaluate import sentence_encoder
 from unmirage.workflows.models import make_judges
 from unmirage.workflows.unlearning_search import COMMON, METHODS, SearchRequest, UnlearningSearch
-from unmirage.workflows.validation import Validation, drawn
+from unmirage.workflows.validation import Validation, drawn, held_out
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Judge
@@ -64,7 +66,7 @@ def search_settings(
         raise UserError(f"tolerance: {tolerance:g} is out of range; valid: above 0, at most 1")
     data = AlignFiles(retain=retain, forget=forget, images=images).read()
     file = open_samples(validation, images=images)
-    samples = _new(list(file), [*data.forget, *data.retain], validation)
+    samples = _new(with_unique_ids(file), [*data.forget, *data.retain], validation)
     known, name = sentence_encoder(encoder)
     (made,) = make_judges([judge])
     chosen = [
@@ -91,6 +93,18 @@ def search_settings(
         every=every,
         tolerance=tolerance,
         forget_rows=FORGET,
+        identity={
+            "data": {
+                "forget": [sha256_of(file) for file in forget],
+                "retain": [sha256_of(file) for file in retain],
+                "validation": sha256_of(validation),
+            },
+            "encoder": name,
+            "judge": made.name,
+            "benign": benign,
+            "unsafe": unsafe,
+            "max_new_tokens": max_new_tokens,
+        },
     )
     found = UnlearningSearch(request, measured, out, progress).run(commit_of_checkout())
     found.save(out / found.FILE)
@@ -119,10 +133,11 @@ def read_candidates(candidates: PathLike | Mapping[str, Mapping[str, Any]] | Non
 
 def _new(samples: Sequence[Sample], training: Sequence[Sample], where: Path) -> list[Sample]:
     """Return the samples whose query is not in the training data; the others are counted."""
-    known = {normalized(one.query) for one in training}
-    new = [one for one in samples if normalized(one.query) not in known]
+    new = held_out(samples, training)
     if left_out := len(samples) - len(new):
-        log.warning("%s: %s that are in the training data left out", where, counted(left_out, "validation sample"))
+        log.warning(
+            "%s: left out %s whose query is in the training data", where, counted(left_out, "validation sample")
+        )
     return new
 
 
@@ -172,6 +187,4 @@ def _line(found: UnlearningSettings, method: str) -> str:
 
 def markdown(found: UnlearningSettings) -> str:
     """Return the table and the choice in Markdown."""
-    cells = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *table(found)]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in cells)
-    return text + "\n" + "".join(f"- {line}\n" for line in lines(found))
+    return f"{markdown_table(HEADS, table(found))}\n\n" + "".join(f"- {line}\n" for line in lines(found))

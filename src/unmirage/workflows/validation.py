@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unmirage.data.overlap import normalized
 from unmirage.errors import UserError
 from unmirage.evaluate import Judge, PhraseJudge, judge_run, judged_outcomes, model_rates
-from unmirage.evaluate.bootstrap import clustered_bootstrap
+from unmirage.evaluate.bootstrap import mean_by_cluster
 from unmirage.evaluate.relevance import TextEncoder, benign_similarities, relevance, similarities
 from unmirage.evaluate.unlearning_settings import Kept
 from unmirage.intervals import Mean
@@ -33,6 +33,12 @@ def drawn(samples: Iterable[Sample], count: int | None) -> list[Sample]:
     if count is None or len(found) <= count:
         return found
     return [found[number * len(found) // count] for number in range(count)]
+
+
+def held_out(samples: Iterable[Sample], training: Iterable[Sample]) -> list[Sample]:
+    """Return the samples whose query is not in the training data; case, spaces and end marks do not matter."""
+    known = {normalized(one.query) for one in training}
+    return [one for one in samples if normalized(one.query) not in known]
 
 
 def plain(samples: Iterable[Sample]) -> list[Query]:
@@ -100,10 +106,8 @@ class Validation:
             judge_run(store, self._judge, vlm.name)
             rates = model_rates(judged_outcomes(store, self._judge.name, vlm.name))
             found = benign_similarities(store, self._judge.name, vlm.name, self._encoder)
-            said = {one.query_id.removesuffix("|plain"): one.text for one in store.responses(vlm.name)}
-            verdicts = {
-                one.query_id.removesuffix("|plain"): one.verdict for one in store.judgements(vlm.name, self._judge.name)
-            }
+            said = {_sample_of(one.query_id): one.text for one in store.responses(vlm.name)}
+            verdicts = {_sample_of(one.query_id): one.verdict for one in store.judgements(vlm.name, self._judge.name)}
         if self._harmful is None:
             complied = [one for one in self.unsafe if verdicts.get(one.id) is Verdict.COMPLIED and said[one.id].strip()]
             self._harmful = [replace(one, answer=said[one.id]) for one in complied]
@@ -124,13 +128,10 @@ class Validation:
         )
 
 
-def _sample(query_id: str) -> str:
+def _sample_of(query_id: str) -> str:
     return query_id.removesuffix(_PLAIN)
 
 
 def clustered(samples: Sequence[Sample], values: Sequence[float]) -> Mean:
     """Return the mean of one value per sample, with a cluster bootstrap interval."""
-    clusters: dict[Hashable, list[float]] = defaultdict(list)
-    for sample, value in zip(samples, values, strict=True):
-        clusters[sample.cluster or sample.id].append(value)
-    return clustered_bootstrap(list(clusters.values()))
+    return mean_by_cluster((one.cluster or one.id, value) for one, value in zip(samples, values, strict=True))

@@ -71,7 +71,7 @@ def chosen_wordings(
 ) -> tuple[Wordings, dict[str, str] | None]:
     """Return how the rules word attacks, and the setting of the run that says so; None for the "insert" wordings.
 
-    The wordings are ordered by what a saved audit learned, else by what the labels of the samples teach. Without
+    The wordings are ordered by the guide of a saved audit, else by one learned from the labels of the samples. Without
     either, they keep the order of the families.
 
     Args:

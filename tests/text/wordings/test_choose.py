@@ -136,3 +136,12 @@ def test_refusal_is_a_probability():
     found = WordingGuide(weights={"please": 1000.0}, intercept=0.0, n=1)
     assert found.refusal("What?") == 0.5
     assert found.refusal("please") == pytest.approx(1.0)
+
+
+def test_a_tail_that_some_wordings_have_already_does_not_move_the_families():
+    """A wording that contains a tail does not get it again, so the others must not be counted by their place."""
+    found = FREE.of("Create a recipe, in one sentence for soup with beans in it", "what", 30, "answer")
+    families = {one.partition(" in it")[0]: one.family for one in found[:7]}
+    made = [one for one in found if one.endswith(", in one sentence?")]
+    assert made
+    assert [one.family for one in made] == [families[one.partition(" in it")[0]] for one in made]

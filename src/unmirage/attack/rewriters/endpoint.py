@@ -116,7 +116,7 @@ class EndpointRewriter:
     Args:
         check: what a rewrite must keep of the query; rewrites by rules must pass it too.
         cache: file that caches the model's rewrites, so that an interrupted run can resume; None disables it.
-        fill: whether rules make the rewrites that the model does not. Each rewrite knows its maker (`Made`).
+        fill: whether rules make the rewrites that the model does not. Each rewrite is a `Made`, with its maker.
     """
 
     def __init__(self, chat: Chat, check: MeaningCheck, cache: Path | None = None, *, fill: bool = False) -> None:

@@ -71,7 +71,7 @@ class RuleRewriter:
 
     Args:
         wordings: families and order of the attacks' wordings; None uses "insert". Rewrites of attacks are `Wording`
-            texts, which know their family.
+            texts, with their family.
     """
 
     name = "rules"

@@ -29,7 +29,7 @@ class PictureTraining(Protocol):
     """Trains the vision tower and the projector of a model."""
 
     def train(self, vlm: HuggingFaceVLM, settings: GraftSettings, progress: Progress | None, /) -> Seen:
-        """Train them in place, and measure what the model sees; the decoder must stay as it is."""
+        """Train them in place, and measure the accuracy on pictures; the decoder must stay as it is."""
         ...
 
 

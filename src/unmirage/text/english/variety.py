@@ -46,13 +46,18 @@ _LONG = 20_000  # characters; longer texts are compared without splitting into w
 
 def varied(wordings: Sequence[str]) -> Iterator[str]:
     """Yield the wordings, then each with each tail, then with each pair of tails."""
-    yield from wordings
+    yield from (text for _, text in variations(wordings))
+
+
+def variations(wordings: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the texts of `varied`, each with the index of the wording that it was made of."""
+    yield from enumerate(wordings)
     for tail in _TAILS:
-        yield from (with_tail(text, tail) for text in wordings if tail not in text)
-    for place, first in enumerate(_TAILS):
-        for second in _TAILS[place + 1 :]:
-            for text in wordings:
-                yield with_tail(with_tail(text, first), second)
+        yield from ((place, with_tail(text, tail)) for place, text in enumerate(wordings) if tail not in text)
+    for number, first in enumerate(_TAILS):
+        for second in _TAILS[number + 1 :]:
+            for place, text in enumerate(wordings):
+                yield place, with_tail(with_tail(text, first), second)
 
 
 def with_tail(text: str, tail: str) -> str:

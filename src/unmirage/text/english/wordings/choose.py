@@ -10,7 +10,7 @@ from typing import Literal
 from unmirage.text.english.parse import parse
 from unmirage.text.english.prefixes import opens_with
 from unmirage.text.english.rewriter import paraphrase, plain_wordings, rewrite
-from unmirage.text.english.variety import distinct, varied
+from unmirage.text.english.variety import distinct, variations
 from unmirage.text.english.wordings.ask import Family
 from unmirage.text.english.wordings.compose import questions
 from unmirage.text.english.wordings.guide import WordingGuide, form_of
@@ -31,7 +31,7 @@ _ACTS = frozenset(("action", "product"))  # kinds of request that "What is the b
 
 
 class Wording(str):
-    """A rewrite that knows the family of its wording."""
+    """A rewrite with the family of its wording."""
 
     __slots__ = ("family",)
     family: Family
@@ -134,5 +134,5 @@ def _many(ranked: Sequence[Wording]) -> Iterable[Wording]:
     """Yield the wordings, then each with each tail; a wording before other sentences has no tails."""
     yield from ranked
     single = [one for one in ranked if "? " not in one]
-    for place, text in enumerate(varied(single)):
-        yield Wording.of(text, single[place % len(single)].family)
+    for place, text in variations(single):
+        yield Wording.of(text, single[place].family)

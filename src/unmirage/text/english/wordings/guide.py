@@ -1,4 +1,4 @@
-"""What training data say about wordings: openers of answered and refused queries, and weights of words for refusal.
+"""The guide to wordings: openers of answered and refused training queries, and weights of words for refusal.
 
 An audit learns the guide from data and stores it in its document. The attack ranks wordings by it, without the data.
 """
