@@ -11,7 +11,7 @@ Parts: `short`, one row per model with both sets of wordings (default); `curve`,
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from unmirage.pretrained.documents import ModelRow, PretrainedStudy
@@ -19,6 +19,7 @@ from unmirage.pretrained.table import markdown, more_tables
 from unmirage.records import Rate
 from unmirage.testbed.summary import write_between_markers
 from unmirage.text.formatting import points, with_interval
+from unmirage.text.markdown import markdown_table
 
 _HEADS = (
     "model",
@@ -34,12 +35,12 @@ _HEADS = (
 
 def short(document: PretrainedStudy) -> str:
     """Return one row per model: rates in percent, with 95 % intervals after the attack."""
-    return _table(_HEADS, [_row(row) for row in document.models if row.wordings])
+    return markdown_table(_HEADS, [_row(row) for row in document.models if row.wordings])
 
 
 def curve(document: PretrainedStudy) -> str:
     """Return the rates by the share of rewordings that diversified data use."""
-    return _table(*more_tables(document)["How much is diversified"])
+    return markdown_table(*more_tables(document)["How much is diversified"])
 
 
 def _row(row: ModelRow) -> list[str]:
@@ -59,11 +60,6 @@ def _row(row: ModelRow) -> list[str]:
 
 def _interval(rate: Rate) -> str:
     return with_interval(rate.value, rate.low, rate.high)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 PARTS: Mapping[str, Callable[[PretrainedStudy], str]] = {"short": short, "curve": curve, "full": markdown}
