@@ -15,8 +15,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 TABLES = [
     ("pretrained", "short", "README.md", "pretrained"),
     ("pretrained", "full", "docs/pretrained.md", "pretrained"),
-    ("pretrained_curve", "curve", "docs/pretrained.md", "pretrained-curve"),
-    ("pretrained_unlearning", "full", "docs/pretrained.md", "pretrained-unlearning"),
 ]
 
 
