@@ -35,12 +35,12 @@ _HEADS = (
 
 def short(document: PretrainedStudy) -> str:
     """Return one row per model: rates in percent, with 95 % intervals after the attack."""
-    return markdown_table(_HEADS, [_row(row) for row in document.models if row.wordings])
+    return markdown_table(_HEADS, [_row(row) for row in document.models if row.wordings]) + "\n"
 
 
 def curve(document: PretrainedStudy) -> str:
     """Return the rates by the share of rewordings that diversified data use."""
-    return markdown_table(*more_tables(document)["How much is diversified"])
+    return markdown_table(*more_tables(document)["How much is diversified"]) + "\n"
 
 
 def _row(row: ModelRow) -> list[str]:

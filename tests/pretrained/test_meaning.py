@@ -34,7 +34,8 @@ def test_meaning_is_averaged_by_kind_over_rewrites_with_a_plain_query():
     found = meaning_kept(QUERIES, Encoder())
     assert list(found) == ["jailbreak (unsafe)", "over-prudence (benign)"]
     attack = found["jailbreak (unsafe)"]
-    assert (attack.words.n, attack.words.groups) == (2, 1)
+    assert attack.words.n == 2
+    assert attack.words.low is None  # one group has no interval
     assert attack.words.value == pytest.approx(0.5)  # all content words, then none
     assert attack.cosine.value == pytest.approx(0.5)
     other = found["over-prudence (benign)"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmirage.evaluate.relevance import TextEncoder
-from unmirage.intervals import mean
+from unmirage.intervals import Mean, mean
 from unmirage.pretrained.documents import MeaningKept
 from unmirage.records import Kind, Query
 from unmirage.text.english.meaning import kept
@@ -38,10 +40,17 @@ def meaning_kept(queries: Sequence[Query], encoder: TextEncoder | None) -> Mappi
 
 def _kept(plain: Mapping[str, str], rewrites: Sequence[Query], encoder: TextEncoder | None) -> MeaningKept:
     groups = [one.sample_id for one in rewrites]
-    words = mean([kept(plain[one.sample_id], one.text) for one in rewrites], groups)
+    words = _mean([kept(plain[one.sample_id], one.text) for one in rewrites], groups)
     if encoder is None:
         return MeaningKept(words=words)
     before = encoder.encode([plain[one] for one in groups])
     after = encoder.encode([one.text for one in rewrites])
     cosines = np.einsum("ij,ij->i", before, after)
-    return MeaningKept(words=words, cosine=mean(cosines, groups, (-1.0, 1.0)))
+    return MeaningKept(words=words, cosine=_mean(cosines, groups, (-1.0, 1.0)))
+
+
+def _mean(
+    values: Sequence[float] | NDArray[np.float64], groups: Sequence[str], bounds: tuple[float, float] = (0.0, 1.0)
+) -> Mean:
+    """Return the mean as a document has it, without the number of groups."""
+    return replace(mean(values, groups, bounds), groups=0)
