@@ -45,19 +45,21 @@ def vlguard():
 
 @pytest.fixture(scope="session")
 def committed():
-    """Return the committed study."""
-    file = RESULTS / "pretrained.json"
-    if not file.is_file():
-        pytest.skip(f"{file.name} is not committed")
-    return PretrainedStudy.load(file)
+    """Return the committed study of fine-tuning."""
+    return kept("pretrained.json")
 
 
 @pytest.fixture(scope="session")
 def unlearned():
     """Return the committed study of NPO and RMU; its settings of fine-tuning are those of the other study."""
-    file = RESULTS / "pretrained_unlearning.json"
+    return kept("pretrained_unlearning.json")
+
+
+def kept(name):
+    """Return a committed document; skip the test if it is missing."""
+    file = RESULTS / name
     if not file.is_file():
-        pytest.skip(f"{file.name} is not committed")
+        pytest.skip(f"{name} is not committed")
     return PretrainedStudy.load(file)
 
 

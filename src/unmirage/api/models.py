@@ -90,7 +90,7 @@ def convert(
     )
 
 
-# PictureQuestions by name: functions of a seed. Strings, so that they are imported only when they are needed.
+# Trainings on pictures by name: functions of a seed. Strings, so that they are imported only when they are needed.
 PICTURE_TRAININGS = {"world": "unmirage.testbed.picture_questions.world_questions"}
 
 
