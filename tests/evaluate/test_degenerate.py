@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,10 @@ TWELVE = "amber birds carry dusty eggs from great hills into jade kettles, later
 )
 def test_what_counts_as_copied_and_as_said(text, kind):
     assert degenerate(text) == kind
+
+
+@pytest.mark.parametrize("text", ["door and key " + "w" * 20_000, "door " + "key-" * 5_000, "'door \"key" * 2_000])
+def test_long_words_take_time_in_proportion_to_their_length(text):
+    started = time.process_time()
+    degenerate(text)
+    assert time.process_time() - started < 1  # 9 s if every letter starts a search for the word's end
