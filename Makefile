@@ -29,9 +29,10 @@ test: $(STAMP)
 quick: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
-# Regression on pretrained weights: about an hour on two cores. See tests/nightly/conftest.py for what it needs.
+# Regression on pretrained weights and published data: about an hour on two cores. See tests/nightly/conftest.py for
+# what it needs.
 nightly: $(STAMP)
-	$(BIN)/python -m pytest -m nightly tests/nightly
+	$(BIN)/python -m pytest -m nightly
 
 check: lint types
 

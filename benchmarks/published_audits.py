@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from provenance import made_by
-from published_sets import ROWS, SEED, SOURCES, Files, mossbench_pairs, xstest_pairs
+from published_sets import ROWS, SEED, SOURCES, Files, Row, mossbench_pairs, xstest_pairs
 
 import unmirage as um
 from unmirage.audit import audit
@@ -129,10 +129,10 @@ def matched(pairs: list[list[Sample]]) -> dict[str, int]:
     return {"pairs": len(pairs), **equal}
 
 
-def run(files: Files, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Return all results."""
+def run(files: Files, say: Callable[[str], None] = print, rows: Sequence[Row] = ROWS) -> dict[str, Any]:
+    """Return all results, with the audits of these rows."""
     results = {}
-    for row in ROWS:
+    for row in rows:
         results[row.key] = {"name": row.name, **measured(row.samples(files))}
         say(f"{row.name:<48} {results[row.key]['n']:>6,}  {j(results[row.key])}  {results[row.key]['verdict']}")
     by_answer = files.load("Alpaca", "answer")
