@@ -53,6 +53,23 @@ def test_a_task_starts_after_those_that_it_waits_for(tmp_path, workers):
     assert torch.get_num_threads() == before
 
 
+class Fail:
+    """Fails at once."""
+
+    def __call__(self, progress):
+        raise UserError("no such file")
+
+
+@pytest.mark.slow
+def test_results_of_running_tasks_are_kept_when_another_fails(tmp_path):
+    log, kept = tmp_path / "log", []
+    tasks = [Task("a", Fail()), Task("b", Write(log, "b", 0.3)), Task("c", Write(log, "c"), after=("b",))]
+    with pytest.raises(UserError, match="no such file"):
+        kept.extend(name for name, _ in run_tasks(tasks, 2, lambda *_: None))
+    assert kept == ["b"]
+    assert "begin c" not in log.read_text()
+
+
 @pytest.mark.slow
 def test_a_killed_process_is_one_line(tmp_path):
     tasks = [Task("a", Die()), Task("b", Write(tmp_path / "log", "b"))]

@@ -61,6 +61,8 @@ def cores() -> int:
 def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterator[tuple[str, Any]]:
     """Yield the name and the result of each task when it has finished.
 
+    If a task fails, no further task starts. The error is raised after those that are running.
+
     Args:
         tasks: in order of preference; a task comes after those that it waits for. Tasks that `after` names and that
             are not here have finished.
@@ -96,15 +98,23 @@ def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterat
 
 
 def _in_pool(tasks: Sequence[Task], pool: ProcessPoolExecutor, steps: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what `run_tasks` yields; after an error, wait for the running tasks, so that their results are kept."""
     waiting, running = list(tasks), dict[Future[Any], str]()
-    while waiting or running:
+    error: BaseException | None = None
+    while running or (waiting and error is None):
         open_names = {task.name for task in waiting} | set(running.values())
-        for task in [one for one in waiting if not open_names.intersection(one.after)]:
+        for task in [one for one in waiting if error is None and not open_names.intersection(one.after)]:
             waiting.remove(task)
             running[pool.submit(_in_worker, task, steps, os.getpid())] = task.name
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:
-            yield running.pop(future), future.result()
+            name = running.pop(future)
+            if future.exception() is None:
+                yield name, future.result()
+            else:
+                error = error or future.exception()
+    if error is not None:
+        raise error
 
 
 def _in_worker(task: Task, steps: Queue[Any], parent: int) -> Any:
