@@ -51,8 +51,8 @@ class DecoderSettings(BaseModel):
 
 
 # Base training: all weights of projector and decoder. An epoch has 960 steps; `steps` is the maximum. Rows of similar
-# length share a batch, because padding costs as much as text. Twice this rate learned more slowly (utility 19 % instead
-# of 41 % after 100 steps), and so did half of it (training loss 1.7 instead of 1.3 after 40 steps).
+# length share a batch, because padding costs as much as text. In world 0, twice this rate learned more slowly (utility
+# 19 % instead of 35 % after 100 steps), and so did half of it (training loss 1.7 instead of 1.5 after 40 steps).
 BASE_TRAINING = AlignConfig(
     learning_rate=2.5e-4, batch_size=16, steps=1440, warmup=0.05, schedule="linear", order="by-length", save_every=50
 )
