@@ -21,9 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/unmirage demo
 
-# Tests of one file stay in one process, since they share what is slow to make; torch has one thread in each.
+# Tests of one file stay in one process, since they share what is slow to make; torch has one thread in each. Files with
+# slow tests come first: see tests/conftest.py.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Without the tests that run models, trainings, a browser or processes of their own: for use while you work.
 quick: $(STAMP)

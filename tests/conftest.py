@@ -1,6 +1,7 @@
 """A tiny world with an untrained VLM, made once: real files, a real processor, the real architecture."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +108,10 @@ def tables_of_languages() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out nightly tests unless `-m` names them, and mark whatever uses a slow fixture as slow.
+    """Leave out nightly tests unless `-m` names them, mark whatever uses a slow fixture, and begin with slow files.
 
-    So `make quick` leaves out new tests with slow fixtures, too.
+    So `make quick` leaves out new tests with slow fixtures, too, and no process of `make test` has a slow file left
+    when the others have finished.
     """
     if "nightly" not in config.option.markexpr:
         nightly = [item for item in items if item.get_closest_marker("nightly")]
@@ -118,6 +120,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable: other files keep their order
 
 
 @pytest.fixture(autouse=True, scope="session")
