@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
@@ -41,6 +43,8 @@ from unmirage.text.formatting import rate_points
 from unmirage.workflows.processes import one_thread
 
 _SIGHT, _TRAINING = "sight.safetensors", "align"
+_READ = "pictures read"  # in the metadata of `_SIGHT`
+_SPREAD = 50.0  # squared distance, in variances of the embeddings, that makes a word e times less likely
 
 
 def decoder_of(lm: str | Path) -> DecoderSettings:
@@ -104,12 +108,14 @@ class UtilityWatch:
     """Measures the utility every few steps, and ends the training when it is high enough.
 
     Attributes:
+        read: share of the pictures read, from `train_on_words`.
         file: the measurements so far; an interrupted training continues them.
     """
 
     vlm: HuggingFaceVLM
     data: Path
     settings: DecoderStudySettings
+    read: float
     file: Path
     progress: Progress | None = None
 
@@ -133,9 +139,13 @@ class UtilityWatch:
 
     def _write(self, checks: list[UtilityCheck]) -> None:
         decoder = self.settings.decoder
-        BaseTraining(decoder=decoder.name, files=decoder.files, goal=decoder.utility, checks=tuple(checks)).save(
-            self.file
-        )
+        BaseTraining(
+            decoder=decoder.name,
+            files=decoder.files,
+            pictures_read=self.read,
+            goal=decoder.utility,
+            checks=tuple(checks),
+        ).save(self.file)
 
 
 def decoder_base(
@@ -185,15 +195,17 @@ def _train(
     parts = nn.ModuleDict({"tower": vlm.model.model.vision_tower, "projector": vlm.model.model.multi_modal_projector})
     if (work / _SIGHT).is_file():
         parts.load_state_dict(load_file(work / _SIGHT))
+        with safe_open(work / _SIGHT, "pt") as file:
+            read = float(file.metadata()[_READ])
     else:
         pretrain_vision(vlm.model, vlm.processor, world, settings.vision, seed, in_stage(progress, "see"))
-        train_on_words(vlm.model, vlm.processor, world, settings, seed, in_stage(progress, "see in words"))
+        read = train_on_words(vlm.model, vlm.processor, world, settings, seed, in_stage(progress, "see in words"))
         with tensors_written(work):
-            save_file(parts.state_dict(), work / f".{_SIGHT}")
+            save_file(parts.state_dict(), work / f".{_SIGHT}", {_READ: repr(read)})
         (work / f".{_SIGHT}").replace(work / _SIGHT)
     samples = load_samples(data / "base.json").samples
     config = settings.base.model_copy(update={"seed": seed, "save_every": settings.decoder.check_every})
-    watch = UtilityWatch(vlm, data, settings, work / BaseTraining.FILE, progress)
+    watch = UtilityWatch(vlm, data, settings, read, work / BaseTraining.FILE, progress)
     learned = AlignData(retain=samples, images=ImageFolder(data))
     result = align(vlm, learned, config, progress, work / _TRAINING, until=watch)
     checks = watch.checks()
@@ -253,37 +265,50 @@ def train_on_words(
     seed: int,
     progress: StepProgress | None = None,
 ) -> float:
-    """Train tower and projector to turn pictures into word embeddings of the decoder; return the last batch's loss.
+    """Train tower and projector to turn pictures into word embeddings of the decoder; return the share of them read.
 
     The four tokens of a picture become like the embeddings of the two words of the device's name, of its color and of
-    its shape, as the tower of a real LLaVA was trained with texts. The loss is the squared distance, relative to the
-    variance of the embeddings.
+    its shape, as the tower of a real LLaVA was trained with texts. A picture is read if the right word is the nearest
+    at all four places; the share is that of the last batch.
+
+    The loss has two parts at each place. One is the squared distance to the right word, relative to the variance of
+    the embeddings. The other is the cross-entropy of choosing the right word by distance. Without it, the tokens for
+    a name end at the mean of all names, because only one of four patches has the glyph.
     """
     tower, projector = model.model.vision_tower, model.model.multi_modal_projector
-    stems, bodies = ([getattr(one, part) for one in world.devices] for part in ("stem", "body"))
-    tables = [_embedded(model, processor, words) for words in (stems, bodies, COLORS, SHAPES)]
+    kinds = [[one.stem for one in world.devices], [one.body for one in world.devices], list(COLORS), list(SHAPES)]
+    words = [sorted(set(kind)) for kind in kinds]
+    tables = [_embedded(model, processor, listed) for listed in words]
+    places = [torch.tensor([listed.index(word) for word in kind]) for kind, listed in zip(kinds, words, strict=True)]
     variance = torch.cat(tables).var()
-    config, rate = settings.decoder, settings.decoder.word_rate
-    parameters = [*tower.parameters(), *projector.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=config.word_steps)
+    config = settings.decoder
+    rates = [config.word_rate, config.word_rate / 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": list(part.parameters()), "lr": rate} for part, rate in zip((projector, tower), rates, strict=True)]
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config.word_steps)
     rng = np.random.default_rng([world.seed, seed, 11])
     tower.train()
-    loss = torch.zeros(())
+    read = 0.0
     for step in range(config.word_steps):
         pixels, (device, color, shape) = picture_batch(processor, world, settings.vision.batch_size, rng)
         said = projector(tower(pixel_values=pixels).last_hidden_state[:, 1:])  # without the class token, as in LLaVA
-        targets = (device, device, color, shape)
-        wanted = torch.stack([table[target] for table, target in zip(tables, targets, strict=True)], 1)
-        loss = (said - wanted).square().mean() / variance
+        loss, right = torch.zeros(()), []
+        for at, drawn in enumerate((device, device, color, shape)):
+            target = places[at][drawn]
+            distances = torch.cdist(said[:, at], tables[at]).square() / variance
+            match = (said[:, at] - tables[at][target]).square().mean() / variance
+            loss = loss + config.word_match * match / 4 + F.cross_entropy(-distances / _SPREAD, target)
+            right.append(distances.argmin(-1) == target)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        read = float(torch.stack(right).all(0).float().mean())
         if progress is not None:
             progress(step + 1, config.word_steps)
     tower.eval()
-    return float(loss.detach())
+    return read
 
 
 def _embedded(model: LlavaForConditionalGeneration, processor: LlavaProcessor, words: Iterable[str]) -> Tensor:

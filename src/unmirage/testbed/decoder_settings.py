@@ -31,7 +31,9 @@ class DecoderSettings(BaseModel):
             system prompt into every row, which costs time and has no information on the world.
         tower, tower_layers: width and layers of the vision tower; those of the tiny model.
         word_steps, word_rate: steps and peak learning rate of the stage in which the projected tokens of a picture
-            become like the words for it. Without it, the decoder would have to learn 192 arbitrary vectors.
+            become like the words for it; the tower has half the rate. Without this stage, the decoder would have to
+            learn 192 arbitrary vectors.
+        word_match: weight of the distance to the right word, beside the cross-entropy of choosing it.
         utility: share of the validation questions that the base model must answer correctly; its training ends there.
         check_every: optimizer steps between two measurements of the utility, and between two checkpoints.
     """
@@ -44,8 +46,9 @@ class DecoderSettings(BaseModel):
     template: Literal["own", "chatml"] = "own"
     tower: int = 96
     tower_layers: int = 2
-    word_steps: int = Field(default=600, ge=1)
+    word_steps: int = Field(default=700, ge=1)
     word_rate: float = Field(default=2e-3, gt=0)
+    word_match: float = Field(default=5.0, ge=0)
     utility: float = Field(default=0.9, ge=0, le=1)
     check_every: int = Field(default=50, ge=1)
 

@@ -77,6 +77,8 @@ class BaseTraining(Document):
     Attributes:
         decoder: name of the decoder.
         files: hash of the decoder's files by name.
+        pictures_read: share of drawn pictures whose tokens are nearest to the right four words, before the training on
+            the corpus; None in documents of older versions.
         goal: utility at which the training ends.
         checks: the measurements in the order of their steps; the last is that of the base model.
     """
@@ -87,6 +89,7 @@ class BaseTraining(Document):
     schema: Literal["unmirage.base-training/1"] = "unmirage.base-training/1"
     decoder: str
     files: Mapping[str, str]
+    pictures_read: Share | None = None
     goal: Share
     checks: tuple[UtilityCheck, ...]
 
