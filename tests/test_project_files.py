@@ -34,6 +34,16 @@ def assert_authors(authors: list[dict[str, str]]) -> None:
         assert bool(person) != ("name" in author), author
 
 
+def test_no_page_has_the_marks_of_a_merge_and_no_change_is_listed_twice() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/**/*")]
+    assert len(pages) > 40
+    marks = re.compile(r"^(<{2,7}|>{2,7}|={7}|\|{7})(=+| |$)", re.MULTILINE)
+    assert not [page.name for page in pages if page.is_file() and marks.search(page.read_text(encoding="utf-8"))]
+    changes = re.split(r"^(?=- |#)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    changes = [one for one in changes if len(one) > 40]
+    assert len(changes) == len(set(changes)) > 100
+
+
 def test_the_citation_follows_the_format() -> None:
     citation = load("CITATION.cff")
     assert citation.keys() >= CITATION_REQUIRED
