@@ -1,6 +1,8 @@
 """A tiny world with an untrained VLM, made once: real files, a real processor, the real architecture."""
 
 import os
+import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from tokenizers.pre_tokenizers import Split
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig
+from unmirage.cli import main
 from unmirage.data import ImageFolder, load_samples
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.records import Sample
@@ -130,6 +133,22 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+@pytest.fixture
+def unmirage(capsys, monkeypatch):
+    """Return a function that runs the command line in process and returns (exit code, stdout, stderr)."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGPIPE)}
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["unmirage", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main.run()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

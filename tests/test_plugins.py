@@ -137,14 +137,15 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture
-def run(package):
-    """Return a function that runs the command line where the package is installed."""
-    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+def run(package, unmirage, monkeypatch):
+    """Return a function that runs the command line where the package is installed, as if in a new process."""
+    monkeypatch.syspath_prepend(package)
 
     def run(*args):
-        command = [sys.executable, "-c", "from unmirage.cli.main import run; run()", *map(str, args)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
-        return done.returncode, done.stdout, done.stderr
+        for registry in (FORMATS, JUDGES, METHOD_CONFIGS, REWRITERS, SUITES):
+            for name, state in (("_others", None), ("_known", dict(registry._builtin)), ("_warned", set())):
+                monkeypatch.setattr(registry, name, state)
+        return unmirage(*args)
 
     return run
 
@@ -188,10 +189,13 @@ def test_a_judge_takes_its_argument(run, tiny, tmp_path):
     assert "Did you mean 'short'?" in err
 
 
-def test_a_suite_is_listed(run):
-    code, out, err = run("evaluate", "--suite", "list")
-    assert code == 0, err
-    assert "mine" in out
+def test_a_suite_is_listed_in_a_new_process(package):
+    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-c", "from unmirage.cli.main import run; run()", "evaluate", "--suite", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    err = done.stderr
+    assert done.returncode == 0, err
+    assert "mine" in done.stdout
     assert "suite 'faulty' of the package other-tools 1.2 is not valid (got an object of type dict; valid:" in err
 
 
