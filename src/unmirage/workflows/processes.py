@@ -83,9 +83,10 @@ def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterat
         steps = manager.Queue()
         listener = Thread(target=_listen, args=(steps, progress), daemon=True)
         listener.start()
-        pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context)
+        workers = min(workers, len(tasks))
+        pool = ProcessPoolExecutor(workers, mp_context=context)
         try:
-            yield from _in_pool(tasks, pool, steps)
+            yield from _in_pool(tasks, workers, pool, steps)
         except BrokenProcessPool:
             raise UserError(
                 "a worker process was killed, perhaps because memory ran out; run the same command again to continue, "
@@ -97,22 +98,25 @@ def run_tasks(tasks: Sequence[Task], workers: int, progress: Progress) -> Iterat
             listener.join()
 
 
-def _in_pool(tasks: Sequence[Task], pool: ProcessPoolExecutor, steps: Any) -> Iterator[tuple[str, Any]]:
+def _in_pool(tasks: Sequence[Task], workers: int, pool: ProcessPoolExecutor, steps: Any) -> Iterator[tuple[str, Any]]:
     """Yield what `run_tasks` yields; after an error, wait for the running tasks, so that their results are kept."""
     waiting, running = list(tasks), dict[Future[Any], str]()
     error: BaseException | None = None
-    while running or (waiting and error is None):
+    done: list[tuple[str, Any]] = []
+    while True:
         open_names = {task.name for task in waiting} | set(running.values())
-        for task in [one for one in waiting if error is None and not open_names.intersection(one.after)]:
+        ready = [one for one in waiting if not open_names.intersection(one.after)]
+        # Only as many as there are processes: the pool could not take back what waits inside it.
+        for task in ready[: 0 if error else workers - len(running)]:
             waiting.remove(task)
             running[pool.submit(_in_worker, task, steps, os.getpid())] = task.name
+        yield from done  # now, so that no process is idle while the caller works
+        if not running:
+            break
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            name = running.pop(future)
-            if future.exception() is None:
-                yield name, future.result()
-            else:
-                error = error or future.exception()
+        names = {future: running.pop(future) for future in finished}
+        done = [(name, future.result()) for future, name in names.items() if future.exception() is None]
+        error = error or next((found for future in finished if (found := future.exception()) is not None), None)
     if error is not None:
         raise error
 
