@@ -137,6 +137,12 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture
+def environment(package):
+    """Return the environment variables of a process where the package is installed."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+@pytest.fixture
 def run(package, unmirage, monkeypatch):
     """Return a function that runs the command line where the package is installed, as if in a new process."""
     monkeypatch.syspath_prepend(package)
@@ -189,10 +195,9 @@ def test_a_judge_takes_its_argument(run, tiny, tmp_path):
     assert "Did you mean 'short'?" in err
 
 
-def test_a_suite_is_listed_in_a_new_process(package):
-    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+def test_a_suite_is_listed_in_a_new_process(environment):
     command = [sys.executable, "-c", "from unmirage.cli.main import run; run()", "evaluate", "--suite", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     err = done.stderr
     assert done.returncode == 0, err
     assert "mine" in done.stdout
@@ -230,7 +235,7 @@ def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_pat
     assert made.config()["rewriter"] == "please:gently"
 
 
-def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, package, tmp_path):
+def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, environment, tmp_path):
     rows = [{"query": one.query, "answer": one.answer or "amber", "image": one.image} for one in tiny.samples("safety")]
     sets = {"forget": rows[:8], "retain": rows[8:24]}
     for name, kept in sets.items():
@@ -255,11 +260,10 @@ def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, package, tmp_pat
         "    if step == 5: os.kill(os.getpid(), 9)\n"
         "Work.record = stop; run()"
     )
-    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
     stopped = subprocess.run(
         [sys.executable, "-c", stopping, *map(str, command(tmp_path / "stopped"))],
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment,
     )
     assert stopped.returncode == -signal.SIGKILL
     assert not (tmp_path / "stopped").exists()
