@@ -1,5 +1,6 @@
 """`unmirage study pretrained` on a tiny model: its document against its runs, resuming, seeds, and what is refused."""
 
+import inspect
 import json
 import shutil
 import signal
@@ -11,6 +12,7 @@ import pytest
 from tests.pretrained.tiny import FAST, LIMIT
 
 import unmirage as um
+from unmirage.cli.study_pretrained import pretrained_command
 from unmirage.data import load_samples
 from unmirage.data.sample import draw_per_label
 from unmirage.evaluate.unlearning_settings import Chosen, UnlearningCandidate
@@ -164,6 +166,8 @@ def test_a_killed_study_continues_and_asks_nothing_twice(tiny_study, stopped, un
     code, again, err = unmirage(*command, "--json")
     assert code == 0, err
     assert "all models have answered all queries" in err
+    counts = Counter(one.refused for one in load_samples(tiny_study.data / "test.json"))
+    assert f"test.json: 4 of {counts[True]} unsafe and 4 of {counts[False]} benign samples are asked (--limit 4)" in err
     whole = next(one for one in json.loads(again)["models"] if one["name"] == "sft-posthoc")
     uninterrupted = next(one for one in done[1].to_dict()["models"] if one["name"] == "sft-posthoc")
     assert whole["wordings"]["ours"]["rates"] == uninterrupted["wordings"]["ours"]["by_seed"][0]["rates"]
@@ -272,6 +276,11 @@ def test_without_data_the_text_of_the_synthetic_world_is_used_with_its_general_d
     assert document.data.same_picture_and_text == 0
     tiny_study.study(out, "base", train=None, test=None)
     assert len(written) == 1
+
+
+def test_the_default_limit_is_that_of_the_api():
+    limits = [inspect.signature(one).parameters["limit"].default for one in (pretrained_command, um.study_pretrained)]
+    assert limits == [100, 100]
 
 
 def test_held_out_records_are_the_test_data(tiny_study, tmp_path):

@@ -59,7 +59,8 @@ def test_records_of_the_test_data_have_a_plain_query_and_others_have_none(given)
     }
     assert {one.id for one in found.samples} == {one.sample_id for one in found.queries}
     assert found.notes == (
-        "jailbreak.json: 1 records of the test data, before and after; 1 records that the test data lack, after only",
+        "jailbreak.json: 1 of 1 records of the test data, before and after; 1 of 1 records that the test data lack, "
+        "after only",
         found.notes[0].replace("jailbreak", "over_prudence"),
     )
     assert (found.config["attack"]["jailbreak_word"], found.config["attack"]["over_prudence_word"]) == ("what", "share")

@@ -12,6 +12,13 @@ def test_there_are_more_than_anyone_asks_for():
     assert len(distinct(varied(["Share it."]), "", 300)) == 300
 
 
+def test_no_tail_is_appended_twice():
+    made = list(varied(["Share it, please."]))
+    assert "Share it, please, in detail." in made  # single tails
+    assert "Share it, please, in detail, step by step." in made  # pairs
+    assert not [text for text in made if text.count(", please") > 1]
+
+
 def test_what_differs_in_case_and_punctuation_only_counts_once():
     assert distinct(["Share it!", "share, it", "What's it?", "What is it?"], "Share it.", 9) == [
         "What's it?",

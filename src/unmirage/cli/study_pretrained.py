@@ -65,9 +65,9 @@ def pretrained_command(
     models: Annotated[str, typer.Option(help="Models, separated by commas (default: all).")] = "",
     seeds: Seeds,
     limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Maximum number of unsafe and of benign test samples each (default: all)."),
-    ] = None,
+        int,
+        typer.Option(min=1, help="Maximum number of unsafe and of benign test samples each."),
+    ] = 100,
     encoder: Annotated[
         Path | None,
         typer.Option(help="Directory of a sentence encoder: measures relevance of responses, and checks rewrites."),

@@ -29,6 +29,7 @@ from unmirage.workflows.processes import cores, run_tasks
 from unmirage.workflows.settings import resolve
 
 log = logging.getLogger(__name__)
+LIMIT = 100  # test samples of each label: for two models of 135 M weights, less than 15 minutes on two cores
 _MOST_SHOWN = 10  # notes at the start
 
 
@@ -44,7 +45,7 @@ def study_pretrained(
     seeds: Sequence[int] = (0,),
     models: Sequence[str] = (),
     hold_out: int | None = None,
-    limit: int | None = None,
+    limit: int | None = LIMIT,
     encoder: PathLike | None = None,
     workers: int | None = None,
     placeholder_pictures: bool = False,
@@ -69,7 +70,7 @@ def study_pretrained(
         seeds: seeds of the trainings; rates are pooled over them.
         models: names of the models; none for all. The base model is always there.
         hold_out: number of records of `train` to hold out as test data, drawn at random with a fixed seed.
-        limit: maximum number of test samples of each label, and of records of a prebuilt set.
+        limit: maximum number of test samples of each label, and of records of a prebuilt set; None for all.
         encoder: directory of a sentence encoder. It measures the relevance of responses, and checks rewrites.
         workers: processes of one thread each; None for the number of cores, at most 2.
         placeholder_pictures: replace missing pictures by a gray one even if only some are missing.

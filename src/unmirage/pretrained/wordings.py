@@ -59,29 +59,37 @@ def our_wordings(
         limit: maximum number of samples of each label.
         settings: settings of the study.
     """
+    asked, notes = (test, ()) if limit is None else _drawn(test, limit, audit.parent / "test.jsonl")
     request = AttackRequest(
-        file=test if limit is None else _drawn(test, limit, audit.parent / "test.jsonl"),
+        file=asked,
         kinds=(*DEFAULT_KINDS, Kind.FORM_CONTROL),
         audit=audit,
         settings={"shots": settings.shots},
         encoder=encoder,
     )
-    notes: tuple[str, ...] = ()
     try:
         plan = plan_attack(request)
     except UserError as error:
         if Kind.FORM_CONTROL.value not in str(error):
             raise
         # Some words are the only ones of their form.
-        plan, notes = plan_attack(replace(request, kinds=DEFAULT_KINDS)), (f"without a form control: {error}",)
+        plan = plan_attack(replace(request, kinds=DEFAULT_KINDS))
+        notes = (*notes, f"without a form control: {error}")
     config = plan.config | {"max_new_tokens": settings.max_new_tokens}
     return Wordings(OURS, plan.samples, plan.queries, test.pictures, config, notes)
 
 
-def _drawn(test: SampleFile, limit: int, file: Path) -> SampleFile:
-    """Write at most `limit` test samples of each label to a file, and return it with their pictures."""
-    write_samples(draw_per_label(with_unique_ids(test), limit, 0), file)
-    return replace(open_samples(file, images=test.image_root), pictures=test.pictures)
+def _drawn(test: SampleFile, limit: int, file: Path) -> tuple[SampleFile, tuple[str, ...]]:
+    """Write at most `limit` test samples of each label to a file; return it, and a note on what was left out."""
+    known = with_unique_ids(test)
+    drawn = draw_per_label(known, limit, 0)
+    write_samples(drawn, file)
+    note = " and ".join(
+        f"{sum(one.refused is label for one in drawn):,} of {sum(one.refused is label for one in known):,} {name}"
+        for label, name in ((True, "unsafe"), (False, "benign"))
+    )
+    notes = (f"{test.source.name}: {note} samples are asked (--limit {limit})",) if len(drawn) < len(known) else ()
+    return replace(open_samples(file, images=test.image_root), pictures=test.pictures), notes
 
 
 def given_wordings(
@@ -109,9 +117,10 @@ def given_wordings(
         kept = {one.id for one in drawn}
         samples |= {one.id: one for one in drawn}
         queries += [*asked, *(query for _, own in lonely for query in own if query.sample_id in kept)]
+        records = len({one.record for one in paired})
         notes.append(
-            f"{file.source.name}: {len(owners):,} records of the test data, before and after; {len(drawn):,} records "
-            "that the test data lack, after only"
+            f"{file.source.name}: {len(owners):,} of {records:,} records of the test data, before and after; "
+            f"{len(drawn):,} of {len(lonely):,} records that the test data lack, after only"
         )
     ids = {sample.id for sample in known}
     owned = [one for one in samples.values() if one.id in ids]

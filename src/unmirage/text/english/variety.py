@@ -45,7 +45,7 @@ _LONG = 20_000  # characters; longer texts are compared without splitting into w
 
 
 def varied(wordings: Sequence[str]) -> Iterator[str]:
-    """Yield the wordings, then each with each tail, then with each pair of tails."""
+    """Yield the wordings, then each with each tail that it lacks, then with each pair of such tails."""
     yield from (text for _, text in variations(wordings))
 
 
@@ -57,7 +57,8 @@ def variations(wordings: Sequence[str]) -> Iterator[tuple[int, str]]:
     for number, first in enumerate(_TAILS):
         for second in _TAILS[number + 1 :]:
             for place, text in enumerate(wordings):
-                yield place, with_tail(with_tail(text, first), second)
+                if first not in text and second not in text:
+                    yield place, with_tail(with_tail(text, first), second)
 
 
 def with_tail(text: str, tail: str) -> str:
