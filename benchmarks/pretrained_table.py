@@ -4,8 +4,9 @@ python benchmarks/pretrained_table.py benchmarks/results/pretrained.json --write
 python benchmarks/pretrained_table.py benchmarks/results/pretrained_curve.json --part curve --write docs/pretrained.md \
     --name pretrained-curve
 
-Parts: `short`, one row per model with both sets of wordings (default); `curve`, how much is diversified; `full`, what
-`unmirage study pretrained --write` writes.
+Parts: `short`, one row per model with both sets of wordings (default); `rates`, the first table of the study, with
+irrelevant responses and relevance; `curve`, how much is diversified; `full`, what `unmirage study pretrained --write`
+writes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from unmirage.pretrained.documents import ModelRow, PretrainedStudy
-from unmirage.pretrained.table import markdown, more_tables
+from unmirage.pretrained.table import heads, markdown, more_tables, table
 from unmirage.records import Rate
 from unmirage.testbed.summary import write_between_markers
 from unmirage.text.formatting import points, with_interval
@@ -36,6 +37,11 @@ _HEADS = (
 def short(document: PretrainedStudy) -> str:
     """Return one row per model: rates in percent, with 95 % intervals after the attack."""
     return markdown_table(_HEADS, [_row(row) for row in document.models if row.wordings]) + "\n"
+
+
+def rates(document: PretrainedStudy) -> str:
+    """Return the study's first table: rates by model and set of wordings, irrelevant responses, and relevance."""
+    return markdown_table(heads(document), table(document)) + "\n"
 
 
 def curve(document: PretrainedStudy) -> str:
@@ -62,7 +68,12 @@ def _interval(rate: Rate) -> str:
     return with_interval(rate.value, rate.low, rate.high)
 
 
-PARTS: Mapping[str, Callable[[PretrainedStudy], str]] = {"short": short, "curve": curve, "full": markdown}
+PARTS: Mapping[str, Callable[[PretrainedStudy], str]] = {
+    "short": short,
+    "rates": rates,
+    "curve": curve,
+    "full": markdown,
+}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 TABLES = [
     ("pretrained", "short", "README.md", "pretrained"),
     ("pretrained", "full", "docs/pretrained.md", "pretrained"),
+    ("pretrained_unlearning", "rates", "docs/pretrained.md", "pretrained-unlearning"),
 ]
 
 
@@ -47,6 +48,14 @@ def test_the_page_has_the_table_of_the_search():
         shown("docs/unlearning.md", "unlearning")
         == markdown(UnlearningSettings.load(RESULTS / "unlearning_settings.json")).strip()
     )
+
+
+def test_unlearning_keeps_relevance_as_the_text_says():
+    rows = {row.name: row for row in committed("pretrained_unlearning").models}
+    base = rows["base"].relevance.value
+    for name in ("npo", "rmu"):
+        assert abs(rows[name].relevance.value - base) < 0.05
+        assert rows[name].wordings["ours"].rates["degenerate"].value < 0.5
 
 
 def test_a_short_table_has_one_row_per_model_with_both_wordings(script):
