@@ -1,20 +1,18 @@
 """The human labels in the package: their bytes, their counts, and that one command builds them."""
 
 import gzip
-import importlib.util
 import json
 from collections import Counter
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
+from tests.committed import ROOT, benchmark
 
 from unmirage.errors import UserError
 from unmirage.evaluate.labels import SHIPPED, Truth, shipped_labels
 from unmirage.evaluate.labels.mapping import MSTS, XSTEST
 from unmirage.evaluate.labels.shipped import FOLDER
 
-ROOT = Path(__file__).parents[2]
 SHARED = ROOT / ".." / "shared"
 # Of the unpacked text, which does not depend on the version of zlib.
 HASHES = {
@@ -32,9 +30,7 @@ def test_the_files_are_the_ones_that_were_built(name):
 def test_one_command_builds_them_again():
     if not (SHARED / "data/field/msts").is_dir():
         pytest.skip("the authors' files are not here")
-    spec = importlib.util.spec_from_file_location("ship_labels", ROOT / "benchmarks/ship_labels.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = benchmark("ship_labels")
     for name, content in module.built(SHARED).items():
         assert gzip.decompress(content) == gzip.decompress(SHIPPED[name].path.read_bytes())
         assert content == module.built(SHARED)[name]

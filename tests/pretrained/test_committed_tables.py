@@ -1,17 +1,12 @@
 """Tables of committed studies in the documentation are those of their documents, and show what the text claims."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from tests.committed import RESULTS, benchmark, shown
 
 import unmirage as um
 from unmirage.evaluate.unlearning_settings import UnlearningSettings
-from unmirage.testbed.summary import markers
 from unmirage.workflows.unlearning_study import markdown
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
 TABLES = [
     ("pretrained", "short", "README.md", "pretrained"),
     ("pretrained", "full", "docs/pretrained.md", "pretrained"),
@@ -21,21 +16,11 @@ TABLES = [
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("pretrained_table", ROOT / "benchmarks/pretrained_table.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("pretrained_table")
 
 
 def committed(name):
     return um.PretrainedStudy.load(RESULTS / f"{name}.json")
-
-
-def shown(page, marker):
-    begin, end = markers(marker)
-    return (ROOT / page).read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip()
 
 
 @pytest.mark.parametrize(("name", "part", "page", "marker"), TABLES)

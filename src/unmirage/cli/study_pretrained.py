@@ -66,7 +66,9 @@ def pretrained_command(
     seeds: Seeds,
     limit: Annotated[
         int,
-        typer.Option(min=1, help="Maximum number of unsafe and of benign test samples each."),
+        typer.Option(
+            min=1, help="Maximum number of unsafe and of benign test samples each, and of records of a prebuilt set."
+        ),
     ] = 100,
     encoder: Annotated[
         Path | None,
