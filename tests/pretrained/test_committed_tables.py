@@ -5,6 +5,7 @@ from tests.committed import RESULTS, benchmark, shown
 
 import unmirage as um
 from unmirage.evaluate.unlearning_settings import UnlearningSettings
+from unmirage.pretrained.settings import PretrainedSettings, searched
 from unmirage.workflows.unlearning_study import markdown
 
 TABLES = [
@@ -33,6 +34,13 @@ def test_the_page_has_the_table_of_the_search():
         shown("docs/unlearning.md", "unlearning")
         == markdown(UnlearningSettings.load(RESULTS / "unlearning_settings.json")).strip()
     )
+
+
+def test_the_built_in_settings_are_those_of_the_search():
+    chosen, without = searched(UnlearningSettings.load(RESULTS / "unlearning_settings.json"))
+    built_in = PretrainedSettings()
+    assert chosen == {"npo": built_in.npo, "rmu": built_in.rmu}
+    assert without == {}
 
 
 def test_unlearning_keeps_relevance_as_the_text_says():

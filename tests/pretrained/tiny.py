@@ -29,6 +29,7 @@ _TRAINING = {"steps": 2, "batch_size": 4, "micro_batch_size": 2, "learning_rate"
 FAST: dict[str, Any] = {
     **{f"{method}.{name}": value for method in ("sft", "npo", "rmu") for name, value in _TRAINING.items()},
     "rmu.method.layer": 2,
+    "rmu.trainable": ["down_proj:1-2"],
     "shots": 2,
     "max_new_tokens": 3,
     "forget_queries": 6,

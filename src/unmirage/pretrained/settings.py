@@ -22,8 +22,24 @@ Method = Literal["none", "sft", "npo", "rmu"]
 _SFT = AlignConfig(
     method=SftConfig(), learning_rate=1e-4, batch_size=16, micro_batch_size=4, steps=64, order="within-steps"
 )
-# Eight forget and eight retain rows per step cost as much as a step of SFT.
-_UNLEARNING = _SFT.model_copy(update={"batch_size": 8, "steps": 40})
+# What `study unlearning` chose for SmolLM2-135M-Instruct (benchmarks/results/unlearning_settings.json): harmful answers
+# become less likely while the relevance of benign responses stays within 0.05 of the base model's.
+_NPO = AlignConfig(
+    method=NpoConfig(beta=0.1, gamma=1.0),
+    learning_rate=3e-5,
+    schedule="constant",
+    warmup=0.0,
+    batch_size=4,
+    steps=40,
+)
+_RMU = _NPO.model_copy(
+    update={
+        "method": RmuConfig(layer=8, scale=400.0, ce=0.0),
+        "learning_rate": 3e-4,
+        "steps": 32,
+        "trainable": ("down_proj:6-8",),
+    }
+)
 
 
 class PretrainedSettings(BaseModel):
@@ -32,8 +48,8 @@ class PretrainedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sft: AlignConfig = _SFT
-    npo: AlignConfig = _UNLEARNING.model_copy(update={"method": NpoConfig(beta=0.1), "learning_rate": 2e-5})
-    rmu: AlignConfig = _UNLEARNING.model_copy(update={"method": RmuConfig(layer=8, scale=10), "learning_rate": 5e-5})
+    npo: AlignConfig = _NPO
+    rmu: AlignConfig = _RMU
     first_sentence: bool = Field(
         default=True,
         description="train on the first sentence of each answer: it decides the verdict, and has a third of the tokens",
