@@ -5,7 +5,7 @@ import pytest
 from unmirage.data import ImageFolder
 from unmirage.data.images import WithPlaceholder
 from unmirage.models import GenerationConfig
-from unmirage.pretrained.asking import ask_once
+from unmirage.pretrained.asking import Part, ask_once
 from unmirage.records import Failure, Kind, Query, Response
 from unmirage.run import Store
 
@@ -56,6 +56,18 @@ def test_equal_prompts_are_asked_once_and_all_queries_get_the_response(tmp_path,
         assert texts(store) == {"q0": "You said: What?", "q1": "You said: What?", "q2": "You said: Who?"}
         assert steps[-1] == (3, 3)
         assert ask_once(echo, store, blank, CONFIG) == 0  # all have answers
+
+
+def test_parts_ask_all_prompts_once_and_also_when_they_run_again(tmp_path, blank):
+    queries = [query(number, f"Question {number % 20}?", f"{number}.png") for number in range(60)]
+    with filled(tmp_path / "a.sqlite", queries) as store:
+        echo = Echo()
+        asked = [ask_once(echo, store, blank, CONFIG, part=Part(number, 2)) for number in (1, 0)]
+        assert sum(asked) == 20
+        assert min(asked) > 4
+        assert len({asked for call in echo.calls for asked in call}) == 20
+        assert len(texts(store)) == 60
+        assert [ask_once(echo, store, blank, CONFIG, part=Part(number, 2)) for number in (0, 1)] == [0, 0]
 
 
 def test_other_pictures_or_turns_are_other_prompts(tmp_path):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from zlib import crc32
 
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
@@ -22,6 +23,21 @@ from unmirage.run.store import Store, keep_as_they_come
 _ALIKE = 32  # queries per picture from which prompts are batched by length instead of by picture
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of `count` parts of a run's queries; those with the same text are in one part."""
+
+    number: int
+    count: int
+
+    def has(self, query: Query) -> bool:
+        """Return whether a query is in this part."""
+        return crc32(query.text.encode()) % self.count == self.number
+
+
+WHOLE = Part(0, 1)
+
+
 def ask_once(
     vlm: VLM,
     store: Store,
@@ -29,6 +45,7 @@ def ask_once(
     config: GenerationConfig,
     progress: StepProgress | None = None,
     known: Sequence[tuple[Path, Pictures]] = (),
+    part: Part = WHOLE,
 ) -> int:
     """Answer the queries of a store that `vlm` has not answered; return how many different prompts it was asked.
 
@@ -39,10 +56,11 @@ def ask_once(
         config: settings of the generation; greedy.
         progress: called with (done, total), counting queries.
         known: stores of other runs with their pictures; responses of this model to equal prompts are copied.
+        part: which queries to answer; several processes can share a store's queries.
     """
     assert config.temperature == 0
     prompts = _Prompts(pictures)
-    missing = store.unanswered(vlm.name)
+    missing = [query for query in store.unanswered(vlm.name) if part.has(query)]
     same: dict[Hashable, list[Query]] = defaultdict(list)
     for query in missing:
         same[prompts.key(query)].append(query)

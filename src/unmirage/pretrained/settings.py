@@ -16,11 +16,11 @@ from unmirage.workflows.settings import resolve
 BASE = "base"
 Method = Literal["none", "sft", "npo", "rmu"]
 
-# All weights, as in the paper. 64 steps of 16 rows at 1e-4 are 1,024 rows, and take a 135 M model from complying with
-# nearly all unsafe queries to refusing nearly all. Sorting the rows of a step changes gradients by rounding only; with
-# four rows per forward pass, it saves a quarter of the computed tokens.
+# All weights, as in the paper. 40 steps of 16 rows at 1e-4 are 640 rows, and take a 135 M model from complying with
+# nearly all unsafe queries to refusing 95 % of them, in a study of a quarter of an hour. Sorting the rows of a step
+# changes gradients by rounding only; with four rows per forward pass, it saves a quarter of the computed tokens.
 _SFT = AlignConfig(
-    method=SftConfig(), learning_rate=1e-4, batch_size=16, micro_batch_size=4, steps=64, order="within-steps"
+    method=SftConfig(), learning_rate=1e-4, batch_size=16, micro_batch_size=4, steps=40, order="within-steps"
 )
 # What `study unlearning` chose for SmolLM2-135M-Instruct (benchmarks/results/unlearning_settings.json): harmful answers
 # become less likely while the relevance of benign responses stays within 0.05 of the base model's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from unmirage.data.write import write_samples
 from unmirage.errors import UserError
 from unmirage.evaluate import Results
 from unmirage.models.base import GenerationConfig
+from unmirage.pretrained.asking import WHOLE, Part
 from unmirage.pretrained.inputs import Inputs, with_first_sentences
 from unmirage.pretrained.sets import TrainingSet, TrainingSets
 from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings
@@ -34,6 +36,7 @@ from unmirage.workflows.processes import Task
 
 FORGET = "forget answers"
 RATIONALES = "rationales.txt"
+_HALVES = {", first half": Part(0, 2), ", second half": Part(1, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +226,10 @@ class SeedStudy:
         return config.model_copy(update={"seed": self.seed})
 
     def _asking(self, name: str) -> list[Task]:
-        """Return a task for each run; a later one copies responses to equal prompts from the earlier ones."""
+        """Return the tasks of each run; a later run copies responses to equal prompts from the earlier ones.
+
+        The base model's queries are two tasks: it is asked last, and one task would leave the other process idle.
+        """
         settings, found = self.request.settings, list[Task]()
         known: list[tuple[Path, Pictures]] = []
         generation = GenerationConfig(max_new_tokens=settings.max_new_tokens, batch_size=settings.batch_size)
@@ -235,9 +241,15 @@ class SeedStudy:
             if name == BASE and self._first is not None:
                 known.append((self._first / one.name / "store.sqlite", one.pictures))
             work = Ask(name, model, store, one.pictures, generation, left[one.name], tuple(known))
-            found.append(Task(f"ask {name} {one.name}", work, after))
+            parts = _HALVES if name == BASE else {"": WHOLE}
+            expected = math.ceil(left[one.name] / len(parts))
+            own = {
+                f"ask {name} {one.name}{half}": replace(work, part=part, expected=expected)
+                for half, part in parts.items()
+            }
+            found += [Task(title, ask, after) for title, ask in own.items()]
             known.append((store, one.pictures))
-            after = (found[-1].name,)
+            after = tuple(own)
         return found
 
     def _collect_forget(self) -> list[Task]:

@@ -16,7 +16,7 @@ from unmirage.data.overlap import fingerprints_of
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.training_record import TrainingRecord
 from unmirage.models import GenerationConfig, HuggingFaceVLM
-from unmirage.pretrained.asking import ask_once
+from unmirage.pretrained.asking import WHOLE, Part, ask_once
 from unmirage.run.files import write_json_atomic
 from unmirage.run.fingerprint import folder_fingerprint
 from unmirage.run.model import save_model
@@ -94,6 +94,7 @@ class Ask:
         store: store of the run, which has the queries.
         expected: number of queries, for the estimate of the time.
         known: stores of other runs of this model, with their pictures.
+        part: which of the queries to ask.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Ask:
     generation: GenerationConfig
     expected: int
     known: Sequence[tuple[Path, Pictures]] = ()
+    part: Part = WHOLE
 
     def __call__(self, progress: Progress) -> Spent:
         """Ask; a model that diverged has no directory, and is not asked."""
@@ -111,7 +113,8 @@ class Ask:
             vlm = HuggingFaceVLM.load(self.model, self.name)
             with Store(self.store) as store:
                 store.add_model(self.name, folder_fingerprint(self.model))
-                ask_once(vlm, store, self.pictures, self.generation, in_stage(progress, "ask"), self.known)
+                step = in_stage(progress, "ask")
+                ask_once(vlm, store, self.pictures, self.generation, step, self.known, self.part)
         return Spent.since(wall, cpu)
 
 
