@@ -64,6 +64,20 @@ def test_candidates_whose_results_would_share_a_file_are_named(finished):
         finished(candidates={"a b": GENTLE, "A_B": GENTLE}).run()
 
 
+@pytest.mark.parametrize("unused", [{"learning_rate": 1e-3}, {"method": {"beta": 0.2}}])
+def test_a_common_setting_that_each_candidate_has_itself_is_refused(finished, unused):
+    """It would be ignored without a word."""
+    with pytest.raises(UserError, match=f"setting '{next(iter(unused))}' of all .* each candidate has its own"):
+        finished(common={**COMMON, **unused}).run()
+
+
+def test_a_candidate_may_replace_a_built_in_common_setting(finished, tmp_path):
+    change = {**GENTLE, "steps": 8}
+    file = tmp_path / "candidates" / "gentle.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": {**COMMON, **change}}))
+    assert set(finished(candidates={"gentle": change}).run().chosen) == {"any", "npo"}
+
+
 def test_a_search_needs_a_method(finished):
     with pytest.raises(UserError, match="methods: empty; valid: npo, rmu"):
         finished(candidates={}, methods=())

@@ -140,6 +140,7 @@ class UnlearningSearch:
         if self._settings_file.is_file():
             check_same(self._folder, read_json(self._settings_file), self._settings)
         candidates = self._candidates()
+        self._check_common(candidates)
         files: dict[str, str] = {}
         for name, change in candidates.items():  # all errors in settings come before the first training
             self._config(name, change)
@@ -225,6 +226,15 @@ class UnlearningSearch:
         rows = drawn(self._request.data.forget, self._request.forget_rows)
         layers = rmu_layers(depth) if "rmu" in self._request.methods else []
         return grid(self._request.methods, depth, median_norms(vlm, rows, self._request.data.images, layers))
+
+    def _check_common(self, candidates: Mapping[str, Change]) -> None:
+        """Refuse common settings that no candidate uses, such as a learning rate with the built-in grid."""
+        for key, value in self._request.common.items():
+            if value != COMMON.get(key) and all(key in change for change in candidates.values()):
+                raise UserError(
+                    f"setting '{key}' of all candidates: has no effect, because each candidate has its own; change it "
+                    "in the file of --candidates"
+                )
 
     def _config(self, name: str, change: Change) -> AlignConfig:
         from unmirage.align import AlignConfig
