@@ -1,5 +1,7 @@
 """Tables of committed studies in the documentation are those of their documents, and show what the text claims."""
 
+from dataclasses import replace
+
 import pytest
 from tests.committed import RESULTS, benchmark, shown
 
@@ -41,6 +43,16 @@ def test_the_built_in_settings_are_those_of_the_search():
     built_in = PretrainedSettings()
     assert chosen == {"npo": built_in.npo, "rmu": built_in.rmu}
     assert without == {}
+
+
+def test_a_method_that_was_not_searched_is_left_out_for_that_reason():
+    found = UnlearningSettings.load(RESULTS / "unlearning_settings.json")
+    npo_alone = replace(found, chosen={name: one for name, one in found.chosen.items() if name != "rmu"})
+    chosen, without = searched(npo_alone)
+    assert set(chosen) == {"npo"}
+    assert without == {"rmu": "the search has no candidate of rmu; run `study unlearning` with --methods rmu"}
+    nothing_kept = replace(found, chosen=dict(found.chosen, rmu=None))
+    assert "found no setting" in searched(nothing_kept)[1]["rmu"]
 
 
 def test_unlearning_keeps_relevance_as_the_text_says():

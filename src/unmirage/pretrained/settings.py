@@ -84,7 +84,9 @@ def searched(found: UnlearningSettings) -> tuple[dict[str, AlignConfig], dict[st
     candidates = {one.name: one for one in found.candidates}
     for method in ("npo", "rmu"):
         best = found.chosen.get(method)
-        if best is None:
+        if method not in found.chosen:
+            without[method] = f"the search has no candidate of {method}; run `study unlearning` with --methods {method}"
+        elif best is None:
             without[method] = f"the search found no setting that forgets and keeps relevance within {found.tolerance:g}"
         else:
             settings = {**candidates[best.name].settings, "steps": best.step}
