@@ -174,6 +174,24 @@ def test_options_for_data_need_data(tmp_path):
             um.graft(tmp_path, tmp_path / "vlm", see=see, images="x")
 
 
+@pytest.mark.parametrize("name", ["tower_steps", "steps", "batch_size", "learning_rate"])
+def test_settings_of_a_training_need_one(tmp_path, name):
+    """They would be ignored without a word."""
+    with pytest.raises(UserError, match=f"{name}: used only with --see; leave it out"):
+        um.graft(tmp_path, tmp_path / "vlm", **{name: 1})
+
+
+def test_a_data_file_has_no_labels_for_the_tower(tmp_path):
+    path = write(tmp_path, [asked("What color?", "Red")])
+    with pytest.raises(UserError, match="tower_steps: used only with --see world"):
+        um.graft(tmp_path, tmp_path / "vlm", see=path, tower_steps=3)
+
+
+def test_a_mistyped_world_is_named(tmp_path):
+    with pytest.raises(UserError, match="wrold: no such file; --see takes world, or a data file"):
+        um.graft(tmp_path, tmp_path / "vlm", see="wrold")
+
+
 def test_a_failed_training_leaves_nothing(tmp_path):
     class Failing:
         def train(self, vlm, settings, progress):

@@ -148,6 +148,7 @@ def graft(
         "tower_steps": tower_steps, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate,
     }  # fmt: skip
     settings = resolve(GraftSettings, None, given, None)
+    _check_training(see, given)
     return run_graft(
         lm,
         Path(out),
@@ -158,6 +159,18 @@ def graft(
         revision=revision,
         progress=progress,
     )
+
+
+def _check_training(see: PathLike | PictureTraining | None, given: Mapping[str, Any]) -> None:
+    """Refuse settings of a training that does not take place."""
+    unused = ("tower_steps", "steps", "batch_size", "learning_rate") if see is None else ()
+    if isinstance(see, str | Path) and str(see) not in PICTURE_TRAININGS:
+        if not Path(see).exists():
+            raise UserError(f"{see}: no such file; --see takes {' or '.join(PICTURE_TRAININGS)}, or a data file")
+        unused = ("tower_steps",)
+    for name in unused:
+        if given[name] is not None:
+            raise UserError(f"{name}: used only with --see{' world' if see is not None else ''}; leave it out")
 
 
 def _picture_training(
