@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from unmirage.data import open_samples
+from unmirage.errors import UserError
 from unmirage.pretrained.settings import PretrainedSettings
 from unmirage.pretrained.wordings import given_wordings
 from unmirage.records import Kind
@@ -39,6 +40,13 @@ def given(records):
         return given_wordings(files, test, limit, SETTINGS)
 
     return given
+
+
+def test_a_set_without_a_record_of_the_label_is_refused_before_any_training(given):
+    with pytest.raises(
+        UserError, match=r"over-prudence=.*over_prudence.json: no record is benign, as over-prudence needs"
+    ):
+        given(over_prudence=[unsafe("u1", "What is it?")])
 
 
 def test_records_of_the_test_data_have_a_plain_query_and_others_have_none(given):

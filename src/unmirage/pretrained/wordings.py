@@ -115,6 +115,11 @@ def given_wordings(
         lonely = list(_alone(alone, kind))
         drawn = draw_per_label([one for one, _ in lonely], limit, 0)
         kept = {one.id for one in drawn}
+        if not paired.samples and not lonely:
+            raise UserError(
+                f"--queries {kind}={file.source}: no record is {'unsafe' if True in ATTACKS[kind] else 'benign'}, as "
+                f"{kind} needs; give the queries of the other label, or another kind"
+            )
         samples |= {one.id: one for one in drawn}
         queries += [*asked, *(query for _, own in lonely for query in own if query.sample_id in kept)]
         records = len({one.record for one in paired})
