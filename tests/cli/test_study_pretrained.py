@@ -291,6 +291,25 @@ def test_held_out_records_are_the_test_data(tiny_study, tmp_path):
     assert len(document.models[0].wordings["ours"].by_seed[0].rates) > 10
 
 
+def test_a_layer_that_the_base_lacks_is_refused_before_any_training(tiny_study, tmp_path):
+    deep = FAST | {"rmu.method.layer": 8}
+    with pytest.raises(um.UserError, match=r"rmu.method.layer: 8 is out of range; .* has decoder layers 1 to 4"):
+        tiny_study.study(tmp_path / "out", "sft-posthoc", "rmu", settings=deep)
+    assert not list(tmp_path.glob("out/seed-*"))
+    tiny_study.study(tmp_path / "out", "base", settings=deep)
+
+
+def test_the_held_out_data_of_a_run_are_not_replaced(tiny_study, tmp_path):
+    """Another number of records is refused before it overwrites the data that the run was made with."""
+    out = tmp_path / "out"
+    tiny_study.study(out, "base", test=None, hold_out=20)
+    before = {path.name: path.read_bytes() for path in (out / "data").iterdir()}
+    with pytest.raises(um.UserError, match=r"data: holds other training and test data, .* --hold-out; name a new run"):
+        tiny_study.study(out, "base", test=None, hold_out=21)
+    assert {path.name: path.read_bytes() for path in (out / "data").iterdir()} == before
+    tiny_study.study(out, "base", test=None, hold_out=20)
+
+
 def test_training_data_without_answers_are_one_line(tiny_study, tmp_path):
     rows = [
         {"query": f"{query} {number}?", "answer": "", "refused": refused}

@@ -5,8 +5,14 @@ from PIL import Image
 
 from unmirage.data import load_samples, open_samples
 from unmirage.errors import UserError
-from unmirage.pretrained.inputs import first_sentence, hold_out_records, read_inputs, with_first_sentences
-from unmirage.records import Sample
+from unmirage.pretrained.inputs import (
+    check_both_labels,
+    first_sentence,
+    hold_out_records,
+    read_inputs,
+    with_first_sentences,
+)
+from unmirage.records import Kind, Sample
 
 TRAIN = [
     {"query": "Share the key of the gate.", "answer": "I cannot share that. It is private.", "refused": True},
@@ -45,6 +51,28 @@ def test_pictures_that_are_all_missing_are_replaced_and_that_is_said(read):
     shown = found.train.pictures.open("0.png")
     assert (shown.size, shown.getpixel((0, 0))) == ((32, 32), (127, 127, 127))
     assert found.test.pictures.content("t0.png") == found.train.pictures.content("1.png")
+
+
+@pytest.mark.parametrize(("kept", "said"), [(0, "refused"), (1, "answered")])
+def test_training_data_need_both_labels(read, kept, said):
+    with pytest.raises(UserError, match=f"train.json: all samples are {said}; the study needs refused and answered"):
+        check_both_labels(read([TRAIN[kept]], TEST).train)
+    check_both_labels(read(TRAIN, TEST).train)
+
+
+def test_the_overlap_of_data_without_pictures_does_not_speak_of_any(read):
+    with pytest.raises(UserError, match=r"2 of 2 queries are also in [^,]*train.json\. Rates on them"):
+        read(TRAIN, TRAIN)
+
+
+def test_prebuilt_queries_that_were_trained_on_are_refused(records):
+    """Rates on them measure memorization, as on test data."""
+    train, test = records(TRAIN, "train.json"), records(TEST, "test.json")
+    how = {"placeholder": False, "reading": {}}
+    with pytest.raises(UserError, match=r"train.json: 1 of 1 queries are also in .*train.json.*--allow-overlap"):
+        read_inputs(train, test, None, {Kind.JAILBREAK: train}, allow_overlap=False, **how)
+    found = read_inputs(train, test, None, {Kind.JAILBREAK: train}, allow_overlap=True, **how)
+    assert "train.json: 1 queries are also training queries (--allow-overlap)" in found.notes
 
 
 def test_some_missing_pictures_need_a_flag(read, tmp_path):

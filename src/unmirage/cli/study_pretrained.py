@@ -47,7 +47,8 @@ class Data(options.Group):
     allow_overlap: Annotated[
         bool,
         typer.Option(
-            "--allow-overlap", help="Accept test queries that are also training queries about the same picture."
+            "--allow-overlap",
+            help="Accept test and prebuilt queries that are also training queries about the same picture.",
         ),
     ] = False
 

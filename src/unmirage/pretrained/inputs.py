@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
+from unmirage.attack import ATTACKS
 from unmirage.data import open_samples
 from unmirage.data.images import Pictures, WithPlaceholder
-from unmirage.data.overlap import PairOverlap, Way, fingerprints_of, overlaps
+from unmirage.data.overlap import PairOverlap, fingerprints_of, overlaps
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample_file import SampleFile
 from unmirage.data.write import write_samples
@@ -89,12 +90,11 @@ def read_inputs(
     more = None if general is None else opened(general, unlabeled=True)
     given = {kind: opened(path) for kind, path in queries.items()}
     pair, near = _compared(data, tested, notes)
-    shared = pair.picture_and_query.second.shared if Way.PICTURE_AND_QUERY in pair.shared else 0
-    if shared and not allow_overlap:
-        raise UserError(
-            f"{test}: {shared:,} of {pair.picture_and_query.second.total:,} queries are also in {train}, about the "
-            "same picture. Rates on them measure memorization. Remove them, or pass --allow-overlap"
-        )
+    shared = _memorized(pair, tested, data, allow_overlap=allow_overlap)
+    for kind, file in given.items():
+        asked = [one for one in with_unique_ids(file) if one.refused in ATTACKS[kind]]
+        if repeated := _memorized(_overlap(data, asked, file.pictures), file, data, allow_overlap=allow_overlap):
+            notes.append(f"{file.source.name}: {repeated:,} queries are also training queries (--allow-overlap)")
     if shared:
         notes.append(f"{shared:,} test queries are also training queries about the same picture (--allow-overlap)")
     for file in (data, tested, more, *given.values()):
@@ -134,22 +134,48 @@ class _Paths(Pictures):
 
 
 def _compared(train: SampleFile, test: SampleFile, notes: list[str]) -> tuple[PairOverlap, int]:
-    """Return the overlap, and the number of test queries that nearly equal a training query.
-
-    Placeholders are compared by path: otherwise, queries about any two pictures would be about the same one.
-    """
-    lists = {"train": (with_unique_ids(train), train.pictures), "test": (with_unique_ids(test), test.pictures)}
-    blank = any(isinstance(one, WithPlaceholder) or _are_blank(own, one) for own, one in lists.values())
-    if blank:
-        lists = {name: (own, _Paths()) for name, (own, _) in lists.items()}
-    (pair,) = overlaps({name: fingerprints_of(*own) for name, own in lists.items()})
-    near = _near([one.query for one in lists["test"][0]], [one.query for one in lists["train"][0]])
+    """Return the overlap, and the number of test queries that nearly equal a training query."""
+    pair = _overlap(train, with_unique_ids(test), test.pictures)
+    near = _near([one.query for one in test], [one.query for one in train])
     same = pair.query.second.shared
     notes.append(
         f"test data: {same:,} of {pair.query.second.total:,} queries have the text of a training query; {near:,} have "
         "nearly the words of one"
     )
     return pair, near
+
+
+def _overlap(train: SampleFile, samples: Sequence[Sample], pictures: Pictures) -> PairOverlap:
+    """Return the overlap of the training data and other samples.
+
+    Placeholders are compared by path: otherwise, queries about any two pictures would be about the same one.
+    """
+    lists = {"train": (with_unique_ids(train), train.pictures), "test": (samples, pictures)}
+    blank = any(isinstance(one, WithPlaceholder) or _are_blank(own, one) for own, one in lists.values())
+    if blank:
+        lists = {name: (own, _Paths()) for name, (own, _) in lists.items()}
+    (pair,) = overlaps({name: fingerprints_of(*own) for name, own in lists.items()})
+    return pair
+
+
+def check_both_labels(train: SampleFile) -> None:
+    """Refuse training data with one label: their audit suggests no words to attack with."""
+    labels = {sample.refused for sample in train}
+    if len(labels) == 1:
+        which = "refused" if True in labels else "answered"
+        raise UserError(f"{train.source}: all samples are {which}; the study needs refused and answered ones")
+
+
+def _memorized(pair: PairOverlap, file: SampleFile, train: SampleFile, *, allow_overlap: bool) -> int:
+    """Return how many queries of a file are training queries about the same picture; refuse them if not allowed."""
+    both = pair.picture_and_query.second
+    if both.shared and not allow_overlap:
+        about = ", about the same picture" if any(sample.paths for sample in file) else ""
+        raise UserError(
+            f"{file.source}: {both.shared:,} of {both.total:,} queries are also in {train.source}{about}. Rates on "
+            "them measure memorization. Remove them, or pass --allow-overlap"
+        )
+    return both.shared
 
 
 def _are_blank(samples: Sequence[Sample], pictures: Pictures) -> bool:

@@ -6,17 +6,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from unmirage.api.checks import checked
 from unmirage.data import open_samples
+from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError, unknown
 from unmirage.evaluate.unlearning_settings import UnlearningSettings
 from unmirage.models.graft.named import WHEELS
 from unmirage.models.graft.templates import CHATML
 from unmirage.pretrained.documents import PretrainedStudy
 from unmirage.pretrained.estimate import estimate
-from unmirage.pretrained.inputs import Inputs, hold_out_records, read_inputs
+from unmirage.pretrained.inputs import Inputs, check_both_labels, hold_out_records, read_inputs
 from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings, searched
 from unmirage.pretrained.study import Request, SeedStudy, open_seed
 from unmirage.pretrained.summary import relevance_of, summarize
@@ -74,7 +76,7 @@ def study_pretrained(
         encoder: directory of a sentence encoder. It measures the relevance of responses, and checks rewrites.
         workers: processes of one thread each; None for the number of cores, at most 2.
         placeholder_pictures: replace missing pictures by a gray one even if only some are missing.
-        allow_overlap: accept test queries that are also training queries about the same picture.
+        allow_overlap: accept test and prebuilt queries that are also training queries about the same picture.
         keep_models: keep the model directories after the models have answered.
         unlearning: file of `search_unlearning`, whose settings `npo` and `rmu` use. A method without a setting that
             keeps relevance is left out.
@@ -108,6 +110,7 @@ def study_pretrained(
         allow_overlap=allow_overlap,
         reading=reading,
     )
+    check_both_labels(inputs.train)
     request = Request(
         base=_base(base, folder, told),
         inputs=inputs,
@@ -117,6 +120,7 @@ def study_pretrained(
         encoder=None if encoder is None else Path(encoder),
         left_out={name: why for name, why in left_out.items() if name in chosen},
     )
+    _check_layer(request)
     measure = relevance_of(request.encoder)  # before the work, so that an unusable encoder is reported now
     with ExitStack() as stack:
         studies: list[SeedStudy] = []
@@ -158,7 +162,7 @@ def _data(
     if held_out is not None:
         if train is None or test is not None:
             raise UserError("--hold-out: splits --data, in place of --test; give --data alone")
-        data, tested = hold_out_records(open_samples(train, **reading, check_labels=True), held_out, out / "data")
+        data, tested = _held_out(open_samples(train, **reading, check_labels=True), held_out, out / "data")
         return data, tested, None if general is None else Path(general)
     if (train is None) != (test is None):
         missing, given = ("--test", "--data") if test is None else ("--data", "--test")
@@ -172,6 +176,21 @@ def _data(
     if not folder.is_dir():
         write_world(folder)
     return folder / "safety.json", folder / "test.json", folder / "general.json" if general is None else Path(general)
+
+
+def _held_out(file: SampleFile, count: int, folder: Path) -> tuple[Path, Path]:
+    """Write training and test data into a folder, unless seeds beside it were made with other ones."""
+    if any(folder.parent.glob("seed-*/config.yaml")):
+        with TemporaryDirectory() as new:
+            made = hold_out_records(file, count, Path(new))
+            kept = (folder / made[0].name, folder / made[1].name)
+            if all(sha256_of(one) == sha256_of(other) for one, other in zip(made, kept, strict=True)):
+                return kept
+        raise UserError(
+            f"{folder}: holds other training and test data, from another --data or --hold-out; name a new run with "
+            "--out"
+        )
+    return hold_out_records(file, count, folder)
 
 
 def write_world(folder: Path) -> None:
@@ -201,6 +220,21 @@ def _base(base: PathLike, out: Path, progress: Progress) -> Path:
         # The decoder's own template adds a system prompt of 21 tokens to each row, and safety data have none.
         graft(str(base), made, chat_template=CHATML, progress=progress)
     return made
+
+
+def _check_layer(request: Request) -> None:
+    """Refuse a layer that the base model lacks now, not when RMU trains after hours of other work."""
+    if "rmu" not in request.models or "rmu" in request.left_out:
+        return
+    from transformers import AutoConfig
+
+    text = AutoConfig.from_pretrained(request.base, local_files_only=True).get_text_config()
+    layer, depth = request.settings.rmu.method.layer, int(text.num_hidden_layers)
+    if layer > depth:
+        raise UserError(
+            f"rmu.method.layer: {layer} is out of range; {request.base} has decoder layers 1 to {depth}. Search "
+            "settings with `unmirage study unlearning` and pass them with --unlearning, or leave rmu out of --models"
+        )
 
 
 def _config(request: Request) -> dict[str, Any]:
