@@ -163,7 +163,7 @@ def graft(
 
 def _check_training(see: PathLike | PictureTraining | None, given: Mapping[str, Any]) -> None:
     """Refuse settings of a training that does not take place."""
-    unused = ("tower_steps", "steps", "batch_size", "learning_rate") if see is None else ()
+    unused: tuple[str, ...] = ("tower_steps", "steps", "batch_size", "learning_rate") if see is None else ()
     if isinstance(see, str | Path) and str(see) not in PICTURE_TRAININGS:
         if not Path(see).exists():
             raise UserError(f"{see}: no such file; --see takes {' or '.join(PICTURE_TRAININGS)}, or a data file")

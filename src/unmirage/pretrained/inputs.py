@@ -91,10 +91,10 @@ def read_inputs(
     given = {kind: opened(path) for kind, path in queries.items()}
     pair, near = _compared(data, tested, notes)
     shared = _memorized(pair, tested, data, allow_overlap=allow_overlap)
-    for kind, file in given.items():
-        asked = [one for one in with_unique_ids(file) if one.refused in ATTACKS[kind]]
-        if repeated := _memorized(_overlap(data, asked, file.pictures), file, data, allow_overlap=allow_overlap):
-            notes.append(f"{file.source.name}: {repeated:,} queries are also training queries (--allow-overlap)")
+    for kind, own in given.items():
+        asked = [one for one in with_unique_ids(own) if one.refused in ATTACKS[kind]]
+        if repeated := _memorized(_overlap(data, asked, own.pictures), own, data, allow_overlap=allow_overlap):
+            notes.append(f"{own.source.name}: {repeated:,} queries are also training queries (--allow-overlap)")
     if shared:
         notes.append(f"{shared:,} test queries are also training queries about the same picture (--allow-overlap)")
     for file in (data, tested, more, *given.values()):
