@@ -98,6 +98,12 @@ def test_a_weight_of_another_shape(model: Path) -> None:
         HuggingFaceVLM.load(model)
 
 
+def test_another_config_file_may_hold_a_list(model: Path) -> None:
+    """Sentence encoders have such a data_config.json."""
+    (model / "data_config.json").write_text("[{}]")
+    folder.check_code(model, trust_remote_code=False)
+
+
 @pytest.mark.parametrize("file", ["config.json", "processor_config.json", "tokenizer_config.json"])
 def test_code_is_run_on_request_only(model: Path, tmp_path: Path, file: str) -> None:
     config: dict[str, Any] = json.loads((model / file).read_text())

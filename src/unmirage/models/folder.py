@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 from unmirage.errors import UserError, one_line
-from unmirage.run.files import read_object
+from unmirage.run.files import read_json, read_object
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -126,7 +126,9 @@ def check_code(folder: Path, *, trust_remote_code: bool) -> None:
 def _own_classes(folder: Path) -> Iterator[tuple[Path, str]]:
     for file in sorted(folder.glob("*.json")):
         if file.name.endswith("config.json"):
-            mapped = read_object(file).get("auto_map") or {}
+            # Other files may hold a list, such as the data_config.json of sentence encoders.
+            found = read_object(file) if file.name == "config.json" else read_json(file, constants=True)
+            mapped = (found.get("auto_map") if isinstance(found, dict) else None) or {}
             for targets in mapped.values() if isinstance(mapped, dict) else [mapped]:
                 for target in targets if isinstance(targets, list) else [targets]:
                     if target is not None:
