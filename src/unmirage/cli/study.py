@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from unmirage.cli import options
 from unmirage.cli.console import out, plain, print_json, say
@@ -234,13 +235,38 @@ def relearn_command(
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column is text."""
+    """Print a table whose first column is text; as one block of lines per row if the terminal would cut its words."""
+    cells = [[plain(cell, longest=120).plain for cell in row] for row in rows]
+    widths = _widths([[head, *column] for head, *column in zip(heads, *cells, strict=True)], out.width)
+    if widths is None:
+        for first, *others in cells:
+            out.print(first, style="bold", markup=False)
+            for head, cell in zip(heads[1:], others, strict=True):
+                if cell:
+                    out.print(f"  {head}: {cell}", markup=False, soft_wrap=True)
+        return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # for 80 columns
-    for number, head in enumerate(heads):
-        table.add_column(head, no_wrap=number == 0, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*(plain(cell, longest=120) for cell in row))
+    for number, (head, width) in enumerate(zip(heads, widths, strict=True)):
+        table.add_column(head, justify="right" if number else "left", width=width)
+    for row in cells:
+        table.add_row(*map(Text, row))
     out.print(table)
+
+
+def _widths(columns: Sequence[Sequence[str]], most: int) -> list[int] | None:
+    """Return widths at which no word is cut, and the first column is not wrapped; None if `most` is too narrow."""
+    first, *others = columns
+    widths = [max(map(len, first))]
+    widths += [max((len(word) for cell in column for word in cell.split()), default=0) for column in others]
+    spare = most - sum(widths) - 2 * len(others)
+    if spare < 0:
+        return None
+    missing = [max(map(len, column)) - width for column, width in zip(columns, widths, strict=True)]
+    for number in sorted(range(len(columns)), key=missing.__getitem__):
+        given = min(spare, missing[number])
+        widths[number] += given
+        spare -= given
+    return widths
 
 
 def _print_methods(document: MethodsComparison) -> None:
