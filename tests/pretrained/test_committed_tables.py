@@ -14,6 +14,7 @@ TABLES = [
     ("pretrained", "short", "README.md", "pretrained"),
     ("pretrained", "full", "docs/pretrained.md", "pretrained"),
     ("pretrained_unlearning", "rates", "docs/pretrained.md", "pretrained-unlearning"),
+    ("pretrained_curve", "curve", "docs/pretrained.md", "pretrained-curve"),
 ]
 
 
@@ -53,6 +54,15 @@ def test_a_method_that_was_not_searched_is_left_out_for_that_reason():
     assert without == {"rmu": "the search has no candidate of rmu; run `study unlearning` with --methods rmu"}
     nothing_kept = replace(found, chosen=dict(found.chosen, rmu=None))
     assert "found no setting" in searched(nothing_kept)[1]["rmu"]
+
+
+def test_a_larger_share_of_rewordings_leaves_less_of_the_shortcut_and_of_refusals():
+    rows = {row.name: row.wordings["ours"].rates for row in committed("pretrained_curve").models}
+    shares = [rows[name] for name in ("sft-posthoc", *(f"sft-diversified{one}" for one in ("-25", "-50", "-75", "")))]
+    for rate in ("asr_after", "rr_after", "refused_unsafe_before"):
+        values = [one[rate].value for one in shares]
+        assert values == sorted(values, reverse=True), rate
+    assert shares[3]["refused_unsafe_before"].value >= 0.9 > shares[4]["refused_unsafe_before"].value
 
 
 def test_unlearning_keeps_relevance_as_the_text_says():
