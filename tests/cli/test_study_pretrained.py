@@ -212,6 +212,7 @@ def test_other_settings_and_bad_inputs_are_refused_in_one_line(tiny_study, unmir
         (("--data", train, "--test", test, "--encoder", tmp_path), "no config.json"),
         (("--data", train, "--test", test, "--seed", 1, "--keep", tmp_path / "x"), "--keep: has no effect with --seed"),
         (("--data", train, "--test", test, "--queries", "jailbreak=none.json"), "none.json"),
+        (("--data", train, "--test", test, "--out", tiny_study.model), "is the directory of a model; name a new one"),
     ):
         code, said, err = unmirage(*command, *arguments)
         assert (code, said) == (2, ""), arguments

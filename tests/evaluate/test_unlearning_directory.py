@@ -81,3 +81,9 @@ def test_a_candidate_may_replace_a_built_in_common_setting(finished, tmp_path):
 def test_a_search_needs_a_method(finished):
     with pytest.raises(UserError, match="methods: empty; valid: npo, rmu"):
         finished(candidates={}, methods=())
+
+
+def test_the_directory_of_a_model_is_not_a_place_for_results(finished, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="is the directory of a model; name a new one with --out"):
+        finished().run()

@@ -175,3 +175,19 @@ def test_a_hub_id_is_checked_like_a_directory(tiny, tmp_path: Path, monkeypatch:
     (snapshot / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match="model 'owner/name': is an adapter; download it"):
         HuggingFaceVLM.load("owner/name")
+
+
+def test_a_text_decoder_in_place_of_a_vlm_is_named_with_the_command_that_makes_one(tmp_path):
+    file, note = tmp_path / "lm.gguf", tmp_path / "notes.txt"
+    file.write_bytes(b"GGUF")
+    note.write_text("x")
+    for source, why in (
+        (file, "is a file; give the directory of a Hugging Face model; `unmirage graft "),
+        ("none.gguf", "no such directory; `unmirage graft none.gguf --out DIR`"),
+        ("smollm2-135m", "no such directory; `unmirage graft smollm2-135m --out DIR` makes one of this text decoder"),
+        (note, "is a file; give the directory of a Hugging Face model"),
+    ):
+        with pytest.raises(UserError) as raised:
+            local_folder(source, None, trust_remote_code=False)
+        assert str(raised.value).startswith(f"model '{source}': {why}")
+        assert ("graft" in str(raised.value)) is (source is not note)

@@ -35,7 +35,13 @@ def local_folder(source: str | Path, revision: str | None, *, trust_remote_code:
             raise UserError(
                 f"revision '{revision}': only hub ids have revisions, and '{source}' is a directory; leave it out"
             )
+        if folder.is_file():
+            raise UserError(
+                f"model '{source}': is a file; give the directory of a Hugging Face model{_grafted(source)}"
+            )
         return folder
+    if hint := _grafted(source):
+        raise UserError(f"model '{source}': no such directory{hint}")
     check_hub_id("model", str(source))
     if trust_remote_code and not _COMMIT.fullmatch(revision or ""):
         raise UserError(
@@ -44,6 +50,15 @@ def local_folder(source: str | Path, revision: str | None, *, trust_remote_code:
         )
     wanted = [*_WANTED, "*.py"] if trust_remote_code else _WANTED
     return downloaded("model", str(source), revision=revision, allow_patterns=wanted, ignore_patterns=_UNWANTED)
+
+
+def _grafted(source: str | Path) -> str:
+    """Return a hint if `source` is a text decoder that `unmirage graft` makes a VLM of; else ""."""
+    from unmirage.models.graft.named import WHEELS
+
+    if Path(source).suffix != ".gguf" and str(source) not in WHEELS:
+        return ""
+    return f"; `unmirage graft {source} --out DIR` makes one of this text decoder"
 
 
 def check_hub_id(what: str, source: str) -> None:

@@ -22,6 +22,7 @@ from unmirage.pretrained.inputs import Inputs, check_both_labels, hold_out_recor
 from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings, searched
 from unmirage.pretrained.study import Request, SeedStudy, open_seed
 from unmirage.pretrained.summary import relevance_of, summarize
+from unmirage.run.directory import check_no_model
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress, prefixed
@@ -98,6 +99,7 @@ def study_pretrained(
         defaults |= {name: config.model_dump(mode="json") for name, config in found.items()}
     resolved = resolve(PretrainedSettings, None, {**defaults, **(settings or {})}, None)
     folder, told = Path(out), progress or silent
+    check_no_model(folder)
     data, tested, more = _data(train, test, general, folder, hold_out, reading)
     if hold_out is not None:
         reading = {"images": open_samples(data if train is None else train, **reading).image_root}
@@ -120,8 +122,8 @@ def study_pretrained(
         encoder=None if encoder is None else Path(encoder),
         left_out={name: why for name, why in left_out.items() if name in chosen},
     )
-    _check_layer(request)
     measure = relevance_of(request.encoder)  # before the work, so that an unusable encoder is reported now
+    _check_layer(request)
     with ExitStack() as stack:
         studies: list[SeedStudy] = []
         for seed in seeds:

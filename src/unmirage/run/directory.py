@@ -136,6 +136,12 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
         yield run
 
 
+def check_no_model(path: Path) -> None:
+    """Raise `UserError` if the directory for a study's results is that of a model."""
+    if (path / "config.json").is_file():
+        raise UserError(f"{path}: is the directory of a model; name a new one with --out")
+
+
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise `UserError` with the first differences if the settings of a directory and of a command differ."""
     changed = list(_differences(before, now))

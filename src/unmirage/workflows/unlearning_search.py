@@ -25,7 +25,7 @@ from unmirage.evaluate.unlearning_settings import (
     choose,
     keeps,
 )
-from unmirage.run.directory import check_same
+from unmirage.run.directory import check_no_model, check_same
 from unmirage.run.files import read_json, write_json_atomic
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, prefixed
@@ -136,6 +136,7 @@ class UnlearningSearch:
             UserError: a candidate has wrong settings, the directory has other results, or the model complies with no
                 unsafe query.
         """
+        check_no_model(self._folder)
         (self._folder / "candidates").mkdir(parents=True, exist_ok=True)
         if self._settings_file.is_file():
             check_same(self._folder, read_json(self._settings_file), self._settings)

@@ -162,6 +162,7 @@ def test_bad_directories_are_refused(tmp_path):
 def test_names_and_options_are_checked(tmp_path):
     refused("smollm2", match="unknown decoder 'smollm2'.*Did you mean 'smollm2-135m'", out=tmp_path / "vlm")
     refused("SmolLM2-135M", match="unknown decoder", out=tmp_path / "vlm")
+    refused("smol.gguf", match=r"^smol\.gguf: no such file$", out=tmp_path / "vlm")
     refused("smollm2-135m", match="only hub ids have revisions", out=tmp_path / "vlm", revision="main")
     refused(saved(tmp_path / "lm"), match="--wheel: used only with a name", out=tmp_path / "v", wheel=tmp_path)
     (tmp_path / "vlm").mkdir()

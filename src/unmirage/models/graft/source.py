@@ -63,6 +63,8 @@ def load_decoder(lm: str | Path, *, revision: str | None = None, wheel: Path | N
         return _from_gguf(named_gguf(name, wheel), name)
     if Path(lm).is_file():
         return _from_gguf(Path(lm), Path(lm).name)
+    if Path(lm).suffix == ".gguf":
+        raise UserError(f"{lm}: no such file")
     if name.lower() in WHEELS or (not Path(lm).exists() and "/" not in name):
         raise unknown("decoder", name, [*WHEELS, "a directory", "a GGUF file", "a hub id owner/name"])
     return _from_folder(lm, revision)
