@@ -32,7 +32,7 @@ class Part:
 
     def has(self, query: Query) -> bool:
         """Return whether a query is in this part."""
-        return crc32(query.text.encode()) % self.count == self.number
+        return crc32(query.text.encode(errors="surrogatepass")) % self.count == self.number
 
 
 WHOLE = Part(0, 1)
