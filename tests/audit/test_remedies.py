@@ -65,7 +65,7 @@ def test_balanced_openers_have_one_ratio_of_refused_to_answered_within_one_query
     data = make_dataset(*rows)
     if not any(refused and answered for refused, answered in counts):
         with pytest.raises(
-            UserError, match="balancing would drop everything; use --write-twins or --write-diversified"
+            UserError, match="balancing would drop everything; the remedies twins and diversified reword queries"
         ):
             balance(Reader().read(data), seed)
         return
@@ -202,7 +202,7 @@ def test_rows_are_repeated_equally_often_up_to_the_maximum(make_dataset):
     assert Counter(sample.id for sample in kept if not sample.refused) == dict.fromkeys(("20", "21", "22", "23"), 3)
     assert made.notes == (
         "at most 24 of 30 rows have an opener with both labels at this share of refused ones; raise --balanced-copies, "
-        "or use --write-twins",
+        "or use the remedy twins",
     )
     _, kept = mended(balance, make_dataset(*rows), 0, RemedySettings(balanced_size=20, balanced_copies=3))
     times = Counter(sample.id for sample in kept if not sample.refused)

@@ -128,7 +128,7 @@ def _budgeted(room: Floats, target: float, size: int) -> tuple[Ints, tuple[str, 
     if wanted > possible + 1:
         notes = (
             f"at most {int(possible * (1 + target)):,} of {size:,} rows have an opener with both labels at this share "
-            "of refused ones; raise --balanced-copies, or use --write-twins",
+            "of refused ones; raise --balanced-copies, or use the remedy twins",
         )
     return keep, notes
 
@@ -229,7 +229,7 @@ def _shared(cells: Cells, so: str) -> Cells:
     if not cells.both.any():
         raise UserError(
             f"no opener has both refused and answered queries, {so}; "
-            "use --write-twins or --write-diversified, which reword queries instead"
+            "the remedies twins and diversified reword queries instead"
         )
     return cells
 

@@ -23,7 +23,7 @@ from unmirage.pretrained.settings import BASE, MODELS, PretrainedSettings, searc
 from unmirage.pretrained.study import Request, SeedStudy, open_seed
 from unmirage.pretrained.summary import relevance_of, summarize
 from unmirage.run.directory import check_no_model
-from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.run.fingerprint import encoder_identity, folder_fingerprint, sha256_of
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress, prefixed
 from unmirage.workflows.arguments import PathLike, silent
@@ -249,7 +249,7 @@ def _config(request: Request) -> dict[str, Any]:
         "general_sha256": None if general is None else sha256_of(general.source),
         "queries": {kind.value: sha256_of(file.source) for kind, file in inputs.queries.items()},
         "limit": request.limit,
-        "encoder": None if request.encoder is None else request.encoder.resolve().name,
+        "encoder": encoder_identity(request.encoder),
         "pictures": sorted({type(file.pictures).__name__ for file in (inputs.train, inputs.test)}),
         "settings": request.settings.model_dump(mode="json"),
     }

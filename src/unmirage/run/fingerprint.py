@@ -36,6 +36,15 @@ def folder_fingerprint(folder: Path) -> dict[str, str]:
     return {path.name: _spread(path) for path in files}
 
 
+def encoder_identity(encoder: object) -> str | None:
+    """Return what tells a sentence encoder from others: name and hash of its directory, or its class; None without."""
+    if encoder is None or not isinstance(encoder, str | Path):
+        return None if encoder is None else type(encoder).__name__
+    folder = Path(encoder).resolve()
+    digest = hashlib.sha256(repr(sorted(folder_fingerprint(folder).items())).encode()).hexdigest()
+    return f"{folder.name} {digest[:12]}"
+
+
 def source_hash(modules: Iterable[str]) -> str:
     """Return a short hash of the source files of modules; of packages with all files in them, such as word lists."""
     digest = hashlib.sha256()

@@ -14,7 +14,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.errors import UserError, one_line
 from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSettings, forgotten
 from unmirage.intervals import Mean
-from unmirage.run.fingerprint import sha256_of
+from unmirage.run.fingerprint import encoder_identity, sha256_of
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress
 from unmirage.text.markdown import markdown_table
@@ -99,7 +99,7 @@ def search_settings(
                 "retain": [sha256_of(file) for file in retain],
                 "validation": sha256_of(validation),
             },
-            "encoder": name,
+            "encoder": encoder_identity(encoder),
             "judge": made.name,
             "benign": benign,
             "unsafe": unsafe,

@@ -71,7 +71,7 @@ def test_a_template_that_needs_text_gets_text():
     [
         (CHATML, ""),
         (WITH_SYSTEM, "Be kind."),
-        ("{% for m in messages %}{{ raise_exception('no') if m.role == 'system' }}{{ m.content }}{% endfor %}", ""),
+        ("{% for m in messages %}{{ raise_exception('no') if m.role == 'system' }}{{ m.role + m.content }}{% endfor %}", ""),
     ],
 )
 def test_the_default_system_prompt_is_found(own, found):
@@ -106,11 +106,17 @@ def test_errors_name_the_option(tmp_path):
     with pytest.raises(UserError, match=r"--chat-template .*nowhere: cannot be read"):
         picture_template("x", tokenizer, tmp_path / "nowhere")
     (tmp_path / "a.jinja").write_text("{% for m in messages %}{{ m.content.nothing.at.all }}{% endfor %}")
-    with pytest.raises(UserError, match="its chat template fails"):
+    with pytest.raises(UserError, match=r"--chat-template .*a\.jinja: the template fails"):
         picture_template("x", tokenizer, tmp_path / "a.jinja")
     (tmp_path / "b.jinja").write_text("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}")
-    with pytest.raises(UserError, match="leaves out the picture, the question or the answer"):
+    with pytest.raises(UserError, match=r"b\.jinja: the template leaves out the picture, the question or the answer"):
         picture_template("x", tokenizer, tmp_path / "b.jinja")
+    (tmp_path / "c.jinja").write_text("{% for m in messages %}{{ m.content }}\n{% endfor %}")
+    with pytest.raises(UserError, match=r"c\.jinja: the template does not tell a question from an answer"):
+        picture_template("x", tokenizer, tmp_path / "c.jinja")
+    tokenizer.chat_template = "{{ nothing.at.all }}"
+    with pytest.raises(UserError, match="model 'x': its chat template fails"):
+        picture_template("x", tokenizer)
     plain = type("Plain", (), {"get_vocab": lambda self: {"a": 0}})()
     with pytest.raises(UserError, match=r"chatml: the tokenizer of 'x' has no token <\|im_start\|>"):
         picture_template("x", plain, "chatml")

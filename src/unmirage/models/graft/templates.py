@@ -49,19 +49,29 @@ def picture_template(source: str, tokenizer: Any, chosen: str | Path | None = No
         chosen: file of another chat template for text, or "chatml"; None for the tokenizer's own.
 
     Raises:
-        UserError: there is no chat template, or it does not render a question and an answer.
+        UserError: there is no chat template, or it does not render a question and an answer, or not their roles.
     """
     template = _READING + _text_template(source, tokenizer, chosen)
+    what = f"model '{source}': its chat template" if chosen is None else f"--chat-template {chosen}: the template"
     try:
         said = _rendered(tokenizer, template, [_user(picture=True), {"role": "assistant", "content": _ANSWER}])
     except (TemplateError, TypeError, ValueError) as error:
-        raise UserError(f"model '{source}': its chat template fails: {one_line(error, 200)}; {_fix()}") from error
+        raise UserError(f"{what} fails: {one_line(error, 200)}; {_fix()}") from error
     places = [said.find(part) for part in (IMAGE, _QUERY, _ANSWER)]
     if min(places) < 0 or places != sorted(places):
-        raise UserError(
-            f"model '{source}': its chat template leaves out the picture, the question or the answer; {_fix()}"
-        )
+        raise UserError(f"{what} leaves out the picture, the question or the answer; {_fix()}")
+    if _ignores_roles(tokenizer, template, said):
+        raise UserError(f"{what} does not tell a question from an answer: it ignores the roles; {_fix()}")
     return template
+
+
+def _ignores_roles(tokenizer: Any, template: str, said: str) -> bool:
+    """Return whether a conversation with swapped roles is rendered as `said`, the one with the right roles."""
+    swapped = [_user(picture=True) | {"role": "assistant"}, {"role": "user", "content": _ANSWER}]
+    try:
+        return _rendered(tokenizer, template, swapped) == said
+    except (TemplateError, TypeError, ValueError):
+        return False  # a template that refuses a conversation that starts with an answer knows the roles
 
 
 def default_system(tokenizer: Any, template: str) -> str:
