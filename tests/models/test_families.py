@@ -44,12 +44,12 @@ from unmirage.models.templates import render_prompt
     ],
 )
 def test_part_of(name: str, part: str) -> None:
-    assert part_of(name) == part
+    assert part_of(nn.Module(), name) == part
 
 
 def test_unknown_parameter_is_not_guessed() -> None:
     with pytest.raises(ValueError, match=r"'model.audio_tower.conv' belongs to no known part"):
-        part_of("model.audio_tower.conv")
+        part_of(nn.Module(), "model.audio_tower.conv")
 
 
 def test_every_parameter_of_the_tiny_model_has_a_part(tiny) -> None:
@@ -78,7 +78,7 @@ def test_every_parameter_has_a_part(family) -> None:
     for network in (family.model, model):
         counts = dict.fromkeys(("vision", "projector", "language"), 0)
         for name, _ in network.named_parameters():
-            counts[part_of(name)] += 1
+            counts[part_of(network, name)] += 1
         assert min(counts.values()) > 0
 
 
@@ -117,7 +117,7 @@ def test_the_tower_is_read_once_a_picture_or_cannot_be_parted_from_its_projector
     if tower is None:
         return
     (name,) = (name for name, module in family.model.named_modules() if module is tower)
-    parts = {part_of(f"{name}.{parameter}") for parameter, _ in tower.named_parameters()}
+    parts = {part_of(family.model, f"{name}.{parameter}") for parameter, _ in tower.named_parameters()}
     assert parts == {"vision"}
     calls = []
     handle = tower.register_forward_hook(lambda *_: calls.append(1))
@@ -150,7 +150,7 @@ def test_lora_goes_around_every_linear_layer_of_a_part_but_the_head(family) -> N
     assert lora_targets(model, ("language", "projector", "vision")) == names
     language = lora_targets(family.model, ("language",))
     assert len(language) == 3 * 7
-    assert {part_of(name + ".") for name in language} == {"language"}
+    assert {part_of(model, name + ".") for name in language} == {"language"}
 
 
 def test_an_unknown_part_is_answered_with_the_known_ones(tiny) -> None:

@@ -26,7 +26,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def part_of(parameter: str) -> str:
+def part_of(model: nn.Module, parameter: str) -> str:
     """Return which part of the VLM a parameter belongs to: "vision", "projector" or "language"."""
     for part in ("projector", "vision", "language"):
         if parameter.startswith(_PARTS[part]):
@@ -38,7 +38,7 @@ def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
     """Let only the parameters of `parts` require gradients."""
     chosen = frozenset(parts)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(part_of(name) in chosen)
+        parameter.requires_grad_(part_of(model, name) in chosen)
 
 
 def lora_targets(model: nn.Module, parts: Iterable[str]) -> list[str]:
@@ -55,7 +55,7 @@ def lora_targets(model: nn.Module, parts: Iterable[str]) -> list[str]:
             raise unknown("part", part, _PARTS)
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and ".lora_" not in name]
     names = [name.removesuffix(".base_layer") for name in names]
-    return [name for name in names if name != "lm_head" and part_of(f"{name}.") in chosen]
+    return [name for name in names if name != "lm_head" and part_of(model, f"{name}.") in chosen]
 
 
 def decoder(model: Any) -> nn.Module:

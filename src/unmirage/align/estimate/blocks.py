@@ -129,15 +129,19 @@ def shape_of(model: Any) -> Shape:
     text: Any = decoder(model)
     head: Any = model.get_output_embeddings()
     convolutions = [
-        one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
+        one
+        for name, one in model.named_modules()
+        if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(model, name, "vision")
     ]
-    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
+    lists = [
+        one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(model, name, "vision")
+    ]
     tied = head.weight is embeddings.weight
     patch: int | list[int] | tuple[int, ...] = model.config.vision_config.patch_size
     return Shape(
         decoder=tuple(_block(layer) for layer in decoder_layers(model)),
         vision=tuple(_block(layer) for layer in max(lists, key=len)),
-        projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
+        projector=tuple(linear for name, linear in _linears(model) if _is(model, name, "projector")),
         head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
         width=embeddings.weight.shape[1],
         tile_tokens=_tile_tokens(model),
@@ -160,13 +164,13 @@ def vision_tokens(shape: Shape, pixels: Tensor | None) -> tuple[int, int]:
     return tiles, shape.tile_tokens or (pixels.shape[-2] // shape.patch) * (pixels.shape[-1] // shape.patch)
 
 
-def _is(name: str, part: str) -> bool:
-    return name != "lm_head" and part_of(f"{name}.") == part
+def _is(model: nn.Module, name: str, part: str) -> bool:
+    return name != "lm_head" and part_of(model, f"{name}.") == part
 
 
 def _tile_tokens(model: Any) -> int | None:
     for name, one in model.named_modules():
-        if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(name, "vision"):
+        if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(model, name, "vision"):
             return one.num_embeddings
     return None
 

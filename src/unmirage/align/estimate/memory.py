@@ -40,7 +40,7 @@ def count_parameters(model: nn.Module) -> Parameters:
     total, trainable = Counter[str](), Counter[str]()
     dtypes: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
     for name, parameter in model.named_parameters():
-        part, size = part_of(name), parameter.numel()
+        part, size = part_of(model, name), parameter.numel()
         total[part] += size
         trainable[part] += size * parameter.requires_grad
         dtypes[part][str(parameter.dtype).removeprefix("torch.")] += size
