@@ -26,30 +26,31 @@ from unmirage.models.families import (
 )
 from unmirage.models.templates import render_prompt
 
-
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("model.vision_tower.encoder.layers.0.mlp.fc1.weight", "vision"),
-        ("model.multi_modal_projector.linear_1.weight", "projector"),
-        ("model.language_model.layers.0.mlp.down_proj.weight", "language"),
-        ("lm_head.weight", "language"),
-        ("model.visual.blocks.0.attn.qkv.weight", "vision"),
-        ("model.visual.merger.mlp.0.weight", "projector"),
-        ("model.visual.deepstack_merger_list.0.linear_fc1.weight", "projector"),
-        ("model.connector.modality_projection.proj.weight", "projector"),
-        ("model.language_model.layers.0.self_attn.q_proj.base_layer.weight", "language"),
-        ("model.vision_tower.layers.0.fc1.lora_A.default.weight", "vision"),
-        ("model.text_model.layers.0.self_attn.q_proj.weight", "language"),
-    ],
-)
-def test_part_of(name: str, part: str) -> None:
-    assert part_of(nn.Module(), name) == part
+# Where the projector is, which no two kinds of families have in one place.
+PROJECTORS = {
+    "model.multi_modal_projector.": ("llava-1.5", "llava-next", "llava-onevision", "internvl3", "gemma3", "paligemma"),
+    "model.image_newline": ("llava-next", "llava-onevision"),
+    "model.visual.merger.": ("qwen2-vl", "qwen2.5-vl", "qwen3-vl"),
+    "model.visual.deepstack_merger_list.": ("qwen3-vl",),
+    "model.connector.": ("idefics3", "smolvlm"),
+}
+TOWERS = ("model.vision_tower.", "model.visual.", "model.vision_model.")
 
 
-def test_unknown_parameter_is_not_guessed() -> None:
-    with pytest.raises(ValueError, match=r"'model.audio_tower.conv' belongs to no known part"):
-        part_of(nn.Module(), "model.audio_tower.conv")
+def test_part_of(family) -> None:
+    projector = tuple(prefix for prefix, families in PROJECTORS.items() if family.name in families)
+    for model in (family.model, wrapped(family)[0]):
+        for name, _ in model.named_parameters():
+            part = "projector" if name.startswith(projector) else "vision" if name.startswith(TOWERS) else "language"
+            assert part_of(model, name) == part, name
+
+
+def test_unknown_parameter_is_not_guessed(tiny) -> None:
+    with pytest.raises(
+        UserError,
+        match=r"model type 'llava': parameter 'model.other.conv' belongs to no part .* --part-names",
+    ):
+        part_of(tiny.load().model, "model.other.conv")
 
 
 def test_every_parameter_of_the_tiny_model_has_a_part(tiny) -> None:
@@ -154,7 +155,7 @@ def test_lora_goes_around_every_linear_layer_of_a_part_but_the_head(family) -> N
 
 
 def test_an_unknown_part_is_answered_with_the_known_ones(tiny) -> None:
-    with pytest.raises(UserError, match=r"unknown part 'tower'; valid: language, projector, vision"):
+    with pytest.raises(UserError, match=r"unknown part 'tower'; valid: audio, language, projector, vision"):
         lora_targets(tiny.load().model, ("tower",))
 
 
