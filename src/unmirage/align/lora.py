@@ -17,7 +17,7 @@ from unmirage.align.config import AlignConfig, LoraSettings, down_layers
 from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
-from unmirage.models.families import decoder_layers, down_projections, lora_targets, set_trainable
+from unmirage.models.families import decoder_layers, down_projections, lora_targets, set_part_names, set_trainable
 from unmirage.models.logits import logit_rule
 
 
@@ -77,6 +77,7 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
     """
     if arithmetic(config) is torch.float32:
         model.float()  # frozen weights too, because layers cannot multiply float32 by bfloat16
+    set_part_names(model, config.part_names)
     logit_rule(model)  # measured before the weights are sharded, and before anything is counted
     parts = [part for part in config.trainable if not down_layers(part)]
     layers = [layer for part in config.trainable for layer in down_layers(part)]

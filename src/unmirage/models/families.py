@@ -8,8 +8,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import GenerationMixin
 
-from unmirage.models.logits import output_logits
+from unmirage.models.discovery import inputs_of
+from unmirage.models.key_values import why_not_cached
+from unmirage.models.logits import output_layer, output_logits
 from unmirage.models.structure import (
     decoder,
     decoder_depth,
@@ -28,9 +31,10 @@ from unmirage.models.structure import (
 )
 
 __all__ = [
+    "ATTENTION_OUT", "FIRST_NORMS", "MLP_OUT", "SEPARATORS",
     "add_end", "answer_kind", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
     "end_ids", "fed_text", "final_norm", "image_deltas", "inner", "joined_pictures", "last_hidden", "lora_targets",
-    "marks_tokens", "output_logits", "part_of", "placeholder", "positions", "set_part_names", "set_trainable",
+    "marks_tokens", "output_layer", "output_logits", "part_of", "placeholder", "positions", "set_part_names", "set_trainable",
     "structure_of", "towers", "vision_layer", "vision_output", "vision_stack", "why_not_shared", "why_unsupported",
 ]  # fmt: skip
 
@@ -60,6 +64,19 @@ def vision_layer(model: Any) -> Any:
     """
     layer = getattr(model.config, "vision_feature_layer", None)
     return None if model.config.model_type == "internvl" and layer == -1 else layer
+
+
+# Last names of the modules that end the attention and the MLP of a layer, and of the norms before the attention.
+ATTENTION_OUT = frozenset({"o_proj", "out_proj", "proj", "dense", "projection_layer", "wo", "c_proj"})
+MLP_OUT = frozenset({"down_proj", "fc2", "linear_fc2", "w2", "ff_out", "dense_4h_to_h"})
+FIRST_NORMS = frozenset(
+    {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
+)
+    {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
+)
+
+# What a processor may put between the image's last special token and the query (Gemma3: an empty line).
+SEPARATORS = ("", "\n\n", "\n")
 
 
 def _is_paligemma(processor: Any) -> bool:
@@ -143,10 +160,30 @@ _UNPLAIN = {
 }  # fmt: skip
 
 
-def why_not_shared(model: Any) -> str:
-    """Return why queries about one image cannot share a prompt prefix; "" if they can."""
+# Inputs of a forward pass that only the library's own loop carries from token to token (Llama 3.2 Vision, Idefics).
+_CARRIED = ("cross_attention", "image_attention_mask", "image_encoder", "perceiver", "decoder_input_ids")
+
+
+def _why_plain(model: Any) -> str:
+    """Return why only the library's own generation loop is right for a model; "" if ours is too."""
     if model.config.model_type in ("paligemma", "paligemma2"):
         return "every prompt token attends to the whole prompt"
+    if getattr(model.config, "is_encoder_decoder", False):
+        return "it has an encoder and a decoder"
+    if type(model).generate is not GenerationMixin.generate:
+        return "it has a generation loop of its own"
+    taken = inputs_of(type(model))
+    if any(name.startswith(_CARRIED) for name in taken):
+        return "its layers attend to the image apart from the text"
+    if not {"past_key_values", "kwargs"} & {*taken}:
+        return "its forward pass takes no past_key_values"
+    return why_not_cached(model)
+
+
+def why_not_shared(model: Any) -> str:
+    """Return why queries about one image cannot share a prompt prefix; "" if they can."""
+    if reason := _why_plain(model):
+        return reason
     for name, plain in _UNPLAIN.items():
         value = getattr(model.generation_config, name, None)
         if value not in (None, plain):

@@ -48,6 +48,18 @@ class LogitRule:
         return logits if self.size is None else logits[..., : self.size]
 
 
+def output_layer(model: Any) -> nn.Module:
+    """Return the module that turns the last hidden states into logits.
+
+    Raises:
+        UserError: it could not be found.
+    """
+    found = head_of(model)
+    if found is None:
+        raise UserError(f"model type '{type_of(model)}': its output layer could not be found; it cannot be trained")
+    return found
+
+
 def output_logits(model: Any, hidden: Tensor, head: nn.Module | None = None) -> Tensor:
     """Return the model's logits (n, vocabulary) for n of its last hidden states (n, width).
 
@@ -58,7 +70,7 @@ def output_logits(model: Any, hidden: Tensor, head: nn.Module | None = None) -> 
         UserError: the model computes its logits in a way that is not known.
     """
     rule = logit_rule(model)
-    layer: Any = head_of(model) if head is None else head
+    layer: Any = output_layer(model) if head is None else head
     logits: Tensor = rule(layer(hidden))
     return logits
 
@@ -69,8 +81,7 @@ def logit_rule(model: Any) -> LogitRule:
     Raises:
         UserError: the model has no output layer, or computes its logits in a way that is not known.
     """
-    if head_of(model) is None:
-        raise UserError(f"model type '{type_of(model)}': its output layer could not be found; it cannot be trained")
+    output_layer(model)
     settings = tuple(_settings(model, *_CAPS, *_SCALES))
     # An attribute, because copies of the model (its reference) keep it.
     known: tuple[tuple[float, ...], LogitRule] | None = getattr(model, "_logit_rule", None)
@@ -85,7 +96,7 @@ def logit_rule(model: Any) -> LogitRule:
 @torch.no_grad()
 def _measured(model: Any) -> LogitRule:
     """Return the rule that turns the output layer's output into the model's logits, from one pass over two tokens."""
-    head: Any = head_of(model)
+    head: Any = output_layer(model)
     ends = model.generation_config.eos_token_id if getattr(model, "generation_config", None) else None
     end = ends[0] if isinstance(ends, list) else ends or 0
     ids = torch.full((1, 2), end, device=next(model.parameters()).device)

@@ -195,8 +195,17 @@ def _as_tree(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Id
 def _branch(cache: Any) -> Any:
     """Return a copy of the cache that can grow without changing the original: updates create new tensors."""
     branch = copy(cache)
-    branch.layers = [copy(layer) for layer in cache.layers]
+    branch.layers = [_own_states(copy(layer)) for layer in cache.layers]
     return branch
+
+
+def _own_states(layer: Any) -> Any:
+    """Give a copied linear-attention layer (Qwen3.5, LFM2) states of its own, because it updates them in place."""
+    for name in ("conv_states", "recurrent_states"):
+        if states := getattr(layer, name, None):
+            setattr(layer, name, {key: None if one is None else one.clone() for key, one in states.items()})
+            layer.has_previous_state = dict(layer.has_previous_state)
+    return layer
 
 
 _Way = Literal["tree", "one by one", "whole"]
