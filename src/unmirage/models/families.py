@@ -34,8 +34,9 @@ __all__ = [
     "ATTENTION_OUT", "FIRST_NORMS", "MLP_OUT", "SEPARATORS",
     "add_end", "answer_kind", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
     "end_ids", "fed_text", "final_norm", "image_deltas", "inner", "joined_pictures", "last_hidden", "lora_targets",
-    "marks_tokens", "output_layer", "output_logits", "part_of", "placeholder", "positions", "set_part_names", "set_trainable",
-    "structure_of", "towers", "vision_layer", "vision_output", "vision_stack", "why_not_shared", "why_unsupported",
+    "marks_tokens", "output_layer", "output_logits", "part_of", "placeholder", "positions", "set_part_names",
+    "set_trainable", "structure_of", "towers", "vision_layer", "vision_output", "vision_stack", "why_not_shared",
+    "why_unsupported",
 ]  # fmt: skip
 
 # Families whose tower gives one tensor a picture (tiles, tokens, width) and nothing else, of which the projector reads
@@ -70,8 +71,6 @@ def vision_layer(model: Any) -> Any:
 ATTENTION_OUT = frozenset({"o_proj", "out_proj", "proj", "dense", "projection_layer", "wo", "c_proj"})
 MLP_OUT = frozenset({"down_proj", "fc2", "linear_fc2", "w2", "ff_out", "dense_4h_to_h"})
 FIRST_NORMS = frozenset(
-    {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
-)
     {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
 )
 
