@@ -27,7 +27,7 @@ from PIL import Image
 
 from unmirage.align import AlignConfig, AlignData, NpoConfig, RmuConfig, SftConfig, align
 from unmirage.align.config import LoraSettings
-from unmirage.align.estimate import estimate
+from unmirage.align.estimate.run import estimate
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError, one_line
 from unmirage.models import GenerationConfig, HuggingFaceVLM, huggingface

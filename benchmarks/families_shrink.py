@@ -70,7 +70,7 @@ FIXES: dict[str, dict[str, Any]] = {
     "deepseek_ocr2": {"text_config": {"mlp_layer_types": ["dense", "sparse", "sparse", "sparse"]}},
     "deepseek_vl_hybrid": {"high_res_vision_config": {"output_channels": 8}},
     "diffusion_gemma": {"text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 16}},
-    "dots3_note": {"text_config": {"per_layer_config": {3: {"head_dim": 16, "qk_nope_head_dim": 8}}}},
+    "dots3_note": {"text_config": {"per_layer_config": {2: {"head_dim": 16}, 3: {"head_dim": 16}}}},
     "emu3": {"vocabulary_map": {"<image>": 3, "<|extra_200|>": 601, "<|visual token 000000|>": 600}, "vq_config": _VQ},
     "ernie4_5_vl_moe": {"text_config": {"head_dim": 8, "rope_parameters": {"mrope_section": [1, 1, 2]}}},
     "florence2": {"vision_config": {
@@ -140,7 +140,9 @@ def shrink(config: Mapping[str, Any], tokens: Any = None) -> dict[str, Any]:
     }  # fmt: skip
     for name, value in config.items():
         if name == "per_layer_config" and value:  # what one layer has of its own: by number
-            found[name] = {LAYERS - 1: shrink(next(iter(value.values())), tokens)}
+            kept = {int(at): one for at, one in value.items() if int(at) < LAYERS}
+            kept = kept or {LAYERS - 1: next(iter(value.values()))}
+            found[name] = {at: shrink(one, tokens) for at, one in kept.items()}
         elif isinstance(value, Mapping):
             nested = name in ("id2label", "label2id") or not value
             found[name] = dict(value) if nested else shrink(value, tokens)
