@@ -56,6 +56,13 @@ def test_what_is_not_understood_is_one_line() -> None:
         logit_rule(scaled)
 
 
+def test_encoders_with_decoders_are_not_trained() -> None:
+    model = tiny_type("deepseek_vl")
+    model.config.is_encoder_decoder = True
+    with pytest.raises(UserError, match="has an encoder and a decoder; only plain decoders are trained"):
+        logit_rule(model)
+
+
 def test_broken_weights_are_left_to_the_loss() -> None:
     model = tiny_type("deepseek_vl")
     model.lm_head.weight.data[3] = float("nan")

@@ -98,7 +98,8 @@ class StateLayer(LinearAttentionLayer):  # type: ignore[misc]
             "is_conv_states_initialized", "is_recurrent_states_initialized", "has_previous_state", "conv_kernel_size",
         ):  # fmt: skip
             setattr(self, kind, dict(getattr(first, kind)))
-        self.device, self.dtype = first.device, first.dtype
+        for kind in ("device", "dtype"):
+            setattr(self, kind, getattr(first, kind))
 
 
 class SharedLayer(DummyLayer):  # type: ignore[misc]

@@ -212,5 +212,5 @@ def towers(model: Any) -> list[nn.Module]:
 
 def vision_stack(model: Any) -> list[nn.Module]:
     """Return the layers of the largest vision tower; [] if none has layers."""
-    found = [max(stacks(tower), key=len) for tower in towers(model) if list(stacks(tower))]
-    return list(max(found, key=len)) if found else []
+    found = [list(stack) for tower in towers(model) for stack in stacks(tower)]
+    return max(found, key=len, default=[])
