@@ -102,6 +102,8 @@ def _of_stream(
     everywhere: Tensor | None,
     seen: list[Tensor],
 ) -> Raw:
+    if "hidden" in needs and not seen:  # Llama 3.2 Vision skips some layers without an image
+        raise UserError("method.layer: this decoder layer does not run on samples without an image; name another layer")
     rows = slice(*batch.rows[stream])
     speaks = bool(needs & {"log_probs", "logits"})
     before = batch.loss[rows, 1:]

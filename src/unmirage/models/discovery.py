@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -67,7 +67,6 @@ def stacks(module: nn.Module) -> Iterator[nn.ModuleList]:
             yield one
 
 
-@cache
 def _layer_kind(kind: type[nn.Module]) -> bool:
     return any(base.__name__ == "GradientCheckpointingLayer" for base in kind.__mro__)
 
@@ -235,10 +234,14 @@ def _leads_out(module: nn.Module, width: int) -> bool:
     return bool(linears) and linears[-1].out_features == width
 
 
-@cache
 def inputs_of(kind: type[nn.Module]) -> tuple[str, ...]:
     """Return the names of the arguments of a module's forward pass."""
-    return tuple(inspect.signature(kind.forward).parameters)
+    return _arguments(kind.forward)
+
+
+@cache
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def _encoder_configs(model: Any, names: re.Pattern[str]) -> Iterator[Any]:

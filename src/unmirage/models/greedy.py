@@ -125,7 +125,7 @@ def _read_by_length(
     done: list[KeyValues] = []
     found: list[Tensor] = []
     order: list[Tensor] = []
-    for length in lengths.unique().tolist():
+    for length in sorted(set(lengths.tolist())):
         rows = (lengths == length).nonzero().flatten()
         ids = prompts.suffix_ids[rows, -length:].to(mask.device)
         here = rows.to(mask.device)

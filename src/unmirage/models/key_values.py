@@ -17,6 +17,7 @@ from transformers.cache_utils import (
     DummyLayer,
     DynamicLayer,
     DynamicSlidingWindowLayer,
+    LinearAttentionCacheLayerMixin,
     LinearAttentionLayer,
 )
 
@@ -97,7 +98,8 @@ class StateLayer(LinearAttentionLayer):  # type: ignore[misc]
             "is_conv_states_initialized", "is_recurrent_states_initialized", "has_previous_state", "conv_kernel_size",
         ):  # fmt: skip
             setattr(self, kind, dict(getattr(first, kind)))
-        self.device, self.dtype = first.device, first.dtype
+        for kind in ("device", "dtype"):
+            setattr(self, kind, getattr(first, kind))
 
 
 class SharedLayer(DummyLayer):  # type: ignore[misc]
@@ -159,6 +161,14 @@ class KeyValues(Cache):  # type: ignore[misc]
         """Return the rows of all caches, whose first `prefix` tokens are as wide, padded behind them to `widest`."""
         layers = zip(*(cache.layers for cache in caches), strict=True)
         return KeyValues([type(same[0]).joined(same, prefix, widest) for same in layers])
+
+
+def keeps_states(model: Any) -> bool:
+    """Return whether a decoder layer keeps a state instead of keys and values (Qwen3.5, LFM2)."""
+    try:
+        return any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in _library_layers(model))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False  # the library has no cache for it at all
 
 
 def why_not_cached(model: Any) -> str:

@@ -82,6 +82,8 @@ def logit_rule(model: Any) -> LogitRule:
         UserError: the model has no output layer, or computes its logits in a way that is not known.
     """
     output_layer(model)
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise UserError(f"model type '{type_of(model)}': has an encoder and a decoder; only plain decoders are trained")
     settings = tuple(_settings(model, *_CAPS, *_SCALES))
     # An attribute, because copies of the model (its reference) keep it.
     known: tuple[tuple[float, ...], LogitRule] | None = getattr(model, "_logit_rule", None)

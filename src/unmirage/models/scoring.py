@@ -24,6 +24,7 @@ from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.models.families import image_deltas, positions
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.key_values import keeps_states
 from unmirage.models.templates import render_answer, render_prompt
 from unmirage.records import Query
 
@@ -136,7 +137,9 @@ def _paths(sequences: Sequence[Ids]) -> list[Ids]:
 
 def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
     """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities after the prompt and each token."""
-    way = _way(model, batch, paths) if any(paths) else "whole"
+    # States are updated in place, which a backward pass does not allow.
+    whole = not any(paths) or (torch.is_grad_enabled() and keeps_states(model))
+    way = "whole" if whole else _way(model, batch, paths)
     if way == "whole":
         for path in paths:
             yield path, _whole(model, batch, path)
@@ -244,7 +247,9 @@ def _way(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> _Way:
         if not _same(whole[probe[-1]][:, :1], first, model.dtype):
             _ways[model] = "one by one"
         else:
-            fitting = (way for way in _AHEAD if _agrees(way, model, read, whole))
+            # A state reads all nodes of a tree, one after another, even if those of the probe are one path.
+            ways: list[_Way] = ["one by one"] if keeps_states(model) else [*_AHEAD]
+            fitting = (way for way in ways if _agrees(way, model, read, whole))
             _ways[model] = next(fitting, "whole")
     return _ways[model]
 

@@ -87,16 +87,24 @@ def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
 def lora_targets(model: nn.Module, parts: Iterable[str]) -> list[str]:
     """Return the full names of all `nn.Linear` modules of these parts, in the form of peft's `target_modules`.
 
-    The output head is left out. Modules that LoRA already wraps are listed under their original names.
+    The output head is left out, and routers of experts that are no plain product. Modules that LoRA already wraps are
+    listed under their original names.
 
     Raises:
         UserError: a part is unknown, or the model has none.
     """
     chosen = _known(model, parts)
     heads = [name for name, module in model.named_modules() if module is head_of(model)]
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and ".lora_" not in name]
+    names = [name for name, module in model.named_modules() if _is_linear(module) and ".lora_" not in name]
     names = [name.removesuffix(".base_layer") for name in names]
     return [name for name in names if name not in heads and part_of(model, f"{name}.") in chosen]
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Return whether LoRA can wrap a module: not a router that returns more than its product (Llama 4)."""
+    kind = type(module)
+    own = kind.__module__.startswith(("transformers.models.", "transformers_modules."))
+    return isinstance(module, nn.Linear) and not (own and kind.forward is not nn.Linear.forward)
 
 
 def _known(model: nn.Module, parts: Iterable[str]) -> list[str]:
@@ -204,5 +212,5 @@ def towers(model: Any) -> list[nn.Module]:
 
 def vision_stack(model: Any) -> list[nn.Module]:
     """Return the layers of the largest vision tower; [] if none has layers."""
-    found = [max(stacks(tower), key=len) for tower in towers(model) if list(stacks(tower))]
-    return list(max(found, key=len)) if found else []
+    found = [list(stack) for tower in towers(model) for stack in stacks(tower)]
+    return max(found, key=len, default=[])
