@@ -1,4 +1,4 @@
-"""Try one model type with unmirage: load, parts, attack, training, estimate. Run in a process of its own by families.py.
+"""Try one model type with unmirage: load, parts, attack, training, estimate; families.py runs this as a process.
 
 Prints one line of JSON: a cell for each column. A cell is [verdict, text]: "yes", "no" with unmirage's one line of
 reason, "skip" for what was not tried with this benchmark's reason, or "failed" for an exception that is no
@@ -34,7 +34,7 @@ from unmirage.models import GenerationConfig, HuggingFaceVLM, huggingface
 from unmirage.models.conversation import Conversation
 from unmirage.models.decoding import Decoding
 from unmirage.models.encoding import encode_prompts, to_model
-from unmirage.models.families import end_ids, why_not_shared
+from unmirage.models.families import attention_reach, end_ids, why_not_shared
 from unmirage.models.prompts import Sharing, prepare
 from unmirage.models.structure import PARTS, down_projections, lora_targets, part_of, structure_of
 from unmirage.models.untested import TESTED
@@ -46,8 +46,8 @@ COLUMNS = (
     "load", "parts", "text", "image", "shared", "full", "lora", "rmu", "down", "estimate", "tested",
 )  # fmt: skip
 TEXTS = (
-    "What is shown in this picture?",
     "How do I paint a wall?",
+    "What is shown in this picture?",
     "Is there a red device on the left side of the table or not?",
 )
 NEW = 8
@@ -56,7 +56,7 @@ NAMES = {"llava-1.5": "llava", "qwen2.5-vl": "qwen2_5_vl", "internvl3": "internv
 Cell = list[str]
 
 
-class Wrong(Exception):
+class WrongError(Exception):
     """A result that is not as it must be."""
 
 
@@ -69,7 +69,7 @@ def attempt(check: Callable[[], Cell]) -> Cell:
         if "needs torchvision" in text or "requires the timm" in text:
             return ["skip", one_line(error, 160)]
         return ["no", text] if "\n" not in text else ["failed", f"an error of several lines: {one_line(error)}"]
-    except Wrong as error:
+    except WrongError as error:
         return ["failed", str(error)]
     except Exception as error:
         last = [one for one in traceback.extract_tb(error.__traceback__) if "/unmirage/" in one.filename]
@@ -91,7 +91,7 @@ class Probe:
         else:
             self.model, self.processor = builders()[self.real]()
         self.images = images_in(folder / "images")
-        self.notes: list[str] = []
+        self.fallen = ""  # why our loop is not used, found while generating
 
     @property
     def vlm(self) -> HuggingFaceVLM:
@@ -113,9 +113,9 @@ class Probe:
                 vlm = HuggingFaceVLM.load(saved, dtype="float32")
         before, after = self.model.state_dict(), vlm.model.state_dict()
         if before.keys() != after.keys():
-            raise Wrong(f"other weights after loading: {sorted(before.keys() ^ after.keys())[:3]}")
+            raise WrongError(f"other weights after loading: {sorted(before.keys() ^ after.keys())[:3]}")
         if changed := [name for name, one in before.items() if not torch.equal(one, after[name])]:
-            raise Wrong(f"weights differ after loading: {changed[:3]}")
+            raise WrongError(f"weights differ after loading: {changed[:3]}")
         return ["yes", ""]
 
     def parts(self) -> Cell:
@@ -143,22 +143,30 @@ class Probe:
             for at, text in enumerate(TEXTS)
         ]
         decoding = Decoding(self.type, vlm.model)
-        groups = [queries] if image else [[one] for one in queries]
-        rows = None
-        while rows is None:  # again, if the model cannot share prefixes after all
-            sharing = Sharing(wanted=not decoding.plain, longest=None)
-            ready = prepare(self.processor, groups, self.images, sharing)
+        reach = attention_reach(vlm.model)
+        longest = None if reach is None else reach - NEW
+
+        def asked_for(groups: list[list[Query]]) -> list[torch.Tensor] | None:
+            ready = prepare(self.processor, groups, self.images, Sharing(wanted=not decoding.plain, longest=longest))
             if ready.failed:
-                return ["no", ready.failed[0][1]]
-            rows = decoding(ready.prompts, NEW, None)
+                raise UserError(ready.failed[0][1])
+            decoding.prove(self.processor, groups, self.images, Sharing(wanted=not decoding.plain, longest=longest))
+            return decoding(ready.prompts, NEW, None)
+
+        groups = [queries] if image else [[one] for one in queries]
+        rows = asked_for(groups) or asked_for(groups)  # again, if prompts cannot share a prefix after all
+        if rows is None:  # one by one
+            rows = [row for one in queries for row in asked_for([[one]]) or []]
         asked = [Conversation.of(one, self.images.open) for one in queries]
         wanted = [self.generated(vlm.model, one) for one in asked]
         found = [row.tolist() for row in rows]
         if found != wanted:
-            raise Wrong(f"tokens differ from generate: {found} and {wanted}")
+            raise WrongError(f"tokens differ from generate: {found} and {wanted}")
         said = list(vlm.answer(queries, self.images, GenerationConfig(max_new_tokens=NEW)))
         if not all(isinstance(one, Response) for one in said) or len(said) != len(queries):
             return ["no", str(next(one.reason for one in said if not isinstance(one, Response)))]
+        if decoding.plain and not why_not_shared(self.model):
+            self.fallen = "its tokens or its cache differ from the library's"
         return ["yes", "by the library's loop" if decoding.plain else ""]
 
     def generated(self, model: Any, asked: Conversation) -> list[int]:
@@ -171,7 +179,7 @@ class Probe:
         return new[: next((at for at, one in enumerate(new) if one in ends), len(new)) + 1]
 
     def shared(self) -> Cell:
-        why = why_not_shared(self.model)
+        why = why_not_shared(self.model) or self.fallen
         return ["no", why] if why else ["yes", ""]
 
     def data(self, *, forgets: bool) -> AlignData:
@@ -192,10 +200,10 @@ class Probe:
         config = self.config(method, lora)
         result = align(vlm, self.data(forgets=method.name != "sft"), config)
         if len(result.parts) != 1:
-            raise Wrong(f"{len(result.parts)} steps instead of 1: {result.stopped}")
+            raise WrongError(f"{len(result.parts)} steps instead of 1: {result.stopped}")
         after = dict(vlm.model.named_parameters())
         if before.keys() != after.keys():
-            raise Wrong(f"other parameters after training: {sorted(before.keys() ^ after.keys())[:3]}")
+            raise WrongError(f"other parameters after training: {sorted(before.keys() ^ after.keys())[:3]}")
         return {name for name, one in before.items() if not torch.equal(one, after[name].detach())}
 
     def config(self, method: Any, lora: LoraSettings | None) -> AlignConfig:
@@ -219,16 +227,17 @@ class Probe:
         if lora is not None:
             allowed = {f"{name}.weight" for name in lora_targets(self.model, parts)}
         if stray := changed - allowed:
-            raise Wrong(f"parameters changed that are not trained: {sorted(stray)[:3]}")
+            raise WrongError(f"parameters changed that are not trained: {sorted(stray)[:3]}")
         told = {part_of(self.model, name) for name in changed}
-        expected = {"language", *(["projector"] if self.real and "projector" in parts else [])}
+        able = {part_of(self.model, name) for name in allowed}
+        expected = {"language", *({"projector"} & able if self.real else ())}
         if missing := expected - told:
-            raise Wrong(f"no parameter of {', '.join(sorted(missing))} changed")
+            raise WrongError(f"no parameter of {', '.join(sorted(missing))} changed")
         return ["yes", ""]
 
     def rmu(self) -> Cell:
         if not self.train(RmuConfig(layer=2), None):
-            raise Wrong("no parameter changed")
+            raise WrongError("no parameter changed")
         return ["yes", ""]
 
     def down(self) -> Cell:
@@ -237,7 +246,7 @@ class Probe:
     def estimate(self) -> Cell:
         found = estimate(self.vlm, self.data(forgets=False), self.config(SftConfig(), None))
         if found.step_tflop <= 0 or min(one.weights for one in found.memory if not one.problem) <= 0:
-            raise Wrong("the estimate is zero")
+            raise WrongError("the estimate is zero")
         return ["yes", ""]
 
     def tested(self) -> Cell:
@@ -271,6 +280,7 @@ def family_of(model_type: str) -> str | None:
 
 def probe(model_type: str) -> dict[str, Cell]:
     """Return the cells of a type."""
+    cells: dict[str, Cell]
     with tempfile.TemporaryDirectory() as folder:
         try:
             one = Probe(model_type, Path(folder))
@@ -278,8 +288,13 @@ def probe(model_type: str) -> dict[str, Cell]:
             if "--trace" in sys.argv:
                 traceback.print_exc()
             reason = f"no tiny model can be made here: {type(error).__name__}: {one_line(error, 140)}"
-            return {**dict.fromkeys(COLUMNS, ["skip", reason]), "tested": ["yes" if model_type in TESTED else "no", ""]}
-        return {column: attempt(getattr(one, column)) for column in COLUMNS}
+            cells = {column: ["skip", reason] for column in COLUMNS}
+            return {**cells, "tested": ["yes" if model_type in TESTED else "no", ""]}
+        cells = {}
+        for column in COLUMNS:
+            unusable = cells.get("load", [""])[0] == "no" and column not in ("parts", "down", "tested")
+            cells[column] = ["no", cells["load"][1]] if unusable else attempt(getattr(one, column))
+        return cells
 
 
 def main() -> None:

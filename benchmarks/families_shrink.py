@@ -61,30 +61,42 @@ _TOKEN = re.compile(r".*(_token_id|_token_index|_token|_token_ids|_patch_id|_id|
 _NAMED = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1, "sep_token_id": 2}
 # What the rules do not tell, by type.
 _VQ = {"base_channels": 32, "num_res_blocks": 1, "channel_multiplier": [1, 1], "num_embeddings": 16}
+_MROPE = {"text_config": {"rope_parameters": {"mrope_section": [2, 1, 1]}}}
 _INDEXER = {"index_topk": 512, "index_n_heads": 2, "index_kpool": 16}
 FIXES: dict[str, dict[str, Any]] = {
     "aria": {"projector_patch_to_query_dict": {16: 4}},
     "chameleon": {"vocabulary_map": {"<image>": 3, "IMGIMGAAZ": 600}, "vq_config": _VQ},
     "cohere_compass": {"text_config": {"rope_parameters": {
         "full_attention": None, "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}}},
-    "deepseek_ocr2": {"text_config": {"mlp_layer_types": ["dense", "sparse", "sparse", "sparse"]}},
+    "deepseek_ocr2": {"text_config": {
+        "num_experts_per_tok": 2, "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"]}},
     "deepseek_vl_hybrid": {"high_res_vision_config": {"output_channels": 8}},
     "diffusion_gemma": {"text_config": {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 16}},
-    "dots3_note": {"text_config": {"per_layer_config": {2: {"head_dim": 16}, 3: {"head_dim": 16}}}},
+    "dots3_note": {
+        "vision_config": {"adapter_in_dim": 32, "adapter_out_dim": 32},
+        "audio_config": {"adapter_input_size": 32},
+        "text_config": {"per_layer_config": {2: {"head_dim": 16}, 3: {"head_dim": 16}}}},
     "emu3": {"vocabulary_map": {"<image>": 3, "<|extra_200|>": 601, "<|visual token 000000|>": 600}, "vq_config": _VQ},
     "ernie4_5_vl_moe": {"text_config": {"head_dim": 8, "rope_parameters": {"mrope_section": [1, 1, 2]}}},
     "florence2": {"vision_config": {
         "embed_dim": [16, 16, 32, 32], "num_heads": [2, 2, 4, 4], "num_groups": [2, 2, 4, 4], "depths": [1, 1, 1, 1]}},
+    "glm46v": _MROPE, "glm4v": _MROPE, "glm_ocr": _MROPE, "glmga": _MROPE, "paddleocr_vl": _MROPE,
+    "glm4v_moe": {"text_config": {"rope_parameters": {"mrope_section": [1, 1, 0]}}},
     "glm5_next": {"text_config": {**_INDEXER, "linear_num_heads": 2, "linear_head_dim": 8, "qk_rope_head_dim": 0}},
     "granite4_vision": {
         "downsample_rate": "1/2", "deepstack_layer_map": [[-1, 0]], "spatial_layer_map": None,
         "spatial_target_layers": [0, 1, 2, 3], "vision_config": {"hidden_size": 64}},
     "hunyuan_vl": {"text_config": {"head_dim": 8, "rope_parameters": {"xdrope_section": [1, 1, 1, 1]}}},
     "janus": {"vq_config": _VQ},
+    "mistral4": {"text_config": {"rope_parameters": {
+        "rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5, "llama_4_scaling_beta": 0.1,
+        "original_max_position_embeddings": 512}}},
+    "step3p7": {"text_config": {"sliding_window": 512}},
     "muse_spark": {"audio_config": {
         "hidden_sizes": [16, 16, 16, 32], "depths": [1, 1, 1, 1], "patch_sizes": [16, 6, 5, 4]}},
     "mistral_large4": {"text_config": {**_INDEXER, "kv_source_layers": [0, 1, 1, 3]}},
     "molmo2": {"adapter_config": {"vision_feature_layer": [2, 1], "text_hidden_size": WIDTH}},
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 602}, "qwen3_omni_moe_thinker": {"vision_start_token_id": 602},
     "qwen4_exp": {"text_config": {
         "hc_lowrank": 8, "ngram_vocab_size_base": 64, "split_ngram_parts": 2, "heads_per_ngram": 2,
         "make_ngram_vocab_size_divisible_by": 8, "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8,
@@ -109,9 +121,7 @@ def tiny_config(model_type: str) -> PretrainedConfig:
 
 def _missing_parts(config: PretrainedConfig) -> list[str]:
     """Return the parts that a default configuration leaves out (Gemma 4 has no vision by default)."""
-    return [
-        name for name in config.sub_configs if getattr(config, name, None) is None and "audio" not in name
-    ]
+    return [name for name in config.sub_configs if getattr(config, name, None) is None and "audio" not in name]
 
 
 class _Tokens:

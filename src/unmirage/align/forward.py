@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from unmirage.align.config import Optimizations
 from unmirage.align.objective import Need, Outputs, StreamName
 from unmirage.errors import UserError
-from unmirage.models.families import decoder, decoder_layers, last_hidden, output_logits, structure_of
+from unmirage.models.families import (
+    decoder,
+    decoder_layers,
+    forward_errors,
+    last_hidden,
+    output_logits,
+    structure_of,
+)
 
 Needs = Mapping[StreamName, frozenset[Need]]
 
@@ -87,7 +94,8 @@ def raw_outputs(
     shallow = asked == {"hidden"}
     with (
         first_layers(model, layer if shallow and optimizations.stop_early else None),
-        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None) as seen,
+        _captured(model, layer if "hidden" in asked else None) as seen,
+        forward_errors(model),
     ):
         last = last_hidden(model, batch.inputs)
     everywhere = None if shallow or optimizations.answer_logits else output_logits(model, last)
@@ -154,21 +162,23 @@ def first_layers(model: Any, layers: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
-    """Collect the output of the first call of `layer`; gradient checkpointing calls it again later."""
+def _captured(model: Any, layer: int | None) -> Iterator[list[Tensor]]:
+    """Collect the output of the first call of a decoder layer; gradient checkpointing calls it again later."""
     seen: list[Tensor] = []
     if layer is None:
         yield seen
         return
+    width = model.get_input_embeddings().weight.shape[-1]
 
     def capture(_module: Any, _inputs: Any, output: Any) -> None:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
-            if seen[0].dim() != 3:  # Gemma 3n keeps several streams
+            if seen[0].dim() != 3 or seen[0].shape[-1] != width:  # Gemma 3n and others keep several streams
                 raise UserError(
-                    f"method with representations: the output of the model's decoder layers has {seen[0].dim()} "
-                    "dimensions instead of 3; use a method on responses, for example npo"
+                    "method with representations: the model's decoder layers give several streams of hidden states "
+                    f"{tuple(seen[0].shape)} instead of one of width {width}; "
+                    "use a method on responses, for example npo"
                 )
 
-    with layer.register_forward_hook(capture):
+    with decoder_layers(model)[layer - 1].register_forward_hook(capture):
         yield seen

@@ -14,7 +14,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from unmirage.align.config import AlignConfig, LoraSettings, down_layers
+from unmirage.align.config import PARTS, AlignConfig, LoraSettings, down_layers
 from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
@@ -49,8 +49,16 @@ def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> L
         bias="none",
     )
     model.requires_grad_(False)
-    inject_adapter_in_model(config, model)
+    inject_adapter_in_model(config, _Holder(model) if _experts(model, PARTS) else model)
     return config
+
+
+class _Holder(nn.Module):
+    """Hides the model's type from peft, which takes names of dense layers for those of experts in older releases."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.held = model
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class Decoding:
         self._name = name
         self.model = model
         self._fallen = False
+        self._alone = False
         self._proven = is_tested(model)
 
     @property
@@ -41,8 +42,14 @@ class Decoding:
         """Whether the library's loop generates, for which prompts share no prefix."""
         return self._fallen or bool(why_not_shared(self.model))
 
+    @property
+    def alone(self) -> bool:
+        """Whether each query must be generated alone: in the library's loop, padding would change its response."""
+        return self._alone
+
     def __call__(self, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None) -> list[Tensor] | None:
-        """Return the new ids of each prompt; None if the prompts share prefixes and must be encoded apart.
+        """Return the new ids of each prompt; None if the prompts must be encoded apart: they share
+        prefixes, or are padded where the model does not ignore padding.
 
         Raises:
             UserError: the library's loop fails too.
@@ -55,31 +62,42 @@ class Decoding:
                 if _out_of_memory(error):
                     raise
                 self._fall(f"the batched loop fails ({type(error).__name__}: {one_line(error, 200)})")
-        if prompts.suffix_ids.shape[1]:
+        if prompts.suffix_ids.shape[1] or (self.alone and len(prompts.group) > 1):
             return None
         return self._generated(prompts, max_new_tokens, sampling)
 
     def prove(self, processor: Any, groups: Sequence[Group], images: Pictures, sharing: Sharing) -> None:
-        """Compare the first tokens of a few queries with the library's, once, for model types that we did not test."""
-        if self._proven or self.plain:
+        """Compare the first tokens of a few queries with the library's for each query alone, once.
+
+        Only for model types that this package is not tested with.
+
+        Raises:
+            UserError: the library's loop fails.
+        """
+        if self._proven:
             return
-        few = [group[:_ROWS] for group in groups[:_ROWS]]
-        ours, theirs = (prepare(processor, few, images, one).prompts for one in (sharing, Sharing(wanted=False)))
+        # The first and the last group of a batch differ most in length, so padding shows.
+        few = [group[:_ROWS] for group in (groups if len(groups) < 2 else (groups[0], groups[-1]))]
+        apart = Sharing(wanted=False)
+        ours, padded = (prepare(processor, few, images, one).prompts for one in (sharing, apart))
+        each = [prepare(processor, [[query]], images, apart).prompts for group in few for query in group]
         self._proven = True
-        if ours is None or theirs is None:
+        if ours is None or padded is None:
             return
         try:
-            found = self(ours, _COMPARED, None)
-            if found is None or self._fallen:
-                return
-            wanted = self._generated(theirs, _COMPARED, None)
+            wanted = [row for one in each if one is not None for row in self._generated(one, _COMPARED, None)]
+            found = None if self.plain else self(ours, _COMPARED, None)
+            if found is not None and not self._fallen:
+                if _equal(found, wanted):
+                    return
+                self._fall("its tokens differ from those of the batched loop")
+            if len(wanted) > 1 and not _equal(self._generated(padded, _COMPARED, None), wanted):
+                self._alone = True
+                log.warning("%s: padding changes its responses; each query is generated alone", self._name)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
             self._proven = False  # the batch itself is halved
-            return
-        if not all(map(torch.equal, found, wanted)):
-            self._fall("its tokens differ from those of the batched loop")
 
     def _generated(self, prompts: Prompts, max_new_tokens: int, sampling: Sampling | None) -> list[Tensor]:
         try:
@@ -100,6 +118,10 @@ class Decoding:
             self._name,
             reason,
         )
+
+
+def _equal(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
+    return len(found) == len(wanted) and all(map(torch.equal, found, wanted))
 
 
 def _out_of_memory(error: Exception) -> bool:

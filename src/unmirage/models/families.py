@@ -18,7 +18,9 @@ from unmirage.models.structure import (
     decoder_depth,
     decoder_layers,
     down_projections,
+    embedding_count,
     final_norm,
+    forward_errors,
     inner,
     last_hidden,
     lora_targets,
@@ -33,10 +35,10 @@ from unmirage.models.structure import (
 __all__ = [
     "ATTENTION_OUT", "FIRST_NORMS", "MLP_OUT", "SEPARATORS",
     "add_end", "answer_kind", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
-    "end_ids", "fed_text", "final_norm", "image_deltas", "inner", "joined_pictures", "last_hidden", "lora_targets",
-    "marks_tokens", "output_layer", "output_logits", "part_of", "placeholder", "positions", "set_part_names",
-    "set_trainable", "structure_of", "towers", "vision_layer", "vision_output", "vision_stack", "why_not_shared",
-    "why_unsupported",
+    "embedding_count", "end_ids", "fed_text", "final_norm", "forward_errors", "image_deltas", "inner",
+    "joined_pictures", "last_hidden", "lora_targets", "marks_tokens", "output_layer", "output_logits", "part_of",
+    "placeholder", "positions", "set_part_names", "set_trainable", "structure_of", "towers",
+    "vision_layer", "vision_output", "vision_stack", "why_not_shared", "why_unsupported",
 ]  # fmt: skip
 
 # Families whose tower gives one tensor a picture (tiles, tokens, width) and nothing else, of which the projector reads

@@ -21,7 +21,7 @@ from unmirage.models.adapters import base_of, merge_into
 from unmirage.models.base import GenerationConfig, Thinking
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.decoding import Decoding
-from unmirage.models.families import add_end, attention_reach, end_ids
+from unmirage.models.families import add_end, attention_reach, embedding_count, end_ids
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
 from unmirage.models.placement import Placement
 from unmirage.models.prompts import Prepared, Sharing, prepare
@@ -118,7 +118,7 @@ class HuggingFaceVLM:
         # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
             raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
-        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        check_processor(str(source), processor, embedding_count(str(source), model))
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
         return cls(name or Path(source).name, model.eval().to(place.device), processor, str(source))
@@ -150,7 +150,7 @@ class HuggingFaceVLM:
             check_code(folder, trust_remote_code=trust_remote_code)
             with load_errors(folder):
                 vlm.processor = _load_processor(folder, trust_remote_code=trust_remote_code)
-            check_processor(str(folder), vlm.processor, vlm.model.get_input_embeddings().weight.shape[0])
+            check_processor(str(folder), vlm.processor, embedding_count(str(folder), vlm.model))
         vlm.name = name or folder.name
         vlm.source = str(folder)
         return vlm
@@ -226,7 +226,7 @@ class HuggingFaceVLM:
         with ThreadPoolExecutor(max_workers=1) as thread:
 
             def begin() -> Future[Prepared] | None:
-                groups = work.take(size.rows)
+                groups = work.take(1 if decoding.alone else size.rows)
                 return thread.submit(prepare, self.processor, groups, images, sharing()) if groups else None
 
             coming = begin()

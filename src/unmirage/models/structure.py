@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
-from unmirage.errors import UserError, unknown
+from unmirage.errors import UserError, one_line, unknown
+from unmirage.models.batches import is_out_of_memory
 from unmirage.models.discovery import PIXELS, Search, Structure, head_of, inputs_of, stacks, type_of
 
 PARTS = ("language", "projector", "vision", "audio")
@@ -147,6 +149,38 @@ def inner(model: Any) -> Any:
     body = getattr(model, name) if name else model
     sees = not where.towers or any(one.startswith(PIXELS) for one in inputs_of(type(body)))
     return body if sees and "input_ids" in inputs_of(type(body)) else model
+
+
+@contextmanager
+def forward_errors(model: Any) -> Iterator[None]:
+    """Turn what a model's own code raises in a forward pass into one line; out-of-memory errors pass through."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
+        kind = type(error).__name__
+        raise UserError(
+            f"model type '{type_of(model)}': its forward pass fails ({kind}: {one_line(error, 200)}); "
+            "it may need inputs that its processor does not make; use another model"
+        ) from error
+
+
+def embedding_count(source: str, model: Any) -> int:
+    """Return the number of tokens that a model has embeddings for.
+
+    Raises:
+        UserError: it does not say, or it generates no text (PI0 gives the movements of a robot).
+    """
+    kind = f"model '{source}': its type '{type_of(model)}'"
+    if not model.can_generate():
+        raise UserError(f"{kind} generates no text; use a model that does")
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (AttributeError, NotImplementedError) as error:
+        raise UserError(f"{kind} does not say which module embeds its tokens; use another model") from error
 
 
 def last_hidden(model: Any, inputs: Mapping[str, Any]) -> Tensor:

@@ -177,7 +177,11 @@ class _Hollow(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if func is torch.ops.aten.index.Tensor:
                 args = (args[0], [one for index in args[1] for one in _numbers(index)])
             args, kwargs = tree_map_only(Tensor, lambda one: one if one.is_meta else one.to(_META), (args, kwargs))
-        out = func(*args, **kwargs)
+        if func is torch.ops.aten._grouped_mm.default and args[0].dtype is not torch.bfloat16:
+            narrow = tree_map_only(Tensor, lambda one: one.bfloat16() if one.is_floating_point() else one, args)
+            out = func(*narrow, **kwargs).to(args[0].dtype)  # its shapes are only known to PyTorch in bfloat16
+        else:
+            out = func(*args, **kwargs)
         formula = self._formulas.get(func._overloadpacket)
         self.total += 0 if formula is None else formula(*args, **kwargs, out_val=out)
         return out
@@ -205,8 +209,11 @@ def _flash_attention() -> Iterator[None]:
         heads = query.shape[1] // key.shape[1]
         if heads > 1:
             key, value = key.repeat_interleave(heads, dim=1), value.repeat_interleave(heads, dim=1)
+        width = value.shape[-1]
+        if width < query.shape[-1]:  # DeepSeek's values are narrower than its keys
+            value = F.pad(value, (0, query.shape[-1] - width))
         out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
-        return out
+        return out[..., :width]
 
     # A `TorchFunctionMode` would be suspended while a backward pass recomputes checkpointed layers.
     F.scaled_dot_product_attention = attention

@@ -19,6 +19,7 @@ from unmirage.align.forward import PassBatch
 from unmirage.align.objective import Need, StreamName
 from unmirage.errors import UserError, one_line
 from unmirage.models.base import Thinking
+from unmirage.models.families import embedding_count
 from unmirage.models.folder import check_folder, check_hub_id
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.templates import check_processor
@@ -63,7 +64,7 @@ class Skeleton:
         except (OSError, ValueError, ImportError) as error:
             raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
         model = _empty(config, config.dtype or _stored_dtype(folder))
-        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        check_processor(str(source), processor, embedding_count(str(source), model))
         processor.chat_template = switched(str(source), processor, processor.chat_template, thinking)
         return cls(folder.name, model, processor)
 
