@@ -87,7 +87,7 @@ def raw_outputs(
     shallow = asked == {"hidden"}
     with (
         first_layers(model, layer if shallow and optimizations.stop_early else None),
-        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None) as seen,
+        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None, _width(model)) as seen,
     ):
         last = last_hidden(model, batch.inputs)
     everywhere = None if shallow or optimizations.answer_logits else output_logits(model, last)
@@ -153,8 +153,13 @@ def first_layers(model: Any, layers: int | None) -> Iterator[None]:
             setattr(text, name, module)
 
 
+def _width(model: Any) -> int:
+    """Return the width of the hidden states; 0 if the config does not tell."""
+    return int(getattr(model.config.get_text_config(), "hidden_size", 0) or 0)
+
+
 @contextmanager
-def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
+def _captured(layer: nn.Module | None, width: int) -> Iterator[list[Tensor]]:
     """Collect the output of the first call of `layer`; gradient checkpointing calls it again later."""
     seen: list[Tensor] = []
     if layer is None:
@@ -164,10 +169,10 @@ def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
     def capture(_module: Any, _inputs: Any, output: Any) -> None:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
-            if seen[0].dim() != 3:  # Gemma 3n keeps several streams
+            if seen[0].dim() != 3 or (width and seen[0].shape[-1] != width):  # Gemma 3n keeps several streams
                 raise UserError(
-                    f"method with representations: the output of the model's decoder layers has {seen[0].dim()} "
-                    "dimensions instead of 3; use a method on responses, for example npo"
+                    "method with representations: the model's decoder layers give no single hidden state per token "
+                    f"(shape {tuple(seen[0].shape)}); use a method on responses, for example npo"
                 )
 
     with layer.register_forward_hook(capture):

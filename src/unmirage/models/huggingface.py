@@ -118,7 +118,9 @@ class HuggingFaceVLM:
         # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
             raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
-        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        with load_errors(source):  # not every type of this class is a model that answers (PI0, PP-FormulaNet)
+            ids, _ = model.get_input_embeddings().weight.shape[0], model.generation_config
+        check_processor(str(source), processor, ids)
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
         return cls(name or Path(source).name, model.eval().to(place.device), processor, str(source))
@@ -212,7 +214,9 @@ class HuggingFaceVLM:
         Queries about one image share a batch, and the model processes the image once for all of them. The next batch
         is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
-        work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
+        # Encoders do not all leave out padding, so that rows of other lengths would change a response.
+        alone = bool(getattr(self.model.config, "is_encoder_decoder", False))
+        work, size = Work(queries), BatchSize(1 if alone else config.batch_size, self.model.device)
         decoder = Decoder.of(self.processor)
         reach = attention_reach(self.model)
         longest = None if reach is None else reach - config.max_new_tokens
