@@ -13,14 +13,7 @@ from torch import Tensor, nn
 from unmirage.align.config import Optimizations
 from unmirage.align.objective import Need, Outputs, StreamName
 from unmirage.errors import UserError
-from unmirage.models.families import (
-    decoder,
-    decoder_layers,
-    forward_errors,
-    last_hidden,
-    output_logits,
-    structure_of,
-)
+from unmirage.models.families import decoder, decoder_layers, forward_errors, last_hidden, output_logits, structure_of
 
 Needs = Mapping[StreamName, frozenset[Need]]
 
@@ -94,7 +87,7 @@ def raw_outputs(
     shallow = asked == {"hidden"}
     with (
         first_layers(model, layer if shallow and optimizations.stop_early else None),
-        _captured(model, layer if "hidden" in asked else None) as seen,
+        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None, _width(model)) as seen,
         forward_errors(model),
     ):
         last = last_hidden(model, batch.inputs)
@@ -161,24 +154,27 @@ def first_layers(model: Any, layers: int | None) -> Iterator[None]:
             setattr(text, name, module)
 
 
+def _width(model: Any) -> int:
+    """Return the width of the hidden states; 0 if the config does not tell."""
+    return int(getattr(model.config.get_text_config(), "hidden_size", 0) or 0)
+
+
 @contextmanager
-def _captured(model: Any, layer: int | None) -> Iterator[list[Tensor]]:
-    """Collect the output of the first call of a decoder layer; gradient checkpointing calls it again later."""
+def _captured(layer: nn.Module | None, width: int) -> Iterator[list[Tensor]]:
+    """Collect the output of the first call of `layer`; gradient checkpointing calls it again later."""
     seen: list[Tensor] = []
     if layer is None:
         yield seen
         return
-    width = model.get_input_embeddings().weight.shape[-1]
 
     def capture(_module: Any, _inputs: Any, output: Any) -> None:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
-            if seen[0].dim() != 3 or seen[0].shape[-1] != width:  # Gemma 3n and others keep several streams
+            if seen[0].dim() != 3 or (width and seen[0].shape[-1] != width):  # Gemma 3n keeps several streams
                 raise UserError(
-                    "method with representations: the model's decoder layers give several streams of hidden states "
-                    f"{tuple(seen[0].shape)} instead of one of width {width}; "
-                    "use a method on responses, for example npo"
+                    "method with representations: the model's decoder layers give no single hidden state per token "
+                    f"(shape {tuple(seen[0].shape)}); use a method on responses, for example npo"
                 )
 
-    with decoder_layers(model)[layer - 1].register_forward_hook(capture):
+    with layer.register_forward_hook(capture):
         yield seen

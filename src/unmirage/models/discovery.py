@@ -159,10 +159,14 @@ class Search:
         """Return whether the module holds token embeddings or the output layer."""
         head, words = head_of(self._model), self._modules[self._embedding]
         return any(
-            one in (head, words)
-            or (isinstance(one, nn.Embedding) and one.num_embeddings == getattr(words, "num_embeddings", None))
+            one in (head, words) or (isinstance(one, nn.Embedding) and self._alike(one, words))
             for one in self._modules[path].modules()
         )
+
+    def _alike(self, one: nn.Embedding, words: nn.Module) -> bool:
+        """Return whether embeddings are the same ones, or the encoder's beside the decoder's."""
+        same = one.num_embeddings == getattr(words, "num_embeddings", None)
+        return one.weight is words.weight or (self._two and same)
 
     def _part(self, path: str) -> str:
         if self._speaks(path):

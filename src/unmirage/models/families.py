@@ -171,7 +171,7 @@ def _why_plain(model: Any) -> str:
         return "every prompt token attends to the whole prompt"
     if getattr(model.config, "is_encoder_decoder", False):
         return "it has an encoder and a decoder"
-    if type(model).generate is not GenerationMixin.generate:
+    if getattr(type(model), "generate", None) is not GenerationMixin.generate:
         return "it has a generation loop of its own"
     taken = inputs_of(type(model))
     if any(name.startswith(_CARRIED) for name in taken):

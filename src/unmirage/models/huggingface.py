@@ -212,7 +212,9 @@ class HuggingFaceVLM:
         Queries about one image share a batch, and the model processes the image once for all of them. The next batch
         is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
-        work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
+        # Encoders do not all leave out padding, so that rows of other lengths would change a response.
+        alone = bool(getattr(self.model.config, "is_encoder_decoder", False))
+        work, size = Work(queries), BatchSize(1 if alone else config.batch_size, self.model.device)
         decoder = Decoder.of(self.processor)
         reach = attention_reach(self.model)
         longest = None if reach is None else reach - config.max_new_tokens
