@@ -66,8 +66,8 @@ def attempt(check: Callable[[], Cell]) -> Cell:
         return check()
     except UserError as error:
         text = str(error)
-        if "needs torchvision" in text or "requires the timm" in text:
-            return ["skip", one_line(error, 160)]
+        if "needs torchvision" in text or "requires the timm" in text or "required as a model input" in text:
+            return ["skip", f"its own processor or a package of its own is needed: {one_line(error, 160)}"]
         return ["no", text] if "\n" not in text else ["failed", f"an error of several lines: {one_line(error)}"]
     except WrongError as error:
         return ["failed", str(error)]
@@ -280,21 +280,27 @@ def family_of(model_type: str) -> str | None:
 
 def probe(model_type: str) -> dict[str, Cell]:
     """Return the cells of a type."""
-    cells: dict[str, Cell]
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            one = Probe(model_type, Path(folder))
-        except Exception as error:
-            if "--trace" in sys.argv:
-                traceback.print_exc()
-            reason = f"no tiny model can be made here: {type(error).__name__}: {one_line(error, 140)}"
-            cells = {column: ["skip", reason] for column in COLUMNS}
-            return {**cells, "tested": ["yes" if model_type in TESTED else "no", ""]}
-        cells = {}
-        for column in COLUMNS:
-            unusable = cells.get("load", [""])[0] == "no" and column not in ("parts", "down", "tested")
-            cells[column] = ["no", cells["load"][1]] if unusable else attempt(getattr(one, column))
-        return cells
+        found = _probed(model_type, Path(folder))
+        place = str(Path(folder) / "model")
+        return {column: [verdict, text.replace(place, "DIRECTORY")] for column, (verdict, text) in found.items()}
+
+
+def _probed(model_type: str, folder: Path) -> dict[str, Cell]:
+    cells: dict[str, Cell]
+    try:
+        one = Probe(model_type, folder)
+    except Exception as error:
+        if "--trace" in sys.argv:
+            traceback.print_exc()
+        reason = f"no tiny model can be made here: {type(error).__name__}: {one_line(error, 140)}"
+        cells = {column: ["skip", reason] for column in COLUMNS}
+        return {**cells, "tested": ["yes" if model_type in TESTED else "no", ""]}
+    cells = {}
+    for column in COLUMNS:
+        unusable = cells.get("load", [""])[0] == "no" and column not in ("parts", "down", "tested")
+        cells[column] = ["no", cells["load"][1]] if unusable else attempt(getattr(one, column))
+    return cells
 
 
 def main() -> None:
