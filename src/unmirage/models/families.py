@@ -41,14 +41,11 @@ __all__ = [
     "vision_layer", "vision_output", "vision_stack", "why_not_shared", "why_unsupported",
 ]  # fmt: skip
 
-# Families whose tower gives one tensor a picture (tiles, tokens, width) and nothing else, of which the projector reads
-# one layer. The features of others (packed patches, several outputs) are computed in every step.
+# Families tested to give one tensor a picture (tiles, tokens, width), of which the projector reads one layer. The
+# features of others (packed patches, several outputs) are computed in every step.
 _ONE_OUTPUT = frozenset(
-    {
-        "llava", "llava_next", "llava_onevision", "vipllava", "internvl", "idefics3", "smolvlm", "gemma3", "paligemma",
-        "cohere2_vision", "aya_vision", "deepseek_vl", "got_ocr2",
-    }
-)  # fmt: skip
+    {"llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "gemma3", "paligemma"}
+)
 
 
 def vision_output(model: Any) -> nn.Module | None:
