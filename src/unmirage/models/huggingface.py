@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -118,6 +119,8 @@ class HuggingFaceVLM:
         # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
             raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
+        if unused := set(found["unexpected_keys"]):
+            log.warning("model '%s': weights that the model does not have are ignored: %s", source, some(unused))
         check_processor(str(source), processor, embedding_count(str(source), model))
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
@@ -288,15 +291,24 @@ def no_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+# What transformers raises for a model that is broken or unknown.
+LOAD_ERRORS = (
+    OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError, TypeError, SafetensorError,
+    StrictDataclassError,
+)  # fmt: skip
+
+
 @contextmanager
 def load_errors(source: str | Path) -> Iterator[None]:
     """Turn loading errors into one line that names the model; out-of-memory errors pass through."""
     try:
         yield
-    except (OSError, ValueError, ImportError, KeyError, AttributeError, RuntimeError, SafetensorError) as error:
+    except LOAD_ERRORS as error:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
         text = one_line(error)
+        if "ignore_mismatched_sizes" in text:  # the library tells the names in its log only
+            text = "the shapes of its weights are not those that its config.json says; download the whole model again"
         if "video processor" in text.lower() or "torchvision" in text.lower():
             broken = why_broken()
             what = f"is broken ({broken}). {remedy()}" if broken else "is missing (pip install torchvision)"

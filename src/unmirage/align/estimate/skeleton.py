@@ -21,7 +21,7 @@ from unmirage.errors import UserError, one_line
 from unmirage.models.base import Thinking
 from unmirage.models.families import embedding_count
 from unmirage.models.folder import check_folder, check_hub_id
-from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.huggingface import LOAD_ERRORS, HuggingFaceVLM
 from unmirage.models.templates import check_processor
 from unmirage.models.thinking import switched
 from unmirage.records import Sample
@@ -61,7 +61,7 @@ class Skeleton:
         try:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=local)
-        except (OSError, ValueError, ImportError) as error:
+        except LOAD_ERRORS as error:
             raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
         model = _empty(config, config.dtype or _stored_dtype(folder))
         check_processor(str(source), processor, embedding_count(str(source), model))
