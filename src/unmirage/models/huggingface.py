@@ -308,7 +308,7 @@ def load_errors(source: str | Path) -> Iterator[None]:
             raise
         text = one_line(error)
         if "ignore_mismatched_sizes" in text:  # the library tells the names in its log only
-            text = "the shapes of its weights are not those that its config.json says; download the whole model again"
+            text = "the shapes of its weights mismatch those of its config.json; download the whole model again"
         if "video processor" in text.lower() or "torchvision" in text.lower():
             broken = why_broken()
             what = f"is broken ({broken}). {remedy()}" if broken else "is missing (pip install torchvision)"
