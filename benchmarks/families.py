@@ -34,6 +34,7 @@ COLUMNS = {
     "tested": "tested here",
 }  # fmt: skip
 SHOWN = {"yes": "yes", "no": "no", "skip": "–", "failed": "**failed**"}
+NO_PROCESSOR = "no image processor of this type is made here"  # most types: said once, on the page
 MARKER, REASONS = "families", "family reasons"
 Row = dict[str, list[str]]
 
@@ -97,8 +98,11 @@ def reasons(rows: Mapping[str, Row]) -> str:
     lines = []
     for model_type, row in sorted(rows.items()):
         told: dict[str, list[str]] = {}
-        for key, (verdict, text) in row.items():
-            if text and key != "parts" and key != "tested" and (verdict != "yes" or key in ("text", "image")):
+        for key in COLUMNS:
+            verdict, text = row[key]
+            if key in ("parts", "tested") or text in ("", NO_PROCESSOR):
+                continue
+            if verdict != "yes" or key in ("text", "image"):
                 told.setdefault(text, []).append(COLUMNS[key])
         lines += [f"- `{model_type}`, {', '.join(columns)}: {_plain(text)}" for text, columns in told.items()]
     return "\n".join(lines)

@@ -88,15 +88,14 @@ FIXES: dict[str, dict[str, Any]] = {
         "spatial_target_layers": [0, 1, 2, 3], "vision_config": {"hidden_size": 64}},
     "hunyuan_vl": {"text_config": {"head_dim": 8, "rope_parameters": {"xdrope_section": [1, 1, 1, 1]}}},
     "janus": {"vq_config": _VQ},
-    "mistral4": {"text_config": {"rope_parameters": {
-        "rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5, "llama_4_scaling_beta": 0.1,
-        "original_max_position_embeddings": 512}}},
+    "mistral4": {"head_dim": 16},
     "step3p7": {"text_config": {"sliding_window": 512}},
     "muse_spark": {"audio_config": {
         "hidden_sizes": [16, 16, 16, 32], "depths": [1, 1, 1, 1], "patch_sizes": [16, 6, 5, 4]}},
     "mistral_large4": {"text_config": {**_INDEXER, "kv_source_layers": [0, 1, 1, 3]}},
     "molmo2": {"adapter_config": {"vision_feature_layer": [2, 1], "text_hidden_size": WIDTH}},
-    "qwen2_5_omni_thinker": {"vision_start_token_id": 602}, "qwen3_omni_moe_thinker": {"vision_start_token_id": 602},
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 602, **_MROPE},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 602},
     "qwen4_exp": {"text_config": {
         "hc_lowrank": 8, "ngram_vocab_size_base": 64, "split_ngram_parts": 2, "heads_per_ngram": 2,
         "make_ngram_vocab_size_divisible_by": 8, "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8,

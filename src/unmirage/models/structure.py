@@ -162,6 +162,11 @@ def forward_errors(model: Any) -> Iterator[None]:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
         kind = type(error).__name__
+        if isinstance(error, NotImplementedError) and next(model.parameters()).is_meta:
+            raise UserError(
+                f"model type '{type_of(model)}': its work cannot be estimated, because it depends on the values of "
+                "hidden states; train without an estimate"
+            ) from error
         raise UserError(
             f"model type '{type_of(model)}': its forward pass fails ({kind}: {one_line(error, 200)}); "
             "it may need inputs that its processor does not make; use another model"
