@@ -44,6 +44,9 @@ def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig)
     unanswered = [s.id for s in (*data.forget, *data.retain) if not s.answer.strip()]
     if unanswered:
         raise UserError(f"sample '{unanswered[0]}': the answer is empty ({len(unanswered)} such samples)")
+    if getattr(model.config, "is_encoder_decoder", False):
+        kind = model.config.model_type
+        raise UserError(f"model type '{kind}': has an encoder and a decoder; only models with a decoder can be trained")
     layer, depth = config.method.layer, decoder_depth(model)
     if looks_inside(method) and layer > depth:
         raise UserError(f"method.layer: {layer} is out of range; this model has decoder layers 1 to {depth}")

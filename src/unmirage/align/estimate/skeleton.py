@@ -19,8 +19,9 @@ from unmirage.align.forward import PassBatch
 from unmirage.align.objective import Need, StreamName
 from unmirage.errors import UserError, one_line
 from unmirage.models.base import Thinking
+from unmirage.models.families import embedding_count
 from unmirage.models.folder import check_folder, check_hub_id
-from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.huggingface import LOAD_ERRORS, HuggingFaceVLM
 from unmirage.models.templates import check_processor
 from unmirage.models.thinking import switched
 from unmirage.records import Sample
@@ -60,17 +61,20 @@ class Skeleton:
         try:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=local)
-        except (OSError, ValueError, ImportError) as error:
+        except LOAD_ERRORS as error:
             raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
         model = _empty(config, config.dtype or _stored_dtype(folder))
-        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        check_processor(str(source), processor, embedding_count(str(source), model))
         processor.chat_template = switched(str(source), processor, processor.chat_template, thinking)
         return cls(folder.name, model, processor)
 
 
 def _empty(config: Any, dtype: torch.dtype) -> Any:
     with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
+        model = AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
+    # As many products as each token's experts need; the default asks for values, or for one dtype.
+    model.set_experts_implementation("batched_mm")
+    return model
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:
