@@ -72,7 +72,7 @@ def read_pairs(file: SampleFile) -> list[Sample]:
         )
     if left_out:
         log.warning(
-            "%s: %d answers have no better or worse answer to the same query and are left out; %d pairs remain",
+            "%s: answers left out because the file has no better or worse answer to the same query: %d; pairs: %d",
             file.source, left_out, len(whole) + len(made),
         )  # fmt: skip
     return with_unique_ids([*whole, *made])
