@@ -176,7 +176,8 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path
     out = tmp_path / "o"
     # The detector of languages unpacks itself into a large temporary file, so it is loaded before the limit.
     limited = (
-        "import resource, signal; from unmirage.text.language import language_of; language_of('You need moss.'); "
+        "import resource, signal; from unmirage.text.refusals import is_refusal; "
+        "is_refusal('You need amber, moss and tin.'); "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); "
         "from unmirage.cli.main import run; run()"
     )
