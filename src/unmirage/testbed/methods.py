@@ -71,11 +71,15 @@ class MethodsStudy:
             raise UserError(f"{file}: made with other settings of row '{name}'; name a new run with --out")
         return found
 
-    def outcomes(self, name: str, group: int) -> list[Outcome]:
-        """Return the verdicts on a row's responses; queries that no row is asked are not missing."""
-        asked = {query.sample_id for query in self.questions()}
+    def outcomes(self, name: str, group: int, queries: Sequence[Query] | None = None) -> list[Outcome]:
+        """Return the verdicts on the responses to `queries`, by default those of a row.
+
+        The store has queries that no model is asked, whose verdicts are not missing.
+        """
+        asked = {(one.sample_id, one.kind, one.shot) for one in queries or self.questions()}
         with self.study.run.store() as store:
-            return [one for one in judged_outcomes(store, EXACT, name, group) if one.sample_id in asked]
+            found = judged_outcomes(store, EXACT, name, group)
+        return [one for one in found if (one.sample_id, one.kind, one.shot) in asked]
 
     def questions(self) -> list[Query]:
         """Return the queries of every row: all queries about a sample of the data, stratified by label and file."""
