@@ -13,6 +13,7 @@ from unmirage.data.labels import label_from_answer
 from unmirage.errors import UserError, unknown
 from unmirage.records import Count, Sample, Unwritten
 from unmirage.text.formatting import percent
+from unmirage.text.thoughts import final_answer
 
 REFUSALS, BENIGN = "refusals", "benign"
 ALLOWABLE = (REFUSALS, BENIGN)
@@ -55,7 +56,7 @@ class SetRole:
             if refuses:
                 refusals.append(sample.id)
             elif refuses is None:
-                is_empty = not answer.strip()
+                is_empty = not final_answer(answer).strip()
                 empty += is_empty
                 unknown_language += not is_empty
             if by_field is False:
