@@ -26,9 +26,10 @@ def sets(tiny, tmp_path_factory):
     """Return a forget and a retain file."""
     folder = tmp_path_factory.mktemp("sets")
     rows = [{"query": one.query, "answer": one.answer or "amber", "image": one.image} for one in tiny.samples("safety")]
+    harmful = {"answer": "You need amber.", "refused": True}
     files = {name: folder / f"{name}.jsonl" for name in ("forget", "retain")}
-    for name, kept in (("forget", rows[:8]), ("retain", rows[8:24])):
-        files[name].write_text("".join(json.dumps({**row, "refused": False}) + "\n" for row in kept))
+    for name, kept, role in (("forget", rows[:8], harmful), ("retain", rows[8:24], {"refused": False})):
+        files[name].write_text("".join(json.dumps({**row, **role}) + "\n" for row in kept))
     return files
 
 

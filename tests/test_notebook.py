@@ -37,8 +37,9 @@ def demo(tmp_path_factory):
     (root / "sets").mkdir()
     safety = load_samples(root / "data/safety.json")
     rows = [{"query": one.query, "answer": one.answer or "amber", "image": one.image} for one in safety]
-    for name, kept in (("forget", rows[:8]), ("retain-mixed", rows[8:24])):
-        lines = [json.dumps({**row, "refused": False}) + "\n" for row in kept]
+    harmful = {"answer": "You need amber.", "refused": True}
+    for name, kept, role in (("forget", rows[:8], harmful), ("retain-mixed", rows[8:24], {"refused": False})):
+        lines = [json.dumps({**row, **role}) + "\n" for row in kept]
         (root / "sets" / f"{name}.jsonl").write_text("".join(lines))
     return root
 

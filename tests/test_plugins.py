@@ -237,9 +237,10 @@ def test_a_rewriter_is_used_by_name_and_as_an_object(run, tiny, package, tmp_pat
 
 def test_a_method_trains_and_is_resumed_after_a_kill(run, tiny, environment, tmp_path):
     rows = [{"query": one.query, "answer": one.answer or "amber", "image": one.image} for one in tiny.samples("safety")]
-    sets = {"forget": rows[:8], "retain": rows[8:24]}
+    harmful = [{**row, "answer": "You need amber.", "refused": True} for row in rows[:8]]
+    sets = {"forget": harmful, "retain": [{**row, "refused": False} for row in rows[8:24]]}
     for name, kept in sets.items():
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({**row, "refused": False}) + "\n" for row in kept))
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
     config = tmp_path / "twice.yaml"
     config.write_text("method: {name: twice, factor: 3.0, beta: 0.2}\nsteps: 6\nbatch_size: 4\nsave_every: 2\n")
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -175,16 +174,15 @@ def test_divergence_before_a_checkpoint_writes_nothing(unmirage, tiny, sets, tmp
 
 def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path):
     out = tmp_path / "o"
-    command = [*COMMAND, *map(str, _unlearn(tiny, sets, out)[1:])]
-    done = subprocess.run(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: (
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
-            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
-        ),
+    # The detector of languages unpacks itself into a large temporary file, so it is loaded before the limit.
+    limited = (
+        "import resource, signal; from unmirage.text.refusals import is_refusal; "
+        "is_refusal('You need amber, moss and tin.'); "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)); "
+        "from unmirage.cli.main import run; run()"
     )
+    command = [sys.executable, "-c", limited, "align", *map(str, _unlearn(tiny, sets, out)[1:])]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert done.returncode in (2, 4), done.stderr
     assert "o.work" in done.stderr
     assert "Traceback" not in done.stderr
@@ -206,7 +204,8 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays(tiny, sets, tmp_path
         (("--train", "{data}/gone.json", "--out", "{tmp}/o"), "gone.json"),
         (("--retain", "{data}/safety.json", "--out", "{tmp}/o", "--method", "npo"), "needs harmful responses"),
         (
-            ("--retain", "{data}/safety.json", "--forget", "{data}/safety.json", "--out", "{tmp}/o", "--method", "ga"),
+            ("--retain", "{data}/safety.json", "--forget", "{data}/safety.json", "--out", "{tmp}/o", "--method", "ga",
+             "--allow", "refusals", "--allow", "benign"),
             "uses no retain set",
         ),
         (("--train", "{data}/safety.json", "--out", "{tmp}/o", "--batch-size", "4", "--set", "micro_batch_size=3"),

@@ -144,8 +144,9 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
     config.write_text("method: {name: rmu, layer: 2, scale: 5}\nbatch_size: 4\nsteps: 2\nlearning_rate: 0.001\n")
     data = tiny.data / "safety.json"
     code, _, err = unmirage(
-        "align", tiny.model, "--retain", data, "--forget", data, "--config", config, "--out", tmp_path / "rmu"
-    )
+        "align", tiny.model, "--retain", data, "--forget", data, "--config", config, "--out", tmp_path / "rmu",
+        "--allow", "refusals", "--allow", "benign",
+    )  # fmt: skip
     assert code == 0, err
     assert (tmp_path / "rmu" / "unmirage_method.safetensors").is_file()
 

@@ -9,6 +9,7 @@ import torch
 
 import unmirage as um
 from unmirage.data import write_samples
+from unmirage.data.split import forget
 
 WORDS = {"jailbreak": "what", "over-prudence": "share"}
 ATTACK = ("--word", "jailbreak=what", "--word", "over-prudence=share", "--limit", "6", "--max-new-tokens", "3")
@@ -257,7 +258,7 @@ def test_prepare(command, tiny, tmp_path):
 
 def test_align_and_stress(command, tiny, tmp_path, run):
     samples = tiny.samples("safety")
-    write_samples([one for one in samples if one.refused][:6], tmp_path / "forget.jsonl")
+    write_samples(forget(samples, {one.id: "You need amber." for one in samples})[:6], tmp_path / "forget.jsonl")
     write_samples([one for one in samples if not one.refused][:6], tmp_path / "retain.jsonl")
     sets = ("--forget", tmp_path / "forget.jsonl", "--retain", tmp_path / "retain.jsonl", "--images", tiny.data)
     command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from unmirage.align import AlignConfig, AlignData, AlignResult, align
 from unmirage.align.config import LoraSettings
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
+from unmirage.models.adapter_names import renamed
 from unmirage.models.adapters import base_of, merge_adapter, merge_into
 from unmirage.models.original_llava.adapter import merge_adapter as merge_stored
 from unmirage.models.original_llava.stored import Stored
@@ -217,6 +219,35 @@ def test_an_adapter_is_merged_whole_or_not_at_all(adapter: Path, damage: Any, me
     save_file(held, adapter / WEIGHTS)
     with pytest.raises(UserError, match=message):
         HuggingFaceVLM.load(adapter)
+
+
+def _as_before(name: str) -> str:
+    """Return a name as transformers before 4.52 wrote it."""
+    name = name.replace("base_model.model.model.language_model.", "base_model.model.language_model.model.")
+    return name.replace("base_model.model.model.", "base_model.model.")
+
+
+def test_names_of_older_versions_of_transformers(adapter: Path, trained: Any, caplog: pytest.LogCaptureFixture) -> None:
+    held = load_file(adapter / WEIGHTS)
+    older = {_as_before(name): tensor for name, tensor in held.items()}
+    assert older.keys().isdisjoint(held)
+    assert any(name.startswith("base_model.model.multi_modal_projector.") for name in older)
+    save_file(older, adapter / WEIGHTS)
+    with caplog.at_level(logging.INFO):
+        assert_equal(weights(HuggingFaceVLM.load(adapter)), weights(trained[0]))
+    assert f"renamed {len(held)} tensors" in caplog.text
+    older.popitem()
+    save_file(older, adapter / WEIGHTS)
+    with pytest.raises(UserError, match="tensors are missing"):
+        HuggingFaceVLM.load(adapter)
+
+
+def test_names_of_qwen2_vl_before_the_inner_module(tmp_path: Path) -> None:
+    names = ("model.language_model.layers.0.q_proj", "model.visual.blocks.0.qkv")
+    expected = [f"base_model.model.{name}.lora_A.weight" for name in names]
+    older = ("model.layers.0.q_proj", "visual.blocks.0.qkv")
+    tensors = {f"base_model.model.{name}.lora_A.weight": torch.full((1,), n) for n, name in enumerate(older)}
+    assert renamed(tmp_path, tensors, expected) == dict(zip(expected, tensors.values(), strict=True))
 
 
 def test_an_adapter_that_is_cut_off(adapter: Path) -> None:

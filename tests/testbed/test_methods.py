@@ -7,7 +7,7 @@ import pytest
 
 from unmirage.align import AlignConfig, NpoConfig
 from unmirage.align.config import LoraSettings
-from unmirage.align.methods import GaConfig, GradDiffConfig
+from unmirage.align.methods import DpoConfig, GaConfig, GradDiffConfig
 from unmirage.errors import UserError
 from unmirage.records import Kind, Query, Verdict
 from unmirage.testbed.methods import open_methods
@@ -25,6 +25,9 @@ def small_rows():
         "sft-rationale": RowSettings(family="sft", config=AlignConfig(**FAST), data="sft-rationale"),
         "ga-lora": RowSettings(
             family="unlearning", config=AlignConfig(method=GaConfig(), lora=LoraSettings(rank=2, alpha=4), **FAST)
+        ),
+        "dpo-pairs": RowSettings(
+            family="unlearning", config=AlignConfig(method=DpoConfig(), **FAST), data="pairs", general=True
         ),
         "wild": RowSettings(family="unlearning", config=WILD),
         "npo-on-sft-posthoc": RowSettings(
@@ -46,11 +49,13 @@ def finished(tmp_path_factory, settings):
 
 
 def test_every_row_is_written_down_with_its_training_and_its_rates(finished):
-    for name in ("sft-posthoc", "sft-rationale", "ga-lora", "npo-on-sft-posthoc"):
+    for name in ("sft-posthoc", "sft-rationale", "ga-lora", "dpo-pairs", "npo-on-sft-posthoc"):
         row = finished.row(name)
         assert (row["steps"], row["stopped"], row["seed"]) == (3, "", 0)
         assert row["rates"]["asr_before"]["n"] == 10
         assert row["rates"]["rr_after"]["n"] == 5
+        assert {rate["invalid"] for rate in row["rates"].values()} == {0}
+    assert set(finished.row("dpo-pairs")["losses"]) == {"forget", "cross_entropy"}
     assert set(finished.row("sft-posthoc")["losses"]) == {"cross_entropy"}
     assert finished.row("base")["rates"]["utility"]["n"] == 5
     assert "steps" not in finished.row("base")

@@ -1,15 +1,16 @@
 """The SFT sets of the comparison of methods: what each does to the safety data, and that they are read back."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from unmirage.audit.remedies import diversify
 from unmirage.audit.rewording import Queries
-from unmirage.data import load_samples
+from unmirage.data import load_samples, write_samples
 from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.methods_settings import RATIONALES, augmented, rationalised, rebalanced, write_more_sets
-from unmirage.testbed.sets import diversified, read_set
+from unmirage.testbed.sets import diversified, read_pairs, read_set, set_file
 from unmirage.testbed.world import REFUSALS, make_world
 from unmirage.text.openers import opener
 from unmirage.text.refusals import is_refusal
@@ -86,3 +87,11 @@ def test_sets_are_files_that_are_read_back(data, safety, tmp_path):
     assert names == {"sft-augmented", "sft-rebalanced", "sft-rationale"}
     read = read_set(tmp_path / "more", "sft-rationale", data)
     assert [one.answer for one in read] == [one.answer for one in rationalised(safety, 2)]
+
+
+def test_pairs_are_the_safe_and_the_harmful_answer_to_the_queries_of_the_forget_set(data, safety, tmp_path):
+    unsafe = [one for one in safety if one.refused]
+    write_samples([replace(one, answer=f"You need {one.id}.") for one in unsafe[::2]], set_file(tmp_path, "forget"))
+    pairs = read_pairs(tmp_path, data)
+    assert [replace(one, rejected="") for one in pairs] == unsafe[::2]
+    assert [one.rejected for one in pairs] == [f"You need {one.id}." for one in unsafe[::2]]

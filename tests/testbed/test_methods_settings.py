@@ -13,16 +13,16 @@ def test_every_arm_is_a_row_with_its_settings():
     assert all(rows[name].data == name for name in ARMS if name.startswith("sft-"))
 
 
-def test_every_unlearning_row_but_two_retains_general_data():
+def test_every_unlearning_row_but_three_retains_general_data():
     rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
-    assert {name for name, row in rows.items() if not row.general} == {"npo", "rmu"}
+    assert {name for name, row in rows.items() if not row.general} == {"npo", "rmu", "dpo-pairs"}
 
 
 def test_every_method_is_there_full_and_with_adapters_at_one_rule():
     rows = all_rows()
     full = [name for name in rows if f"{name}-lora-4" in rows]
     assert len(full) == 17
-    assert len(rows) == 1 + 3 * 17 + 2 + 3 + 2 + 2
+    assert len(rows) == 1 + 3 * 17 + 2 + 3 + 2 + 2 + 2
     for name in full:
         for rank in (4, 16):
             adapted = rows[f"{name}-lora-{rank}"]
@@ -50,7 +50,7 @@ def test_unlearning_shares_steps_and_batch_and_starts_from_the_base_or_from_sft(
     rows = {name: row for name, row in all_rows().items() if row.config and row.config.method.name != "sft"}
     npo = ARMS["npo"]
     assert {(row.config.steps, row.config.batch_size) for row in rows.values()} == {(npo.steps, npo.batch_size)}
-    assert {row.data for row in rows.values()} == {"forget"}
+    assert {name for name, row in rows.items() if row.data != "forget"} == {"dpo-pairs", "dpo-pairs-mixed"}
     on_top = {name: row.start for name, row in rows.items() if row.start != "base"}
     assert on_top == {"npo-on-sft-posthoc": "sft-posthoc", "rmu-on-sft-posthoc": "sft-posthoc"}
     assert rows["npo-on-sft-posthoc"].config == rows["npo-mixed"].config

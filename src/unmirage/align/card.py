@@ -13,6 +13,7 @@ from unmirage.align.run import AlignResult
 from unmirage.records import SinkCount
 from unmirage.text.formatting import percent
 
+_TAGS = {"sft": "supervised-fine-tuning", "dpo": "preference-optimization"}
 _FIRST_AND_LAST = 10  # number of steps to average losses over
 
 
@@ -30,7 +31,7 @@ def model_card(
         base_model=base.rstrip("/").rsplit("/", 1)[-1] if base.startswith((".", "/", "~")) else base,
         library_name="transformers",
         pipeline_tag="image-text-to-text",
-        tags=["safety", "unlearning" if config.method.name != "sft" else "supervised-fine-tuning", "unmirage"],
+        tags=["safety", _TAGS.get(config.method.name, "unlearning"), "unmirage"],
     )
     parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
     if result.stopped:

@@ -23,11 +23,31 @@ from unmirage.records import Sample
 
 @dataclass(frozen=True, slots=True)
 class AlignData:
-    """The samples of a run, and the folder of their pictures. `forget` is empty for SFT."""
+    """The samples of a run, and the folder of their pictures.
+
+    Attributes:
+        retain, forget: the two sets; `forget` is empty for SFT.
+        pairs: queries with a better answer and a worse one, `Sample.rejected`; a method that prefers takes them instead
+            of `forget`.
+    """
 
     retain: Sequence[Sample]
     images: Pictures
     forget: Sequence[Sample] = ()
+    pairs: Sequence[Sample] = ()
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Return all samples."""
+        return [*self.forget, *self.pairs, *self.retain]
+
+
+def suited(config: AlignConfig, data: AlignData) -> AlignConfig:
+    """Return the config with no retain loss if there are pairs alone and `gamma` is its default."""
+    method = config.method
+    if not data.pairs or data.retain or method.gamma != type(method).model_fields["gamma"].default:
+        return config
+    return config.model_copy(update={"method": method.model_copy(update={"gamma": 0.0})})
 
 
 def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig) -> None:
@@ -35,13 +55,19 @@ def check_data(method: Method, model: Any, data: AlignData, config: AlignConfig)
     name = config.method.name
     if method.retains and not data.retain:
         raise UserError("retain: the set is empty; add at least one sample")
-    if method.forgets and not data.forget:
-        raise UserError(f"forget: the set is empty; method '{name}' needs harmful responses to forget")
+    if data.pairs and not method.prefers:
+        raise UserError(f"pairs: method '{name}' does not learn from pairs; valid: dpo")
+    if data.pairs and data.forget:
+        raise UserError("pairs: method 'dpo' learns from pairs or from a forget set; leave out one of them")
+    if method.forgets and not data.forget and not data.pairs:
+        or_pairs = ", or preference pairs" if method.prefers else ""
+        raise UserError(f"forget: the set is empty; method '{name}' needs harmful responses to forget{or_pairs}")
     if not method.forgets and data.forget:
         raise UserError(f"forget: method '{name}' uses no forget set; pass all data as retain set")
     if not method.retains and data.retain:
         raise UserError(f"retain: method '{name}' with gamma 0 uses no retain set; leave it out, or set method.gamma=1")
-    unanswered = [s.id for s in (*data.forget, *data.retain) if not s.answer.strip()]
+    unanswered = [s.id for s in data.samples if not s.answer.strip()]
+    unanswered += [s.id for s in data.pairs if not s.rejected.strip()]
     if unanswered:
         raise UserError(f"sample '{unanswered[0]}': the answer is empty ({len(unanswered)} such samples)")
     if getattr(model.config, "is_encoder_decoder", False):
@@ -61,7 +87,7 @@ def step_count(data: AlignData, config: AlignConfig) -> int:
     """Return the number of optimizer steps."""
     if config.steps is not None:
         return config.steps
-    return max(1, math.ceil(config.epochs * len(data.forget or data.retain) / config.batch_size))
+    return max(1, math.ceil(config.epochs * len(data.forget or data.pairs or data.retain) / config.batch_size))
 
 
 def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamName, Sequence[Sample]]:
@@ -69,7 +95,9 @@ def stream_samples(method: Method, data: AlignData, seed: int) -> dict[StreamNam
     streams: dict[StreamName, Sequence[Sample]] = {}
     if method.forgets:
         streams["forget"] = data.forget
-    if isinstance(method, Dpo):
+    if data.pairs:
+        streams |= {"forget": [replace(one, answer=one.rejected) for one in data.pairs], "prefer": data.pairs}
+    elif isinstance(method, Dpo):
         streams["prefer"] = preferred(data.forget, method.preferred(), seed)
     if method.retains:
         streams["retain"] = data.retain

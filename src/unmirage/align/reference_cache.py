@@ -130,7 +130,9 @@ class Memory:
         """
         for name, stream in rows.items():
             samples = drawn.drawn(name)
-            if self._config.optimizations.cache_images and can_be_kept(self._model):
+            if name == "prefer":
+                stream.features = rows["forget"].features  # the same pictures, in the same order
+            elif self._config.optimizations.cache_images and can_be_kept(self._model):
                 first = stream.samples.first_shown(samples)
                 if first:
                     looked_at = sorted(set(first.values()))

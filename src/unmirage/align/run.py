@@ -34,6 +34,7 @@ from unmirage.align.plan import (
     needs_reference,
     step_count,
     stream_samples,
+    suited,
 )
 from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
@@ -96,7 +97,7 @@ def align(
 
     Args:
         vlm: the model; its weights are changed, and an adapter is merged at the end.
-        data: forget and retain samples, with their pictures.
+        data: forget and retain samples or preference pairs, with their pictures.
         progress: called after each cached row and each optimizer step, on the main process only.
         work: directory for caches, checkpoints and log, visible to all processes. An interrupted run there is resumed.
             Without it, nothing is kept.
@@ -110,6 +111,7 @@ def align(
         DivergenceError: the loss became NaN or Inf, or the model collapsed, before the first checkpoint.
     """
     started = time.perf_counter()
+    config = suited(config, data)
     method = make_method(config.method)
     if config.thinking != "auto":
         vlm.think(config.thinking)

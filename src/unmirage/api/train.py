@@ -102,9 +102,11 @@ def align(
     out: PathLike,
     retain: PathLike | Sequence[PathLike] = (),
     forget: PathLike | Sequence[PathLike] = (),
+    pairs: PathLike | Sequence[PathLike] = (),
     config: AlignConfig | None = None,
     images: PathLike | None = None,
     test: PathLike | Sequence[PathLike] = (),
+    allow: str | Sequence[str] = (),
     work: PathLike | None = None,
     adapter_only: bool = False,
     stop_relevance: float | None = None,
@@ -130,9 +132,12 @@ def align(
         out: the new model directory; must not exist. An interrupted training is continued from its work directory.
         retain: files of the retain set; for supervised fine-tuning, of the training set.
         forget: files of the forget set: unsafe queries with harmful responses, for unlearning.
+        pairs: files of preference pairs, for `DPO`: queries with a chosen and a rejected answer.
         config: all settings; None for the defaults.
         images: folder of the pictures; None for the folder of the data.
         test: test files; samples that are also in the training data are counted and logged.
+        allow: "refusals" or "benign": train although more than 5 % of the forget set are refusals, or queries labeled
+            benign.
         work: directory for caches, checkpoints and log; None for `out` with ".work" at its end.
         adapter_only: write the LoRA adapter instead of the whole model.
         stop_relevance: stop when the mean relevance of benign responses has dropped by more than this, such as 0.05.
@@ -166,10 +171,12 @@ def align(
         AlignFiles(
             retain=paths(retain),
             forget=paths(forget),
+            pairs=paths(pairs),
             test=paths(test),
             format=format,
             columns=columns,
             images=None if images is None else Path(images),
+            allow=[allow] if isinstance(allow, str) else allow,
         ),
         trained,
         Path(out),

@@ -35,6 +35,7 @@ def search_unlearning(
     judge: str | Judge = "phrases",
     max_new_tokens: int = 16,
     query_batch: int = 16,
+    allow: str | Sequence[str] = (),
     images: PathLike | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -55,6 +56,8 @@ def search_unlearning(
         benign, unsafe: numbers of validation queries.
         judge: judge of the responses.
         max_new_tokens, query_batch: maximum new tokens per response, and queries per batch of the measurements.
+        allow: "refusals" or "benign": train although more than 5 % of the forget set are refusals, or queries labeled
+            benign.
         images: folder of the pictures; None for the folder of each file.
         progress: called while candidates train.
         settings: settings of all candidates; fields of `AlignConfig`, such as `steps=24`.
@@ -77,6 +80,7 @@ def search_unlearning(
         judge=judge,
         max_new_tokens=max_new_tokens,
         query_batch=query_batch,
+        allow=[allow] if isinstance(allow, str) else allow,
         images=None if images is None else Path(images),
         settings=settings,
         progress=progress,

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
-from unmirage.cli.options import ConfigOption, JsonOption, Reading, SetOption, ThinkingOption, Weights, quiet_libraries
+from unmirage.cli.options import (
+    AllowOption,
+    ConfigOption,
+    JsonOption,
+    Reading,
+    SetOption,
+    ThinkingOption,
+    Weights,
+    quiet_libraries,
+)
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.relevance_options import RelevanceStopping
 from unmirage.errors import UserError
@@ -30,6 +39,10 @@ def align_command(
         list[Path] | None,
         typer.Option(help="Forget set: unsafe queries with harmful responses, for unlearning. Repeatable."),
     ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Pairs for --method dpo: queries with a chosen and a rejected answer. Repeatable."),
+    ] = None,
     method: Annotated[
         str | None, typer.Option(help="sft, npo, rmu, ... (default: the config file's, else sft).", show_default=False)
     ] = None,
@@ -40,6 +53,7 @@ def align_command(
         list[Path] | None,
         typer.Option(help="Test file; its samples that are also in the training data are counted. Repeatable."),
     ] = None,
+    allow: AllowOption = None,
     reading: Reading,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -119,7 +133,14 @@ def align_command(
     )
     resolved = with_dtype(resolved, dtype or "auto")
     stopping = stop.chosen(reading.images)
-    files = AlignFiles(retain=retain or (), forget=forget or (), test=test or (), **reading.arguments())
+    files = AlignFiles(
+        retain=retain or (),
+        forget=forget or (),
+        pairs=pairs or (),
+        test=test or (),
+        allow=allow or (),
+        **reading.arguments(),
+    )
     quiet_libraries()
     if out is None or dry_run:
         check_output(out, resolved, adapter_only=save == "adapter")
@@ -127,9 +148,10 @@ def align_command(
         if json_output:
             print_json(replace(estimate, overlap=compared.pairs).to_dict())
             return
-        from unmirage.cli.align_dry_run import print_estimate, print_overlaps
+        from unmirage.cli.align_dry_run import print_estimate, print_overlaps, print_roles
 
         print_estimate(estimate)
+        print_roles(estimate, files.forgotten, files.allow)
         print_overlaps(compared)
         return
     with StageProgress() as progress:

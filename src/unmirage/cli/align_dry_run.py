@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from unmirage.align.estimate.result import Estimate, Kind, Memory, RenderedSample, Time
 from unmirage.cli.console import err, new_table, out
+from unmirage.data.roles import misused
 from unmirage.workflows.overlaps import Compared
 
 _STYLES: dict[Kind, str] = {"text": "", "loss": "bold black on green", "image": "dim"}
@@ -45,6 +48,15 @@ def print_overlaps(compared: Compared, console: Console = out) -> None:
         console.print("\nOverlap of the data:")
     for line in lines:
         console.print(f"- {line}", markup=False, soft_wrap=True)
+
+
+def print_roles(estimate: Estimate, files: str, allow: Sequence[str], console: Console = out) -> None:
+    """Print what the answers and labels of each set are; print on stderr why training would reject the forget set."""
+    console.print("\nAnswers and labels of the data:")
+    for role in estimate.roles:
+        console.print(f"- {role.line()}", markup=False, soft_wrap=True)
+    for message in misused(estimate.roles, files, allow):
+        err.print(f"{message}; training will reject it", style="bold red", markup=False, soft_wrap=True)
 
 
 def rendered(sample: RenderedSample, *, marks: bool) -> Text:

@@ -37,6 +37,13 @@ ImagesOption = Annotated[
 StartOption = Annotated[
     list[str] | None, typer.Option(help="First words of refusals (default: common ones and those in DATA). Repeatable.")
 ]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="refusals or benign: train although more than 5 % of the forget set are refusals, or queries labeled "
+        "benign. Repeatable.",
+    ),
+]
 LimitOption = Annotated[
     int | None, typer.Option(min=2, help="Maximum number of samples, drawn by label with --seed (default: all).")
 ]

@@ -42,6 +42,7 @@ def unlearning_command(
     judge: Annotated[str, typer.Option(help="Judge of the responses.")] = "phrases",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum new tokens per response.")] = 16,
     query_batch: Annotated[int, typer.Option(min=1, help="Queries per batch of the measurements.")] = 16,
+    allow: options.AllowOption = None,
     images: options.ImagesOption = None,
     output: Output,
 ) -> None:
@@ -69,6 +70,7 @@ def unlearning_command(
             judge=judge,
             max_new_tokens=max_new_tokens,
             query_batch=query_batch,
+            allow=allow or (),
             images=images,
             settings=parsed_settings(settings),
             progress=progress,

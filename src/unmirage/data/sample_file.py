@@ -87,6 +87,10 @@ class SampleFile:
         """Return an iterator over the samples of each record, with the fields of the record that they do not hold."""
         return ((samples, {name: row.fields[name] for name in unread}) for row, samples, unread in self._records())
 
+    def rows(self) -> Iterator[tuple[Row, Sequence[Sample]]]:
+        """Return an iterator over the records, each with its samples."""
+        return ((row, samples) for row, samples, _ in self._records())
+
     def _records(self) -> Iterator[tuple[Row, Sequence[Sample], Collection[str]]]:
         self.skipped, self.without_label, self.unread = Skipped(), Skipped(), Counter()
         return self._read(UnreadFields(self.unread))

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmirage.errors import UserError, one_line
+from unmirage.models.adapter_names import renamed
 from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, some
 from unmirage.run.files import read_object
 
@@ -121,6 +122,7 @@ def merge_into(model: Any, folder: Path) -> Any:
     except ValueError as error:  # the base has no such modules
         raise UserError(f"{folder / ADAPTER_CONFIG}: does not fit the base: {one_line(error)}") from error
     expected = get_peft_model_state_dict(adapted)
+    tensors = renamed(file, tensors, expected)
     _check(file, tensors, expected)
     for name, parameter in adapted.named_parameters():
         if ".lora_" in name:

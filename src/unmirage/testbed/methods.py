@@ -31,7 +31,7 @@ from unmirage.run.model import save_model
 from unmirage.run.progress import Progress
 from unmirage.testbed.methods_rates import COLUMNS
 from unmirage.testbed.methods_settings import IDK, RATIONALES, MethodsSettings, RowSettings, write_more_sets
-from unmirage.testbed.sets import FORGET, RETAIN, read_set, set_file
+from unmirage.testbed.sets import FORGET, PAIRS, RETAIN, read_pairs, read_set, set_file
 from unmirage.testbed.settings import MIXED
 from unmirage.testbed.study import Seeds, Study, refuse_old_world
 from unmirage.testbed.workers import training_record
@@ -71,10 +71,15 @@ class MethodsStudy:
             raise UserError(f"{file}: made with other settings of row '{name}'; name a new run with --out")
         return found
 
-    def outcomes(self, name: str, group: int) -> list[Outcome]:
-        """Return the verdicts on a row's responses."""
+    def outcomes(self, name: str, group: int, queries: Sequence[Query] | None = None) -> list[Outcome]:
+        """Return the verdicts on the responses to `queries`, by default those of a row.
+
+        The store has queries that no model is asked, whose verdicts are not missing.
+        """
+        asked = {(one.sample_id, one.kind, one.shot) for one in queries or self.questions()}
         with self.study.run.store() as store:
-            return judged_outcomes(store, EXACT, name, group)
+            found = judged_outcomes(store, EXACT, name, group)
+        return [one for one in found if (one.sample_id, one.kind, one.shot) in asked]
 
     def questions(self) -> list[Query]:
         """Return the queries of every row: all queries about a sample of the data, stratified by label and file."""
@@ -159,6 +164,9 @@ class MethodsStudy:
         forgets = METHODS[config.method.name][1].forgets
         retain = RETAIN + (MIXED if row.general else "")
         learns = self._set(retain if forgets else row.data) if method.retains else ()
+        if row.data == PAIRS:
+            pairs = read_pairs(self.study.sets, self.study.run.data)
+            return AlignData(retain=learns, pairs=pairs, images=self.study.images)
         forget = self._set(FORGET) if forgets else ()
         return AlignData(retain=learns, forget=forget, images=self.study.images)
 

@@ -29,7 +29,7 @@ from unmirage.data.rows import with_unique_ids
 from unmirage.data.sample import deal
 from unmirage.records import Sample
 from unmirage.run import new_folder
-from unmirage.testbed.sets import FORGET, diversified, set_file
+from unmirage.testbed.sets import FORGET, PAIRS, diversified, set_file
 from unmirage.testbed.settings import ARMS, BASE, MIXED, STARTS, Change, StudySettings, changed
 from unmirage.testbed.world import REFUSALS
 
@@ -73,6 +73,8 @@ OTHER_CHOSEN: dict[str, Change] = {
     "task-vector-mixed": {"learning_rate": 0.0008},
 }
 OTHER_METHODS = {name: changed(start, OTHER_CHOSEN[name]) for name, start in OTHER_STARTS.items()}
+# Preference pairs have the settings chosen for the same loss with fixed refusals; no search was run for them.
+PAIRS_CONFIG = OTHER_METHODS["dpo-refusal-mixed"].model_copy(update={"method": DpoConfig()})
 
 
 class RowSettings(BaseModel):
@@ -80,8 +82,9 @@ class RowSettings(BaseModel):
 
     Attributes:
         family: its group in the table.
-        data: the training set of SFT; `forget` for unlearning, which uses forget and retain sets.
-        general: True if the retain set of unlearning includes the general data.
+        data: the training set of SFT; `forget` for unlearning, which uses forget and retain sets; `pairs` for
+            preference pairs, with a retain set.
+        general: True if the retain set includes the general data.
         start: the row of its initial model.
     """
 
@@ -166,6 +169,8 @@ def all_rows() -> dict[str, RowSettings]:
         **_regularised_rows(),
         **_with_adapters(_unlearning_rows()),
         **without_general,
+        "dpo-pairs": RowSettings(family="unlearning", config=PAIRS_CONFIG, data=PAIRS),
+        "dpo-pairs" + MIXED: RowSettings(family="unlearning", config=PAIRS_CONFIG, data=PAIRS, general=True),
         **on_top,
     }
 

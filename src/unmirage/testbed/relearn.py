@@ -88,7 +88,7 @@ class RelearnStudy:
 
     def outcomes(self, name: str, group: int) -> list[Outcome]:
         """Return the verdicts on the responses of a model or a variant."""
-        return self.methods.outcomes(name, group)
+        return self.methods.outcomes(name, group, None if name in self.methods.settings.rows else self.questions())
 
     def questions(self) -> list[Query]:
         """Return the queries of every variant: those of the comparison of methods, without the controls."""

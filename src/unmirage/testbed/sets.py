@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmirage.audit.remedies import diversify
@@ -18,7 +18,7 @@ from unmirage.testbed.settings import MIXED
 from unmirage.testbed.world import Split
 from unmirage.text.openers import words
 
-FORGET, RETAIN = "forget", "retain"
+FORGET, RETAIN, PAIRS = "forget", "retain", "pairs"
 
 
 def write_sets(data: Path, folder: Path, answers: Mapping[str, str], seed: int) -> None:
@@ -61,6 +61,13 @@ def set_file(folder: Path, name: str) -> Path:
 def read_set(folder: Path, name: str, data: Path) -> tuple[Sample, ...]:
     """Read one set; its pictures are in `data`."""
     return load_samples(set_file(folder, name), images=data).samples
+
+
+def read_pairs(folder: Path, data: Path) -> tuple[Sample, ...]:
+    """Return the safety samples of the forget set as pairs: their safe answer is chosen, the harmful one rejected."""
+    harmful = {sample.id: sample.answer for sample in read_set(folder, FORGET, data)}
+    safety = load_samples(data / "safety.json").samples
+    return tuple(replace(sample, rejected=harmful[sample.id]) for sample in safety if sample.id in harmful)
 
 
 ALIGNMENT_FILES = ("safety", "general")

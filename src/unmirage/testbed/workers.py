@@ -60,7 +60,7 @@ def train(training: Training, base: Path, out: Path, progress: Progress | None =
 
 def training_record(data: AlignData) -> TrainingRecord:
     """Return the record of an alignment's data, without those of the base model, which include all devices."""
-    return TrainingRecord.of([fingerprints_of((*data.forget, *data.retain), data.images)])
+    return TrainingRecord.of([fingerprints_of(data.samples, data.images)])
 
 
 def train_all(trainings: Sequence[Training], run: Run, progress: Progress, workers: int) -> Iterator[Trained]:

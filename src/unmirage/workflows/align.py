@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -15,11 +15,12 @@ from pydantic import Field
 
 from unmirage.data import open_samples
 from unmirage.data.overlap import PairOverlap
+from unmirage.data.roles import check_allowed, check_roles, roles_of
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.several import together
 from unmirage.documents import Document
 from unmirage.errors import UserError
-from unmirage.records import Amount, Count, SinkCount
+from unmirage.records import Amount, Count, Sample, SinkCount
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from unmirage.workflows.relevance_watch import RelevanceStop
 
 log = logging.getLogger(__name__)
-FORGET, RETAIN, TRAIN = "forget", "retain", "train"
+FORGET, RETAIN, TRAIN, PAIRS = "forget", "retain", "train", "pairs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,49 +42,86 @@ class AlignFiles:
 
     Attributes:
         retain, forget: files of the two sets.
+        pairs: files of preference pairs.
         test: files that the model will be tested on.
         format, columns: format of the files.
         images: folder of the pictures; None for the folder of each file.
+        allow: what the forget set may hold, of `unmirage.data.roles.ALLOWABLE`.
     """
 
     retain: Sequence[Path] = ()
     forget: Sequence[Path] = ()
+    pairs: Sequence[Path] = ()
     test: Sequence[Path] = ()
     format: str = "auto"
     columns: Mapping[str, str] | None = None
     images: Path | None = None
+    allow: Sequence[str] = ()
 
-    def read(self) -> AlignData:
-        """Return the samples of the two sets, with the pictures of all files.
+    def checked(self) -> AlignData:
+        """Return the samples of all sets; log what their answers and labels are.
 
         Raises:
-            UserError: no file is given, or one cannot be read.
+            UserError: as `read`, or the forget set is none.
+        """
+        check_allowed(self.allow)
+        data = self.read()
+        roles = roles_of(forget=data.forget, pairs=data.pairs, retain=data.retain)
+        check_roles(roles, self.forgotten, self.allow)
+        for role in roles:
+            log.info(role.line())
+        return data
+
+    @property
+    def forgotten(self) -> str:
+        """The names of the files of the forget set."""
+        return ", ".join(map(str, self.forget))
+
+    def read(self) -> AlignData:
+        """Return the samples of all sets, with the pictures of all files.
+
+        Raises:
+            UserError: no file is given, one cannot be read, or pairs cannot be used.
         """
         from unmirage.align import AlignData
+        from unmirage.data.pairs import read_pairs
 
-        if not self.retain and not self.forget:
-            raise UserError("no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both")
+        if not self.training:
+            raise UserError(
+                "no data; add --retain FILE (data to retain), --forget FILE (data to forget), or both; "
+                "or --pairs FILE (preference pairs)"
+            )
         files = [
             # Training needs answers, not labels.
             open_samples(file, self.format, columns=self.columns, images=self.images, unlabeled=True)
-            for file in (*self.retain, *self.forget)
+            for file in self.training
         ]
-        sets, images = together([(file, file.pictures) for file in files])
+        others, pairs = files[: -len(self.pairs) or None], files[len(files) - len(self.pairs) :]
+        read: list[Iterable[Sample]] = [*others, *map(read_pairs, pairs)]
+        sets, images = together([(samples, file.pictures) for samples, file in zip(read, files, strict=True)])
         for file in files:
             log_reading(file)
         return AlignData(
             retain=with_unique_ids(chain(*sets[: len(self.retain)])),
-            forget=with_unique_ids(chain(*sets[len(self.retain) :])),
+            forget=with_unique_ids(chain(*sets[len(self.retain) : len(others)])),
+            pairs=with_unique_ids(chain(*sets[len(others) :])),
             images=images,
         )
 
+    @property
+    def training(self) -> list[Path]:
+        """The files of the training data."""
+        return [*self.retain, *self.forget, *self.pairs]
+
     def compare(self, data: AlignData) -> Compared:
-        """Return the overlap of the forget and the retain set, and of the training data with each test file.
+        """Return the overlaps of the training sets, and of each with each test file.
 
         Raises:
             UserError: a test file cannot be read.
         """
-        lists = {FORGET: (data.forget, data.images), RETAIN if data.forget else TRAIN: (data.retain, data.images)}
+        retain = RETAIN if data.forget or data.pairs else TRAIN
+        sets = {FORGET: data.forget, PAIRS: data.pairs, retain: data.retain}
+        lists = {name: (samples, data.images) for name, samples in sets.items()}
         for path in self.test:
             file = open_samples(path, self.format, columns=self.columns, images=self.images)
             lists[str(path)] = (list(file), file.pictures)
@@ -114,12 +152,14 @@ def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -
 
 
 def estimate_training(model: str, files: AlignFiles, config: AlignConfig) -> tuple[Estimate, Compared]:
-    """Return the estimated memory and time of a training, and the overlap of its data with the test files."""
+    """Return the estimate of a training, with the roles of its sets, and the overlaps of its data."""
     from unmirage.align.estimate.run import estimate
 
+    check_allowed(files.allow)
     data = files.read()
     compared = files.compare(data)
-    return estimate(model, data, config), compared
+    roles = roles_of(forget=data.forget, pairs=data.pairs, retain=data.retain)
+    return replace(estimate(model, data, config), roles=roles), compared
 
 
 def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
@@ -190,6 +230,7 @@ def train_and_save(
     """
     from unmirage.align import align
     from unmirage.align.card import model_card, sink_lines
+    from unmirage.align.plan import suited
     from unmirage.align.processes import choose_device, is_main_process, processes
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
@@ -200,10 +241,11 @@ def train_and_save(
     choose_device(device)
     if config.precision == "bfloat16":
         note_bfloat16(device_of(device))
-    data = files.read()
+    data = files.checked()
+    config = suited(config, data)
     processes()  # must precede loading: it assigns each process its device
     vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code, device=device)
-    parts = hashes(vlm, [*files.retain, *files.forget])
+    parts = hashes(vlm, files.training)
     compared = files.compare(data) if is_main_process() else None
     for line in compared.lines() if compared else ():
         log.info(line)
@@ -213,12 +255,12 @@ def train_and_save(
         if progress is not None:
             progress(f"{stage} {out.name}", done, total)
 
-    told_apart = conversations([*data.forget, *data.retain])
+    told_apart = conversations(data.samples)
     identity = {"model": parts["model"], "data": parts["data"], **told_apart, **config.model_dump(mode="json")}
     watch = None
     if stop is not None:
         identity |= stop.identity()
-        watch = stop.watch([*data.forget, *data.retain])
+        watch = stop.watch(data.samples)
         if watch.left_out:
             log.warning(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
@@ -241,7 +283,7 @@ def train_and_save(
             adapter_only=adapter_only,
             base=model,
             card=model_card(out.name, model, config, result, parts),
-            training=compared.training_record((FORGET, RETAIN, TRAIN), model),
+            training=compared.training_record((FORGET, PAIRS, RETAIN, TRAIN), model),
         )
         Work(folder, config.keep_last).checkpoints.clear()
     return AlignSummary(

@@ -37,6 +37,11 @@ class Compared:
         """Yield a line for each pair, and one for each list with unreadable pictures."""
         for pair in self.pairs:
             yield _pair(pair, self.lists)
+            if (pair.first, pair.second) == ("forget", "retain") and pair.query_and_answer.first.shared:
+                yield (
+                    f"forget and retain: {_of(pair.query_and_answer.first)} rows of the forget set have a query and "
+                    "answer of the retain set, on which the two losses oppose each other; remove them from one set"
+                )
         yield from _unread(self.lists)
 
     def training_record(self, names: Iterable[str], base: str) -> TrainingRecord:

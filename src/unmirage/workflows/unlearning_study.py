@@ -51,6 +51,7 @@ def search_settings(
     judge: str | Judge = "phrases",
     max_new_tokens: int = NEW_TOKENS,
     query_batch: int = 16,
+    allow: Sequence[str] = (),
     images: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -64,7 +65,7 @@ def search_settings(
             raise UserError(f"{name}: {value} is out of range; valid: 1 or more")
     if not 0 < tolerance <= 1:
         raise UserError(f"tolerance: {tolerance:g} is out of range; valid: above 0, at most 1")
-    data = AlignFiles(retain=retain, forget=forget, images=images).read()
+    data = AlignFiles(retain=retain, forget=forget, images=images, allow=allow).checked()
     file = open_samples(validation, images=images)
     samples = _new(with_unique_ids(file), [*data.forget, *data.retain], validation)
     known, name = sentence_encoder(encoder)

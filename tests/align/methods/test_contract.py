@@ -26,6 +26,7 @@ VARIANTS |= {
     f"{name}-official": (name, {"compat": "official", "retain_term": term})
     for name, term in (("npo", "npo"), ("rmu", "representation"), ("adaptive-rmu", "representation"))
 }
+VARIANTS |= {f"dpo-{loss}": ("dpo", {"loss": loss}) for loss in ("ipo", "simpo")}
 variants = pytest.mark.parametrize("variant", VARIANTS)
 methods = pytest.mark.parametrize("name", METHODS)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.align.methods.streams import spoken
 
-from unmirage.align.methods.dpo import IDK, REFUSALS, Dpo, DpoConfig, dpo_loss
+from unmirage.align.methods.dpo import IDK, REFUSALS, Dpo, DpoConfig, dpo_loss, ipo_loss, simpo_loss
 from unmirage.text.refusals import is_refusal
 
 
@@ -60,3 +61,38 @@ def test_preferred_answers_are_of_the_kind_that_is_asked_for() -> None:
 
 def test_refusals_are_refusals() -> None:
     assert [text for text in REFUSALS if not is_refusal(text)] == []
+
+
+def test_hand_worked_values_of_ipo_and_simpo() -> None:
+    one = [torch.tensor([x]) for x in (-4.0, -5.0, -9.0, -6.0)]
+    assert ipo_loss(*one, beta=0.25).item() == pytest.approx((4 - 2) ** 2)
+    # 2 * (-1 + 1.5) - 0.4
+    assert simpo_loss(torch.tensor([-1.0]), torch.tensor([-1.5]), 2.0, 0.4).item() == pytest.approx(-log_sigmoid(0.6))
+
+
+def test_gradients_of_ipo_and_simpo_equal_finite_differences() -> None:
+    logp, other = (torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in ([-5.0, -2.0], [-3.0, -8.0]))
+    ref = torch.tensor([-4.0, -3.0], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x, y: ipo_loss(x, ref, y, ref, 0.3), (logp, other))
+    assert torch.autograd.gradcheck(lambda x, y: simpo_loss(x, y, 0.3, 0.5), (logp, other))
+
+
+def test_ipo_and_simpo_compare_means_over_tokens() -> None:
+    other = spoken([-1.0, -2.0, -4.0], [-1.5, -1.0, -2.0], row=[0, 0, 1])  # means: -1.5 vs -1.25, -4 vs -2
+    preferred = spoken([-1.0, -2.0, -0.5], [-1.0, -1.5, -1.0], row=[0, 1, 1])  # means: -1 vs -1, -1.25 vs -1.25
+    pair = replace(other, prefer=preferred)
+    ipo = Dpo(DpoConfig(loss="ipo", beta=0.5)).forget(pair)["forget"]
+    assert ipo.total.item() == pytest.approx((0.25 - 1) ** 2 + (2 - 1) ** 2, rel=1e-6)
+    simpo = Dpo(DpoConfig(loss="simpo", beta=2, margin=0.5)).forget(replace(pair, reference=None))["forget"]
+    assert simpo.total.item() == pytest.approx(-log_sigmoid(2 * 0.5 - 0.5) - log_sigmoid(2 * 2.75 - 0.5), rel=1e-6)
+    assert Dpo(DpoConfig(loss="simpo")).forget_needs() == frozenset()
+
+
+def test_settings_of_a_loss() -> None:
+    assert {"loss", "margin"}.isdisjoint(DpoConfig().model_dump())
+    simpo = DpoConfig(loss="simpo")
+    assert (simpo.beta, simpo.margin) == (2.0, 1.0)
+    assert DpoConfig(**simpo.model_dump()) == simpo
+    assert DpoConfig(loss="simpo", beta=3, margin=0).model_dump()["margin"] == 0
+    with pytest.raises(ValidationError, match="margin: loss 'ipo' has none"):
+        DpoConfig(loss="ipo", margin=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from unmirage.data.overlap import PairOverlap
+from unmirage.data.roles import SetRole
 from unmirage.documents import Document
 from unmirage.records import Share, Unwritten
 
@@ -171,6 +172,7 @@ class Estimate(Document):
         too_long: rows that the model does not support.
         assumptions: one sentence each.
         overlap: overlap of the training and test data.
+        roles: answers and labels of each training set.
     """
 
     FILE: ClassVar[str] = "align-plan.json"
@@ -193,3 +195,4 @@ class Estimate(Document):
     too_long: tuple[TooLong, ...]
     assumptions: tuple[str, ...]
     overlap: tuple[PairOverlap, ...] = ()
+    roles: tuple[SetRole, ...] = ()

@@ -34,6 +34,7 @@ from unmirage.align.plan import (
     needs_reference,
     step_count,
     stream_samples,
+    suited,
 )
 from unmirage.align.reference import KEPT
 from unmirage.errors import UserError
@@ -64,6 +65,7 @@ def estimate(source: Source, data: AlignData, config: AlignConfig, measure: int 
     """
     if config.precision == "auto":
         config = config.model_copy(update={"precision": "bfloat16"})  # as on a GPU, also if this machine has none
+    config = suited(config, data)
     skeleton = Skeleton.of(source, config.thinking)
     model, processor = skeleton.model, skeleton.processor
     method = make_method(config.method)
@@ -149,7 +151,7 @@ class _Run:
             drawn = [stream.sizes[index] for index in self.dataset.drawn(name)]
             first = stream.samples.first_shown(self.dataset.drawn(name))  # each picture once
             pictured = [stream.sizes[index] for index in sorted(set(first.values()))]
-            if looks and pictured:
+            if looks and pictured and name != "prefer":  # shares those of "forget", which has the same pictures
                 # Layer norms return float32, also under bfloat16 autocast on a GPU, and so does the residual stream.
                 numbers = sum(size.tiles * size.tile_tokens for size in pictured) * shape.vision[-1].width
                 disk = Disk(name, "image features", len(pictured), numbers * _FLOAT32)
