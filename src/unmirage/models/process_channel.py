@@ -100,7 +100,7 @@ class Group:
             except queue.Empty:
                 late = ", ".join(map(str, sorted(waiting)))
                 raise LostProcessError(f"process {late} has not loaded the model after {_GREETING:.0f} s") from None
-            self._check(rank, message)
+            self._check(message)
             waiting.discard(rank)
 
     def ask(self, shares: Sequence[Sequence[Query]], config: GenerationConfig) -> int:
@@ -133,7 +133,7 @@ class Group:
     def _taken(self, number: int, busy: set[int]) -> Iterator[Response | Failure]:
         """Wait for the next message; yield the response in it, if it is one to this ask."""
         rank, message = self._inbox.get()
-        self._check(rank, message)
+        self._check(message)
         if isinstance(message, Answer) and message.number == number:
             yield message.found
         elif isinstance(message, Done):
@@ -142,7 +142,7 @@ class Group:
             if message.number == number:
                 busy.discard(rank)
 
-    def _check(self, rank: int, message: Any) -> None:
+    def _check(self, message: Any) -> None:
         if isinstance(message, Broken):
             if message.trace:
                 log.error("%s", message.trace)
