@@ -38,7 +38,7 @@ from unmirage.align.plan import (
 from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
 from unmirage.align.reference_cache import Memory, key_of
-from unmirage.align.tracking import Tracker, check_trackers
+from unmirage.align.tracking import Trackers, check_trackers
 from unmirage.align.trainer import AlignTrainer
 from unmirage.align.watch import StopError, StopWhen, Until, Watch, WatchCallback
 from unmirage.align.work_directory import Work
@@ -306,10 +306,9 @@ class _Run:
             data_collator=collator,
             tracked=bool(self._trackers),
         )
-        if is_main_process():
+        if self._trackers and is_main_process():
             folder = self._work.scratch.with_name("tensorboard") if self._keeps else None
-            for name in self._trackers:
-                trainer.add_callback(Tracker(name, vlm.name, config, folder))
+            trainer.add_callback(Trackers(self._trackers, vlm.name, config, folder))
         trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is reserved for --json
         return trainer
 

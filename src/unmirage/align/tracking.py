@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -58,62 +60,58 @@ class _Described:
         return json.dumps(self._settings, indent=2)
 
 
-class Tracker(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-    """Passes the start, the metrics and the end of a training to one tracker; the first error switches it off.
+class Trackers(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+    """Passes the start, the metrics and the end of a training to trackers; its first error switches a tracker off.
 
     Checkpoints and the model are not passed on: nothing but metrics and settings leaves the training.
 
     Args:
-        name: its name in `TRACKERS`.
-        run_name: name of the run in the tracker.
+        names: their names in `TRACKERS`.
+        run_name: name of the run in the trackers.
         config: settings of the training.
         folder: directory for TensorBoard's files; None for its default.
     """
 
-    def __init__(self, name: str, run_name: str, config: AlignConfig, folder: Path | None = None) -> None:
-        self._name = name
+    def __init__(self, names: Sequence[str], run_name: str, config: AlignConfig, folder: Path | None = None) -> None:
         self._run_name = run_name
         self._folder = folder
         self._model = _Described(config.model_dump(mode="json"))
-        self._inner: Any = None
-        self._on = True
+        self._on: dict[str, Any] = dict.fromkeys(names)  # None before the first use
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the tracker's run."""
-        self._try(lambda: self._begin(args, state, control))
+        """Start a run in each tracker."""
+        self._each(args, lambda one: one.on_train_begin(args, state, control, model=self._model))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         """Pass metrics on."""
         found = {name: value for name, value in (logs or {}).items() if name not in _MISLEADING}
         if found:
-            self._try(lambda: self._started(args).on_log(args, state, control, logs=found, model=self._model))
+            self._each(args, lambda one: one.on_log(args, state, control, logs=dict(found), model=self._model))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """End the tracker's run."""
-        self._try(lambda: self._started(args).on_train_end(args, state, control, model=self._model))
+        """End the run in each tracker."""
+        self._each(args, lambda one: one.on_train_end(args, state, control, model=self._model))
 
-    def _begin(self, args: Any, state: Any, control: Any) -> None:
-        self._started(args).on_train_begin(args, state, control, model=self._model)
+    def _each(self, args: Any, act: Callable[[Any], Any]) -> None:
+        for name, made in list(self._on.items()):
+            try:
+                with redirect_stdout(sys.stderr):  # stdout is reserved for --json
+                    one = made or self._made(name, args)
+                    self._on[name] = one
+                    act(one)
+            except Exception as error:  # a tracker's errors are of any type, and none may end a training
+                del self._on[name]
+                log.warning("tracker '%s': failed and is switched off: %s", name, one_line(error) or repr(error))
 
-    def _started(self, args: Any) -> Any:
-        """Return transformers' callback, made when it is first used."""
-        if self._inner is None:
-            stay_local(self._name)
-            args.run_name, args.project = self._run_name, PROJECT
-            (made,) = get_reporting_integration_callbacks([self._name])
-            self._inner = made()
-            if self._name == "tensorboard" and self._folder is not None and self._inner.logging_dir is None:
-                self._inner.logging_dir = str(self._folder)
-        return self._inner
-
-    def _try(self, act: Callable[[], Any]) -> None:
-        if not self._on:
-            return
-        try:
-            act()
-        except Exception as error:  # a tracker's errors are of any type, and none may end a training
-            self._on = False
-            log.warning("tracker '%s': failed and is switched off: %s", self._name, one_line(error) or repr(error))
+    def _made(self, name: str, args: Any) -> Any:
+        """Return transformers' callback for a tracker."""
+        stay_local(name)
+        args.run_name, args.project = self._run_name, PROJECT
+        (callback,) = get_reporting_integration_callbacks([name])
+        made = callback()
+        if name == "tensorboard" and self._folder is not None and made.logging_dir is None:
+            made.logging_dir = str(self._folder)
+        return made
 
 
 def stay_local(name: str) -> None:
