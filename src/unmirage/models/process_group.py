@@ -132,17 +132,31 @@ def together(launch: Launch, load: Load) -> Iterator[Load]:
         LostProcessError: another process failed or ended, or the launcher ended this one for that reason.
     """
     check_machine(launch)
-    group = Group(launch)
-    try:
-        with _ended_by_error(lambda: group.lost):
-            yield lambda: _loaded(load(), group)
-    finally:
-        group.close()
+    with _broken_pipes_as_errors():
+        group = Group(launch)
+        try:
+            with _ended_by_error(lambda: group.lost):
+                yield lambda: _loaded(load(), group)
+        finally:
+            group.close()
 
 
 def _loaded(vlm: VLM, group: Group) -> VLM:
     group.greet()
     return GroupVLM(vlm, group)
+
+
+@contextmanager
+def _broken_pipes_as_errors() -> Iterator[None]:
+    """Let a message to a process that has ended raise an error: the command line sets its signal to end a command."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 @contextmanager
@@ -184,7 +198,7 @@ def follow(launch: Launch, load: Load, pictures: Callable[[], Pictures]) -> None
     except Exception as error:  # whatever it is, the main process must know
         broken = _broken(error)
     try:
-        with connect(launch) as main:
+        with _broken_pipes_as_errors(), connect(launch) as main:
             main.send(broken or Ready())
             while (asked := main.recv()) is not None:
                 for message in _answers(vlm, images, asked):
