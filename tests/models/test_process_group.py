@@ -209,9 +209,7 @@ def test_the_launcher_is_told_by_all_of_its_variables(monkeypatch):
 def test_a_model_on_a_server_has_no_processes(monkeypatch):
     assert placed("endpoint:http://localhost:1/v1#m", "auto") == "auto"
     monkeypatch.setattr("unmirage.workflows.group.launched", lambda: Launch(0, 0, 2, 2))
-    with pytest.raises(
-        UserError, match=r"2 processes: one process sends a server .*--concurrency"
-    ):
+    with pytest.raises(UserError, match=r"2 processes: one process sends a server .*--concurrency"):
         placed("endpoint:http://localhost:1/v1#m", "auto")
     assert placed("folder", "cpu") == "cpu"
 
