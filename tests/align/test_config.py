@@ -112,3 +112,10 @@ def test_a_number_is_the_rank_of_lora_as_on_the_command_line():
         AlignConfig(lora=True)
     with pytest.raises(ValidationError, match="seed"):
         AlignConfig(seed=-1)
+
+
+def test_part_names_are_kept_only_if_given() -> None:
+    assert "part_names" not in AlignConfig().model_dump()
+    named = AlignConfig(part_names={"projector": ["model.aligner."]})
+    assert AlignConfig(**named.model_dump()) == named
+    assert named.model_dump()["part_names"] == {"projector": ("model.aligner.",)}

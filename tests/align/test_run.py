@@ -25,14 +25,14 @@ def _changed(tiny, config: AlignConfig) -> set[str]:
 @pytest.mark.parametrize("name", METHODS)
 def test_only_the_trainable_parts_change(tiny, name: str) -> None:
     config = AlignConfig(method=method_config(name), trainable=("language",), **FAST)
-    assert {part_of(weight) for weight in _changed(tiny, config)} == {"language"}
+    assert {part_of(loaded(tiny).model, weight) for weight in _changed(tiny, config)} == {"language"}
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 @pytest.mark.parametrize("parts", [("projector",), ("vision",), ("language", "projector"), ("vision", "language")])
 def test_any_parts_can_train(tiny, adapter: str, parts: tuple[str, ...]) -> None:
     config = AlignConfig(trainable=parts, lora=ADAPTERS[adapter], **FAST)
-    assert {part_of(weight) for weight in _changed(tiny, config)} == set(parts)
+    assert {part_of(loaded(tiny).model, weight) for weight in _changed(tiny, config)} == set(parts)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -40,7 +40,7 @@ def test_down_projections_can_train_alone(tiny, adapter: str) -> None:
     config = AlignConfig(
         method=method_config("rmu"), trainable=("down_proj:1-2", "projector"), lora=ADAPTERS[adapter], **FAST
     )
-    language = {name for name in _changed(tiny, config) if part_of(name) == "language"}
+    language = {name for name in _changed(tiny, config) if part_of(loaded(tiny).model, name) == "language"}
     assert language == {f"model.language_model.layers.{at}.mlp.down_proj.weight" for at in (0, 1)}
 
 

@@ -220,3 +220,23 @@ def test_mistakes_are_one_line(unmirage, tiny, tmp_path, more, message):
     assert message in " ".join(err.split())
     assert "Traceback" not in err
     assert not (tmp_path / "o").exists()
+
+
+def test_names_of_parts_overrule_the_structure_and_errors_are_one_line(unmirage, tiny, sets, tmp_path):
+    plan = _unlearn(tiny, sets, tmp_path / "npo", "--dry-run", "--json", "--set", "trainable=[projector]")
+    named = "vision=model.multi_modal_projector.linear_1."
+    parts, moved = (
+        {one["part"]: one["trainable"] for one in json.loads(unmirage(*plan, *more)[1])["parameters"]["parts"]}
+        for more in ((), ("--part-names", named))
+    )
+    assert moved["projector"] < parts["projector"]
+    assert moved["vision"] == parts["vision"] == 0
+    for wrong, line in (
+        ("eye=model.", "unknown part in part_names 'eye'; valid: audio, language, projector, vision"),
+        ("vision=model.eye", "part_names: no parameter begins with 'model.eye'"),
+        ("vision", "--part-names vision: write PART=PREFIX"),
+    ):
+        code, _, err = unmirage(*plan, "--part-names", wrong)
+        assert code == 2
+        assert line in err
+        assert "Traceback" not in err

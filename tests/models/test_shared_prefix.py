@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unmirage.errors import UserError
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.models.conversation import Conversation
 from unmirage.models.encoding import encode_prompts
@@ -142,7 +143,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_no_row(tiny, monkeypatc
         one.query_id: one
         for one in HuggingFaceVLM("tiny", vlm.model, vlm.processor).answer(queries, tiny.images, config)
     }
-    monkeypatch.setattr("unmirage.models.huggingface.greedy", tight)
+    monkeypatch.setattr("unmirage.models.decoding.greedy", tight)
     found = list(vlm.answer(queries, tiny.images, config))
     assert {one.query_id: one for one in found} == calm
     assert len(found) == len(queries)
@@ -154,18 +155,65 @@ def test_a_single_query_that_does_not_fit_is_a_failure(tiny, monkeypatch):
     def never(model, prompts, tokens, sampling):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("unmirage.models.huggingface.greedy", never)
+    monkeypatch.setattr("unmirage.models.decoding.greedy", never)
     sample = tiny.samples("test")[0]
     query = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=sample.image, unsafe=True)
     found = list(tiny.load().answer([query], tiny.images, GenerationConfig()))
     assert found == [Failure(query_id="q", model="tiny", reason="out of memory with a batch of one query")]
 
 
-def test_other_errors_of_the_model_are_not_hidden(tiny, monkeypatch):
+def _question() -> Query:
+    return Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=None, unsafe=True)
+
+
+def test_a_failing_loop_is_replaced_by_the_librarys_and_named_once(tiny, monkeypatch, caplog):
+    asked = []
+
     def broken(model, prompts, tokens, sampling):
+        asked.append(len(prompts.group))
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("unmirage.models.huggingface.greedy", broken)
-    query = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What?", image=None, unsafe=True)
-    with pytest.raises(RuntimeError, match="mat1"):
-        list(tiny.load().answer([query], tiny.images, GenerationConfig()))
+    queries = [
+        Query(id=f"{s.id}|{n}", sample_id=s.id, kind=Kind.PLAIN, shot=n, text=text, image=s.image, unsafe=True)
+        for s in tiny.samples("test")[:3]
+        for n, text in enumerate((s.query, f"Well, {s.query}"))
+    ]
+    config = GenerationConfig(max_new_tokens=4, batch_size=4)
+    right = {one.query_id: one for one in tiny.load().answer(queries, tiny.images, config)}
+    monkeypatch.setattr("unmirage.models.decoding.greedy", broken)
+    vlm = tiny.load()
+    found = list(vlm.answer(queries, tiny.images, config))
+    assert {one.query_id: one for one in found} == right
+    assert len(found) == len(queries)
+    assert len(asked) == 1
+    lines = [line for line in caplog.messages if "the library's own loop" in line]
+    assert len(lines) == 1
+    assert "(RuntimeError: mat1 and mat2 shapes cannot be multiplied)" in lines[0]
+
+
+def test_what_fails_in_both_loops_is_one_line(tiny, monkeypatch):
+    def broken(*_, **__):
+        raise IndexError("list index out of range")
+
+    vlm = tiny.load()
+    monkeypatch.setattr("unmirage.models.decoding.greedy", broken)
+    monkeypatch.setattr(type(vlm.model), "generate", broken)
+    match = r"generation fails for its type 'llava': IndexError: list index out of range"
+    with pytest.raises(UserError, match=match):
+        list(vlm.answer([_question()], tiny.images, GenerationConfig()))
+
+
+def test_an_untested_type_is_compared_with_the_library_first(tiny, monkeypatch, caplog):
+    def other(model, prompts, tokens, sampling):
+        return [row + 1 for row in greedy(model, prompts, tokens, sampling)]
+
+    config = GenerationConfig(max_new_tokens=4)
+    right = list(tiny.load().answer([_question()], tiny.images, config))
+    monkeypatch.setattr("unmirage.models.decoding.greedy", other)
+    wrong = list(tiny.load().answer([_question()], tiny.images, config))
+    assert wrong != right
+    monkeypatch.setattr("unmirage.models.untested.TESTED", frozenset())
+    vlm = tiny.load()
+    assert list(vlm.answer([_question()], tiny.images, config)) == right
+    assert sum("model type 'llava' is not among those" in line for line in caplog.messages) <= 1
+    assert sum("its tokens differ" in line for line in caplog.messages) == 1

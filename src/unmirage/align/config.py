@@ -121,10 +121,16 @@ class AlignConfig(BaseModel):
     thinking: Thinking = Field(
         default="auto", description="whether the chat template asks for reasoning; auto: the template's default"
     )
+    part_names: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="part -> prefixes of parameter names, where the model's structure does not tell its parts",
+    )
     seed: int = Field(default=0, ge=0)
 
     @model_serializer(mode="wrap")
     def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `thinking` at its default: settings must match those of older trainings, which lack it."""
+        """Leave out what older trainings lack, at its default: settings must match theirs."""
         found: dict[str, Any] = told(self)
-        return {key: value for key, value in found.items() if key != "thinking" or self.thinking != "auto"}
+        absent = {"thinking"} if self.thinking == "auto" else set()
+        absent |= set() if self.part_names else {"part_names"}
+        return {key: value for key, value in found.items() if key not in absent}

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from unmirage.align.forward import PassBatch, first_layers
-from unmirage.models.families import decoder, vision_layer, vision_output
+from unmirage.models.families import last_hidden, vision_layer, vision_output
 
 
 def can_be_kept(model: Any) -> bool:
@@ -33,8 +33,8 @@ def look(model: Any, batch: PassBatch) -> Tensor:
         layer = vision_layer(model)
         seen.append(output.last_hidden_state if layer is None else output.hidden_states[layer])
 
-    with tower.register_forward_hook(capture), first_layers(decoder(model), 1):
-        model.model(**batch.inputs, use_cache=False)
+    with tower.register_forward_hook(capture), first_layers(model, 1):
+        last_hidden(model, batch.inputs)
     return seen[0]
 
 

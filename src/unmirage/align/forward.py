@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from unmirage.align.config import Optimizations
 from unmirage.align.objective import Need, Outputs, StreamName
-from unmirage.models.families import decoder, decoder_layers, output_logits
+from unmirage.errors import UserError
+from unmirage.models.families import decoder, decoder_layers, last_hidden, output_logits, structure_of
 
 Needs = Mapping[StreamName, frozenset[Need]]
 
@@ -85,10 +86,10 @@ def raw_outputs(
     asked = frozenset[Need]().union(*needs.values())
     shallow = asked == {"hidden"}
     with (
-        first_layers(decoder(model), layer if shallow and optimizations.stop_early else None),
-        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None) as seen,
+        first_layers(model, layer if shallow and optimizations.stop_early else None),
+        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None, _width(model)) as seen,
     ):
-        last = model.model(**batch.inputs, use_cache=False).last_hidden_state
+        last = last_hidden(model, batch.inputs)
     everywhere = None if shallow or optimizations.answer_logits else output_logits(model, last)
     return {stream: _of_stream(batch, stream, needs[stream], last, everywhere, seen) for stream in needs}
 
@@ -101,6 +102,8 @@ def _of_stream(
     everywhere: Tensor | None,
     seen: list[Tensor],
 ) -> Raw:
+    if "hidden" in needs and not seen:  # Llama 3.2 Vision skips some layers without an image
+        raise UserError("method.layer: this decoder layer does not run on samples without an image; name another layer")
     rows = slice(*batch.rows[stream])
     speaks = bool(needs & {"log_probs", "logits"})
     before = batch.loss[rows, 1:]
@@ -133,21 +136,30 @@ def log_probs_of(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @contextmanager
-def first_layers(text: Any, layers: int | None) -> Iterator[None]:
+def first_layers(model: Any, layers: int | None) -> Iterator[None]:
     """Stop the decoder after its first `layers` layers, which saves the time and memory of the rest."""
     if layers is None:
         yield
         return
-    whole, norm = text.layers, text.norm
-    text.layers, text.norm = whole[:layers], nn.Identity()
+    text, where = decoder(model), structure_of(model)
+    before = {name: getattr(text, name) for name in (where.layers, where.norm) if name}
+    setattr(text, where.layers, before[where.layers][:layers])
+    if where.norm:
+        setattr(text, where.norm, nn.Identity())
     try:
         yield
     finally:
-        text.layers, text.norm = whole, norm
+        for name, module in before.items():
+            setattr(text, name, module)
+
+
+def _width(model: Any) -> int:
+    """Return the width of the hidden states; 0 if the config does not tell."""
+    return int(getattr(model.config.get_text_config(), "hidden_size", 0) or 0)
 
 
 @contextmanager
-def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
+def _captured(layer: nn.Module | None, width: int) -> Iterator[list[Tensor]]:
     """Collect the output of the first call of `layer`; gradient checkpointing calls it again later."""
     seen: list[Tensor] = []
     if layer is None:
@@ -157,6 +169,11 @@ def _captured(layer: nn.Module | None) -> Iterator[list[Tensor]]:
     def capture(_module: Any, _inputs: Any, output: Any) -> None:
         if not seen:
             seen.append(output[0] if isinstance(output, tuple) else output)
+            if seen[0].dim() != 3 or (width and seen[0].shape[-1] != width):  # Gemma 3n keeps several streams
+                raise UserError(
+                    "method with representations: the model's decoder layers give no single hidden state per token "
+                    f"(shape {tuple(seen[0].shape)}); use a method on responses, for example npo"
+                )
 
     with layer.register_forward_hook(capture):
         yield seen

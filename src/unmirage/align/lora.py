@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,17 @@ from unmirage.align.config import AlignConfig, LoraSettings, down_layers
 from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
-from unmirage.models.families import decoder_layers, down_projections, lora_targets, set_trainable
+from unmirage.models.families import (
+    decoder_layers,
+    down_projections,
+    lora_targets,
+    part_of,
+    set_part_names,
+    set_trainable,
+)
+from unmirage.models.logits import logit_rule
+
+log = logging.getLogger(__name__)
 
 
 def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> LoraConfig:
@@ -76,12 +87,16 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
     """
     if arithmetic(config) is torch.float32:
         model.float()  # frozen weights too, because layers cannot multiply float32 by bfloat16
+    set_part_names(model, config.part_names)
+    logit_rule(model)  # measured before the weights are sharded, and before anything is counted
     parts = [part for part in config.trainable if not down_layers(part)]
     layers = [layer for part in config.trainable for layer in down_layers(part)]
     down = down_projections(model, layers)
     adapter = None
     if config.lora is not None:
         targets = [name.removesuffix(".weight") for name in down]
+        if experts := _experts(model, parts):
+            log.info("lora: %d tensors of experts get no adapter, only the layers around them", experts)
         adapter = add_adapter(model, config.lora, list(dict.fromkeys([*lora_targets(model, parts), *targets])))
     else:
         set_trainable(model, parts)
@@ -91,6 +106,14 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return adapter
+
+
+def _experts(model: Any, parts: Sequence[str]) -> int:
+    """Return the number of tensors in which the library keeps the matrices of several experts."""
+    return sum(
+        parameter.dim() == 3 and "expert" in name and part_of(model, name) in parts
+        for name, parameter in model.named_parameters()
+    )
 
 
 def set_checkpointing(model: Any, share: float) -> None:

@@ -15,7 +15,7 @@ from unmirage.align.features import shown
 from unmirage.align.forward import Needs, PassBatch, raw_outputs, spoken
 from unmirage.align.lora import adapter_off
 from unmirage.align.objective import Need, Outputs, StreamName, freeze
-from unmirage.models.families import output_logits
+from unmirage.models.families import output_layer, output_logits
 
 # What is cached for each output of the reference. Logits are cached as the last hidden state, from which the frozen
 # output layer recomputes them: `width` numbers per token instead of `vocabulary`.
@@ -72,7 +72,7 @@ class Reference:
 
 def _frozen_head(model: Any) -> nn.Module | None:
     """Return a copy of the output layer if training would change it, else None."""
-    head: nn.Module = model.get_output_embeddings()
+    head = output_layer(model)
     if not any(parameter.requires_grad for parameter in head.parameters()):
         return None
     return freeze(copy.deepcopy(head))

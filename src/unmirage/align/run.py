@@ -43,7 +43,6 @@ from unmirage.align.trainer import AlignTrainer
 from unmirage.align.watch import StopError, StopWhen, Until, Watch, WatchCallback
 from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
-from unmirage.models.families import decoder
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import SinkCount
 from unmirage.run.progress import Progress, in_stage
@@ -122,8 +121,7 @@ def align(
     vlm.stop_at_end_of_turn()
     check_data(method, vlm.model, data, config)
     if looks_inside(method):
-        text: Any = decoder(vlm.model)
-        method.prepare(text.config.hidden_size)
+        method.prepare(vlm.model.get_input_embeddings().weight.shape[-1])
     vlm.model.to(processes().device)
     set_seed(config.seed)  # for the initial weights of an adapter
     dtype = vlm.model.dtype

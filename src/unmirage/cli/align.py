@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,14 @@ def align_command(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Random seed of data order and first adapter weights (default 0).")
+    ] = None,
+    part_names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part-names",
+            help="PART=PREFIX: parameters whose names begin with PREFIX belong to PART (language, projector, vision, "
+            "audio), where the model's structure does not tell. Repeatable.",
+        ),
     ] = None,
     thinking: ThinkingOption = None,
     dtype: Annotated[
@@ -109,6 +118,7 @@ def align_command(
             "epochs": epochs,
             "seed": seed,
             "thinking": thinking,
+            "part_names": _part_names(part_names),
         },
         settings,
     )
@@ -152,3 +162,14 @@ def align_command(
     elif summary.stopped:
         fail(f"{summary.stopped}. {out} contains the last valid weights, of step {summary.steps}", EXIT_PARTIAL)
     say(f"Next: unmirage attack {out} TEST_DATA --out RUN")
+
+
+def _part_names(given: Sequence[str] | None) -> dict[str, list[str]] | None:
+    """Return part -> prefixes from `--part-names PART=PREFIX`; None if none is given."""
+    found: dict[str, list[str]] = {}
+    for one in given or ():
+        part, sign, prefix = one.partition("=")
+        if not (part and sign and prefix):
+            raise UserError(f"--part-names {one}: write PART=PREFIX, for example projector=model.aligner")
+        found.setdefault(part, []).append(prefix)
+    return found or None

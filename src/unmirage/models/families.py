@@ -1,109 +1,58 @@
-"""Everything that differs between model families: module names, position ids, whether prompts can share a prefix."""
+"""Facts about single model families that their structure does not tell (`structure.py`): inputs, positions, sharing."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import GenerationMixin
 
-from unmirage.errors import UserError, unknown
+from unmirage.models.discovery import inputs_of
+from unmirage.models.key_values import why_not_cached
+from unmirage.models.logits import output_layer, output_logits
+from unmirage.models.structure import (
+    decoder,
+    decoder_depth,
+    decoder_layers,
+    down_projections,
+    final_norm,
+    inner,
+    last_hidden,
+    lora_targets,
+    part_of,
+    set_part_names,
+    set_trainable,
+    structure_of,
+    towers,
+    vision_stack,
+)
 
-# Prefixes of parameter names, by part: LLaVA-like families, then Qwen-VL, then Idefics3 and SmolVLM.
-_PARTS: dict[str, tuple[str, ...]] = {
-    "vision": ("model.vision_tower.", "model.visual.", "model.vision_model."),
-    "projector": (
-        "model.multi_modal_projector.",
-        "model.visual.merger.",
-        "model.visual.deepstack_merger_list.",
-        "model.connector.",
-        "model.image_newline",
-    ),
-    "language": ("model.language_model.", "model.text_model.", "lm_head."),
-}
+__all__ = [
+    "ATTENTION_OUT", "FIRST_NORMS", "MLP_OUT", "SEPARATORS",
+    "add_end", "answer_kind", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
+    "end_ids", "fed_text", "final_norm", "image_deltas", "inner", "joined_pictures", "last_hidden", "lora_targets",
+    "marks_tokens", "output_layer", "output_logits", "part_of", "placeholder", "positions", "set_part_names",
+    "set_trainable", "structure_of", "towers", "vision_layer", "vision_output", "vision_stack", "why_not_shared",
+    "why_unsupported",
+]  # fmt: skip
 
-
-def part_of(parameter: str) -> str:
-    """Return which part of the VLM a parameter belongs to: "vision", "projector" or "language"."""
-    for part in ("projector", "vision", "language"):
-        if parameter.startswith(_PARTS[part]):
-            return part
-    raise ValueError(f"parameter '{parameter}' belongs to no known part of a VLM")
-
-
-def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
-    """Let only the parameters of `parts` require gradients."""
-    chosen = frozenset(parts)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(part_of(name) in chosen)
-
-
-def lora_targets(model: nn.Module, parts: Iterable[str]) -> list[str]:
-    """Return the full names of all `nn.Linear` modules of these parts, in the form of peft's `target_modules`.
-
-    The output head is left out. Modules that LoRA already wraps are listed under their original names.
-
-    Raises:
-        UserError: a part is unknown.
-    """
-    chosen = list(parts)
-    for part in chosen:
-        if part not in _PARTS:
-            raise unknown("part", part, _PARTS)
-    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and ".lora_" not in name]
-    names = [name.removesuffix(".base_layer") for name in names]
-    return [name for name in names if name != "lm_head" and part_of(f"{name}.") in chosen]
-
-
-def decoder(model: Any) -> nn.Module:
-    """Return the text decoder: the module that has `layers` and `norm`."""
-    return _child(model, "language_model", "text_model")
-
-
-def decoder_layers(model: Any) -> nn.ModuleList:
-    """Return the decoder layers in order."""
-    layers = decoder(model).layers
-    assert isinstance(layers, nn.ModuleList)
-    return layers
-
-
-def _child(model: Any, *names: str) -> nn.Module:
-    found: nn.Module | None = next((getattr(model.model, name) for name in names if hasattr(model.model, name)), None)
-    if found is None:
-        raise UserError(
-            f"model '{model.config.model_type}': has none of {', '.join(names)}; its model family is not supported"
-        )
-    return found
-
-
-def down_projections(model: Any, layers: Sequence[int]) -> list[str]:
-    """Return the parameter names of the MLP output weights of these decoder layers (numbered from 1), in order.
-
-    Raises:
-        UserError: a layer does not exist, or its MLP has no single output matrix.
-    """
-    depth, weights = decoder_depth(model), {}
-    prefix = next(name for name, module in model.named_modules() if module is decoder(model))
-    for name, _ in model.named_parameters():
-        # LoRA puts the weight one level deeper.
-        if found := re.fullmatch(re.escape(prefix) + r"\.layers\.(\d+)\.mlp\.down_proj\.(base_layer\.)?weight", name):
-            weights[int(found[1]) + 1] = name
-    for layer in layers:
-        if not 1 <= layer <= depth:
-            raise UserError(f"layer {layer}: the model has no such layer; valid: 1 to {depth}")
-        if layer not in weights:
-            raise UserError(f"layer {layer}: its MLP has no down_proj weight; valid: {sorted(weights) or 'none'}")
-    return [weights[layer] for layer in layers]
+# Families tested to give one tensor a picture (tiles, tokens, width), of which the projector reads one layer. The
+# features of others (packed patches, several outputs) are computed in every step.
+_ONE_OUTPUT = frozenset(
+    {"llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "gemma3", "paligemma"}
+)
 
 
 def vision_output(model: Any) -> nn.Module | None:
-    """Return the module whose output is the image features before the projector; None if it contains the projector."""
-    if hasattr(model.model, "visual"):
-        return None  # Qwen-VL merges features (and Qwen3 feeds them to decoder layers) inside this one module
-    return _child(model, "vision_tower", "vision_model")
+    """Return the module whose output is the image features before the projector; None if they cannot be cached."""
+    found = towers(model)
+    # Qwen-VL merges features (and Qwen3 feeds them to decoder layers) inside this one module.
+    if len(found) != 1 or structure_of(model).inside or model.config.model_type not in _ONE_OUTPUT:
+        return None
+    return found[0]
 
 
 def vision_layer(model: Any) -> Any:
@@ -115,21 +64,15 @@ def vision_layer(model: Any) -> Any:
     return None if model.config.model_type == "internvl" and layer == -1 else layer
 
 
-# Families whose forward pass caps logits if their text config sets a cap; Gemma3's does not.
-_CAPPED = frozenset({"paligemma", "gemma3n", "gemma4"})
+# Last names of the modules that end the attention and the MLP of a layer, and of the norms before the attention.
+ATTENTION_OUT = frozenset({"o_proj", "out_proj", "proj", "dense", "projection_layer", "wo", "c_proj"})
+MLP_OUT = frozenset({"down_proj", "fc2", "linear_fc2", "w2", "ff_out", "dense_4h_to_h"})
+FIRST_NORMS = frozenset(
+    {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
+)
 
-
-def output_logits(model: Any, hidden: Tensor, head: nn.Module | None = None) -> Tensor:
-    """Return the model's logits (n, vocabulary) for n of its last hidden states (n, width).
-
-    The hidden states are rows of `model.model(...).last_hidden_state`: this computes logits only where needed.
-    `head` replaces the model's own output layer, for example with a frozen copy.
-    """
-    logits: Tensor = (model.get_output_embeddings() if head is None else head)(hidden)
-    cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    if cap is None or model.config.model_type not in _CAPPED:
-        return logits
-    return torch.tanh(logits / cap) * cap
+# What a processor may put between the image's last special token and the query (Gemma3: an empty line).
+SEPARATORS = ("", "\n\n", "\n")
 
 
 def _is_paligemma(processor: Any) -> bool:
@@ -203,11 +146,6 @@ def _filled(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
     return F.pad(tensor, [amount for size in reversed(missing) for amount in (0, size)])
 
 
-def decoder_depth(model: Any) -> int:
-    """Return the number of decoder layers."""
-    return int(model.config.get_text_config().num_hidden_layers)
-
-
 # Generation settings that change greedy decoding, each with the value that has no effect.
 _UNPLAIN = {
     "num_beams": 1, "no_repeat_ngram_size": 0, "encoder_no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0,
@@ -218,10 +156,30 @@ _UNPLAIN = {
 }  # fmt: skip
 
 
-def why_not_shared(model: Any) -> str:
-    """Return why queries about one image cannot share a prompt prefix; "" if they can."""
+# Inputs of a forward pass that only the library's own loop carries from token to token (Llama 3.2 Vision, Idefics).
+_CARRIED = ("cross_attention", "image_attention_mask", "image_encoder", "perceiver", "decoder_input_ids")
+
+
+def _why_plain(model: Any) -> str:
+    """Return why only the library's own generation loop is right for a model; "" if ours is too."""
     if model.config.model_type in ("paligemma", "paligemma2"):
         return "every prompt token attends to the whole prompt"
+    if getattr(model.config, "is_encoder_decoder", False):
+        return "it has an encoder and a decoder"
+    if getattr(type(model), "generate", None) is not GenerationMixin.generate:
+        return "it has a generation loop of its own"
+    taken = inputs_of(type(model))
+    if any(name.startswith(_CARRIED) for name in taken):
+        return "its layers attend to the image apart from the text"
+    if not {"past_key_values", "kwargs"} & {*taken}:
+        return "its forward pass takes no past_key_values"
+    return why_not_cached(model)
+
+
+def why_not_shared(model: Any) -> str:
+    """Return why queries about one image cannot share a prompt prefix; "" if they can."""
+    if reason := _why_plain(model):
+        return reason
     for name, plain in _UNPLAIN.items():
         value = getattr(model.generation_config, name, None)
         if value not in (None, plain):
@@ -255,7 +213,7 @@ def add_end(model: Any, end: int) -> bool:
 
 def _has_axes(model: Any) -> bool:
     """Return whether the model numbers image tokens by row and column (Qwen-VL), which offsets later positions."""
-    return hasattr(model.model, "rope_deltas")
+    return hasattr(inner(model), "rope_deltas")
 
 
 def positions(model: Any, inputs: Mapping[str, Tensor], deltas: Tensor | None = None) -> dict[str, Tensor]:
@@ -278,6 +236,6 @@ def positions(model: Any, inputs: Mapping[str, Tensor], deltas: Tensor | None = 
 def image_deltas(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """Return (rows, 1): offset between positions after an image and the token count, once the image is processed."""
     if _has_axes(model) and "image_grid_thw" in inputs:
-        deltas: Tensor = model.model.rope_deltas
+        deltas: Tensor = inner(model).rope_deltas
         return deltas.reshape(-1, 1)
     return torch.zeros_like(inputs["input_ids"][:, :1])

@@ -8,61 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
-from transformers.cache_utils import Cache, DynamicLayer
 
+from unmirage.models.discovery import inputs_of
 from unmirage.models.encoding import to_model
 from unmirage.models.families import end_ids, image_deltas, positions
+from unmirage.models.key_values import KeyValues
 from unmirage.models.prompts import Prompts
 from unmirage.models.sampling import Sampling
-
-_BLOCK = 64
-
-
-class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped
-    """A cache layer with preallocated space, so that a new token is written in place without copying the cache."""
-
-    _used = 0
-
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write the new keys and values (rows, heads, tokens, size), and return all cached ones."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-            self._rooms = (key_states[..., :0, :], value_states[..., :0, :])
-        start, end = self._used, self._used + key_states.shape[-2]
-        if end > self._rooms[0].shape[-2]:
-            self._rooms = (_grown(self._rooms[0], start, end), _grown(self._rooms[1], start, end))
-        for room, states in zip(self._rooms, (key_states, value_states), strict=True):
-            room[..., start:end, :] = states
-        self._used = end
-        self.keys, self.values = (room[..., :end, :] for room in self._rooms)
-        return self.keys, self.values
-
-    def take(self, rows: Tensor) -> None:
-        """Keep `rows` in this order; a row may appear several times."""
-        self._rooms = (self.keys.index_select(0, rows), self.values.index_select(0, rows))
-        self.keys, self.values = self._rooms
-
-
-class KeyValues(Cache):  # type: ignore[misc]
-    """All layers of a decoder. It never drops tokens: the attention mask applies sliding windows."""
-
-    def __init__(self) -> None:
-        super().__init__(layer_class_to_replicate=_RoomyLayer)
-
-    def take(self, rows: Tensor) -> None:
-        """Keep `rows` of the batch in this order; a row may appear several times."""
-        for layer in self.layers:
-            layer.take(rows)
-
-
-def _grown(room: Tensor, used: int, needed: int) -> Tensor:
-    shape = [*room.shape]
-    shape[-2] = needed + _BLOCK
-    # Zeros, not `empty`: uninitialized memory can hold NaN, and NaN times a zero attention weight is still NaN.
-    larger = room.new_zeros(shape)
-    larger[..., :used, :] = room[..., :used, :]
-    return larger
-
 
 # Remove ended rows only once they are this share of the batch, because each removal copies the cache.
 _ENDED_SHARE = 0.25
@@ -77,15 +29,19 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling
     """
     device = model.device
     ends = torch.tensor(sorted(end_ids(model)), device=device)
-    cache = KeyValues()
+    cache = KeyValues.of(model)
     mask = prompts.prefix["attention_mask"].to(device)
     logits, deltas = _read_prefix(model, prompts, cache)
     if prompts.suffix_ids.shape[1]:
-        rows = prompts.group.to(device)
-        cache.take(rows)
+        rows, suffixes = prompts.group.to(device), prompts.suffix_mask.to(device)
         deltas = deltas.index_select(0, rows)
-        mask = torch.cat([mask.index_select(0, rows), prompts.suffix_mask.to(device)], dim=1)
-        logits = _read(model, prompts.suffix_ids.to(device), mask, deltas, cache)
+        if cache.keeps_states:
+            logits, cache = _read_by_length(model, prompts, cache, mask, deltas)
+        else:
+            cache.take(rows)
+        mask = torch.cat([mask.index_select(0, rows), suffixes], dim=1)
+        if not cache.keeps_states:
+            logits = _read(model, prompts.suffix_ids.to(device), mask, deltas, cache)
     penalty = _penalty(model)
     seen = _whole_prompts(prompts, device) if penalty else None
     active = torch.arange(len(prompts.group), device=device)
@@ -122,9 +78,13 @@ def generate(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampli
     width = inputs["input_ids"].shape[1]
     # With our noise added to the logits, the library's greedy choice is a random sample.
     drawn = {} if sampling is None else {"logits_processor": LogitsProcessorList([_Noise(sampling, width)])}
-    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, **drawn)
+    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, **drawn).cpu()
     ends = torch.tensor(sorted(end_ids(model)))
-    return [_up_to_end(row, ends) for row in whole[:, width:].cpu()]
+    if torch.equal(whole[:, :width], inputs["input_ids"].cpu()):
+        whole = whole[:, width:]
+    elif getattr(model.config, "is_encoder_decoder", False):
+        whole = whole[:, 1:]  # the start token of the decoder; the prompt is the encoder's
+    return [_up_to_end(row, ends) for row in whole]
 
 
 class _Noise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
@@ -146,18 +106,53 @@ def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:
 def _read_prefix(model: Any, prompts: Prompts, cache: KeyValues) -> tuple[Tensor, Tensor]:
     """Process the prefixes with their images; return the logits after them, and the position offsets that follow."""
     inputs = to_model(prompts.prefix, model)
-    output = model(**inputs, **positions(model, inputs), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    output = model(**inputs, **positions(model, inputs), past_key_values=cache, use_cache=True, **_last_only(model))
     return output.logits[:, -1], image_deltas(model, inputs)
+
+
+def _read_by_length(
+    model: Any, prompts: Prompts, cache: KeyValues, mask: Tensor, deltas: Tensor
+) -> tuple[Tensor, KeyValues]:
+    """Process the suffixes, those of one length together; return the logits after them, and the cache of all rows.
+
+    A state takes in every token between prefix and suffix, so that there must be no padding.
+
+    Args:
+        cache, mask: of the prefixes.
+        deltas: (rows, 1) of the prompts.
+    """
+    lengths, group = prompts.suffix_mask.sum(dim=1), prompts.group.to(mask.device)
+    done: list[KeyValues] = []
+    found: list[Tensor] = []
+    order: list[Tensor] = []
+    for length in sorted(set(lengths.tolist())):
+        rows = (lengths == length).nonzero().flatten()
+        ids = prompts.suffix_ids[rows, -length:].to(mask.device)
+        here = rows.to(mask.device)
+        of = group.index_select(0, here)
+        done.append(cache.taken(of))
+        seen = torch.cat([mask.index_select(0, of), mask.new_ones(ids.shape)], dim=1)
+        found.append(_read(model, ids, seen, deltas.index_select(0, here), done[-1]))
+        order.append(here)
+    back = torch.cat(order).argsort()
+    whole = KeyValues.joined(done, mask.shape[1], prompts.width)
+    whole.take(back)
+    return torch.cat(found).index_select(0, back), whole
 
 
 def _read(model: Any, ids: Tensor, mask: Tensor, deltas: Tensor, cache: KeyValues) -> Tensor:
     """Process ids (rows, tokens) on top of the cache; return the logits after the last token."""
     inputs = {"input_ids": ids, "attention_mask": mask}
     output = model(
-        **inputs, **positions(model, inputs, deltas), past_key_values=cache, use_cache=True, logits_to_keep=1
+        **inputs, **positions(model, inputs, deltas), past_key_values=cache, use_cache=True, **_last_only(model)
     )
     logits: Tensor = output.logits[:, -1]
     return logits
+
+
+def _last_only(model: Any) -> dict[str, int]:
+    """Return the argument for logits of the last token only, if the forward pass may take it."""
+    return {"logits_to_keep": 1} if {"logits_to_keep", "kwargs"} & {*inputs_of(type(model))} else {}
 
 
 def _penalty(model: Any) -> Any:

@@ -20,14 +20,15 @@ from unmirage.imports import remedy, why_broken
 from unmirage.models.adapters import base_of, merge_into
 from unmirage.models.base import GenerationConfig, Thinking
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
-from unmirage.models.families import add_end, attention_reach, end_ids, why_not_shared
+from unmirage.models.decoding import Decoding
+from unmirage.models.families import add_end, attention_reach, end_ids
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
-from unmirage.models.greedy import generate, greedy
 from unmirage.models.placement import Placement
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
 from unmirage.models.templates import check_processor, end_token
 from unmirage.models.thinking import Decoder, same_prompts, switched
+from unmirage.models.untested import why_untested
 from unmirage.records import Ended, Failure, Query, Response
 from unmirage.text.printable import clean
 from unmirage.text.thoughts import settled
@@ -47,6 +48,7 @@ class HuggingFaceVLM:
         self.processor = processor
         self.thinking: Thinking = "auto"
         self.dtype = "auto"  # the setting of `load`
+        self._decoding: Decoding | None = None
         self._auto_template: Any = None  # the model's own chat template while `thinking` is not "auto"
 
     def __repr__(self) -> str:
@@ -89,6 +91,8 @@ class HuggingFaceVLM:
         vlm.dtype = dtype
         vlm.think(thinking)
         vlm.stop_at_end_of_turn()
+        if line := why_untested(vlm.model):
+            log.info("%s: %s", vlm.name, line)
         return vlm
 
     @classmethod
@@ -114,7 +118,9 @@ class HuggingFaceVLM:
         # The library would initialize missing weights at random, and mention it only in its log.
         if missing := set(found["missing_keys"]):
             raise UserError(f"model '{source}': weights are missing: {some(missing)}; download the whole model again")
-        check_processor(str(source), processor, model.get_input_embeddings().weight.shape[0])
+        with load_errors(source):  # not every type of this class is a model that answers (PI0, PP-FormulaNet)
+            ids, _ = model.get_input_embeddings().weight.shape[0], model.generation_config
+        check_processor(str(source), processor, ids)
         if folder != Path(source):
             model.config._commit_hash = folder.name  # the hub names snapshot folders by commit
         return cls(name or Path(source).name, model.eval().to(place.device), processor, str(source))
@@ -208,24 +214,32 @@ class HuggingFaceVLM:
         Queries about one image share a batch, and the model processes the image once for all of them. The next batch
         is prepared during generation. A batch that does not fit in memory is halved and retried.
         """
-        work, size = Work(queries), BatchSize(config.batch_size, self.model.device)
+        # Encoders do not all leave out padding, so that rows of other lengths would change a response.
+        alone = bool(getattr(self.model.config, "is_encoder_decoder", False))
+        work, size = Work(queries), BatchSize(1 if alone else config.batch_size, self.model.device)
         decoder = Decoder.of(self.processor)
         reach = attention_reach(self.model)
-        sharing = Sharing(
-            wanted=config.share_prefix and not why_not_shared(self.model),
-            longest=None if reach is None else reach - config.max_new_tokens,
-        )
+        longest = None if reach is None else reach - config.max_new_tokens
+        if self._decoding is None or self._decoding.model is not self.model:
+            self._decoding = Decoding(self.name, self.model)
+        decoding = self._decoding
+
+        def sharing() -> Sharing:
+            return Sharing(wanted=config.share_prefix and not decoding.plain, longest=longest)
+
         with ThreadPoolExecutor(max_workers=1) as thread:
 
             def begin() -> Future[Prepared] | None:
                 groups = work.take(size.rows)
-                return thread.submit(prepare, self.processor, groups, images, sharing) if groups else None
+                return thread.submit(prepare, self.processor, groups, images, sharing()) if groups else None
 
             coming = begin()
             while coming is not None:
-                batch, coming = coming.result(), begin()
+                batch = coming.result()
+                decoding.prove(self.processor, batch.groups, images, sharing())
+                coming = begin()
                 yield from (Failure(query_id=q.id, model=self.name, reason=reason) for q, reason in batch.failed)
-                answers = self._answers(batch, size, config, decoder)
+                answers = self._answers(batch, size, config, decoder, decoding)
                 if answers is None:
                     work.put_back(batch.groups)
                 else:
@@ -233,23 +247,24 @@ class HuggingFaceVLM:
                 coming = coming or begin()
 
     def _answers(
-        self, batch: Prepared, size: BatchSize, config: GenerationConfig, decoder: Decoder
+        self, batch: Prepared, size: BatchSize, config: GenerationConfig, decoder: Decoder, decoding: Decoding
     ) -> list[Response | Failure] | None:
-        """Return the responses to a batch; None if it did not fit in memory and must be retried in parts."""
+        """Return the responses to a batch; None if it must be retried: in parts, or without shared prefixes."""
         if batch.prompts is None:
             return []
         queries = batch.queries
         size.start()
         try:
-            loop = generate if why_not_shared(self.model) else greedy
             drawn = Sampling(config.temperature, config.seed, [query.id for query in queries])
-            rows = loop(self.model, batch.prompts, config.max_new_tokens, drawn if config.temperature else None)
+            rows = decoding(batch.prompts, config.max_new_tokens, drawn if config.temperature else None)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if size.failed(len(queries)):
                 return None
             return [Failure(query_id=queries[0].id, model=self.name, reason="out of memory with a batch of one query")]
+        if rows is None:
+            return None
         size.succeeded(len(queries))
         return [self._response(query, row, decoder) for query, row in zip(queries, rows, strict=True)]
 

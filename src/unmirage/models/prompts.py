@@ -19,11 +19,9 @@ from unmirage.errors import UserError, one_line
 from unmirage.models.batches import Group, is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import REFUSED, encode_prompts
+from unmirage.models.families import SEPARATORS
 from unmirage.models.templates import render_prompt
 from unmirage.records import Query
-
-# What a processor may put between the image's last special token and the query (Gemma3: an empty line).
-_SEPARATORS = ("", "\n\n", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def _with_same_head(processor: Any, asked: Sequence[Conversation], first: Tensor
     specials = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
     image_ids = {tokenizer.convert_tokens_to_ids(str(name)) for name in names if name}
-    for separator in _SEPARATORS:
+    for separator in SEPARATORS:
         texts = [token + separator + prompt[end:] for prompt in prompts]
         tails = [torch.tensor(ids[1:]) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
         cut = len(first) - len(tails[0])

@@ -24,6 +24,7 @@ from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.models.families import image_deltas, positions
 from unmirage.models.huggingface import HuggingFaceVLM
+from unmirage.models.key_values import keeps_states
 from unmirage.models.templates import render_answer, render_prompt
 from unmirage.records import Query
 
@@ -136,7 +137,9 @@ def _paths(sequences: Sequence[Ids]) -> list[Ids]:
 
 def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
     """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities after the prompt and each token."""
-    way = _way(model, batch, paths) if any(paths) else "whole"
+    # States are updated in place, which a backward pass does not allow.
+    whole = not any(paths) or (torch.is_grad_enabled() and keeps_states(model))
+    way = "whole" if whole else _way(model, batch, paths)
     if way == "whole":
         for path in paths:
             yield path, _whole(model, batch, path)
@@ -195,8 +198,17 @@ def _as_tree(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Id
 def _branch(cache: Any) -> Any:
     """Return a copy of the cache that can grow without changing the original: updates create new tensors."""
     branch = copy(cache)
-    branch.layers = [copy(layer) for layer in cache.layers]
+    branch.layers = [_own_states(copy(layer)) for layer in cache.layers]
     return branch
+
+
+def _own_states(layer: Any) -> Any:
+    """Give a copied linear-attention layer (Qwen3.5, LFM2) states of its own, because it updates them in place."""
+    for name in ("conv_states", "recurrent_states"):
+        if states := getattr(layer, name, None):
+            setattr(layer, name, {key: None if one is None else one.clone() for key, one in states.items()})
+            layer.has_previous_state = dict(layer.has_previous_state)
+    return layer
 
 
 _Way = Literal["tree", "one by one", "whole"]
@@ -235,7 +247,9 @@ def _way(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> _Way:
         if not _same(whole[probe[-1]][:, :1], first, model.dtype):
             _ways[model] = "one by one"
         else:
-            fitting = (way for way in _AHEAD if _agrees(way, model, read, whole))
+            # A state reads all nodes of a tree, one after another, even if those of the probe are one path.
+            ways: list[_Way] = ["one by one"] if keeps_states(model) else [*_AHEAD]
+            fitting = (way for way in ways if _agrees(way, model, read, whole))
             _ways[model] = next(fitting, "whole")
     return _ways[model]
 

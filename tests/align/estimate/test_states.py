@@ -39,7 +39,7 @@ def test_parameters_are_those_of_the_true_model(family, lora):
         choose_trainable(one, AlignConfig(lora=lora))
     found = {part.part: part for part in count_parameters(skeleton).parts}
     for part in found:
-        own = [one for name, one in model.named_parameters() if part_of(name) == part]
+        own = [one for name, one in model.named_parameters() if part_of(model, name) == part]
         assert found[part].total == sum(one.numel() for one in own)
         assert found[part].trainable == sum(one.numel() for one in own if one.requires_grad)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,14 +11,21 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from unmirage.models.families import decoder, decoder_layers, part_of
+from unmirage.models.families import (
+    ATTENTION_OUT,
+    FIRST_NORMS,
+    MLP_OUT,
+    decoder_layers,
+    final_norm,
+    output_layer,
+    part_of,
+    vision_stack,
+)
 
 Role = Literal["attention-in", "attention-out", "mlp-in", "mlp-out"]
 ROLES: tuple[Role, ...] = ("attention-in", "attention-out", "mlp-in", "mlp-out")  # in the order of the forward pass
-# Last names of the modules that end the attention and the MLP of a layer, over all families.
-_ATTENTION_OUT = frozenset({"o_proj", "out_proj", "proj", "dense", "projection_layer"})
-_MLP_OUT = frozenset({"down_proj", "fc2", "linear_fc2"})
-_FIRST_NORMS = frozenset({"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before"})
+# Paths of the modules of a layer that mix tokens: attention, linear attention, convolutions.
+_MIXES = re.compile(r"attn|attention|mixer|conv|mamba|delta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +134,28 @@ class Shape:
 def shape_of(model: Any) -> Shape:
     """Return the sizes of a model whose trainable weights have been chosen."""
     embeddings: Any = model.get_input_embeddings()
-    text: Any = decoder(model)
-    head: Any = model.get_output_embeddings()
+    norm, said = final_norm(model), output_layer(model).weight
+    assert isinstance(said, Tensor)
     convolutions = [
-        one for name, one in model.named_modules() if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(name, "vision")
+        one
+        for name, one in model.named_modules()
+        if isinstance(one, nn.Conv2d | nn.Conv3d) and _is(model, name, "vision")
     ]
-    lists = [one for name, one in model.named_modules() if isinstance(one, nn.ModuleList) and _is(name, "vision")]
-    tied = head.weight is embeddings.weight
-    patch: int | list[int] | tuple[int, ...] = model.config.vision_config.patch_size
+    tied = said is embeddings.weight
+    active = _active_experts(model)
     return Shape(
-        decoder=tuple(_block(layer) for layer in decoder_layers(model)),
-        vision=tuple(_block(layer) for layer in max(lists, key=len)),
-        projector=tuple(linear for name, linear in _linears(model) if _is(name, "projector")),
-        head=Linear(head.in_features, head.out_features, head.weight.requires_grad),
+        decoder=tuple(_block(layer, active) for layer in decoder_layers(model)),
+        vision=tuple(_block(layer) for layer in vision_stack(model)),
+        projector=tuple(linear for name, linear in _linears(model) if _is(model, name, "projector")),
+        head=Linear(said.shape[1], said.shape[0], said.requires_grad),
         width=embeddings.weight.shape[1],
         tile_tokens=_tile_tokens(model),
-        patch=patch if isinstance(patch, int) else patch[0],
+        patch=_patch(model),
         embeds=embeddings.weight.requires_grad,
         patches=any(one.weight.requires_grad for one in convolutions),
-        final_norm=any(one.requires_grad for one in text.norm.parameters()),
+        final_norm=norm is not None and any(one.requires_grad for one in norm.parameters()),
         embedding_dtype=embeddings.weight.dtype,
-        root=embeddings.weight.numel() + (0 if tied else head.weight.numel()),
+        root=embeddings.weight.numel() + (0 if tied else said.numel()),
     )
 
 
@@ -160,13 +169,13 @@ def vision_tokens(shape: Shape, pixels: Tensor | None) -> tuple[int, int]:
     return tiles, shape.tile_tokens or (pixels.shape[-2] // shape.patch) * (pixels.shape[-1] // shape.patch)
 
 
-def _is(name: str, part: str) -> bool:
-    return name != "lm_head" and part_of(f"{name}.") == part
+def _is(model: nn.Module, name: str, part: str) -> bool:
+    return part_of(model, f"{name}.") == part
 
 
 def _tile_tokens(model: Any) -> int | None:
     for name, one in model.named_modules():
-        if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(name, "vision"):
+        if isinstance(one, nn.Embedding) and name.endswith("position_embedding") and _is(model, name, "vision"):
             return one.num_embeddings
     return None
 
@@ -183,10 +192,13 @@ def _linears(root: nn.Module) -> Iterator[tuple[str, Linear]]:
             yield name, Linear(module.in_features, module.out_features, module.weight.requires_grad)
 
 
-def _block(layer: nn.Module) -> Block:
+def _block(layer: nn.Module, active: int = 0) -> Block:
+    """Return the sizes of a layer. `active`: experts that process each token, in a layer with experts."""
     linears = tuple((_role(name), linear) for name, linear in _linears(layer))
-    width = next(linear.inputs for role, linear in linears if role == "attention-in")
-    attention = next(linear.inputs for role, linear in linears if role == "attention-out")
+    into_attention = [linear.inputs for role, linear in linears if role == "attention-in"]
+    width = next(iter(into_attention), next((linear.inputs for _, linear in linears), 0))
+    attention = next((linear.inputs for role, linear in linears if role == "attention-out"), 0)
+    linears += tuple(_experts(layer, width, active))
     inner = sum(linear.inputs for role, linear in linears if role == "mlp-out")
     into = sum(linear.outputs for role, linear in linears if role == "mlp-in")
     functions = {type(module).__name__ for module in layer.modules()}
@@ -203,9 +215,34 @@ def _block(layer: nn.Module) -> Block:
 
 def _role(name: str) -> Role:
     path, _, last = name.rpartition(".")
-    if "attn" in path or "attention" in path:
-        return "attention-out" if last in _ATTENTION_OUT else "attention-in"
-    return "mlp-out" if last in _MLP_OUT else "mlp-in"
+    if _MIXES.search(path):
+        return "attention-out" if last in ATTENTION_OUT else "attention-in"
+    return "mlp-out" if last in MLP_OUT else "mlp-in"
+
+
+def _experts(layer: nn.Module, width: int, active: int) -> Iterator[tuple[Role, Linear]]:
+    """Yield the matrices of the experts that process a token; the library keeps those of all experts in one tensor."""
+    for name, one in layer.named_parameters():
+        if one.dim() == 3 and "expert" in name and ".lora_" not in name:
+            outwards = name.rpartition(".")[2] in MLP_OUT
+            other = one.shape[1] if one.shape[2] == width else one.shape[2]
+            sizes = (other, width) if outwards else (width, other)
+            role: Role = "mlp-out" if outwards else "mlp-in"
+            yield from [(role, Linear(*sizes, one.requires_grad))] * active
+
+
+def _active_experts(model: Any) -> int:
+    text = model.config.get_text_config()
+    return next((int(n) for name in ("num_experts_per_tok", "top_k_experts") if (n := getattr(text, name, None))), 1)
+
+
+def _patch(model: Any) -> int:
+    """Return the edge of a patch in pixels; 1 if the config does not tell."""
+    for config in (getattr(model.config, "vision_config", None), model.config):
+        size = getattr(config, "patch_size", None)
+        if size is not None:
+            return int(size if isinstance(size, int) else size[0])
+    return 1
 
 
 def _norms(layer: nn.Module, width: int, attention: int) -> Iterator[Norm]:
@@ -214,4 +251,4 @@ def _norms(layer: nn.Module, width: int, attention: int) -> Iterator[Norm]:
         if "Norm" in type(module).__name__ and isinstance(weight, nn.Parameter):
             # A norm of each head's queries or keys has one weight for all heads.
             size = attention if weight.numel() != width else width
-            yield Norm(size, weight.requires_grad, name.rpartition(".")[2] in _FIRST_NORMS)
+            yield Norm(size, weight.requires_grad, name.rpartition(".")[2] in FIRST_NORMS)

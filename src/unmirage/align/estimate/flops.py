@@ -30,6 +30,7 @@ from unmirage.align.module import AlignModule, count
 from unmirage.align.objective import Need, StreamName
 from unmirage.align.plan import keeps_reference, needs_reference
 from unmirage.align.reference import KEPT, Reference
+from unmirage.errors import UserError, one_line
 
 _META = torch.device("meta")
 _SPOKEN = frozenset[Need]({"log_probs", "logits"})
@@ -104,11 +105,24 @@ class Work:
             if torch.dist(basis @ shares, traits) <= 1e-9 * traits.norm():
                 return float(shares @ torch.tensor(found, dtype=torch.float64))
         batch = self._collator.batch({name: [self._row(name, size) for size in sizes] for name, sizes in load.items()})
-        with torch.no_grad(), _Hollow() as counter, _flash_attention():
+        with torch.no_grad(), _Hollow() as counter, _flash_attention(), self._plannable():
             run(batch)
         known.append(traits)
         found.append(counter.total)
         return float(counter.total)
+
+    @contextmanager
+    def _plannable(self) -> Iterator[None]:
+        """Turn errors of models whose forward pass needs the values of weights or of images into one line."""
+        try:
+            yield
+        except UserError:
+            raise
+        except (AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"model type '{self._model.config.model_type}': its operations cannot be counted without weights "
+                f"({type(error).__name__}: {one_line(error, 160)}); train without --dry-run"
+            ) from error
 
     def _spoken(self, name: StreamName) -> Hashable:
         """Return what the output layer computes on a stream, which determines the cost of a loss token."""
@@ -130,7 +144,7 @@ class Work:
         if self._looks and size.tiles:
             key = (size.tiles, size.tile_tokens)
             if key not in self._features:
-                with _Hollow():
+                with _Hollow(), self._plannable():
                     self._features[key] = look(self._model, self._collator.batch({name: [Row(example)]}))
             features = self._features[key]
         return Row(example, cached, features)
@@ -205,8 +219,12 @@ def _flash_attention() -> Iterator[None]:
         heads = query.shape[1] // key.shape[1]
         if heads > 1:
             key, value = key.repeat_interleave(heads, dim=1), value.repeat_interleave(heads, dim=1)
+        size = value.shape[-1]
+        width = max(size, query.shape[-1])
+        if size != query.shape[-1]:  # kernels have one width for all (DeepSeek-V3 has two)
+            query, key, value = (F.pad(one, (0, width - one.shape[-1])) for one in (query, key, value))
         out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)[0]
-        return out
+        return out if size == width else out[..., :size]
 
     # A `TorchFunctionMode` would be suspended while a backward pass recomputes checkpointed layers.
     F.scaled_dot_product_attention = attention

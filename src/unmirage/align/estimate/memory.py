@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from unmirage.align.config import PARTS, AlignConfig
+from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.blocks import ROLES, Block, Linear
 from unmirage.align.estimate.result import Parameters, PartParameters
-from unmirage.models.families import decoder, decoder_layers, part_of
+from unmirage.models.families import decoder_layers, final_norm, output_layer, part_of
+from unmirage.models.structure import PARTS
 
 _FLOAT32 = 4
 
@@ -40,11 +41,12 @@ def count_parameters(model: nn.Module) -> Parameters:
     total, trainable = Counter[str](), Counter[str]()
     dtypes: dict[str, Counter[str]] = {part: Counter() for part in PARTS}
     for name, parameter in model.named_parameters():
-        part, size = part_of(name), parameter.numel()
+        part, size = part_of(model, name), parameter.numel()
         total[part] += size
         trainable[part] += size * parameter.requires_grad
         dtypes[part][str(parameter.dtype).removeprefix("torch.")] += size
-    return Parameters.of([PartParameters(part, total[part], trainable[part], dict(dtypes[part])) for part in PARTS])
+    shown = [part for part in PARTS if part != "audio" or total[part]]
+    return Parameters.of([PartParameters(part, total[part], trainable[part], dict(dtypes[part])) for part in shown])
 
 
 def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> States:
@@ -74,7 +76,7 @@ def reference_bytes(model: Any, config: AlignConfig, *, live: bool) -> int:
     if live:
         by_adapter = config.lora is not None and config.optimizations.adapter_off
         return 0 if by_adapter else sum(one.numel() * one.element_size() for one in model.parameters())
-    head = list(model.get_output_embeddings().parameters())
+    head = list(output_layer(model).parameters())
     trains = any(one.requires_grad for one in head)
     return sum(one.numel() * one.element_size() for one in head) if trains else 0
 
@@ -85,10 +87,10 @@ def _reaches(model: Any, reached: int) -> Any:
     if reached == len(layers):
         return lambda _name: True
     above = {id(one) for layer in layers[reached:] for one in layer.parameters()}
-    text: Any = decoder(model)
-    above |= {id(one) for one in text.norm.parameters()}
+    norm = final_norm(model)
+    above |= set() if norm is None else {id(one) for one in norm.parameters()}
     embeddings = model.get_input_embeddings().weight
-    above |= {id(one) for one in model.get_output_embeddings().parameters() if one is not embeddings}
+    above |= {id(one) for one in output_layer(model).parameters() if one is not embeddings}
     names = {name for name, one in model.named_parameters() if id(one) in above}
     return lambda name: name not in names
 

@@ -19,7 +19,7 @@ class PartParameters:
     """Numbers of parameters of one part of the model, including adapters; shared ones count once.
 
     Attributes:
-        part: "language", "projector" or "vision".
+        part: "language", "projector" or "vision"; "audio" if the model hears.
         dtypes: number of parameters by dtype.
     """
 

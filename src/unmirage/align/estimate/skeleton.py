@@ -70,7 +70,10 @@ class Skeleton:
 
 def _empty(config: Any, dtype: torch.dtype) -> Any:
     with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
+        model = AutoModelForImageTextToText.from_config(config, dtype=dtype).eval()
+    # As many products as each token's experts need; the default asks for values, or for one dtype.
+    model.set_experts_implementation("batched_mm")
+    return model
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:

@@ -105,7 +105,7 @@ def _record(
     counts: Counter[str] = Counter()
     parameter: torch.nn.Parameter
     for name, parameter in made.model.named_parameters():  # a tied output layer counts once
-        counts[part_of(name)] += parameter.numel()
+        counts[part_of(made.model, name)] += parameter.numel()
     known = WHEELS.get(source.name)
     return Graft(
         lm=source.name,
