@@ -105,13 +105,13 @@ WORDS = (
 )
 
 
-def make_data(count: int, folder: Path) -> AlignData:
+def make_data(count: int, folder: Path, edge: int = EDGE) -> AlignData:
     """Write noise images, and return forget and retain samples about them."""
     numbers, draw = np.random.default_rng(0), random.Random(0)
 
     def sample(stream: str, number: int) -> Sample:
         name = f"{stream}-{number}"
-        pixels = numbers.integers(0, 256, (EDGE, EDGE, 3), dtype=np.uint8)
+        pixels = numbers.integers(0, 256, (edge, edge, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{name}.png")
         query, answer = (" ".join(draw.choices(WORDS, k=words)) for words in (18, 26 + number % 5))
         return Sample(
@@ -145,14 +145,14 @@ def now() -> float:
 # Ours.
 
 
-def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, checkpointing: float) -> Measured:
-    """Train with `align`, and take the time at each progress report."""
+def config_of(method: str, steps: int, checkpointing: float = 0.0) -> AlignConfig:
+    """Return the settings of a training with the losses of the paper's code."""
     losses = {
         "npo": NpoConfig(compat="official", retain_term="npo", beta=BETAS.get(method, 1.0)),
         "rmu": RmuConfig(compat="official", layer=LAYER, scale=SCALE),
     }
     rmu_trains = ("projector", f"down_proj:{DOWN_LAYERS[0]}-{DOWN_LAYERS[-1]}")
-    config = AlignConfig(
+    return AlignConfig(
         method=losses[method.split("_")[0]],
         learning_rate=LEARNING_RATES[method],
         batch_size=1,
@@ -165,6 +165,11 @@ def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, chec
         optimizations=Optimizations(passes="separate"),
         collapse_nats=None,
     )
+
+
+def run_ours(method: str, vlm: HuggingFaceVLM, data: AlignData, steps: int, checkpointing: float) -> Measured:
+    """Train with `align`, and take the time at each progress report."""
+    config = config_of(method, steps, checkpointing)
     measured = Measured([], [])
     rows: list[list[float]] = []  # when each row was looked at beforehand, one list a cache
 

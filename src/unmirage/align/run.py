@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ from unmirage.align.plan import (
 from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
 from unmirage.align.reference_cache import Memory, key_of
+from unmirage.align.tracking import Trackers, check_trackers
 from unmirage.align.trainer import AlignTrainer
 from unmirage.align.watch import StopError, StopWhen, Until, Watch, WatchCallback
 from unmirage.align.work_directory import Work
@@ -88,6 +89,7 @@ def align(
     *,
     watch: Watch | None = None,
     until: Until | None = None,
+    report_to: Sequence[str] = (),
 ) -> AlignResult:
     """Train `vlm` in place.
 
@@ -105,13 +107,16 @@ def align(
             written where it passes, instead of every `save_every` steps; the result has the last of them.
         until: called after each optimizer step; its reason ends the training with the weights of that step, and
             becomes `AlignResult.stopped`. All processes must get the same reason. Not for sharded models.
+        report_to: trackers that get the metrics of each step, such as "tensorboard"; see `TRACKERS`.
 
     Raises:
-        UserError: the data does not match the method, or the watch stops the run at its first measurement.
+        UserError: a tracker is unknown or not installed, the data does not match the method, or the watch stops the run
+            at its first measurement.
         DivergenceError: the loss became NaN or Inf, or the model collapsed, before the first checkpoint.
     """
     started = time.perf_counter()
     config = suited(config, data)
+    trackers = check_trackers(report_to)
     method = make_method(config.method)
     if config.thinking != "auto":
         vlm.think(config.thinking)
@@ -128,7 +133,15 @@ def align(
     with _workspace(work, config) as space:
         told = progress if is_main_process() else None
         run = _Run(
-            method, config, step_count(data, config), space, told, keeps=work is not None, watch=watch, until=until
+            method,
+            config,
+            step_count(data, config),
+            space,
+            told,
+            keeps=work is not None,
+            watch=watch,
+            until=until,
+            trackers=trackers,
         )
         vlm.model, has_model = run.train(vlm, data, adapted=adapter is not None)
     kept = finish(vlm.model, method, start, config, adapter) if has_model else None
@@ -161,7 +174,9 @@ class _Run:
         keeps: bool,
         watch: Watch | None = None,
         until: Until | None = None,
+        trackers: Sequence[str] = (),
     ) -> None:
+        self._trackers = trackers
         self._method = method
         self._config = config
         self._steps = steps
@@ -220,6 +235,7 @@ class _Run:
 
         def look(step: int) -> None:
             self._measured(step, watch, vlm)
+            trainer.track({"eval_relevance": self.watched[step]})
             why = watch.verdict(self.watched[0], self.watched[step])
             if why:
                 raise StopError(step, why)
@@ -288,7 +304,11 @@ class _Run:
             args=training_arguments(config, self._steps, self._work.scratch, keeps=self._keeps, unused=unused),
             train_dataset=dataset,
             data_collator=collator,
+            tracked=bool(self._trackers),
         )
+        if self._trackers and is_main_process():
+            folder = self._work.scratch.with_name("tensorboard") if self._keeps else None
+            trainer.add_callback(Trackers(self._trackers, vlm.name, config, folder))
         trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is reserved for --json
         return trainer
 

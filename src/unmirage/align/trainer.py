@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from transformers.integrations.deepspeed import deepspeed_load_checkpoint
 from unmirage.align.forward import PassBatch
 from unmirage.align.guards import DivergenceError, Guards, check_weights
 from unmirage.align.module import AlignModule, count
+from unmirage.align.tracking import metrics_of
 from unmirage.align.work_directory import Checkpoints
 from unmirage.errors import UserError
 from unmirage.run.files import tensors_written
@@ -92,6 +93,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         guards: check the losses of each step before the optimizer step.
         record: called with each step's number and the parts of its loss.
         checkpoints: where checkpoints are kept; None for none.
+        tracked: whether callbacks of trackers get the metrics of each step; they are on the main process only.
     """
 
     loss_is_scaled_for_ga = True  # losses are divided by counts of the whole step
@@ -103,6 +105,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         guards: Guards,
         record: Record,
         checkpoints: Checkpoints | None,
+        tracked: bool = False,
         **arguments: Any,
     ) -> None:
         super().__init__(model=module, **arguments)
@@ -110,6 +113,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._record = record
         self._checkpoints = checkpoints
         self._parts: dict[str, Tensor] = {}
+        self._tracked, self._untold = tracked, dict[str, float]()
         if self.is_fsdp_enabled:
             self._set_fsdp()
         self._whole = Whole(module.model) if self.sharded else None
@@ -184,6 +188,21 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         step = self.state.global_step + 1
         self._guards.look(step, parts)
         self._record(step, parts)
+        self._untold = parts
+
+    def _maybe_log_save_evaluate(
+        self, tr_loss: Tensor, grad_norm: Any, *arguments: Any, learning_rate: float | None = None, **options: Any
+    ) -> None:
+        if self._tracked and self._untold:
+            rate = self._get_learning_rate() if learning_rate is None else learning_rate
+            self.track(metrics_of(self._untold, rate, None if grad_norm is None else float(grad_norm)))
+            self._untold = {}  # called again after the last step
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *arguments, learning_rate=learning_rate, **options)
+
+    def track(self, metrics: Mapping[str, float]) -> None:
+        """Pass metrics to the trackers, if there are any; names of measurements begin with "eval_"."""
+        if self._tracked:
+            self.callback_handler.on_log(self.args, self.state, self.control, dict(metrics))
 
     def whole_model(self) -> tuple[nn.Module, bool]:
         """Return the trained model, and whether this process has it: if sharded, only the main process does.

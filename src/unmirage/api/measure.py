@@ -57,6 +57,8 @@ def attack(
 ) -> Run:
     """Ask a model all queries of a dataset, unchanged and rewritten by one-word attacks and their controls.
 
+    In a script that `torchrun` starts, all processes must call it; they share the queries, and the main process writes.
+
     Args:
         model: directory, hub id or "endpoint:URL#model-name", or a loaded model.
         data: unsafe and benign queries.
@@ -92,11 +94,18 @@ def attack(
     from unmirage.attack import DEFAULT_KINDS
     from unmirage.audit.suggest import Suggested
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
+    from unmirage.workflows.group import follow, is_follower, placed
     from unmirage.workflows.models import check_endpoint, loader
 
     check_endpoint(endpoint, model, rewriter)
     given = isinstance(model, str | Path)
     folder = folder_of(out)
+    load = loader(model, endpoint, thinking, dtype, placed(model, device) if given else device)
+    if is_follower():
+        from unmirage.run import Run
+
+        follow(load, lambda: opened(data, reading).pictures)
+        return Run(folder)
     plan = plan_attack(
         AttackRequest(
             file=opened(data, reading),
@@ -121,7 +130,7 @@ def attack(
         )
     )
     done = run_attack(
-        loader(model, endpoint, thinking, dtype, device),
+        load,
         plan,
         folder,
         max_new_tokens=max_new_tokens,

@@ -118,6 +118,7 @@ def align(
     columns: Mapping[str, str] | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    report_to: str | Sequence[str] = (),
     progress: Progress | None = None,
     **settings: Any,
 ) -> HuggingFaceVLM:
@@ -148,6 +149,7 @@ def align(
         dtype: dtype of the computation, the setting `precision`: "float32", "bfloat16" or "auto". Trained weights
             stay in float32.
         device: "cpu", "cuda", or "auto": a GPU of CUDA if there is one, else the CPU.
+        report_to: trackers that get the metrics of each step: "wandb", "tensorboard", "trackio", "mlflow".
         progress: called after each step.
         settings: fields of `AlignConfig`, such as `steps=100`.
     """
@@ -191,6 +193,7 @@ def align(
             queries=check_queries,
             images=images,
         ),
+        report_to=[report_to] if isinstance(report_to, str) else report_to,
         progress=progress,
     )
     if summary is not None and summary.stopped:

@@ -91,6 +91,10 @@ def align_command(
         Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
     stop: RelevanceStopping,
+    report_to: Annotated[
+        list[str] | None,
+        typer.Option(help="Report each step to a tracker: wandb, tensorboard, trackio or mlflow. Repeatable."),
+    ] = None,
     save: Annotated[str, typer.Option(help="merged (a whole model) or adapter (LoRA only).")] = "merged",
     weights: Weights,
     dry_run: Annotated[
@@ -111,6 +115,7 @@ def align_command(
     if out is None and not dry_run:
         raise UserError("--out: missing; name the new model directory or pass --dry-run")
     from unmirage.align import AlignConfig
+    from unmirage.align.tracking import check_trackers
     from unmirage.workflows.align import AlignFiles, check_output, estimate_training, train_and_save, with_dtype
     from unmirage.workflows.settings import resolve
 
@@ -144,6 +149,7 @@ def align_command(
     quiet_libraries()
     if out is None or dry_run:
         check_output(out, resolved, adapter_only=save == "adapter")
+        check_trackers(report_to or ())
         estimate, compared = estimate_training(model, files, resolved)
         if json_output:
             print_json(replace(estimate, overlap=compared.pairs).to_dict())
@@ -164,6 +170,7 @@ def align_command(
             adapter_only=save == "adapter",
             device=device or "auto",
             stop=stopping,
+            report_to=report_to or (),
             progress=progress,
             **asdict(weights),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -72,14 +73,22 @@ def attack_command(
     """Send MODEL every query of DATA, unchanged and rewritten by one-word attacks and their controls.
 
     Several models can share one run directory. Each model gets only the queries that it has not answered yet.
+    With `torchrun --nproc-per-node N -m unmirage attack`, N devices answer together.
     """
     from unmirage.workflows.arguments import opened
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
+    from unmirage.workflows.group import follow, is_follower, placed
     from unmirage.workflows.words import FIELDS
 
     if out is None and not (dry_run or write):
         raise UserError("--out: missing; name the run directory or pass --dry-run, or only --write KIND=FILE")
     endpoint = server.settings(model, rewriter)
+    load = replace(loading, device=placed(model, loading.device or "auto")).vlm(model, endpoint)
+    if is_follower():
+        if out is not None and not dry_run:
+            options.quiet_libraries()
+            follow(load, lambda: opened(data, reading.arguments()).pictures)
+        return
     plan = plan_attack(
         AttackRequest(
             file=opened(data, reading.arguments()),
@@ -110,7 +119,7 @@ def attack_command(
     options.quiet_libraries()
     with StageProgress() as progress:
         done = run_attack(
-            loading.vlm(model, endpoint),
+            load,
             plan,
             out,
             max_new_tokens=max_new_tokens,

@@ -22,6 +22,7 @@ from unmirage.cli.demo import demo_command
 from unmirage.cli.doctor import doctor_command
 from unmirage.cli.evaluate import evaluate_command
 from unmirage.cli.explain import explain_command
+from unmirage.cli.followers import spoken_once
 from unmirage.cli.graft import graft_command
 from unmirage.cli.judge import judge_command
 from unmirage.cli.options import expanded
@@ -92,6 +93,12 @@ def _root(
 
 
 def run() -> None:
+    """Run the command line, and let only the main process of a launcher speak; see `_run`."""
+    with spoken_once():
+        _run()
+
+
+def _run() -> None:
     """Run the command line; exit 0 success, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
     signal.signal(signal.SIGINT, _interrupt)
     # `unmirage audit ... | head` exits silently, like other Unix filters.

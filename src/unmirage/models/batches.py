@@ -26,6 +26,10 @@ class Work:
         groups.sort(key=lambda group: (*batch_rank(group[0]), max(len(query.text) for query in group), group[0].id))
         self._groups = deque(groups)
 
+    def groups(self) -> list[Group]:
+        """Return the groups in the order of their batches."""
+        return list(self._groups)
+
     def take(self, rows: int) -> list[Group]:
         """Return the next groups, up to `rows` queries, all with equally many images; [] at the end."""
         batch: list[Group] = []

@@ -215,6 +215,7 @@ def train_and_save(
     trust_remote_code: bool = False,
     device: str = "auto",
     stop: RelevanceStop | None = None,
+    report_to: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> AlignSummary | None:
     """Train `model` and write it to `out`, with its model card and the record of its training data.
@@ -226,18 +227,21 @@ def train_and_save(
         model: model directory, adapter directory or hub id.
         files: the training and test data.
         stop: early stop on relevance.
+        report_to: trackers; another one, or none, may follow when the training is resumed.
         revision, trust_remote_code, device: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
     from unmirage.align.card import model_card, sink_lines
     from unmirage.align.plan import suited
     from unmirage.align.processes import choose_device, is_main_process, processes
+    from unmirage.align.tracking import check_trackers
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
     from unmirage.models.placement import device_of, note_bfloat16
     from unmirage.run.model import save_model
 
     check_output(out, config, adapter_only=adapter_only)
+    check_trackers(report_to)
     choose_device(device)
     if config.precision == "bfloat16":
         note_bfloat16(device_of(device))
@@ -266,7 +270,7 @@ def train_and_save(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
             )
     with _released(folder), _claimed(folder, identity):
-        result = align(vlm, data, config, told, folder, watch=watch)
+        result = align(vlm, data, config, told, folder, watch=watch, report_to=report_to)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
         for line in sink_lines(result.sinks):

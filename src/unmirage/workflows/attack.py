@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,7 @@ from unmirage.text.english.rewriter import can_open
 from unmirage.text.english.wordings import Wordings, form_of
 from unmirage.text.language import languages_of
 from unmirage.workflows.arguments import check_pictures, conversations, log_reading
+from unmirage.workflows.group import shared
 from unmirage.workflows.models import (
     ENDPOINT,
     log_account,
@@ -208,6 +210,8 @@ def run_attack(
 ) -> Attacked:
     """Collect a model's responses to the queries of a plan that it has not answered in this run.
 
+    Under a launcher, the other processes answer a part of them (`workflows.group.follow`).
+
     Args:
         load: returns the model.
         plan: the queries.
@@ -217,11 +221,13 @@ def run_attack(
     from unmirage.models import GenerationConfig, ask
 
     check_pictures(plan.queries, plan.file.pictures, plan.file.image_root)
-    vlm = load()
-    existing = Run(out).config() if Run(out).config_file.is_file() else {}
-    config = wordings_of_run(plan.config | {"max_new_tokens": max_new_tokens} | thinking_setting(vlm), existing)
     generation = GenerationConfig(max_new_tokens=max_new_tokens, batch_size=batch_size)
-    with open_run(out, config) as run, run.store() as store:
+    with ExitStack() as open_parts:
+        vlm = open_parts.enter_context(shared(load))()
+        existing = Run(out).config() if Run(out).config_file.is_file() else {}
+        config = wordings_of_run(plan.config | {"max_new_tokens": max_new_tokens} | thinking_setting(vlm), existing)
+        run = open_parts.enter_context(open_run(out, config))
+        store = open_parts.enter_context(run.store())
         note_asked(vlm, store)
         store.add_samples(plan.samples)
         if config.get("wordings") == plan.config.get("wordings") or not store.queries():
