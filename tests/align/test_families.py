@@ -122,9 +122,12 @@ def test_no_saving_changes_a_loss(
     method: Any,
     lora: LoraSettings | None,
 ) -> None:
-    _, plain = train(family, family_images, method, lora, steps=3, optimizations=PLAIN)
+    # Adam turns rounding errors into full updates of weights that get no other gradient, such as the embeddings of
+    # tokens in the retain set alone, whose first loss is 0. At 1e-3, this is 0.35 % of a loss on some processors.
+    rate = 1e-3 if lora else 1e-4
+    _, plain = train(family, family_images, method, lora, steps=3, learning_rate=rate, optimizations=PLAIN)
     for saving in [*SAVINGS, {name: value for one in SAVINGS for name, value in one.items()}]:
-        _, saved = train(family, family_images, method, lora, steps=3, optimizations=PLAIN | saving)
+        _, saved = train(family, family_images, method, lora, steps=3, learning_rate=rate, optimizations=PLAIN | saving)
         assert max(worst(plain, saved)) < 1e-3, saving
 
 

@@ -71,7 +71,11 @@ def test_a_template_that_needs_text_gets_text():
     [
         (CHATML, ""),
         (WITH_SYSTEM, "Be kind."),
-        ("{% for m in messages %}{{ raise_exception('no') if m.role == 'system' }}{{ m.role + m.content }}{% endfor %}", ""),
+        (
+            "{% for m in messages %}{{ raise_exception('no') if m.role == 'system' }}{{ m.role + m.content }}"
+            "{% endfor %}",
+            "",
+        ),
     ],
 )
 def test_the_default_system_prompt_is_found(own, found):
