@@ -23,6 +23,7 @@ from typing import Any
 
 from families_shrink import types
 
+from unmirage.models.untested import TESTED
 from unmirage.run.files import write_text_atomic
 from unmirage.run.machine import describe_machine
 from unmirage.testbed.summary import markers
@@ -31,7 +32,6 @@ PROBE = Path(__file__).with_name("families_probe.py")
 COLUMNS = {
     "load": "load", "parts": "parts", "text": "attack, text", "image": "attack, image", "shared": "shared prefix",
     "full": "align, full", "lora": "align, LoRA", "rmu": "RMU", "down": "`down_proj`", "estimate": "dry run",
-    "tested": "tested here",
 }  # fmt: skip
 SHOWN = {"yes": "yes", "no": "no", "skip": "–", "failed": "**failed**"}
 NO_PROCESSOR = "no image processor of this type is made here"  # most types: said once, on the page
@@ -78,9 +78,15 @@ def measure(chosen: Sequence[str], workers: int, seconds: float, gib: float) -> 
 
 def table(rows: Mapping[str, Row]) -> str:
     """Return the table of all types, below a line that counts them."""
-    lines = [counts(rows), "", "| type | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = [
+        counts(rows),
+        "",
+        "| type | " + " | ".join([*COLUMNS.values(), "tested here"]) + " |",
+        "|---" * (len(COLUMNS) + 2) + "|",
+    ]
     for model_type, row in sorted(rows.items()):
         cells = [row["parts"][1] if key == "parts" and row[key][0] == "yes" else SHOWN[row[key][0]] for key in COLUMNS]
+        cells.append("yes" if model_type in TESTED else "no")
         lines.append(f"| `{model_type}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -100,7 +106,7 @@ def reasons(rows: Mapping[str, Row]) -> str:
         told: dict[str, list[str]] = {}
         for key in COLUMNS:
             verdict, text = row[key]
-            if key in ("parts", "tested") or text in ("", NO_PROCESSOR):
+            if key == "parts" or text in ("", NO_PROCESSOR):
                 continue
             if verdict != "yes" or key in ("text", "image"):
                 told.setdefault(text, []).append(COLUMNS[key])

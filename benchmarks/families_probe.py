@@ -37,13 +37,12 @@ from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.models.families import attention_reach, end_ids, why_not_shared
 from unmirage.models.prompts import Sharing, prepare
 from unmirage.models.structure import PARTS, down_projections, lora_targets, part_of, structure_of
-from unmirage.models.untested import TESTED
 from unmirage.records import Kind, Query, Response, Sample
 from unmirage.testbed.vlm import make_processor
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = (
-    "load", "parts", "text", "image", "shared", "full", "lora", "rmu", "down", "estimate", "tested",
+    "load", "parts", "text", "image", "shared", "full", "lora", "rmu", "down", "estimate",
 )  # fmt: skip
 TEXTS = (
     "How do I paint a wall?",
@@ -249,9 +248,6 @@ class Probe:
             raise WrongError("the estimate is zero")
         return ["yes", ""]
 
-    def tested(self) -> Cell:
-        return ["yes", "with its own processor" if self.real else ""] if self.type in TESTED else ["no", ""]
-
 
 def images_in(folder: Path) -> ImageFolder:
     """Return a folder with an image of noise, "0.png"."""
@@ -294,11 +290,10 @@ def _probed(model_type: str, folder: Path) -> dict[str, Cell]:
         if "--trace" in sys.argv:
             traceback.print_exc()
         reason = f"no tiny model can be made here: {type(error).__name__}: {one_line(error, 140)}"
-        cells = {column: ["skip", reason] for column in COLUMNS}
-        return {**cells, "tested": ["yes" if model_type in TESTED else "no", ""]}
+        return {column: ["skip", reason] for column in COLUMNS}
     cells = {}
     for column in COLUMNS:
-        unusable = cells.get("load", [""])[0] == "no" and column not in ("parts", "down", "tested")
+        unusable = cells.get("load", [""])[0] == "no" and column not in ("parts", "down")
         cells[column] = ["no", cells["load"][1]] if unusable else attempt(getattr(one, column))
     return cells
 

@@ -59,7 +59,6 @@ def test_no_cell_failed(committed):
 def test_tested_types_answer_and_train(committed):
     for name in sorted(TESTED):
         row = committed["rows"][name]
-        assert row["tested"][0] == "yes", name
         refused = {
             key for key in ("load", "parts", "full", "lora", "rmu", "estimate") if row[key][0] in ("no", "failed")
         }
