@@ -207,7 +207,7 @@ def test_other_settings_and_bad_inputs_are_refused_in_one_line(tiny_study, unmir
         (("--test", test), "--data: missing; --test needs it"),
         (("--data", train, "--test", train), "about the same picture"),
         (("--data", train, "--test", test, "--models", "sft-posthok"), "Did you mean 'sft-posthoc'?"),
-        (("--data", train, "--test", test, "--models", ","), "',': no name; separate names by commas"),
+        (("--data", train, "--test", test, "--models", ","), "--models ',': no name; separate names by commas"),
         (("--data", train, "--test", test, "--hold-out", 2), "--hold-out: splits --data"),
         (("--data", train, "--test", test, "--set", "sft.steps=no"), "setting 'sft.steps'"),
         (("--data", train, "--test", test, "--encoder", tmp_path), "no config.json"),

@@ -257,15 +257,8 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names in a text such as "npo, rmu"; none if it is empty.
-
-    Raises:
-        UserError: the text has commas but no name, which would stand for the default.
-    """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if text and not names:
-        raise UserError(f"{text!r}: no name; separate names by commas, or leave the option out")
-    return names
+    """Return the names in a text such as "npo, rmu"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def pairs_of(

@@ -12,6 +12,7 @@ from unmirage.cli import options
 from unmirage.cli.console import out, say
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.study import Output, Seeds, print_table
+from unmirage.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,8 @@ def pretrained_command(
     from unmirage.testbed.summary import check_markers
     from unmirage.workflows.settings import given_settings
 
+    if models and not options.names_in(models):
+        raise UserError(f"--models {models!r}: no name; separate names by commas, or leave the option out for all")
     chosen = seeds.chosen(output.given())
     check_markers(NAME, output.write)
     options.quiet_libraries()
