@@ -16,6 +16,7 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from safetensors.torch import save_file
+from tests.align.new_families import built
 
 from unmirage.align import AlignConfig, AlignData, align
 from unmirage.align.guards import DivergenceError
@@ -47,11 +48,18 @@ class OneMissing(ImageFolder):
         return super().open(name)
 
 
+def start_of(job: dict[str, Any], spec: dict[str, Any]) -> HuggingFaceVLM:
+    """Return the model that a run starts from: that of the tiny world, or one of another family."""
+    if "family" not in spec:
+        return HuggingFaceVLM.load(job["model"], "tiny")
+    return built(spec["family"])
+
+
 def make_run(job: dict[str, Any], name: str, spec: dict[str, Any]) -> None:
     """Make one run and write what came of it."""
     out, here = Path(job["out"]), processes()
     config = AlignConfig.model_validate(spec["config"])
-    vlm = HuggingFaceVLM.load(job["model"], "tiny")
+    vlm = start_of(job, spec)
     if spec.get("half"):
         vlm.model.to(torch.bfloat16)
     if spec.get("broken"):

@@ -1,5 +1,6 @@
 """`torchrun ... -m unmirage attack`: two processes make the rows of one; a dead one ends the run, which resumes."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -7,20 +8,33 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from tests.cli import attack_worker
 
 from unmirage.cli import followers
 from unmirage.run.launch import Launch
 
-DYING = Path(__file__).parent / "dying_worker.py"
+ROOT = Path(__file__).parents[2]
+WORKER = Path(attack_worker.__file__)
 TABLES = ("samples", "queries", "responses", "failures", "model_files")
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+FAMILIES = ("qwen3.5", "qwen3-vl-moe")
+WORDS = {"over-prudence": "share", "jailbreak": "what"}
+pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without distributed")
 
 
 def launched(*command):
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "400"}
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "400", "PYTHONPATH": paths}
     return subprocess.run(
-        [sys.executable, *LAUNCHER, *map(str, command)], env=environment, timeout=120, capture_output=True, text=True
+        [sys.executable, *LAUNCHER, *map(str, command)], env=environment, timeout=180, capture_output=True, text=True
     )
+
+
+def worked(folder, **job):
+    """Let two processes do a job."""
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    return launched(WORKER, folder / "job.json")
 
 
 def rows(run):
@@ -34,8 +48,8 @@ def rows(run):
 @pytest.fixture(scope="module")
 def attack(tiny):
     """Return the words of the attack, without `--out`."""
-    words = ("--word", "over-prudence=share", "--word", "jailbreak=what", "--max-new-tokens", "6")
-    return ("attack", tiny.model, tiny.data / "test.json", *words)
+    words = [part for kind, word in WORDS.items() for part in ("--word", f"{kind}={word}")]
+    return ["attack", str(tiny.model), str(tiny.data / "test.json"), *words, "--max-new-tokens", "6"]
 
 
 @pytest.fixture
@@ -46,23 +60,32 @@ def one(unmirage, attack, tmp_path):
     return rows(tmp_path / "one")
 
 
-def test_two_processes_make_the_rows_of_one(attack, one, tmp_path):
-    done = launched("-m", "unmirage", *attack, "--out", tmp_path / "two")
+def test_two_processes_make_the_rows_of_one(tiny, attack, one, tmp_path):
+    out, two = tmp_path / "out", tmp_path / "two"
+    job = {"families": FAMILIES, "data": str(tiny.data / "test.json"), "words": WORDS, "out": str(out)}
+    done = worked(tmp_path, command=[*attack, "--out", str(two)], **job)
     assert done.returncode == 0, done.stderr
     assert len(one["responses"]) > 50
-    assert rows(tmp_path / "two") == one
-    assert (tmp_path / "two" / "config.yaml").read_bytes() == (tmp_path / "one" / "config.yaml").read_bytes()
+    assert rows(two) == one
+    assert (two / "config.yaml").read_bytes() == (tmp_path / "one" / "config.yaml").read_bytes()
     assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert [line for line in lines if "queries answered" in line] == [
-        f"{len(one['queries'])} queries answered by model. Next: unmirage evaluate {tmp_path / 'two'}"
-    ]
-    assert len(lines) == 2  # with the time of asking: nothing is said twice
+    told = [line for line in done.stderr.splitlines() if line.startswith(("ask", "1", "unmirage"))]
+    assert len(told) == 2, done.stderr  # nothing is said twice
+    assert told[0].startswith("ask model: ")
+    assert told[1] == f"{len(one['queries'])} queries answered by model. Next: unmirage evaluate {two}"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for family in FAMILIES:
+        attack_worker.attacked(family, job | {"out": str(tmp_path / "alone")})
+        found = rows(out / family)
+        assert found == rows(tmp_path / "alone" / family)
+        assert len({response[2] for response in found["responses"]}) > 20  # texts
+    torch.set_num_threads(threads)
 
 
 def test_a_process_that_dies_ends_the_run_which_resumes(unmirage, attack, one, tmp_path):
     run = tmp_path / "two"
-    done = launched(DYING, *attack, "--out", run)
+    done = worked(tmp_path, command=[*attack, "--out", str(run)], dies=True)
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("unmirage: ")]
     assert len(told) == 1, done.stderr

@@ -1,5 +1,6 @@
 """Queries shared by the processes of a launcher: who gets what, in which order responses come, and who has failed."""
 
+import itertools
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from unmirage.data import ImageFolder
 from unmirage.errors import UserError
-from unmirage.models import GenerationConfig
+from unmirage.models import GenerationConfig, process_channel
 from unmirage.models import process_group as group
 from unmirage.models.batches import Work
 from unmirage.models.process_channel import LostProcessError
@@ -44,8 +45,8 @@ class Echo:
     name = "echo"
     source = "folder"
 
-    def __init__(self, rank=0, fails_at=None, waits=0.0):
-        self.rank, self.fails_at, self.waits, self.answered = rank, fails_at, waits, []
+    def __init__(self, rank=0, fails_at=None, ended_at=None, waits=0.0):
+        self.rank, self.fails_at, self.ended_at, self.waits, self.answered = rank, fails_at, ended_at, waits, []
 
     def answer(self, queries, images, config):
         log.warning("one picture is gray")
@@ -54,6 +55,8 @@ class Echo:
         for number, one in enumerate(queries):
             if number == self.fails_at:
                 raise UserError("out of memory\nwith a batch of one query")
+            if number == self.ended_at:
+                os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(self.waits)
             self.answered.append(one.id)
             failed = one.id == "q05"
@@ -73,8 +76,12 @@ def port(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(found))
     monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    # Threads of one process have one counter; each process has its own.
+    monkeypatch.setattr(process_channel, "_ADDRESSES", itertools.repeat("address"))
+    process_channel._store.cache_clear()
     before = signal.getsignal(signal.SIGTERM)
     yield found
+    process_channel._store.cache_clear()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -100,9 +107,9 @@ def started(vlms, folder):
     return threads
 
 
-def ask_both(folder, found, waits=0.0):
+def ask_both(folder, found, ended_at=None):
     """Add the ids of the queries that two processes answer to `found`, one by one."""
-    with group.together(Launch(0, 0, 2, 2), lambda: Echo(waits=waits)) as load:
+    with group.together(Launch(0, 0, 2, 2), lambda: Echo(ended_at=ended_at)) as load:
         for one in load().answer(QUERIES, folder, CONFIG):
             found.append(one.query_id)
 
@@ -174,10 +181,9 @@ def test_responses_before_the_failure_of_another_process_are_kept(port, tmp_path
 
 def test_the_signal_of_a_launcher_ends_the_run_with_one_line(port, tmp_path):
     folder, found = ImageFolder(tmp_path), []
-    threads = started([Echo(), Echo(1, waits=0.05)], folder)
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    threads = started([Echo(), Echo(1)], folder)
     with pytest.raises(LostProcessError, match="the launcher ended this process, as another one has ended"):
-        ask_both(folder, found, waits=0.05)
+        ask_both(folder, found, ended_at=3)
     assert found
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # until the error is printed
     for thread in threads:

@@ -5,6 +5,7 @@ The main process listens, and notices at once if another process ends, since its
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import secrets
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, wait
 from typing import Any
@@ -24,7 +26,8 @@ from unmirage.records import Failure, Query, Response
 from unmirage.run.launch import Launch
 
 log = logging.getLogger(__name__)
-_ADDRESS = "unmirage/attack"
+# Where the main process writes the address of its next group, and the others read it: a script may attack repeatedly.
+_ADDRESSES = (f"unmirage/attack/{number}" for number in itertools.count())
 # The main process plans first, and may ask a rewriter for every query.
 _PATIENCE = timedelta(hours=12)
 # Loading a large model in all processes at once, from one disk.
@@ -81,8 +84,7 @@ class Group:
         self.size = launch.size
         key = secrets.token_bytes(32)
         self._listener = Listener(("127.0.0.1", 0), authkey=key, backlog=launch.size)
-        self._store = _store(launch)  # as long as it lives, the others can read from it
-        self._store.set(_ADDRESS, f"{self._listener.address[1]} {key.hex()}")
+        _store(launch).set(next(_ADDRESSES), f"{self._listener.address[1]} {key.hex()}")
         self._peers: dict[int, Connection[Any, Any]] = {}
         self._inbox: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._asks = 0
@@ -184,14 +186,15 @@ class Group:
 
 def connect(launch: Launch) -> Connection[Any, Any]:
     """Return the connection of another process to the main one."""
-    port, key = _store(launch).get(_ADDRESS).decode().split()
+    port, key = _store(launch).get(next(_ADDRESSES)).decode().split()
     main = Client(("127.0.0.1", int(port)), authkey=bytes.fromhex(key))
     main.send(launch.rank)
     return main
 
 
+@cache
 def _store(launch: Launch) -> Any:
-    """Return the launcher's key-value store."""
+    """Return the launcher's key-value store, which a main process without an agent hosts as long as it lives."""
     store, _, _ = next(rendezvous("env://", launch.rank, launch.size, timeout=_PATIENCE))
     return store
 

@@ -81,16 +81,16 @@ def deal(queries: Sequence[Query], processes: int) -> tuple[list[str], list[list
 class GroupVLM:
     """The model of the main process, which lets the other processes answer their share of the queries.
 
-    All other attributes are those of the main process's own model.
+    All other attributes are those of the main process's own model, which is `alone`.
     """
 
     def __init__(self, vlm: VLM, group: Group) -> None:
         self.name = vlm.name
-        self._vlm = vlm
+        self.alone = vlm
         self._group = group
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._vlm, name)
+        return getattr(self.alone, name)
 
     def answer(
         self, queries: Sequence[Query], images: Pictures, config: GenerationConfig
@@ -104,7 +104,7 @@ class GroupVLM:
         number = self._group.ask(shares[1:], config)
         turn, early = 0, dict[str, Response | Failure]()
         try:
-            for one in self._group.merged(number, self._vlm.answer(shares[0], images, config)):
+            for one in self._group.merged(number, self.alone.answer(shares[0], images, config)):
                 early[one.query_id] = one
                 while turn < len(order) and order[turn] in early:
                     yield early.pop(order[turn])

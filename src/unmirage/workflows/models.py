@@ -195,7 +195,8 @@ def identity_of(vlm: VLM) -> dict[str, str]:
     if isinstance(told := getattr(vlm, "identity", None), dict):
         return told
     if not source:
-        return {"class": f"{type(vlm).__module__}.{type(vlm).__qualname__}"}
+        kind = type(getattr(vlm, "alone", vlm))  # with several processes, that of each of them
+        return {"class": f"{kind.__module__}.{kind.__qualname__}"}
     return identity(source, str(getattr(getattr(getattr(vlm, "model", None), "config", None), "_commit_hash", None)))
 
 
