@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
 from safetensors.torch import load_file
 from tests.align.new_families import built
 
@@ -207,14 +208,30 @@ def test_deepspeed_sees_one_pass() -> None:
         passes(method, AlignConfig(method=RMU, optimizations={"passes": "separate"}), one_pass=True)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("ddp", "MULTI_GPU"), ("fsdp2", "FSDP"), ("zero3", "DEEPSPEED")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("single", "NO"), ("ddp", "MULTI_GPU"), ("fsdp2", "FSDP"), ("zero3", "DEEPSPEED")]
+)
 def test_accelerate_reads_the_recipes(name: str, kind: str) -> None:
-    config = load_config_from_file(str(RECIPES / f"{name}.yaml"))
+    file = str(RECIPES / f"{name}.yaml")
+    config = load_config_from_file(file)
     assert config.distributed_type == kind
     assert config.num_machines == 1
+    assert config.num_processes == (1 if name == "single" else 8)
     if name == "fsdp2":
         assert config.fsdp_config["fsdp_version"] == 2
         assert not config.fsdp_config["fsdp_cpu_ram_efficient_loading"]
     if name == "zero3":
         assert config.deepspeed_config["zero_stage"] == 3
         assert not config.deepspeed_config["zero3_init_flag"]
+    for number in () if name == "single" else range(1, 9):
+        # What `accelerate launch` makes of the command that the file and docs/scale.md show.
+        words = ["--config_file", file, "--num_processes", str(number), "-m", "unmirage", "align", "MODEL"]
+        options = launch_command_parser().parse_args(words)
+        assert (options.num_processes, options.module) == (number, True)
+        assert (options.training_script, options.training_script_args) == ("unmirage", ["align", "MODEL"])
+
+
+def test_the_recipes_of_accelerate_are_all_tested_and_described() -> None:
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert {file.stem for file in RECIPES.glob("*.yaml")} == {"single", "ddp", "fsdp2", "zero3"}
+    assert all(f"recipes/accelerate/{file.name}" in text for file in RECIPES.glob("*.yaml"))
