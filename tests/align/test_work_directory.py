@@ -86,3 +86,23 @@ def test_what_a_process_left_half_written_is_named_and_removed(tmp_path: Path) -
     (work.checkpoints.staging / "checkpoint-8").mkdir(parents=True)
     assert work.clear_incomplete() == ("checkpoint-8", ".forget-logits-12.bin.x7.tmp")
     assert [path.name for path in work.caches.iterdir()] == ["forget-logits-34.bin"]
+
+
+def test_a_run_with_nothing_to_resume_is_cleared_and_foreign_files_stay(tmp_path: Path) -> None:
+    work = Work(tmp_path, 2)
+    work.caches.mkdir()
+    (work.caches / "reference.safetensors").touch()
+    (tmp_path / "mine.txt").touch()
+    work.record_watched({1: 0.5})
+    work.record(1, {"forget": 1.0})
+    assert not work.clear_abandoned()
+    assert len(work.steps()) == 1
+    work.forget_unsaved()
+    assert work.clear_abandoned()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    _write(work.checkpoints, 4)
+    work.record(1, {"forget": 1.0})
+    work.forget_unsaved()
+    assert not work.clear_abandoned()
+    assert work.checkpoints.steps() == [4]
+    assert len(work.steps()) == 1

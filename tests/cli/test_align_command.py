@@ -239,3 +239,14 @@ def test_names_of_parts_overrule_the_structure_and_errors_are_one_line(unmirage,
         assert code == 2
         assert line in err
         assert "Traceback" not in err
+
+
+def test_a_failed_training_does_not_block_the_corrected_command(tiny, unmirage, tmp_path):
+    data = tiny.data / "general.json"
+    command = ["align", tiny.model, "--retain", data, "--images", tiny.data, "--out", tmp_path / "z", "--steps", 1]
+    code, _, err = unmirage(*command, "--part-names", "projector=nothing.here")
+    assert code == 2
+    assert "nothing.here" in err
+    code, _, err = unmirage(*command)
+    assert code == 0, err
+    assert (tmp_path / "z" / "config.json").is_file()

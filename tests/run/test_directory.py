@@ -77,8 +77,22 @@ def test_the_same_configuration_continues_a_run(path):
     assert (path / "kept.txt").read_text() == "kept"
 
 
+def test_a_run_that_left_nothing_does_not_block_the_corrected_command(path):
+    existing_run_at(path)
+    with open_run(path, {"seed": 1}) as run:
+        assert run.config() == {"seed": 1}
+    (path / "store.sqlite").touch()
+    with pytest.raises(UserError, match="seed: was 1, now 2"), open_run(path, {"seed": 2}):
+        pass
+    asked = []
+    with open_run(path, {"seed": 2}, abandoned=lambda one: asked.append(one) or True) as run:
+        assert run.config() == {"seed": 2}
+    assert asked == [path]
+
+
 def test_a_changed_configuration_is_refused_field_by_field(path):
     existing_run_at(path)
+    (path / "store.sqlite").touch()
     changed = {"seed": 1, "data": "naïve.json", "attack": {"kinds": ["jailbreak"], "shots": 5}, "new": True}
     with pytest.raises(UserError) as error, open_run(path, changed):
         pass

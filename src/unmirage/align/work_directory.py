@@ -67,6 +67,19 @@ class Work:
             path.unlink()
         return (*self.checkpoints.clear_incomplete(), *(path.name for path in torn))
 
+    def clear_abandoned(self) -> bool:
+        """Remove the files of a run that has neither a checkpoint nor a logged step, so that others can use it.
+
+        Files that are not ours stay. Returns whether it had neither; otherwise, nothing is removed.
+        """
+        if self.checkpoints.steps() or self.steps():
+            return False
+        for folder in (self.caches, self.checkpoints.folder, self.scratch):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.log, self._watched):
+            file.unlink(missing_ok=True)
+        return True
+
     def steps(self) -> list[dict[str, float]]:
         """Return the logged loss parts of all steps; an incomplete last line is ignored."""
         if not self.log.is_file():
@@ -78,6 +91,11 @@ class Work:
         """Log a step."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(_line(step, parts))
+
+    def forget_unsaved(self) -> None:
+        """Remove the log of a run without a checkpoint, which would start again: nothing of it can be resumed."""
+        if not self.checkpoints.steps():
+            self.log.unlink(missing_ok=True)
 
     def watched(self) -> dict[int, float]:
         """Return the measurements of the watch by step."""

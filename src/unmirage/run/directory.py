@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from unmirage.records import Failure
 from unmirage.run.files import read_object, write_json_atomic, write_text_atomic
 from unmirage.run.store import Store
 
+log = logging.getLogger(__name__)
 STORE = "store.sqlite"
 _TOLD = 8  # differences between two configurations in one message
 _ABSENT = object()
@@ -113,12 +115,19 @@ class Run:
 
 
 @contextmanager
-def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
+def open_run(
+    path: Path, config: Mapping[str, Any], *, abandoned: Callable[[Path], bool] | None = None
+) -> Iterator[Run]:
     """Create a run directory, or reopen one with the same configuration, and lock it inside the block.
+
+    The configuration of a run that failed before it had any file is replaced, so that it does not block the corrected
+    command.
 
     Args:
         path: the directory; an existing one must be empty or a run.
         config: resolved settings, plain values only.
+        abandoned: called if the configuration differs; whether the run has nothing that is worth keeping, and its
+            files are gone. Default: it has no file beside its configuration.
 
     Raises:
         UserError: another process has locked it, it is not a run directory, or its configuration differs.
@@ -129,9 +138,15 @@ def open_run(path: Path, config: Mapping[str, Any]) -> Iterator[Run]:
     path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
         run = Run(path)
-        if config_file.is_file():
-            check_same(path, run.config(), config)
-        else:
+        try:
+            if config_file.is_file():
+                check_same(path, run.config(), config)
+        except UserError:
+            if not (abandoned or _has_only_settings)(path):
+                raise
+            log.info("%s: the settings of an earlier run, which left nothing to resume, are replaced", path)
+            config_file.unlink()
+        if not config_file.is_file():
             write_text_atomic(config_file, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         yield run
 
@@ -162,6 +177,10 @@ def existing_run(path: Path) -> Run:
 def _has_files(path: Path) -> bool:
     """Ignore our own hidden files, so that a run killed before it wrote its configuration can start again."""
     return any(not item.name.startswith(".") for item in path.iterdir())
+
+
+def _has_only_settings(path: Path) -> bool:
+    return [item.name for item in path.iterdir() if not item.name.startswith(".")] == [Run(path).config_file.name]
 
 
 @contextmanager

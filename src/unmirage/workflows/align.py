@@ -269,7 +269,7 @@ def train_and_save(
             log.warning(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
             )
-    with _released(folder), _claimed(folder, identity):
+    with _claimed(folder, identity), _released(folder):
         result = align(vlm, data, config, told, folder, watch=watch, report_to=report_to)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
@@ -305,24 +305,31 @@ def train_and_save(
 
 @contextmanager
 def _released(folder: Path) -> Iterator[None]:
-    """Delete the work directory of a run that stops before it has anything to resume, so that it blocks no other."""
+    """Let the work directory of a run that fails before it has anything to resume block no other command."""
+    from unmirage.align.processes import is_main_process
     from unmirage.align.watch import StopError
+    from unmirage.align.work_directory import Work
 
     try:
         yield
     except StopError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    except Exception:
+        if is_main_process():
+            Work(folder, keep_last=1).forget_unsaved()
+        raise
 
 
 @contextmanager
 def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
-    """Lock the work directory on the main process; its settings must match."""
+    """Lock the work directory on the main process; its settings must match, unless there is nothing to resume."""
     from unmirage.align.processes import is_main_process
+    from unmirage.align.work_directory import Work
     from unmirage.run import open_run
 
     if not is_main_process():
         yield
         return
-    with open_run(folder, identity):
+    with open_run(folder, identity, abandoned=lambda path: Work(path, keep_last=1).clear_abandoned()):
         yield
