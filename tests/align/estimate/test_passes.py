@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.align.estimate.measuring import few, take_step
-from tests.models.tiny_families import FAMILIES
+from tests.models.tiny_families import FAMILIES, THOROUGH
 
 from unmirage.align import AlignConfig, NpoConfig, RmuConfig
 from unmirage.align.config import LoraSettings, Optimizations
@@ -83,7 +83,7 @@ def test_the_tiny_model_too(tiny, name):
     assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", THOROUGH)
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_every_family_is_as_measured(tiny, family):
     # Those that normalise queries and keys by themselves, with an adapter too.

@@ -1,4 +1,7 @@
-"""Idefics3 and SmolVLM: a picture is enlarged, cut into tiles named by row and column, and shown whole as well."""
+"""Idefics3 and SmolVLM: a picture is enlarged, cut into tiles named by row and column, and shown whole as well.
+
+Idefics 2 shows it whole, in its own proportions, and lets a few tokens look at all of it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,16 @@ from tests.models.tiny_families.processors import WITHOUT_VIDEO
 from tests.models.tiny_families.text import make_tokenizer, turns
 from tests.models.tiny_families.weights import fill
 from transformers import (
+    Idefics2Config,
+    Idefics2ForConditionalGeneration,
+    Idefics2ImageProcessorPil,
+    Idefics2Processor,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
     Idefics3ImageProcessorPil,
     Idefics3Processor,
     LlamaConfig,
+    MistralConfig,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
     SmolVLMImageProcessorPil,
@@ -53,6 +61,34 @@ def smolvlm() -> tuple[Any, Any]:
     return fill(
         SmolVLMForConditionalGeneration(SmolVLMConfig(**_parts(tokenizer))), tokenizer, ["<end_of_utterance>"]
     ), processor
+
+
+def idefics2() -> tuple[Any, Any]:
+    """Idefics 2, whose turns do not end with the tokenizer's own end token."""
+    tokenizer = make_tokenizer(
+        ["<fake_token_around_image>", "<image>", "<end_of_utterance>"], pad="<pad>", bos="<s>", eos="</s>"
+    )
+    processor = Idefics2Processor(
+        image_processor=Idefics2ImageProcessorPil(
+            size={"shortest_edge": TILE, "longest_edge": 2 * TILE}, do_image_splitting=False
+        ),
+        tokenizer=tokenizer,
+        image_seq_len=4,
+        chat_template="<s>" + _template(),
+    )
+    config = Idefics2Config(
+        vision_config={**TOWER, "image_size": 2 * TILE, "patch_size": 8},
+        perceiver_config={
+            "hidden_size": DECODER["hidden_size"], "resampler_n_latents": 4, "resampler_depth": 1,
+            "resampler_n_heads": 2, "resampler_head_dim": 16, "num_key_value_heads": 1,
+        },
+        text_config=MistralConfig(
+            **DECODER, head_dim=12, sliding_window=None, vocab_size=len(tokenizer), **special_ids(tokenizer)
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )  # fmt: skip
+    ends = ["</s>", "<end_of_utterance>"]
+    return fill(Idefics2ForConditionalGeneration(config), tokenizer, ends), processor
 
 
 def _template() -> str:

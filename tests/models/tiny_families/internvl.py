@@ -1,4 +1,4 @@
-"""InternVL3 as transformers has it: an InternViT and Qwen2; pictures are cut into tiles."""
+"""InternVL3 and 3.5 as transformers has them: an InternViT and Qwen2 or 3; pictures are cut into tiles."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ from tests.models.tiny_families.llava import DECODER, TOWER, special_ids
 from tests.models.tiny_families.processors import WITHOUT_VIDEO
 from tests.models.tiny_families.text import make_tokenizer, turns
 from tests.models.tiny_families.weights import fill
-from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration, Qwen2Config
+from transformers import (
+    GotOcr2ImageProcessorPil,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 TILE = 32  # of 4 x 4 patches, and 2 x 2 patches become one token
 
 
 def internvl3() -> tuple[Any, Any]:
     """InternVL3."""
+    return _internvl("internvl3", Qwen2Config)
+
+
+def internvl3_5() -> tuple[Any, Any]:
+    """InternVL3.5."""
+    return _internvl("internvl3.5", Qwen3Config, head_dim=12)
+
+
+def _internvl(family: str, text_config: Any, **more: Any) -> tuple[Any, Any]:
     named = {
         "start_image_token": "<img>",
         "end_image_token": "</img>",
@@ -24,7 +39,7 @@ def internvl3() -> tuple[Any, Any]:
     tokenizer = make_tokenizer(
         ["<|im_start|>", "<|im_end|>", *named.values()], pad="<|endoftext|>", eos="<|im_end|>", named=named
     )
-    processor = WITHOUT_VIDEO["internvl3"](
+    processor = WITHOUT_VIDEO[family](
         image_processor=GotOcr2ImageProcessorPil(
             size={"height": TILE, "width": TILE}, crop_to_patches=True, min_patches=1, max_patches=4
         ),
@@ -37,7 +52,7 @@ def internvl3() -> tuple[Any, Any]:
     )  # fmt: skip
     config = InternVLConfig(
         vision_config={**TOWER, "image_size": [TILE, TILE], "patch_size": [8, 8]},
-        text_config=Qwen2Config(**DECODER, vocab_size=len(tokenizer), **special_ids(tokenizer)),
+        text_config=text_config(**DECODER, **more, vocab_size=len(tokenizer), **special_ids(tokenizer)),
         image_token_id=tokenizer.context_image_token_id,
         image_seq_length=4,
         tie_word_embeddings=False,

@@ -1,4 +1,4 @@
-"""LLaVA-1.5, LLaVA-NeXT and LLaVA-OneVision: a tower, a projector, a decoder."""
+"""LLaVA-1.5, LLaVA-NeXT, LLaVA-OneVision and VipLLaVA: a tower, a projector, a decoder."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from transformers import (
     MistralConfig,
     Qwen2Config,
     SiglipVisionConfig,
+    VipLlavaConfig,
+    VipLlavaForConditionalGeneration,
 )
 
 DECODER = {
@@ -120,3 +122,24 @@ def llava_onevision() -> tuple[Any, Any]:
         tie_word_embeddings=True,
     )
     return fill(LlavaOnevisionForConditionalGeneration(config), tokenizer, ["<|im_end|>"]), processor
+
+
+def vipllava() -> tuple[Any, Any]:
+    """VipLLaVA: its projector reads five layers of the tower; its turns have no end token in the template."""
+    tokenizer = make_tokenizer(["<image>"], pad="<pad>", bos="<s>", eos="</s>", named={"image_token": "<image>"})
+    processor = LlavaProcessor(
+        image_processor=CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        tokenizer=tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=turns("###Human: ", "<image>\n", "", "###Assistant:", "###Assistant: ", ""),
+    )
+    config = VipLlavaConfig(
+        vision_config=CLIPVisionConfig(**TOWER, image_size=32, patch_size=8, projection_dim=32),
+        text_config=LlamaConfig(**DECODER, vocab_size=len(tokenizer), **special_ids(tokenizer)),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=[-1, -2, 0, 1],
+        image_seq_length=16,
+    )
+    return fill(VipLlavaForConditionalGeneration(config), tokenizer, ["</s>"]), processor

@@ -32,7 +32,7 @@ SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 def qwen2_vl() -> tuple[Any, Any]:
     """Qwen2-VL."""
     vision = {"depth": 2, "embed_dim": 32, "hidden_size": 48, "num_heads": 2, "patch_size": PATCH}
-    return _qwen(Qwen2VLConfig, Qwen2VLForConditionalGeneration, "qwen2-vl", vision, _rope([2, 2, 2]))
+    return build(Qwen2VLConfig, Qwen2VLForConditionalGeneration, "qwen2-vl", vision, rope([2, 2, 2]))
 
 
 def qwen2_5_vl() -> tuple[Any, Any]:
@@ -41,7 +41,7 @@ def qwen2_5_vl() -> tuple[Any, Any]:
         "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": PATCH,
         "out_hidden_size": 48, "window_size": 32, "fullatt_block_indexes": [1],
     }  # fmt: skip
-    return _qwen(Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, "qwen2.5-vl", vision, _rope([2, 2, 2]))
+    return build(Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, "qwen2.5-vl", vision, rope([2, 2, 2]))
 
 
 def qwen3_vl() -> tuple[Any, Any]:
@@ -50,20 +50,22 @@ def qwen3_vl() -> tuple[Any, Any]:
         "depth": 3, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": PATCH,
         "out_hidden_size": 48, "num_position_embeddings": 16, "deepstack_visual_indexes": [0, 1],
     }  # fmt: skip
-    rope = _rope([2, 2, 2], mrope_interleaved=True)
-    return _qwen(
-        Qwen3VLConfig, Qwen3VLForConditionalGeneration, "qwen3-vl", vision, {**rope, "head_dim": 12}, system=""
+    axes = rope([2, 2, 2], mrope_interleaved=True)
+    return build(
+        Qwen3VLConfig, Qwen3VLForConditionalGeneration, "qwen3-vl", vision, {**axes, "head_dim": 12}, system=""
     )
 
 
-def _rope(section: list[int], **more: Any) -> dict[str, Any]:
+def rope(section: list[int], **more: Any) -> dict[str, Any]:
+    """Return the settings of positions whose three axes have these numbers of frequencies."""
     return {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": section, **more}}
 
 
-def _qwen(
+def build(
     config_class: Any, model_class: Any, family: str, vision: dict[str, Any], text: dict[str, Any],
-    system: str = SYSTEM,
+    system: str = SYSTEM, start: str = "", seed: int = 1,
 ) -> tuple[Any, Any]:  # fmt: skip
+    """Return a model and a processor; every answer begins with `start`."""
     tokenizer = make_tokenizer(
         ["<|im_start|>", "<|im_end|>", *MARKS.values()],
         pad="<|endoftext|>",
@@ -72,7 +74,7 @@ def _qwen(
     )
     template = turns(
         "<|im_start|>user\n", "<|vision_start|><|image_pad|><|vision_end|>", "<|im_end|>\n",
-        "<|im_start|>assistant\n", "<|im_start|>assistant\n", "<|im_end|>\n",
+        f"<|im_start|>assistant\n{start}", f"<|im_start|>assistant\n{start}", "<|im_end|>\n",
     )  # fmt: skip
     processor = WITHOUT_VIDEO[family](
         image_processor=Qwen2VLImageProcessorPil(
@@ -86,4 +88,4 @@ def _qwen(
         text_config={**DECODER, **text, "vocab_size": len(tokenizer), **special_ids(tokenizer)},
         **{name: tokenizer.convert_tokens_to_ids(token) for name, token in MARKS.items()},
     )
-    return fill(model_class(config), tokenizer, ENDS), processor
+    return fill(model_class(config), tokenizer, ENDS, seed=seed), processor

@@ -19,10 +19,12 @@ _LEARNT = [*QUERIES, "user: User: USER: assistant: Assistant: ASSISTANT: model s
 
 
 def make_tokenizer(
-    specials: Sequence[str], *, pad: str, eos: str, bos: str | None = None, named: Mapping[str, str] | None = None
-) -> PreTrainedTokenizerFast:
+    specials: Sequence[str], *, pad: str, eos: str, bos: str | None = None, named: Mapping[str, str] | None = None,
+    behind: Sequence[str] = (),
+) -> PreTrainedTokenizerFast:  # fmt: skip
     """Train a tokenizer; `named` are special tokens it must know by attribute, such as `image_token`.
 
+    `specials` have the first ids, and `behind` the last ones.
     A tokenizer with `bos` puts it before every text, as Llama's and Gemma's do.
     """
     tokenizer = Tokenizer(models.BPE())
@@ -38,6 +40,7 @@ def make_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(_LEARNT * 2, trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in behind])
     if bos is not None:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{bos} $A", pair=f"{bos} $A $B:1", special_tokens=[(bos, tokenizer.token_to_id(bos))]

@@ -27,13 +27,17 @@ def fill(model: Any, tokenizer: Any, ends: Sequence[str], *, seed: int = 1) -> A
     with torch.no_grad():
         for module in model.modules():
             for parameter in module.parameters(recurse=False):
-                if parameter.dim() > 1 or parameter.std() > 0:  # a bias or a norm starts as a constant
+                if parameter.dim() > 1 or (
+                    parameter.numel() > 1 and parameter.std() > 0
+                ):  # a bias or a norm starts as a constant
                     parameter.normal_(0.0, _spread(module, parameter), generator=generator)
         if said is not model.get_input_embeddings().weight:
             said.mul_(LOUD)
         else:  # or the likeliest next word would be the same word again
             said.mul_(1 / LOUD)
-            model.model.language_model.norm.weight.normal_(0.0, LOUD**2, generator=generator)
+            decoder = model.model.language_model
+            norm = decoder.norm if hasattr(decoder, "norm") else decoder.embedding_norm
+            norm.weight.normal_(0.0, LOUD**2, generator=generator)
         said[_unsayable(tokenizer, ends, len(said))] *= QUIET
         said[end_ids] *= END
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -43,7 +47,9 @@ def fill(model: Any, tokenizer: Any, ends: Sequence[str], *, seed: int = 1) -> A
 
 
 def _spread(module: nn.Module, parameter: torch.Tensor) -> float:
-    if isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d)):
+    if parameter.dim() == 3 and "Experts" in module.__class__.__name__:
+        return float(GAIN * parameter.shape[-1] ** -0.5)
+    if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         return GAIN * (len(parameter) / parameter.numel()) ** 0.5
     return len(parameter) ** -0.5 if module.__class__.__name__ == "Gemma3MultiModalProjector" else 1.0
 
