@@ -51,6 +51,25 @@ NO_PART = "unknown part '{}'; valid: language, projector, vision, down_proj:5 or
             ("trainable",),
             "empty, so nothing would be trained; valid: language, projector, vision, down_proj:5 or",
         ),
+        ({"trainable": {"langage": "lora"}}, ("trainable",), NO_PART.format("langage")),
+        ({"trainable": {"language": "lara"}}, ("trainable",), "mode 'lara' of 'language'; valid: lora, full, frozen"),
+        ({"trainable": {"vision": "frozen"}}, ("trainable",), "all parts are frozen, so nothing would be trained"),
+        ({"trainable": ["audio"]}, ("trainable", 0), "'audio' stays frozen, because training data has no sound"),
+        ({"trainable": {"language": "full"}, "lora": 8}, ("lora",), "no part of trainable has the mode lora"),
+        ({"lora": {"ranks": {"vision": 8}}}, ("lora",), "'vision' is frozen, so lora.ranks has no effect on it"),
+        (
+            {"trainable": {"language": "lora", "projector": "full"}, "lora": {"alphas": {"projector": 8}}},
+            ("lora",),
+            "'projector' is trained fully, so lora.alphas has no effect on it; valid: language",
+        ),
+        ({"lora": {"ranks": {"x": 8}}}, ("lora",), NO_PART.format("x")),
+        ({"lora": {"ranks": {"language": 0}}}, ("lora", "ranks", "language"), "greater than or equal to 1"),
+        ({"lora": {"bits": 3}}, ("lora", "bits"), "4"),
+        ({"lora": {"dora": True}, "method": {"name": "task-vector"}}, ("lora",), "whose change cannot be scaled"),
+        ({"learning_rates": {"vision": 1e-5}}, ("learning_rates",), "'vision' is frozen, so learning_rates has no"),
+        ({"learning_rates": {"language": 0}}, ("learning_rates", "language"), "greater than 0"),
+        ({"optimizer": "lion"}, ("optimizer",), "'adamw', 'adamw8bit' or 'paged-adamw8bit'"),
+        ({"schedule": "cosine_with_restarts"}, ("schedule",), "'cosine', 'linear' or 'constant'"),
         ({"learning_rate": 0}, ("learning_rate",), "greater than 0"),
         ({"learning_rate": float("nan")}, ("learning_rate",), "finite number"),
         ({"learning_rate": float("inf")}, ("learning_rate",), "finite number"),
@@ -119,3 +138,22 @@ def test_part_names_are_kept_only_if_given() -> None:
     named = AlignConfig(part_names={"projector": ["model.aligner."]})
     assert AlignConfig(**named.model_dump()) == named
     assert named.model_dump()["part_names"] == {"projector": ("model.aligner.",)}
+
+
+def test_a_mapping_of_modes_has_the_default_adapter_and_comes_back_from_its_dump() -> None:
+    modes = {"language": "lora", "projector": "full", "vision": "frozen", "audio": "frozen"}
+    config = AlignConfig(trainable=modes, learning_rates={"projector": 2e-5})
+    assert (config.trainable, config.lora) == (modes, LoraSettings())
+    assert AlignConfig.model_validate_json(config.model_dump_json()) == config
+    assert AlignConfig(trainable={"projector": "full"}).lora is None
+
+
+def test_settings_of_later_versions_are_kept_only_if_given() -> None:
+    """Work directories of earlier versions have no such fields, and are resumed."""
+    dumped = AlignConfig(lora=4).model_dump(mode="json")
+    assert dumped["lora"] == {"rank": 4, "alpha": 8.0, "dropout": 0.0}
+    assert dumped["trainable"] == ["language", "projector"]
+    assert not {"learning_rates", "optimizer"} & dumped.keys()
+    given = AlignConfig(lora={"dora": True, "ranks": {"language": 2}}, optimizer="adamw8bit").model_dump()
+    assert given["lora"] == {"rank": 128, "alpha": 256.0, "dropout": 0.0, "dora": True, "ranks": {"language": 2}}
+    assert given["optimizer"] == "adamw8bit"

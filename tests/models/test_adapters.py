@@ -21,14 +21,15 @@ from unmirage.align.config import LoraSettings
 from unmirage.errors import UserError
 from unmirage.models import HuggingFaceVLM
 from unmirage.models.adapter_names import renamed
-from unmirage.models.adapters import base_of, merge_adapter, merge_into
+from unmirage.models.adapters import merge_adapter, merge_into
+from unmirage.models.bases import base_of
 from unmirage.models.original_llava.adapter import merge_adapter as merge_stored
 from unmirage.models.original_llava.stored import Stored
 from unmirage.run.model import save_model
 
 # peft asks for a property by the name that it had in older versions of transformers.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "unmirage_adapter.json"
 Q_PROJ = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
 
 
@@ -76,7 +77,9 @@ def test_the_adapter_alone_loads_as_the_model_that_was_trained(tiny, trained, ad
 
 def test_its_directory_is_one_of_pefts(tiny, adapter: Path) -> None:
     held = json.loads((adapter / CONFIG).read_text())
-    assert held["base_model_name_or_path"] == str(tiny.model)
+    named = Path(held["base_model_name_or_path"])
+    assert not named.is_absolute()
+    assert (adapter / named).resolve() == tiny.model.resolve()
     assert held["peft_type"] == "LORA"
     assert (adapter / "processor_config.json").is_file()
     assert not (adapter / "config.json").exists()
@@ -88,7 +91,7 @@ def test_beside_the_merged_model_lies_the_adapter_that_peft_loads(tiny, trained,
     out = tmp_path / "out"
     save_model(out, vlm, {}, {}, adapter=result.adapter, base=str(tiny.model), card="# out\n")
     assert (out / "README.md").read_text() == "# out\n"
-    assert sorted(path.name for path in (out / "adapter").iterdir()) == [CONFIG, WEIGHTS]
+    assert sorted(path.name for path in (out / "adapter").iterdir()) == [CONFIG, WEIGHTS, RECORD]
     merged = HuggingFaceVLM.load(out)
     assert_equal(weights(merged), weights(vlm))
     adapted = peft.PeftModel.from_pretrained(tiny.load().model, out / "adapter").eval()
@@ -184,6 +187,7 @@ def test_a_relative_base_is_sought_from_the_adapter_and_then_from_here(
 )
 def test_a_base_that_is_not_there(adapter: Path, base: str | None, message: str) -> None:
     change(adapter, base_model_name_or_path=base)
+    (adapter / RECORD).unlink()
     with pytest.raises(UserError, match=message):
         HuggingFaceVLM.load(adapter)
 
@@ -275,7 +279,7 @@ def test_what_llavas_code_trains_beside_an_adapter_is_not_left_out(adapter: Path
     ("fields", "message"),
     [
         ({"peft_type": "IA3"}, "peft_type is 'IA3'; valid: LORA"),
-        ({"use_dora": True}, "use_dora is True, which cannot be merged; use plain LoRA"),
+        ({"use_dora": True}, r"tensors are missing: .*lora_magnitude_vector"),
         ({"bias": "all"}, "bias is 'all', which cannot be merged"),
         ({"use_something_new": True}, "use_something_new is True, which cannot be merged"),
         ({"megatron_config": {"x": 1}}, "megatron_config is"),

@@ -12,7 +12,9 @@ from unmirage.align.lora import arithmetic
 from unmirage.align.processes import by_fsdp, on_gpu, processes
 from unmirage.errors import UserError
 
-# The Trainer's names. Its "constant" would ignore the warmup.
+# The Trainer's names. The fused one has the result of adamw_torch, in one pass over the weights.
+_OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "paged-adamw8bit": "paged_adamw_8bit"}
+# Its "constant" would ignore the warmup.
 _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -59,7 +61,7 @@ def training_arguments(
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
-        optim="adamw_torch_fused",  # same result as adamw_torch, in one pass over the weights
+        optim=_OPTIMIZERS[config.optimizer],
         seed=config.seed,
         bf16=arithmetic(config) is torch.bfloat16,
         use_cpu=not cuda,

@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import ModelCardData
 
 from unmirage.align.config import AlignConfig
+from unmirage.align.parts import adapters_alone, told
 from unmirage.align.run import AlignResult
 from unmirage.records import SinkCount
 from unmirage.text.formatting import percent
@@ -54,8 +55,9 @@ def model_card(
 
 def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
     how = "fully" if config.lora is None else f"with LoRA of rank {config.lora.rank}, merged"
+    how = how if config.lora is None or adapters_alone(config) else f"partly {how}"
     return (
-        f"`{base}` aligned by `{config.method.name}`, trained {how} ({', '.join(config.trainable)}), "
+        f"`{base}` aligned by `{config.method.name}`, trained {how} ({told(config)}), "
         f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."
     )
 

@@ -2,58 +2,62 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
 )
 
 from unmirage.align.methods import AnyMethodConfig, SftConfig
+from unmirage.align.parts import PARTS, Trainable, check_own, down_layers, named_modes
 from unmirage.models.base import Thinking
 
-PARTS = ("language", "projector", "vision")
-_DOWN = re.compile(r"down_proj:(\d+)(?:-(\d+))?")
+__all__ = ["PARTS", "AlignConfig", "LoraSettings", "Optimizations", "down_layers"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def down_layers(part: str) -> list[int]:
-    """Return the 1-based layers in "down_proj:5-7" or "down_proj:5"; empty for another part."""
-    found = _DOWN.fullmatch(part)
-    if found is None:
-        return []
-    first = int(found[1])
-    return list(range(first, int(found[2] or first) + 1))
-
-
-def _known_part(part: str) -> str:
-    if part in PARTS or min(down_layers(part), default=0) > 0:
-        return part
-    raise ValueError(f"unknown part '{part}'; valid: {', '.join(PARTS)}, down_proj:5 or down_proj:5-7 (1-based layers)")
-
-
-def _some(parts: tuple[str, ...]) -> tuple[str, ...]:
-    if not parts:
-        raise ValueError(f"empty, so nothing would be trained; valid: {', '.join(PARTS)}, down_proj:5 or down_proj:5-7")
-    return parts
-
-
-Part = Annotated[str, AfterValidator(_known_part)]
-
-
-class LoraSettings(BaseModel):
-    """Low-rank adapters (Hu et al., arXiv 2106.09685) on all linear modules of the trainable parts."""
+class _Plain(BaseModel):
+    """Settings whose dump leaves out what older versions lack, at its default, so that older trainings resume."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = told(self)
+        fields = type(self).model_fields
+        absent = [
+            one for one in self._later if getattr(self, one) == fields[one].get_default(call_default_factory=True)
+        ]
+        return {key: value for key, value in found.items() if key not in absent}
+
+
+class LoraSettings(_Plain):
+    """Low-rank adapters (Hu et al., arXiv 2106.09685) on all linear modules of the parts with mode "lora"."""
+
+    _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save", "bits")
 
     rank: int = Field(default=128, ge=1)
     alpha: float = Field(default=256.0, gt=0, description="scale of the update is alpha / rank")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="above 0, model and reference differ from the start")
+    ranks: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="part -> its own rank")
+    alphas: dict[str, Positive] = Field(
+        default_factory=dict, description="part -> its own alpha; default: in proportion to its rank"
+    )
+    rslora: bool = Field(default=False, description="scale is alpha / sqrt(rank) (arXiv 2312.03732)")
+    dora: bool = Field(default=False, description="train lengths of weights apart from directions (arXiv 2402.09353)")
+    modules_to_save: tuple[str, ...] = Field(
+        default=(), description="modules to train fully, by the ends of their names, as in peft"
+    )
+    bits: Literal[4] | None = Field(default=None, description="4: hold the adapted matrices in 4 bits (QLoRA)")
 
 
 def _by_rank(value: Any) -> Any:
@@ -77,10 +81,10 @@ class Optimizations(BaseModel):
     )
 
 
-class AlignConfig(BaseModel):
+class AlignConfig(_Plain):
     """Training settings. Defaults suit full fine-tuning of a 7B model, as in the paper's recipes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    _later = ("thinking", "part_names", "learning_rates", "optimizer")
 
     method: AnyMethodConfig = SftConfig()
     learning_rate: float = Field(default=5e-7, gt=0, allow_inf_nan=False)
@@ -94,9 +98,17 @@ class AlignConfig(BaseModel):
     warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps used for warmup")
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    trainable: Annotated[tuple[Part, ...], AfterValidator(_some)] = ("language", "projector")
+    trainable: Trainable = Field(
+        default=("language", "projector"), description="parts, or part -> lora, full or frozen (default: frozen)"
+    )
     lora: Annotated[LoraSettings | None, BeforeValidator(_by_rank)] = Field(
-        default=None, description="a number is the rank, with alpha = 2 rank; default: train the weights themselves"
+        default=None,
+        validate_default=True,
+        description="a number is the rank, with alpha = 2 rank; default: train the weights themselves",
+    )
+    learning_rates: dict[str, Positive] = Field(default_factory=dict, description="part -> its own learning rate")
+    optimizer: Literal["adamw", "adamw8bit", "paged-adamw8bit"] = Field(
+        default="adamw", description="adamw8bit: states of 8 bits, by bitsandbytes on a GPU; paged: in main memory"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="dtype of the computation; trainable weights stay in float32. auto: by the device"
@@ -127,10 +139,36 @@ class AlignConfig(BaseModel):
     )
     seed: int = Field(default=0, ge=0)
 
-    @model_serializer(mode="wrap")
-    def _plain(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what older trainings lack, at its default: settings must match theirs."""
-        found: dict[str, Any] = told(self)
-        absent = {"thinking"} if self.thinking == "auto" else set()
-        absent |= set() if self.part_names else {"part_names"}
-        return {key: value for key, value in found.items() if key not in absent}
+    @field_validator("lora")
+    @classmethod
+    def _fits_parts(cls, lora: LoraSettings | None, info: ValidationInfo) -> LoraSettings | None:
+        """Give parts with mode "lora" the default settings, and reject settings without effect."""
+        trainable = info.data.get("trainable")
+        if trainable is None:
+            return lora  # it is invalid, which is the error
+        found = named_modes(trainable, adapts=lora is not None)
+        if "lora" not in found.values():
+            if lora is not None:
+                part = next(iter(found))
+                raise ValueError(
+                    f"no part of trainable has the mode lora, so these settings have no effect; write {part}: lora"
+                )
+            return None
+        lora = lora or LoraSettings()
+        by_part: dict[str, Collection[str]] = {"ranks": lora.ranks, "alphas": lora.alphas}
+        for name, own in by_part.items():
+            check_own(f"lora.{name}", own, found, {"lora"})
+        if lora.dora and getattr(info.data.get("method"), "name", "") == "task-vector":
+            raise ValueError(
+                "dora does not work with the method task-vector, whose change cannot be scaled; leave it out"
+            )
+        return lora
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _of_trained(cls, own: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        trainable, lora = info.data.get("trainable"), info.data.get("lora")
+        if trainable is not None:
+            found = named_modes(trainable, adapts=lora is not None)
+            check_own("learning_rates", own, found, {"lora", "full"})
+        return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from unmirage.align.lora import scale_adapter, set_checkpointing
 from unmirage.align.methods.sft import TaskVector
 from unmirage.align.objective import Method, freeze
 from unmirage.models.adapters import adapter_layers, merge_adapter
+from unmirage.run.model import PEFT_PREFIX
 
 Adapter = tuple[LoraConfig, dict[str, Tensor]]
 
@@ -24,7 +26,7 @@ class Start:
 
     Attributes:
         dtype: dtype of its weights.
-        weights: start of the task vector; empty for other methods, and with an adapter.
+        weights: start of the task vector, without adapters; empty for other methods.
     """
 
     dtype: torch.dtype
@@ -33,10 +35,15 @@ class Start:
     @classmethod
     def of(cls, model: Any, method: Method, dtype: torch.dtype) -> Start:
         """Return the state, after the trainable weights are chosen."""
-        if not method.negates or adapter_layers(model):
+        if not method.negates:
             return cls(dtype, {})
-        trains = ((name, one) for name, one in model.named_parameters() if one.requires_grad)
-        return cls(dtype, {name: one.detach().clone() for name, one in trains})
+        return cls(dtype, {name: one.detach().clone() for name, one in full_weights(model).items()})
+
+
+def full_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the trained parameters that are not an adapter's, by name."""
+    named = model.named_parameters()
+    return {name: one for name, one in named if one.requires_grad and ".lora_" not in name}
 
 
 def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapter: LoraConfig | None) -> Adapter | None:
@@ -49,7 +56,12 @@ def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapte
     """
     if isinstance(method, TaskVector):
         _negate(model, start, method.config.scale)
-    kept = None if adapter is None else (adapter, adapter_tensors(model))
+    kept = None
+    if adapter is not None:
+        tensors = adapter_tensors(model)
+        saved, full = full_tensors(model)
+        adapter.modules_to_save = saved or None
+        kept = (adapter, tensors | full)
     merge_adapter(model)
     set_checkpointing(model, 0)
     freeze(model)
@@ -67,10 +79,47 @@ def _negate(model: Any, start: Start, scale: float) -> None:
 
 
 def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return the matrices of the model's adapter, with names as in peft's files."""
+    """Return the matrices of the model's adapter, and DoRA's lengths, with names as in peft's files."""
     tensors = {}
     for name, layer in adapter_layers(model).items():
-        sides: dict[str, Any] = {"lora_A": layer.lora_A, "lora_B": layer.lora_B}
-        for side, matrices in sides.items():
-            tensors[f"base_model.model.{name}.{side}.weight"] = matrices["default"].weight.detach().cpu().contiguous()
+        sides: dict[str, Any] = {
+            "lora_A.weight": layer.lora_A,
+            "lora_B.weight": layer.lora_B,
+            "lora_magnitude_vector": layer.lora_magnitude_vector,
+        }
+        for side, held in sides.items():
+            if "default" in held:
+                tensors[f"{PEFT_PREFIX}{name}.{side}"] = _plain(held["default"].weight)
     return tensors
+
+
+def full_tensors(model: nn.Module) -> tuple[list[str], dict[str, Tensor]]:
+    """Return the modules that peft saves whole, and all fully trained tensors beside an adapter.
+
+    peft's `modules_to_save` names modules whose weights are all trained. Their tensors have names as in peft's files.
+    Other tensors have the names of the model: bare parameters beside other modules, biases of adapted layers, and
+    weights that two modules share.
+    """
+    left = full_weights(model)
+    shared = Counter(id(one) for module in model.modules() for one in module._parameters.values() if one is not None)
+    modules, tensors = list[str](), dict[str, Tensor]()
+    names = [name for name, _ in model.named_modules()]
+    for name, module in model.named_modules():
+        own = {f"{name}.{key}" for key, _ in module.named_parameters()}
+        whole = (
+            bool(name and own) and own <= left.keys() and not any(f"{name}.".startswith(f"{one}.") for one in modules)
+        )
+        alone = not isinstance(module, _CONTAINERS) and [one for one in names if one.endswith(name)] == [name]
+        if whole and alone and all(shared[id(one)] == 1 for one in module.parameters()):
+            modules.append(name)
+            tensors |= {f"{PEFT_PREFIX}{name}.{key}": _plain(one) for key, one in module.state_dict().items()}
+    inside = tuple(f"{name}." for name in modules)
+    rest = {name.replace(".base_layer.", "."): _plain(one) for name, one in left.items() if not name.startswith(inside)}
+    return modules, tensors | rest
+
+
+_CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)  # peft does not wrap these
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,7 +14,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from unmirage.align.config import PARTS, AlignConfig, LoraSettings, down_layers
+from unmirage.align.config import AlignConfig, LoraSettings
+from unmirage.align.parts import PARTS, down_layers, modes, owners
 from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
@@ -31,22 +32,40 @@ from unmirage.models.logits import logit_rule
 log = logging.getLogger(__name__)
 
 
-def add_adapter(model: Any, settings: LoraSettings, targets: Sequence[str]) -> LoraConfig:
+def add_adapter(
+    model: Any, settings: LoraSettings, targets: Sequence[str], entries: Mapping[str, str] | None = None
+) -> LoraConfig:
     """Add an adapter to the linear modules `targets` of `model`, in place; only the adapter requires gradients.
 
     It starts with no effect (B = 0); A is drawn from torch's global generator.
+
+    Args:
+        model: the model.
+        settings: ranks and alphas; an entry with its own rank only keeps alpha / rank.
+        targets: names of modules.
+        entries: entry of `trainable` by module.
 
     Raises:
         UserError: there are no targets, for example if the projector is a single bare matrix (Gemma3's).
     """
     if not targets:
         raise UserError("lora: no trainable part of this model has a linear module; add 'language' to trainable")
+    ranks = {name: settings.ranks.get(entry, settings.rank) for name, entry in (entries or {}).items()}
+    scale = settings.alpha / settings.rank
+    alphas = {
+        name: settings.alphas.get(entry, settings.alpha if ranks[name] == settings.rank else scale * ranks[name])
+        for name, entry in (entries or {}).items()
+    }
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft accepts any number
         lora_dropout=settings.dropout,
         target_modules=list(targets),
         bias="none",
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
+        rank_pattern={name: rank for name, rank in ranks.items() if rank != settings.rank},
+        alpha_pattern={name: alpha for name, alpha in alphas.items() if alpha != settings.alpha},
     )
     model.requires_grad_(False)
     inject_adapter_in_model(config, _Holder(model) if _experts(model, PARTS) else model)
@@ -59,6 +78,7 @@ class _Holder(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.held = model
+        self.is_loaded_in_4bit = getattr(model, "is_loaded_in_4bit", False)
 
 
 @contextmanager
@@ -97,23 +117,78 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
         model.float()  # frozen weights too, because layers cannot multiply float32 by bfloat16
     set_part_names(model, config.part_names)
     logit_rule(model)  # measured before the weights are sharded, and before anything is counted
-    parts = [part for part in config.trainable if not down_layers(part)]
-    layers = [layer for part in config.trainable for layer in down_layers(part)]
-    down = down_projections(model, layers)
+    choice = _Choice(model, config)
     adapter = None
     if config.lora is not None:
-        targets = [name.removesuffix(".weight") for name in down]
-        if experts := _experts(model, parts):
+        experts = _experts(model, [part for part, mode in modes(config).items() if mode == "lora"])
+        if experts:
             log.info("lora: %d tensors of experts get no adapter, only the layers around them", experts)
-        adapter = add_adapter(model, config.lora, list(dict.fromkeys([*lora_targets(model, parts), *targets])))
-    else:
-        set_trainable(model, parts)
-        for name in down:
-            model.get_parameter(name).requires_grad_(True)
+        adapter = add_adapter(model, config.lora, choice.adapted, {name: choice.entry(name) for name in choice.adapted})
+    for parameter in choice.full:
+        parameter.requires_grad_(True)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return adapter
+
+
+class _Choice:
+    """The modules that get adapters, and the parameters that are trained themselves.
+
+    Attributes:
+        adapted: names of linear modules.
+        full: parameters; the model's are frozen except these.
+    """
+
+    def __init__(self, model: nn.Module, config: AlignConfig) -> None:
+        found = modes(config)
+        parts = {name: mode for name, mode in found.items() if not down_layers(name) and mode != "frozen"}
+        self._owner = owners(model, found)
+        saved = _saved_modules(model, () if config.lora is None else config.lora.modules_to_save)
+        set_trainable(model, [name for name, mode in parts.items() if mode == "full"])
+        targets = lora_targets(model, [name for name, mode in parts.items() if mode == "lora"])
+        for entry in found:
+            for name in down_projections(model, down_layers(entry)):
+                module = name.removesuffix(".weight")
+                model.get_parameter(name).requires_grad_(found[entry] == "full")
+                targets = [one for one in targets if one != module] + [module] * (found[entry] == "lora")
+        for module in saved:
+            model.get_submodule(module).requires_grad_(True)
+        self.adapted = [name for name in targets if not any(f"{name}.".startswith(f"{one}.") for one in saved)]
+        self.full = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        having = {self.entry(name) for name in self.adapted}
+        for part, mode in parts.items():
+            if mode == "lora" and having and part not in having:
+                self._say_bare(part, config)
+
+    def entry(self, module: str) -> str:
+        """Return the entry of `trainable` that decides on a linear module."""
+        return self._owner(f"{module}.weight")
+
+    def _say_bare(self, part: str, config: AlignConfig) -> None:
+        """Say that a part has nothing to adapt: an error if it was asked for by name."""
+        what = f"lora: the {part} of this model has no linear module that could get an adapter"
+        if isinstance(config.trainable, Mapping):
+            raise UserError(f"{what}; write {part}: full, or {part}: frozen")
+        log.warning("%s; it stays frozen", what)
+
+
+def _saved_modules(model: nn.Module, ends: Sequence[str]) -> list[str]:
+    """Return the modules whose names end with one of `ends`, as peft finds its `modules_to_save`.
+
+    Raises:
+        UserError: no module has such a name, or a found one has no weights.
+    """
+    names = [name for name, _ in model.named_modules() if name]
+    for end in ends:
+        found = [name for name in names if name.endswith(end)]
+        if not end or not any(True for name in found for _ in model.get_submodule(name).parameters()):
+            tops = sorted({name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()})
+            raise UserError(
+                f"lora.modules_to_save: no module with weights has a name that ends with '{end}'; "
+                f"names end with {', '.join(tops[:20])}"
+            )
+    return [name for name in names if name.endswith(tuple(ends))] if ends else []
 
 
 def _experts(model: Any, parts: Sequence[str]) -> int:

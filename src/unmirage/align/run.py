@@ -23,6 +23,7 @@ from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule
 from unmirage.align.objective import Method
+from unmirage.align.parts import adapters_alone, rates, trains
 from unmirage.align.plan import (
     AlignData,
     check_data,
@@ -143,7 +144,7 @@ def align(
             until=until,
             trackers=trackers,
         )
-        vlm.model, has_model = run.train(vlm, data, adapted=adapter is not None)
+        vlm.model, has_model = run.train(vlm, data, adapted=adapters_alone(config))
     kept = finish(vlm.model, method, start, config, adapter) if has_model else None
     return AlignResult(
         steps=len(run.parts),
@@ -295,7 +296,7 @@ class _Run:
         # Passes leave out trained weights: the later layers for a loss on representations, the projector for a row
         # without a picture, and the end of the vision tower if the projector reads an earlier layer.
         texts = any(sample.image is None for samples in streams.values() for sample in samples)
-        unused = looks_inside(method) or texts or "vision" in config.trainable
+        unused = looks_inside(method) or texts or trains(config, "vision")
         trainer = AlignTrainer(
             module=AlignModule(model, method, reference, how),
             guards=self._guards,
@@ -305,6 +306,7 @@ class _Run:
             train_dataset=dataset,
             data_collator=collator,
             tracked=bool(self._trackers),
+            rates=rates(model, config),
         )
         if self._trackers and is_main_process():
             folder = self._work.scratch.with_name("tensorboard") if self._keeps else None

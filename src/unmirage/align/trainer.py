@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -82,6 +82,22 @@ def gather_zero(parameter: nn.Parameter) -> Tensor:
         return parameter.detach().clone()
 
 
+def split_groups(groups: Sequence[Mapping[str, Any]], rates: Mapping[int, float]) -> list[dict[str, Any]]:
+    """Return an optimizer's groups of parameters, split by learning rate; groups without parameters are left out.
+
+    Args:
+        groups: the groups.
+        rates: learning rate by the id of a parameter; others keep that of their group, and come first.
+    """
+    found: list[dict[str, Any]] = []
+    for group in groups:
+        by_rate: dict[float, list[nn.Parameter]] = {group["lr"]: []}
+        for one in group["params"]:
+            by_rate.setdefault(rates.get(id(one), group["lr"]), []).append(one)
+        found += [{**group, "lr": rate, "params": own} for rate, own in by_rate.items() if own]
+    return found
+
+
 WEIGHTS = "model.safetensors"
 Record = Callable[[int, dict[str, float]], None]
 
@@ -94,6 +110,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         record: called with each step's number and the parts of its loss.
         checkpoints: where checkpoints are kept; None for none.
         tracked: whether callbacks of trackers get the metrics of each step; they are on the main process only.
+        rates: learning rate of parameters of the model that have their own.
     """
 
     loss_is_scaled_for_ga = True  # losses are divided by counts of the whole step
@@ -106,6 +123,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         record: Record,
         checkpoints: Checkpoints | None,
         tracked: bool = False,
+        rates: Mapping[str, float] | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(model=module, **arguments)
@@ -113,6 +131,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._record = record
         self._checkpoints = checkpoints
         self._parts: dict[str, Tensor] = {}
+        self._rates = {f"model.{name}": rate for name, rate in (rates or {}).items()}
         self._tracked, self._untold = tracked, dict[str, float]()
         if self.is_fsdp_enabled:
             self._set_fsdp()
@@ -142,6 +161,15 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
             # A picture on only one process must not change the communication between processes.
             model.set_reduce_scatter_unused_params(True)
         return model, batches
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Return the library's optimizer, with groups of their own for parameters that have their own learning rate."""
+        optimizer = super().create_optimizer(model)
+        if self._rates:
+            named = self.model if model is None else model
+            own = {id(one): self._rates[name] for name, one in named.named_parameters() if name in self._rates}
+            optimizer.param_groups[:] = split_groups(optimizer.param_groups, own)
+        return optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)

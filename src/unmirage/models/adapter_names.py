@@ -11,7 +11,9 @@ import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from unmirage.run.model import PEFT_PREFIX
 
 log = logging.getLogger(__name__)
 # Modules that contain others, and whose place differs between versions.
@@ -33,6 +35,26 @@ def renamed(file: Path, tensors: Mapping[str, Tensor], expected: Collection[str]
     if changed := sum(name not in tensors for name in found):
         log.info("%s: renamed %d tensors, which an older version of transformers saved", file, changed)
     return found
+
+
+def renamed_modules(model: nn.Module, tensors: Collection[str]) -> tuple[list[str], list[str]] | None:
+    """Return the modules with adapters and those trained whole, if an older version named all of them.
+
+    Such an adapter's own settings have names, or a pattern of names, that this version does not use.
+
+    Args:
+        model: the base model.
+        tensors: the names of the adapter's tensors.
+    """
+    names = {name.removeprefix(PEFT_PREFIX) for name in tensors}
+    adapted = {name.partition(".lora_")[0] for name in names if ".lora_" in name}
+    whole = {name.rpartition(".")[0] for name in names if ".lora_" not in name}
+    modules = [name for name, _ in model.named_modules()]
+    ours = {_core(name): name for name in modules}
+    unknown = (adapted | whole).isdisjoint(modules) and all(_core(name) in ours for name in adapted | whole)
+    if not unknown or len(ours) != len({*map(_core, modules)}):
+        return None
+    return [ours[_core(name)] for name in sorted(adapted)], [ours[_core(name)] for name in sorted(whole)]
 
 
 def _core(name: str) -> str:

@@ -15,14 +15,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unmirage.errors import UserError, one_line
-from unmirage.models.adapter_names import renamed
+from unmirage.models.adapter_names import renamed, renamed_modules
+from unmirage.models.bases import check_type, trained_beside
 from unmirage.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, some
 from unmirage.run.files import read_object
 
 # Settings that may differ from peft's default. Any other setting trains more than is merged here, or runs more code.
 _PLAIN = frozenset({
     "r", "lora_alpha", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
-    "layers_to_transform", "layers_pattern", "fan_in_fan_out", "modules_to_save",
+    "layers_to_transform", "layers_pattern", "fan_in_fan_out", "modules_to_save", "use_dora",
 })  # fmt: skip
 # Settings of the training run only: they do not affect the merged weights.
 _IGNORED = frozenset({
@@ -46,6 +47,17 @@ def add_product(weight: Tensor, down: Tensor, up: Tensor, scale: float) -> Tenso
     return (up.float() @ down.float()).mul_(scale).add_(weight.float()).to(weight.dtype)
 
 
+def stretched(weight: Tensor, down: Tensor, up: Tensor, scale: float, lengths: Tensor) -> Tensor:
+    """Return DoRA's weight: W + s B A with rows of these lengths, computed in float32 and rounded once.
+
+    Args:
+        weight, down, up, scale: as for `add_product`.
+        lengths: (outputs).
+    """
+    whole = add_product(weight.float(), down, up, scale)
+    return whole.mul_((lengths.float() / whole.norm(dim=1))[:, None]).to(weight.dtype)
+
+
 def adapter_layers(model: nn.Module) -> dict[str, LoraLayer]:
     """Return the modules of `model` with an adapter, by name."""
     return {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
@@ -64,40 +76,15 @@ def merge_adapter(model: nn.Module) -> None:
         if not isinstance(linear, nn.Linear) or ".base_layer." in name:
             continue  # an embedding, a convolution or attention in one module: peft merges these in `merge_into`
         down, up = (matrices["default"].weight for matrices in sides)
-        linear.weight.data = add_product(linear.weight, down, up, layer.scaling["default"])
+        lengths: Any = layer.lora_magnitude_vector
+        if "default" in lengths:
+            linear.weight.data = stretched(linear.weight, down, up, layer.scaling["default"], lengths["default"].weight)
+        else:
+            linear.weight.data = add_product(linear.weight, down, up, layer.scaling["default"])
         if not torch.isfinite(linear.weight).all():
             raise UserError(f"{name}: the merged weight has NaN or Inf values; use a smaller learning rate or scale")
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, linear)
-
-
-def base_of(folder: Path) -> str:
-    """Return the base model of an adapter: the path of a directory, or the hub id in the adapter's config.
-
-    A relative path is resolved against the adapter's directory first, and then against the working directory.
-
-    Raises:
-        UserError: the config names no base, or the named base does not exist.
-    """
-    named = read_object(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
-    if not isinstance(named, str) or not named:
-        raise UserError(
-            f"{folder / ADAPTER_CONFIG}: base_model_name_or_path is missing; set it to the base's path or hub id"
-        )
-    for path in (folder / named, Path(named)):
-        if path.exists():
-            if path.resolve() == folder.resolve():
-                raise UserError(
-                    f"{folder / ADAPTER_CONFIG}: base_model_name_or_path is the adapter itself; "
-                    "set it to the base's path or hub id"
-                )
-            return str(path)
-    if len(Path(named).parts) != 2 or named.startswith((".", "/", "~")):
-        raise UserError(
-            f"{folder / ADAPTER_CONFIG}: base_model_name_or_path '{named}' is neither a hub id nor a directory, "
-            f"relative to {folder} or to the working directory; set it to the base's current path"
-        )
-    return named
 
 
 def merge_into(model: Any, folder: Path) -> Any:
@@ -107,7 +94,11 @@ def merge_into(model: Any, folder: Path) -> Any:
         UserError: the adapter is not plain LoRA, is not in safetensors, or does not fit this model exactly.
     """
     config, tensors = _config(folder), _tensors(folder)
-    file = folder / ADAPTER_WEIGHTS
+    file, beside = folder / ADAPTER_WEIGHTS, trained_beside(folder, model)
+    check_type(folder, model)
+    older = renamed_modules(model, tensors)
+    if older is not None:
+        config.target_modules, config.modules_to_save = older
     try:
         with warnings.catch_warnings():
             # peft reads a property by the name that older versions of transformers used.
@@ -131,6 +122,8 @@ def merge_into(model: Any, folder: Path) -> Any:
     merge_adapter(adapted)
     merged: Any = adapted.merge_and_unload()
     merged.requires_grad_(False)
+    for name, tensor in beside.items():
+        merged.get_parameter(name).copy_(tensor)
     if hasattr(merged, "peft_config"):
         del merged.peft_config  # otherwise the library saves only the adapter
     return merged

@@ -18,8 +18,9 @@ from transformers.utils import logging as transformers_logging
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError, one_line
 from unmirage.imports import remedy, why_broken
-from unmirage.models.adapters import base_of, merge_into
+from unmirage.models.adapters import merge_into
 from unmirage.models.base import GenerationConfig, Thinking
+from unmirage.models.bases import base_of, note_base
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.decoding import Decoding
 from unmirage.models.families import add_end, attention_reach, embedding_count, end_ids
@@ -49,6 +50,7 @@ class HuggingFaceVLM:
         self.processor = processor
         self.thinking: Thinking = "auto"
         self.dtype = "auto"  # the setting of `load`
+        self.base: str | None = None  # the setting of `load`
         self._decoding: Decoding | None = None
         self._auto_template: Any = None  # the model's own chat template while `thinking` is not "auto"
 
@@ -67,6 +69,7 @@ class HuggingFaceVLM:
         thinking: Thinking = "auto",
         dtype: str = "auto",
         device: str = "auto",
+        base: str | Path | None = None,
     ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
@@ -80,16 +83,20 @@ class HuggingFaceVLM:
                 commit, so that the code cannot change after it was read.
             thinking: whether the chat template asks for reasoning; "auto" for the template's default.
             dtype, device: dtype and device of the weights; see `Placement.of`.
+            base: directory or hub id that replaces the base that an adapter names.
 
         Raises:
             UserError: the model is missing, incomplete or unusable; the message says what was found.
         """
         folder, place = Path(source), Placement.of(dtype, device)
         if is_adapter(folder):
-            vlm = cls._adapted(folder, name, (), revision, place, trust_remote_code=trust_remote_code)
+            vlm = cls._adapted(folder, name, (), revision, place, base, trust_remote_code=trust_remote_code)
+        elif base is not None:
+            raise UserError(f"base '{base}': model '{source}' is no adapter, so it has no base; leave --base out")
         else:
             vlm = cls._whole(source, name, revision, place, trust_remote_code=trust_remote_code)
         vlm.dtype = dtype
+        vlm.base = None if base is None else str(base)
         vlm.think(thinking)
         vlm.stop_at_end_of_turn()
         if line := why_untested(vlm.model):
@@ -134,20 +141,26 @@ class HuggingFaceVLM:
         above: tuple[Path, ...],
         revision: str | None,
         place: Placement,
+        own: str | Path | None = None,
         *,
         trust_remote_code: bool,
     ) -> HuggingFaceVLM:
-        """Load an adapter's base, which may itself be an adapter, and merge the adapter into it."""
+        """Load an adapter's base, which may itself be an adapter, and merge the adapter into it.
+
+        Args:
+            own: replaces the base that the adapter names.
+        """
         if folder.resolve() in above:
             raise UserError(
                 f"adapter '{folder}': is its own base, through {len(above) - 1} other adapters; "
                 "correct base_model_name_or_path in adapter_config.json"
             )
-        base, chain = base_of(folder), (*above, folder.resolve())
+        base, chain = base_of(folder) if own is None else str(own), (*above, folder.resolve())
         if is_adapter(Path(base)):
             vlm = cls._adapted(Path(base), None, chain, revision, place, trust_remote_code=trust_remote_code)
         else:
             vlm = cls._whole(base, None, revision, place, trust_remote_code=trust_remote_code)
+        note_base(folder, base, str(getattr(vlm.model.config, "_commit_hash", None)))
         vlm.model = merge_into(vlm.model, folder).eval()
         if (folder / "processor_config.json").is_file():
             check_code(folder, trust_remote_code=trust_remote_code)

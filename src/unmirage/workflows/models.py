@@ -197,7 +197,10 @@ def identity_of(vlm: VLM) -> dict[str, str]:
     if not source:
         kind = type(getattr(vlm, "alone", vlm))  # with several processes, that of each of them
         return {"class": f"{kind.__module__}.{kind.__qualname__}"}
-    return identity(source, str(getattr(getattr(getattr(vlm, "model", None), "config", None), "_commit_hash", None)))
+    from unmirage.models.bases import identity
+
+    commit = str(getattr(getattr(getattr(vlm, "model", None), "config", None), "_commit_hash", None))
+    return identity(source, commit, getattr(vlm, "base", None))
 
 
 def asked_identity(vlm: VLM) -> dict[str, str]:
@@ -255,24 +258,6 @@ def log_inside_thoughts(responses: Sequence[Response]) -> None:
             len(responses),
             responses[0].model,
         )
-
-
-def identity(model: str, commit: str) -> dict[str, str]:
-    """Return the identity of a loaded model: a hash by file name, or the commit of a hub id.
-
-    The identity of an adapter includes the files of its base model.
-    """
-    from unmirage.models.adapters import base_of
-    from unmirage.models.folder import is_adapter
-    from unmirage.run.fingerprint import folder_fingerprint
-
-    folder = Path(model)
-    if not folder.is_dir():
-        return {"hub": model, "commit": commit}
-    if not is_adapter(folder):
-        return folder_fingerprint(folder)
-    below = identity(base_of(folder), commit)
-    return folder_fingerprint(folder) | {f"base/{file}": digest for file, digest in below.items()}
 
 
 def make_judges(

@@ -29,7 +29,6 @@ from unmirage.run.directory import check_no_model, check_same
 from unmirage.run.files import read_json, write_json_atomic
 from unmirage.run.machine import describe_machine
 from unmirage.run.progress import Progress, prefixed
-from unmirage.workflows.models import identity
 from unmirage.workflows.validation import Validation, drawn
 
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ class UnlearningSearch:
     @property
     def _settings(self) -> dict[str, Any]:
         """What all results of the directory have in common."""
+        from unmirage.models.bases import identity
+
         request = self._request
         model = identity(request.model, "")
         return {"model": model, "every": request.every, "tolerance": request.tolerance, **request.identity}

@@ -28,6 +28,7 @@ from unmirage.align.lora import set_checkpointing
 from unmirage.align.methods import make_method
 from unmirage.align.module import AlignModule, count
 from unmirage.align.objective import Need, StreamName
+from unmirage.align.parts import adapters_alone
 from unmirage.align.plan import keeps_reference, needs_reference
 from unmirage.align.reference import KEPT, Reference
 from unmirage.errors import UserError, one_line
@@ -56,7 +57,7 @@ class Work:
             self._model,
             config.method.layer,
             config.optimizations,
-            adapted=config.lora is not None,
+            adapted=adapters_alone(config),
             cached=self._keeps or not needs_reference(self._method, rows),
         )
         self._module = AlignModule(self._model, self._method, reference, config.optimizations)

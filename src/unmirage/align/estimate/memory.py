@@ -12,6 +12,7 @@ from torch import nn
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.blocks import ROLES, Block, Linear
 from unmirage.align.estimate.result import Parameters, PartParameters
+from unmirage.align.parts import adapters_alone
 from unmirage.models.families import decoder_layers, final_norm, output_layer, part_of
 from unmirage.models.structure import PARTS
 
@@ -74,7 +75,7 @@ def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> Stat
 def reference_bytes(model: Any, config: AlignConfig, *, live: bool) -> int:
     """Return the bytes that `align.reference.Reference` copies: the model, its output layer, or nothing."""
     if live:
-        by_adapter = config.lora is not None and config.optimizations.adapter_off
+        by_adapter = adapters_alone(config) and config.optimizations.adapter_off
         return 0 if by_adapter else sum(one.numel() * one.element_size() for one in model.parameters())
     head = list(output_layer(model).parameters())
     trains = any(one.requires_grad for one in head)

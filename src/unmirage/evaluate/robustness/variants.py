@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unmirage.errors import UserError
-from unmirage.models.adapters import base_of
+from unmirage.models.bases import base_of
 from unmirage.models.families import lora_targets
 from unmirage.models.folder import ADAPTER_CONFIG, is_adapter
 from unmirage.records import Variant
