@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import Trainer
 
 from unmirage.align import AlignConfig
-from unmirage.align.arguments import training_arguments
+from unmirage.align.arguments import check_optimizer, training_arguments
+from unmirage.errors import UserError
 
 WEIGHT, BIAS = 3.0, 4.0
 
@@ -112,3 +113,15 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert (found.learning_rate, found.weight_decay, found.max_grad_norm) == (5e-7, 0.0, 1.0)
     assert (found.lr_scheduler_type, found.get_warmup_steps(100)) == ("cosine", 3)
     assert (found.adam_beta1, found.adam_beta2, found.adam_epsilon) == (0.9, 0.999, 1e-8)
+
+
+def test_an_8_bit_optimizer_needs_a_gpu_and_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_optimizer(AlignConfig())
+    config = AlignConfig(optimizer="adamw8bit")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="adamw8bit needs a CUDA GPU; use adamw"):
+        check_optimizer(config)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("unmirage.align.arguments.find_spec", lambda _: None)
+    with pytest.raises(UserError, match="pip install bitsandbytes"):
+        check_optimizer(config)

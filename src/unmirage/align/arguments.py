@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -16,6 +17,16 @@ from unmirage.errors import UserError
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "paged-adamw8bit": "paged_adamw_8bit"}
 # Its "constant" would ignore the warmup.
 _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+
+
+def check_optimizer(config: AlignConfig) -> None:
+    """Raise `UserError` if the optimizer needs a CUDA GPU or a package that is not there."""
+    if config.optimizer == "adamw":
+        return
+    if not torch.cuda.is_available():
+        raise UserError(f"optimizer: {config.optimizer} needs a CUDA GPU; use adamw")
+    if find_spec("bitsandbytes") is None:
+        raise UserError(f"optimizer: {config.optimizer} needs bitsandbytes; pip install bitsandbytes, or use adamw")
 
 
 def cut(config: AlignConfig, processes: int) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class _Plain(BaseModel):
 class LoraSettings(_Plain):
     """Low-rank adapters (Hu et al., arXiv 2106.09685) on all linear modules of the parts with mode "lora"."""
 
-    _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save", "bits")
+    _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save")
 
     rank: int = Field(default=128, ge=1)
     alpha: float = Field(default=256.0, gt=0, description="scale of the update is alpha / rank")
@@ -57,7 +57,6 @@ class LoraSettings(_Plain):
     modules_to_save: tuple[str, ...] = Field(
         default=(), description="modules to train fully, by the ends of their names, as in peft"
     )
-    bits: Literal[4] | None = Field(default=None, description="4: hold the adapted matrices in 4 bits (QLoRA)")
 
 
 def _by_rank(value: Any) -> Any:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, set_seed
 
-from unmirage.align.arguments import training_arguments
+from unmirage.align.arguments import check_optimizer, training_arguments
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.lengths import check_lengths
 from unmirage.align.finish import Adapter, Start, finish
@@ -118,6 +118,7 @@ def align(
     started = time.perf_counter()
     config = suited(config, data)
     trackers = check_trackers(report_to)
+    check_optimizer(config)
     method = make_method(config.method)
     if config.thinking != "auto":
         vlm.think(config.thinking)

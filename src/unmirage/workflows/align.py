@@ -231,6 +231,7 @@ def train_and_save(
         revision, trust_remote_code, device: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
+    from unmirage.align.arguments import check_optimizer
     from unmirage.align.card import model_card, sink_lines
     from unmirage.align.plan import suited
     from unmirage.align.processes import choose_device, is_main_process, processes
@@ -242,6 +243,7 @@ def train_and_save(
 
     check_output(out, config, adapter_only=adapter_only)
     check_trackers(report_to)
+    check_optimizer(config)
     choose_device(device)
     if config.precision == "bfloat16":
         note_bfloat16(device_of(device))
