@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.conftest import Family, _one_thread, family, family_images  # noqa: F401
-from tests.models.tiny_families import QUERIES, THOROUGH
+from tests.models.conftest import Family, _one_thread, families, family, family_images, marks_of  # noqa: F401
+from tests.models.tiny_families import FAMILIES, QUERIES, THOROUGH
 from transformers import AutoModelForImageTextToText
 
 from unmirage.align import AlignConfig, AlignData, AlignResult, NpoConfig, RmuConfig, SftConfig, align
@@ -21,7 +21,7 @@ from unmirage.data import ImageFolder
 from unmirage.errors import UserError
 from unmirage.models import GenerationConfig, HuggingFaceVLM
 from unmirage.models.adapters import merge_into
-from unmirage.models.families import vision_layer
+from unmirage.models.families import lora_targets, part_of, vision_layer
 from unmirage.records import Kind, Query, Response, Sample
 from unmirage.run.model import save_model
 
@@ -76,8 +76,19 @@ def answers(vlm: HuggingFaceVLM, family: Family, images: ImageFolder) -> dict[st
     return found
 
 
-@pytest.mark.parametrize("lora", [None, LORA], ids=["full", "lora"])
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+# Every method in full and with adapters for the thorough ones, one run of each kind for the others.
+RUNS = [
+    pytest.param(
+        name, method, lora, marks=marks_of(name), id=f"{name}-{method.name}-{'full' if lora is None else 'lora'}"
+    )
+    for name in FAMILIES
+    for method in METHODS
+    for lora in (None, LORA)
+    if name in THOROUGH or (method.name, lora) in (("sft", None), ("npo", LORA))
+]
+
+
+@pytest.mark.parametrize(("family", "method", "lora"), RUNS, indirect=["family"])
 def test_a_trained_model_answers_alike_once_it_is_saved_and_loaded(
     family: Family,
     family_images: ImageFolder,
@@ -85,13 +96,15 @@ def test_a_trained_model_answers_alike_once_it_is_saved_and_loaded(
     method: Any,
     lora: LoraSettings | None,
 ) -> None:
-    if family.name not in THOROUGH and (method.name, lora) not in (("sft", None), ("npo", LORA)):
-        pytest.skip("one full and one LoRA run stand for this family")
     vlm, result = train(family, family_images, method, lora)
     before, after = family.model.state_dict(), vlm.model.state_dict()
     assert before.keys() == after.keys()
-    assert any(not torch.equal(before[name], after[name]) for name in before)
-    assert len(result.parts) == 2
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {part_of(vlm.model, name) for name in changed} == {"language", "projector"} - bare(family, lora)
+    if lora is not None:
+        assert changed == {f"{name}.weight" for name in lora_targets(vlm.model, ("language", "projector"))} & changed
+    first, last = (sum(parts.values()) for parts in result.parts)
+    assert last < first or method.name == "rmu"
     vlm.save(tmp_path)
     model, found = AutoModelForImageTextToText.from_pretrained(tmp_path, output_loading_info=True)
     assert found["missing_keys"] == found["unexpected_keys"] == found["mismatched_keys"] == set()
@@ -106,6 +119,11 @@ def test_a_trained_model_answers_alike_once_it_is_saved_and_loaded(
         assert all(torch.equal(tensor, merged[name]) for name, tensor in after.items())
 
 
+def bare(family: Family, lora: LoraSettings | None) -> set[str]:
+    """Return the part that an adapter leaves as it is: a projector that is a single bare matrix, or a table."""
+    return {"projector"} if lora is not None and family.name in ("gemma3", "ovis2") else set()
+
+
 def worst(first: AlignResult, second: AlignResult) -> Iterator[float]:
     for one, other in zip(first.parts, second.parts, strict=True):
         assert one.keys() == other.keys()
@@ -118,14 +136,13 @@ def worst(first: AlignResult, second: AlignResult) -> Iterator[float]:
     [(NpoConfig(), LORA), (RmuConfig(layer=1, ce=0.0), None)],
     ids=["npo-lora", "rmu-full"],
 )
+@pytest.mark.parametrize("family", families(THOROUGH), indirect=True)
 def test_no_saving_changes_a_loss(
     family: Family,
     family_images: ImageFolder,
     method: Any,
     lora: LoraSettings | None,
 ) -> None:
-    if family.name not in THOROUGH:
-        pytest.skip("the savings are tried with other families")
     # Adam turns rounding errors into full updates of weights that get no other gradient, such as the embeddings of
     # tokens in the retain set alone, whose first loss is 0. At 1e-3, this is 0.35 % of a loss on some processors.
     rate = 1e-3 if lora else 1e-4
@@ -135,27 +152,26 @@ def test_no_saving_changes_a_loss(
         assert max(worst(plain, saved)) < 1e-3, saving
 
 
+@pytest.mark.parametrize("family", families(["paligemma"]), indirect=True)
 def test_a_query_without_a_picture_is_refused_where_the_family_reads_none(
     family: Family,
     family_images: ImageFolder,
 ) -> None:
-    if family.name == "paligemma":
-        vlm = HuggingFaceVLM(family.name, copy.deepcopy(family.model), family.processor)
-        mixed = AlignData(retain=[sample(0, "Yes.", 0), sample(1, "No.", None)], images=family_images)
-        with pytest.raises(UserError, match=r"query 'How do I paint a wall\?': has no image"):
-            align(vlm, mixed, AlignConfig(steps=1, batch_size=2))
+    vlm = HuggingFaceVLM(family.name, copy.deepcopy(family.model), family.processor)
+    mixed = AlignData(retain=[sample(0, "Yes.", 0), sample(1, "No.", None)], images=family_images)
+    with pytest.raises(UserError, match=r"query 'How do I paint a wall\?': has no image"):
+        align(vlm, mixed, AlignConfig(steps=1, batch_size=2))
 
 
+@pytest.mark.parametrize("family", families(["gemma3"]), indirect=True)
 def test_an_adapter_needs_linear_modules(family: Family, family_images: ImageFolder) -> None:
-    if family.name == "gemma3":
-        with pytest.raises(UserError, match="lora: no trainable part of this model has a linear module"):
-            train(family, family_images, SftConfig(), LORA, trainable=("projector",))
+    with pytest.raises(UserError, match="lora: no trainable part of this model has a linear module"):
+        train(family, family_images, SftConfig(), LORA, trainable=("projector",))
 
 
+@pytest.mark.parametrize("family", families(["internvl3"]), indirect=True)
 def test_internvl_reads_what_its_tower_gives_out_last(family: Family, family_images: ImageFolder) -> None:
     """Behind its last norm, which in some checkpoints is one."""
-    if family.name != "internvl3":
-        return
     other = family.fresh()
     tower = other.model.model.vision_tower
     tower.layernorm = torch.nn.LayerNorm(tower.config.hidden_size)
@@ -165,3 +181,18 @@ def test_internvl_reads_what_its_tower_gives_out_last(family: Family, family_ima
     _, looked = train(other, family_images, SftConfig(), optimizations=PLAIN)
     _, kept = train(other, family_images, SftConfig(), optimizations=PLAIN | {"cache_images": True})
     assert max(worst(looked, kept)) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "message"),
+    [
+        ("gemma3n", r"the model's decoder layers give no single hidden state per token .* use a method on responses"),
+        ("mllama", "method.layer: this decoder layer does not run on samples without an image; name another layer"),
+    ],
+    indirect=["family"],
+)
+def test_hidden_states_that_a_family_does_not_have_are_one_line(
+    family: Family, family_images: ImageFolder, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        train(family, family_images, RmuConfig(layer=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,8 +15,13 @@ from tests.models.tiny_families import FAMILIES, load_processor, pictures
 from unmirage.data import ImageFolder
 from unmirage.models import HuggingFaceVLM
 
-# PaliGemma's processor lets numpy copy a tensor to make labels that nobody asked for; torch does not know the keyword.
-_WARNS = {"paligemma": pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")}
+# These processors let numpy copy a tensor; torch does not know the keyword.
+_COPIES = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+# peft names a weight of experts that the model of this type calls otherwise.
+_NAMES = pytest.mark.filterwarnings("ignore:The following (rank|alpha)_pattern keys did not match")
+_WARNS = {
+    "paligemma": [_COPIES], "glm4v": [_COPIES], "glm46v": [_COPIES], "glm4v-moe": [_COPIES, _NAMES],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,17 @@ def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session", params=[pytest.param(name, marks=_WARNS.get(name, ())) for name in FAMILIES])
+def families(names: Iterable[str] = FAMILIES) -> list[Any]:
+    """Return parameters of the fixture `family`: for tests that take some families only."""
+    return [pytest.param(name, marks=marks_of(name)) for name in names]
+
+
+def marks_of(name: str) -> list[Any]:
+    """Return the marks of a test with this family."""
+    return _WARNS.get(name, [])
+
+
+@pytest.fixture(scope="session", params=families())
 def family(request: pytest.FixtureRequest) -> Family:
     """Return each family in turn."""
     return _built(request.param)

@@ -164,7 +164,7 @@ def test_a_prompt_that_would_melt_into_the_answer_stays_as_it_is(tiny) -> None:
 
 def test_where_the_end_of_the_prompt_is_not_known_the_answer_is_tokenised_by_itself(tiny, monkeypatch) -> None:
     processor = sentencepiece(tiny.load().processor)
-    monkeypatch.setattr("unmirage.models.encoding.fed_text", lambda _processor, prompt: f"{prompt} It")
+    monkeypatch.setattr("unmirage.models.encoding.shortened", lambda _tokenizer, fed, _ids: f"{fed} It")
     example = encode_example(processor, Conversation("What?"), "It is red.", mark_query=False)
     apart = processor.tokenizer(" It is red.</s>", add_special_tokens=False)["input_ids"]
     assert example.input_ids[example.prompt_length :].tolist() == apart

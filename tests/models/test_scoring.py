@@ -169,7 +169,7 @@ def test_every_family_scores_as_it_generates(family, family_images):
             batch = prompt_batch(vlm, [query], family_images)
             for column, ids in enumerate(sequences):
                 assert float(together[row, column]) == pytest.approx(as_generated(vlm.model, batch, ids), abs=2e-3)
-    assert scoring._ways[vlm.model] in ("tree", "one by one")
+    assert scoring._ways.get(vlm.model) in ((None,) if family.name == "mllama" else ("tree", "one by one"))
 
 
 def as_generated(model, batch, ids) -> float:

@@ -65,7 +65,10 @@ def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapte
     merge_adapter(model)
     set_checkpointing(model, 0)
     freeze(model)
-    model.to({"auto": start.dtype, "float32": torch.float32, "bfloat16": torch.bfloat16}[config.save_dtype])
+    dtype = {"auto": start.dtype, "float32": torch.float32, "bfloat16": torch.bfloat16}[config.save_dtype]
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():  # `model.to` would take the imaginary part of Llama 4's rotations
+            tensor.data = tensor.data.to(dtype)
     return kept
 
 

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from unmirage.align.config import Optimizations
 from unmirage.align.objective import Need, Outputs, StreamName
 from unmirage.errors import UserError
-from unmirage.models.families import decoder, decoder_layers, forward_errors, last_hidden, output_logits, structure_of
+from unmirage.models.families import (
+    decoder,
+    decoder_layers,
+    forward_errors,
+    last_hidden,
+    output_logits,
+    rows_apart,
+    structure_of,
+)
 
 Needs = Mapping[StreamName, frozenset[Need]]
 
@@ -85,14 +93,26 @@ def raw_outputs(
     """
     asked = frozenset[Need]().union(*needs.values())
     shallow = asked == {"hidden"}
-    with (
-        first_layers(model, layer if shallow and optimizations.stop_early else None),
-        _captured(decoder_layers(model)[layer - 1] if "hidden" in asked else None, _width(model)) as seen,
-        forward_errors(model),
-    ):
-        last = last_hidden(model, batch.inputs)
+    watched = decoder_layers(model)[layer - 1] if "hidden" in asked else None
+    with first_layers(model, layer if shallow and optimizations.stop_early else None), forward_errors(model):
+        last, seen = _read(model, batch.inputs, watched)
     everywhere = None if shallow or optimizations.answer_logits else output_logits(model, last)
     return {stream: _of_stream(batch, stream, needs[stream], last, everywhere, seen) for stream in needs}
+
+
+def _read(model: Any, inputs: dict[str, Tensor], watched: nn.Module | None) -> tuple[Tensor, Tensor | None]:
+    """Return (rows, tokens, width): the last hidden states, and the output of a layer; None if it does not run."""
+    found, seen = [], []
+    passes = rows_apart(inputs)
+    for _, part in passes:
+        with _captured(watched, _width(model)) as one:
+            found.append(last_hidden(model, part))
+        seen += one[:1]
+    if len(passes) == 1:
+        return found[0], seen[0] if seen else None
+    back = torch.cat([rows for rows, _ in passes]).argsort()
+    whole = torch.cat(seen).index_select(0, back) if len(seen) == len(passes) else None
+    return torch.cat(found).index_select(0, back), whole
 
 
 def _of_stream(
@@ -101,16 +121,16 @@ def _of_stream(
     needs: frozenset[Need],
     last: Tensor,
     everywhere: Tensor | None,
-    seen: list[Tensor],
+    seen: Tensor | None,
 ) -> Raw:
-    if "hidden" in needs and not seen:  # Llama 3.2 Vision skips some layers without an image
+    if "hidden" in needs and seen is None:  # Llama 3.2 Vision skips some layers without an image
         raise UserError("method.layer: this decoder layer does not run on samples without an image; name another layer")
     rows = slice(*batch.rows[stream])
     speaks = bool(needs & {"log_probs", "logits"})
     before = batch.loss[rows, 1:]
     return Raw(
         final=last[rows, :-1][before] if speaks else None,
-        hidden=seen[0][rows][batch.places[rows]] if "hidden" in needs else None,
+        hidden=seen[rows][batch.places[rows]] if seen is not None and "hidden" in needs else None,
         logits=everywhere[rows, :-1][before] if speaks and everywhere is not None else None,
     )
 

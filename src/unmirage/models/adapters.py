@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -100,7 +102,7 @@ def merge_into(model: Any, folder: Path) -> Any:
     if older is not None:
         config.target_modules, config.modules_to_save = older
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _as_named(model, tensors):
             # peft reads a property by the name that older versions of transformers used.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             warnings.filterwarnings("error", "Model has `tie_word_embeddings=True`", UserWarning)
@@ -127,6 +129,24 @@ def merge_into(model: Any, folder: Path) -> Any:
     if hasattr(merged, "peft_config"):
         del merged.peft_config  # otherwise the library saves only the adapter
     return merged
+
+
+@contextmanager
+def _as_named(model: Any, tensors: dict[str, Tensor]) -> Iterator[None]:
+    """Hide the model's type from peft if the adapter is for layers that the model has.
+
+    peft takes names of dense layers for those of experts in older releases of some types (GLM-4.5V).
+    """
+    linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    named = {key.removeprefix("base_model.model.").partition(".lora_")[0] for key in tensors}
+    if not named <= linear or "model_type" in vars(model.config):
+        yield
+        return
+    model.config.model_type = ""
+    try:
+        yield
+    finally:
+        del model.config.model_type
 
 
 def _config(folder: Path) -> LoraConfig:

@@ -78,6 +78,13 @@ def unopened(one: Query | Sample) -> Conversation:
     return Conversation(text, places=tuple(placed.at for placed in one.placed), context=one.context)
 
 
+def with_grey_pictures(conversation: Conversation) -> Conversation:
+    """Return the conversation with a small grey image in place of each picture that is not opened."""
+    if len(conversation.pictures) == conversation.picture_count:
+        return conversation
+    return replace(conversation, pictures=(Image.new("RGB", (64, 64), (128, 128, 128)),) * conversation.picture_count)
+
+
 def once_opened(pictures: Pictures) -> Callable[[str], Picture]:
     """Return a function that opens each picture once."""
     opened: dict[str, Picture] = {}

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unmirage.errors import UserError
-from unmirage.models.conversation import Conversation
+from unmirage.models.conversation import Conversation, with_grey_pictures
 from unmirage.models.families import (
-    answer_kind,
-    fed_text,
+    answer_marks,
     joined_pictures,
     marks_tokens,
+    per_token,
     placeholder,
     why_unsupported,
 )
-from unmirage.models.templates import MARK, render_answer, render_prompt
+from unmirage.models.fed_text import heard, repeated, shortened, text_places
+from unmirage.models.templates import render_answer, render_prompt
 
 # What processors raise for an image or text that they cannot process, such as an image of one pixel.
 REFUSED = (UserError, ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, RuntimeError, OverflowError)
@@ -78,8 +80,20 @@ def encode_prompts(processor: Any, asked: Sequence[Conversation]) -> dict[str, T
         UserError: the model family does not support a conversation, or the chat template leaves out a part of it.
     """
     for one in asked:
-        if reason := why_unsupported(processor, one.picture_count, plain=one.is_plain):
-            raise UserError(f"query {_short(one.text)}: {reason}")
+        _check(processor, one)
+    return _encoded(processor, asked)[0]
+
+
+def fed_text(processor: Any, asked: Conversation) -> str:
+    """Return the text that the processor passes to its tokenizer for the prompt of a conversation.
+
+    Pictures that are not opened are taken to be small.
+    """
+    return _encoded(processor, [with_grey_pictures(asked)])[1][0]
+
+
+def _encoded(processor: Any, asked: Sequence[Conversation]) -> tuple[dict[str, Tensor], list[str]]:
+    """Return a left-padded batch, and the texts that the tokenizer was given."""
     prompts = [render_prompt(processor, one) for one in asked]
     for prompt, one in zip(prompts, asked, strict=True):
         _check_pictures(processor, prompt, one)
@@ -88,21 +102,56 @@ def encode_prompts(processor: Any, asked: Sequence[Conversation]) -> dict[str, T
     once = {"add_special_tokens": False} if start and prompts[0].startswith(start) else {}
     # One list per query: some processors (Gemma3, Idefics3) assign all images of a flat list to the first query.
     pictures = [list(one.pictures) for one in asked]
-    batch = processor(
-        text=prompts,
-        images=pictures if any(pictures) else None,
-        padding=True,
-        padding_side="left",
-        return_tensors="pt",
-        **once,
-    )
-    # PaliGemma's processor adds labels, which generation does not need.
-    return {key: tensor for key, tensor in batch.items() if key != "labels"}
+    with heard(processor) as ear:
+        batch = processor(
+            text=prompts,
+            images=pictures if any(pictures) else None,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            **once,
+        )
+    # PaliGemma's processor adds labels, which generation does not need. Llama 4's rounds pixels to bfloat16.
+    found = {
+        key: tensor.float() if torch.is_tensor(tensor) and tensor.is_floating_point() else tensor
+        for key, tensor in batch.items()
+        if key != "labels"
+    }
+    return found, ear.texts if len(ear.texts) == len(asked) else prompts
+
+
+def _check(processor: Any, asked: Conversation) -> None:
+    """Raise `UserError` for a conversation that the family does not take, or a text with pieces of images."""
+    if reason := why_unsupported(processor, asked.picture_count, plain=asked.is_plain):
+        raise UserError(f"query {_short(asked.text)}: {reason}")
+    said = (asked.text, *(turn.text for turn in asked.context))
+    for token in sorted(_image_tokens(processor) - {placeholder(processor, "")}):
+        if any(token in text for text in said):
+            raise UserError(
+                f"query {_short(asked.text)}: its text contains the model's image token {token!r}; remove it"
+            )
+
+
+_known: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
+
+
+def _image_tokens(processor: Any) -> frozenset[str]:
+    """Return the tokens that stand for pieces of images: those that the processor repeats for an image."""
+    if processor not in _known:
+        tokens = {getattr(processor, "image_token", None)} - {None}
+        try:
+            batch, _ = _encoded(processor, [with_grey_pictures(Conversation("?", places=(0,)))])
+        except REFUSED:
+            pass  # it takes no such conversation
+        else:
+            tokens |= repeated(processor.tokenizer, batch["input_ids"][0].tolist())
+        _known[processor] = frozenset(map(str, tokens))
+    return _known[processor]
 
 
 def _check_pictures(processor: Any, prompt: str, asked: Conversation) -> None:
     """Raise `UserError` if the prompt has image placeholders, but not one for each picture."""
-    token = placeholder(processor)
+    token = placeholder(processor, prompt)
     found = prompt.count(token) if token else 0
     if found == asked.picture_count or (found == 0 and asked.is_plain):
         return  # a plain prompt of a family without a known placeholder
@@ -137,19 +186,24 @@ def encode_example(processor: Any, asked: Conversation, answer: str, *, mark_que
         UserError: the query cannot be located, the response contains an image token, or the model does not support
             the conversation.
     """
-    batch = encode_prompts(processor, [asked])
+    _check(processor, asked)
+    batch, (fed,) = _encoded(processor, [asked])
     prompt_ids = batch.pop("input_ids")[0]
     del batch["attention_mask"]
-    prompt = fed_text(processor, render_prompt(processor, asked))
+    short = shortened(processor.tokenizer, fed, prompt_ids.tolist())
     target = render_answer(processor, asked, answer)
-    target_ids = prompt_ids.new_tensor(_continued(processor, prompt, prompt_ids.tolist(), target))
-    if getattr(processor, "image_token_id", None) in target_ids.tolist():
+    target_ids = prompt_ids.new_tensor(_continued(processor, short, prompt_ids.tolist(), target))
+    images = processor.tokenizer.convert_tokens_to_ids(sorted(_image_tokens(processor)))
+    if {*images, getattr(processor, "image_token_id", None)} & {*target_ids.tolist()}:
         raise UserError(
             f"response {_short(answer)}: contains the model's image token; remove it, a response has no image"
         )
-    more = prompt_ids.new_full((1, len(target_ids)), answer_kind(processor))
-    kinds = {key: torch.cat([kind, more.to(kind.dtype)], dim=1) for key, kind in batch.items() if marks_tokens(key)}
-    columns = _query_columns(processor, asked, prompt, prompt_ids.tolist()) if mark_query else ()
+    kinds = {
+        key: torch.cat([kind, answer_marks(processor, key, kind, len(target_ids))], dim=1)
+        for key, kind in batch.items()
+        if per_token(key)
+    }
+    columns = _query_columns(processor, asked, fed, prompt_ids.tolist()) if mark_query else ()
     return Example(torch.cat([prompt_ids, target_ids]), len(prompt_ids), {**batch, **kinds}, columns)
 
 
@@ -170,73 +224,30 @@ def _ids(processor: Any, text: str) -> list[int]:
     return ids
 
 
-def _query_columns(
-    processor: Any, asked: Conversation, prompt: str, prompt_ids: list[int]
-) -> tuple[tuple[int, int], ...]:
+def _query_columns(processor: Any, asked: Conversation, fed: str, prompt_ids: list[int]) -> tuple[tuple[int, int], ...]:
     """Return for each piece of the query its first column in the prompt, and the column after its last.
 
-    A picture is one placeholder in the text but many tokens in the prompt. A token that spans template and query
-    (" What") belongs to the query.
+    A token that spans template and query (" What") belongs to the query.
     """
-    places = text_places(processor, asked, prompt)
+    places = text_places(processor, asked, fed, lambda told: fed_text(processor, told))
     if places is None or not getattr(processor.tokenizer, "is_fast", False):
         raise _lost(asked.text)
-    encoded = processor.tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
+    # Of what precedes the query, only the number of tokens matters, unless an image follows.
+    short = shortened(processor.tokenizer, fed[: places[0][0]], prompt_ids)
+    text = short + fed[places[0][0] :]
+    cut = len(text) - len(fed)
+    encoded = processor.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spans, ids = encoded["offset_mapping"], encoded["input_ids"]
-    rows = [[at for at, (left, right) in enumerate(spans) if left < end and right > start] for start, end in places]
-    shifts = _shifts(processor, asked, prompt, places, len(prompt_ids) - len(ids))
+    shift = len(prompt_ids) - len(ids)
     found = []
-    for inside, shift in zip(rows, shifts, strict=True):
+    for start, end in places:
+        inside = [at for at, (left, right) in enumerate(spans) if left < end + cut and right > start + cut]
         if inside:  # else the template stripped all of it
             first, last = inside[0] + shift, inside[-1] + shift + 1
             if first < 0 or prompt_ids[first:last] != ids[inside[0] : inside[-1] + 1]:
                 raise _lost(asked.text)
             found.append((first, last))
     return tuple(found)
-
-
-def _shifts(
-    processor: Any, asked: Conversation, prompt: str, places: Sequence[tuple[int, int]], added: int
-) -> list[int]:
-    """Return for each piece of the query how many columns the processor adds before it to the prompt's text tokens.
-
-    Args:
-        places: start and end of the pieces in the prompt.
-        added: columns that all pictures and the start token add.
-    """
-    token = placeholder(processor)
-    if asked.is_plain or (token and token not in prompt[places[0][0] :]):
-        return [added] * len(places)
-    # A special token in place of each piece has a known column, because tokenizers never merge across it.
-    mark = processor.tokenizer.eos_token
-    if mark is None:
-        raise _lost(asked.text)
-    told = asked.saying([mark] * len(places))
-    mark_id = processor.tokenizer.convert_tokens_to_ids(mark)
-    whole = encode_prompts(processor, [told])["input_ids"][0].tolist()
-    text = _ids(processor, fed_text(processor, render_prompt(processor, told)))
-    columns, rows = ([at for at, one in enumerate(ids) if one == mark_id] for ids in (whole, text))
-    before = prompt[: places[0][0]].count(mark)  # ends of earlier turns
-    return [column - row for column, row in zip(columns, rows, strict=True)][before : before + len(places)]
-
-
-def text_places(processor: Any, asked: Conversation, prompt: str) -> list[tuple[int, int]] | None:
-    """Return start and end in the prompt of each piece of the query (see `Conversation.texts`); None if unknown."""
-    marks = [f"{MARK}-{number}." for number in range(len(asked.texts))]
-    skeleton = fed_text(processor, render_prompt(processor, asked.saying(marks)))
-    found, done, at = [], 0, 0
-    for mark, text in zip(marks, asked.texts, strict=True):
-        place = skeleton.find(mark, done)
-        if place < 0 or not prompt.startswith(skeleton[done:place], at):
-            return None
-        at += place - done
-        # Some templates strip the query.
-        said = text if prompt.startswith(text, at) else text.strip()
-        if not prompt.startswith(said, at):
-            return None
-        found.append((at, at + len(said)))
-        at, done = at + len(said), place + len(mark)
-    return found
 
 
 def _lost(query: str) -> UserError:
@@ -266,9 +277,7 @@ def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Tensor]
         if marks_tokens(key):
             kinds = [e.extras[key][0] if key in e.extras else torch.zeros_like(e.input_ids) for e in examples]
             batch[key] = _padded(kinds)
-        else:
-            batch[key] = joined_pictures(key, [e.extras[key] for e in examples if key in e.extras])
-    return batch
+    return batch | joined_pictures([example.extras for example in examples], batch["input_ids"].shape[1])
 
 
 def _padded(rows: list[Tensor], value: int = 0) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -34,11 +35,12 @@ from unmirage.models.structure import (
 
 __all__ = [
     "ATTENTION_OUT", "FIRST_NORMS", "MLP_OUT", "SEPARATORS",
-    "add_end", "answer_kind", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
-    "embedding_count", "end_ids", "fed_text", "final_norm", "forward_errors", "image_deltas", "inner",
-    "joined_pictures", "last_hidden", "lora_targets", "marks_tokens", "output_layer", "output_logits", "part_of",
-    "placeholder", "positions", "set_part_names", "set_trainable", "structure_of", "towers",
-    "vision_layer", "vision_output", "vision_stack", "why_not_shared", "why_unsupported",
+    "add_end", "answer_marks", "attention_reach", "decoder", "decoder_depth", "decoder_layers", "down_projections",
+    "embedding_count", "end_ids", "final_norm", "forward_errors", "image_deltas", "inner",
+    "joined_pictures", "last_hidden", "longer_apart", "lora_targets", "marks_tokens", "output_layer",
+    "output_logits", "part_of", "per_token", "placeholder", "positions", "rows_apart", "set_part_names",
+    "set_trainable", "structure_of", "towers", "vision_layer", "vision_output", "vision_stack",
+    "why_not_shared", "why_unsupported",
 ]  # fmt: skip
 
 # Families tested to give one tensor a picture (tiles, tokens, width), of which the projector reads one layer. The
@@ -73,8 +75,9 @@ FIRST_NORMS = frozenset(
     {"input_layernorm", "layer_norm1", "norm1", "attention_norm", "layernorm_before", "operator_norm"}
 )
 
-# What a processor may put between the image's last special token and the query (Gemma3: an empty line).
-SEPARATORS = ("", "\n\n", "\n")
+# What a processor may put between the image's last special token and the query: Gemma3 an empty line, Idefics 2 a
+# space, unless the query begins with one.
+SEPARATORS = ("", "\n\n", "\n", " ")
 
 
 def _is_paligemma(processor: Any) -> bool:
@@ -94,23 +97,16 @@ def why_unsupported(processor: Any, pictures: int, *, plain: bool) -> str:
     return "" if plain else "has several pictures or turns; this model takes one picture and one turn"
 
 
-def placeholder(processor: Any) -> str | None:
-    """Return the text of a picture in a rendered prompt; None if the processor does not tell."""
-    token = getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
-    return None if token is None else str(token)
+def placeholder(processor: Any, prompt: str) -> str | None:
+    """Return the text of an image in a rendered prompt; None if the processor does not tell."""
+    # Chat templates write either; Gemma 3's writes the token that begins an image.
+    names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
+    tokens = [str(name) for name in names if name]
+    return max(tokens, key=prompt.count) if tokens else None
 
 
-def fed_text(processor: Any, prompt: str) -> str:
-    """Return the text that the processor passes to the tokenizer for a rendered prompt; it may lack image tokens.
-
-    PaliGemma's processor puts the start token between image and query and a line break after the query. Gemma3's
-    puts empty lines around the image.
-    """
-    if _is_paligemma(processor):
-        pictures, token, query = prompt.rpartition("<image>")
-        return f"{pictures}{token}{processor.tokenizer.bos_token}{query}\n"
-    sequence, start = getattr(processor, "full_image_sequence", None), getattr(processor, "boi_token", None)
-    return prompt.replace(start, sequence) if sequence and start else prompt
+# Llama 3.2 Vision's: (rows, tokens, images, tiles), which tiles of which image each token attends to.
+_APART = "cross_attention_mask"
 
 
 def marks_tokens(key: str) -> bool:
@@ -118,13 +114,28 @@ def marks_tokens(key: str) -> bool:
     return key.endswith("token_type_ids")
 
 
-def answer_kind(processor: Any) -> int:
-    """Return the token type of response tokens, for families that have token types (`marks_tokens`).
+def answer_marks(processor: Any, key: str, marks: Tensor, tokens: int) -> Tensor:
+    """Return what follows the prompt's `marks` (1, prompt tokens, ...) for response tokens (see `per_token`).
 
-    Usually 0 is text. In PaliGemma, 0 is the prefix, whose tokens all attend to each other: a response with that
-    type would see its own next tokens.
+    Usually token type 0 is text. In PaliGemma, 0 is the prefix, whose tokens all attend to each other: a response with
+    that type would see its own next tokens. A response attends to the images that the end of the prompt attends to.
     """
-    return 1 if _is_paligemma(processor) else 0
+    if key == _APART:
+        return marks[:, -1:].expand(-1, tokens, *marks.shape[2:])
+    return marks.new_full((1, tokens), 1 if _is_paligemma(processor) else 0)
+
+
+def longer_apart(inputs: Mapping[str, Tensor], tokens: int) -> dict[str, Tensor]:
+    """Return what `inputs` say about images apart from the text, for this many more tokens; {} in other families."""
+    marks = inputs.get(_APART)
+    if marks is None:
+        return {}
+    return {_APART: torch.cat([marks, marks[:, -1:].expand(-1, tokens, *marks.shape[2:])], dim=1)}
+
+
+def per_token(key: str) -> bool:
+    """Return whether the processor's output under this key covers the tokens: one number or more for each."""
+    return marks_tokens(key) or key == _APART
 
 
 # Outputs whose tiles, height and width may vary. Models find the real pixels by `image_sizes` (LLaVA) or by
@@ -132,20 +143,74 @@ def answer_kind(processor: Any) -> int:
 _SIZED = frozenset({"pixel_values", "pixel_attention_mask"})
 
 
-def joined_pictures(key: str, tensors: Sequence[Tensor]) -> Tensor:
-    """Return the processor's outputs for several images as one batch: (sum of n, ...) from (n, ...) each.
+def joined_pictures(rows: Sequence[Mapping[str, Tensor]], tokens: int) -> dict[str, Tensor]:
+    """Return the processor's outputs about images for several rows as one batch: (sum of n, ...) from (n, ...) each.
 
     Images with fewer tiles than others are padded with zeros.
+
+    Args:
+        rows: outputs of each row; rows without an image have none.
+        tokens: width of the batch.
     """
+    keys = sorted({key for row in rows for key in row if not marks_tokens(key)})
+    if _APART in keys:
+        return _joined_apart(rows, keys, tokens)
+    return {key: _joined(key, [row for row in rows if key in row]) for key in keys}
+
+
+def _joined(key: str, rows: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    tensors = [row[key] for row in rows]
+    if key == "pixel_values" and "target_sizes" in rows[0]:
+        return torch.cat(tensors, dim=-1)  # MiniCPM-V: (1, channels, patch, pixels of all images)
+    if key == "image_token_pooling":  # Molmo 2: numbers of patches, counted through the batch
+        before = [0, *accumulate(row["pixel_values"].shape[:2].numel() for row in rows)]
+        tensors = [torch.where(one >= 0, one + start, one) for one, start in zip(tensors, before, strict=False)]
     if key in _SIZED and len({tensor.shape[1:] for tensor in tensors}) > 1:
         sizes = [max(lengths) for lengths in zip(*(tensor.shape[1:] for tensor in tensors), strict=True)]
         tensors = [_filled(tensor, sizes) for tensor in tensors]
-    return torch.cat(list(tensors))
+    return torch.cat(tensors)
+
+
+def _joined_apart(rows: Sequence[Mapping[str, Tensor]], keys: Sequence[str], tokens: int) -> dict[str, Tensor]:
+    """Return one entry per row, also for rows with fewer images or none, which attend to no image."""
+    found: dict[str, Tensor] = {}
+    for key in keys:
+        like = next(row[key] for row in rows if key in row)
+        sizes, place = [*like.shape[1:]], 1 if key == _APART else 0
+        sizes[place] = max(row[key].shape[1 + place] for row in rows if key in row)
+        if key == _APART:
+            sizes[0] = tokens
+        nothing = like.new_zeros((1, *sizes))
+        found[key] = torch.cat([_filled(row[key], sizes) if key in row else nothing for row in rows])
+    return found
 
 
 def _filled(tensor: Tensor, sizes: Sequence[int]) -> Tensor:
     missing = [size - length for size, length in zip(sizes, tensor.shape[1:], strict=True)]
     return F.pad(tensor, [amount for size in reversed(missing) for amount in (0, size)])
+
+
+def rows_apart(inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, dict[str, Tensor]]]:
+    """Return rows and inputs of the forward passes that a batch needs; usually one, of all rows.
+
+    In Llama 3.2 Vision, tokens that see no image (text before the first one, rows without any) attend to all images of
+    the batch alike, even to padding. Rows with equally many images therefore go together.
+    """
+    every = torch.arange(len(inputs["input_ids"]), device=inputs["input_ids"].device)
+    if _APART not in inputs:
+        return [(every, dict(inputs))]
+    counts = inputs[_APART].flatten(3).any(dim=3).any(dim=1).sum(dim=1)
+    passes = []
+    for count in sorted(set(counts.tolist())):
+        chosen = (counts == count).nonzero()[:, 0]
+        part = {key: tensor.index_select(0, chosen) for key, tensor in inputs.items()}
+        for key in ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask", _APART):
+            if not count:
+                del part[key]
+            else:
+                part[key] = part[key][:, :, :count] if key == _APART else part[key][:, :count]
+        passes.append((chosen, part))
+    return passes
 
 
 # Generation settings that change greedy decoding, each with the value that has no effect.
@@ -190,10 +255,14 @@ def why_not_shared(model: Any) -> str:
 
 
 def attention_reach(model: Any) -> int | None:
-    """Return the shortest attention window of any layer, in tokens; None if all layers attend to all tokens."""
+    """Return the shortest attention window or chunk of any layer, in tokens; None if all layers attend to all tokens.
+
+    Llama 4 attends in chunks.
+    """
     config = model.config.get_text_config()
-    reach: int | None = getattr(config, "sliding_window", None)
-    return reach if getattr(config, "use_sliding_window", True) else None
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    reaches = [one for one in (window, getattr(config, "attention_chunk_size", None)) if one]
+    return min(reaches) if reaches else None
 
 
 def end_ids(model: Any) -> set[int]:

@@ -18,11 +18,10 @@ from torch import Tensor
 from unmirage.data.images import Pictures
 from unmirage.errors import UserError
 from unmirage.models.conversation import unopened
-from unmirage.models.encoding import text_places
-from unmirage.models.families import fed_text
+from unmirage.models.encoding import fed_text
+from unmirage.models.fed_text import text_places
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.scoring import alike, prompt_batch, sequence_log_probs, start_sequences
-from unmirage.models.templates import render_prompt
 from unmirage.records import Query
 from unmirage.text.openers import word_spans
 
@@ -114,8 +113,8 @@ def _opener_span(processor: Any, query: Query) -> tuple[list[int], list[tuple[in
     """Return the prompt's token ids, the span of each in its text, and start and end of the opener in that text."""
     spans = word_spans(query.text)
     asked = unopened(query)
-    prompt = fed_text(processor, render_prompt(processor, asked))
-    places = text_places(processor, asked, prompt)
+    prompt = fed_text(processor, asked)
+    places = text_places(processor, asked, prompt, lambda told: fed_text(processor, told))
     if not spans or not places or spans[0][1] > len(asked.texts[0]):
         raise UserError(f"query '{query.id}': no opener found in its prompt; leave the query out")
     # Some templates strip the query.

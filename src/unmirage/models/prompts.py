@@ -112,6 +112,8 @@ def _with_same_head(processor: Any, asked: Sequence[Conversation], first: Tensor
         return None
     token, end = special
     heads = {prompt[:end] for prompt in prompts}
+    if len({prompt[end : end + 1].isspace() or prompt[end : end + 1] == "<" for prompt in prompts}) > 1:
+        return None  # what the processor puts before them may differ (`SEPARATORS`)
     specials = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     names = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
     image_ids = {tokenizer.convert_tokens_to_ids(str(name)) for name in names if name}

@@ -22,7 +22,7 @@ from unmirage.errors import UserError
 from unmirage.models.batches import batch_rank, is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import encode_prompts, to_model
-from unmirage.models.families import image_deltas, positions
+from unmirage.models.families import image_deltas, longer_apart, positions
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.key_values import keeps_states
 from unmirage.models.templates import render_answer, render_prompt
@@ -137,8 +137,9 @@ def _paths(sequences: Sequence[Ids]) -> list[Ids]:
 
 def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
     """Yield for each path (batch, 1 + its length, vocabulary): log-probabilities after the prompt and each token."""
-    # States are updated in place, which a backward pass does not allow.
-    whole = not any(paths) or (torch.is_grad_enabled() and keeps_states(model))
+    # States are updated in place, which a backward pass does not allow. Of images apart from the text, a cache tells
+    # too little.
+    whole = not any(paths) or (torch.is_grad_enabled() and keeps_states(model)) or bool(longer_apart(batch, 0))
     way = "whole" if whole else _way(model, batch, paths)
     if way == "whole":
         for path in paths:
@@ -154,7 +155,9 @@ def _along(model: Any, batch: Mapping[str, Tensor], paths: Sequence[Ids]) -> Ite
 def _prompt(model: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, _Read]:
     """Return (batch, 1, vocabulary) log-probabilities after the prompts, and the model's state."""
     out = model(**batch, **positions(model, batch), use_cache=True, logits_to_keep=1)
-    return _log_softmax(out.logits), _Read(out.past_key_values, batch["attention_mask"], image_deltas(model, batch))
+    return _log_softmax(out.logits[:, -1:]), _Read(
+        out.past_key_values, batch["attention_mask"], image_deltas(model, batch)
+    )
 
 
 def _one_by_one(model: Any, read: _Read, paths: Sequence[Ids]) -> Iterator[tuple[Ids, Tensor]]:
@@ -228,9 +231,10 @@ def _whole(model: Any, batch: Mapping[str, Tensor], path: Ids) -> Tensor:
         for key, tensor in batch.items()
         if tensor.shape == batch["input_ids"].shape
     }
-    inputs = {**batch, **longer}
+    inputs = {**batch, **longer, **longer_apart(batch, len(path))}
     out = model(**inputs, **positions(model, inputs), use_cache=False, logits_to_keep=1 + len(path))
-    return _log_softmax(out.logits)
+    # MiniCPM-V returns the logits of all tokens.
+    return _log_softmax(out.logits[:, -1 - len(path) :])
 
 
 @torch.no_grad()

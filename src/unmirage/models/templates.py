@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,8 +62,10 @@ def render_answer(processor: Any, asked: Conversation, answer: str) -> str:
     else:  # the template renders a past response differently from the prompt for a new one (LLaVA-OneVision)
         said = answer if not prompt or prompt[-1].isspace() else f" {answer}"
     end = _end_of_turn(processor.tokenizer, after)
-    # Some datasets already include the end token.
-    return said.removesuffix(end) + end
+    # Some datasets already include the end token, which may be the last of several.
+    eos = processor.tokenizer.eos_token
+    bare = said.removesuffix(end)
+    return (bare.removesuffix(eos) if eos and end.endswith(eos) else bare) + end
 
 
 def end_token(processor: Any) -> int:
@@ -106,18 +108,27 @@ def _around(processor: Any, asked: Conversation) -> tuple[str, str]:
 def _end_of_turn(tokenizer: Any, after: str) -> str:
     """Return the text that ends a response: what the template puts after it, up to the first special token.
 
-    Generation stops there, at the tokenizer's end token or at another one (Gemma3, Idefics3). Templates without
+    Generation stops there, at the tokenizer's end token or at another one (Gemma3, Idefics3). If special tokens alone
+    precede the tokenizer's end token (Cohere2-Vision's end of the response), they belong to the end. Templates without
     any special token (LLaVA-1.5's on the hub) use the tokenizer's end token.
     """
-    names = {tokenizer.eos_token, *map(str, getattr(tokenizer, "added_tokens_decoder", {}).values())}
+    eos: str = tokenizer.eos_token or ""
     # Gemma's tokenizer lists runs of spaces and line breaks as added tokens.
-    ends = [after.index(name) + len(name) for name in names if name and name.strip(" ▁\t\n") and name in after]
-    end: str | None = after[: min(ends)] if ends else tokenizer.eos_token
+    every = (eos, *map(str, getattr(tokenizer, "added_tokens_decoder", {}).values()))
+    names = {name for name in every if name.strip(" ▁\t\n")}
+    ends = [after.index(name) + len(name) for name in names if name in after]
+    end = after[: min(ends)] if ends else eos
     if not end:
         raise UserError(
             "tokenizer: has no end token, and neither does the chat template; set eos_token in tokenizer_config.json"
         )
-    return end
+    between, found, _ = after[len(end) :].partition(eos) if ends and eos and eos not in end else ("", "", "")
+    return end + between + found if found and _only(names, between) else end
+
+
+def _only(names: Collection[str], text: str) -> bool:
+    """Return whether a text is made of these names alone."""
+    return re.fullmatch("(?:" + "|".join(map(re.escape, names)) + ")*", text) is not None
 
 
 def check_turns(processor: Any, asked: Conversation) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 TESTED = frozenset(
     {
-        "gemma3", "idefics3", "internvl", "llava", "llava_next", "llava_onevision", "paligemma", "qwen2_5_vl",
-        "qwen2_vl", "qwen3_vl", "smolvlm",
+        "cohere2_vision", "deepseek_vl", "deepseek_vl_hybrid", "gemma3", "gemma3n", "gemma4", "glm46v", "glm4v",
+        "glm4v_moe", "idefics2", "idefics3", "internvl", "kimi_k25", "lfm2_vl", "llama4", "llava", "llava_next",
+        "llava_onevision", "minicpmv4_6", "mistral3", "mllama", "molmo2", "ovis2", "paligemma", "qwen2_5_vl",
+        "qwen2_vl", "qwen3_5", "qwen3_5_moe", "qwen3_vl", "qwen3_vl_moe", "smolvlm", "vipllava",
     }
 )  # fmt: skip
 

@@ -83,7 +83,14 @@ def test_the_tiny_model_too(tiny, name):
     assert step.foretold_operations == pytest.approx(step.operations, rel=1e-6)
 
 
-@pytest.mark.parametrize("family", THOROUGH)
+# Others have linear attention, experts or layers that share caches, of which the estimate is not exact.
+EXACT = (
+    *THOROUGH, "mistral3", "deepseek-vl", "deepseek-vl-hybrid", "molmo2", "cohere2-vision", "lfm2-vl", "internvl3.5",
+    "ovis2", "vipllava",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", EXACT)
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_every_family_is_as_measured(tiny, family):
     # Those that normalise queries and keys by themselves, with an adapter too.

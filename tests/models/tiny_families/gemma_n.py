@@ -126,7 +126,7 @@ def gemma4() -> tuple[Any, Any]:
         video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
         **_ids(tokenizer),
     )  # fmt: skip
-    return fill(Gemma4ForConditionalGeneration(config), tokenizer, ["<eos>", "<turn|>"]), processor
+    return fill(Gemma4ForConditionalGeneration(config), tokenizer, ["<eos>", "<turn|>"], seed=2), processor
 
 
 def _ids(tokenizer: Any) -> dict[str, Any]:

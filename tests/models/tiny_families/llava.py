@@ -142,4 +142,4 @@ def vipllava() -> tuple[Any, Any]:
         vision_feature_layer=[-1, -2, 0, 1],
         image_seq_length=16,
     )
-    return fill(VipLlavaForConditionalGeneration(config), tokenizer, ["</s>"]), processor
+    return fill(VipLlavaForConditionalGeneration(config), tokenizer, ["</s>"], seed=2), processor

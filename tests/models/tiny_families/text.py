@@ -25,6 +25,7 @@ def make_tokenizer(
     """Train a tokenizer; `named` are special tokens it must know by attribute, such as `image_token`.
 
     `specials` have the first ids, and `behind` the last ones.
+
     A tokenizer with `bos` puts it before every text, as Llama's and Gemma's do.
     """
     tokenizer = Tokenizer(models.BPE())

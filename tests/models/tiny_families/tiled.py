@@ -104,18 +104,21 @@ def lfm2_vl() -> tuple[Any, Any]:
         projector_hidden_size=64,
         tie_word_embeddings=True,
     )  # fmt: skip
-    return fill(Lfm2VlForConditionalGeneration(config), tokenizer, ["<|im_end|>"]), processor
+    return fill(Lfm2VlForConditionalGeneration(config), tokenizer, ["<|im_end|>"], seed=2), processor
 
 
 def molmo2() -> tuple[Any, Any]:
     """Molmo 2: the whole image and overlapping tiles of it; its processor puts the start token before a prompt."""
-    names = ["image_start", "image_end", "image_patch", "low_res_image_start", "frame_start", "frame_end"]
-    marks = ["<im_start>", "<im_end>", "<im_patch>", "<low_res_im_start>", "<frame_start>", "<frame_end>"]
+    marks = {
+        "image_start_token_id": "<im_start>", "image_end_token_id": "<im_end>", "image_patch_id": "<im_patch>",
+        "low_res_image_start_token_id": "<low_res_im_start>", "frame_start_token_id": "<frame_start>",
+        "frame_end_token_id": "<frame_end>",
+    }  # fmt: skip
     tokenizer = make_tokenizer(
-        ["<|im_start|>", "<|im_end|>", "<|image|>", "<|video|>", *marks, "<im_col>", "<im_low>"],
+        ["<|im_start|>", "<|im_end|>", "<|image|>", "<|video|>", *marks.values(), "<im_col>", "<im_low>"],
         pad="<|endoftext|>", eos="<|im_end|>", named={"image_token": "<|image|>", "video_token": "<|video|>"},
     )  # fmt: skip
-    tokenizer.bos_token = "<|endoftext|>"
+    tokenizer.bos_token = "<|endoftext|>"  # which the tokenizer does not add by itself
     processor = WITHOUT_VIDEO["molmo2"](
         image_processor=library_pixels("molmo2")(
             size={"height": TILE, "width": TILE}, patch_size=8, max_crops=4, overlap_margins=[1, 1]
@@ -134,12 +137,7 @@ def molmo2() -> tuple[Any, Any]:
             **DECODER, "head_dim": 12, "vocab_size": len(tokenizer), "additional_vocab_size": 8,
             **special_ids(tokenizer),
         },
-        **{
-            name if name == "image_patch_id" else f"{name}_token_id": tokenizer.convert_tokens_to_ids(mark)
-            for name, mark in zip(
-                [one if one != "image_patch" else "image_patch_id" for one in names], marks, strict=True
-            )
-        },
+        **{name: tokenizer.convert_tokens_to_ids(mark) for name, mark in marks.items()},
     )  # fmt: skip
     return fill(Molmo2ForConditionalGeneration(config), tokenizer, ["<|im_end|>", "<|endoftext|>"]), processor
 
@@ -203,4 +201,6 @@ def minicpmv4_6() -> tuple[Any, Any]:
         image_token_id=tokenizer.image_token_id,
         video_token_id=tokenizer.video_token_id,
     )  # fmt: skip
-    return fill(MiniCPMV4_6ForConditionalGeneration(config), tokenizer, ["<|im_end|>", "<|endoftext|>"]), processor
+    return fill(
+        MiniCPMV4_6ForConditionalGeneration(config), tokenizer, ["<|im_end|>", "<|endoftext|>"], seed=11
+    ), processor

@@ -56,10 +56,10 @@ def _spread(module: nn.Module, parameter: torch.Tensor) -> float:
 
 def _unsayable(tokenizer: Any, ends: Sequence[str], rows: int) -> list[int]:
     """Return the ids that are neither readable ASCII nor the end of an answer."""
-    special = {*tokenizer.get_added_vocab().values()} - {*tokenizer.convert_tokens_to_ids(list(ends))}
+    special, last = {*tokenizer.get_added_vocab().values()}, {*tokenizer.convert_tokens_to_ids(list(ends))}
     texts = tokenizer.batch_decode([[token] for token in range(rows)])
     return [
         token
         for token, text in enumerate(texts)
-        if token in special or not (text.isascii() and text.isprintable() and text)
+        if token not in last and (token in special or not (text.isascii() and text.isprintable() and text))
     ]
