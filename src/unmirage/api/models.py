@@ -28,6 +28,7 @@ def load_model(
     thinking: str = "auto",
     dtype: str = "auto",
     device: str = "auto",
+    base: PathLike | None = None,
     **endpoint: Any,
 ) -> VLM:
     """Load a model from a directory or a hub id, or connect to a server.
@@ -40,6 +41,7 @@ def load_model(
         thinking: reasoning before the response: "on", "off", or "auto" for the chat template's default.
         dtype: dtype of the weights: "float32", "bfloat16", or "auto": float32 on a CPU, the checkpoint's on a GPU.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto": a GPU of CUDA if there is one, else the CPU.
+        base: directory or hub id that replaces the base that an adapter names.
         endpoint: settings of a server, such as `concurrency`; fields of `EndpointSettings`.
     """
     from unmirage.workflows.models import check_endpoint, load_vlm
@@ -54,6 +56,7 @@ def load_model(
         thinking=thinking,
         dtype=dtype,
         device=device,
+        base=None if base is None else str(base),
     )
 
 

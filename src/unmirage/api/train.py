@@ -118,6 +118,7 @@ def align(
     columns: Mapping[str, str] | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    base: PathLike | None = None,
     report_to: str | Sequence[str] = (),
     progress: Progress | None = None,
     **settings: Any,
@@ -149,6 +150,7 @@ def align(
         dtype: dtype of the computation, the setting `precision`: "float32", "bfloat16" or "auto". Trained weights
             stay in float32.
         device: "cpu", "cuda", or "auto": a GPU of CUDA if there is one, else the CPU.
+        base: directory or hub id that replaces the base that an adapter `model` names; None for that of a loaded model.
         report_to: trackers that get the metrics of each step: "wandb", "tensorboard", "trackio", "mlflow".
         progress: called after each step.
         settings: fields of `AlignConfig`, such as `steps=100`.
@@ -185,6 +187,7 @@ def align(
         work=None if work is None else Path(work),
         adapter_only=adapter_only,
         device=device,
+        base=getattr(model, "base", None) if base is None else str(base),
         stop=relevance_stop(
             stop_relevance,
             encoder=encoder,

@@ -150,7 +150,7 @@ def align_command(
     if out is None or dry_run:
         check_output(out, resolved, adapter_only=save == "adapter")
         check_trackers(report_to or ())
-        estimate, compared = estimate_training(model, files, resolved)
+        estimate, compared = estimate_training(model, files, resolved, weights.base)
         if json_output:
             print_json(replace(estimate, overlap=compared.pairs).to_dict())
             return

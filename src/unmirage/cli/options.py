@@ -138,6 +138,10 @@ class Weights(Group):
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run code of the model's repository; needs --revision.")
     ] = False
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base model of an adapter, instead of the one that it names.", show_default=False),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,8 @@ def stress_command(
     found = existing_run(run)
 
     def load(source: str, own: str, thinking: str) -> VLM:
-        return replace(loading, name=own, thinking=thinking).vlm(source, endpoint)()
+        base = loading.base if source == model else None  # not for the base alone
+        return replace(loading, name=own, thinking=thinking, base=base).vlm(source, endpoint)()
 
     options.quiet_libraries()
     stress = plan_stress(
@@ -78,6 +79,7 @@ def stress_command(
         batch_size=batch_size,
         keep=keep,
         thinking=loading.thinking,
+        base=loading.base,
         **reading.arguments(),
     )
     if dry_run:

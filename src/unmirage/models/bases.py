@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,30 @@ def base_of(folder: Path) -> str:
         f"{config}: base_model_name_or_path '{named}' is neither a hub id nor a directory, relative to {folder} or to "
         "the working directory; name the base with --base DIR"
     )
+
+
+def whole_model(source: str, base: str | None = None) -> str:
+    """Return the directory or hub id of the model below an adapter and its adapters; `source` itself if it is none.
+
+    Args:
+        source: directory or hub id.
+        base: what replaces the base that `source` names.
+
+    Raises:
+        UserError: an adapter is its own base, or `base` is given and `source` is no adapter.
+    """
+    above: list[str] = []
+    if base is not None and not is_adapter(Path(source)):
+        raise UserError(f"base '{base}': model '{source}' is no adapter, so it has no base; leave --base out")
+    while is_adapter(Path(source)):
+        above.append(os.path.realpath(source))
+        source, base = base or base_of(Path(source)), None
+        if os.path.realpath(source) in above:
+            raise UserError(
+                f"adapter '{source}': is its own base, through {len(above) - 1} other adapters; "
+                "correct base_model_name_or_path in adapter_config.json"
+            )
+    return source
 
 
 def check_type(folder: Path, model: Any) -> None:

@@ -20,7 +20,7 @@ from unmirage.errors import UserError, one_line
 from unmirage.imports import remedy, why_broken
 from unmirage.models.adapters import merge_into
 from unmirage.models.base import GenerationConfig, Thinking
-from unmirage.models.bases import base_of, note_base
+from unmirage.models.bases import base_of, note_base, whole_model
 from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.decoding import Decoding
 from unmirage.models.families import add_end, attention_reach, embedding_count, end_ids
@@ -89,14 +89,14 @@ class HuggingFaceVLM:
             UserError: the model is missing, incomplete or unusable; the message says what was found.
         """
         folder, place = Path(source), Placement.of(dtype, device)
+        own = None if base is None else str(base)
+        whole_model(str(source), own)
         if is_adapter(folder):
-            vlm = cls._adapted(folder, name, (), revision, place, base, trust_remote_code=trust_remote_code)
-        elif base is not None:
-            raise UserError(f"base '{base}': model '{source}' is no adapter, so it has no base; leave --base out")
+            vlm = cls._adapted(folder, name, own, revision, place, trust_remote_code=trust_remote_code)
         else:
             vlm = cls._whole(source, name, revision, place, trust_remote_code=trust_remote_code)
         vlm.dtype = dtype
-        vlm.base = None if base is None else str(base)
+        vlm.base = own
         vlm.think(thinking)
         vlm.stop_at_end_of_turn()
         if line := why_untested(vlm.model):
@@ -135,29 +135,17 @@ class HuggingFaceVLM:
 
     @classmethod
     def _adapted(
-        cls,
-        folder: Path,
-        name: str | None,
-        above: tuple[Path, ...],
-        revision: str | None,
-        place: Placement,
-        own: str | Path | None = None,
-        *,
+        cls, folder: Path, name: str | None, own: str | None, revision: str | None, place: Placement, *,
         trust_remote_code: bool,
-    ) -> HuggingFaceVLM:
+    ) -> HuggingFaceVLM:  # fmt: skip
         """Load an adapter's base, which may itself be an adapter, and merge the adapter into it.
 
         Args:
             own: replaces the base that the adapter names.
         """
-        if folder.resolve() in above:
-            raise UserError(
-                f"adapter '{folder}': is its own base, through {len(above) - 1} other adapters; "
-                "correct base_model_name_or_path in adapter_config.json"
-            )
-        base, chain = base_of(folder) if own is None else str(own), (*above, folder.resolve())
+        base = own or base_of(folder)
         if is_adapter(Path(base)):
-            vlm = cls._adapted(Path(base), None, chain, revision, place, trust_remote_code=trust_remote_code)
+            vlm = cls._adapted(Path(base), None, None, revision, place, trust_remote_code=trust_remote_code)
         else:
             vlm = cls._whole(base, None, revision, place, trust_remote_code=trust_remote_code)
         note_base(folder, base, str(getattr(vlm.model.config, "_commit_hash", None)))

@@ -13,6 +13,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
+from unmirage.run.claims import holds_results
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import decoder_settings, methods_settings, relearn, settings
@@ -86,8 +87,9 @@ def run_demo(
         raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
     seeds = list(worlds)
     refuse_old_world(out)
-    _refuse_other_decoder(out, chosen)
-    _refuse_other_arms(out, chosen.models)
+    if out.is_dir() and holds_results(out):  # else it is replaced
+        _refuse_other_decoder(out, chosen)
+        _refuse_other_arms(out, chosen.models)
     with ExitStack() as stack:
         config = {"demo": True, **chosen.model_dump(mode="json"), **base_choice(train_base)}
         run = stack.enter_context(open_run(out, config))

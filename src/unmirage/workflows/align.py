@@ -151,15 +151,18 @@ def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -
         raise UserError(f"{out}: exists; name a new directory with --out")
 
 
-def estimate_training(model: str, files: AlignFiles, config: AlignConfig) -> tuple[Estimate, Compared]:
+def estimate_training(
+    model: str, files: AlignFiles, config: AlignConfig, base: str | None = None
+) -> tuple[Estimate, Compared]:
     """Return the estimate of a training, with the roles of its sets, and the overlaps of its data."""
     from unmirage.align.estimate.run import estimate
+    from unmirage.models.bases import whole_model
 
     check_allowed(files.allow)
     data = files.read()
     compared = files.compare(data)
     roles = roles_of(forget=data.forget, pairs=data.pairs, retain=data.retain)
-    return replace(estimate(model, data, config), roles=roles), compared
+    return replace(estimate(whole_model(model, base), data, config), roles=roles), compared
 
 
 def hashes(vlm: HuggingFaceVLM, files: Sequence[Path]) -> dict[str, dict[str, str]]:
@@ -214,6 +217,7 @@ def train_and_save(
     revision: str | None = None,
     trust_remote_code: bool = False,
     device: str = "auto",
+    base: str | None = None,
     stop: RelevanceStop | None = None,
     report_to: Sequence[str] = (),
     progress: Progress | None = None,
@@ -228,7 +232,7 @@ def train_and_save(
         files: the training and test data.
         stop: early stop on relevance.
         report_to: trackers; another one, or none, may follow when the training is resumed.
-        revision, trust_remote_code, device: as for `unmirage.load_model`; all others as for `unmirage.align`.
+        revision, trust_remote_code, device, base: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
     from unmirage.align.arguments import check_optimizer
@@ -238,6 +242,7 @@ def train_and_save(
     from unmirage.align.tracking import check_trackers
     from unmirage.align.work_directory import Work
     from unmirage.models import HuggingFaceVLM
+    from unmirage.models.bases import about_base
     from unmirage.models.placement import device_of, note_bfloat16
     from unmirage.run.model import save_model
 
@@ -250,7 +255,10 @@ def train_and_save(
     data = files.checked()
     config = suited(config, data)
     processes()  # must precede loading: it assigns each process its device
-    vlm = HuggingFaceVLM.load(model, out.name, revision=revision, trust_remote_code=trust_remote_code, device=device)
+    vlm = HuggingFaceVLM.load(
+        model, out.name, revision=revision, trust_remote_code=trust_remote_code, device=device, base=base
+    )
+    about = about_base(vlm.model, identity_of(vlm))
     parts = hashes(vlm, files.training)
     compared = files.compare(data) if is_main_process() else None
     for line in compared.lines() if compared else ():
@@ -288,6 +296,7 @@ def train_and_save(
             adapter=result.adapter,
             adapter_only=adapter_only,
             base=model,
+            about=about,
             card=model_card(out.name, model, config, result, parts),
             training=compared.training_record((FORGET, PAIRS, RETAIN, TRAIN), model),
         )

@@ -37,6 +37,7 @@ def load_vlm(
     thinking: str = "auto",
     dtype: str = "auto",
     device: str = "auto",
+    base: str | None = None,
 ) -> VLM:
     """Load a model, or connect to the server that hosts it.
 
@@ -48,12 +49,15 @@ def load_vlm(
         trust_remote_code: run code of the model's repository.
         thinking: "on" or "off" switches the reasoning of the chat template; "auto" leaves it as it is.
         dtype, device: dtype and device of local weights.
+        base: directory or hub id that replaces the base that an adapter names.
 
     Raises:
-        UserError: `dtype` or `device` is given for a server.
+        UserError: `dtype`, `device` or `base` is given for a server.
     """
     if model.startswith(ENDPOINT):
         _check_not_placed(model, dtype, device)
+        if base is not None:
+            raise UserError(f"base '{base}': '{model}' is on a server; only adapters in a directory have a base")
         from unmirage.models.endpoint import EndpointSettings, EndpointVLM
 
         settings = dict(endpoint or {}) | _asked_to_think(model, endpoint or {}, thinking)
@@ -68,6 +72,7 @@ def load_vlm(
         thinking=thinking,
         dtype=dtype,
         device=device,
+        base=base,
     )
 
 
@@ -131,6 +136,7 @@ def load_local(
     thinking: str = "auto",
     dtype: str = "auto",
     device: str = "auto",
+    base: str | None = None,
 ) -> HuggingFaceVLM:
     """Load a model from local weights.
 
@@ -153,6 +159,7 @@ def load_local(
         thinking=check_thinking(thinking),
         dtype=dtype,
         device=device,
+        base=base,
     )
     if reason := why_not_shared(vlm.model):
         log.info("%s: %s; each query reads its picture again", vlm.name, reason)

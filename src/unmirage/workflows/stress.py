@@ -103,6 +103,7 @@ def plan_stress(
     batch_size: int | None = None,
     keep: Path | None = None,
     thinking: str | None = None,
+    base: str | None = None,
 ) -> Stress:
     """Return the variants of a model that will answer the queries of a run; see `unmirage.stress` for the arguments.
 
@@ -111,6 +112,7 @@ def plan_stress(
         relearning: settings of the fine-tuning.
         name: name of the model in tables; None for the name that `attack` would use.
         thinking: must be that of the run; None for that of the run.
+        base: replaces the base that an adapter names.
 
     Raises:
         UserError: no change is requested, a file has too few samples, or a server would need weights.
@@ -136,7 +138,7 @@ def plan_stress(
     of, counts = _name(model, name), sorted(set(samples))
     with run.store() as store:
         queries = store.queries()
-    base = base_alone(model) if no_adapter else None
+    alone = (base or base_alone(model)) if no_adapter else None
     return Stress(
         of=of,
         variants=plan_variants(
@@ -148,7 +150,7 @@ def plan_stress(
             no_adapter=no_adapter,
         ),
         load=lambda own: load(model, own, asked),
-        load_base=None if base is None else lambda own: load(base, own, asked),
+        load_base=None if alone is None else lambda own: load(alone, own, asked),
         data=relearn_data(files, max(counts), settings.seed, queries, format=format, columns=columns, images=images),
         relearning=settings,
         images=pictures_of(run),
