@@ -40,6 +40,8 @@ def model_card(
     if result.watched:
         checks = ", ".join(f"{value:.3f} (step {step})" for step, value in result.watched.items())
         parts.append(f"Mean relevance of responses to benign validation queries: {checks}.")
+    if result.checks:
+        parts.append(_checks(result))
     if told := sink_lines(result.sinks):
         parts.append("\n".join(f"- {line}" for line in told))
     parts += [
@@ -60,6 +62,14 @@ def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
         f"`{base}` aligned by `{config.method.name}`, trained {how} ({told(config)}), "
         f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."
     )
+
+
+def _checks(result: AlignResult) -> str:
+    names = sorted({name for one in result.checks.values() for name in one})
+    rows = [f"| step | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for step, one in result.checks.items():
+        rows.append(f"| {step} | " + " | ".join(f"{one[name]:.4g}" if name in one else "" for name in names) + " |")
+    return f"Checks on held-out data; the weights are those of step {result.steps}:\n\n" + "\n".join(rows)
 
 
 def sink_lines(sinks: Mapping[str, SinkCount]) -> list[str]:

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from transformers import PrinterCallback, set_seed
 from unmirage.align.arguments import check_optimizer, training_arguments
 from unmirage.align.config import AlignConfig
 from unmirage.align.estimate.lengths import check_lengths
-from unmirage.align.finish import Adapter, Start, finish
+from unmirage.align.evaluation import BestCheck, Checks, measuring
+from unmirage.align.finish import Start, finish
 from unmirage.align.guards import DivergenceError, Guards
 from unmirage.align.lora import choose_trainable, set_checkpointing
 from unmirage.align.methods import make_method
@@ -40,6 +40,7 @@ from unmirage.align.plan import (
 from unmirage.align.processes import agreed, by_deepspeed, is_main_process, on_several_machines, processes
 from unmirage.align.reference import Reference
 from unmirage.align.reference_cache import Memory, key_of
+from unmirage.align.result import AlignResult
 from unmirage.align.tracking import Trackers, check_trackers
 from unmirage.align.trainer import AlignTrainer
 from unmirage.align.watch import StopError, StopWhen, Until, Watch, WatchCallback
@@ -50,37 +51,6 @@ from unmirage.records import SinkCount
 from unmirage.run.progress import Progress, in_stage
 
 
-@dataclass(frozen=True, slots=True)
-class AlignResult:
-    """Result of a run.
-
-    Attributes:
-        steps: optimizer steps of the final weights.
-        seconds: duration of this call.
-        parts: weighted parts of the loss by step.
-        state: tensors of the method, such as RMU's control vector.
-        adapter: the trained adapter before merging, and its settings; None without one.
-        stopped: why the run stopped early; "" if it did not.
-        early: whether the watch stopped the run, as it was asked to; `stopped` says why.
-        watched: measurements of the watch by step; step 0 is the model before training.
-        sinks: attention sinks that losses on representations leave out, by stream; empty for other losses.
-        ignored: incomplete files of an earlier process, which were removed from the work directory.
-        writes: True if this process has the model and must write it; with several processes, the main one.
-    """
-
-    steps: int
-    seconds: float
-    parts: list[dict[str, float]]
-    state: dict[str, Tensor]
-    adapter: Adapter | None = None
-    stopped: str = ""
-    early: bool = False
-    watched: Mapping[int, float] = field(default_factory=dict)
-    sinks: Mapping[str, SinkCount] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
-    writes: bool = True
-
-
 def align(
     vlm: HuggingFaceVLM,
     data: AlignData,
@@ -89,6 +59,7 @@ def align(
     work: Path | None = None,
     *,
     watch: Watch | None = None,
+    checks: Checks | None = None,
     until: Until | None = None,
     report_to: Sequence[str] = (),
 ) -> AlignResult:
@@ -106,6 +77,7 @@ def align(
             Without it, nothing is kept.
         watch: measures the model before training and every few steps, and may stop the run. Checkpoints are then
             written where it passes, instead of every `save_every` steps; the result has the last of them.
+        checks: measures the model before training and every few steps; the result has the weights of the best check.
         until: called after each optimizer step; its reason ends the training with the weights of that step, and
             becomes `AlignResult.stopped`. All processes must get the same reason. Not for sharded models.
         report_to: trackers that get the metrics of each step, such as "tensorboard"; see `TRACKERS`.
@@ -142,6 +114,7 @@ def align(
             told,
             keeps=work is not None,
             watch=watch,
+            checks=checks,
             until=until,
             trackers=trackers,
         )
@@ -156,6 +129,7 @@ def align(
         stopped=run.stopped,
         early=run.early,
         watched=run.watched,
+        checks=run.checked,
         sinks=run.sinks,
         ignored=run.ignored,
         writes=is_main_process(),
@@ -175,6 +149,7 @@ class _Run:
         *,
         keeps: bool,
         watch: Watch | None = None,
+        checks: Checks | None = None,
         until: Until | None = None,
         trackers: Sequence[str] = (),
     ) -> None:
@@ -190,10 +165,12 @@ class _Run:
         self.stopped, self.early = "", False
         self._until = until
         self._watch = watch
+        self._checks = checks
         # Weights of the last passed measurement, and its step, without a work directory.
         self._held: dict[str, Tensor] = {}
         self._held_step = 0
         self.watched: dict[int, float] = {}
+        self.checked: Mapping[int, Mapping[str, float]] = {}
         self.sinks: dict[str, SinkCount] = {}
         self.ignored: tuple[str, ...] = ()
 
@@ -203,34 +180,61 @@ class _Run:
         if self._watch is not None:
             self._look_on(self._watch, vlm, trainer)
         latest = self._work.checkpoints.latest() if self._keeps else None
+        best = self._best(vlm, trainer, latest)
         self._go_back_to(latest)
         self._guards.replay(self.parts)
         ending = None if self._until is None else StopWhen(self._until)
         if ending is not None:
             trainer.add_callback(ending)
         try:
-            trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
-            trainer.check_numbers()
+            if best is None or not best.over:  # an earlier process ended it
+                trainer.train(resume_from_checkpoint=None if latest is None else str(latest))
+                trainer.check_numbers()
         except (DivergenceError, StopError) as error:
-            good = self._work.checkpoints.latest() if self._keeps else None
-            if good is None and not self._held:
-                if isinstance(error, StopError):
-                    raise StopError(error.step, f"{error.why}; lower learning_rate, or check more often") from None
-                raise
-            if good is not None:
-                trainer.restore(good)
-                self._go_back_to(good)
-            else:
-                self._put_back(vlm)
+            if best is None or best.best is None:
+                self._recover(error, vlm, trainer)
             self.stopped, self.early = str(error), isinstance(error, StopError)
         else:
             self.stopped = "" if ending is None else ending.reason
+        if best is not None:
+            self._keep(best)
         return trainer.whole_model()
+
+    def _recover(self, error: DivergenceError | StopError, vlm: HuggingFaceVLM, trainer: AlignTrainer) -> None:
+        """Go back to the last good weights, or raise the error if there are none."""
+        good = self._work.checkpoints.latest() if self._keeps else None
+        if good is not None:
+            trainer.restore(good)
+            self._go_back_to(good)
+        elif self._held:
+            self._put_back(vlm)
+        elif isinstance(error, StopError):
+            raise StopError(error.step, f"{error.why}; lower learning_rate, or check more often") from None
+        else:
+            raise error
+
+    def _best(self, vlm: HuggingFaceVLM, trainer: AlignTrainer, latest: Path | None) -> BestCheck | None:
+        if self._checks is None:
+            return None
+        _check_alone(trainer, "eval")
+        kept = self._work if self._keeps else None
+        best = BestCheck(self._checks, vlm, trainer, self._config, self._steps, kept)
+        best.begin(_step_of(latest))
+        trainer.add_callback(best)
+        return best
+
+    def _keep(self, best: BestCheck) -> None:
+        """Go back to the best check; the log on disk keeps the steps after it."""
+        self.checked = best.values
+        if best.best is not None:
+            best.restore()
+            self.parts = self.parts[: best.best]
+        if not self.stopped:
+            self.stopped, self.early = best.reason(), best.over
 
     def _look_on(self, watch: Watch, vlm: HuggingFaceVLM, trainer: AlignTrainer) -> None:
         """Measure the model before training, if no earlier process has, and let the trainer measure later ones."""
-        if trainer.sharded or processes().num_processes > 1:
-            raise UserError("stop_relevance: works with one process only; leave it out, or train on one device")
+        _check_alone(trainer, "stop_relevance")
         self.watched = self._work.watched() if self._keeps else {}
         if 0 not in self.watched:
             self._measured(0, watch, vlm)
@@ -249,12 +253,8 @@ class _Run:
         trainer.add_callback(WatchCallback(look, watch.every, self._steps, saves=self._keeps))
 
     def _measured(self, step: int, watch: Watch, vlm: HuggingFaceVLM) -> None:
-        training = vlm.model.training
-        vlm.model.eval()
-        try:
+        with measuring(vlm, self._config):
             self.watched[step] = watch.measure(vlm, step)
-        finally:
-            vlm.model.train(training)
         if self._keeps:
             self._work.record_watched(self.watched)
 
@@ -268,7 +268,7 @@ class _Run:
         """Discard the steps after a checkpoint, which will be repeated; without a checkpoint, discard all."""
         if not self._keeps:
             return
-        step = 0 if checkpoint is None else int(checkpoint.name.removeprefix("step-"))
+        step = _step_of(checkpoint)
         self.parts = self._work.steps()[:step]
         processes().wait_for_everyone()  # until all have read the log
         if is_main_process():
@@ -321,6 +321,15 @@ class _Run:
             self._work.record(step, parts)
         if self._progress is not None:
             self._progress("align", step, self._steps)
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return 0 if checkpoint is None else int(checkpoint.name.removeprefix("step-"))
+
+
+def _check_alone(trainer: AlignTrainer, option: str) -> None:
+    if trainer.sharded or processes().num_processes > 1:
+        raise UserError(f"{option}: works with one process only; leave it out, or train on one device")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class Checkpoints:
         self.folder = folder
         self.staging = folder / ".writing"  # of a checkpoint that is being written
         self._keep_last = keep_last
+        self.kept: int | None = None  # a step whose checkpoint stays, besides the last ones
 
     def steps(self) -> list[int]:
         """Return the steps of all complete checkpoints, ascending."""
@@ -43,7 +44,8 @@ class Checkpoints:
         shutil.rmtree(self.path(step), ignore_errors=True)
         written.replace(self.path(step))
         for old in self.steps()[: -self._keep_last]:
-            shutil.rmtree(self.path(old))
+            if old != self.kept:
+                shutil.rmtree(self.path(old))
 
     def clear(self) -> None:
         """Remove all checkpoints."""
@@ -59,6 +61,7 @@ class Work:
         self.scratch = folder / "trainer"
         self.log = folder / "log.jsonl"
         self._watched = folder / "relevance.json"
+        self._checks = folder / "evaluation.json"
 
     def clear_incomplete(self) -> tuple[str, ...]:
         """Remove incomplete files of a crashed process; return their names."""
@@ -76,7 +79,7 @@ class Work:
             return False
         for folder in (self.caches, self.checkpoints.folder, self.scratch):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.log, self._watched):
+        for file in (self.log, self._watched, self._checks):
             file.unlink(missing_ok=True)
         return True
 
@@ -106,6 +109,16 @@ class Work:
     def record_watched(self, watched: Mapping[int, float]) -> None:
         """Write the measurements of the watch."""
         write_text_atomic(self._watched, json.dumps(dict(watched)) + "\n")
+
+    def checks(self) -> dict[int, dict[str, float]]:
+        """Return the measurements on held-out data by step."""
+        if not self._checks.is_file():
+            return {}
+        return {int(step): one for step, one in json.loads(self._checks.read_text(encoding="utf-8")).items()}
+
+    def record_checks(self, checks: Mapping[int, Mapping[str, float]]) -> None:
+        """Write the measurements on held-out data."""
+        write_text_atomic(self._checks, json.dumps(dict(checks)) + "\n")
 
     def keep_steps(self, steps: int) -> None:
         """Delete the log after `steps` steps, which will be repeated."""

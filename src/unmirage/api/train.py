@@ -114,6 +114,11 @@ def align(
     validation: PathLike | None = None,
     check_every: int | None = None,
     check_queries: int | None = None,
+    eval: PathLike | None = None,
+    eval_every: int | None = None,
+    eval_queries: int | None = None,
+    eval_metric: str | None = None,
+    patience: int | None = None,
     format: str = "auto",
     columns: Mapping[str, str] | None = None,
     dtype: str = "auto",
@@ -146,6 +151,11 @@ def align(
         encoder: with it, directory of a sentence encoder, or an object with `encode`.
         validation: with it, file with benign queries that are not in the training data.
         check_every, check_queries: with it, steps between two checks, and benign queries per check; None for 10 and 24.
+        eval: labelled data that is not trained on: loss and ASR are measured on it, and the weights of the best check
+            are kept.
+        eval_every, eval_queries: with it, steps between two checks, and samples per check; None for 50 and 64.
+        eval_metric, patience: with it, "loss" or "asr", which decides (None for "loss"); and the checks without a
+            better one that end the training, None for none.
         format, columns: format of the files.
         dtype: dtype of the computation, the setting `precision`: "float32", "bfloat16" or "auto". Trained weights
             stay in float32.
@@ -158,6 +168,7 @@ def align(
     from unmirage.align import AlignConfig
     from unmirage.models import HuggingFaceVLM
     from unmirage.workflows.align import AlignFiles, train_and_save, with_dtype
+    from unmirage.workflows.eval_watch import evaluation
     from unmirage.workflows.models import ENDPOINT
     from unmirage.workflows.relevance_watch import relevance_stop
     from unmirage.workflows.settings import resolve
@@ -194,6 +205,16 @@ def align(
             validation=validation,
             every=check_every,
             queries=check_queries,
+            images=images,
+        ),
+        evaluation=evaluation(
+            eval,
+            every=eval_every,
+            queries=eval_queries,
+            metric=eval_metric,
+            patience=patience,
+            format=format,
+            columns=columns,
             images=images,
         ),
         report_to=[report_to] if isinstance(report_to, str) else report_to,

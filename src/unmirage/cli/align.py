@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
+from unmirage.cli.eval_options import Evaluating
 from unmirage.cli.options import (
     AllowOption,
     ConfigOption,
@@ -91,6 +92,7 @@ def align_command(
         Path | None, typer.Option(help="Directory for caches, checkpoints and log (default: OUT.work).")
     ] = None,
     stop: RelevanceStopping,
+    evaluating: Evaluating,
     report_to: Annotated[
         list[str] | None,
         typer.Option(help="Report each step to a tracker: wandb, tensorboard, trackio or mlflow. Repeatable."),
@@ -138,6 +140,7 @@ def align_command(
     )
     resolved = with_dtype(resolved, dtype or "auto")
     stopping = stop.chosen(reading.images)
+    evaluation = evaluating.chosen(reading.arguments())
     files = AlignFiles(
         retain=retain or (),
         forget=forget or (),
@@ -150,7 +153,7 @@ def align_command(
     if out is None or dry_run:
         check_output(out, resolved, adapter_only=save == "adapter")
         check_trackers(report_to or ())
-        estimate, compared = estimate_training(model, files, resolved, weights.base)
+        estimate, compared = estimate_training(model, files, resolved, weights.base, evaluation)
         if json_output:
             print_json(replace(estimate, overlap=compared.pairs).to_dict())
             return
@@ -170,6 +173,7 @@ def align_command(
             adapter_only=save == "adapter",
             device=device or "auto",
             stop=stopping,
+            evaluation=evaluation,
             report_to=report_to or (),
             progress=progress,
             **asdict(weights),
@@ -179,9 +183,12 @@ def align_command(
     if json_output:
         print_json(summary.to_dict())
     say(f"{summary.steps} steps in {summary.seconds:.0f} s. Model: {out}")
-    if summary.early:
+    if summary.evaluation:
+        early = f"{summary.stopped}. " if summary.early else ""
+        say(f"{early}{out} has the weights of step {summary.steps}, the best check.")
+    elif summary.early:
         say(f"{summary.stopped}. {out} has the weights of step {summary.steps}, the last check that passed.")
-    elif summary.stopped:
+    if summary.stopped and not summary.early:
         fail(f"{summary.stopped}. {out} contains the last valid weights, of step {summary.steps}", EXIT_PARTIAL)
     say(f"Next: unmirage attack {out} TEST_DATA --out RUN")
 

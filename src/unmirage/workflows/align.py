@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -22,6 +20,7 @@ from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count, Sample, SinkCount
 from unmirage.run.progress import Progress
+from unmirage.workflows.align_work import claimed
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from unmirage.align import AlignConfig, AlignData
     from unmirage.align.estimate.result import Estimate
     from unmirage.models import HuggingFaceVLM
+    from unmirage.workflows.eval_watch import Evaluation
     from unmirage.workflows.relevance_watch import RelevanceStop
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,11 @@ def check_output(out: Path | None, config: AlignConfig, *, adapter_only: bool) -
 
 
 def estimate_training(
-    model: str, files: AlignFiles, config: AlignConfig, base: str | None = None
+    model: str,
+    files: AlignFiles,
+    config: AlignConfig,
+    base: str | None = None,
+    evaluation: Evaluation | None = None,
 ) -> tuple[Estimate, Compared]:
     """Return the estimate of a training, with the roles of its sets, and the overlaps of its data."""
     from unmirage.align.estimate.run import estimate
@@ -160,6 +164,8 @@ def estimate_training(
 
     check_allowed(files.allow)
     data = files.read()
+    if evaluation is not None:
+        evaluation.checks(data)
     compared = files.compare(data)
     roles = roles_of(forget=data.forget, pairs=data.pairs, retain=data.retain)
     return replace(estimate(whole_model(model, base), data, config), roles=roles), compared
@@ -184,7 +190,9 @@ class AlignSummary(Document):
         steps: optimizer steps of the final weights.
         seconds: duration of the last call.
         stopped: why the training stopped early; "" if it did not.
-        early: whether it stopped because relevance fell, as requested.
+        early: whether it stopped because relevance fell or no check was better, as requested.
+        evaluation: measurements on held-out data by step and name; empty without an evaluation. The weights are those
+            of the best step, `steps`.
         relevance: mean relevance of benign responses by step; empty without an early stop on relevance.
         loss: weighted parts of the loss by step.
         sinks: places of the rows by stream, and the attention sinks among them that the loss left out, if any.
@@ -200,6 +208,9 @@ class AlignSummary(Document):
     seconds: Amount
     stopped: str
     early: Annotated[bool, Field(exclude_if=lambda early: not early)] = False
+    evaluation: Annotated[Mapping[str, Mapping[str, float]], Field(exclude_if=lambda checks: not checks)] = field(
+        default_factory=dict
+    )
     relevance: Annotated[Mapping[str, float], Field(exclude_if=lambda checks: not checks)] = field(default_factory=dict)
     loss: Sequence[Mapping[str, float]]
     overlap: tuple[PairOverlap, ...]
@@ -219,6 +230,7 @@ def train_and_save(
     device: str = "auto",
     base: str | None = None,
     stop: RelevanceStop | None = None,
+    evaluation: Evaluation | None = None,
     report_to: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> AlignSummary | None:
@@ -231,6 +243,7 @@ def train_and_save(
         model: model directory, adapter directory or hub id.
         files: the training and test data.
         stop: early stop on relevance.
+        evaluation: evaluation during training, instead of `stop`.
         report_to: trackers; another one, or none, may follow when the training is resumed.
         revision, trust_remote_code, device, base: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
@@ -247,12 +260,15 @@ def train_and_save(
     from unmirage.run.model import save_model
 
     check_output(out, config, adapter_only=adapter_only)
+    if stop is not None and evaluation is not None:
+        raise UserError("eval: does not work with stop_relevance; leave out one of them")
     check_trackers(report_to)
     check_optimizer(config)
     choose_device(device)
     if config.precision == "bfloat16":
         note_bfloat16(device_of(device))
     data = files.checked()
+    checks = None if evaluation is None else evaluation.checks(data)
     config = suited(config, data)
     processes()  # must precede loading: it assigns each process its device
     vlm = HuggingFaceVLM.load(
@@ -272,6 +288,8 @@ def train_and_save(
     told_apart = conversations(data.samples)
     identity = {"model": parts["model"], "data": parts["data"], **told_apart, **config.model_dump(mode="json")}
     watch = None
+    if evaluation is not None:
+        identity |= evaluation.identity()
     if stop is not None:
         identity |= stop.identity()
         watch = stop.watch(data.samples)
@@ -279,8 +297,8 @@ def train_and_save(
             log.warning(
                 "%s: %d benign queries are in the training data and are not used", stop.validation, watch.left_out
             )
-    with _claimed(folder, identity), _released(folder):
-        result = align(vlm, data, config, told, folder, watch=watch, report_to=report_to)
+    with claimed(folder, identity):
+        result = align(vlm, data, config, told, folder, watch=watch, checks=checks, report_to=report_to)
         for name in result.ignored:
             log.warning("%s: checkpoint '%s' is incomplete and is ignored", folder, name)
         for line in sink_lines(result.sinks):
@@ -307,40 +325,11 @@ def train_and_save(
         seconds=result.seconds,
         stopped=result.stopped,
         early=result.early,
+        evaluation={
+            str(step): {name: round(value, 6) for name, value in one.items()} for step, one in result.checks.items()
+        },
         relevance={str(step): round(value, 4) for step, value in result.watched.items()},
         loss=result.parts,
         overlap=compared.pairs,
         sinks={name: one for name, one in result.sinks.items() if one.sinks},
     )
-
-
-@contextmanager
-def _released(folder: Path) -> Iterator[None]:
-    """Let the work directory of a run that fails before it has anything to resume block no other command."""
-    from unmirage.align.processes import is_main_process
-    from unmirage.align.watch import StopError
-    from unmirage.align.work_directory import Work
-
-    try:
-        yield
-    except StopError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    except Exception:
-        if is_main_process():
-            Work(folder, keep_last=1).forget_unsaved()
-        raise
-
-
-@contextmanager
-def _claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
-    """Lock the work directory on the main process; its settings must match, unless there is nothing to resume."""
-    from unmirage.align.processes import is_main_process
-    from unmirage.align.work_directory import Work
-    from unmirage.run import open_run
-
-    if not is_main_process():
-        yield
-        return
-    with open_run(folder, identity, abandoned=lambda path: Work(path, keep_last=1).clear_abandoned()):
-        yield
