@@ -56,8 +56,10 @@ def model_card(
 
 
 def _summary(base: str, config: AlignConfig, result: AlignResult) -> str:
-    how = "fully" if config.lora is None else f"with LoRA of rank {config.lora.rank}, merged"
-    how = how if config.lora is None or adapters_alone(config) else f"partly {how}"
+    how = "fully"
+    if config.lora is not None:
+        end = "on 4-bit weights" if config.lora.bits else "merged"
+        how = f"{'' if adapters_alone(config) else 'partly '}with LoRA of rank {config.lora.rank}, {end}"
     return (
         f"`{base}` aligned by `{config.method.name}`, trained {how} ({told(config)}), "
         f"{result.steps} steps of {config.batch_size} rows of each set, seed {config.seed}."

@@ -43,7 +43,7 @@ class _Plain(BaseModel):
 class LoraSettings(_Plain):
     """Low-rank adapters (Hu et al., arXiv 2106.09685) on all linear modules of the parts with mode "lora"."""
 
-    _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save")
+    _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save", "bits")
 
     rank: int = Field(default=128, ge=1)
     alpha: float = Field(default=256.0, gt=0, description="scale of the update is alpha / rank")

@@ -15,6 +15,7 @@ from unmirage.align.lora import scale_adapter, set_checkpointing
 from unmirage.align.methods.sft import TaskVector
 from unmirage.align.objective import Method, freeze
 from unmirage.models.adapters import adapter_layers, merge_adapter
+from unmirage.models.quantized import is_in_four_bits
 from unmirage.run.model import PEFT_PREFIX
 
 Adapter = tuple[LoraConfig, dict[str, Tensor]]
@@ -49,7 +50,7 @@ def full_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapter: LoraConfig | None) -> Adapter | None:
     """Turn the trained `model`, in place, into one that can be evaluated and saved.
 
-    A task vector is subtracted, and an adapter is merged.
+    A task vector is subtracted, and an adapter is merged, unless the model is held in 4 bits.
 
     Returns:
         The adapter alone, with tensor names as in peft's files; None without one.
@@ -62,9 +63,11 @@ def finish(model: Any, method: Method, start: Start, config: AlignConfig, adapte
         saved, full = full_tensors(model)
         adapter.modules_to_save = saved or None
         kept = (adapter, tensors | full)
-    merge_adapter(model)
     set_checkpointing(model, 0)
     freeze(model)
+    if is_in_four_bits(model):
+        return kept  # a sum with W is not exact in 4 bits, so the adapter stays beside it
+    merge_adapter(model)
     dtype = {"auto": start.dtype, "float32": torch.float32, "bfloat16": torch.bfloat16}[config.save_dtype]
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():  # `model.to` would take the imaginary part of Llama 4's rotations

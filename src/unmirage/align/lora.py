@@ -28,6 +28,7 @@ from unmirage.models.families import (
     set_trainable,
 )
 from unmirage.models.logits import logit_rule
+from unmirage.models.quantized import is_in_four_bits
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,13 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
     Raises:
         UserError: the config has a layer that the model lacks.
     """
+    bits = None if config.lora is None else config.lora.bits
+    if is_in_four_bits(model) != (bits == 4) and not next(model.parameters()).is_meta:
+        held = "is held in 4 bits" if bits is None else "is not held in 4 bits"
+        raise UserError(f"lora.bits: is {bits}, but the model {held}; load it for this training with `unmirage.align`")
     if arithmetic(config) is torch.float32:
+        if bits:
+            raise UserError("lora.bits: 4 needs bfloat16 arithmetic; leave out precision float32")
         model.float()  # frozen weights too, because layers cannot multiply float32 by bfloat16
     set_part_names(model, config.part_names)
     logit_rule(model)  # measured before the weights are sharded, and before anything is counted
@@ -130,6 +137,16 @@ def choose_trainable(model: Any, config: AlignConfig) -> LoraConfig | None:
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return adapter
+
+
+def adapted_modules(model: Any, config: AlignConfig) -> list[str]:
+    """Return the names of the linear modules that get adapters; the model's parameters require gradients afterwards.
+
+    Raises:
+        UserError: the config has a part, a layer or a module that the model lacks.
+    """
+    set_part_names(model, config.part_names)
+    return _Choice(model, config).adapted
 
 
 class _Choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +70,7 @@ class HuggingFaceVLM:
         dtype: str = "auto",
         device: str = "auto",
         base: str | Path | None = None,
+        loading: Mapping[str, Any] | None = None,
     ) -> HuggingFaceVLM:
         """Load a directory, or a hub id such as "llava-hf/llava-1.5-7b-hf".
 
@@ -84,6 +85,7 @@ class HuggingFaceVLM:
             thinking: whether the chat template asks for reasoning; "auto" for the template's default.
             dtype, device: dtype and device of the weights; see `Placement.of`.
             base: directory or hub id that replaces the base that an adapter names.
+            loading: further arguments of `from_pretrained`; not for adapters.
 
         Raises:
             UserError: the model is missing, incomplete or unusable; the message says what was found.
@@ -94,7 +96,7 @@ class HuggingFaceVLM:
         if is_adapter(folder):
             vlm = cls._adapted(folder, name, own, revision, place, trust_remote_code=trust_remote_code)
         else:
-            vlm = cls._whole(source, name, revision, place, trust_remote_code=trust_remote_code)
+            vlm = cls._whole(source, name, revision, place, loading, trust_remote_code=trust_remote_code)
         vlm.dtype = dtype
         vlm.base = own
         vlm.think(thinking)
@@ -105,8 +107,9 @@ class HuggingFaceVLM:
 
     @classmethod
     def _whole(
-        cls, source: str | Path, name: str | None, revision: str | None, place: Placement, *, trust_remote_code: bool
-    ) -> HuggingFaceVLM:
+        cls, source: str | Path, name: str | None, revision: str | None, place: Placement,
+        loading: Mapping[str, Any] | None = None, *, trust_remote_code: bool,
+    ) -> HuggingFaceVLM:  # fmt: skip
         folder = local_folder(source, revision, trust_remote_code=trust_remote_code)
         if is_adapter(folder):
             raise UserError(f"model '{source}': is an adapter; download it and give its directory, not the hub id")
@@ -116,11 +119,11 @@ class HuggingFaceVLM:
         with load_errors(source), no_progress_bar():
             model, found = AutoModelForImageTextToText.from_pretrained(
                 folder,
-                dtype=place.dtype,
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
                 output_loading_info=True,
+                **{"dtype": place.dtype, **(loading or {})},
             )
             processor = _load_processor(folder, trust_remote_code=trust_remote_code)
         # The library would initialize missing weights at random, and mention it only in its log.

@@ -20,7 +20,7 @@ from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count, Sample, SinkCount
 from unmirage.run.progress import Progress
-from unmirage.workflows.align_work import claimed
+from unmirage.workflows.align_work import check_machine, claimed, loading_of
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
 from unmirage.workflows.overlaps import Compared
@@ -265,15 +265,16 @@ def train_and_save(
     check_trackers(report_to)
     check_optimizer(config)
     choose_device(device)
+    check_machine(config, adapter_only=adapter_only)
     if config.precision == "bfloat16":
         note_bfloat16(device_of(device))
     data = files.checked()
     checks = None if evaluation is None else evaluation.checks(data)
     config = suited(config, data)
     processes()  # must precede loading: it assigns each process its device
-    vlm = HuggingFaceVLM.load(
-        model, out.name, revision=revision, trust_remote_code=trust_remote_code, device=device, base=base
-    )
+    weights = {"revision": revision, "trust_remote_code": trust_remote_code}
+    loading = loading_of(model, config, **weights)
+    vlm = HuggingFaceVLM.load(model, out.name, device=device, base=base, loading=loading, **weights)
     about = about_base(vlm.model, identity_of(vlm))
     parts = hashes(vlm, files.training)
     compared = files.compare(data) if is_main_process() else None

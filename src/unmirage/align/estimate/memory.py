@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from unmirage.models.families import decoder_layers, final_norm, output_layer, p
 from unmirage.models.structure import PARTS
 
 _FLOAT32 = 4
+_FOUR_BITS = (4 + 8 / 64 + 32 / (64 * 256)) / 8  # NF4 with blocks of 64, whose scales have 8 bits in blocks of 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,12 @@ def states(model: Any, config: AlignConfig, reached: int, *, live: bool) -> Stat
     reaches = _reaches(model, reached)
     moved = [one for name, one in model.named_parameters() if one.requires_grad and reaches(name)]
     numbers = sum(one.numel() for one in moved)
+    quantized = config.lora is not None and config.lora.bits == 4
+    held = {id(one) for name, one in model.named_parameters() if quantized and name.endswith(".base_layer.weight")}
     return States(
-        weights=sum(one.numel() * one.element_size() for one in parameters),
+        weights=math.ceil(
+            sum(one.numel() * (_FOUR_BITS if id(one) in held else one.element_size()) for one in parameters)
+        ),
         gradients=_FLOAT32 * numbers,
         optimizer=2 * _FLOAT32 * numbers + _FLOAT32 * len(moved),
         reference=reference_bytes(model, config, live=live),
