@@ -37,7 +37,8 @@ def _tiny(config: AlignConfig) -> AlignConfig:
         options["method"] = config.method.model_copy(update={"layer": 3})
     if config.lora is not None:
         options["lora"] = config.lora.model_copy(update={"rank": 4, "alpha": 8.0})
-    options["trainable"] = tuple("down_proj:1-3" if down_layers(part) else part for part in config.trainable)
+    if not isinstance(config.trainable, dict):
+        options["trainable"] = tuple("down_proj:1-3" if down_layers(part) else part for part in config.trainable)
     return config.model_copy(update=options)
 
 
@@ -46,7 +47,7 @@ def test_there_is_a_recipe_for_each_run_of_the_paper() -> None:
         f"{method}-{kind}-{size}" for method in ("npo", "rmu") for kind in ("full", "lora") for size in ("7b", "13b")
     }
     official = {f"{name}-official" for name in runs if name.endswith("7b")}
-    assert {recipe.stem for recipe in RECIPES} == runs | official | {"sft-posthoc-7b", "sft-mixed-7b"}
+    assert {recipe.stem for recipe in RECIPES} == runs | official | {"sft-posthoc-7b", "sft-mixed-7b", "sft-lora-7b"}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=_names)
@@ -109,6 +110,19 @@ def test_official_recipes_hold_the_values_of_the_authors_scripts(name: str) -> N
         assert (config.lora.rank, config.lora.alpha) == (script["lora_r"], script["lora_alpha"])
     expected = {"projector", "down_proj:6-8"} if name == "rmu-full" else {"language", "projector"}
     assert set(config.trainable) == expected
+
+
+def test_llavas_own_recipe_trains_the_projector_whole_at_its_own_rate(tiny) -> None:
+    config = _load(ROOT / "recipes" / "sft-lora-7b.yaml")
+    assert config.trainable == {"language": "lora", "projector": "full", "vision": "frozen"}
+    assert config.lora is not None
+    assert (config.lora.rank, config.lora.alpha, config.lora.dropout) == (128, 256, 0.05)
+    assert (config.learning_rate, config.learning_rates) == (2e-4, {"projector": 2e-5})
+    assert (config.batch_size, config.micro_batch_size, config.epochs) == (16 * GPUS, 16, 1)
+    before, vlm = tiny.load().model.state_dict(), tiny.load()
+    align(vlm, AlignData(retain=tiny.samples("safety"), images=tiny.images), _tiny(config))
+    changed = {name.split(".")[1] for name, one in vlm.model.state_dict().items() if not one.equal(before[name])}
+    assert changed == {"language_model", "multi_modal_projector"}
 
 
 def test_layers_of_the_rmu_recipes_count_from_one() -> None:

@@ -64,7 +64,7 @@ NO_PART = "unknown part '{}'; valid: language, projector, vision, down_proj:5 or
         ),
         ({"lora": {"ranks": {"x": 8}}}, ("lora",), NO_PART.format("x")),
         ({"lora": {"ranks": {"language": 0}}}, ("lora", "ranks", "language"), "greater than or equal to 1"),
-        ({"lora": {"bits": 4}}, ("lora", "bits"), "Extra inputs"),
+        ({"lora": {"bits": 3}}, ("lora", "bits"), "4"),
         ({"lora": {"dora": True}, "method": {"name": "task-vector"}}, ("lora",), "whose change cannot be scaled"),
         ({"learning_rates": {"vision": 1e-5}}, ("learning_rates",), "'vision' is frozen, so learning_rates has no"),
         ({"learning_rates": {"language": 0}}, ("learning_rates", "language"), "greater than 0"),

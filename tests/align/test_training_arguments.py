@@ -119,9 +119,9 @@ def test_an_8_bit_optimizer_needs_a_gpu_and_bitsandbytes(monkeypatch: pytest.Mon
     check_optimizer(AlignConfig())
     config = AlignConfig(optimizer="adamw8bit")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="adamw8bit needs a CUDA GPU; use adamw"):
+    with pytest.raises(UserError, match="optimizer adamw8bit: needs a GPU of CUDA"):
         check_optimizer(config)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("unmirage.align.arguments.find_spec", lambda _: None)
+    monkeypatch.setattr("unmirage.models.quantized.find_spec", lambda _: None)
     with pytest.raises(UserError, match="pip install bitsandbytes"):
         check_optimizer(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.lora import arithmetic
 from unmirage.align.processes import by_fsdp, on_gpu, processes
 from unmirage.errors import UserError
+from unmirage.models.quantized import check_bitsandbytes
 
 # The Trainer's names. The fused one has the result of adamw_torch, in one pass over the weights.
 _OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw8bit": "adamw_bnb_8bit", "paged-adamw8bit": "paged_adamw_8bit"}
@@ -21,12 +21,8 @@ _SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_wit
 
 def check_optimizer(config: AlignConfig) -> None:
     """Raise `UserError` if the optimizer needs a CUDA GPU or a package that is not there."""
-    if config.optimizer == "adamw":
-        return
-    if not torch.cuda.is_available():
-        raise UserError(f"optimizer: {config.optimizer} needs a CUDA GPU; use adamw")
-    if find_spec("bitsandbytes") is None:
-        raise UserError(f"optimizer: {config.optimizer} needs bitsandbytes; pip install bitsandbytes, or use adamw")
+    if config.optimizer != "adamw":
+        check_bitsandbytes(f"optimizer {config.optimizer}", gpu=on_gpu())
 
 
 def cut(config: AlignConfig, processes: int) -> tuple[int, int]:

@@ -57,6 +57,7 @@ class LoraSettings(_Plain):
     modules_to_save: tuple[str, ...] = Field(
         default=(), description="modules to train fully, by the ends of their names, as in peft"
     )
+    bits: Literal[4] | None = Field(default=None, description="4: hold the adapted matrices in 4 bits (QLoRA)")
 
 
 def _by_rank(value: Any) -> Any:

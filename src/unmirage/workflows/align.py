@@ -248,7 +248,6 @@ def train_and_save(
         revision, trust_remote_code, device, base: as for `unmirage.load_model`; all others as for `unmirage.align`.
     """
     from unmirage.align import align
-    from unmirage.align.arguments import check_optimizer
     from unmirage.align.card import model_card, sink_lines
     from unmirage.align.plan import suited
     from unmirage.align.processes import choose_device, is_main_process, processes
@@ -263,7 +262,6 @@ def train_and_save(
     if stop is not None and evaluation is not None:
         raise UserError("eval: does not work with stop_relevance; leave out one of them")
     check_trackers(report_to)
-    check_optimizer(config)
     choose_device(device)
     check_machine(config, adapter_only=adapter_only)
     if config.precision == "bfloat16":

@@ -48,11 +48,11 @@ def check_machine(config: AlignConfig, *, adapter_only: bool) -> None:
         config: the settings.
         adapter_only: whether only the adapter is saved.
     """
+    from unmirage.align.arguments import check_optimizer
     from unmirage.align.processes import by_deepspeed, by_fsdp, on_gpu
     from unmirage.models.quantized import check_bitsandbytes
 
-    if config.optimizer != "adamw":
-        check_bitsandbytes(f"optimizer {config.optimizer}", gpu=on_gpu())
+    check_optimizer(config)
     if config.lora is None or config.lora.bits is None:
         return
     check_bitsandbytes("lora.bits 4", gpu=on_gpu())
