@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from unmirage.align.config import AlignConfig
     from unmirage.align.methods import METHODS, NpoConfig, RmuConfig, SftConfig
     from unmirage.align.plan import AlignData
-    from unmirage.align.run import AlignResult, align
+    from unmirage.align.result import AlignResult
+    from unmirage.align.run import align
 
 __all__ = ["METHODS", "AlignConfig", "AlignData", "AlignResult", "NpoConfig", "RmuConfig", "SftConfig", "align"]
 

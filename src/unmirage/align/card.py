@@ -10,7 +10,7 @@ from huggingface_hub import ModelCardData
 
 from unmirage.align.config import AlignConfig
 from unmirage.align.parts import adapters_alone, told
-from unmirage.align.run import AlignResult
+from unmirage.align.result import AlignResult
 from unmirage.records import SinkCount
 from unmirage.text.formatting import percent
 

@@ -142,7 +142,7 @@ def open_run(
             if config_file.is_file():
                 check_same(path, run.config(), config)
         except UserError:
-            if not (abandoned or _has_only_settings)(path):
+            if not (abandoned or has_only_settings)(path):
                 raise
             log.info("%s: the settings of an earlier run, which left nothing to resume, are replaced", path)
             config_file.unlink()
@@ -179,7 +179,8 @@ def _has_files(path: Path) -> bool:
     return any(not item.name.startswith(".") for item in path.iterdir())
 
 
-def _has_only_settings(path: Path) -> bool:
+def has_only_settings(path: Path) -> bool:
+    """Return whether a run directory has no file beside its configuration, so that others may use it."""
     return [item.name for item in path.iterdir() if not item.name.startswith(".")] == [Run(path).config_file.name]
 
 

@@ -13,7 +13,7 @@ from unmirage.errors import UserError, unknown
 from unmirage.evaluate import Results
 from unmirage.records import Failure
 from unmirage.run import Run, open_run, write_text_atomic
-from unmirage.run.claims import holds_results
+from unmirage.run.directory import has_only_settings
 from unmirage.run.machine import commit_of_checkout
 from unmirage.run.progress import Progress, prefixed
 from unmirage.testbed import decoder_settings, methods_settings, relearn, settings
@@ -87,7 +87,7 @@ def run_demo(
         raise UserError(f"--full: needs the model '{MIRAGE}'; add it to --arms")
     seeds = list(worlds)
     refuse_old_world(out)
-    if out.is_dir() and holds_results(out):  # else it is replaced
+    if out.is_dir() and not has_only_settings(out):  # else its settings are replaced
         _refuse_other_decoder(out, chosen)
         _refuse_other_arms(out, chosen.models)
     with ExitStack() as stack:

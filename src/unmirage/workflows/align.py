@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -270,9 +270,15 @@ def train_and_save(
     checks = None if evaluation is None else evaluation.checks(data)
     config = suited(config, data)
     processes()  # must precede loading: it assigns each process its device
-    weights = {"revision": revision, "trust_remote_code": trust_remote_code}
-    loading = loading_of(model, config, **weights)
-    vlm = HuggingFaceVLM.load(model, out.name, device=device, base=base, loading=loading, **weights)
+    vlm = HuggingFaceVLM.load(
+        model,
+        out.name,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        device=device,
+        base=base,
+        loading=loading_of(model, config, revision=revision, trust_remote_code=trust_remote_code),
+    )
     about = about_base(vlm.model, identity_of(vlm))
     parts = hashes(vlm, files.training)
     compared = files.compare(data) if is_main_process() else None

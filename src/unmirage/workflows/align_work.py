@@ -30,7 +30,7 @@ def claimed(folder: Path, identity: dict[str, Any]) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    with open_run(folder, identity, abandoned=lambda path: work.clear_abandoned()):
+    with open_run(folder, identity, abandoned=lambda _: work.clear_abandoned()):
         try:
             yield
         except StopError:
