@@ -1,5 +1,7 @@
 """Prompt and answer as tokens: nothing lost, nothing counted twice, padding where it belongs."""
 
+import threading
+
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -14,6 +16,7 @@ from unmirage.models.encoding import (
     encode_example,
     encode_prompts,
 )
+from unmirage.models.fed_text import heard
 from unmirage.models.templates import render_answer, render_prompt
 from unmirage.testbed.vlm import CHAT_TEMPLATE
 
@@ -192,3 +195,24 @@ def test_tokens_of_the_pictures_kind_are_padded_with_zeros() -> None:
     assert batch["mm_token_type_ids"].tolist() == [[1, 0, 0], [0, 0, 0]]
     assert batch["query_mask"].tolist() == [[1, 0, 0], [0, 0, 0]]
     assert batch["input_ids"].tolist() == [[5, 6, 9], [5, 6, 7]]
+
+
+def test_prompts_prepared_on_two_threads_leave_the_tokenizer_in_place(tiny) -> None:
+    processor = tiny.load().processor
+    tokenizer = processor.tokenizer
+    inside, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with heard(processor):
+            inside.set()
+            go_on.wait(10)
+
+    other = threading.Thread(target=first)
+    other.start()
+    inside.wait(10)
+    threading.Timer(0.1, go_on.set).start()
+    with heard(processor) as ear:  # waits for the other thread
+        assert go_on.is_set()
+        assert ear._tokenizer is tokenizer
+    other.join()
+    assert processor.tokenizer is tokenizer

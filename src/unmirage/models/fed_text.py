@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from threading import RLock
 from typing import Any
 
 from unmirage.models.conversation import Conversation
 from unmirage.models.templates import MARK, render_prompt
+
+_exchange = RLock()  # the next prompts are prepared on a thread of their own
 
 
 class _Heard:
@@ -33,14 +36,15 @@ class _Heard:
 
 @contextmanager
 def heard(processor: Any) -> Iterator[_Heard]:
-    """Keep the texts of the last call of the processor's tokenizer."""
-    tokenizer = processor.tokenizer
-    ear = _Heard(tokenizer)
-    processor.tokenizer = ear
-    try:
-        yield ear
-    finally:
-        processor.tokenizer = tokenizer
+    """Keep the texts of the last call of the processor's tokenizer; for one thread at a time."""
+    with _exchange:
+        tokenizer = processor.tokenizer
+        ear = _Heard(tokenizer)
+        processor.tokenizer = ear
+        try:
+            yield ear
+        finally:
+            processor.tokenizer = tokenizer
 
 
 def text_places(processor: Any, asked: Conversation, fed: str, fed_marked: Any) -> list[tuple[int, int]] | None:
