@@ -118,10 +118,10 @@ def test_the_defaults(tmp_path: Path) -> None:
 def test_an_8_bit_optimizer_needs_a_gpu_and_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
     check_optimizer(AlignConfig())
     config = AlignConfig(optimizer="adamw8bit")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("unmirage.align.arguments.on_gpu", lambda: False)
     with pytest.raises(UserError, match="optimizer adamw8bit: needs a GPU of CUDA"):
         check_optimizer(config)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("unmirage.align.arguments.on_gpu", lambda: True)
     monkeypatch.setattr("unmirage.models.quantized.find_spec", lambda _: None)
     with pytest.raises(UserError, match="pip install bitsandbytes"):
         check_optimizer(config)
