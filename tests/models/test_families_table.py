@@ -62,7 +62,8 @@ def test_tested_types_answer_and_train(committed):
         refused = {
             key for key in ("load", "parts", "full", "lora", "rmu", "estimate") if row[key][0] in ("no", "failed")
         }
-        assert not refused, (name, refused)
+        # Its decoder layers give several hidden states per token.
+        assert refused == ({"rmu"} if name == "gemma3n" else set()), (name, refused)
         assert "yes" in (row["text"][0], row["image"][0]) or row["load"][0] == "skip", name
 
 
