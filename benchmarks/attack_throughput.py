@@ -8,9 +8,10 @@ Every image has K = 3 queries, as in the jailbreak attack. Three ways, all greed
 - batched: `model.generate` for left-padded batches of queries of similar length, reading the image for each;
 - ours: `HuggingFaceVLM.answer`, from queries and image files to texts.
 
-`equal` is whether all three gave the same texts. Weights are random, so no answer ends early. `mid` is a LLaVA of about
-100 M parameters with 256 image tokens, for a CPU. `7b` has the shape of LLaVA-1.5-7B (576 image tokens, bfloat16), for
-a GPU, where rounding may change near-ties and `equal` may be false; `equal_share` is the share of equal texts.
+`equal` is whether all three gave the same texts, of which `distinct_share` are distinct. Weights are random, so no
+answer ends early. `mid` is a LLaVA of about 100 M parameters with 256 image tokens, for a CPU. `7b` has the shape of
+LLaVA-1.5-7B (576 image tokens, bfloat16), for a GPU, where rounding may change near-ties and `equal` may be false;
+`equal_share` is the share of equal texts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ SHOTS, NEW_TOKENS = 3, 32
 SHAPES = {
     "mid": {
         "vision": {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 6},
-        "text": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12},
+        "text": {
+            "hidden_size": 768,
+            "intermediate_size": 2048,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "initializer_range": 0.05,  # with the usual 0.02, each answer would be one token repeated
+        },
         "image_size": 224,
         "vocab_size": 8192,
     },
@@ -122,6 +129,8 @@ def main() -> None:
     rows = options.batch_size or (96 if device == "cuda" else 24)
     texts = [text for subject in SUBJECTS for text in rewrite(f"Share {subject}.", "what", SHOTS)]
     vlm = make_vlm(options.shape, SHAPES[options.shape], texts, device)
+    tokenizer = vlm.processor.tokenizer  # which must have a text for every token that random weights can give
+    tokenizer.add_tokens([f"_{number}_" for number in range(SHAPES[options.shape]["vocab_size"] - len(tokenizer))])
     with tempfile.TemporaryDirectory() as name:
         images = ImageFolder(Path(name))
         queries = make_queries(options.pictures, Path(name), SHAPES[options.shape]["image_size"])
@@ -140,6 +149,7 @@ def main() -> None:
         **speed,
         "equal": same == len(queries),
         "equal_share": same / len(queries),
+        "distinct_share": len(set(answers.values())) / len(queries),
         "over_batch1": speed["ours_qps"] / speed["batch1_qps"],
         "over_batched": speed["ours_qps"] / speed["batched_qps"],
         "settings": {
