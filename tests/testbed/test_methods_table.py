@@ -1,6 +1,7 @@
 """Tables of the comparison of methods: cells, the rows that no other row beats, and the markers in a file."""
 
 import pytest
+from tests.committed import RESULTS, shown
 
 from unmirage.errors import UserError
 from unmirage.evaluate import Outcome, model_rates
@@ -157,3 +158,9 @@ def test_a_file_without_the_markers_is_left_alone(tmp_path, text):
     with pytest.raises(UserError, match="add them where the table belongs"):
         write_between_markers(file, "methods", "table\n")
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize(("page", "name"), [("docs/results.md", "methods"), ("docs/pairs.md", "methods_pairs")])
+def test_the_pages_show_the_committed_results(page, name):
+    document = MethodsComparison.load(RESULTS / f"{name}.json")
+    assert shown(page, "methods") == markdown(document).strip()
