@@ -16,6 +16,8 @@ from unmirage.models.key_values import KeyValues
 from unmirage.models.prompts import Prompts
 from unmirage.models.sampling import Sampling
 
+# In place of a token that cannot be chosen, because the logits are no numbers; the row ends there.
+NO_NUMBER = -1
 # Remove ended rows only once they are this share of the batch, because each removal copies the cache.
 _ENDED_SHARE = 0.25
 
@@ -25,7 +27,8 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling
     """Return the new ids of each prompt, up to an end token or `max_new_tokens`.
 
     Up to rounding, they equal `model.generate(do_sample=False)` on each prompt alone. With `sampling`, they are
-    sampled.
+    sampled. A row whose logits are no numbers (NaN, or infinite, as half precision gives beyond its range) ends with
+    `NO_NUMBER`.
     """
     device = model.device
     ends = torch.tensor(sorted(end_ids(model)), device=device)
@@ -48,14 +51,16 @@ def greedy(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampling
     found: list[list[Tensor]] = [[] for _ in range(len(active))]
     ended = torch.zeros(len(active), dtype=torch.bool, device=device)
     for step in range(max_new_tokens):
+        wrong = no_numbers(logits)
         if seen is not None:
             logits = penalty(seen, logits.float())
         if sampling is not None:
             logits = sampling.noisy(logits, active.tolist(), step)
-        tokens = logits.argmax(dim=-1)
+        tokens = logits.argmax(dim=-1).masked_fill(wrong, NO_NUMBER)
         for row, token in zip(active[~ended].tolist(), tokens[~ended], strict=True):
             found[row].append(token)
-        ended |= torch.isin(tokens, ends)
+        ended |= torch.isin(tokens, ends) | wrong
+        tokens = tokens.clamp(min=0)  # rows that have ended are still read
         if bool(ended.all()) or step + 1 == max_new_tokens:
             break
         if int(ended.sum()) >= max(1, _ENDED_SHARE * len(active)):
@@ -77,14 +82,43 @@ def generate(model: Any, prompts: Prompts, max_new_tokens: int, sampling: Sampli
     inputs = to_model(prompts.prefix, model)
     width = inputs["input_ids"].shape[1]
     # With our noise added to the logits, the library's greedy choice is a random sample.
-    drawn = {} if sampling is None else {"logits_processor": LogitsProcessorList([_Noise(sampling, width)])}
-    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, **drawn).cpu()
+    watch = _Watch()
+    processors = LogitsProcessorList([watch] if sampling is None else [watch, _Noise(sampling, width)])
+    whole = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens, logits_processor=processors).cpu()
     ends = torch.tensor(sorted(end_ids(model)))
     if torch.equal(whole[:, :width], inputs["input_ids"].cpu()):
         whole = whole[:, width:]
     elif getattr(model.config, "is_encoder_decoder", False):
         whole = whole[:, 1:]  # the start token of the decoder; the prompt is the encoder's
-    return [_up_to_end(row, ends) for row in whole]
+    return [_up_to_end(watch.marked(number, row), ends) for number, row in enumerate(whole)]
+
+
+def no_numbers(logits: Tensor) -> Tensor:
+    """Return (rows) whether the logits (rows, vocabulary) have NaN or infinity; -inf is a token that is ruled out."""
+    return ~(logits < torch.inf).all(dim=-1)
+
+
+def why_no_numbers(model: Any) -> str:
+    """Return why a row has no response if it ends with `NO_NUMBER`, and what to do."""
+    dtype = str(model.dtype).removeprefix("torch.")
+    fix = "its weights may be damaged" if dtype == "float32" else "load it with --dtype float32"
+    return f"the model's outputs are no numbers (NaN or infinity) in {dtype}; {fix}"
+
+
+class _Watch(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+    """Remembers at which new token of each row the logits are no numbers for the first time."""
+
+    def __init__(self) -> None:
+        self._steps: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002
+        self._steps.append(no_numbers(scores))
+        return scores
+
+    def marked(self, row: int, ids: Tensor) -> Tensor:
+        """Return the new ids of a row, up to `NO_NUMBER` in place of the first token without numbers."""
+        wrong = [step for step, rows in enumerate(self._steps[: len(ids)]) if bool(rows[row])]
+        return torch.cat([ids[: wrong[0]], ids.new_tensor([NO_NUMBER])]) if wrong else ids
 
 
 class _Noise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
@@ -99,7 +133,7 @@ class _Noise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
 
 
 def _up_to_end(ids: Tensor, ends: Tensor) -> Tensor:
-    places = torch.isin(ids, ends).nonzero()
+    places = torch.isin(ids, torch.cat([ends, ends.new_tensor([NO_NUMBER])])).nonzero()
     return ids[: int(places[0]) + 1] if len(places) else ids
 
 

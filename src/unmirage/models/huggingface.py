@@ -25,6 +25,7 @@ from unmirage.models.batches import BatchSize, Work, is_out_of_memory
 from unmirage.models.decoding import Decoding
 from unmirage.models.families import add_end, attention_reach, embedding_count, end_ids
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
+from unmirage.models.greedy import NO_NUMBER, why_no_numbers
 from unmirage.models.placement import Placement
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
@@ -273,7 +274,9 @@ class HuggingFaceVLM:
         size.succeeded(len(queries))
         return [self._response(query, row, decoder) for query, row in zip(queries, rows, strict=True)]
 
-    def _response(self, query: Query, ids: Tensor, decoder: Decoder) -> Response:
+    def _response(self, query: Query, ids: Tensor, decoder: Decoder) -> Response | Failure:
+        if NO_NUMBER in ids:
+            return Failure(query_id=query.id, model=self.name, reason=why_no_numbers(self.model))
         stopped = len(ids) > 0 and int(ids[-1]) in end_ids(self.model)
         length = len(ids) - stopped
         ended = Ended.STOP if stopped else Ended.LENGTH
