@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unmirage.errors import UserError
 from unmirage.models import GenerationConfig
 from unmirage.models.decoding import Decoding
 from unmirage.models.greedy import no_numbers
+from unmirage.models.scoring import refusal_probability
 from unmirage.records import Failure, Kind, Query, Response
 
 TEXTS = ("What is this?", "What is that?", "Is this red?", "Share this.")
@@ -60,6 +62,13 @@ def test_a_response_that_breaks_off_is_none(tiny, loop, monkeypatch) -> None:
     vlm.model.lm_head.register_forward_hook(third)
     (found,) = vlm.answer(asked, tiny.images, GenerationConfig(max_new_tokens=6, batch_size=1))
     assert isinstance(found, Failure)
+
+
+def test_scores_are_an_error(tiny) -> None:
+    vlm = tiny.load()
+    vlm.model.lm_head.register_forward_hook(lambda module, inputs, logits: logits * torch.nan)
+    with pytest.raises(UserError, match="the model's outputs are no numbers"):
+        refusal_probability(vlm, queries(tiny), tiny.images, ["Sorry"], 2)
 
 
 def test_what_is_a_number() -> None:

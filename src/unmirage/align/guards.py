@@ -23,8 +23,8 @@ class DivergenceError(UserError):
         step: the step at which it was detected.
     """
 
-    def __init__(self, step: int, what: str) -> None:
-        super().__init__(f"training diverged at step {step}: {what}; lower learning_rate")
+    def __init__(self, step: int, what: str, fix: str = "lower learning_rate") -> None:
+        super().__init__(f"training diverged at step {step}: {what}; {fix}")
         self.step = step
 
 
@@ -55,6 +55,9 @@ class Guards:
     def look(self, step: int, parts: Mapping[str, float]) -> None:
         """Raise `DivergenceError` if the loss parts of this step show divergence or collapse."""
         if not all(math.isfinite(value) for value in parts.values()):
+            if step == 1:  # before the first update
+                own = "the model's own outputs are no numbers: use --dtype float32, or undamaged weights"
+                raise DivergenceError(step, f"{dict(parts)}", own)
             raise DivergenceError(step, f"{dict(parts)}")
         if self._rise is None or "cross_entropy" not in parts or not self._weight:
             return

@@ -23,6 +23,7 @@ from unmirage.models.batches import batch_rank, is_out_of_memory
 from unmirage.models.conversation import Conversation, once_opened
 from unmirage.models.encoding import encode_prompts, to_model
 from unmirage.models.families import image_deltas, longer_apart, positions
+from unmirage.models.greedy import why_no_numbers
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.models.key_values import keeps_states
 from unmirage.models.templates import render_answer, render_prompt
@@ -116,6 +117,9 @@ def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Seque
     """Return (batch, sequences): summed log-probability of each token sequence directly after the prompts.
 
     It is differentiable if gradients are enabled. Sequences with a common prefix share its computation.
+
+    Raises:
+        UserError: the model's outputs are no numbers.
     """
     paths = _paths(sequences)
     wanted = [next(path for path in paths if path[: len(ids) - 1] == ids[:-1]) for ids in sequences]
@@ -124,7 +128,10 @@ def sequence_log_probs(model: Any, batch: Mapping[str, Tensor], sequences: Seque
         for ids in (ids for ids, its_path in zip(sequences, wanted, strict=True) if its_path == path):
             steps = torch.arange(len(ids), device=log_probs.device)
             found[ids] = log_probs[:, steps, torch.tensor(ids, device=log_probs.device)].sum(dim=1)
-    return torch.stack([found[ids] for ids in sequences], dim=1)
+    scores = torch.stack([found[ids] for ids in sequences], dim=1)
+    if bool(scores.isnan().any()):
+        raise UserError(why_no_numbers(model))
+    return scores
 
 
 def _paths(sequences: Sequence[Ids]) -> list[Ids]:
