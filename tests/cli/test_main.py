@@ -131,7 +131,9 @@ def test_the_help_names_every_command(unmirage):
 
 
 def commands(group, *path):
-    for name, command in group.commands.items():
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield from commands(command, *path, name) if hasattr(command, "commands") else [((*path, name), command)]
 
 

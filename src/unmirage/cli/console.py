@@ -21,6 +21,14 @@ EXIT_USAGE = 2
 EXIT_GATE = 3
 EXIT_PARTIAL = 4
 EXIT_INTERRUPTED = 130
+EXIT_CODES = {
+    0: "success",
+    EXIT_INTERNAL: "internal error, with a traceback",
+    EXIT_USAGE: "wrong usage or data; one line names the fix",
+    EXIT_GATE: "a gate (--fail-if) failed",
+    EXIT_PARTIAL: "partial: some queries have no response or verdict, or a gate is undecided",
+    EXIT_INTERRUPTED: "interrupted; the same command resumes",
+}
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

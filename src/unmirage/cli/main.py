@@ -12,61 +12,28 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from unmirage.cli.align import align_command
-from unmirage.cli.attack import attack_command
-from unmirage.cli.audit import audit_command
-from unmirage.cli.calibrate import calibrate_command
-from unmirage.cli.console import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, messages_shown
-from unmirage.cli.convert import convert_command
-from unmirage.cli.demo import demo_command
-from unmirage.cli.doctor import doctor_command
-from unmirage.cli.evaluate import evaluate_command
-from unmirage.cli.explain import explain_command
+from unmirage.cli.commands import Commands
+from unmirage.cli.console import EXIT_CODES, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, messages_shown
 from unmirage.cli.followers import spoken_once
-from unmirage.cli.graft import graft_command
-from unmirage.cli.judge import judge_command
-from unmirage.cli.options import expanded
-from unmirage.cli.prepare import prepare_command
-from unmirage.cli.report import export_command, report_command
-from unmirage.cli.schema import schema_command
-from unmirage.cli.search import search_command
-from unmirage.cli.stress import stress_command
-from unmirage.cli.study import app as study_app
-from unmirage.cli.study_pretrained import pretrained_command
-from unmirage.cli.study_unlearning import unlearning_command
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
 
+
+def _with_hyphens(name: str) -> str:
+    """Let `--batch_size` be `--batch-size`."""
+    return name.replace("_", "-")
+
+
+_EPILOG = "Exit codes:\n" + "\n".join(f"  {code:<3} {meaning}" for code, meaning in EXIT_CODES.items())
 app = typer.Typer(
     name="unmirage",
+    cls=Commands,
     help="Find the safety mirage in a vision-language model's safety data and in the model, and remove it.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _with_hyphens},
 )
-# In the order of `unmirage --help`.
-for _command in (
-    demo_command,
-    audit_command,
-    attack_command,
-    search_command,
-    explain_command,
-    convert_command,
-    graft_command,
-    prepare_command,
-    align_command,
-    stress_command,
-    evaluate_command,
-    judge_command,
-    calibrate_command,
-    report_command,
-    export_command,
-    schema_command,
-    doctor_command,
-):
-    app.command(_command.__name__.removesuffix("_command"))(expanded(_command))
-study_app.command("pretrained")(expanded(pretrained_command))
-study_app.command("unlearning")(expanded(unlearning_command))
-app.add_typer(study_app, name="study")
 
 
 class _Interrupted(BaseException):
@@ -99,7 +66,7 @@ def run() -> None:
 
 
 def _run() -> None:
-    """Run the command line; exit 0 success, 1 internal error, 2 usage or data, 3 gate, 4 partial, 130 interrupted."""
+    """Run the command line, and end with one of `EXIT_CODES`."""
     signal.signal(signal.SIGINT, _interrupt)
     # `unmirage audit ... | head` exits silently, like other Unix filters.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from unmirage.testbed.documents import MethodsComparison
 
 WORLDS = 3
-app = typer.Typer(help="Compare methods, and attacks on them.", no_args_is_help=True)
-
-
-@app.callback()
-def _root() -> None:
-    """Compare methods, and attacks on them, on the built-in world or on pretrained weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +109,6 @@ class Output(options.Group):
 Pages = Mapping[Path | None, Callable[[Any], str]]
 
 
-@app.command("methods")
-@options.expanded
 def methods_command(
     *,
     worlds: Worlds,
@@ -151,8 +143,6 @@ def methods_command(
         _print_methods(document)
 
 
-@app.command("settings")
-@options.expanded
 def settings_command(
     *,
     out_dir: Annotated[Path, typer.Option("--out", help="Run directory; an unfinished one is continued.")] = Path(
@@ -191,8 +181,6 @@ def settings_command(
         print_table(heads(), table(document))
 
 
-@app.command("relearn")
-@options.expanded
 def relearn_command(
     *,
     worlds: Worlds,
