@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         search,
         search_unlearning,
         stress,
+        view,
     )
     from unmirage.attack.documents import Explanation as Explanation
     from unmirage.attack.documents import SearchResult as SearchResult
@@ -101,6 +102,7 @@ __all__ = [
     "search_unlearning",
     "stress",
     "study_pretrained",
+    "view",
 ]
 
 # Classes, and functions outside `unmirage.api`, by public name: the module, and the name there.

@@ -26,6 +26,7 @@ _PLAIN: dict[str, Callable[[object], bool]] = {
     "str": lambda value: isinstance(value, str),
     "PathLike": lambda value: isinstance(value, str | Path),
     "Encoder": callable,
+    "Callable": callable,
     "Progress": callable,
     "Label": lambda value: isinstance(value, str),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,3 +136,26 @@ def export(
             redact=redact,
             progress=in_stage(told, "logs"),
         )
+
+
+@checked
+def view(
+    runs: PathLike | Run | Sequence[PathLike | Run],
+    *,
+    port: int | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the pages of runs on the loopback while they are written, until interrupted. Nothing is written to them.
+
+    Args:
+        runs: one run or several.
+        port: port on 127.0.0.1; None for 8421, or a free one if that is in use.
+        ready: called with the address when it can be opened.
+    """
+    from unmirage.workflows.live_server import serving
+
+    given: list[Any] = [runs] if isinstance(runs, str) or not isinstance(runs, Sequence) else list(runs)
+    with serving([found_run(one) for one in given], port) as (address, serve):
+        if ready is not None:
+            ready(address)
+        serve()

@@ -30,6 +30,7 @@ COMMANDS = {
     "judge": "Judge responses that other programs collected, and write all rates with intervals to results.json.",
     "calibrate": "Compare JUDGE with human labels: sensitivity and specificity, with intervals.",
     "report": "Write one self-contained HTML page about a run, several runs or an audit.",
+    "view": "Serve the pages of runs on 127.0.0.1 while they are written, until Ctrl-C.",
     "export": "Write RUN as Inspect eval logs, one per model. The logs contain the models' responses.",
     "schema": "Print the JSON Schema of a document.",
     "doctor": (

@@ -40,6 +40,7 @@ EXAMPLES = {
     "judge": ("unmirage judge responses.jsonl --judge phrases -j",),
     "calibrate": ("unmirage calibrate phrases labeled.jsonl -o calibration.json",),
     "report": ("unmirage report run", "unmirage report run other-run --redact -o report.html"),
+    "view": ("unmirage view run", "unmirage view run other-run --port 9000"),
     "export": ("unmirage export run --to logs",),
     "schema": ("unmirage schema", "unmirage schema results"),
     "doctor": ("unmirage doctor", "unmirage doctor -j"),

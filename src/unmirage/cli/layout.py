@@ -36,7 +36,7 @@ GROUPS = {
         "patience report-to save see set signal steps stop-relevance tolerance tower tower-steps train-base unlearning "
         "wheel"
     ),
-    "Run": "dry-run full keep-models limit measure run seed seeds work workers",
+    "Run": "dry-run full port keep-models limit measure run seed seeds work workers",
     "Output": (
         "csv fail-if html json junit keep out pictures redact to write write-balanced write-curve write-diversified "
         "write-twins write-weighted"
