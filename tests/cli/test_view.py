@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import socket
 import sqlite3
@@ -10,16 +11,15 @@ import subprocess
 import sys
 import threading
 from http.client import HTTPConnection
-from pathlib import Path
 
 import pytest
 
 import unmirage as um
 from unmirage.errors import UserError
 from unmirage.records import Failure, Kind, Query, Response
+from unmirage.report import live
+from unmirage.report.live_server import HOST, serving
 from unmirage.run import Run, open_run
-from unmirage.workflows import live
-from unmirage.workflows.live_server import HOST, serving
 
 ATTACK = {"shots": 1, "jailbreak_word": "what", "over_prudence_word": "share"}
 
@@ -136,12 +136,15 @@ def test_a_folder_that_is_no_run_is_one_line(unmirage, tmp_path):
     assert err.startswith(f"unmirage: {tmp_path}: not a run directory")
 
 
-def test_ctrl_c_ends_with_0(run):
+def test_ctrl_c_ends_with_0_and_leaves_nothing(run, tmp_path):
+    own = tmp_path / "tmp"
+    own.mkdir()
     command = [sys.executable, "-c", "from unmirage.cli.main import run; run()", "view", str(run.path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ended:
-        assert ended.stdout is not None
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, env=os.environ | {"TMPDIR": str(own)}) as ended:
         assert ended.stdout.readline().startswith(f"http://{HOST}:")
+        assert [one.name[:13] for one in own.iterdir()] == ["unmirage-view"]
         ended.send_signal(signal.SIGINT)
         _, err = ended.communicate(timeout=30)
     assert (ended.returncode, err) == (0, "Press Ctrl-C to end.\n")
-    assert not [one for one in Path("/tmp").glob("unmirage-view-*") if one.stat().st_mtime > run.path.stat().st_mtime]  # noqa: S108
+    assert not [*own.iterdir()]

@@ -152,7 +152,7 @@ def view(
         port: port on 127.0.0.1; None for 8421, or a free one if that is in use.
         ready: called with the address when it can be opened.
     """
-    from unmirage.workflows.live_server import serving
+    from unmirage.report.live_server import serving
 
     given: list[Any] = [runs] if isinstance(runs, str) or not isinstance(runs, Sequence) else list(runs)
     with serving([found_run(one) for one in given], port) as (address, serve):

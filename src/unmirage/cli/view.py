@@ -24,8 +24,8 @@ def view_command(
     from unmirage.api import view
 
     def told(address: str) -> None:
-        typer.echo(address)
         say("Press Ctrl-C to end.")
+        typer.echo(address)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # nothing is unfinished then
     with suppress(KeyboardInterrupt):

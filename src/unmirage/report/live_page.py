@@ -12,7 +12,7 @@ RELOAD = 15  # seconds
 
 
 def live_page(states: Sequence[Any]) -> str:
-    """Return the page of some runs, given as `unmirage.workflows.live.State`."""
+    """Return the page of some runs, given as `unmirage.report.live.State`."""
     unfinished = any(not one.finished for one in states)
     values = {"states": states, "reload": RELOAD if unfinished else None, "rates": _rates, "message": ""}
     return render("live.html.j2", values)

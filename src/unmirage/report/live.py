@@ -12,7 +12,10 @@ from pathlib import Path
 from threading import Lock
 
 from unmirage.errors import UserError
+from unmirage.evaluate import PhraseJudge
+from unmirage.evaluate.assess import Judging, evaluate_run
 from unmirage.evaluate.results import Results
+from unmirage.report.run_page import render_run_page
 from unmirage.run import Run
 from unmirage.run.directory import STORE
 
@@ -88,8 +91,6 @@ class LiveRun:
         Raises:
             UserError: nothing can be judged yet.
         """
-        from unmirage.report.run_page import render_run_page
-
         state = self.state()
         if state.results is None:
             raise UserError(f"{state.name}: no response can be judged yet")
@@ -111,8 +112,6 @@ class LiveRun:
         self._read = time.monotonic()
 
     def _measured(self) -> State:
-        from unmirage.workflows.evaluate import judge_and_rate
-
         self._copy.path.mkdir(parents=True, exist_ok=True)
         copied = _copy_store(self.run.path / STORE, self._copy.path / STORE)
         self._copy_files()
@@ -125,7 +124,8 @@ class LiveRun:
                 return State(name, progress, results, True, done, read)
         if not any(one.responses for one in progress):
             return State(name, progress, None, False, False, read)
-        results, _ = judge_and_rate(self._copy, ["phrases"])
+        results = evaluate_run(self._copy, Judging(judges=[PhraseJudge()]))
+        self._copy.write_json(self._copy.results_file, results.to_dict())
         return State(name, progress, results, False, False, read)
 
     def _copy_files(self) -> None:

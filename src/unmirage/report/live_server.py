@@ -14,9 +14,9 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from unmirage.errors import UserError
+from unmirage.report.live import LiveRun
 from unmirage.report.live_page import live_page, message_page
 from unmirage.run import Run
-from unmirage.workflows.live import LiveRun
 
 log = logging.getLogger(__name__)
 HOST, PORT = "127.0.0.1", 8421
