@@ -1,5 +1,5 @@
 # Every target sets up .venv by itself. `make demo` and `make test` are all a newcomer needs.
-.PHONY: setup demo test quick nightly check lint types bench clean
+.PHONY: setup demo test quick nightly check lint types docs bench clean
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -43,6 +43,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The documentation site, in build/site; `mkdocs serve` shows changes as you write.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/demo_study.py --json

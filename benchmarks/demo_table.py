@@ -1,6 +1,6 @@
 """Write the table of a saved demo result into a Markdown file, between its two markers.
 
-python benchmarks/demo_table.py benchmarks/results/demo.json --write README.md --name signal-0
+python benchmarks/demo_table.py benchmarks/results/demo.json --write docs/demo.md --name signal-0
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=Path, help="JSON that demo_study.py kept")
-    parser.add_argument("--write", type=Path, default=Path("README.md"))
+    parser.add_argument("--write", type=Path, default=Path("docs/demo.md"))
     parser.add_argument("--name", default="signal-0", help="of the markers")
     options = parser.parse_args()
     document = json.loads(options.result.read_text(encoding="utf-8"))

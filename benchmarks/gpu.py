@@ -49,7 +49,7 @@ from unmirage.models import HuggingFaceVLM
 from unmirage.workflows.settings import resolve
 
 ROOT = Path(__file__).parents[1]
-RECIPES = ROOT / "recipes"
+RECIPES = ROOT / "src/unmirage/recipes"
 GIB = 2**30
 RATE, BANDWIDTH = 790e12, 4.3e12  # of one H200, in bfloat16 operations and bytes per second
 ROOM_GIB = 4.0  # of the CUDA context and of fragments, beside the estimate

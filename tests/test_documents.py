@@ -44,6 +44,7 @@ from unmirage.testbed.documents import (
     WordRates,
 )
 from unmirage.workflows.align import AlignSummary
+from unmirage.workflows.cards import Badge
 from unmirage.workflows.overlaps import RunOverlap, TrainedOn
 
 COMMITTED = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -181,6 +182,12 @@ def an_overlap():
     return RunOverlap(models={"m": TrainedOn(complete=True, unread_pictures=0, parts={"unsafe": counts})})
 
 
+def a_card():
+    badge = Badge(label="one-word attack", message="ASR 0 % → 75 %", color="blue")
+    index = {"name": "m", "results": [{"metrics": [{"type": "asr_after", "value": 0.75}]}]}
+    return um.Card(kind="model", name="m", badge=badge, metadata={"model-index": [index]}, text="text\n")
+
+
 def a_conversion():
     settings = ConversionSettings(
         from_pickle=False, vocabulary=64, asks_as_original=True, tensors=73, tower="checkpoint"
@@ -223,6 +230,7 @@ def documents(tmp_path_factory):
             checks=(UtilityCheck(step=50, utility=rate(9, 10)),),
         ),
         "calibration": a_calibration(),
+        "card": a_card(),
         "convert": a_conversion(),
         "demo-full": a_full_demo(),
         "explain": an_explanation(),

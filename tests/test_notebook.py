@@ -1,4 +1,4 @@
-"""The example notebook, run on the tiny world in place of the demo."""
+"""The notebooks: the example on the tiny world in place of the demo, and own responses as they are."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,9 @@ from unmirage.testbed.corpus import CorpusSize, write_corpus
 from unmirage.testbed.vlm import make_model, make_processor
 from unmirage.testbed.world import WorldSettings, make_world
 
-NOTEBOOK = nbformat.read(Path(__file__).parents[1] / "docs" / "example.ipynb", as_version=4)
+DOCS = Path(__file__).parents[1] / "docs"
+NOTEBOOK = nbformat.read(DOCS / "example.ipynb", as_version=4)
+OWN = nbformat.read(DOCS / "own-responses.ipynb", as_version=4)
 LONGEST = 20  # lines of a result
 # Large enough for the audit to suggest both words.
 WORLD = WorldSettings(aligned=12, validation=4, evaluation=12)
@@ -44,8 +46,9 @@ def demo(tmp_path_factory):
     return root
 
 
-def test_the_notebook_has_no_outputs():
-    assert [cell for cell in NOTEBOOK.cells if cell.get("outputs") or cell.get("execution_count")] == []
+def test_the_notebooks_have_no_outputs():
+    cells = [*NOTEBOOK.cells, *OWN.cells]
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
 
 
 @pytest.mark.slow
@@ -73,3 +76,24 @@ def test_every_cell_runs_and_results_are_short_tables(demo, tmp_path):
 def names(source):
     """Return the variables that a cell assigns."""
     return [line.partition(" = ")[0] for line in source.splitlines() if " = " in line]
+
+
+@pytest.mark.slow
+def test_the_notebook_on_own_responses_needs_no_torch_and_shows_what_it_says(tmp_path):
+    notebook = OWN.copy()
+    notebook.cells.append(nbformat.v4.new_code_cell("import sys\n'torch' in sys.modules"))
+    NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    shown = {
+        cell.source.splitlines()[-1]: output.data["text/plain"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "execute_result"
+    }
+    assert shown["'torch' in sys.modules"] == "False"
+    assert "informedness of the opener 1.00" in shown["audit"]
+    assert shown["audit.suggested.words"] == "{'jailbreak': 'what', 'over-prudence': 'share'}"
+    value, *_, k, n = shown["rate.value, (rate.low, rate.high), rate.k, rate.n"].strip("()").split(", ")
+    assert (value, k, n) == ("0.75", "9", "12")
+    assert (tmp_path / "own-responses/run/report.html").is_file()
+    printed = "".join(one.text for cell in notebook.cells for one in cell.get("outputs", ()) if "text" in one)
+    assert "The judge sees refusals only" in printed

@@ -35,13 +35,22 @@ def assert_authors(authors: list[dict[str, str]]) -> None:
 
 
 def test_no_page_has_the_marks_of_a_merge_and_no_change_is_listed_twice() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("recipes/**/*")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/unmirage/recipes/**/*")]
     assert len(pages) > 40
     marks = re.compile(r"^(<{2,7}|>{2,7}|={7}|\|{7})(=+| |$)", re.MULTILINE)
     assert not [page.name for page in pages if page.is_file() and marks.search(page.read_text(encoding="utf-8"))]
     changes = re.split(r"^(?=- |#)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     changes = [one for one in changes if len(one) > 40]
     assert len(changes) == len(set(changes)) > 100
+
+
+def test_the_readme_is_short_and_images_are_small() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert "](docs/images/report.png)" in text
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs/images").glob("*.png")}
+    assert {"report.png", "report-dark.png", "report-phone.png", "audit.png"} <= sizes.keys()
+    assert {name: size for name, size in sizes.items() if size > 150_000} == {}
 
 
 def test_the_citation_follows_the_format() -> None:

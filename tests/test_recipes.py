@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from unmirage.data.split import forget, retain
 from unmirage.workflows.settings import resolve
 
 ROOT = Path(__file__).parents[1]
-RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+FOLDER = ROOT / "src/unmirage/recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
 PAGE = ROOT / "docs" / "reproduce-paper.md"
 SIZE_BOUND = {"batch_size": 4, "micro_batch_size": 2, "steps": 2}  # all else is run as it is
 
@@ -92,7 +94,7 @@ SCRIPTS: dict[str, dict[str, float]] = {
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_official_recipes_hold_the_values_of_the_authors_scripts(name: str) -> None:
-    config, script = _load(ROOT / "recipes" / f"{name}-7b-official.yaml"), SCRIPTS[name]
+    config, script = _load(FOLDER / f"{name}-7b-official.yaml"), SCRIPTS[name]
     rows = script["rows"] * GPUS
     assert config.learning_rate == pytest.approx(script["learning_rate"])
     assert (config.micro_batch_size, config.batch_size) == (script["rows"], rows)
@@ -113,7 +115,7 @@ def test_official_recipes_hold_the_values_of_the_authors_scripts(name: str) -> N
 
 
 def test_llavas_own_recipe_trains_the_projector_whole_at_its_own_rate(tiny) -> None:
-    config = _load(ROOT / "recipes" / "sft-lora-7b.yaml")
+    config = _load(FOLDER / "sft-lora-7b.yaml")
     assert config.trainable == {"language": "lora", "projector": "full", "vision": "frozen"}
     assert config.lora is not None
     assert (config.lora.rank, config.lora.alpha, config.lora.dropout) == (128, 256, 0.05)
@@ -127,7 +129,7 @@ def test_llavas_own_recipe_trains_the_projector_whole_at_its_own_rate(tiny) -> N
 
 def test_layers_of_the_rmu_recipes_count_from_one() -> None:
     """The authors' `layers[7]` and `layers[15]`, and the matrices of 5 to 7, all from 0."""
-    full, lora = (_load(ROOT / "recipes" / f"rmu-{kind}-7b.yaml") for kind in ("full", "lora"))
+    full, lora = (_load(FOLDER / f"rmu-{kind}-7b.yaml") for kind in ("full", "lora"))
     assert (full.method.layer, lora.method.layer) == (8, 16)
     assert [layer for part in full.trainable for layer in down_layers(part)] == [6, 7, 8]
 
@@ -211,10 +213,10 @@ def test_the_page_holds_every_stage() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words)[:60])
 def test_a_command_of_the_page_is_one(command: Command) -> None:
     name, *words = command.words
-    assert name in CLI.commands, f"no command '{name}'"
+    assert name in CLI.list_commands(typer.Context(CLI)), f"no command '{name}'"
     # Parses options, their types and the number of arguments; nothing is run.
-    context = CLI.commands[name].make_context(name, list(words), resilient_parsing=False)
-    known = {option for parameter in CLI.commands[name].params for option in parameter.opts}
+    context = CLI.get_command(typer.Context(CLI), name).make_context(name, list(words), resilient_parsing=False)
+    known = {option for parameter in CLI.get_command(typer.Context(CLI), name).params for option in parameter.opts}
     assert set(command.options) <= known
     assert context.params
 
@@ -226,13 +228,19 @@ def _files_named(page: Path) -> set[str]:
 def test_every_recipe_that_the_page_names_exists() -> None:
     ours = {name for name in _files_named(PAGE) if not name.startswith("recipes/accelerate/")}
     assert ours
-    assert [name for name in sorted(ours) if not (ROOT / name).is_file()] == []
+    assert [name for name in sorted(ours) if not (FOLDER.parent / name).is_file()] == []
+
+
+def test_every_recipe_of_a_command_is_named_and_shipped() -> None:
+    given = {word for command in COMMANDS for flag, word in pairwise(command.words) if flag == "--config"}
+    assert {"npo-lora-7b", "npo-full-7b-official"} <= given
+    assert {name for name in given if "$" not in name} <= {recipe.stem for recipe in RECIPES}
 
 
 def test_every_accelerate_config_that_the_page_names_exists() -> None:
     named = {name for name in _files_named(PAGE) if name.startswith("recipes/accelerate/")}
     assert named
-    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+    assert [name for name in sorted(named) if not (FOLDER.parent / name).is_file()] == []
 
 
 def test_settings_that_the_page_sets_are_settings() -> None:
@@ -240,9 +248,9 @@ def test_settings_that_the_page_sets_are_settings() -> None:
         if command.words[0] == "align":
             words = list(command.words)
             given = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-            recipe = ROOT / words[words.index("--config") + 1] if "--config" in words else None
+            recipe = Path(words[words.index("--config") + 1]) if "--config" in words else None
             method = words[words.index("--method") + 1] if "--method" in words else None
-            recipe = recipe if recipe is None or recipe.is_file() else None  # a shell variable
+            recipe = None if recipe is not None and "$" in recipe.name else recipe  # a shell variable
             resolve(AlignConfig, recipe, {"method.name": method}, given)
 
 

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
         benchmark,
         calibrate,
         convert,
+        dataset_card,
         evaluate,
         explain,
         export,
         graft,
         judge,
         load_model,
+        model_card,
         prepare,
         report,
         search,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from unmirage.pretrained.documents import PretrainedStudy as PretrainedStudy
     from unmirage.pretrained.run import study_pretrained as study_pretrained
     from unmirage.run import Run as Run
+    from unmirage.workflows.cards import Card as Card
 
 __version__ = "0.1.0"
 
@@ -72,6 +75,7 @@ __all__ = [
     "AdaptiveRMU",
     "AlignConfig",
     "AuditResult",
+    "Card",
     "Explanation",
     "GradDiff",
     "JudgeCalibration",
@@ -90,12 +94,14 @@ __all__ = [
     "benchmark",
     "calibrate",
     "convert",
+    "dataset_card",
     "evaluate",
     "explain",
     "export",
     "graft",
     "judge",
     "load_model",
+    "model_card",
     "prepare",
     "report",
     "search",
@@ -110,6 +116,7 @@ _CLASSES = {
     "AdaptiveRMU": ("unmirage.align.methods", "AdaptiveRmuConfig"),
     "AlignConfig": ("unmirage.align", "AlignConfig"),
     "AuditResult": ("unmirage.audit", "AuditResult"),
+    "Card": ("unmirage.workflows.cards", "Card"),
     "DPO": ("unmirage.align.methods", "DpoConfig"),
     "Explanation": ("unmirage.attack.documents", "Explanation"),
     "GA": ("unmirage.align.methods", "GaConfig"),

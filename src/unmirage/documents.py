@@ -29,6 +29,7 @@ DOCUMENTS = {
     "audit": "unmirage.audit.result.AuditResult",
     "base-training": "unmirage.testbed.documents.BaseTraining",
     "calibration": "unmirage.evaluate.calibration.JudgeCalibration",
+    "card": "unmirage.workflows.cards.Card",
     "convert": "unmirage.models.conversion.Conversion",
     "demo-full": "unmirage.testbed.documents.FullDemo",
     "explain": "unmirage.attack.documents.Explanation",

@@ -23,7 +23,7 @@ from unmirage.errors import UserError
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
 ROOT = Path(__file__).parents[2]
-RECIPES = ROOT / "recipes" / "accelerate"
+RECIPES = ROOT / "src/unmirage/recipes/accelerate"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch was built without gloo"),

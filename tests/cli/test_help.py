@@ -17,7 +17,8 @@ from unmirage.cli.layout import ALIASES, GROUP_OF, SHORT, main_name
 from unmirage.cli.main import app
 
 ROOT = typer.main.get_command(app)
-PATHS = [(name,) for name in commands.COMMANDS if name != "study"] + [("study", name) for name in commands.STUDIES]
+PATHS = [(name,) for name in commands.COMMANDS if name not in ("study", "recipes")]
+PATHS += [("study", name) for name in commands.STUDIES] + [("recipes", "show"), ("recipes", "copy")]
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -69,8 +70,10 @@ def test_every_group_names_options_that_exist():
 
 
 def test_the_lines_of_the_list_are_those_of_the_commands():
-    for path in PATHS:
-        lines = commands.STUDIES if path[0] == "study" else commands.COMMANDS
+    for path in (*PATHS, ("study",), ("recipes",)):
+        if path in (("recipes", "show"), ("recipes", "copy")):
+            continue
+        lines = commands.STUDIES if len(path) > 1 else commands.COMMANDS
         text = " ".join((command(*path).help or "").split())
         assert text.startswith(lines[path[-1]]), path
     assert EXAMPLES.keys() == {" ".join(path) for path in PATHS}

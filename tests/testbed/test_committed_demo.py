@@ -1,4 +1,4 @@
-"""Tables of the demo's committed results in README and documentation are those of their documents."""
+"""Tables of the demo's committed results in the documentation are those of their documents."""
 
 import json
 
@@ -8,8 +8,8 @@ from tests.committed import RESULTS, ROOT, benchmark, shown
 from unmirage.text.formatting import with_interval
 
 TABLES = [
-    ("demo", "README.md", "signal-0"),
-    ("demo_signal_1", "README.md", "signal-1"),
+    ("demo", "docs/demo.md", "signal-0"),
+    ("demo_signal_1", "docs/demo.md", "signal-1"),
     ("decoder", "docs/demo.md", "decoder"),
 ]
 

@@ -12,6 +12,7 @@ from unmirage.align.config import AlignConfig
 from unmirage.align.parts import adapters_alone, told
 from unmirage.align.result import AlignResult
 from unmirage.records import SinkCount
+from unmirage.text.cards import NO_RATES, front_matter
 from unmirage.text.formatting import percent
 
 _TAGS = {"sft": "supervised-fine-tuning", "dpo": "preference-optimization"}
@@ -34,7 +35,7 @@ def model_card(
         pipeline_tag="image-text-to-text",
         tags=["safety", _TAGS.get(config.method.name, "unlearning"), "unmirage"],
     )
-    parts = [f"---\n{head.to_yaml()}\n---", f"# {name}", _summary(base, config, result)]
+    parts = [front_matter(yaml.safe_load(head.to_yaml())), f"# {name}", _summary(base, config, result)]
     if result.stopped:
         parts.append(f"**Stopped early**: {result.stopped}. The weights are those of step {result.steps}.")
     if result.watched:
@@ -45,8 +46,7 @@ def model_card(
     if told := sink_lines(result.sinks):
         parts.append("\n".join(f"- {line}" for line in told))
     parts += [
-        "This card has no safety rates: the method alone does not make a model safe. Measure the rates with "
-        "`unmirage attack` and `unmirage evaluate`, including one-word attacks.",
+        NO_RATES,
         _losses(result.parts),
         "## Sources\n\n| source | file | hash |\n|---|---|---|\n"
         + "\n".join(f"| {what} | {file} | `{one}` |" for what, files in hashes.items() for file, one in files.items()),

@@ -8,7 +8,7 @@ a `VLM`, a run is a directory or a `Run`, a judge is a name or a `Judge`. They p
 from unmirage.api.judge import judge
 from unmirage.api.measure import attack, benchmark, calibrate, evaluate
 from unmirage.api.models import convert, graft, load_model
-from unmirage.api.publish import export, report, view
+from unmirage.api.publish import dataset_card, export, model_card, report, view
 from unmirage.api.train import align, prepare, stress
 from unmirage.api.understand import audit, explain, search
 from unmirage.api.unlearning import search_unlearning
@@ -20,12 +20,14 @@ __all__ = [
     "benchmark",
     "calibrate",
     "convert",
+    "dataset_card",
     "evaluate",
     "explain",
     "export",
     "graft",
     "judge",
     "load_model",
+    "model_card",
     "prepare",
     "report",
     "search",

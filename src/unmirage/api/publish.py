@@ -15,7 +15,9 @@ from unmirage.workflows.arguments import PathLike, found_run, silent
 if TYPE_CHECKING:
     from unmirage.audit import AuditResult
     from unmirage.bridges.inspect_log import Exported, LogFormat
+    from unmirage.evaluate import Results
     from unmirage.run import Run
+    from unmirage.workflows.cards import Card
 
 _VALID = "give run directories, or one file of `unmirage audit --json`"
 _TARGETS = ("inspect",)
@@ -159,3 +161,43 @@ def view(
         if ready is not None:
             ready(address)
         serve()
+
+
+@checked
+def model_card(run: PathLike | Run | Results, model: str | None = None) -> Card:
+    """Return a card with the rates of a model, for its page on a hub: Markdown, YAML header and badge.
+
+    Args:
+        run: a judged run, its results.json, or the results.
+        model: name of the model; None if the run has one.
+    """
+    from unmirage.evaluate import Results
+    from unmirage.workflows.cards import read_source
+    from unmirage.workflows.model_card import card_of_model
+
+    if isinstance(run, Results):
+        return card_of_model(run, model)
+    path = run if isinstance(run, str | Path) else run.path
+    found, day = read_source(path)
+    if not isinstance(found, Results):
+        raise UserError(f"{path}: is an audit; use dataset_card")
+    return card_of_model(found, model, day)
+
+
+@checked
+def dataset_card(audit: PathLike | AuditResult) -> Card:
+    """Return a card with the audit of a dataset, for its page on a hub: Markdown, YAML header and badge.
+
+    Args:
+        audit: an audit, or a file of `unmirage audit --json`.
+    """
+    from unmirage.audit import AuditResult
+    from unmirage.workflows.cards import read_source
+    from unmirage.workflows.dataset_card import card_of_data
+
+    if isinstance(audit, AuditResult):
+        return card_of_data(audit)
+    found, day = read_source(audit)
+    if not isinstance(found, AuditResult):
+        raise UserError(f"{audit}: has the results of a run; use model_card")
+    return card_of_data(found, day)

@@ -32,6 +32,8 @@ COMMANDS = {
     "report": "Write one self-contained HTML page about a run, several runs or an audit.",
     "view": "Serve the pages of runs on 127.0.0.1 while they are written, until Ctrl-C.",
     "export": "Write RUN as Inspect eval logs, one per model. The logs contain the models' responses.",
+    "card": "Print a model card with the rates of a run, or a dataset card with an audit, as Markdown for a hub.",
+    "recipes": "List, print and copy the shipped settings: `align --config NAME` accepts the name of a recipe.",
     "schema": "Print the JSON Schema of a document.",
     "doctor": (
         "Show versions, accelerator, bfloat16 support, speed of products, torchvision, disk space and offline state."
@@ -110,6 +112,13 @@ def _made(path: str) -> Any:
         app = typer.Typer(cls=Studies, help=COMMANDS["study"], no_args_is_help=True, rich_markup_mode=None)
         app.callback()(lambda: None)
         return typer.main.get_command(app)
+    if path == "recipes":
+        from unmirage.cli.recipes import app as recipes_app
+
+        group: Any = typer.main.get_command(recipes_app)
+        for one in group.commands.values():
+            laid_out(one)
+        return group
     name = path.rpartition(" ")[2]
     module = import_module(f"unmirage.cli.{_MODULES.get(path, name)}")
     from unmirage.cli.options import expanded

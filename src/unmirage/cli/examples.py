@@ -28,7 +28,7 @@ EXAMPLES = {
         "unmirage align ./model --method npo --forget forget.jsonl --retain retain.jsonl -o npo",
         "unmirage align ./model --method sft --retain safety.jsonl --lora 16 -o sft",
         "unmirage align ./model --method dpo --pairs pairs.jsonl -s method.loss=ipo -o dpo",
-        "unmirage align ./model -c recipes/npo-lora-7b.yaml --forget forget.jsonl --retain retain.jsonl --dry-run",
+        "unmirage align ./model -c npo-lora-7b --forget forget.jsonl --retain retain.jsonl --dry-run",
     ),
     "stress": ("unmirage stress ./npo run --relearn 0,8,32 --samples relearn.jsonl",),
     "evaluate": (
@@ -42,6 +42,9 @@ EXAMPLES = {
     "report": ("unmirage report run", "unmirage report run other-run --redact -o report.html"),
     "view": ("unmirage view run", "unmirage view run other-run --port 9000"),
     "export": ("unmirage export run --to logs",),
+    "card": ("unmirage card run --model npo", "unmirage card audit.json", "unmirage card run --into npo/README.md"),
+    "recipes show": ("unmirage recipes show npo-lora-7b",),
+    "recipes copy": ("unmirage recipes copy npo-lora-7b -o my-recipes",),
     "schema": ("unmirage schema", "unmirage schema results"),
     "doctor": ("unmirage doctor", "unmirage doctor -j"),
     "study methods": ("unmirage study methods --only base,sft-posthoc,npo-mixed --seeds 1 -o methods",),

@@ -38,8 +38,8 @@ GROUPS = {
     ),
     "Run": "dry-run full port keep-models limit measure run seed seeds work workers",
     "Output": (
-        "csv fail-if html json junit keep out pictures redact to write write-balanced write-curve write-diversified "
-        "write-twins write-weighted"
+        "csv fail-if html into json junit keep out pictures redact to write write-balanced write-curve "
+        "write-diversified write-twins write-weighted"
     ),
     "Help": "help version install-completion show-completion",
 }
@@ -99,6 +99,7 @@ def laid_out(command: Any) -> Any:
         if one.param_type_name == "argument":
             continue
         name = main_name(one.opts)
+        one.rich_help_panel = GROUP_OF[name]
         one.metavar = None if one.is_flag else _VALUES.get(name) or _value_of(one)
         extra = [SHORT[name]] if name in SHORT else []
         one.opts = [*extra, *(own for own in one.opts if own not in extra)]

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from unmirage.errors import UserError
+from unmirage.workflows.recipes import settings_file
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -21,14 +22,14 @@ def resolve(
 
     Args:
         model: the config class.
-        file: YAML mapping, or None.
+        file: YAML mapping, or the name of a shipped recipe if there is no such file; or None.
         options: dotted key -> value of command line options; None if not given.
         settings: "a.b=value" strings; the value is read as YAML.
 
     Raises:
         UserError: a setting is invalid; the message has the file or option, the field, and the valid values.
     """
-    values: dict[str, Any] = _read_yaml(file) if file is not None else {}
+    values: dict[str, Any] = _read_yaml(settings_file(file)) if file is not None else {}
     for key, value in options.items():
         if value is not None:
             _put(values, key, value)
@@ -66,8 +67,6 @@ def parsed_settings(settings: Sequence[str] | None) -> dict[str, Any]:
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: invalid UTF-8 (byte {error.start})") from None
     loaded = _yaml_value(text, str(file))

@@ -1,0 +1,1 @@
+"""What commands and public functions do, as functions of paths and objects."""
