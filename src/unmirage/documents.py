@@ -7,6 +7,7 @@ JSON Schema from it.
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import naming, read_json, write_json_atomic
+from unmirage.run.paths import RUN_FILE, no_such, quoted
 from unmirage.text.printable import clean
 
 # Documents by name. Strings, so that a document is imported only when it is needed.
@@ -96,8 +98,14 @@ class Document:
             UserError: the file is missing, or is no such document. The message names the file and the field.
         """
         if not Path(path).is_file():
-            raise UserError(f"{path}: no such file; write it with `{cls.WRITER}`")
+            raise no_such("file", path, f"write it with `{cls._writer(Path(path))}`")
         return cls.read(read_json(Path(path)), str(path))
+
+    @classmethod
+    def _writer(cls, path: Path) -> str:
+        """Return the command that writes a file, with the run directory that the file is missing from."""
+        in_run = path.name == cls.FILE and (path.parent / RUN_FILE).is_file()
+        return re.sub(r"\bRUN\b", lambda _: quoted(path.parent), cls.WRITER) if in_run else cls.WRITER
 
     @classmethod
     def schema_name(cls) -> str:

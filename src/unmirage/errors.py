@@ -26,9 +26,18 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
         choices: all valid names.
     """
     valid = sorted(choices)
-    close = difflib.get_close_matches(name, valid, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    return UserError(f"unknown {kind} '{name}'; valid: {', '.join(valid)}.{hint}")
+    return UserError(f"unknown {kind} '{name}'; valid: {', '.join(valid)}.{did_you_mean(name, valid)}")
+
+
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Return the one of `choices` that is most like `name`; "" if none is like it."""
+    return next(iter(difflib.get_close_matches(name, list(choices), n=1)), "")
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the closest of `choices`; "" if none is close."""
+    found = closest(name, choices)
+    return f" Did you mean '{found}'?" if found else ""
 
 
 def one_line(error: BaseException, most: int = 400) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def test_the_new_directory_is_whole_and_says_what_it_is(unmirage, tiny, sets, tm
     code, stdout, err = unmirage(*_unlearn(tiny, sets, out))
     assert (code, stdout) == (0, ""), err
     assert f"Next: unmirage attack {out}" in err
+    assert re.search(r"^align npo: 4 steps in \d+ s; loss [\d.]+, learning rate [\de.-]+$", err, re.MULTILINE)
     made = json.loads((out / "unmirage_align.json").read_text())["settings"]
     assert (made["method"]["name"], made["steps"], made["learning_rate"]) == ("npo", 4, 0.001)
     assert HuggingFaceVLM.load(out).name == "npo"

@@ -138,7 +138,7 @@ def test_a_gate_that_fails_ends_with_3_after_the_result(unmirage, write, rows):
         (("--label", "answer"), "has no answer to take the label from; add one, or use --label field"),
         (("--fail-if", ""), "--fail-if: '' is not a condition; valid: NAME>NUMBER"),
         (("--fail-if", "gap>0.2"), "Did you mean 'shortcut_gap'?"),
-        (("--fail-if", "informedness>20%"), "<=. Write a percentage as a share: 0.2 for 20%"),
+        (("--fail-if", "informedness>20%"), "<=. Write a percentage as a share: 'informedness>0.2'"),
         (("--test", ""), "the name of the data is empty; valid: a file"),
         (("--test", "none.jsonl"), "none.jsonl: no such file"),
         (("--compare", "none.jsonl"), "none.jsonl: no such file"),

@@ -154,26 +154,38 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"), "Did you mean 'jailbreak'?"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
         (
-            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a,b"),
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", "--kind", "jailbrake"),
+            "Did you mean 'jailbreak'?",
+        ),
+        (("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", "--word", "what"), "expected KIND=WORD"),
+        (
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--word", "jailbreak=a,b"),
             "use one or more words without",
         ),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"), "rewriter makes at most"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--position", "end"), "'first', 'middle' or"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--rewriter", "rulez"), "mean 'rules'?"),
-        (("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--queries", "x.json"), "expected KIND=FILE"),
         (
-            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--search-result", "{tmp}/x"),
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--shots", "9000"),
+            "rewriter makes at most",
+        ),
+        (
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--position", "end"),
+            "'first', 'middle' or",
+        ),
+        (("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--rewriter", "rulez"), "mean 'rules'?"),
+        (
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--queries", "x.json"),
+            "expected KIND=FILE",
+        ),
+        (
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--search-result", "{tmp}/x"),
             "x: no such file",
         ),
         (
-            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--timeout", "3"),
             "--timeout: needs a model or judge",
         ),
         (
-            ("attack", "m", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--until-success", "phrase"),
+            ("attack", "{model}", "{data}/test.json", "--out", "{tmp}/r", *WORDS, "--until-success", "phrase"),
             "mean 'phrases'?",
         ),
         (("attack", "endpoint:ftp://x#m", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not http or https"),
@@ -181,10 +193,10 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
         (("search", "m", "{data}/test.json", "--method", "grey-box"), "'black-box' or 'white-box'"),
         (("explain", "m", "{data}/test.json", "--mode", "drop"), "unknown mode 'drop'; valid: leave-out, mask"),
         (("explain", "m", "{data}/general.json"), "has no refused query"),
-        (("attack", "m", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
-        (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "not a hub id"),
+        (("attack", "{model}", "{data}/nope.json", "--out", "{tmp}/r"), "nope.json: no such file"),
+        (("attack", "nowhere/at/all", "{data}/test.json", "--out", "{tmp}/r", *WORDS), "nor a hub model of that name"),
         (
-            ("attack", "m", "{data}/general.json", "--out", "{tmp}/r"),
+            ("attack", "{model}", "{data}/general.json", "--out", "{tmp}/r"),
             "general.json: no opener is associated with this label",
         ),
         (("evaluate", "{tmp}/none"), "not a run directory"),
@@ -193,7 +205,7 @@ def test_config_file_and_method_options(unmirage, tiny, tmp_path):
     ],
 )
 def test_mistakes_end_with_2_one_line_and_nothing_written(unmirage, tiny, tmp_path, command, message):
-    code, out, err = unmirage(*(part.format(data=tiny.data, tmp=tmp_path) for part in command))
+    code, out, err = unmirage(*(part.format(data=tiny.data, model=tiny.model, tmp=tmp_path) for part in command))
     last = err.strip().splitlines()[-1]
     assert (code, out) == (2, "")
     assert last.startswith("unmirage: ")

@@ -41,6 +41,26 @@ def overlap(unmirage, model, data):
     return ways, err
 
 
+def _works_like_any_run(unmirage, run, world, attack):
+    """Check `stress`, `evaluate`, `report` and `export` with the run of a finished demo."""
+    model = world / "models" / "npo-mixed"
+    code, _, err = unmirage("stress", model, run, "--int8")
+    assert code == 0, err
+    assert "npo-mixed + int8: ask: " in err
+    code, out, err = unmirage("evaluate", run, "--json")
+    assert code == 0, err
+    results = json.loads(out)
+    assert (results["judge"], results["seeds"]) == ("phrases", [0])
+    assert list(results["models"]) == ["base", "sft-posthoc", "npo-mixed", "rmu", "npo-mixed + int8"]
+    assert results["attack"] == attack
+    assert json.loads((run / "results.json").read_text()) == results
+    for command in ("report", "export"):
+        code, out, err = unmirage(command, run)
+        assert code == 0, err
+    assert len(list((run / "inspect").glob("*.eval"))) == 5
+    shutil.rmtree(run / "inspect")
+
+
 def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage, tmp_path):
     arms = ("--arms", "sft-posthoc,npo-mixed,rmu", "--workers", "1")
     code, out, err = demo("--json", *arms)
@@ -63,6 +83,12 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage,
         assert ways >= {"picture", "query", "picture_and_query", "group"}
         assert f"unsafe samples also occur in the training data of {name} (" in err
 
+    _works_like_any_run(unmirage, tmp_path / "out", folder, document["attack"])
+    code, _, err = demo("--json", *arms)
+    assert code == 0, err
+    again = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert again["models"] == document["models"]  # the exact judge's rates are back, without variants
+
     code, out, err = demo("--seeds", "2", *arms)
     assert code == 0, err
     assert "world 0: " not in err  # finished before
@@ -70,6 +96,9 @@ def test_demo_from_nothing_to_report_and_again_with_another_seed(demo, unmirage,
     assert "seeds: 0, 1" in out
     pooled = json.loads((tmp_path / "out" / "results.json").read_text())
     assert pooled["seeds"] == [0, 1]
+    code, _, err = unmirage("evaluate", tmp_path / "out")
+    assert code == 2
+    assert f"has 2 worlds, each with responses of its own; name one: {folder}, " in err
     assert pooled["models"]["base"]["asr"]["before"]["n"] == 40
     for name, rates in pooled["by_seed"][0]["models"].items():
         assert rates.items() <= document["models"][name].items()

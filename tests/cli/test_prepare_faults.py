@@ -348,7 +348,7 @@ def test_wrong_models_and_missing_files_are_told_before_anything_is_asked(unmira
     assert "--out: missing" in err
     code, _, err = unmirage("prepare", data, "--answers-from", "/no/such/model", *rest)
     assert code == 2
-    assert "no such directory" in err
+    assert "no such folder, nor a hub model of that name" in err
 
 
 def test_odd_texts_are_asked_and_written_like_any_other(unmirage, flaky, tmp_path):

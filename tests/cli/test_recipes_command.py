@@ -78,7 +78,7 @@ def test_a_file_of_that_name_has_precedence(tmp_path, monkeypatch):
 @pytest.mark.parametrize("given", ["npo-lora", "accelerate/ddp", "runs/npo-lora-7b.yaml"])
 def test_neither_file_nor_recipe(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=rf"{given}: no such file, nor a recipe of that name; `unmirage recipes` lists"):
+    with pytest.raises(UserError, match=rf"{given}: no such file; nor a recipe of that name, which `unmirage"):
         resolve(AlignConfig, Path(given), {}, None)
 
 

@@ -88,7 +88,7 @@ def test_a_file_that_is_no_search_is_named(unmirage, tiny, tmp_path):
     other = tmp_path / "other.json"
     other.write_text("{}")
     code, _, err = unmirage(
-        "attack", "none", tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
+        "attack", tiny.model, tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
     )
     assert code == 2
     assert "other.json: schema is missing; valid: 'unmirage.search/1', written by `unmirage search MODEL DATA" in err
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_search_is_named(unmirage, tiny, tmp_path):
         '{"schema": "unmirage.search/1", "model": "m", "method": "black-box", "kind": "jailbreak", "words": []}'
     )
     code, _, err = unmirage(
-        "attack", "none", tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
+        "attack", tiny.model, tiny.data / "test.json", "--search-result", other, "--out", tmp_path / "r"
     )
     assert code == 2
     assert "other.json: field 'words' is missing. Create the file with `unmirage search MODEL DATA --out FILE`." in err

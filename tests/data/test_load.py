@@ -43,7 +43,10 @@ def test_a_table_can_be_read_as_csv_whatever_its_suffix(load):
 
 def test_pictures_lie_beside_the_file_or_where_the_user_says(load, tmp_path):
     assert load([ROW]).image_root == tmp_path
-    assert load([ROW], images="elsewhere").image_root.name == "elsewhere"
+    (tmp_path / "elsewhere").mkdir()
+    assert load([ROW], images=tmp_path / "elsewhere").image_root == tmp_path / "elsewhere"
+    with pytest.raises(UserError, match=r"--images .*elsewher: no such folder; .* Did you mean '.*/elsewhere'"):
+        load([ROW], images=tmp_path / "elsewher")
 
 
 def test_repeated_ids_are_told_apart_and_records_kept(load):

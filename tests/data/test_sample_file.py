@@ -25,7 +25,8 @@ def test_samples_come_as_often_as_asked_with_ids_as_in_the_file(write):
     assert (file.source, file.format, file.image_root, file.skipped.count) == (path, "jsonl", path.parent, 0)
     assert isinstance(file.pictures, ImageFolder)
     assert file.pictures.root == path.parent
-    assert open_samples(path, images="elsewhere").pictures.root.name == "elsewhere"
+    (path.parent / "elsewhere").mkdir()
+    assert open_samples(path, images=path.parent / "elsewhere").pictures.root.name == "elsewhere"
 
 
 def test_the_file_is_read_while_samples_are_taken(write):

@@ -118,7 +118,7 @@ def test_code_of_a_repository_is_not_run(tiny, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["/nowhere/model", "./nowhere", "just-a-name", "a/b/c"])
 def test_a_name_that_is_neither_directory_nor_hub_id(name: str) -> None:
-    with pytest.raises(UserError, match="no such directory, and not a hub id"):
+    with pytest.raises(UserError, match="no such folder, nor a hub model of that name"):
         HuggingFaceVLM.load(name)
 
 

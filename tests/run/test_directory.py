@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from unmirage.errors import UserError
+from unmirage.records import Failure, Kind, Query
 from unmirage.run.directory import existing_run, open_run
 
 CONFIG = {"seed": 0, "data": "naïve.json", "attack": {"kinds": ["jailbreak"], "shots": 3}, "limit": None}
@@ -81,7 +82,7 @@ def test_a_run_that_left_nothing_does_not_block_the_corrected_command(path):
     existing_run_at(path)
     with open_run(path, {"seed": 1}) as run:
         assert run.config() == {"seed": 1}
-    (path / "store.sqlite").touch()
+    (path / "results.json").touch()
     with pytest.raises(UserError, match="seed: was 1, now 2"), open_run(path, {"seed": 2}):
         pass
     asked = []
@@ -90,9 +91,21 @@ def test_a_run_that_left_nothing_does_not_block_the_corrected_command(path):
     assert asked == [path]
 
 
+def test_queries_without_a_response_do_not_block_the_corrected_command_but_a_response_or_a_failure_does(path):
+    asked = Query(id="q", sample_id="s", kind=Kind.PLAIN, shot=0, text="What is it?", image=None, unsafe=True)
+    with open_run(path, {"seed": 1}) as run, run.store() as store:
+        store.add_queries([asked])
+    with open_run(path, {"seed": 2}) as run, run.store() as store:
+        assert store.queries() == []
+        store.add_queries([asked])
+        store.add_failures([Failure(query_id="q", model="m", reason="timeout")])
+    with pytest.raises(UserError, match="seed: was 2, now 3"), open_run(path, {"seed": 3}):
+        pass
+
+
 def test_a_changed_configuration_is_refused_field_by_field(path):
     existing_run_at(path)
-    (path / "store.sqlite").touch()
+    (path / "results.json").touch()
     changed = {"seed": 1, "data": "naïve.json", "attack": {"kinds": ["jailbreak"], "shots": 5}, "new": True}
     with pytest.raises(UserError) as error, open_run(path, changed):
         pass
@@ -149,8 +162,8 @@ def test_an_empty_folder_and_one_killed_before_its_configuration_may_be_used(tmp
 
 
 def test_what_is_no_run_cannot_be_evaluated(tmp_path):
-    for path in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UserError, match=r"not a run directory \(no config.yaml\)") as error:
+    for path, why in ((tmp_path, "no config.yaml"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(UserError, match=rf"not a run directory \({why}\)") as error:
             existing_run(path)
         assert str(error.value).startswith(f"{path}: ")
 

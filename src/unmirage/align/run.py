@@ -48,7 +48,7 @@ from unmirage.align.work_directory import Work
 from unmirage.errors import UserError
 from unmirage.models.huggingface import HuggingFaceVLM
 from unmirage.records import SinkCount
-from unmirage.run.progress import Progress, in_stage
+from unmirage.run.progress import Progress, in_stage, note
 
 
 def align(
@@ -315,11 +315,12 @@ class _Run:
         trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is reserved for --json
         return trainer
 
-    def _record(self, step: int, parts: dict[str, float]) -> None:
+    def _record(self, step: int, parts: dict[str, float], learning_rate: float) -> None:
         self.parts.append(parts)
         if self._keeps and is_main_process():
             self._work.record(step, parts)
         if self._progress is not None:
+            note(self._progress, "align", f"loss {sum(parts.values()):.4g}, learning rate {learning_rate:.3g}")
             self._progress("align", step, self._steps)
 
 

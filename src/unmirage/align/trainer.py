@@ -99,7 +99,7 @@ def split_groups(groups: Sequence[Mapping[str, Any]], rates: Mapping[int, float]
 
 
 WEIGHTS = "model.safetensors"
-Record = Callable[[int, dict[str, float]], None]
+Record = Callable[[int, dict[str, float], float], None]
 
 
 class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no types
@@ -107,7 +107,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
 
     Args:
         guards: check the losses of each step before the optimizer step.
-        record: called with each step's number and the parts of its loss.
+        record: called with each step's number, the parts of its loss and its learning rate.
         checkpoints: where checkpoints are kept; None for none.
         tracked: whether callbacks of trackers get the metrics of each step; they are on the main process only.
         rates: learning rate of parameters of the model that have their own.
@@ -215,7 +215,7 @@ class AlignTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         parts, self._parts = dict(zip(self._parts, total, strict=True)), {}
         step = self.state.global_step + 1
         self._guards.look(step, parts)
-        self._record(step, parts)
+        self._record(step, parts, self._get_learning_rate())
         self._untold = parts
 
     def _maybe_log_save_evaluate(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unmirage.api.checks import checked
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import naming
+from unmirage.run.paths import no_such
 from unmirage.run.progress import Progress, in_stage
 from unmirage.workflows.arguments import PathLike, found_run, silent
 
@@ -69,7 +70,7 @@ def _run_page(given: Sequence[PathLike | Run], *, redact: bool, reference: str |
 
     for one in given:
         if isinstance(one, str | Path) and not Path(one).exists():
-            raise UserError(f"{one}: no such run; {_VALID}")
+            raise no_such("run", one, _VALID)
         if isinstance(one, str | Path) and Path(one).is_file():
             raise UserError(f"{one}: is a file, but several paths are given; {_VALID}")
     runs = [found_run(one) for one in given]

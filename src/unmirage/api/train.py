@@ -171,7 +171,7 @@ def align(
     from unmirage.workflows.eval_watch import evaluation
     from unmirage.workflows.models import ENDPOINT
     from unmirage.workflows.relevance_watch import relevance_stop
-    from unmirage.workflows.settings import resolve
+    from unmirage.workflows.settings import check_effect, resolve
 
     source = source_of(model)
     if source.startswith(ENDPOINT):
@@ -180,6 +180,7 @@ def align(
     # Objects, not their dumps: the config of a method that is not registered cannot be found by its name.
     values = {name: getattr(start, name) for name in AlignConfig.model_fields}
     given = settings if method is None else {"method": method, **settings}
+    check_effect(given, values | given, {"epochs": "steps"}, option="")
     trained = with_dtype(resolve(AlignConfig, None, values | given, None), dtype)
     summary = train_and_save(
         source,
@@ -266,14 +267,16 @@ def stress(
         The run, for `evaluate`. Queries without a response are logged, and counted in its results.
     """
     from unmirage.evaluate.robustness import RelearnConfig
+    from unmirage.workflows.demo_run import answered
     from unmirage.workflows.models import load_vlm
     from unmirage.workflows.settings import resolve
     from unmirage.workflows.stress import plan_stress, run_stressed
 
     found = found_run(run)
+    held = answered(found)
     plan = plan_stress(
         source_of(model),
-        found,
+        held,
         lambda source, own, thinking: load_vlm(source, own, thinking=thinking, dtype=dtype, device=device),
         relearn={kind: Path(path) for kind, path in (relearn or {}).items()},
         samples=samples,
@@ -288,6 +291,6 @@ def stress(
         batch_size=batch_size,
         keep=None if keep is None else Path(keep),
     )
-    for line in run_stressed(found, plan, progress or silent):
+    for line in run_stressed(held, plan, progress or silent):
         log.warning("%s: %s", found.path, line)
     return found

@@ -24,6 +24,7 @@ from unmirage.cli.options import (
 from unmirage.cli.progress import StageProgress
 from unmirage.cli.relevance_options import RelevanceStopping
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 
 
 def align_command(
@@ -137,6 +138,7 @@ def align_command(
             "part_names": _part_names(part_names),
         },
         settings,
+        {"epochs": "steps"},
     )
     resolved = with_dtype(resolved, dtype or "auto")
     stopping = stop.chosen(reading.images)
@@ -190,7 +192,7 @@ def align_command(
         say(f"{summary.stopped}. {out} has the weights of step {summary.steps}, the last check that passed.")
     if summary.stopped and not summary.early:
         fail(f"{summary.stopped}. {out} contains the last valid weights, of step {summary.steps}", EXIT_PARTIAL)
-    say(f"Next: unmirage attack {out} TEST_DATA --out RUN")
+    say(f"Next: unmirage attack {quoted(out)} TEST_DATA --out RUN")
 
 
 def _part_names(given: Sequence[str] | None) -> dict[str, list[str]] | None:

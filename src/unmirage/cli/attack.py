@@ -13,6 +13,7 @@ from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 
 
 def attack_command(
@@ -78,6 +79,7 @@ def attack_command(
     from unmirage.workflows.arguments import opened
     from unmirage.workflows.attack import AttackRequest, by_kind, files_by_kind, kinds_of, plan_attack, run_attack
     from unmirage.workflows.group import follow, is_follower, placed
+    from unmirage.workflows.models import check_place
     from unmirage.workflows.words import FIELDS
 
     if out is None and not (dry_run or write):
@@ -89,6 +91,8 @@ def attack_command(
             options.quiet_libraries()
             follow(load, lambda: opened(data, reading.arguments()).pictures)
         return
+    if out is not None and not dry_run:
+        check_place(model)
     plan = plan_attack(
         AttackRequest(
             file=opened(data, reading.arguments()),
@@ -128,4 +132,4 @@ def attack_command(
         )
     if done.missing:
         fail(f"partial: {done.missing}; run the same command again to retry", EXIT_PARTIAL)
-    say(f"{len(plan.queries)} queries answered by {done.model}. Next: unmirage evaluate {out}")
+    say(f"{len(plan.queries)} queries answered by {done.model}. Next: unmirage evaluate {quoted(out)}")

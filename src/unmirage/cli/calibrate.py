@@ -15,6 +15,7 @@ from unmirage.cli.judge_options import JUDGE_SPECS, JudgeModel
 from unmirage.cli.options import BatchSizeOption, ImagesOption, JsonOption, Server
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 from unmirage.text.formatting import with_interval
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _end(found: JudgeCalibration, out_file: Path | None) -> None:
     one = next(iter(found.verdicts.values()))
     invalid = one.sensitivity.invalid + one.specificity.invalid
     if out_file is not None and found.useful:
-        say(f"Next: unmirage evaluate RUN --judge ... --calibration {out_file}")
+        say(f"Next: unmirage evaluate RUN --judge ... --calibration {quoted(out_file)}")
     elif not found.useful:
         say("Do not correct rates with this calibration: the judge is not shown to be better than chance")
     if invalid:

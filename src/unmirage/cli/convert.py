@@ -10,6 +10,7 @@ import typer
 from unmirage.cli.console import print_json, say
 from unmirage.cli.options import JsonOption, quiet_libraries
 from unmirage.cli.progress import StageProgress
+from unmirage.run.paths import quoted
 
 
 def convert_command(
@@ -39,4 +40,4 @@ def convert_command(
     if not made.asks_as_original:
         say("The tokenizer splits text after a picture differently from the original LLaVA code.")
     say(f"{made.tensors} tensors in {made.files} files. Model: {out}")
-    say(f"Next: unmirage attack {out} TEST_DATA --out RUN")
+    say(f"Next: unmirage attack {quoted(out)} TEST_DATA --out RUN")

@@ -15,6 +15,7 @@ from unmirage.cli import judge_options, options
 from unmirage.cli.console import end_by_gate, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 
 if TYPE_CHECKING:
     from unmirage.evaluate import Results
@@ -98,8 +99,11 @@ def evaluate_command(
     if junit is not None and not fail_if:
         raise UserError("--junit: needs at least one --fail-if; add one, or leave --junit out")
     if suite is None:
-        if out_dir is not None or data is not None:
-            raise UserError(f"--{'out' if out_dir else 'data'}: needs --suite NAME; add it, or leave this option out")
+        asking = {"out": out_dir, "data": data, "images": images, "limit": limit, "max-new-tokens": max_new_tokens}
+        asking |= {name.replace("_", "-"): value for name, value in asdict(loading).items() if value}
+        for option, value in asking.items():
+            if value is not None:
+                raise UserError(f"--{option}: needs --suite NAME; add it, or leave this option out")
         run = existing_run(Path(target))
     elif out_dir is None:
         raise UserError("--out: missing; name the run directory for the responses to --suite")
@@ -136,7 +140,7 @@ def evaluate_command(
         print_json(results.to_dict())
     else:
         _print(results)
-    say(f"Next: unmirage report {run.path}")
+    say(f"Next: unmirage report {quoted(run.path)}")
     lacking = "they are left out of the rates; the bounds include them"
     partial = [f"partial: {'; '.join(missing)}; {lacking}"] if missing else []
     _check(results.to_dict(), fail_if or (), junit, partial)

@@ -11,6 +11,7 @@ from rich.text import Text
 from unmirage.cli import options
 from unmirage.cli.console import end_partial, out, print_json, say
 from unmirage.cli.progress import StageProgress
+from unmirage.run.paths import quoted
 from unmirage.text.printable import clean
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def explain_command(
     else:
         _print(found)
     if run is not None:
-        say(f"Next: unmirage report {run}")
+        say(f"Next: unmirage report {quoted(run)}")
     end_partial(unread)
 
 

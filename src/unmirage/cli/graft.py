@@ -10,6 +10,7 @@ import typer
 from unmirage.cli.console import print_json, say
 from unmirage.cli.options import JsonOption, Reading, quiet_libraries
 from unmirage.cli.progress import StageProgress
+from unmirage.run.paths import quoted
 
 
 def graft_command(
@@ -108,4 +109,4 @@ def graft_command(
         say(f"Questions about held-out pictures, before the training: {shown(record.seen.before)}")
         say(f"after: {shown(record.seen.after)}; chance: {100 * record.seen.chance:.1f} %")
     say(f"{made.parameters:,} weights. Model: {out}")
-    say(f"Next: unmirage attack {out} TEST_DATA --out RUN")
+    say(f"Next: unmirage attack {quoted(out)} TEST_DATA --out RUN")

@@ -8,7 +8,7 @@ import sys
 import traceback
 from importlib import metadata
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,9 @@ from unmirage.cli.commands import Commands
 from unmirage.cli.console import EXIT_CODES, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, fail, messages_shown
 from unmirage.cli.followers import spoken_once
 from unmirage.errors import INSTALL_MODELS, MODEL_PACKAGES, UserError
+
+# Typer's errors about commands and options, by their base class, which it does not export.
+_USAGE: Any = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "ClickException")
 
 
 def _with_hyphens(name: str) -> str:
@@ -77,9 +80,19 @@ def _run() -> None:
     try:
         with messages_shown():
             # Without a name, `python -m unmirage` would name itself differently in usage lines.
-            app(prog_name="unmirage")
+            status = app(prog_name="unmirage", standalone_mode=False)
+        raise SystemExit(status or 0)
     except UserError as error:
         fail(str(error), EXIT_USAGE)
+    except _USAGE as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, unless that has been printed
+            typer.echo(error.format_message(), err=True, nl=False)
+            raise SystemExit(EXIT_USAGE) from None
+        see = "" if context is None else f" (`{context.command_path} --help` has all options)"
+        fail(f"{error.format_message().rstrip('.')}{see}", EXIT_USAGE)
+    except typer.Abort:
+        fail("aborted", EXIT_INTERNAL)
     except _Interrupted:
         fail("interrupted; finished work is kept. Run the same command again to resume", EXIT_INTERRUPTED)
     except ModuleNotFoundError as error:

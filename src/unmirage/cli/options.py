@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from unmirage.data.tables import parse_columns
-from unmirage.errors import UserError
+from unmirage.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from unmirage.models import VLM, HuggingFaceVLM
@@ -285,7 +285,9 @@ def pairs_of(
     for text in given or ():
         kind, found, one = text.partition("=")
         if not found or kind not in valid or not one:
-            raise UserError(f"{option} {text}: expected KIND={value} with KIND one of {', '.join(valid)}")
+            hint = did_you_mean(kind, valid) if found and kind not in valid else ""
+            told = f"{option} {text}: expected KIND={value} with KIND one of {', '.join(valid)}"
+            raise UserError(f"{told}.{hint}" if hint else told)
         if once and kind in pairs:
             raise UserError(f"{option} {text}: {kind} is given twice; give one file per kind")
         pairs[kind] = one

@@ -14,6 +14,7 @@ from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 
 if TYPE_CHECKING:
     from unmirage.prepare.document import ForgetSet, Prepared, RetainSet
@@ -99,8 +100,8 @@ def prepare_command(
         fail(f"partial: {'; '.join(missing_of(found))}; the same command retries what failed", EXIT_PARTIAL)
     check_sets(found)
     say(
-        f"Next: unmirage align MODEL --method npo --forget {out / found.forget.file} "
-        f"--retain {out / found.retain.file} --out NEW_MODEL"
+        f"Next: unmirage align MODEL --method npo --forget {quoted(out / found.forget.file)} "
+        f"--retain {quoted(out / found.retain.file)} --out NEW_MODEL"
     )
 
 

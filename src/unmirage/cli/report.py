@@ -9,6 +9,7 @@ import typer
 
 from unmirage.cli.console import EXIT_PARTIAL, fail, say
 from unmirage.cli.progress import StageProgress
+from unmirage.run.paths import quoted
 
 
 def report_command(
@@ -59,7 +60,7 @@ def export_command(
         made = export(run, to, out=out, format=log_format, pictures=pictures, redact=redact, progress=progress)
     for path in made.paths:
         typer.echo(str(path))
-    say(f"Next: inspect view --log-dir {made.paths[0].parent}")
+    say(f"Next: inspect view --log-dir {quoted(made.paths[0].parent)}")
     if made.unreadable:
         fail(
             f"partial: {len(made.unreadable)} pictures are not in the logs; the first: {made.unreadable[0]}",

@@ -11,6 +11,7 @@ from rich.table import Table
 from unmirage.cli import options
 from unmirage.cli.console import end_partial, new_table, out, plain, print_json, say
 from unmirage.cli.progress import StageProgress
+from unmirage.run.paths import quoted
 
 if TYPE_CHECKING:
     from unmirage.attack.search import Baseline, FoundWord, SearchResult
@@ -80,7 +81,8 @@ def search_command(
     if target is not None:
         # Include the searched form, which may differ from the rewriter's.
         kinds = kind if form == "rewrite" else f"{kind},{form}"
-        say(f"Next: unmirage attack {model} {data} --search-result {target} --kind {kinds} --out RUN")
+        attack = f"unmirage attack {quoted(model)} {quoted(data)} --search-result {quoted(target)}"
+        say(f"Next: {attack} --kind {kinds} --out RUN")
     end_partial(unread)
 
 

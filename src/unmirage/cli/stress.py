@@ -12,6 +12,7 @@ from unmirage.cli import options
 from unmirage.cli.console import EXIT_PARTIAL, fail, print_json, say
 from unmirage.cli.progress import StageProgress
 from unmirage.errors import UserError
+from unmirage.run.paths import quoted
 
 if TYPE_CHECKING:
     from unmirage.models import VLM
@@ -53,12 +54,13 @@ def stress_command(
     """
     from unmirage.evaluate.robustness import RelearnConfig
     from unmirage.run import existing_run
+    from unmirage.workflows.demo_run import answered
     from unmirage.workflows.settings import resolve
     from unmirage.workflows.stress import KINDS, plan_stress, run_stressed, variants_to_json
 
     endpoint = server.settings(model)
     files, counts = options.pairs_of("--relearn", relearn, KINDS, once=True), counts_of(samples)
-    found = existing_run(run)
+    found = answered(existing_run(run, model))
 
     def load(source: str, own: str, thinking: str) -> VLM:
         base = loading.base if source == model else None  # not for the base alone
@@ -89,7 +91,7 @@ def stress_command(
         missing = run_stressed(found, stress, progress)
     if missing:
         fail(f"partial: {'; '.join(missing)}; run the same command again to retry", EXIT_PARTIAL)
-    say(f"{stress.of} and {len(stress.variants)} variants have answered. Next: unmirage evaluate {run}")
+    say(f"{stress.of} and {len(stress.variants)} variants have answered. Next: unmirage evaluate {quoted(run)}")
 
 
 def counts_of(text: str) -> list[int]:

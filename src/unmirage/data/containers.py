@@ -17,11 +17,14 @@ from unmirage.data.packed import PackedError, without_packing
 from unmirage.data.rows import Row, shown
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
+from unmirage.run.paths import FOLDER, kind_of
 from unmirage.run.progress import StepProgress
 
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _EXCEL = (".xlsx", ".xls")
 _PROSE = (".txt", ".md", ".yaml", ".yml")
+_NAME_IT = "name the data file in it (.json, .jsonl, .csv or .parquet)"
+_SWAPPED = "name a data file (.json, .jsonl, .csv or .parquet). Are the arguments swapped?"
 _GLANCE = 1_000
 
 
@@ -63,7 +66,7 @@ def text_file(path: Path, container: str | None = None) -> TextFile:
         container: "json", "jsonl" or "csv"; None to detect it from the suffix and the first line.
     """
     if path.is_dir():
-        raise UserError(f"{path}: is a folder; name the data file in it (.json, .jsonl, .csv or .parquet)")
+        raise UserError(f"{path}: is {kind_of(path)}; {_NAME_IT if kind_of(path) == FOLDER else _SWAPPED}")
     if not container and _suffix(path) in _EXCEL:
         raise UserError(f"{path}: is an Excel file; save it as CSV")
     with opened(path) as file:

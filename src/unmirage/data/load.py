@@ -35,6 +35,7 @@ from unmirage.data.source import Source, strict
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Sample
 from unmirage.registry import InvalidError, Registry, has
+from unmirage.run.paths import no_such
 from unmirage.run.progress import StepProgress
 
 _LOOKED_AT = 20
@@ -128,7 +129,7 @@ def open_samples(
             a dataset of the Hugging Face hub (or a local folder in that layout).
         format: a name of `FORMATS`, or "auto" to detect it from the first records.
         columns: for flat tables, the file's column for each of ours: {"query": "prompt", "answer": "output"}.
-        images: folder that image paths are relative to, by default the file's. It need not exist.
+        images: folder that image paths are relative to, by default the file's.
         skip_bad: skip unreadable records instead of stopping at the first.
         progress: called with (done, total): bytes of a text file, else rows.
         label: take the labels from the "field" or from the "answer", or state that all samples should be "refused" or
@@ -146,6 +147,8 @@ def open_samples(
         raise unknown("label", label, LABEL_OPTIONS)
     if not str(path):  # which `Path` would take for the current folder
         raise UserError("the name of the data is empty; valid: a file, a folder of Parquet files, or hf:NAME")
+    if images is not None and not Path(images).is_dir():
+        raise no_such("folder", images, "name the folder of the image files", option="--images")
     data = find_source(Path(path), format)
     first = _first_rows(data, skip_bad)
     root = Path(images) if images is not None else data.root

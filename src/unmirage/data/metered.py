@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from unmirage.data.packed import unpacked
 from unmirage.errors import UserError
+from unmirage.run.paths import no_such
 from unmirage.run.progress import StepProgress
 
 _BUFFER = 2**20
@@ -26,7 +27,7 @@ def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryI
             file.
     """
     if not path.exists():
-        raise UserError(f"{path}: no such file")
+        raise no_such("file", path, _on_hub(path))
     if not path.is_file():
         raise UserError(f"{path}: is not a regular file, but is read more than once; save it to a file first")
     try:
@@ -35,6 +36,12 @@ def opened(path: Path, progress: StepProgress | None = None) -> Iterator[BinaryI
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     with io.BufferedReader(raw, _BUFFER) as file, unpacked(file, path, lambda: raw.done) as text:
         yield text
+
+
+def _on_hub(path: Path) -> str:
+    """Return how to name a dataset of the hub, if a path looks like its id."""
+    looks_so = len(path.parts) == 2 and not path.parent.exists() and not path.is_absolute()
+    return f"for a dataset of the hub, write hf:{path}" if looks_so else ""
 
 
 class _Metered(io.FileIO):

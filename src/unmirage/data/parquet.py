@@ -18,6 +18,7 @@ from unmirage.data.nested import has_floats, pictures_in, replaced, without_nan
 from unmirage.data.rows import Row
 from unmirage.data.source import Bad
 from unmirage.errors import UserError
+from unmirage.run.paths import no_such
 from unmirage.run.progress import StepProgress
 
 _BATCH = 256
@@ -180,7 +181,7 @@ def parquet_files(path: Path) -> ParquetFiles:
     files = []
     for part in parts:
         if not part.is_file():
-            raise UserError(f"{part}: no such file")
+            raise no_such("file", part)
         try:
             files.append(pyarrow.parquet.ParquetFile(part))
         except (pyarrow.ArrowException, OSError) as error:

@@ -67,13 +67,21 @@ class Judging:
         return names[0] if self.ensemble is None else ensemble_name(self.ensemble, names)
 
 
-def evaluate_run(run: Run, judging: Judging, progress: Progress | None = None) -> Results:
+def evaluate_run(
+    run: Run, judging: Judging, progress: Progress | None = None, config: Mapping[str, Any] | None = None
+) -> Results:
     """Judge all responses in a run and return the results for all its models.
+
+    Args:
+        run: the run.
+        judging: how to judge.
+        progress: called after each verdict.
+        config: configuration of the run; None for its own.
 
     Raises:
         UserError: another command made the run, or it has no responses yet.
     """
-    config = run.config()
+    config = run.config() if config is None else config
     if not {"seed", "attack"} <= set(config):
         raise UserError(
             f"{run.config_file}: field 'attack' is missing. Pass a run of `unmirage attack`, or use --suite."

@@ -15,6 +15,7 @@ from unmirage.text.printable import clean
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _PART = r'(?:[\w-]+|"[^"]+")'
 _COMPARISON = re.compile(rf"\s*({_PART}(?:\.{_PART})*)\s*(>=|<=|>|<)\s*([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)")
+_PERCENT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*%")
 _JOIN = re.compile(r"\s+(or|and)\s+", re.IGNORECASE)
 _NOTHING = object()
 RELEVANCE = "relevance"
@@ -182,10 +183,19 @@ def _parsed(condition: str) -> list[tuple[str, list[Comparison]]]:
             break
         at, joined = join.end(), join[1].lower()
     if not match or condition[at:].strip():
-        percent = ". Write a percentage as a share: 0.2 for 20%" if "%" in condition else ""
+        percent = _as_share(condition)
         valid = "NAME>NUMBER with >, >=, < or <="
         raise UserError(f"--fail-if: {condition!r} is not a condition; valid: {valid}{percent}")
     return [(condition[own[0].start() : own[-1].end()].strip(), [_comparison(one) for one in own]) for own in groups]
+
+
+def _as_share(condition: str) -> str:
+    """Return how to write the percentages of a condition; "" if it has none."""
+    found = _PERCENT.search(condition)
+    if not found:
+        return ". Write a percentage as a share: 0.2 for 20%" if "%" in condition else ""
+    meant = _PERCENT.sub(lambda one: f"{float(one[1]) / 100:g}", condition)
+    return f". Write a percentage as a share: {meant!r}"
 
 
 def _comparison(match: re.Match[str]) -> Comparison:

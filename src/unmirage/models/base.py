@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -86,6 +86,7 @@ def ask(
     progress: StepProgress | None = None,
     *,
     queries: Sequence[Query] | None = None,
+    seen: Callable[[Response], None] | None = None,
 ) -> int:
     """Let `vlm` answer all queries in `store` that it has not answered; return the number of failed queries.
 
@@ -95,6 +96,7 @@ def ask(
         store: holds the queries; receives responses and failures.
         progress: called with (done, total) after each query.
         queries: if given, limit the run to these queries.
+        seen: called with each response, before `progress`.
     """
     missing = store.unanswered(vlm.name)
     if queries is not None:
@@ -106,7 +108,10 @@ def ask(
         nonlocal failed
         for done, found in enumerate(answers, start=1):
             failed += isinstance(found, Failure)
-            yield found if isinstance(found, Failure) else settled(found)
+            kept = found if isinstance(found, Failure) else settled(found)
+            yield kept
+            if seen is not None and isinstance(kept, Response):
+                seen(kept)
             if progress is not None:
                 progress(done, len(missing))
 

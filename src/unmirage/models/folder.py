@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from safetensors import SafetensorError, safe_open
 
 from unmirage.errors import UserError, one_line
 from unmirage.run.files import read_json, read_object
+from unmirage.run.paths import FOLDER, kind_of, meant, quoted
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -36,9 +38,8 @@ def local_folder(source: str | Path, revision: str | None, *, trust_remote_code:
                 f"revision '{revision}': only hub ids have revisions, and '{source}' is a directory; leave it out"
             )
         if folder.is_file():
-            raise UserError(
-                f"model '{source}': is a file; give the directory of a Hugging Face model{_grafted(source)}"
-            )
+            hint = _grafted(source) or ". Are the arguments swapped?"
+            raise UserError(f"model '{source}': is a file; give the directory of a Hugging Face model{hint}")
         return folder
     if hint := _grafted(source):
         raise UserError(f"model '{source}': no such directory{hint}")
@@ -58,14 +59,16 @@ def _grafted(source: str | Path) -> str:
 
     if Path(source).suffix != ".gguf" and str(source) not in WHEELS:
         return ""
-    return f"; `unmirage graft {source} --out DIR` makes one of this text decoder"
+    return f"; `unmirage graft {quoted(source)} --out DIR` makes one of this text decoder"
 
 
 def check_hub_id(what: str, source: str) -> None:
     """Check that `source` has the form owner/name; `what` describes it in the message."""
     if len(Path(source).parts) != 2 or source.startswith((".", "/", "~")):
+        fix = "give a directory or a hub id owner/name"
+        hint = meant(source)
         raise UserError(
-            f"{what} '{source}': no such directory, and not a hub id; give a directory or a hub id owner/name"
+            f"{what} '{source}': no such folder, nor a hub model of that name; {fix}" + (f".{hint}" if hint else "")
         )
 
 
@@ -74,7 +77,19 @@ def downloaded(what: str, source: str, **options: Any) -> Path:
     try:
         return Path(snapshot_download(source, **options))
     except (OSError, ValueError) as error:  # does not exist, access denied, no network
-        raise UserError(f"{what} '{source}': cannot be loaded: {one_line(error)}") from error
+        raise UserError(f"{what} '{source}': cannot be loaded: {_of_hub(source, error)}") from error
+
+
+def _of_hub(source: str, error: OSError | ValueError) -> str:
+    """Return why the hub gave no model, and what to do."""
+    if isinstance(error, GatedRepoError):
+        return f"access is restricted; accept its terms at https://huggingface.co/{source}, then run `hf auth login`"
+    if isinstance(error, RepositoryNotFoundError):
+        return f"no such folder, nor a hub model of that name (a private one needs `hf auth login`).{meant(source)}"
+    if isinstance(error, LocalEntryNotFoundError):
+        reason = "offline (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else f"not reached ({one_line(error, 120)})"
+        return f"no such folder, nor a hub model of that name in the cache; the hub is {reason}.{meant(source)}"
+    return one_line(error)
 
 
 def check_folder(folder: Path) -> None:
@@ -82,7 +97,9 @@ def check_folder(folder: Path) -> None:
     if is_adapter(folder):
         return
     if not (folder / "config.json").is_file():
-        raise UserError(f"model '{folder}': no config.json; give the directory of a Hugging Face model")
+        hint = ". Are the arguments swapped?" if (kind := kind_of(folder)) != FOLDER else ""
+        told = "no config.json" if kind == FOLDER else f"no config.json; it is {kind}"
+        raise UserError(f"model '{folder}': {told}; give the directory of a Hugging Face model{hint}")
     if not _has_weights(folder):
         pickled = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
         found = f"has only {pickled[0]}, a pickle, which is never loaded" if pickled else "has no weights"

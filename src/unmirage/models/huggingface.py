@@ -26,6 +26,7 @@ from unmirage.models.decoding import Decoding
 from unmirage.models.families import add_end, attention_reach, embedding_count, end_ids
 from unmirage.models.folder import check_code, check_folder, check_weights, is_adapter, local_folder, some
 from unmirage.models.greedy import NO_NUMBER, why_no_numbers
+from unmirage.models.not_loaded import why_not_loaded
 from unmirage.models.placement import Placement
 from unmirage.models.prompts import Prepared, Sharing, prepare
 from unmirage.models.sampling import Sampling
@@ -313,7 +314,7 @@ def load_errors(source: str | Path) -> Iterator[None]:
     except LOAD_ERRORS as error:
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
-        text = one_line(error)
+        text = why_not_loaded(source, error) or one_line(error)
         if "ignore_mismatched_sizes" in text:  # the library tells the names in its log only
             text = "the shapes of its weights mismatch those of its config.json; download the whole model again"
         if "video processor" in text.lower() or "torchvision" in text.lower():

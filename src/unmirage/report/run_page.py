@@ -13,6 +13,7 @@ from unmirage.report.audit_view import AuditView, view
 from unmirage.report.browse import browser
 from unmirage.report.charts import by_k_panel, decomposition
 from unmirage.report.differences import differences, heat_maps
+from unmirage.report.dumbbells import TICKS, at, dumbbells
 from unmirage.report.examples import EACH, Examples, find_examples
 from unmirage.report.explain_view import explain_view
 from unmirage.report.extras import (
@@ -98,6 +99,9 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "clustered": clustered(gathered.runs.values()),
             "rows": rows(results),
             "over_seeds": seeds_table(models),
+            "bells": dumbbells(models),
+            "ticks": [at(tick / 100) for tick in TICKS],
+            "tick_names": TICKS,
             "plot": pareto(models),
             "plot_after": attacked(models),
             "differences": differences(gathered, compared_with),

@@ -15,6 +15,7 @@ import yaml
 from unmirage.errors import UserError, unknown
 from unmirage.records import Failure
 from unmirage.run.files import read_object, write_json_atomic, write_text_atomic
+from unmirage.run.paths import FOLDER, kind_of, meant
 from unmirage.run.store import Store
 
 log = logging.getLogger(__name__)
@@ -120,14 +121,14 @@ def open_run(
 ) -> Iterator[Run]:
     """Create a run directory, or reopen one with the same configuration, and lock it inside the block.
 
-    The configuration of a run that failed before it had any file is replaced, so that it does not block the corrected
-    command.
+    The configuration of a run that failed before it had a response or any other file is replaced, so that it does not
+    block the corrected command.
 
     Args:
         path: the directory; an existing one must be empty or a run.
         config: resolved settings, plain values only.
         abandoned: called if the configuration differs; whether the run has nothing that is worth keeping, and its
-            files are gone. Default: it has no file beside its configuration.
+            files are gone. Default: it has no file beside its configuration and a store without responses.
 
     Raises:
         UserError: another process has locked it, it is not a run directory, or its configuration differs.
@@ -142,7 +143,7 @@ def open_run(
             if config_file.is_file():
                 check_same(path, run.config(), config)
         except UserError:
-            if not (abandoned or has_only_settings)(path):
+            if not (abandoned or _holds_nothing)(path):
                 raise
             log.info("%s: the settings of an earlier run, which left nothing to resume, are replaced", path)
             config_file.unlink()
@@ -166,12 +167,27 @@ def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) ->
         raise UserError(f"{path}: made with other settings ({told}); name a new run with --out")
 
 
-def existing_run(path: Path) -> Run:
-    """Return the run at `path`, or raise `UserError` if it is not a run directory."""
+def existing_run(path: Path, model: str | Path = "") -> Run:
+    """Return the run at `path`.
+
+    Args:
+        path: the directory.
+        model: the model that a command names beside it, with which it may be swapped.
+
+    Raises:
+        UserError: it is not a run directory.
+    """
     run = Run(path)
-    if not run.config_file.is_file():
-        raise UserError(f"{path}: not a run directory (no config.yaml); create one with `unmirage attack` or `demo`")
-    return run
+    if run.config_file.is_file():
+        return run
+    create = "create one with `unmirage attack` or `demo`"
+    if not path.exists():
+        hint = meant(path)
+        raise UserError(f"{path}: not a run directory (no such folder); {create}" + (f".{hint}" if hint else ""))
+    if (kind := kind_of(path)) != FOLDER:
+        swapped = ". Are the arguments swapped?" if Run(Path(model)).config_file.is_file() else ""
+        raise UserError(f"{path}: not a run directory, but {kind}; {create}{swapped}")
+    raise UserError(f"{path}: not a run directory (no config.yaml); {create}")
 
 
 def _has_files(path: Path) -> bool:
@@ -182,6 +198,17 @@ def _has_files(path: Path) -> bool:
 def has_only_settings(path: Path) -> bool:
     """Return whether a run directory has no file beside its configuration, so that others may use it."""
     return [item.name for item in path.iterdir() if not item.name.startswith(".")] == [Run(path).config_file.name]
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Return whether a run directory has only settings and queries, and remove the queries."""
+    store = [item for item in path.iterdir() if item.name.startswith(STORE)]
+    others = [item for item in path.iterdir() if not item.name.startswith(".") and item not in store]
+    if [item.name for item in others] != [Run(path).config_file.name] or Run(path).models:
+        return False
+    for item in store:
+        item.unlink()
+    return True
 
 
 @contextmanager

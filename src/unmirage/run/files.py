@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO, NoReturn, TextIO
 from safetensors import SafetensorError
 
 from unmirage.errors import UserError, one_line
+from unmirage.run.paths import no_such
 
 
 @contextmanager
@@ -147,7 +148,7 @@ def read_json(path: Path, *, constants: bool = False) -> Any:
         text = path.read_text(encoding="utf-8-sig")
         return json.loads(text) if constants else json.loads(text, parse_constant=_refuse_constant)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise no_such("file", path) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except json.JSONDecodeError as error:

@@ -19,7 +19,7 @@ from unmirage.data.several import together
 from unmirage.documents import Document
 from unmirage.errors import UserError
 from unmirage.records import Amount, Count, Sample, SinkCount
-from unmirage.run.progress import Progress
+from unmirage.run.progress import Progress, followed
 from unmirage.workflows.align_work import check_machine, claimed, loading_of
 from unmirage.workflows.arguments import conversations, log_reading
 from unmirage.workflows.models import identity_of
@@ -286,10 +286,7 @@ def train_and_save(
         log.info(line)
     folder = work or out.with_name(f"{out.name}.work")
 
-    def told(stage: str, done: int, total: int) -> None:
-        if progress is not None:
-            progress(f"{stage} {out.name}", done, total)
-
+    told = None if progress is None else followed(progress, out.name)
     told_apart = conversations(data.samples)
     identity = {"model": parts["model"], "data": parts["data"], **told_apart, **config.model_dump(mode="json")}
     watch = None

@@ -217,6 +217,7 @@ def run_attack(
         plan: the queries.
         out, max_new_tokens, batch_size, progress: as for `unmirage.attack`.
     """
+    from unmirage.evaluate.running import shown_rates
     from unmirage.evaluate.until_success import ask_until_success
     from unmirage.models import GenerationConfig, ask
 
@@ -237,10 +238,11 @@ def run_attack(
         if plan.trained_on:
             add_overlap(run, vlm.name, plan.trained_on)
         told = in_stage(progress, f"ask {vlm.name}")
+        seen = shown_rates(store, vlm.name, told, stopped=plan.judge is not None)
         if plan.judge is None:
-            ask(vlm, store, plan.file.pictures, generation, told)
+            ask(vlm, store, plan.file.pictures, generation, told, seen=seen)
         else:
-            ask_until_success(vlm, store, plan.file.pictures, generation, plan.judge, told)
+            ask_until_success(vlm, store, plan.file.pictures, generation, plan.judge, told, seen)
         missing = no_response(store.failures(vlm.name), len(plan.queries))
         log_inside_thoughts(store.responses(vlm.name))
     log_account(vlm)

@@ -12,6 +12,7 @@ from unmirage.evaluate.calibration import JudgeCalibration, fingerprint_of, meas
 from unmirage.evaluate.judges import Judge
 from unmirage.evaluate.labels import Labels, label_verdicts, read_labels, shipped_labels
 from unmirage.run.files import check_targets, naming
+from unmirage.run.paths import no_such
 from unmirage.run.progress import StepProgress
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.models import make_judges
@@ -81,7 +82,7 @@ def read_calibration(path: Path, name: str, judge: Judge | None) -> JudgeCalibra
         UserError: the calibration is of another judge or of another version of it, or shows the judge to be useless.
     """
     if not path.is_file():
-        raise UserError(f"--calibration {path}: no such file; create one with `unmirage calibrate`")
+        raise no_such("file", path, "create one with `unmirage calibrate`", option="--calibration")
     found = JudgeCalibration.load(path)
     if found.judge != name:
         raise UserError(

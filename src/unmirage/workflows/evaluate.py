@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from unmirage.run.progress import Progress
 from unmirage.text.printable import short
 from unmirage.workflows.arguments import PathLike
 from unmirage.workflows.calibrate import read_calibration
+from unmirage.workflows.demo_run import answered, settings_of
 from unmirage.workflows.models import log_account, make_judges
 
 
@@ -42,12 +44,13 @@ def judge_and_rate(
     Returns:
         The results, and what the rates of each model lack, one line each: queries without response or verdict.
     """
+    source = answered(run)
     made = make_judges(
         judges,
         rubric,
         schema=schema,
         max_tokens=max_tokens,
-        pictures=pictures_of(run) if sees_pictures else None,
+        pictures=pictures_of(source) if sees_pictures else None,
         cache=run.path / ".judges.sqlite",
         endpoint=endpoint,
         batch_size=batch_size,
@@ -59,12 +62,12 @@ def judge_and_rate(
     if calibration is not None:
         own = next((judge for judge in made if judge.name == judging.name), None)
         judging = replace(judging, calibration=read_calibration(Path(calibration), judging.name, own))
-    with run.held():
-        results = evaluate_run(run, judging, progress)
+    with run.held(), nullcontext() if source is run else source.held():
+        results = evaluate_run(source, judging, progress, settings_of(source))
         run.write_json(run.results_file, results.to_dict())
     for one in made:
         log_account(one)
-    return results, _missing(run, results)
+    return results, _missing(source, results)
 
 
 def sentence_encoder(encoder: PathLike | TextEncoder) -> tuple[TextEncoder, str]:

@@ -16,6 +16,7 @@ from unmirage.data.responses.read import FORMATS, ResponseFile, read_responses
 from unmirage.errors import UserError, unknown
 from unmirage.run import Run, open_run
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.paths import no_such
 from unmirage.run.progress import Progress
 from unmirage.workflows.arguments import PathLike, check_pictures
 
@@ -95,7 +96,7 @@ def run_of_files(
 def _check_paths(paths: Sequence[Path], out: Path) -> None:
     for path in paths:
         if not path.exists():
-            raise UserError(f"{path}: no such file")
+            raise no_such("file", path)
         if path.resolve() == out.resolve():
             raise UserError(f"--out: {out} is an input file; name a new run directory")
     if twice := next((path for path in paths if paths.count(path) > 1), None):

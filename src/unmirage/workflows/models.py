@@ -76,6 +76,16 @@ def load_vlm(
     )
 
 
+def check_place(model: str) -> None:
+    """Raise `UserError` for a model that can be neither a directory, a hub id nor a server, before any work is done."""
+    path = Path(model)
+    if model.startswith(ENDPOINT) or path.is_dir() or (len(path.parts) == 2 and not path.exists()):
+        return
+    from unmirage.models.folder import local_folder
+
+    local_folder(model, None, trust_remote_code=False)
+
+
 def loader(
     model: str | Path | VLM,
     endpoint: Mapping[str, Any] | None,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from unmirage.errors import UserError, unknown
 from unmirage.run.files import naming, write_text_atomic
+from unmirage.run.paths import no_such
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 LAUNCHER = "accelerate/"  # names of configurations for `accelerate launch` begin so; they are no settings of `align`
@@ -74,4 +75,4 @@ def settings_file(given: Path) -> Path:
     name = given.as_posix().removeprefix("recipes/").removesuffix(".yaml")
     if name in recipe_names() and not name.startswith(LAUNCHER):
         return recipe_path(name)
-    raise UserError(f"{given}: no such file, nor a recipe of that name; `unmirage recipes` lists the recipes")
+    raise no_such("file", given, "nor a recipe of that name, which `unmirage recipes` lists")

@@ -10,13 +10,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from unmirage.errors import UserError
+from unmirage.run.paths import no_such
 from unmirage.workflows.recipes import settings_file
+from unmirage.workflows.setting_names import hint_for
 
 Config = TypeVar("Config", bound=BaseModel)
 
 
 def resolve(
-    model: type[Config], file: Path | None, options: Mapping[str, Any], settings: Sequence[str] | None
+    model: type[Config],
+    file: Path | None,
+    options: Mapping[str, Any],
+    settings: Sequence[str] | None,
+    without_effect: Mapping[str, str] | None = None,
 ) -> Config:
     """Return the config: defaults, overridden by `file`, then by `options` that are not None, then by `settings`.
 
@@ -25,20 +31,39 @@ def resolve(
         file: YAML mapping, or the name of a shipped recipe if there is no such file; or None.
         options: dotted key -> value of command line options; None if not given.
         settings: "a.b=value" strings; the value is read as YAML.
+        without_effect: as for `check_effect`.
 
     Raises:
         UserError: a setting is invalid; the message has the file or option, the field, and the valid values.
     """
     values: dict[str, Any] = _read_yaml(settings_file(file)) if file is not None else {}
-    for key, value in options.items():
-        if value is not None:
-            _put(values, key, value)
-    for key, value in given_settings(settings).items():
+    given = {key: value for key, value in options.items() if value is not None} | given_settings(settings)
+    for key, value in given.items():
         _put(values, key, value)
+    check_effect(given, values, without_effect or {})
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise UserError(_one_line(error, file)) from None
+        raise UserError(_one_line(error, file, model, values)) from None
+
+
+def check_effect(
+    given: Mapping[str, Any], values: Mapping[str, Any], without_effect: Mapping[str, str], option: str = "--"
+) -> None:
+    """Raise `UserError` for a setting that another one leaves without effect.
+
+    Args:
+        given: the settings that the user gives now.
+        values: all settings, with those of a file.
+        without_effect: name -> the name of the setting that overrules it, unless that is None.
+        option: what precedes the name of a setting in messages.
+    """
+    for name, other in without_effect.items():
+        if given.get(name) is None or values.get(other) is None:
+            continue
+        if given.get(other) is not None:
+            raise UserError(f"{option}{name}: has no effect with {option}{other}; leave one of them out")
+        raise UserError(f"{option}{name}: has no effect, because the config sets {other}; set {other} to null there")
 
 
 def given_settings(settings: Sequence[str] | None) -> dict[str, Any]:
@@ -67,6 +92,8 @@ def parsed_settings(settings: Sequence[str] | None) -> dict[str, Any]:
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise no_such("file", file) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: invalid UTF-8 (byte {error.start})") from None
     loaded = _yaml_value(text, str(file))
@@ -91,11 +118,13 @@ def _put(values: dict[str, Any], dotted: str, value: Any) -> None:
     values[last] = value
 
 
-def _one_line(error: ValidationError, file: Path | None) -> str:
+def _one_line(error: ValidationError, file: Path | None, model: type[BaseModel], values: Mapping[str, Any]) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     where = f"{file}: " if file is not None else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where}setting '{field}': unknown; {hint_for(model, first['loc'], values)}{more}"
     message = first["msg"].removeprefix("Value error, ")
     value = first["input"]
     parts = [*value, *value.values()] if isinstance(value, Mapping) else [value]

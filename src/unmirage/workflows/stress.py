@@ -16,6 +16,7 @@ from unmirage.records import Kind, Query
 from unmirage.run import Run, open_run
 from unmirage.run.progress import Progress
 from unmirage.text.openers import opener
+from unmirage.workflows.demo_run import settings_of
 from unmirage.workflows.models import ENDPOINT, asked_identity
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def plan_stress(
     if not (files or int8 or temperatures or no_adapter):
         raise UserError("nothing to do; add --relearn KIND=FILE, --int8, --temperature T or --no-adapter")
     _check_server(model, {"--relearn": bool(files), "--int8": int8, "--no-adapter": no_adapter})
-    config = run.config()
+    config = settings_of(run)
     check_run(config, run.config_file)
     asked = config.get(THINKING, "auto")
     if thinking not in (None, asked):

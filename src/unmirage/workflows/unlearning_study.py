@@ -16,6 +16,7 @@ from unmirage.evaluate.unlearning_settings import TOLERANCE, Kept, UnlearningSet
 from unmirage.intervals import Mean
 from unmirage.run.fingerprint import encoder_identity, sha256_of
 from unmirage.run.machine import commit_of_checkout
+from unmirage.run.paths import no_such
 from unmirage.run.progress import Progress
 from unmirage.text.markdown import markdown_table
 from unmirage.workflows.align import AlignFiles
@@ -124,7 +125,7 @@ def read_candidates(candidates: PathLike | Mapping[str, Mapping[str, Any]] | Non
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise no_such("file", path) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: invalid YAML ({one_line(error)})") from None
     if not isinstance(found, dict) or not found or not all(isinstance(one, dict) for one in found.values()):

@@ -16,6 +16,7 @@ from unmirage.data.sample_file import SampleFile
 from unmirage.errors import UserError, unknown
 from unmirage.records import Dataset, Kind, Sample
 from unmirage.run.fingerprint import sha256_of
+from unmirage.run.paths import no_such
 from unmirage.text.english.wordings import CHOICES, Wordings
 from unmirage.text.openers import opener
 
@@ -53,7 +54,7 @@ def chosen_words(
     missing = [kind for kind in (Kind.JAILBREAK, Kind.OVER_PRUDENCE) if _is_needed(kind, kinds)]
     missing = [kind for kind in missing if FIELDS[kind] not in words]
     if audit is not None and not audit.is_file():
-        raise UserError(f"--audit {audit}: no such file; create it with `unmirage audit DATA --json`")
+        raise no_such("file", audit, "create it with `unmirage audit DATA --json`", option="--audit")
     audited = _audited(data, audit) if missing or audit is not None else None
     suggested = {} if audited is None else _suggested(audited)
     for kind in missing:

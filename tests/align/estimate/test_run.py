@@ -152,7 +152,7 @@ def test_what_training_refuses_is_refused(tiny, tmp_path):
     data = few(tiny)
     with pytest.raises(UserError, match="forget: the set is empty"):
         estimate(tiny.model, AlignData(retain=data.retain, images=data.images), AlignConfig(method=NpoConfig()))
-    with pytest.raises(UserError, match="no such directory"):
+    with pytest.raises(UserError, match="no such folder, nor a hub model of that name"):
         estimate(tmp_path / "nothing", data, AlignConfig(method=NpoConfig()))
     with pytest.raises(UserError, match=r"no config\.json"):
         estimate(tmp_path, data, AlignConfig(method=NpoConfig()))

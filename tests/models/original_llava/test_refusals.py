@@ -154,7 +154,7 @@ def test_a_tower_inside_that_is_not_known_by_name(original: Original) -> None:
 
 def test_sources_that_are_no_folder(original: Original) -> None:
     for source in ("nowhere", "./nowhere/at-all", str(original.folder / "config.json")):
-        with pytest.raises(UserError, match="no such directory, and not a hub id"):
+        with pytest.raises(UserError, match="no such folder, nor a hub model of that name"):
             convert(source, original.root / "out")
     with pytest.raises(UserError, match="SOURCE 'nobody/nothing': cannot be loaded: "):
         convert("nobody/nothing", original.root / "out")

@@ -22,6 +22,7 @@ from unmirage.models.base import Thinking
 from unmirage.models.families import embedding_count
 from unmirage.models.folder import check_folder, check_hub_id
 from unmirage.models.huggingface import LOAD_ERRORS, HuggingFaceVLM
+from unmirage.models.not_loaded import why_not_loaded
 from unmirage.models.templates import check_processor
 from unmirage.models.thinking import switched
 from unmirage.records import Sample
@@ -62,7 +63,8 @@ class Skeleton:
             config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=local)
         except LOAD_ERRORS as error:
-            raise UserError(f"model '{source}': cannot be planned: {one_line(error)}") from error
+            reason = why_not_loaded(source, error) or one_line(error)
+            raise UserError(f"model '{source}': cannot be planned: {reason}") from error
         model = _empty(config, config.dtype or _stored_dtype(folder))
         check_processor(str(source), processor, embedding_count(str(source), model))
         processor.chat_template = switched(str(source), processor, processor.chat_template, thinking)

@@ -23,6 +23,7 @@ from typing import Any
 from unmirage.data.rows import Row, rows_in, shown
 from unmirage.errors import UserError
 from unmirage.run.files import read_object
+from unmirage.run.paths import no_such
 
 LMMS_EVAL = {"query": "input", "response": "resps", "id": "doc_id", "tokens": "output_tokens"}
 VLMEVALKIT = {"query": "question", "response": "prediction", "id": "index", "error": "error"}
@@ -152,7 +153,7 @@ def workbook_rows(path: Path) -> Iterator[Row]:
     except ImportError as error:
         raise UserError(f"{path}: needs the extra 'data': pip install 'unmirage[data]' ({error})") from None
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise no_such("file", path)
     try:
         with zipfile.ZipFile(path) as packed:
             if sum(one.file_size for one in packed.infolist()) > _LARGEST:

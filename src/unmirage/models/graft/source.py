@@ -18,6 +18,7 @@ from unmirage.models.folder import check_code, check_folder, check_weights, is_a
 from unmirage.models.graft.named import WHEELS, named_gguf
 from unmirage.models.huggingface import load_errors, no_progress_bar
 from unmirage.run.fingerprint import folder_fingerprint, sha256_of
+from unmirage.run.paths import no_such
 
 _MAGIC = b"GGUF"
 _CHAT_MODEL = "give a chat model, such as Llama, Qwen or Gemma"
@@ -64,7 +65,7 @@ def load_decoder(lm: str | Path, *, revision: str | None = None, wheel: Path | N
     if Path(lm).is_file():
         return _from_gguf(Path(lm), Path(lm).name)
     if Path(lm).suffix == ".gguf":
-        raise UserError(f"{lm}: no such file")
+        raise no_such("file", lm)
     if name.lower() in WHEELS or (not Path(lm).exists() and "/" not in name):
         raise unknown("decoder", name, [*WHEELS, "a directory", "a GGUF file", "a hub id owner/name"])
     return _from_folder(lm, revision)
