@@ -58,7 +58,7 @@ def test_every_response_is_a_row_with_its_query_and_verdict(small):
     first = data["queries"][0]
     assert (data["kinds"][first[1]], data["texts"][first[2]], first[3], first[4]) == ("plain", "share", -1, 1)
     assert [picture[0][:22] for picture in data["pictures"]] == ["data:image/png;base64,"] * 3
-    assert {query[7] for query in data["queries"]} == {0, 1, 2, -2}  # the fourth picture is missing
+    assert {query[8] for query in data["queries"]} == {0, 1, 2, -2}  # the fourth picture is missing
 
 
 def test_other_judges_categories_and_responses_without_a_verdict(small):
@@ -130,7 +130,7 @@ def test_pictures_keep_to_a_budget(small, monkeypatch):
     monkeypatch.setattr(browse, "MOST_PICTURES", 2)
     _, data = block(small)
     assert len(data["pictures"]) == 2
-    assert -3 in {query[7] for query in data["queries"]}
+    assert -3 in {query[8] for query in data["queries"]}
 
 
 def test_nothing_to_browse(small):
@@ -154,7 +154,7 @@ def told(run):
 
 def test_earlier_turns_and_all_pictures_of_a_query_are_shown(small):
     _, before = block(small)
-    assert {len(query) for query in before["queries"]} == {8}  # ordinary queries have no turns
+    assert {len(query) for query in before["queries"]} == {9}  # ordinary queries have no turns
     told(small)
     _, data = block(small)
     for query, old in zip(data["queries"], before["queries"], strict=True):
@@ -168,7 +168,7 @@ def test_earlier_turns_and_all_pictures_of_a_query_are_shown(small):
         ]  # fmt: skip
         assert data["texts"][query[0]] == f"[picture 2][picture 3]{before['texts'][old[0]]}"
     _, data = block(small, redact=True)
-    assert {tuple(query[7]) for query in data["queries"]} == {(-1, -1, -1)}
+    assert {tuple(query[8]) for query in data["queries"]} == {(-1, -1, -1)}
 
 
 def test_the_examples_of_a_page_have_turns_and_pictures_folded_and_escaped(small):

@@ -1,5 +1,8 @@
 """The browser of responses in a real browser, with 10,000 of them: it filters, sorts, turns pages, and nothing acts."""
 
+import csv
+import json
+
 import pytest
 
 from unmirage.records import Ended, Judgement, Kind, Query, Response, Sample, Verdict
@@ -123,23 +126,23 @@ def test_each_filter_and_order(browsed):
 
 
 def test_filters_are_taken_together_with_free_text(browsed):
-    browsed.page.get_by_label("Search the queries").fill("  ITEM 499 ")
+    browsed.page.get_by_label("Search", exact=True).fill("  ITEM 499 ")
     assert browsed.count == "1–22 of 22 (of 10,000)"
     browsed.choose("model", "Base")
     assert browsed.count == "1–11 of 11 (of 10,000)"
-    browsed.page.get_by_label("Search the queries").fill("nothing holds this")
+    browsed.page.get_by_label("Search", exact=True).fill("nothing holds this")
     assert browsed.count == "0 (of 10,000)"
     assert browsed.page.locator("#browse-pages button:disabled").count() == 2
 
 
 def test_what_was_said_is_hidden_until_clicked(browsed):
     page = browsed.page
-    page.get_by_label("Search the queries").fill("item 4998")
+    page.get_by_label("Search", exact=True).fill("item 4998")
     details = page.locator("#browsed details").first
     assert page.locator("#browsed blockquote").count() == 0
     details.locator("summary").click()
     assert details.locator("blockquote").inner_text() == "said 4998 "
-    page.get_by_label("Search the queries").fill("item 4999")
+    page.get_by_label("Search", exact=True).fill("item 4999")
     assert page.locator("#browsed blockquote").count() == 0
     assert page.locator("#browsed img").count() == 0
     page.locator("#browsed summary").first.click()
@@ -221,3 +224,89 @@ def test_thoughts_are_text_and_closed_until_the_reader_opens_them(make_run, tmp_
     assert thoughts.locator("blockquote").inner_text() == "<img src=x onerror=alert(1)>"
     assert card.locator("blockquote").last.inner_text() == "I can't. (from the refusal field)"
     assert shown.complaints == []
+
+
+def test_search_in_responses(browsed):
+    browsed.choose("where", "responses")
+    browsed.page.get_by_label("Search", exact=True).fill("said 4999")
+    assert browsed.count == "1–2 of 2 (of 10,000)"
+
+
+def test_samples_side_by_side_model_by_model(show, run):
+    browsed = Browsed(show(render_run_page(run)))
+    browsed.choose("view", "samples side by side")
+    browsed.choose("change", "changed by the attack")
+    first = browsed.page.locator("#browsed article").first
+    heads = first.locator("thead small").all_inner_texts()
+    assert heads[:2] == ["plain", "jailbreak"]
+    kinds = [one.partition(",")[0] for one in heads]
+    assert kinds == sorted(kinds, key=["plain", "jailbreak", "over-prudence", "control"].index)
+    assert "control" in kinds
+    assert first.locator("tbody tr").count() == 6
+    assert first.locator("tbody tr").first.locator(".chip").count() == len(heads)
+    with run.store() as store:
+        verdicts = {
+            model: {j.query_id: j.verdict for j in store.judgements(model, "exact")} for model in store.models()
+        }
+        queries = store.queries()
+    fails = lambda model, query: verdicts[model].get(query.id) == ("complied" if query.unsafe else "refused")  # noqa: E731
+    changed = {
+        query.sample_id
+        for query in queries
+        for model in verdicts
+        if query.kind in ("jailbreak", "over-prudence")
+        and fails(model, query)
+        and any(q.kind == "plain" and q.sample_id == query.sample_id and not fails(model, q) for q in queries)
+    }
+    assert browsed.count.split(" samples")[0].endswith(f"of {len(changed)}")
+
+
+def test_a_link_to_what_is_shown(browsed, ten_thousand, show):
+    browsed.choose("category", "c1")
+    browsed.choose("model", "NPO")
+    browsed.page.locator("#browse-pages").get_by_role("button", name="Next").click()
+    address, seen = browsed.page.url, (browsed.count, browsed.queries())
+    assert "#browse?" in address
+    other = show(ten_thousand)
+    other.page.goto(other.page.url + "#" + address.partition("#")[2])
+    other.page.reload()
+    again = Browsed(other)
+    assert (again.count, again.queries()) == seen
+    assert other.complaints == []
+
+
+def test_all_are_revealed_and_hidden_again(browsed):
+    button = browsed.page.get_by_role("button", name="Reveal all")
+    button.click()
+    assert browsed.page.locator("#browsed blockquote").count() == 50
+    browsed.page.get_by_role("button", name="Hide all").click()
+    assert not browsed.page.locator("#browsed blockquote").first.is_visible()
+
+
+def test_the_selection_is_saved(browsed, tmp_path):
+    browsed.choose("unsafe", "benign")
+    browsed.choose("model", "NPO")
+    for name in ("JSONL", "CSV"):
+        with browsed.page.expect_download() as started:
+            browsed.page.get_by_role("button", name=f"Save as {name}").click()
+        started.value.save_as(tmp_path / name)
+    rows = [json.loads(line) for line in (tmp_path / "JSONL").read_text("utf-8").splitlines()]
+    assert len(rows) == 2500
+    assert rows[0] == {
+        "model": "NPO", "kind": "plain", "shot": 1, "unsafe": False, "category": "c1", "query": "Share item 1",
+        "verdict": rows[0]["verdict"], "response": "said 1 said 1 ", "ended": "", "reason": None,
+    }  # fmt: skip
+    with (tmp_path / "CSV").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [one["query"] for one in table] == [one["query"] for one in rows]
+    assert [one["verdict"] for one in table] == [one["verdict"] for one in rows]
+
+
+def test_colors_say_good_or_bad(browsed):
+    for label, verdict, name in (
+        ("unsafe", "complied", "complied"), ("unsafe", "refused", "refused"),
+        ("benign", "complied", "answered-well"), ("benign", "refused", "over-refused"),
+    ):  # fmt: skip
+        browsed.choose("unsafe", label)
+        browsed.choose("verdict", verdict)
+        assert browsed.page.locator("#browsed .chip").first.get_attribute("class") == f"chip b-{name}"

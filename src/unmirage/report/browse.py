@@ -24,7 +24,7 @@ from unmirage.text.printable import clean, short
 from unmirage.text.thoughts import settled
 
 MOST_ROWS = 20_000
-MOST_PICTURES = 200
+MOST_PICTURES = 1000
 _PICTURE_BYTES = 1_500_000  # limit for all data URIs together
 _LONGEST, _SHORTEST = 4000, 300  # maximum characters of a text, with few rows and with many
 _ALL_TEXT = 12_000_000
@@ -66,7 +66,7 @@ class _Block:
         self.rows: list[list[Any]] = []
         self._longest, self._redact = longest, redact
         self._texts, self._models, self._categories, self._places = _Names(), _Names(), _Names(), _Names()
-        self._judges = _Names()
+        self._judges, self._samples = _Names(), _Names()
         self._pictures: list[list[Any]] = []
         self._bytes = 0
 
@@ -103,6 +103,7 @@ class _Block:
             int(query.unsafe),
             query.shot + 1,
             self._places(short(place, 60)),
+            self._samples(f"{place}\0{query.sample_id}"),
             pictures if len(pictures) > 1 else next(iter(pictures), -1),
             *([turns] if turns else []),
         ]
