@@ -30,15 +30,44 @@ def test_the_front_is_what_no_other_one_beats_in_both():
     assert front({}) == set()
 
 
+def test_chance_alone_keeps_nothing_on_the_front():
+    # "lucky" is better than "safe" in utility by chance only, and clearly worse in ASR.
+    at = {"safe": (0.05, 0.80), "lucky": (0.60, 0.82), "useful": (0.90, 0.99)}
+    known = {name: ((x - 0.04, x + 0.04), (y - 0.05, y + 0.05)) for name, (x, y) in at.items()}
+    assert front(at) == {"safe", "lucky", "useful"}
+    assert front(at, known) == {"safe", "useful"}
+    tied = {"a": (0.10, 0.80), "b": (0.11, 0.81)}
+    wide = {name: ((x - 0.05, x + 0.05), (y - 0.05, y + 0.05)) for name, (x, y) in tied.items()}
+    assert front(tied, wide) == {"a", "b"}  # neither is clearly better
+
+
+def test_the_front_is_never_empty():
+    rng = random.Random(0)
+    for _ in range(300):
+        at = {str(n): (rng.random(), rng.random()) for n in range(6)}
+        known = {
+            name: ((x - rng.random() / 3, x + rng.random() / 3), (y - rng.random() / 3, y + rng.random() / 3))
+            for name, (x, y) in at.items()
+        }
+        assert front(at, known)
+
+
+def test_intervals_are_drawn_around_the_mark(model):
+    plot = pareto({"a": model(50, 90), "b": model(20, 60)})
+    spot = plot.spots[0]
+    assert spot.across[0] < spot.x < spot.across[1]
+    assert spot.up[1] < spot.y < spot.up[0]  # y grows downwards
+
+
 def test_marks_stand_where_the_rates_say(model):
     plot = pareto({"a": model(0, 100), "b": model(96, 53, rr=100), "c": model(48, 53, rr=39)})
     a, b, c = plot.spots
     assert (a.x, a.y) == (LEFT, TOP)
     assert b.x == round(LEFT + 0.96 * (RIGHT - LEFT), 1)
-    assert c.y == b.y == round(BOTTOM - (0.53 - 0.5) / 0.5 * (BOTTOM - TOP), 1)  # the axis starts at 50 %
+    assert c.y == b.y == round(BOTTOM - 0.53 * (BOTTOM - TOP), 1)
     assert [one.step for one in plot.spots] == [0, 4, 1]
     assert [one.front for one in plot.spots] == [True, False, False]
-    assert [text for _, text in plot.y_ticks] == ["50", "60", "70", "80", "90", "100"]
+    assert [text for _, text in plot.y_ticks] == ["0", "20", "40", "60", "80", "100"]
     assert [text for _, text in plot.x_ticks] == ["0", "20", "40", "60", "80", "100"]
     assert b.said == "b: ASR 96\u00a0%, utility 53\u00a0%, RR 100\u00a0%"
 

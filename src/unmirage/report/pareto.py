@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil, floor
 
 from unmirage.evaluate.details import ModelResults
+from unmirage.records import Rate
 from unmirage.report.table import collapse
 from unmirage.text.formatting import model_name, percent
 from unmirage.text.printable import short
@@ -15,12 +15,12 @@ from unmirage.text.printable import short
 WIDTH, HEIGHT = 680, 430
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 664.0, 18.0, 380.0
 RADIUS = 10.0  # of a mark with the ring of the Pareto front
+TICKS = (0, 20, 40, 60, 80, 100)
 STEPS = 5  # color steps for RR
 _LINE = 15.0  # height of a label
 _CHARACTER, _BOLD = 7.1, 7.8  # widths; labels on the front are bold
 _LONGEST_LABEL = 26
-_MARGIN = 0.03  # beyond the outermost marks
-
+Interval = tuple[float, float]  # low and high end
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -28,12 +28,15 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class Spot:
     """One model: position and color of its mark, and position of its label (`label` is empty without a free place).
 
-    `leader` is the end of a line from the mark to a distant label.
+    `across` and `up` are the ends of the 95 % confidence intervals of ASR and utility. `leader` is the end of a line
+    from the mark to a distant label.
     """
 
     name: str
     x: float
     y: float
+    across: tuple[float, float]
+    up: tuple[float, float]
     step: int | None
     front: bool
     collapsed: bool
@@ -59,8 +62,8 @@ class Pareto:
 def pareto(models: Mapping[str, ModelResults]) -> Pareto | None:
     """Return the plot of ASR after the attack (before it, if no model was attacked) against utility.
 
-    The front has the models that no other model beats in both; collapsed models are excluded. Returns None if fewer
-    than two models have both rates.
+    Both axes go from 0 to 100 %. Collapsed models are not on the front. Returns None if fewer than two models have
+    both rates.
     """
     after = attacked(models)
     rates = {name: (model.asr.after if after else model.asr.before, model.utility) for name, model in models.items()}
@@ -72,16 +75,21 @@ def pareto(models: Mapping[str, ModelResults]) -> Pareto | None:
     if len(at) < 2:
         return None
     gone = {name for name in at if collapse(models[name])}
-    best = front({name: place for name, place in at.items() if name not in gone})
-    right, floor_y = _end(max(x for x, _ in at.values())), _start(min(y for _, y in at.values()))
-    marks = {
-        name: (
-            round(LEFT + (RIGHT - LEFT) * x / right, 1),
-            round(BOTTOM - (BOTTOM - TOP) * (y - floor_y) / (1 - floor_y), 1),
+    known = {name: tuple(map(_interval, rates[name])) for name in at}
+    best = front(
+        {name: place for name, place in at.items() if name not in gone},
+        {name: (asr, utility) for name, (asr, utility) in known.items()},
+    )
+    marks = {name: (_across(x), _up(y)) for name, (x, y) in at.items()}
+    lines = [
+        box
+        for name, (x, y) in marks.items()
+        for box in (
+            (_across(known[name][0][0]), y - 1, _across(known[name][0][1]), y + 1),
+            (x - 1, _up(known[name][1][1]), x + 1, _up(known[name][1][0])),
         )
-        for name, (x, y) in at.items()
-    }
-    labels = place({name: short(model_name(name), _LONGEST_LABEL) for name in marks}, marks, best)
+    ]
+    labels = place({name: short(model_name(name), _LONGEST_LABEL) for name in marks}, marks, best, lines)
     spots = []
     for name, (x, y) in marks.items():
         rr = models[name].rr.after if models[name].rr.after.value is not None else models[name].rr.before
@@ -93,6 +101,8 @@ def pareto(models: Mapping[str, ModelResults]) -> Pareto | None:
                 name=name,
                 x=x,
                 y=y,
+                across=(_across(known[name][0][0]), _across(known[name][0][1])),
+                up=(_up(known[name][1][0]), _up(known[name][1][1])),
                 step=None if rr.value is None else min(STEPS - 1, int(rr.value * STEPS)),
                 front=name in best,
                 collapsed=name in gone,
@@ -107,11 +117,8 @@ def pareto(models: Mapping[str, ModelResults]) -> Pareto | None:
     return Pareto(
         spots=tuple(spots),
         front=" ".join(f"{x},{y}" for x, y in sorted(marks[name] for name in best)),
-        x_ticks=tuple((round(LEFT + (RIGHT - LEFT) * one / right, 1), f"{100 * one:.0f}") for one in _ticks(0, right)),
-        y_ticks=tuple(
-            (round(BOTTOM - (BOTTOM - TOP) * (one - floor_y) / (1 - floor_y), 1), f"{100 * one:.0f}")
-            for one in _ticks(floor_y, 1)
-        ),
+        x_ticks=tuple((_across(one / 100), str(one)) for one in TICKS),
+        y_ticks=tuple((_up(one / 100), str(one)) for one in TICKS),
         left_out=tuple(name for name in models if name not in at),
     )
 
@@ -121,21 +128,58 @@ def attacked(models: Mapping[str, ModelResults]) -> bool:
     return any(model.asr.after.value is not None for model in models.values())
 
 
-def front(at: Mapping[str, tuple[float, float]]) -> set[str]:
-    """Return the names on the Pareto front: no other has x as low, y as high, and one of them better."""
-    return {
-        name for name, (x, y) in at.items() if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in at.values())
-    }
+def front(
+    at: Mapping[str, tuple[float, float]], known: Mapping[str, tuple[Interval, Interval]] | None = None
+) -> set[str]:
+    """Return the names on the Pareto front.
+
+    A name is not on it if another has x as low, y as high, and one of them better; or if another is clearly better in
+    one of them (the intervals do not overlap) and not clearly worse in the other, so that only chance would keep it.
+
+    Args:
+        at: x (lower is better) and y (higher is better) by name.
+        known: intervals of x and y by name; None compares the values only.
+    """
+
+    def beaten(name: str, other: str) -> bool:
+        (x, y), (a, b) = at[name], at[other]
+        if a <= x and b >= y and (a, b) != (x, y):
+            return True
+        if known is None:
+            return False
+        (own_x, own_y), (other_x, other_y) = known[name], known[other]
+        better = (other_x[1] < own_x[0], other_y[0] > own_y[1])
+        worse = (other_x[0] > own_x[1], other_y[1] < own_y[0])
+        return any(better) and not any(worse)
+
+    return {name for name in at if not any(beaten(name, other) for other in at)}
+
+
+def _interval(rate: Rate) -> Interval:
+    assert rate.value is not None
+    return (rate.value if rate.low is None else rate.low, rate.value if rate.high is None else rate.high)
+
+
+def _across(share: float) -> float:
+    return round(LEFT + (RIGHT - LEFT) * share, 1)
+
+
+def _up(share: float) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
 
 
 Label = tuple[str, float, float, str, tuple[float, float] | None]
 
 
 def place(
-    texts: Mapping[str, str], marks: Mapping[str, tuple[float, float]], bold: Collection[str] = ()
+    texts: Mapping[str, str],
+    marks: Mapping[str, tuple[float, float]],
+    bold: Collection[str] = (),
+    lines: Collection[Box] = (),
 ) -> dict[str, Label]:
-    """Return a position for each label where it overlaps no mark and no other label; labels without one are omitted."""
+    """Return a position for each label where it overlaps no mark, line or other label; without one, it is omitted."""
     taken: list[Box] = [(x - RADIUS - 1, y - RADIUS - 1, x + RADIUS + 1, y + RADIUS + 1) for x, y in marks.values()]
+    taken += lines
     found: dict[str, Label] = {}
     for name in sorted(marks, key=lambda one: (marks[one][1], marks[one][0])):
         x, y = marks[name]
@@ -182,17 +226,3 @@ def _inside(box: Box) -> bool:
 
 def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _end(most: float) -> float:
-    return min(1.0, ceil(10 * (most + _MARGIN)) / 10)
-
-
-def _start(least: float) -> float:
-    return max(0.0, min(0.9, floor(10 * (least - _MARGIN)) / 10))
-
-
-def _ticks(low: float, high: float) -> Sequence[float]:
-    step = 0.1 if high - low <= 0.5 else 0.2
-    first = ceil(low / step - 1e-9)
-    return [number * step for number in range(first, floor(high / step + 1e-9) + 1)]
