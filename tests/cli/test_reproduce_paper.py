@@ -22,7 +22,7 @@ def vlguard(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     what, share = (json.loads((PAPER / name).read_text("utf-8")) for name in SETS.values())
     records = list({record["id"]: record for record in [*what, *share]}.values())
-    (tmp_path / "vlguard").mkdir()
+    (tmp_path / "vlguard/test").mkdir(parents=True)
     (tmp_path / "vlguard/test.json").write_text(json.dumps(records))
     page = (ROOT / "docs/reproduce-paper.md").read_text("utf-8")
     (script,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "test-paper.json" in block]
@@ -68,7 +68,7 @@ def test_both_sets_are_planned_with_their_shots_and_words(vlguard, attack):
 
 
 def test_without_pictures_one_line_says_what_to_do(vlguard, attack):
-    code, _, err = attack(model="no-model")
+    code, _, err = attack()
     assert code == 2
     *_, last = err.strip().splitlines()
     assert "vlguard/test: 998 of 998 images are missing, such as 'bad_ads/" in last
