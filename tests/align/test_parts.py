@@ -16,6 +16,7 @@ from tests.align.runs import OFF, assert_same, data_for, loaded, method_config, 
 from torch import nn
 
 from unmirage.align import AlignConfig, AlignResult, align
+from unmirage.align.lora import choose_trainable
 from unmirage.align.parts import modes, told
 from unmirage.align.trainer import split_groups
 from unmirage.errors import UserError
@@ -150,7 +151,7 @@ def test_groups_of_an_optimizer_are_split_by_rate() -> None:
     ("trainable", "lora"),
     [
         (LLAVA, {"rank": 2, "dora": True}),
-        (LLAVA, {"rank": 2, "rslora": True, "modules_to_save": ["layers.1.mlp"]}),
+        (LLAVA, {"rank": 2, "rslora": True, "modules_to_save": ["language_model.layers.1.mlp"]}),
         # The embeddings are shared with the output layer, so peft cannot hold them.
         ({"language": "full", "projector": "lora", "down_proj:2": "lora", "down_proj:3": "frozen"}, {"rank": 2}),
     ],
@@ -210,3 +211,9 @@ def test_modes_are_told() -> None:
     assert told(config_of()) == "language: lora, projector: full"
     assert told(AlignConfig()) == "language, projector"
     assert modes(AlignConfig(lora=2)) == {"language": "lora", "projector": "lora"}
+
+
+def test_modules_to_save_do_not_reach_into_a_frozen_part(tiny) -> None:
+    settings = {"trainable": {"language": "lora", "projector": "full"}, "lora": {"rank": 2, "modules_to_save": ["fc1"]}}
+    with pytest.raises(UserError, match=r"lora.modules_to_save: '.*vision.*fc1' is in vision, which is frozen"):
+        choose_trainable(loaded(tiny).model, AlignConfig(**settings))

@@ -43,6 +43,7 @@ def test_the_help_is_complete_and_fits_80_columns(unmirage, path, monkeypatch):
     assert not [line for line in out.splitlines() if len(line) > 80 and line.strip() not in examples]
     assert "…" not in out
     assert not re.search("<[a-z]+>", out)
+    assert "{" not in out.partition("\n")[0]
     for one in options(*path):
         assert main_name(one.opts) in out
         assert (one.help or "").endswith("."), one.name

@@ -152,6 +152,7 @@ def test_a_dry_run_asks_and_writes_nothing(unmirage, server, tiny, tmp_path):
     code, out, err = unmirage(*command, "--dry-run", "--kinds", "unsafe-text", "--general", tiny.data / "general.json")
     assert code == 0, err
     assert json.loads(out) == {
+        "schema": "unmirage.prepare-plan/1",
         "samples": 36, "unsafe": 12, "unsafe_by_kind": {"unsafe-text": 12}, "safe": 12, "safe_without_answer": 0,
         "retain": {"from_data": 12, "from_general_at_most": 1988},
     }  # fmt: skip

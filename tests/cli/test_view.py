@@ -62,6 +62,8 @@ def test_the_page_follows_the_run(run, served):
     assert status == 200
     assert "No response can be judged yet" in page
     assert 'http-equiv="refresh" content="15"' in page
+    assert '<a href="/?still">Stop reloading</a>' in page
+    assert "refresh" not in served("/?still")[1]
     assert served("/report/0")[0] == 503
     answer(run, ["0|plain", "0|jailbreak", "1|plain"])
     _, page, _ = served()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from unmirage.data import open_samples
-from unmirage.data.pairs import read_pairs
+from unmirage.data.pairs import contradictions, read_pairs
 from unmirage.errors import UserError
 from unmirage.records import Sample
 
@@ -153,3 +153,14 @@ def test_a_file_without_second_answers(read) -> None:
 
 def test_ids_are_unique(read) -> None:
     assert [one.id for one in read(pair(id="a"), pair(id="a"))] == ["a", "a#2"]
+
+
+def test_pairs_that_contradict_each_other_are_counted() -> None:
+    def pair(chosen: str, rejected: str, query: str = "How?") -> Sample:
+        return Sample(
+            id="0", record="0", query=query, answer=chosen, rejected=rejected, refused=False, label_source="field"
+        )
+
+    same = [pair("a", "b"), pair("a", "c"), pair("b", "a", "Why?")]
+    assert contradictions(same) == 0
+    assert contradictions([*same, pair("b", "a")]) == 2

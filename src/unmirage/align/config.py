@@ -46,7 +46,7 @@ class LoraSettings(_Plain):
     _later = ("ranks", "alphas", "rslora", "dora", "modules_to_save", "bits")
 
     rank: int = Field(default=128, ge=1)
-    alpha: float = Field(default=256.0, gt=0, description="scale of the update is alpha / rank")
+    alpha: float = Field(default=256.0, gt=0, allow_inf_nan=False, description="scale of the update is alpha / rank")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="above 0, model and reference differ from the start")
     ranks: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict, description="part -> its own rank")
     alphas: dict[str, Positive] = Field(
@@ -97,7 +97,7 @@ class AlignConfig(_Plain):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps used for warmup")
     weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_grad_norm: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     trainable: Trainable = Field(
         default=("language", "projector"), description="parts, or part -> lora, full or frozen (default: frozen)"
     )

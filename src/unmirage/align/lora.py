@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from unmirage.align.config import AlignConfig, LoraSettings
-from unmirage.align.parts import PARTS, down_layers, modes, owners
+from unmirage.align.parts import PARTS, down_layers, modes, owners, trains
 from unmirage.align.processes import on_gpu
 from unmirage.errors import UserError
 from unmirage.models.adapters import adapter_layers
@@ -162,6 +162,7 @@ class _Choice:
         parts = {name: mode for name, mode in found.items() if not down_layers(name) and mode != "frozen"}
         self._owner = owners(model, found)
         saved = _saved_modules(model, () if config.lora is None else config.lora.modules_to_save)
+        _check_frozen(model, saved, config)
         set_trainable(model, [name for name, mode in parts.items() if mode == "full"])
         targets = lora_targets(model, [name for name, mode in parts.items() if mode == "lora"])
         for entry in found:
@@ -206,6 +207,23 @@ def _saved_modules(model: nn.Module, ends: Sequence[str]) -> list[str]:
                 f"names end with {', '.join(tops[:20])}"
             )
     return [name for name in names if name.endswith(tuple(ends))] if ends else []
+
+
+def _check_frozen(model: Any, saved: Sequence[str], config: AlignConfig) -> None:
+    """Raise `UserError` if a module to train fully is in a part that a mapping freezes; for a list of parts, say so."""
+    reached: dict[str, str] = {}
+    for module in saved:
+        for name, _ in model.get_submodule(module).named_parameters(module):
+            part = part_of(model, name)
+            if part in PARTS and not trains(config, part):
+                reached.setdefault(part, module)
+    for part, module in reached.items():
+        if isinstance(config.trainable, Mapping):
+            raise UserError(
+                f"lora.modules_to_save: '{module}' is in {part}, which is frozen; give more of the names that you "
+                f"mean, or write {part}: full"
+            )
+        log.warning("lora.modules_to_save: modules of the part %s are trained too, such as '%s'", part, module)
 
 
 def _experts(model: Any, parts: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,14 +43,11 @@ def report(
         redact: leave responses and pictures out.
         reference: the model that all others are compared with; None for the first.
     """
-    from unmirage.audit import AuditResult
     from unmirage.run.files import write_text_atomic
 
-    given: list[Any] = [run] if isinstance(run, str | AuditResult) or not isinstance(run, Sequence) else list(run)
-    first = given[0] if given else None
-    if len(given) == 1 and (
-        isinstance(first, AuditResult) or (isinstance(first, str | Path) and Path(first).is_file())
-    ):
+    given: list[Any] = [run] if isinstance(run, str) or _is_audit(run) or not isinstance(run, Sequence) else list(run)
+    first: Any = given[0] if given else None
+    if len(given) == 1 and (_is_audit(first) or (isinstance(first, str | Path) and Path(first).is_file())):
         if reference is not None:
             raise UserError("--reference: an audit has no models to compare; leave it out")
         beside, page = _audit_page(first, redact=redact)
@@ -63,6 +61,12 @@ def report(
     with naming(path):
         write_text_atomic(path, page)
     return path
+
+
+def _is_audit(value: object) -> bool:
+    # Nobody has an audit without its module, which takes a second to import.
+    audit = sys.modules.get("unmirage.audit.result")
+    return audit is not None and isinstance(value, audit.AuditResult)
 
 
 def _run_page(given: Sequence[PathLike | Run], *, redact: bool, reference: str | None) -> tuple[Path, str]:

@@ -50,7 +50,7 @@ def doctor_command(
         "base model cache": str(cache_folder()),
     }
     if json_output:
-        print_json(report | {"warnings": warnings})
+        print_json({"schema": "unmirage.doctor/1"} | report | {"warnings": warnings})
         return
     table = Table(show_header=False, box=None)
     for name, value in report.items():

@@ -72,7 +72,7 @@ class HelpCommand(TyperCommand):
             if record is None:
                 continue
             if one.param_type_name == "argument":  # its name tells enough: no <str>
-                shown.setdefault("Arguments", []).append((record[0].partition(" <")[0], record[1]))
+                shown.setdefault("Arguments", []).append((_argument(one), record[1]))
             else:
                 shown.setdefault(GROUP_OF[main_name(one.opts)], []).append(record)
         for group in ("Arguments", *GROUPS):
@@ -80,12 +80,24 @@ class HelpCommand(TyperCommand):
                 with formatter.section("Options" if len(shown) == 1 else group):
                     formatter.write_dl(rows, col_max=30)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return what follows the command's name in its usage line."""
+        arguments = [one for one in self.params if one.param_type_name == "argument"]
+        return [
+            "[OPTIONS]",
+            *(_argument(one) if one.required else f"[{_argument(one).strip('[]')}]" for one in arguments),
+        ]
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the examples, a line each, so that they can be copied."""
         if self.epilog:
             with formatter.section("Examples"):
                 for line in self.epilog.splitlines():
                     formatter.write(f"  {line}\n")
+
+
+def _argument(one: Any) -> str:
+    return str(one.metavar or one.name.upper())
 
 
 def main_name(opts: Sequence[str]) -> str:

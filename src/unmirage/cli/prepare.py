@@ -86,7 +86,7 @@ def prepare_command(
         )
     )
     if dry_run:
-        print_json(plan.to_json())
+        print_json({"schema": "unmirage.prepare-plan/1"} | plan.to_json())
     if out is None or dry_run:
         return
     options.quiet_libraries()

@@ -85,7 +85,7 @@ def stress_command(
         **reading.arguments(),
     )
     if dry_run:
-        print_json(variants_to_json(found, stress))
+        print_json({"schema": "unmirage.stress-plan/1"} | variants_to_json(found, stress))
         return
     with StageProgress() as progress:
         missing = run_stressed(found, stress, progress)

@@ -7,7 +7,7 @@ pictures then make pairs. Every record that makes none is counted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from unmirage.data.rows import Row, with_unique_ids
@@ -105,3 +105,10 @@ def _joined(good: list[Sample], worse: list[Sample]) -> Iterator[Sample]:
     for number, sample in enumerate(worse if good else ()):
         chosen = good[number % len(good)]
         yield replace(chosen, id=f"{chosen.record}/{sample.record}", rejected=sample.rejected)
+
+
+def contradictions(pairs: Sequence[Sample]) -> int:
+    """Return the number of pairs whose query and images come with the same answers the other way round."""
+    about = [(one.query, one.paths, one.context) for one in pairs]
+    known = {(what, one.answer, one.rejected) for what, one in zip(about, pairs, strict=True)}
+    return sum((what, one.rejected, one.answer) in known for what, one in zip(about, pairs, strict=True))

@@ -11,16 +11,20 @@ from unmirage.text.formatting import percent
 RELOAD = 15  # seconds
 
 
-def live_page(states: Sequence[Any]) -> str:
-    """Return the page of some runs, given as `unmirage.report.live.State`."""
+def live_page(states: Sequence[Any], *, still: bool = False) -> str:
+    """Return the page of some runs, given as `unmirage.report.live.State`; `still` does not reload it."""
     unfinished = any(not one.finished for one in states)
-    values = {"states": states, "reload": RELOAD if unfinished else None, "rates": _rates, "message": ""}
-    return render("live.html.j2", values)
+    return _page(states, unfinished=unfinished, reload=RELOAD if unfinished and not still else None)
 
 
 def message_page(message: str) -> str:
     """Return a page with one line, such as why a page cannot be shown."""
-    return render("live.html.j2", {"states": [], "reload": None, "rates": _rates, "message": message})
+    return _page([], message=message)
+
+
+def _page(states: Sequence[Any], *, unfinished: bool = False, reload: int | None = None, message: str = "") -> str:
+    values = {"states": states, "unfinished": unfinished, "reload": reload, "rates": _rates, "message": message}
+    return render("live.html.j2", values)
 
 
 def _rates(state: Any, model: str) -> dict[str, str]:

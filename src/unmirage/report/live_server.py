@@ -65,10 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
         # Another site could let its name point here, and read the responses.
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             return HTTPStatus.FORBIDDEN, message_page(f"Open http://{HOST}:{port}/ instead.")
-        path = urlsplit(self.path).path
+        path, still = urlsplit(self.path).path, urlsplit(self.path).query == "still"
         try:
             if path == "/":
-                return HTTPStatus.OK, live_page([run.state() for run in self.server.runs])
+                return HTTPStatus.OK, live_page([run.state() for run in self.server.runs], still=still)
             number = path.removeprefix(_REPORT)
             if path.startswith(_REPORT) and number.isdecimal() and int(number) < len(self.server.runs):
                 return HTTPStatus.OK, self.server.runs[int(number)].page()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from unmirage.data import open_samples
 from unmirage.data.overlap import PairOverlap
+from unmirage.data.pairs import contradictions, read_pairs
 from unmirage.data.roles import check_allowed, check_roles, roles_of
 from unmirage.data.rows import with_unique_ids
 from unmirage.data.several import together
@@ -70,6 +71,12 @@ class AlignFiles:
         check_roles(roles, self.forgotten, self.allow)
         for role in roles:
             log.info(role.line())
+        if reversed_pairs := contradictions(data.pairs):
+            log.warning(
+                "%s: %d pairs contradict another one: what one prefers, the other rejects",
+                ", ".join(map(str, self.pairs)),
+                reversed_pairs,
+            )
         return data
 
     @property
@@ -84,7 +91,6 @@ class AlignFiles:
             UserError: no file is given, one cannot be read, or pairs cannot be used.
         """
         from unmirage.align import AlignData
-        from unmirage.data.pairs import read_pairs
 
         if not self.training:
             raise UserError(
