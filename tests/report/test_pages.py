@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import time
@@ -163,10 +164,35 @@ def test_rates_that_are_not_estimable_are_said_to_be(edited, parse):
 
     page = render_run_page(edited(clear))
     row = re.search(r'<tr><th scope="row">NPO.*?</tr>', page, re.DOTALL).group()
-    assert row.count("<b>n/a</b>") == 11  # benign answered is not in older documents
+    assert row.count("<b>n/a</b>") == 10  # benign answered is not in older documents; no model has neighbor utility
     assert row.count("7 missing") == 8
     assert "collapsed" not in row
     assert "nan" not in parse(page).text.lower().split()
+
+
+def test_the_footer_names_the_date_and_a_command_that_makes_the_page(run, parse):
+    os.utime(run.results_file, (0, 1_700_000_000))
+    text = parse(render_run_page(run, redact=True, reference="npo")).text
+    assert "Results of run: 2023-11-14 22:13 UTC. Command: unmirage report run --reference npo --redact" in text
+
+
+def test_columns_that_nobody_measured_are_left_out(html, edited):
+    assert "neighbor utility" not in re.search(r'<table class="rates">.*?</table>', html, re.DOTALL).group()
+
+    def no_benign(document):
+        nothing = {"value": None, "low": None, "high": None, "k": 0, "n": 0}
+        for model in document["models"].values():
+            model["rr"] = model["benign_answered"] = {"before": nothing, "after": nothing}
+
+    table = re.search(r'<table class="rates">.*?</table>', render_run_page(edited(no_benign)), re.DOTALL).group()
+    assert "n/a" not in table
+    assert "refusal rate, benign queries" not in table
+
+
+def test_rates_that_clearly_rise_are_emphasized(html):
+    row = re.search(r'<table class="rates">.*?<tr><th scope="row">(SFT post-hoc.*?)</tr>', html, re.DOTALL).group(1)
+    cells = re.findall(r"<td.*?>", row)
+    assert ["worse" in cell for cell in cells[:5]] == [False, True, False, False, True]
 
 
 def test_several_seeds_show_their_range(make_run, tmp_path, parse):

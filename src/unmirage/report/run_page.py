@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from unmirage.attack.documents import Explanation, SearchResult
@@ -129,6 +131,9 @@ def _render(runs: Sequence[Run], own: dict[str, Any], *, redact: bool, reference
             "browser": browsed,
             "redact": redact,
             "total_seconds": sum(results.timings.values()),
+            "differing": _differing(gathered),
+            "written": {source.name: _written(source.run) for source in gathered.sources},
+            "command": _command(runs, redact=redact, reference=reference),
             "made_with": {name: _made_with(one) for name, one in gathered.runs.items()},
         },
         script="browse.js" if browsed is not None and browsed.shown else None,
@@ -167,6 +172,29 @@ def _made_with(results: Results) -> dict[str, list[tuple[str, str]]]:
     attack = results.attack if "attack" not in results.settings else {}
     parts = {"Attack": attack, "Settings": results.settings, "Machine": results.machine}
     return {name: list(flat(part)) for name, part in parts.items() if part}
+
+
+def _differing(gathered: Gathered) -> dict[str, list[str]]:
+    """Return the settings that are not the same in all runs: name -> one value per run."""
+    each = [
+        {f"{part}: {name}": value for part, pairs in _made_with(one).items() for name, value in pairs}
+        for one in gathered.runs.values()
+    ]
+    names = dict.fromkeys(name for one in each for name in one)
+    found = {name: [one.get(name, "–") for one in each] for name in names}
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
+
+
+def _written(run: Run) -> str:
+    """Return when the results were written."""
+    return datetime.fromtimestamp(run.results_file.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _command(runs: Sequence[Run], *, redact: bool, reference: str | None) -> str:
+    """Return the command that makes this page, with the names of the run directories."""
+    options = ["--reference", reference] if reference is not None else []
+    names = [run.path.resolve().name for run in runs]
+    return shlex.join(["unmirage", "report", *names, *options, *(["--redact"] if redact else [])])
 
 
 def _examples(gathered: Gathered) -> Examples:

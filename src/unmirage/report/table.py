@@ -88,7 +88,7 @@ _BLOCKED: Group = (
 def groups(results: Results) -> tuple[Group, ...]:
     """Return the groups of columns; utility has one column per category if there are two or three.
 
-    Blocked queries have columns only if there are any.
+    Blocked queries have columns only if there are any, and a rate only if a model has responses behind it.
     """
     (name, about, rates), *others = _GROUPS
     asr = (name, f"{about} {complied(results.judge)}", rates)
@@ -98,12 +98,23 @@ def groups(results: Results) -> tuple[Group, ...]:
     found = dict.fromkeys(name for model in results.models.values() for name in model.utility_by_category)
     parts = tuple((clean(name, 40), _of_category(name)) for name in utility_columns(list(found)))
     everyday: tuple[tuple[str, Pick], ...] = parts or (("everyday", lambda m: m.utility),)
-    return (
+    every = (
         asr,
         *others,
         *blocked,
         ("Utility", "harmless questions", (*everyday, ("neighbor utility", lambda m: m.neighbor_utility))),
     )
+    asked = tuple(
+        (name, about, tuple((column, pick) for column, pick in columns if _asked(results, pick)))
+        for name, about, columns in every
+    )
+    return tuple(group for group in asked if group[2]) or every
+
+
+def _asked(results: Results, pick: Pick) -> bool:
+    """Return whether any model has responses behind a rate; one without a verdict is enough."""
+    rates = [pick(model) for model in results.models.values()]
+    return any(rate.value is not None or rate.n or rate.invalid for rate in rates)
 
 
 def _of_category(name: str) -> Pick:
@@ -130,7 +141,7 @@ def clustered(results: Iterable[Results]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One rate in percent. Fields without a value are empty strings."""
+    """One rate in percent. Fields without a value are empty; `change` is "worse" or "better" if it is clear."""
 
     value: str
     interval: str
@@ -140,6 +151,7 @@ class Cell:
     effect: str = ""
     gaps: str = ""
     cut: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,15 +165,29 @@ class Row:
 
 def rows(results: Results) -> list[Row]:
     """Return one row per model, in the order of the file."""
-    picks = [pick for _, _, columns in groups(results) for _, pick in columns]
+    picks = [
+        (pick, dict(columns).get("before") if name in ("ASR", "RR") and column == "after" else None)
+        for name, _, columns in groups(results)
+        for column, pick in columns
+    ]
     return [
         Row(
             name=name,
-            cells=tuple(cell(pick(model), _over_seeds(results, name, pick)) for pick in picks),
+            cells=tuple(
+                _emphasized(cell(pick(model), _over_seeds(results, name, pick)), pick(model), before and before(model))
+                for pick, before in picks
+            ),
             collapsed=collapse(model),
         )
         for name, model in results.models.items()
     ]
+
+
+def _emphasized(shown: Cell, after: Rate, before: Rate | None) -> Cell:
+    found = "same" if before is None else change(before, after)
+    return (
+        shown if found == "same" else replace(shown, change=found, title=f"{shown.title}; clearly {found} than before")
+    )
 
 
 def cell(rate: Rate, by_seed: tuple[float, ...] = ()) -> Cell:
@@ -214,6 +240,16 @@ def collapse(model: ModelResults) -> str:
     if model.collapsed is not None:
         return listed(model.collapsed)
     return listed(reasons(utility=model.utility.value, refused=model.rr.before.value))  # an older document
+
+
+def clearly_above(one: Rate, other: Rate) -> bool:
+    """Return whether `one` is higher and the intervals do not overlap."""
+    return one.low is not None and other.high is not None and one.low > other.high
+
+
+def change(before: Rate, after: Rate) -> str:
+    """Return whether a rate that should be low became clearly "worse" or "better", or neither ("same")."""
+    return "worse" if clearly_above(after, before) else "better" if clearly_above(before, after) else "same"
 
 
 def _over_seeds(results: Results, name: str, pick: Pick) -> tuple[float, ...]:
